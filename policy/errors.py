@@ -1,0 +1,60 @@
+"""Errors of the policy package.
+
+PolicyError
+  + PolicyUnavailable     a rule set, classifier or its weights cannot be used; hold, do not release
+  + RulesInvalid          a rule set file breaks its schema; the message names the place
+  + MarkError             the picture could not be marked; it must not leave
+  |   + MarkUnreadable    the watermark does not read back from the final bytes
+  |   + ManifestInvalid   the signed manifest does not validate on the final bytes
+  |   + SigningUnavailable  no usable key or certificate; wait, never release unsigned
+  + LedgerError           the audit ledger is not what it should be
+      + BrokenLedger      an entry, leaf or checkpoint was edited, deleted, reordered or cut off
+      + LedgerBehind      the database holds less than an anchored checkpoint: refuse to sign
+      + UnknownKey        a checkpoint is signed by a key nobody told us to trust
+"""
+
+from __future__ import annotations
+
+
+class PolicyError(Exception):
+    """Something in the policy package went wrong."""
+
+
+class PolicyUnavailable(PolicyError):
+    """A rule set, classifier or its weights cannot be used."""
+
+
+class RulesInvalid(PolicyError):
+    """A rule set file breaks its schema."""
+
+
+class MarkError(PolicyError):
+    """The picture could not be marked."""
+
+
+class MarkUnreadable(MarkError):
+    """The watermark does not read back from the final bytes."""
+
+
+class ManifestInvalid(MarkError):
+    """The signed manifest does not validate on the final bytes."""
+
+
+class SigningUnavailable(MarkError):
+    """There is no usable signing key or certificate."""
+
+
+class LedgerError(PolicyError):
+    """The audit ledger is not what it should be."""
+
+
+class BrokenLedger(LedgerError):
+    """The ledger was edited, cut, reordered or extended by somebody else."""
+
+
+class LedgerBehind(LedgerError):
+    """The database holds fewer entries than an anchored checkpoint."""
+
+
+class UnknownKey(LedgerError):
+    """The checkpoint is signed by no key that we trust."""

@@ -1,0 +1,237 @@
+"""The audit dictionary: one frozen class per thing that can happen.
+
+A field typed `Private` never enters the hashed body: the body holds a salted digest, the text itself
+lies in an erasable table. `subjects` names everything the event is about, as "kind:id", for look-ups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """Text that may have to be erased one day; only its salted digest is evidence."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. Integers beyond 2^53 go in as strings (RFC 8785)."""
+
+    kind: ClassVar[str]
+
+    def payload(self) -> dict[str, Any]:
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if not _private(self, f.name)}
+
+    def private(self) -> dict[str, str]:
+        return {f.name: getattr(self, f.name).text for f in fields(self) if _private(self, f.name)}
+
+    def subjects(self) -> tuple[str, ...]:
+        """ "item:<id>" for a field item_id, and so on for request, batch, asset and key."""
+        return tuple(
+            f"{noun}:{value}"
+            for noun in ("request", "batch", "item", "asset", "key")
+            if (value := getattr(self, f"{noun}_id", None)) is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TenantCreated(Event):
+    """A tenant may now submit, with this many turns for every turn of a tenant of weight 1."""
+
+    kind: ClassVar[str] = "tenant.created"
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCreated(Event):
+    """An API key was handed out. Only its hash is stored."""
+
+    kind: ClassVar[str] = "key.created"
+    key_id: str
+    name: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRevoked(Event):
+    """An API key stopped working."""
+
+    kind: ClassVar[str] = "key.revoked"
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAccepted(Event):
+    """A request was stored with all its items; `refused` of them were refused by their prompt at once."""
+
+    kind: ClassVar[str] = "request.accepted"
+    request_id: str
+    request_kind: str
+    name: str
+    template: Private
+    model: str
+    model_revision: str
+    priority: str
+    items: int
+    refused: int
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCancelled(Event):
+    """A tenant cancelled a request; `items` were still open and will not be made."""
+
+    kind: ClassVar[str] = "request.cancelled"
+    request_id: str
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCancelled(Event):
+    """A tenant cancelled one item."""
+
+    kind: ClassVar[str] = "item.cancelled"
+    request_id: str
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDispatched(Event):
+    """Items were put into a batch, for life."""
+
+    kind: ClassVar[str] = "batch.dispatched"
+    batch_id: str
+    queue: str
+    recipe: dict[str, Any]
+    item_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchClaimed(Event):
+    """A worker took the lease of a batch."""
+
+    kind: ClassVar[str] = "batch.claimed"
+    batch_id: str
+    attempt: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReturned(Event):
+    """A worker gave its batch back unharmed; the claim does not count against it."""
+
+    kind: ClassVar[str] = "batch.returned"
+    batch_id: str
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchExpired(Event):
+    """A claim came to nothing: its lease ran out, or the worker met an error it could not place."""
+
+    kind: ClassVar[str] = "batch.expired"
+    batch_id: str
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAbandoned(Event):
+    """A batch used up its claims; its open items went into the batches `into`, or failed if there are none."""
+
+    kind: ClassVar[str] = "batch.abandoned"
+    batch_id: str
+    attempt: int
+    into: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReleased(Event):
+    """An image passed every screen, carries its marks, and lies in the store under these digests."""
+
+    kind: ClassVar[str] = "item.released"
+    request_id: str
+    item_id: str
+    asset_id: str
+    batch_id: str
+    attempt: int
+    prompt: Private
+    negative_prompt: Private
+    recipe: dict[str, Any]
+    seed: str
+    batch_size: int
+    batch_position: int
+    device: str
+    verdict: dict[str, Any]
+    marks: dict[str, Any]
+    renditions: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemHeld(Event):
+    """An image waits in quarantine for a person."""
+
+    kind: ClassVar[str] = "item.held"
+    request_id: str
+    item_id: str
+    batch_id: str
+    attempt: int
+    prompt: Private
+    negative_prompt: Private
+    recipe: dict[str, Any]
+    seed: str
+    verdict: dict[str, Any]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRefused(Event):
+    """Policy said no, at submission (no batch yet) or after sampling."""
+
+    kind: ClassVar[str] = "item.refused"
+    request_id: str
+    item_id: str
+    batch_id: str | None
+    attempt: int | None
+    prompt: Private
+    negative_prompt: Private
+    recipe: dict[str, Any]
+    seed: str
+    verdict: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailed(Event):
+    """An item could not be made; `reason` is a stable code."""
+
+    kind: ClassVar[str] = "item.failed"
+    request_id: str
+    item_id: str
+    batch_id: str
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssetLinked(Event):
+    """A presigned link to a rendition was given to a key."""
+
+    kind: ClassVar[str] = "asset.linked"
+    asset_id: str
+    item_id: str
+    rendition: str
+    key_id: str
+    seconds: int
+
+
+def _private(event: Event, name: str) -> bool:
+    return isinstance(getattr(event, name), Private)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,88 @@
+"""A screening result: allow, hold for a person, or refuse. A value, never an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Decision(StrEnum):
+    """What a screen decided, mildest first. The worst finding decides the verdict."""
+
+    ALLOW = "allow"
+    HOLD = "hold"
+    REFUSE = "refuse"
+
+
+class Stage(StrEnum):
+    """Where in the line a finding was made."""
+
+    PROMPT = "prompt"
+    IMAGE = "image"
+    MARK = "mark"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason: which rule of which category said what, and how sure it was.
+
+    `detail` is for people and holds no prompt text; `score` is in [0, 1] where the rule has one.
+    """
+
+    decision: Decision
+    stage: Stage
+    category: str
+    rule: str
+    score: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a screen said of one prompt or picture, under which policy version.
+
+    `scores` keeps every raw score, also of categories that passed, so that another rule set can be
+    replayed over history without the picture.
+    """
+
+    policy_version: str
+    findings: tuple[Finding, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def decision(self) -> Decision:
+        order = list(Decision)
+        return max((f.decision for f in self.findings), key=order.index, default=Decision.ALLOW)
+
+    @property
+    def allowed(self) -> bool:
+        return self.decision is Decision.ALLOW
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready, with the decision spelled out; `from_json` reads it back."""
+        return {
+            "decision": str(self.decision),
+            "policy_version": self.policy_version,
+            "findings": [asdict(f) for f in self.findings],
+            "scores": {name: round(score, 6) for name, score in sorted(self.scores.items())},
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Verdict:
+        findings = tuple(
+            Finding(Decision(f["decision"]), Stage(f["stage"]), f["category"], f["rule"], f["score"], f["detail"])
+            for f in stored["findings"]
+        )
+        return cls(stored["policy_version"], findings, dict(stored["scores"]))
+
+
+def merge(verdicts: Iterable[Verdict]) -> Verdict:
+    """One verdict with all findings and scores; the worst decides. Needs at least one."""
+    parts = list(verdicts)
+    return Verdict(
+        parts[0].policy_version,
+        tuple(f for v in parts for f in v.findings),
+        {name: score for v in parts for name, score in v.scores.items()},
+    )

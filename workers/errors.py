@@ -1,0 +1,75 @@
+"""Errors of the job line. Two questions decide the class: may it be tried again, and who must act.
+
+WorkerError
+  + Transient            try again later; nobody has to act
+  |   + LeaseLost        the batch was dispatched again while we worked; drop the result
+  |   + Draining         the worker is shutting down; give the batch back
+  |   + StoreUnavailable the object store refused or did not answer
+  |   + BrokerUnavailable the broker refused or did not answer
+  + Permanent            trying again changes nothing; somebody must act
+      + ModelMissing     no such model folder or hub id, or its bytes are not those of its card
+      + ModelRefused     the model holds a file that is not safetensors, or breaks another loading rule
+      + OutOfMemory      a single image does not fit on the device
+      + DigestMismatch   the store holds other bytes under this key
+      + NotFound         no such thing, or another tenant's
+      + Conflict         the thing is in another state
+      + LimitExceeded    more was asked for than a documented limit allows
+"""
+
+from __future__ import annotations
+
+
+class WorkerError(Exception):
+    """Something in the job line went wrong."""
+
+
+class Transient(WorkerError):
+    """It may work later."""
+
+
+class Permanent(WorkerError):
+    """It will not work later either."""
+
+
+class LeaseLost(Transient):
+    """The batch was dispatched again while we worked on it."""
+
+
+class Draining(Transient):
+    """The worker is shutting down."""
+
+
+class StoreUnavailable(Transient):
+    """The object store refused or did not answer."""
+
+
+class BrokerUnavailable(Transient):
+    """The broker refused or did not answer."""
+
+
+class ModelMissing(Permanent):
+    """There is no such model here, or its bytes are not those its card names."""
+
+
+class ModelRefused(Permanent):
+    """The model breaks a loading rule (only safetensors are loaded)."""
+
+
+class OutOfMemory(Permanent):
+    """A single image does not fit on the device."""
+
+
+class DigestMismatch(Permanent):
+    """The store holds other bytes under this key."""
+
+
+class NotFound(Permanent):
+    """There is no such thing for this tenant."""
+
+
+class Conflict(Permanent):
+    """The thing is in a state that does not allow this."""
+
+
+class LimitExceeded(Permanent):
+    """More was asked for than a documented limit allows."""

@@ -1,0 +1,180 @@
+"""The job tables, as SQLAlchemy Core. Who may write which: see workers/jobs/__init__.py.
+
+The migrations hold the DDL with its CHECKs, partial indexes, grants and row-level security; a test
+compares both.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+
+metadata = MetaData()
+_ID = UUID(as_uuid=False)
+_AT = DateTime(timezone=True)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("weight", Integer, nullable=False),  # turns per turn of a tenant of weight 1
+    Column("created_at", _AT, nullable=False, server_default=func.now()),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sha256", LargeBinary, nullable=False, unique=True),  # of the whole key; the key itself is never stored
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", _AT, nullable=False, server_default=func.now()),
+    Column("expires_at", _AT),
+    Column("revoked_at", _AT),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),  # SHA-256 of method, path and body
+    Column("status", Integer, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Column("created_at", _AT, nullable=False, server_default=func.now()),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", _ID, primary_key=True),  # UUIDv7: ordered by creation
+    Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
+    Column("kind", Text, nullable=False),  # single | campaign
+    Column("name", Text, nullable=False),
+    Column("template", Text, nullable=False),  # the prompt itself for kind single
+    Column("model", Text, nullable=False),
+    Column("priority", Text, nullable=False),
+    Column("item_count", Integer, nullable=False),
+    Column("key_id", _ID, nullable=False),
+    Column("metadata", JSONB, nullable=False),  # the tenant's own labels, never read by us
+    Column("created_at", _AT, nullable=False, server_default=func.now()),
+    Column("cancelled_at", _AT),
+)
+
+recipes = Table(
+    "recipes",
+    metadata,
+    Column("id", Text, primary_key=True),  # Recipe.id
+    Column("recipe", JSONB, nullable=False),  # Recipe.to_json()
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("queue", Text, nullable=False),
+    Column("recipe_id", Text, ForeignKey("recipes.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),  # claims so far: the fencing token
+    Column("given_back", Integer, nullable=False),  # claims that do not count against it
+    Column("claims_allowed", Integer, nullable=False),
+    Column("parent_id", _ID),  # the abandoned batch it was split from
+    Column("lease_until", _AT, nullable=False),  # database clock; DISPATCHED: when to send again
+    Column("worker", Text),
+    Column("created_at", _AT, nullable=False, server_default=func.now()),
+    Column("finished_at", _AT),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("request_id", _ID, ForeignKey("requests.id"), nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("row", Integer, nullable=False),  # 1-based data row of the spreadsheet
+    Column("custom_id", Text, nullable=False),
+    Column("variant", Integer, nullable=False),  # 0-based
+    Column("prompt", Text, nullable=False),
+    Column("negative_prompt", Text, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("recipe_id", Text, ForeignKey("recipes.id"), nullable=False),
+    Column("queue", Text, nullable=False),
+    Column("priority", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("batch_id", _ID, ForeignKey("batches.id")),
+    Column("batch_position", SmallInteger),  # 0-based, fixed when planned
+    Column("reason", Text),  # stable code, for failed
+    Column("verdict", JSONB),  # Verdict.to_json(), once screened
+    Column("created_at", _AT, nullable=False, server_default=func.now()),
+    Column("settled_at", _AT),
+    UniqueConstraint("request_id", "custom_id", "variant"),
+)
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("item_id", _ID, ForeignKey("items.id"), nullable=False, unique=True),
+    Column("request_id", _ID, ForeignKey("requests.id"), nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("watermark_id", BigInteger, nullable=False, unique=True),  # 48 random bits
+    Column("policy_version", Text, nullable=False),
+    Column("provenance", JSONB, nullable=False),  # recipe, seed, place in the batch, marks: what the event says
+    Column("released_at", _AT, nullable=False, server_default=func.now()),
+)
+
+renditions = Table(
+    "renditions",
+    metadata,
+    Column("asset_id", _ID, ForeignKey("assets.id"), primary_key=True),
+    Column("name", Text, primary_key=True),  # "original", ...
+    Column("tenant", Text, nullable=False),
+    Column("key", Text, nullable=False, unique=True),  # in the object store, under released/
+    Column("media_type", Text, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("item_id", _ID, ForeignKey("items.id"), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("key", Text, nullable=False, unique=True),  # in the object store, under quarantine/
+    Column("sha256", Text, nullable=False),
+    Column("verdict", JSONB, nullable=False),
+    Column("created_at", _AT, nullable=False, server_default=func.now()),
+    Column("decided_at", _AT),
+    Column("release", Boolean),
+    Column("reviewer", Text),
+    Column("comment", Text),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("queue", Text, primary_key=True),
+    Column("lane", Text, primary_key=True),  # "priority:bulk", "tenant:acme"
+    Column("virtual_time", Double, nullable=False),  # images planned / weight, advanced by dispatch
+)

@@ -1,0 +1,84 @@
+"""All settings, read from the environment once, validated once, passed down.
+
+Every variable is PRESSWORK_ plus the name in capitals, e.g. PRESSWORK_DATABASE_URL. The README holds
+the table; a test compares both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_HOUSE = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """One process's settings. Frozen; every problem is listed at once when they are read."""
+
+    model_config = SettingsConfigDict(env_prefix="PRESSWORK_", frozen=True, extra="ignore")
+
+    # Where things are. Each process gets the database URL of its own role.
+    database_url: SecretStr = Field(description="Postgres, as this process's own role")
+    auditor_database_url: SecretStr | None = Field(None, description="Postgres as the auditor role (API, audit CLI)")
+    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Celery broker")
+    s3_endpoint_url: str | None = Field(None, description="S3 endpoint; empty for AWS itself")
+    s3_public_endpoint_url: str | None = Field(None, description="endpoint that presigned links name, if another")
+    s3_bucket: str = Field("presswork", description="bucket; its layout is in docs/storage.md")
+    s3_region: str = Field("us-east-1", description="S3 region")
+    s3_access_key_id: str | None = Field(None, description="this process's own S3 identity; empty: boto3's own chain")
+    s3_secret_access_key: SecretStr | None = Field(None, description="its secret")
+
+    # The line.
+    queues: str = Field("gpu", description="comma-separated queues a worker serves and a planner plans")
+    max_batch: int = Field(8, ge=1, le=64, description="most images sampled together")
+    max_batch_pixels: int = Field(8 * 1024 * 1024, ge=64 * 64, description="most pixels sampled together")
+    window: int = Field(4, ge=1, le=1000, description="batches in flight per queue")
+    lease_seconds: float = Field(60.0, ge=0.5, description="lease of a claim; renewed every third of it")
+    max_batch_seconds: float = Field(1800.0, ge=1, description="a claim older than this ends its worker process")
+    claims_allowed: int = Field(2, ge=1, le=10, description="claims a batch may use up before it is split")
+    worker_threads: int = Field(2, ge=1, le=8, description="batches one worker process overlaps")
+    poll_seconds: float = Field(1.0, ge=0.05, description="planner and reconciler look at least this often")
+    seal_seconds: float = Field(1.0, ge=0.05, description="sealing interval: the tampering window")
+    visibility_timeout_seconds: int = Field(600, ge=1, description="Redis redelivery; above the lease")
+
+    # What may be made.
+    models_dir: Path = Field(_HOUSE / "models", description="folder of model folders, each with its card.yaml")
+    policy_rules: Path = Field(_HOUSE / "policy" / "rules" / "default.yaml", description="the rule set")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
+    torch_threads: int = Field(0, ge=0, description="intra-op threads of torch; 0 leaves its default")
+
+    # Marks. Files, so that a secret store can mount them; made on first start for development.
+    signing_certificate: Path | None = Field(None, description="C2PA certificate chain, PEM, leaf first")
+    signing_key: Path | None = Field(None, description="its private key, PEM")
+    trust_anchors: Path | None = Field(None, description="root certificates the read-back trusts, PEM")
+    generator_name: str = Field("Presswork", description="provider name in the public manifest")
+
+    # The ledger.
+    ledger_origin: str = Field("presswork.example/ledger", description="name of the log, first line of a checkpoint")
+    ledger_key: Path | None = Field(None, description="Ed25519 private key of the sealer, PEM")
+    ledger_vkeys: Path | None = Field(None, description="public keys (vkey lines) that verify checkpoints")
+
+    # API limits.
+    max_rows: int = Field(50_000, ge=1, description="data rows of one campaign")
+    max_items: int = Field(100_000, ge=1, description="rows x variants of one request")
+    max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="request body")
+    max_cell_chars: int = Field(4_000, ge=1, description="one cell of a spreadsheet")
+    max_prompt_chars: int = Field(2_000, ge=1, description="rendered prompt")
+    max_variants: int = Field(16, ge=1, description="variants of one row")
+    max_pixels: int = Field(4096 * 4096, ge=64 * 64, description="width x height of one image")
+    max_steps: int = Field(100, ge=1, description="num_inference_steps")
+    max_megapixel_steps: int = Field(50_000_000, ge=1, description="megapixels x steps of one whole request")
+    link_seconds: int = Field(900, ge=1, le=900, description="life of a presigned link")
+
+    # Serving.
+    api_host: str = Field("127.0.0.1", description="address of presswork-api")
+    api_port: int = Field(8400, ge=1, le=65535, description="its port")
+    metrics_port: int = Field(0, ge=0, le=65535, description="/metrics of planner, sealer, worker; 0 serves none")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="structlog level")
+    crash_point: str = Field("", description="tests only: name of the step at which the process kills itself")
+
+    @property
+    def queue_names(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.queues.split(",") if name.strip())
