@@ -8,6 +8,7 @@ WorkerError
   |   + BrokerUnavailable the broker refused or did not answer
   + Permanent            trying again changes nothing; somebody must act
       + ModelMissing     no such model folder or hub id, or its bytes are not those of its card
+      + CardInvalid      a model card breaks its schema; the message names file and field
       + ModelRefused     the model holds a file that is not safetensors, or breaks another loading rule
       + OutOfMemory      a single image does not fit on the device
       + DigestMismatch   the store holds other bytes under this key
@@ -49,6 +50,10 @@ class BrokerUnavailable(Transient):
 
 class ModelMissing(Permanent):
     """There is no such model here, or its bytes are not those its card names."""
+
+
+class CardInvalid(Permanent):
+    """A model card breaks its schema; the message names file and field."""
 
 
 class ModelRefused(Permanent):

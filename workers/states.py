@@ -1,11 +1,11 @@
 """Item and batch lifecycles: each state, its meaning, and who moves it on.
 
-    item    PENDING -> PLANNED -> RELEASED | HELD | REFUSED | FAILED      PENDING | PLANNED -> CANCELLED
-            (submit) -> REFUSED when the prompt itself is refused
-            HELD -> RELEASED | REFUSED (a person's review)                RELEASED -> RECALLED
-    batch   DISPATCHED -> RUNNING -> FINISHED
-            RUNNING, lease over or given back -> DISPATCHED (same members)
-            RUNNING, claims used up -> ABANDONED (its items are split into new batches, or failed)
+item    PENDING -> PLANNED -> RELEASED | HELD | REFUSED | FAILED      PENDING | PLANNED -> CANCELLED
+        (submit) -> REFUSED when the prompt itself is refused
+        HELD -> RELEASED | REFUSED (a person's review)                RELEASED -> RECALLED
+batch   DISPATCHED -> RUNNING -> FINISHED
+        RUNNING, lease over or given back -> DISPATCHED (same members)
+        RUNNING, claims used up -> ABANDONED (its items are split into new batches, or failed)
 """
 
 from __future__ import annotations

@@ -1,0 +1,15 @@
+"""Everything that writes a job row, one module a verb; nobody else writes one, anyone may read.
+
+    submit.py    request + items            -> PENDING | REFUSED (prompt)      caller: api
+    dispatch.py  items PENDING              -> PLANNED, batch DISPATCHED       caller: planner
+    claim.py     batch DISPATCHED           -> RUNNING; renew, give back       caller: executor
+    settle.py    batch RUNNING              -> FINISHED, items settled         caller: executor
+    expire.py    batch RUNNING, lease over  -> DISPATCHED, split or ABANDONED  caller: reconciler
+    cancel.py    items PENDING | PLANNED    -> CANCELLED                       caller: api
+    keys.py      tenants and API keys       idempotency.py  replayed replies   caller: api
+    views.py     what is read               tables.py, types.py  the words
+
+Every function runs in the caller's transaction, appends its event there, and never commits. A step
+that finds its row in another state changes nothing and says so: two workers, a repeated message and a
+late one are all the same case.
+"""

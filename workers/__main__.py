@@ -1,0 +1,120 @@
+"""python -m workers gpu | planner | sealer: the one place that wires things together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from workers import logs, metrics
+from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from workers.executor import Executor
+
+log = structlog.get_logger()
+USAGE = "usage: python -m workers gpu | planner | sealer"
+
+
+def serve_planner(settings: Settings) -> None:
+    """Plan, dispatch, expire. Any number may run; one works at a time."""
+    from workers import reconciler  # noqa: PLC0415 - each process imports what it runs
+    from workers.database import make_engine  # noqa: PLC0415
+    from workers.queue import Queue  # noqa: PLC0415
+
+    engine = make_engine(settings.database_url.get_secret_value(), name="planner", pool_size=2)
+    reconciler.serve(engine, Queue(settings), settings, _stop_on_signal())
+
+
+def serve_sealer(settings: Settings) -> None:
+    """Seal committed events and anchor checkpoints. Any number may run; one works at a time."""
+    from workers import sealer  # noqa: PLC0415
+
+    sealer.serve(settings, _stop_on_signal())
+
+
+def serve_gpu(settings: Settings) -> None:
+    """Make batches until SIGTERM: then finish what is being finished and give back what is being sampled."""
+    from celery.signals import worker_shutting_down  # noqa: PLC0415
+
+    from workers.queue import RUN_BATCH, make_celery  # noqa: PLC0415
+
+    executor = make_executor(settings)
+    app = make_celery(settings)
+    app.task(name=RUN_BATCH)(executor.run)
+
+    def drain(**_: object) -> None:
+        log.info("worker_draining")
+        executor.draining.set()
+
+    worker_shutting_down.connect(drain, weak=False)
+    arguments = ["worker", "--pool=threads", f"--concurrency={settings.worker_threads}", "--queues", settings.queues]
+    arguments += ["--loglevel", settings.log_level, "--without-gossip", "--without-mingle", "-n", executor.worker]
+    app.worker_main(arguments)
+
+
+def make_executor(settings: Settings) -> Executor:
+    """The worker's heart with its real parts. Raises where a part cannot be had: a worker that cannot
+    screen, mark or sign does not start."""
+    from policy.images.screen import ImageScreen  # noqa: PLC0415
+    from policy.marks.marker import Marker  # noqa: PLC0415
+    from policy.marks.signing import LocalSigner  # noqa: PLC0415
+    from policy.rules import Rules  # noqa: PLC0415
+    from workers.crash import killer  # noqa: PLC0415
+    from workers.database import make_engine  # noqa: PLC0415
+    from workers.executor import Executor  # noqa: PLC0415
+    from workers.finish import Finisher  # noqa: PLC0415
+    from workers.sampling.registry import Registry  # noqa: PLC0415
+    from workers.sampling.sampler import DiffusersSampler  # noqa: PLC0415
+    from workers.store import ObjectStore  # noqa: PLC0415
+    from workers.version import VERSION  # noqa: PLC0415
+
+    if not (settings.signing_certificate and settings.signing_key and settings.trust_anchors):
+        raise SystemExit(
+            "a worker needs PRESSWORK_SIGNING_CERTIFICATE, PRESSWORK_SIGNING_KEY and PRESSWORK_TRUST_ANCHORS; "
+            "`presswork up` makes a development chain"
+        )
+    rules = Rules.load(settings.policy_rules)
+    probe = killer(settings.crash_point)
+    marker = Marker(
+        LocalSigner.from_files(settings.signing_certificate, settings.signing_key),
+        settings.trust_anchors.read_text(),
+        settings.generator_name,
+        VERSION,
+    )
+    return Executor(
+        settings=settings,
+        engine=make_engine(
+            settings.database_url.get_secret_value(), name="worker", pool_size=2 * settings.worker_threads + 2
+        ),
+        sampler=DiffusersSampler(Registry.load(settings.models_dir), settings.device, settings.torch_threads),
+        finisher=Finisher(rules, ImageScreen.load(rules), marker, ObjectStore(settings), settings.ledger_origin, probe),
+        worker=f"{socket.gethostname()}-{os.getpid()}",
+        probe=probe,
+    )
+
+
+def _stop_on_signal() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def main() -> None:
+    processes = {"gpu": serve_gpu, "planner": serve_planner, "sealer": serve_sealer}
+    if len(sys.argv) != 2 or sys.argv[1] not in processes:
+        raise SystemExit(USAGE)
+    settings = Settings()  # type: ignore[call-arg]  # read from the environment
+    logs.configure(settings.log_level, sys.argv[1])
+    metrics.serve(settings.metrics_port)
+    processes[sys.argv[1]](settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Named points at which a test may kill the process; in production the probe does nothing.
+
+    received  before the claim          claimed    after its commit
+    sampling  in the middle of a run    sampled    pixels are there, nothing stored
+    finishing after the first image     finished   everything stored, nothing settled
+    settled   after the commit, before the message is acknowledged
+
+PRESSWORK_CRASH_POINT is "<point>", or "<point>@<custom_id>" for batches that hold such an item.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from workers.jobs.types import Claim
+
+Probe = Callable[[str, Claim | None], None]
+POINTS = ("received", "claimed", "sampling", "sampled", "finishing", "finished", "settled")
+
+
+def no_probe(point: str, held: Claim | None) -> None:
+    """Production: every point passes."""
+
+
+def killer(crash_point: str) -> Probe:
+    """A probe that kills this process (SIGKILL) at the point. Raises ValueError for an unknown one."""
+    if not crash_point:
+        return no_probe
+    wanted, _, custom_id = crash_point.partition("@")
+    if wanted not in POINTS:
+        raise ValueError(f"PRESSWORK_CRASH_POINT={crash_point!r}: the points are {', '.join(POINTS)}")
+
+    def probe(point: str, held: Claim | None) -> None:
+        if point == wanted and (not custom_id or _holds(held, custom_id)):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return probe
+
+
+def _holds(held: Claim | None, custom_id: str) -> bool:
+    return held is not None and any(item.custom_id == custom_id for item in held.items)

@@ -1,0 +1,162 @@
+"""What happens to an image after the device: screen -> mark -> put. The only caller of the release put.
+
+Nothing leaves without an allow verdict on the picture itself, marks that read back from the final
+bytes, and a digest that the store verified. A screen that cannot run holds the item; a missing signing
+key waits; marks that do not hold send the image to quarantine. Killed anywhere: the objects of this
+attempt are referred to by nothing, and `discard` or the next attempt removes them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+
+import numpy as np
+import structlog
+from PIL import Image
+
+from policy.errors import MarkError, PolicyError, SigningUnavailable
+from policy.images.screen import ImageScreen
+from policy.marks.marker import Marked, Marker, Stamp
+from policy.prompts.screen import screen_prompt
+from policy.rules import Rules
+from policy.verdict import Decision, Finding, Stage, Verdict, merge
+from workers import metrics
+from workers.crash import Probe
+from workers.jobs.types import (
+    Claim,
+    ClaimedItem,
+    Failed,
+    Held,
+    Outcome,
+    Place,
+    Refused,
+    Released,
+    StoredRendition,
+    new_id,
+)
+from workers.leases import Lease
+from workers.sampling.sampler import Sampled
+from workers.store import QUARANTINE, RELEASED, ObjectStore, quarantine_key, released_key
+
+log = structlog.get_logger()
+CANCELLED = "cancelled"  # a fault that is no outcome: the row is CANCELLED already
+ORIGINAL = "original"  # name of the rendition that carries every mark
+
+
+@dataclass(frozen=True, slots=True)
+class Finisher:
+    """Turns sampled pixels into outcomes. CPU only, thread-safe; run it without the GPU lock."""
+
+    rules: Rules
+    screen: ImageScreen
+    marker: Marker
+    store: ObjectStore
+    ledger_origin: str
+    probe: Probe
+
+    def finish(self, held: Claim, sampled: Sampled, lease: Lease) -> list[Outcome]:
+        """One outcome for every member that is still wanted, in item order.
+
+        Raises LeaseLost as soon as it is known, StoreUnavailable and SigningUnavailable when waiting
+        may help: the caller gives the batch back.
+        """
+        verdicts = self._verdicts(held, sampled.images)
+        outcomes: list[Outcome] = []
+        for n, item in enumerate(held.items):
+            lease.check_held()
+            fault = sampled.faults.get(item.id)
+            if fault == CANCELLED or item.id in lease.cancelled:
+                continue
+            outcome = (
+                Failed(item, fault)
+                if fault
+                else self._finish_one(held, item, sampled.images[n], sampled.places[n], verdicts[n])
+            )
+            outcomes.append(outcome)
+            self.probe("finishing", held)
+        return outcomes
+
+    def discard(self, held: Claim, item_ids: Sequence[str] | frozenset[str]) -> None:
+        """Delete what this attempt stored for these items: their outcome came too late."""
+        tenants = {item.id: item.tenant for item in held.items}
+        for item_id in item_ids:
+            for place in (RELEASED, QUARANTINE):
+                prefix = f"{place}/{tenants[item_id]}/{item_id}/{held.attempt}"
+                for stored in self.store.list(prefix):
+                    if stored.key.removeprefix(prefix)[:1] in ("/", "."):  # attempt 1, not 10
+                        self.store.delete(stored.key)
+
+    def _verdicts(self, held: Claim, images: np.ndarray) -> list[Verdict]:
+        """Prompt and picture together, under the rules of now: the API's early look may be older."""
+        with metrics.FINISHING_SECONDS.labels("screen").time():
+            try:
+                pictures = self.screen.screen(images)
+            except PolicyError as error:
+                log.warning("screen_unavailable", batch_id=held.batch_id, error=str(error))
+                pictures = [self._unscreened() for _ in held.items]
+        return [
+            merge(
+                [
+                    screen_prompt(self.rules, item.prompt, tenant=item.tenant),
+                    screen_prompt(self.rules, item.negative_prompt, tenant=item.tenant, field="negative_prompt"),
+                    picture,
+                ]
+            )
+            for item, picture in zip(held.items, pictures, strict=True)
+        ]
+
+    def _unscreened(self) -> Verdict:
+        finding = Finding(Decision.HOLD, Stage.IMAGE, "screening", "classifier_unavailable")
+        return Verdict(self.rules.version, (finding,))
+
+    def _finish_one(self, held: Claim, item: ClaimedItem, image: np.ndarray, place: Place, verdict: Verdict) -> Outcome:
+        metrics.VERDICTS.labels(verdict.decision).inc()
+        if verdict.decision is Decision.REFUSE:
+            return Refused(item, verdict)
+        stamp = self._stamp(held)
+        try:
+            with metrics.FINISHING_SECONDS.labels("mark").time():
+                marked = self.marker.mark(image, stamp)
+        except SigningUnavailable:
+            raise
+        except MarkError as error:
+            metrics.MARK_FAILURES.labels(type(error).__name__).inc()
+            finding = Finding(Decision.HOLD, Stage.MARK, "marks", type(error).__name__, detail=str(error))
+            return self._quarantine(held, item, _png(image), merge([verdict, Verdict(self.rules.version, (finding,))]))
+        if verdict.decision is Decision.HOLD:
+            return self._quarantine(held, item, marked.data, verdict)
+        rendition = self._release(held, item, marked)
+        return Released(item, stamp.asset_id, stamp.watermark_id, place, verdict, marked.evidence, (rendition,))
+
+    def _stamp(self, held: Claim) -> Stamp:
+        return Stamp(
+            asset_id=new_id(),
+            watermark_id=secrets.randbits(48),
+            model=held.recipe.model,
+            model_revision=held.recipe.model_revision,
+            policy_version=self.rules.version,
+            made_at=datetime.now(UTC),
+            ledger_origin=self.ledger_origin,
+        )
+
+    def _release(self, held: Claim, item: ClaimedItem, marked: Marked) -> StoredRendition:
+        key = released_key(item.tenant, item.id, held.attempt, ORIGINAL, marked.media_type)
+        with metrics.FINISHING_SECONDS.labels("put").time():
+            sha256 = self.store.put(key, marked.data, marked.media_type, expect_sha256=marked.sha256)
+        return StoredRendition(ORIGINAL, key, marked.media_type, marked.width, marked.height, len(marked.data), sha256)
+
+    def _quarantine(self, held: Claim, item: ClaimedItem, data: bytes, verdict: Verdict) -> Held:
+        key = quarantine_key(item.tenant, item.id, held.attempt)
+        with metrics.FINISHING_SECONDS.labels("put").time():
+            sha256 = self.store.put(key, data, "image/png")
+        return Held(item, verdict, key, sha256)
+
+
+def _png(image: np.ndarray) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()

@@ -1,0 +1,57 @@
+"""A tenant no longer wants something: open items become CANCELLED at once, wherever they are.
+
+The row lock decides the race with a settlement: whoever commits first is right. A running worker
+learns of it at its next lease renewal and drops the item; once this commit is done, nothing of the
+item can be released.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, select
+
+from policy import events
+from policy.ledger.append import append
+from workers.errors import NotFound
+from workers.jobs.tables import items, requests
+from workers.states import ITEM_OPEN, ItemState
+
+
+def cancel_request(conn: Connection, tenant: str, request_id: str, actor: str) -> int:
+    """Open items of a request -> CANCELLED; how many. Repeats answer 0. Raises NotFound."""
+    ours = select(requests.c.cancelled_at).where(requests.c.id == request_id, requests.c.tenant == tenant)
+    row = conn.execute(ours.with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound(f"no request {request_id}")
+    # Locked in one order everywhere, so that two cancels, or a cancel and a settlement, do not deadlock.
+    open_items = (
+        select(items.c.id)
+        .where(items.c.request_id == request_id, items.c.tenant == tenant, items.c.state.in_(ITEM_OPEN))
+        .order_by(items.c.id)
+        .with_for_update()
+        .cte("open_items")
+    )
+    cancelled = conn.execute(
+        items.update()
+        .where(items.c.id == open_items.c.id)
+        .values(state=ItemState.CANCELLED, settled_at=func.clock_timestamp())
+    ).rowcount
+    if row.cancelled_at is None or cancelled:
+        conn.execute(requests.update().where(requests.c.id == request_id).values(cancelled_at=func.now()))
+        event = events.RequestCancelled(request_id, cancelled)
+        append(conn, tenant=tenant, actor=actor, events=[event])
+    return cancelled
+
+
+def cancel_item(conn: Connection, tenant: str, item_id: str, actor: str) -> bool:
+    """An open item -> CANCELLED; False if it was settled already. Raises NotFound."""
+    ours = select(items.c.state, items.c.request_id).where(items.c.id == item_id, items.c.tenant == tenant)
+    row = conn.execute(ours.with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound(f"no item {item_id}")
+    if row.state not in ITEM_OPEN:
+        return False
+    conn.execute(
+        items.update().where(items.c.id == item_id).values(state=ItemState.CANCELLED, settled_at=func.clock_timestamp())
+    )
+    append(conn, tenant=tenant, actor=actor, events=[events.ItemCancelled(row.request_id, item_id)])
+    return True

@@ -1,0 +1,94 @@
+"""Take, keep and give back the lease of a batch. Every change demands the state, and the attempt, it expects.
+
+Killed while holding a claim: the lease runs out on the database's clock and the reconciler sends the
+batch again; whatever the dead worker stored is under its own attempt's keys and is never referred to.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from policy import events
+from policy.ledger.append import append
+from workers.errors import LeaseLost
+from workers.jobs.dispatch import LINE
+from workers.jobs.tables import batches, items, recipes
+from workers.jobs.types import Claim, ClaimedItem
+from workers.sampling.recipes import Recipe
+from workers.states import BatchState, ItemState
+
+
+def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str) -> Claim | None:
+    """DISPATCHED -> RUNNING. None if another worker has it, it is over, or nothing in it is wanted any more."""
+    taken = conn.execute(
+        batches.update()
+        .where(batches.c.id == batch_id, batches.c.state == BatchState.DISPATCHED)
+        .values(
+            state=BatchState.RUNNING,
+            attempt=batches.c.attempt + 1,
+            lease_until=func.clock_timestamp() + lease,
+            worker=worker,
+        )
+        .returning(batches.c.attempt, batches.c.queue, batches.c.recipe_id)
+    ).one_or_none()
+    if taken is None:
+        return None
+    claimed = events.BatchClaimed(batch_id, taken.attempt, worker)
+    append(conn, tenant=LINE, actor=f"worker:{worker}", events=[claimed])
+    members = tuple(
+        ClaimedItem(
+            row.id, row.request_id, row.tenant, row.custom_id, row.variant, row.prompt, row.negative_prompt, row.seed
+        )
+        for row in conn.execute(
+            select(items)
+            .where(items.c.batch_id == batch_id, items.c.state == ItemState.PLANNED)
+            .order_by(items.c.batch_position)
+        )
+    )
+    if not members:
+        _finish_empty(conn, batch_id)
+        return None
+    recipe = conn.execute(select(recipes.c.recipe).where(recipes.c.id == taken.recipe_id)).scalar_one()
+    return Claim(batch_id, taken.queue, taken.attempt, Recipe.from_json(recipe), members)
+
+
+def renew(conn: Connection, held: Claim, lease: timedelta) -> frozenset[str]:
+    """Keep the lease; the ids of members cancelled meanwhile. Raises LeaseLost."""
+    kept = conn.execute(batches.update().where(*_ours(held)).values(lease_until=func.clock_timestamp() + lease))
+    if kept.rowcount != 1:
+        raise LeaseLost(held.batch_id)
+    gone = select(items.c.id).where(items.c.batch_id == held.batch_id, items.c.state == ItemState.CANCELLED)
+    return frozenset(conn.scalars(gone))
+
+
+def give_back(conn: Connection, held: Claim, reason: str, delay: timedelta = timedelta(0)) -> None:
+    """RUNNING -> DISPATCHED, same members, claim not counted; sent again after `delay`. Raises LeaseLost."""
+    returned = conn.execute(
+        batches.update()
+        .where(*_ours(held))
+        .values(
+            state=BatchState.DISPATCHED,
+            given_back=batches.c.given_back + 1,
+            lease_until=func.clock_timestamp() + delay,
+            worker=None,
+        )
+    )
+    if returned.rowcount != 1:
+        raise LeaseLost(held.batch_id)
+    event = events.BatchReturned(held.batch_id, held.attempt, reason)
+    append(conn, tenant=LINE, actor="worker", events=[event])
+
+
+def _finish_empty(conn: Connection, batch_id: str) -> None:
+    over = batches.update().where(batches.c.id == batch_id, batches.c.state == BatchState.RUNNING)
+    conn.execute(over.values(state=BatchState.FINISHED, finished_at=func.now()))
+
+
+def _ours(held: Claim) -> tuple[ColumnElement[bool], ...]:
+    return (
+        batches.c.id == held.batch_id,
+        batches.c.state == BatchState.RUNNING,
+        batches.c.attempt == held.attempt,
+    )

@@ -1,0 +1,138 @@
+"""Store a request with all its items, or nothing.
+
+One transaction: killed anywhere before its commit, nothing exists; after it, everything does. Items
+come as an iterable and are written in chunks, so memory does not grow with the spreadsheet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from policy import events
+from policy.ledger.append import append
+from policy.verdict import Decision
+from workers.jobs.tables import items, recipes, requests
+from workers.jobs.types import NewItem, NewRequest, new_id
+from workers.states import ItemState
+
+WAKE_CHANNEL = "presswork_pending"  # NOTIFY payload: the queue
+_CHUNK = 1000  # rows a statement; more gains nothing and holds more memory
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """How many items were stored, and how many of them were refused by their prompt at once."""
+
+    items: int
+    refused: int
+
+
+def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) -> Submitted:
+    """Store the request, its items and its events, and wake the planner at commit.
+
+    Raises ValueError for a request without items: the caller answers for its shape.
+    """
+    stored = refused = 0
+    known: set[str] = set()
+    for chunk in _chunks(new_items):
+        _store_recipes(conn, chunk, known)
+        ids = [new_id() for _ in chunk]
+        conn.execute(items.insert(), [_row(request, item, id) for item, id in zip(chunk, ids, strict=True)])
+        refusals = [
+            _refusal(request, item, id)
+            for item, id in zip(chunk, ids, strict=True)
+            if item.verdict.decision is Decision.REFUSE
+        ]
+        append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=refusals)
+        stored, refused = stored + len(chunk), refused + len(refusals)
+    if not stored:
+        raise ValueError("a request needs at least one item")
+    _store_request(conn, request, stored, refused)
+    conn.execute(select(func.pg_notify(WAKE_CHANNEL, request.queue)))
+    return Submitted(stored, refused)
+
+
+def _store_request(conn: Connection, request: NewRequest, stored: int, refused: int) -> None:
+    conn.execute(
+        requests.insert().values(
+            id=request.id,
+            tenant=request.tenant,
+            kind=request.kind,
+            name=request.name,
+            template=request.template,
+            model=request.model,
+            priority=request.priority,
+            item_count=stored,
+            key_id=request.key_id,
+            metadata=dict(request.metadata),
+        )
+    )
+    accepted = events.RequestAccepted(
+        request_id=request.id,
+        request_kind=request.kind,
+        name=request.name,
+        template=events.Private(request.template),
+        model=request.model,
+        model_revision=request.model_revision,
+        priority=request.priority,
+        items=stored,
+        refused=refused,
+        policy_version=request.policy_version,
+    )
+    append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=[accepted])
+
+
+def _store_recipes(conn: Connection, chunk: list[NewItem], known: set[str]) -> None:
+    """Recipes are content-addressed, so a concurrent writer of the same one is welcome."""
+    fresh = {item.recipe.id: item.recipe for item in chunk if item.recipe.id not in known}
+    if fresh:
+        rows = [{"id": id, "recipe": recipe.to_json()} for id, recipe in sorted(fresh.items())]
+        conn.execute(insert(recipes).on_conflict_do_nothing(), rows)
+        known.update(fresh)
+
+
+def _row(request: NewRequest, item: NewItem, id: str) -> dict[str, Any]:
+    refused = item.verdict.decision is Decision.REFUSE
+    return {
+        "id": id,
+        "request_id": request.id,
+        "tenant": request.tenant,
+        "row": item.row,
+        "custom_id": item.custom_id,
+        "variant": item.variant,
+        "prompt": item.prompt,
+        "negative_prompt": item.negative_prompt,
+        "seed": item.seed,
+        "recipe_id": item.recipe.id,
+        "queue": request.queue,
+        "priority": request.priority,
+        "state": ItemState.REFUSED if refused else ItemState.PENDING,
+        "verdict": item.verdict.to_json() if refused else None,
+        "settled_at": func.now() if refused else None,
+    }
+
+
+def _refusal(request: NewRequest, item: NewItem, id: str) -> events.ItemRefused:
+    return events.ItemRefused(
+        request_id=request.id,
+        item_id=id,
+        batch_id=None,
+        attempt=None,
+        prompt=events.Private(item.prompt),
+        negative_prompt=events.Private(item.negative_prompt),
+        recipe=item.recipe.to_json(),
+        seed=str(item.seed),
+        verdict=item.verdict.to_json(),
+    )
+
+
+def _chunks(new_items: Iterable[NewItem]) -> Iterator[list[NewItem]]:
+    stream = iter(new_items)
+    while chunk := list(islice(stream, _CHUNK)):
+        yield chunk

@@ -1,0 +1,47 @@
+"""Every metric of every process, declared once. Base units in the names, labels from small fixed sets."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+# Submission (API).
+ITEMS_SUBMITTED = Counter("presswork_items_submitted_total", "Items stored by submissions", ["kind", "priority"])
+ITEMS_REFUSED_AT_SUBMIT = Counter("presswork_items_refused_at_submit_total", "Items refused by their prompt at once")
+
+# Planner and reconciler.
+PENDING_ITEMS = Gauge("presswork_pending_items", "Items in no batch yet", ["queue", "priority"])
+OLDEST_PENDING_SECONDS = Gauge("presswork_oldest_pending_seconds", "Age of the oldest pending item", ["queue"])
+OPEN_BATCHES = Gauge("presswork_open_batches", "Batches dispatched or running", ["queue", "state"])
+BATCHES_DISPATCHED = Counter("presswork_batches_dispatched_total", "Batches planned", ["queue"])
+BATCH_ITEMS = Histogram("presswork_batch_items", "Images in a planned batch", buckets=(1, 2, 4, 8, 16, 32, 64))
+LEASES_EXPIRED = Counter("presswork_leases_expired_total", "Batches sent again or split by the reconciler", ["queue"])
+BROKER_FAILURES = Counter("presswork_broker_failures_total", "Messages the broker did not take")
+
+# Worker.
+CLAIMS = Counter("presswork_claims_total", "Messages by what the claim found", ["result"])
+GPU_WAIT_SECONDS = Histogram("presswork_gpu_wait_seconds", "Wait of a claimed batch for the GPU lock", buckets=_SECONDS)
+SAMPLING_SECONDS = Histogram("presswork_sampling_seconds", "GPU lock held for one batch", buckets=_SECONDS)
+SAMPLED_IMAGES = Counter("presswork_sampled_images_total", "Images that came off the device")
+FINISHING_SECONDS = Histogram(
+    "presswork_finishing_seconds",
+    "Finishing by stage: screen a batch; mark or put one image",
+    ["stage"],
+    buckets=_SECONDS,
+)
+OUTCOMES = Counter("presswork_outcomes_total", "Settled items by outcome", ["outcome"])
+VERDICTS = Counter("presswork_verdicts_total", "Verdicts on finished images", ["decision"])
+MARK_FAILURES = Counter("presswork_mark_failures_total", "Images whose marks did not hold", ["error"])
+BATCHES_RETURNED = Counter("presswork_batches_returned_total", "Claims given back or failed, by reason", ["reason"])
+
+# Sealer.
+SEAL_LAG_SECONDS = Gauge("presswork_seal_lag_seconds", "Age of the oldest event not sealed yet")
+SEALED_ENTRIES = Counter("presswork_sealed_entries_total", "Events sealed into the Merkle tree")
+ANCHOR_FAILURES = Counter("presswork_anchor_failures_total", "Checkpoints the anchor did not take")
+
+
+def serve(port: int) -> None:
+    """Serve /metrics on loopback in a daemon thread; port 0 serves none."""
+    if port:
+        start_http_server(port, addr="127.0.0.1")

@@ -1,0 +1,59 @@
+"""Redis carries batch ids and nothing else; losing all of it costs at most one lease.
+
+Celery's own retries, results and time limits are off: state, attempts and retries live in Postgres.
+"""
+
+from __future__ import annotations
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from workers.errors import BrokerUnavailable
+from workers.settings import Settings
+
+RUN_BATCH = "presswork.run_batch"
+_ANSWER_SECONDS = 2  # the broker answers a push within this, or the reconciler sends later
+_SWEEP_SECONDS = 5  # how often unacknowledged messages past their visibility timeout go back
+
+
+def make_celery(settings: Settings) -> Celery:
+    """The one Celery configuration, for senders and workers alike."""
+    app = Celery("presswork", broker=settings.redis_url.get_secret_value(), set_as_current=False)
+    app.conf.update(
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_create_missing_queues=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "visibility_timeout": settings.visibility_timeout_seconds,
+            "unacked_restore_interval": _SWEEP_SECONDS,
+            "unacked_restore_throttle": 1,
+            "queue_order_strategy": "priority",
+            "socket_connect_timeout": _ANSWER_SECONDS,
+            "socket_timeout": 30,
+            "socket_keepalive": True,
+        },
+    )
+    return app
+
+
+class Queue:
+    """Sends batch ids. Raises BrokerUnavailable within seconds; never blocks on a dead broker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._app = make_celery(settings)
+        options = dict(self._app.conf.broker_transport_options)
+        self._app.conf.broker_transport_options = {**options, "socket_timeout": _ANSWER_SECONDS}
+
+    def send(self, queue: str, batch_id: str) -> None:
+        try:
+            self._app.send_task(RUN_BATCH, args=[batch_id], queue=queue, retry=False, ignore_result=True)
+        except (OperationalError, OSError) as error:
+            raise BrokerUnavailable(f"the broker took no message: {error}") from error

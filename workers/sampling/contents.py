@@ -1,0 +1,48 @@
+"""A model's content hash: one digest over the name and bytes of every file it is loaded from.
+
+Anyone can check it without us, in the model's folder:
+
+    find * -type f ! -name card.yaml | LC_ALL=C sort | xargs sha256sum | sha256sum
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+CARD = "card.yaml"  # describes the files, so it is not one of them
+
+_PLAIN_PATH = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"  # no "..", no hidden, no absolute
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One file of a model, as its card lists it. `path` is relative, with forward slashes."""
+
+    path: Annotated[str, Field(pattern=_PLAIN_PATH)]
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+def revision_of(files: Iterable[ModelFile]) -> str:
+    """ "sha256:<hex>" over the sorted lines "<sha256>  <path>", the format of sha256sum."""
+    lines = sorted((file.path.encode(), f"{file.sha256}  {file.path}\n") for file in files)
+    return "sha256:" + hashlib.sha256("".join(line for _, line in lines).encode()).hexdigest()
+
+
+def file_of(folder: Path, path: str) -> ModelFile:
+    """Size and digest of one file as it lies on disk now."""
+    with (folder / path).open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return ModelFile(path, stream.tell(), digest)
+
+
+def paths_in(folder: Path) -> tuple[str, ...]:
+    """Every file below the folder except the card at its top, sorted; links are listed, not followed."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return tuple(sorted(p for p in (path.relative_to(folder).as_posix() for path in found) if p != CARD))

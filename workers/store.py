@@ -1,0 +1,161 @@
+"""The object store: three places in one bucket, written once.
+
+    released/<tenant>/<item>/<attempt>/<rendition>.<ext>   what tenants get presigned links to
+    quarantine/<tenant>/<item>/<attempt>.png               what waits for a reviewer
+    ledger/checkpoints/<size>                              anchors of the audit ledger
+
+A key names the attempt that wrote it, so a repeated put of one attempt is the same object, and a dead
+attempt's leftovers are never referred to. The store verifies the SHA-256 that we send.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from workers.errors import DigestMismatch, NotFound, StoreUnavailable
+from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+RELEASED = "released"
+QUARANTINE = "quarantine"
+_TRIES = 4  # botocore's standard mode, with its own backoff
+_CONNECT_SECONDS = 2
+_READ_SECONDS = 60
+_POOL = 16  # connections; at least the worker's threads
+_MEDIA_SUFFIX = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+
+
+class StoredObject(NamedTuple):
+    """One line of a listing."""
+
+    key: str
+    bytes: int
+
+
+def released_key(tenant: str, item_id: str, attempt: int, rendition: str, media_type: str) -> str:
+    return f"{RELEASED}/{tenant}/{item_id}/{attempt}/{rendition}.{_MEDIA_SUFFIX[media_type]}"
+
+
+def quarantine_key(tenant: str, item_id: str, attempt: int) -> str:
+    return f"{QUARANTINE}/{tenant}/{item_id}/{attempt}.png"
+
+
+class ObjectStore:
+    """S3 through boto3. Thread-safe. Raises StoreUnavailable where waiting helps."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.bucket = settings.s3_bucket
+        self._client = _client(settings, settings.s3_endpoint_url)
+        public = settings.s3_public_endpoint_url or settings.s3_endpoint_url
+        self._public = self._client if public == settings.s3_endpoint_url else _client(settings, public)
+
+    def put(self, key: str, data: bytes, media_type: str, *, expect_sha256: str | None = None) -> str:
+        """Store once; the SHA-256 (hex) that the store verified. Durable when it returns.
+
+        Putting the same bytes again succeeds. Other bytes under the key, or bytes that are not those
+        of `expect_sha256` any more, raise DigestMismatch.
+        """
+        digest = hashlib.sha256(data).digest()
+        if expect_sha256 not in (None, digest.hex()):
+            raise DigestMismatch(f"the bytes for {key} changed after they were read back")
+        checksum = base64.b64encode(digest).decode()
+        try:
+            self._client.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=data,
+                ContentType=media_type,
+                ChecksumSHA256=checksum,
+                IfNoneMatch="*",
+                Metadata={"sha256": digest.hex()},
+            )
+        except ClientError as error:
+            if _status(error) not in (409, 412):
+                raise _unavailable(error) from error
+            self._same_bytes(key, digest.hex())
+        except BotoCoreError as error:
+            raise _unavailable(error) from error
+        return digest.hex()
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes. Raises NotFound."""
+        try:
+            return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if _status(error) == 404:
+                raise NotFound(f"no object {key}") from error
+            raise _unavailable(error) from error
+        except BotoCoreError as error:
+            raise _unavailable(error) from error
+
+    def delete(self, key: str) -> None:
+        """Gone afterwards, whether it was there or not."""
+        try:
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(error) from error
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Every object below a prefix, in key order."""
+        try:
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                for entry in page.get("Contents", []):
+                    yield StoredObject(entry["Key"], entry["Size"])
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(error) from error
+
+    def presign(self, key: str, seconds: int) -> str:
+        """A GET link to one object that ends after `seconds`."""
+        return self._public.generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+        )
+
+    def healthy(self) -> bool:
+        """Whether the store answers for our bucket; one short question, no retries."""
+        try:
+            self._client.list_objects_v2(Bucket=self.bucket, Prefix=f"{RELEASED}/", MaxKeys=1)
+        except ClientError as error:
+            return _status(error) == 403  # it answers; this identity may not list
+        except BotoCoreError:
+            return False
+        return True
+
+    def _same_bytes(self, key: str, sha256: str) -> None:
+        if hashlib.sha256(self.get(key)).hexdigest() != sha256:
+            raise DigestMismatch(f"{key} holds other bytes than those just made")
+
+
+def _client(settings: Settings, endpoint: str | None) -> S3Client:
+    secret = settings.s3_secret_access_key
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=settings.s3_region,
+        aws_access_key_id=settings.s3_access_key_id,
+        aws_secret_access_key=secret.get_secret_value() if secret else None,
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path"},
+            retries={"mode": "standard", "max_attempts": _TRIES},
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
+            max_pool_connections=_POOL,
+        ),
+    )
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"the object store did not do it: {error}")
