@@ -142,23 +142,18 @@ class ModelCard:
         """Everything about these wishes that the model cannot do; an empty list means it can. Pure."""
         found = [Problem(*p) for side in (("width", width), ("height", height)) for p in self._side_problems(*side)]
         if width * height > self.max_pixels and not found:
-            found.append(
-                Problem(
-                    "width", f"{width} x {height} is {width * height} pixels; {self.name} makes up to {self.max_pixels}"
-                )
-            )
+            message = f"{width} x {height} is {width * height} pixels; {self.name} makes up to {self.max_pixels}"
+            found.append(Problem("width", message))
         if not 1 <= num_inference_steps <= self.max_num_inference_steps:
             message = (
                 f"{num_inference_steps} is outside 1 to {self.max_num_inference_steps}, the steps {self.name} takes"
             )
             found.append(Problem("num_inference_steps", message))
         if not 0 <= guidance_scale <= self.max_guidance_scale:  # written so that NaN fails it
-            message = f"{guidance_scale} is outside 0 to {self.max_guidance_scale:g}, the guidance {self.name} takes"
+            message = f"{guidance_scale} is outside 0 to {self.max_guidance_scale:g}, what {self.name} takes"
             found.append(Problem("guidance_scale", message))
         elif negative_prompt and guidance_scale <= 1:
-            message = (
-                "a negative prompt has no effect at guidance_scale 1 or below; raise guidance_scale or leave it out"
-            )
+            message = "a negative prompt has no effect at guidance_scale 1 or below; raise that or leave this out"
             found.append(Problem("negative_prompt", message))
         if scheduler not in self.schedulers:
             message = f"{scheduler!r} is not a scheduler of {self.name}; it has {', '.join(self.schedulers)}"
