@@ -1,0 +1,128 @@
+"""One running program: started through `launch`, writing to its own log, stopped in the way it likes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from deploy.errors import PartMissing
+
+_LAUNCH = Path(__file__).with_name("launch.py")
+_LOG_BYTES = 16 * 1024 * 1024  # a longer log is set aside as NAME.log.1 at the next start
+
+
+class Child:
+    """A started program. The supervisor's main thread owns it: it dies with the thread that started it."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], log: Path, stop_signal: signal.Signals) -> None:
+        self.pid = popen.pid
+        self.started = process_started(popen.pid) or time.time()
+        self._popen, self._log, self._stop_signal = popen, log, stop_signal
+
+    def exit_code(self) -> int | None:
+        """None while it runs; minus the signal's number if a signal ended it."""
+        return self._popen.poll()
+
+    def ask_to_stop(self) -> None:
+        if self.exit_code() is None:
+            self._popen.send_signal(self._stop_signal)
+
+    def stop(self, *, grace_seconds: float) -> None:
+        """Ended when this returns: asked first, killed once the grace is over. Safe to repeat."""
+        self.ask_to_stop()
+        try:
+            self._popen.wait(grace_seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        self._popen.kill()
+        self._popen.wait()
+
+    def last_words(self, lines: int = 8) -> str:
+        """The end of its log, for a person who asks why it stopped."""
+        written = self._log.read_text(errors="replace").splitlines()[-lines:]
+        return "\n".join([f"last lines of {self._log}:", *(f"  {line[:300]}" for line in written)])
+
+
+def spawn(
+    command: Sequence[str | Path],
+    *,
+    log: Path,
+    environment: Mapping[str, str],
+    cwd: Path,
+    stop_signal: signal.Signals = signal.SIGTERM,
+    identity: str = "same",
+) -> Child:
+    """Start a program in a session of its own: ^C reaches the supervisor alone, which stops its parts in order."""
+    if log.exists() and log.stat().st_size > _LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+    with log.open("ab") as lines:
+        popen = subprocess.Popen(
+            launched(command, identity=identity, stop_signal=stop_signal),
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=lines,
+            stderr=lines,
+            start_new_session=True,
+            cwd=cwd,
+        )
+    return Child(popen, log, stop_signal)
+
+
+def launched(
+    command: Sequence[str | Path], *, identity: str, stop_signal: signal.Signals = signal.SIGTERM
+) -> list[str]:
+    """The command line that runs `command` through the launcher."""
+    launcher = [sys.executable, "-I", "-S", str(_LAUNCH), str(os.getpid()), str(int(stop_signal)), identity]
+    return [*launcher, *(str(argument) for argument in command)]
+
+
+def identity_without_root() -> str:
+    """How a program that refuses to run as root is to be launched here (see launch)."""
+    if os.geteuid() != 0:
+        return "same"
+    probe = subprocess.run(launched([_true()], identity="namespace"), capture_output=True, check=False, cwd="/")
+    return "namespace" if probe.returncode == 0 else "nobody"  # many containers forbid user namespaces
+
+
+def process_started(pid: int) -> float | None:
+    """When the process began, None if there is none: with the pid it names a process for good."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def is_same_process(pid: int, started: float) -> bool:
+    now = process_started(pid)
+    return now is not None and abs(now - started) < 0.05
+
+
+def bare_environment(home: Path) -> dict[str, str]:
+    """For programs that need nothing of ours: no secret and no setting of the caller's shell reaches them."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def program(name: str) -> Path:
+    """A program installed beside this Python."""
+    beside = Path(sys.executable).parent / name  # not resolved: the venv's own folder
+    if beside.exists():
+        return beside
+    elsewhere = shutil.which(name)
+    if elsewhere is None:
+        raise PartMissing(f"{name} is not installed. Remedy: run './run help' once, or install presswork[embedded]")
+    return Path(elsewhere)
+
+
+def _true() -> str:
+    return shutil.which("true") or "/bin/true"

@@ -1,0 +1,70 @@
+"""Becomes a part's program, after tying its life to its parent's and leaving root where the program demands it.
+
+    python -I -S launch.py PARENT_PID SIGNAL IDENTITY PROGRAM ARGUMENTS...
+
+A program of its own and not a `preexec_fn`: only a process with one thread may enter a user namespace, and
+nothing here can meet a lock that another thread of the supervisor held when it forked.
+
+IDENTITY is one of
+    same        stay who we are
+    namespace   a user namespace in which our user is `nobody`: Postgres no longer sees root, files keep their owner
+    nobody      the user nobody, with the one capability that lets it reach a data directory under a closed parent
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import struct
+import sys
+from pathlib import Path
+
+NOBODY = 65534  # must have a passwd entry inside the namespace: initdb looks its user up
+_CLONE_NEWUSER = 0x10000000
+_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
+_CAP_DAC_OVERRIDE = 1
+_CAPABILITY_VERSION_3 = 0x20080522
+
+
+def main(arguments: list[str]) -> None:
+    parent, death_signal, identity, *command = arguments
+    if identity == "namespace":
+        _enter_namespace()
+    elif identity == "nobody":
+        _become_nobody()
+    if sys.platform.startswith("linux"):
+        # After the change of identity: that change clears the setting.
+        _call("prctl", _PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if os.getppid() != int(parent):  # the parent died before the line above: nobody would ever stop us
+            sys.exit(f"launch: parent {parent} is gone")
+    os.execv(command[0], command)  # noqa: S606
+
+
+def _enter_namespace() -> None:
+    uid, gid = os.geteuid(), os.getegid()
+    _call("unshare", _CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{NOBODY} {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{NOBODY} {gid} 1")
+
+
+def _become_nobody() -> None:
+    nobody = pwd.getpwnam("nobody")
+    _call("prctl", _PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    os.setgroups([])
+    os.setgid(nobody.pw_gid)
+    os.setuid(nobody.pw_uid)
+    reach = 1 << _CAP_DAC_OVERRIDE
+    _call("capset", struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), struct.pack("=6I", reach, reach, reach, 0, 0, 0))
+    _call("prctl", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0)
+
+
+def _call(name: str, *arguments: int | bytes) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, name)(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), f"launch: {name} failed")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,156 @@
+"""The object store: SeaweedFS (`weed mini`) from a wheel, with one S3 identity for each role.
+
+Who may do what (a test tries each):
+
+    admin     everything; the supervisor's own, for making the bucket and for tests
+    worker    read, write, list on raw/, quarantine/ and released/
+    api       read on released/, nothing else: it signs the links that tenants get
+    sealer    read, write, list on ledger/
+    auditor   read, list on ledger/
+
+A weed action names a path after the bucket; without the slash before the star, "released*" would also open
+"released-elsewhere/".
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from deploy.embedded.children import Child, bare_environment, program, spawn
+from deploy.embedded.passwords import S3_ROLES, Passwords
+from deploy.embedded.ports import LOOPBACK
+
+BUCKET = "presswork"
+REGION = "us-east-1"
+# weed listens on all of these; each gets a port of ours, or it takes a fixed one that may be in use.
+INNER_PORTS = (
+    "s3.port.grpc",
+    "master.port",
+    "master.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+    "admin.port",
+    "admin.port.grpc",
+)
+_WORKER_PLACES = ("raw", "quarantine", "released")
+_READY_KEY = "released/.ready"
+
+
+class Seaweed:
+    """A single-process object store in `directory`, with one bucket."""
+
+    name = "seaweed"
+    grace_seconds = 15.0
+
+    def __init__(
+        self, directory: Path, *, port: int, inner_ports: dict[str, int], passwords: Passwords, log: Path
+    ) -> None:
+        self.port = port
+        self._directory, self._inner_ports, self._passwords, self._log = directory, inner_ports, passwords, log
+
+    @property
+    def endpoint_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def start(self) -> Child:
+        self._directory.mkdir(mode=0o700, exist_ok=True)
+        (self._directory / "mini.options").unlink(missing_ok=True)  # it would bring the last run's ports back
+        identities = self._directory / "identities.json"
+        identities.touch(mode=0o600)
+        identities.write_text(json.dumps({"identities": [self._identity(role) for role in S3_ROLES]}))
+        return spawn(
+            [program("weed"), *self._arguments()],
+            log=self._log,
+            environment={**bare_environment(self._directory), **self._inner_secrets()},
+            cwd=self._directory,  # every path below is relative to it: socket names have at most 107 characters
+        )
+
+    def ready(self) -> None:
+        """Returns once an object can be stored; raises botocore's errors before.
+
+        An open port is too early: the first put waits for a volume.
+        """
+        self.client("admin").put_object(Bucket=BUCKET, Key=_READY_KEY, Body=b"")
+
+    def client(self, role: str) -> Any:
+        """A boto3 client with the rights of `role`."""
+        identity = self._passwords.s3(role)
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=identity.access_key,
+            aws_secret_access_key=identity.secret_key,
+            region_name=REGION,
+            config=Config(
+                s3={"addressing_style": "path"}, retries={"max_attempts": 1}, connect_timeout=2, read_timeout=10
+            ),
+        )
+
+    def _arguments(self) -> list[str]:
+        options = {
+            "dir": ".",
+            "ip": LOOPBACK,
+            "ip.bind": LOOPBACK,
+            "bucket": BUCKET,
+            "s3.port": self.port,
+            "s3.port.iceberg": 0,
+            "s3.port.lance": 0,
+            "s3.config": "identities.json",
+            "s3.localSocket": "s3.sock",
+            "s3.allowedOrigins": self.endpoint_url,
+            "s3.autoCreateBucket": "false",
+            "s3.allowDeleteBucketNotEmpty": "false",
+            "s3.concurrentUploadLimitMB": 64,
+            "filer.localSocket": "filer.sock",
+            "filer.concurrentUploadLimitMB": 64,
+            "volume.preStopSeconds": 0,
+            "master.telemetry": "false",
+            "webdav": "false",
+            "admin.ui": "false",
+            **self._inner_ports,
+        }
+        return ["-logtostderr=true", "-v=-1", "mini", *(f"-{name}={value}" for name, value in options.items())]
+
+    def _inner_secrets(self) -> dict[str, str]:
+        """Without these keys, whoever reaches the filer's or a volume's port reads every object without a password."""
+        return {
+            "WEED_JWT_SIGNING_KEY": self._passwords["seaweed.volume_write"],
+            "WEED_JWT_SIGNING_READ_KEY": self._passwords["seaweed.volume_read"],
+            "WEED_JWT_FILER_SIGNING_KEY": self._passwords["seaweed.filer_write"],
+            "WEED_JWT_FILER_SIGNING_READ_KEY": self._passwords["seaweed.filer_read"],
+            "GOMEMLIMIT": "256MiB",  # with GOGC: 264 MB instead of 726 MB
+            "GOGC": "50",
+        }
+
+    def _identity(self, role: str) -> dict[str, Any]:
+        identity = self._passwords.s3(role)
+        return {
+            "name": identity.access_key,
+            "credentials": [{"accessKey": identity.access_key, "secretKey": identity.secret_key}],
+            "actions": actions(role),
+        }
+
+
+def actions(role: str) -> list[str]:
+    """What weed lets an identity do. Pure; the module's table in weed's words."""
+    match role:
+        case "admin":
+            return ["Admin", "Read", "Write", "List", "Tagging"]
+        case "worker":
+            verbs = ("Read", "Write", "List")
+            return [f"{verb}:{BUCKET}/{place}/*" for verb in verbs for place in _WORKER_PLACES]
+        case "api":
+            return [f"Read:{BUCKET}/released/*"]
+        case "sealer":
+            return [f"{verb}:{BUCKET}/ledger/*" for verb in ("Read", "Write", "List")]
+        case "auditor":
+            return [f"{verb}:{BUCKET}/ledger/*" for verb in ("Read", "List")]
+        case _:
+            raise ValueError(f"no S3 identity is called {role}")

@@ -1,0 +1,178 @@
+"""The three parts together: one data directory, one lock, started side by side, stopped in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import psycopg
+import redis
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deploy.embedded import state as states
+from deploy.embedded.children import Child, identity_without_root, is_same_process
+from deploy.embedded.passwords import Passwords, load_or_make
+from deploy.embedded.ports import pick
+from deploy.embedded.postgres import Postgres
+from deploy.embedded.seaweed import INNER_PORTS, Seaweed
+from deploy.embedded.state import Part, PartState, State
+from deploy.embedded.valkey import Valkey
+from deploy.errors import DataUnusable, PartFailed
+
+PREFERRED_PORTS = {"postgres": 25432, "valkey": 26379, "seaweed": 28333, "api": 8400}
+NOT_READY = (OSError, psycopg.Error, redis.RedisError, BotoCoreError, ClientError)
+_READY_SECONDS = 90.0  # recovery after a crash included
+_ORPHAN_SECONDS = 20.0
+
+
+class Service(Protocol):
+    """One of the three parts."""
+
+    name: str
+    port: int
+    grace_seconds: float
+
+    def start(self) -> Child: ...
+    def ready(self) -> None: ...
+
+
+class Stack:
+    """Postgres, Valkey and SeaweedFS under one data directory. Use as a context manager, from one thread.
+
+    If the process that holds it dies in any way, the three end with it (Linux), or the next start ends them.
+    """
+
+    def __init__(
+        self, data: Path, *, ports: Mapping[str, int] | None = None, postgres_options: Mapping[str, str] | None = None
+    ) -> None:
+        self.data = data.absolute()
+        self.log_dir = self.data / "log"
+        self.children: dict[str, Child] = {}
+        self.ports: dict[str, int] = {}
+        self._wanted_ports = ports if ports is not None else PREFERRED_PORTS
+        self._postgres_options = dict(postgres_options or {})
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.open()
+        try:
+            for service in self.services.values():
+                self.children[service.name] = service.start()
+            self.remember("starting Postgres, Valkey and SeaweedFS")
+            for service in self.services.values():
+                self.wait_until_ready(service)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self) -> None:
+        """Take the data directory: lock, leftovers, ports, passwords. Starts nothing."""
+        try:
+            self.log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.data.chmod(0o700)
+        except OSError as error:
+            raise DataUnusable(f"cannot use {self.data} for data ({error}). Remedy: choose another --data") from error
+        self._open.enter_context(states.held_lock(self.data))
+        last = states.read(self.data)
+        if last is not None:
+            _stop_orphans(last.parts)
+        self.ports = pick({name: self._candidates(name, last) for name in (*PREFERRED_PORTS, *INNER_PORTS)})
+        self.passwords: Passwords = load_or_make(self.data / "passwords.json")
+        self._make_services()
+
+    def _candidates(self, name: str, last: State | None) -> tuple[int, ...]:
+        return tuple(port for port in (last.ports.get(name) if last else None, self._wanted_ports.get(name)) if port)
+
+    def _make_services(self) -> None:
+        self.postgres = Postgres(
+            self.data / "postgres",
+            port=self.ports["postgres"],
+            passwords=self.passwords,
+            log=self.log_dir / "postgres.log",
+            identity=identity_without_root(),
+            options=self._postgres_options,
+        )
+        self.valkey = Valkey(
+            self.data / "valkey",
+            port=self.ports["valkey"],
+            passwords=self.passwords,
+            log=self.log_dir / "valkey.log",
+        )
+        self.seaweed = Seaweed(
+            self.data / "seaweed",
+            port=self.ports["seaweed"],
+            inner_ports={name: self.ports[name] for name in INNER_PORTS},
+            passwords=self.passwords,
+            log=self.log_dir / "seaweed.log",
+        )
+        self.services: dict[str, Service] = {
+            service.name: service for service in (self.postgres, self.valkey, self.seaweed)
+        }
+
+    def wait_until_ready(self, service: Service) -> None:
+        """Returns once the part answers; raises PartFailed with its last words."""
+        child, until, last_error = self.children[service.name], time.monotonic() + _READY_SECONDS, ""
+        while time.monotonic() < until:
+            if (code := child.exit_code()) is not None:
+                raise PartFailed(f"{service.name} stopped while starting (exit code {code}); {child.last_words()}")
+            try:
+                service.ready()
+            except NOT_READY as error:
+                last_error = str(error)
+                time.sleep(0.03)
+            else:
+                return
+        raise PartFailed(
+            f"{service.name} was not ready after {_READY_SECONDS:g} seconds ({last_error}); {child.last_words()}"
+        )
+
+    def kill(self, name: str) -> None:
+        """End a part without warning, as a crash would."""
+        self.children[name].kill()
+
+    def restart(self, name: str) -> None:
+        """Start a part again, on the same port and data; ends it first if it still runs."""
+        service = self.services[name]
+        self.children[name].stop(grace_seconds=service.grace_seconds)
+        self.children[name] = service.start()
+        self.wait_until_ready(service)
+
+    def remember(self, phase: str) -> None:
+        """Write down what runs, so that the next start can clear up after any end of this one."""
+        parts = tuple(Part(name, child.pid, child.started, PartState.STARTING) for name, child in self.children.items())
+        states.write(self.data, State(phase, False, os.getpid(), time.time(), self.ports, parts))
+
+    def close(self) -> None:
+        """Stop what runs, the record last, and let go of the data directory. Safe to repeat."""
+        for name in ("seaweed", "valkey", "postgres"):
+            child = self.children.pop(name, None)
+            if child is not None:
+                child.stop(grace_seconds=self.services[name].grace_seconds)
+        self._open.close()
+
+
+def _stop_orphans(parts: tuple[Part, ...]) -> None:
+    """Stop what a killed supervisor left behind: exactly those processes, never a later one with the same pid."""
+    orphans = [part for part in parts if is_same_process(part.pid, part.started)]
+    for part in orphans:
+        with suppress(ProcessLookupError):
+            os.kill(part.pid, signal.SIGINT if part.name == Postgres.name else signal.SIGTERM)
+    until = time.monotonic() + _ORPHAN_SECONDS
+    while orphans and time.monotonic() < until:
+        time.sleep(0.05)
+        orphans = [part for part in orphans if is_same_process(part.pid, part.started)]
+    for part in orphans:
+        with suppress(ProcessLookupError):
+            os.kill(part.pid, signal.SIGKILL)

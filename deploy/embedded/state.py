@@ -1,0 +1,86 @@
+"""What runs where, written by the supervisor at every change, read by everybody else.
+
+Two files of a data directory: `lock` is held while a supervisor lives and says whether one does; `state.json`
+says what it runs. The state of a dead supervisor tells the next start which ports to ask for again and which
+orphans to stop.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from deploy.errors import AlreadyRunning
+
+
+class PartState(StrEnum):
+    STARTING = "starting"  # its process runs; not ready yet
+    READY = "ready"  # answers
+    WAITING = "waiting"  # it died; the supervisor starts it again after a pause
+    STOPPED = "stopped"  # the supervisor stopped it
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    name: str
+    pid: int
+    started: float  # seconds since the epoch: with the pid, a process for good
+    state: str
+    address: str = ""
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    phase: str  # what the supervisor is doing, in words for a person
+    ready: bool
+    supervisor: int  # pid
+    supervisor_started: float
+    ports: dict[str, int] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    failure: str = ""  # why the last start came to nothing
+
+
+def read(data: Path) -> State | None:
+    """The last state written, None if there never was one."""
+    try:
+        content = json.loads((data / "state.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return State(**{**content, "parts": tuple(Part(**part) for part in content["parts"])})
+
+
+def write(data: Path, state: State) -> None:
+    half = data / f"state.{os.getpid()}.half"
+    half.write_text(json.dumps(asdict(state), indent=1))
+    half.replace(data / "state.json")
+
+
+@contextmanager
+def held_lock(data: Path) -> Iterator[None]:
+    """The data directory is ours alone; raises AlreadyRunning. The system lets go of it however we die."""
+    with (data / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AlreadyRunning(
+                f"a stack already runs on {data}. Remedy: 'presswork status' shows it, 'presswork down' stops it"
+            ) from error
+        yield
+
+
+def is_locked(data: Path) -> bool:
+    """Whether a supervisor lives on this data directory right now."""
+    if not (data / "lock").exists():
+        return False
+    try:
+        with held_lock(data):
+            return False
+    except AlreadyRunning:
+        return True

@@ -1,0 +1,188 @@
+"""The real services for tests: one stack a session, one database, Redis number and empty bucket a test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import Engine, create_engine, text
+
+from deploy.embedded.passwords import S3Identity
+from deploy.embedded.seaweed import BUCKET
+from deploy.embedded.stack import Stack
+from migrations.upgrade import upgrade
+from policy.marks.certificates import make_development_chain
+from workers.settings import Settings
+
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+_TEMPLATE = "migrated"
+_redis_numbers = itertools.cycle(range(16))
+
+
+@dataclass(slots=True)
+class Database:
+    """A fresh, migrated database. Roles: superuser, owner, api, worker, sealer, auditor."""
+
+    name: str
+    stack: Stack
+    _engines: list[Engine] = field(default_factory=list)
+
+    def url(self, role: str) -> str:
+        """postgresql+psycopg://..."""
+        return self.stack.postgres.url(role, database=self.name)
+
+    def engine(self, role: str = "worker", **options: Any) -> Engine:
+        """An engine that is disposed of when the test ends."""
+        engine = create_engine(self.url(role), **options)
+        self._engines.append(engine)
+        return engine
+
+    def dispose(self) -> None:
+        for engine in self._engines:
+            engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class S3:
+    """The object store, empty at the start of the test. Roles: admin, api, worker, sealer, auditor."""
+
+    stack: Stack
+    bucket: str = BUCKET
+
+    @property
+    def endpoint_url(self) -> str:
+        return self.stack.seaweed.endpoint_url
+
+    def identity(self, role: str) -> S3Identity:
+        return self.stack.passwords.s3(role)
+
+    def client(self, role: str = "admin") -> Any:
+        """A boto3 client with the rights of `role`."""
+        return self.stack.seaweed.client(role)
+
+    def keys(self, prefix: str = "") -> list[str]:
+        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+
+@dataclass(frozen=True, slots=True)
+class SigningFiles:
+    """A development chain for C2PA, made once a session."""
+
+    certificate: Path
+    key: Path
+    anchors: Path
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Postgres, Valkey and SeaweedFS. A test that stops a part starts it again before it ends."""
+    with (
+        tempfile.TemporaryDirectory(prefix="presswork-test-", ignore_cleanup_errors=True) as folder,
+        Stack(Path(folder) / "stack", ports={}, postgres_options=_NOT_DURABLE) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="session")
+def _template(stack: Stack) -> Iterator[Engine]:
+    """A superuser's engine, once the migrated template database is there."""
+    engine = create_engine(stack.postgres.url("superuser", database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as conn:
+        conn.execute(text(f"create database {_TEMPLATE} owner presswork_owner"))
+        upgrade(stack.postgres.url("owner", database=_TEMPLATE))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def database(stack: Stack, _template: Engine) -> Iterator[Database]:
+    """A database of this test's own, dropped afterwards whoever is still connected."""
+    name = f"test_{secrets.token_hex(6)}"
+    with _template.connect() as conn:
+        conn.execute(text(f"create database {name} owner presswork_owner template {_TEMPLATE} strategy file_copy"))
+    fresh = Database(name, stack)
+    yield fresh
+    fresh.dispose()
+    with _template.connect() as conn:
+        conn.execute(text(f"drop database {name} with (force)"))
+
+
+@pytest.fixture
+def redis_url(stack: Stack) -> str:
+    """A Redis database of this test's own, empty."""
+    url = stack.valkey.url(database=next(_redis_numbers))
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture
+def s3(stack: Stack) -> S3:
+    """The object store, emptied first."""
+    store = S3(stack)
+    client = store.client()
+    while keys := store.keys()[:1000]:
+        client.delete_objects(Bucket=store.bucket, Delete={"Objects": [{"Key": key} for key in keys]})
+    return store
+
+
+@pytest.fixture
+def bucket(s3: S3) -> str:
+    """Its name."""
+    return s3.bucket
+
+
+@pytest.fixture(scope="session")
+def signing_files(tmp_path_factory: pytest.TempPathFactory) -> SigningFiles:
+    folder = tmp_path_factory.mktemp("signing")
+    make_development_chain(folder)
+    return SigningFiles(folder / "signing.pem", folder / "signing.key", folder / "anchors.pem")
+
+
+@pytest.fixture
+def settings_for(database: Database, redis_url: str, s3: S3, signing_files: SigningFiles) -> Callable[..., Settings]:
+    """Settings of one role (api, worker, sealer, auditor) on this test's services; keywords override."""
+
+    def settings_for(role: str, **changes: Any) -> Settings:
+        identity = s3.identity(role)
+        values: dict[str, Any] = {
+            "database_url": database.url(role),
+            "auditor_database_url": database.url("auditor"),
+            "redis_url": redis_url,
+            "s3_endpoint_url": s3.endpoint_url,
+            "s3_bucket": s3.bucket,
+            "s3_access_key_id": identity.access_key,
+            "s3_secret_access_key": identity.secret_key,
+            "trust_anchors": signing_files.anchors,
+            "torch_threads": 1,
+        }
+        if role == "worker":
+            values |= {"signing_certificate": signing_files.certificate, "signing_key": signing_files.key}
+        return Settings(**values | changes)
+
+    return settings_for
+
+
+@pytest.fixture
+def settings(settings_for: Callable[..., Settings]) -> Settings:
+    """The worker's settings on this test's services."""
+    return settings_for("worker")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_from_the_shell() -> Iterator[None]:
+    """A developer's own PRESSWORK_ variables must not decide a test."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("PRESSWORK_")}
+    for name in kept:
+        del os.environ[name]
+    yield
+    os.environ.update(kept)
