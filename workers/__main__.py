@@ -16,6 +16,7 @@ from workers.settings import Settings
 
 if TYPE_CHECKING:
     from workers.executor import Executor
+    from workers.sampling.sampled import Sampler
 
 log = structlog.get_logger()
 USAGE = "usage: python -m workers gpu | planner | sealer"
@@ -40,11 +41,19 @@ def serve_sealer(settings: Settings) -> None:
 
 def serve_gpu(settings: Settings) -> None:
     """Make batches until SIGTERM: then finish what is being finished and give back what is being sampled."""
+    from workers.sampling.registry import Registry  # noqa: PLC0415
+    from workers.sampling.sampler import DiffusersSampler  # noqa: PLC0415
+
+    sampler = DiffusersSampler(Registry.load(settings.models_dir), settings.device, settings.torch_threads)
+    serve_executor(settings, make_executor(settings, sampler))
+
+
+def serve_executor(settings: Settings, executor: Executor) -> None:
+    """Run an executor as a Celery worker: threads side by side, the GPU lock inside makes them take turns."""
     from celery.signals import worker_shutting_down  # noqa: PLC0415
 
     from workers.queue import RUN_BATCH, make_celery  # noqa: PLC0415
 
-    executor = make_executor(settings)
     app = make_celery(settings)
     app.task(name=RUN_BATCH)(executor.run)
 
@@ -58,9 +67,10 @@ def serve_gpu(settings: Settings) -> None:
     app.worker_main(arguments)
 
 
-def make_executor(settings: Settings) -> Executor:
+def make_executor(settings: Settings, sampler: Sampler) -> Executor:
     """The worker's heart with its real parts. Raises where a part cannot be had: a worker that cannot
-    screen, mark or sign does not start."""
+    screen, mark or sign does not start.
+    """
     from policy.images.screen import ImageScreen  # noqa: PLC0415
     from policy.marks.marker import Marker  # noqa: PLC0415
     from policy.marks.signing import LocalSigner  # noqa: PLC0415
@@ -69,8 +79,6 @@ def make_executor(settings: Settings) -> Executor:
     from workers.database import make_engine  # noqa: PLC0415
     from workers.executor import Executor  # noqa: PLC0415
     from workers.finish import Finisher  # noqa: PLC0415
-    from workers.sampling.registry import Registry  # noqa: PLC0415
-    from workers.sampling.sampler import DiffusersSampler  # noqa: PLC0415
     from workers.store import ObjectStore  # noqa: PLC0415
     from workers.version import VERSION  # noqa: PLC0415
 
@@ -92,7 +100,7 @@ def make_executor(settings: Settings) -> Executor:
         engine=make_engine(
             settings.database_url.get_secret_value(), name="worker", pool_size=2 * settings.worker_threads + 2
         ),
-        sampler=DiffusersSampler(Registry.load(settings.models_dir), settings.device, settings.torch_threads),
+        sampler=sampler,
         finisher=Finisher(rules, ImageScreen.load(rules), marker, ObjectStore(settings), settings.ledger_origin, probe),
         worker=f"{socket.gethostname()}-{os.getpid()}",
         probe=probe,
@@ -110,7 +118,7 @@ def main() -> None:
     processes = {"gpu": serve_gpu, "planner": serve_planner, "sealer": serve_sealer}
     if len(sys.argv) != 2 or sys.argv[1] not in processes:
         raise SystemExit(USAGE)
-    settings = Settings()  # type: ignore[call-arg]  # read from the environment
+    settings = Settings()  # read from the environment
     logs.configure(settings.log_level, sys.argv[1])
     metrics.serve(settings.metrics_port)
     processes[sys.argv[1]](settings)

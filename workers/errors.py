@@ -6,6 +6,7 @@ WorkerError
   |   + Draining         the worker is shutting down; give the batch back
   |   + StoreUnavailable the object store refused or did not answer
   |   + BrokerUnavailable the broker refused or did not answer
+  |   + InFlight         the first request with this idempotency key is still running
   + Permanent            trying again changes nothing; somebody must act
       + ModelMissing     no such model folder or hub id, or its bytes are not those of its card
       + CardInvalid      a model card breaks its schema; the message names file and field
@@ -14,6 +15,7 @@ WorkerError
       + DigestMismatch   the store holds other bytes under this key
       + NotFound         no such thing, or another tenant's
       + Conflict         the thing is in another state
+      + IdempotencyKeyReused the idempotency key belongs to another request
       + LimitExceeded    more was asked for than a documented limit allows
 """
 
@@ -26,6 +28,10 @@ class WorkerError(Exception):
 
 class Transient(WorkerError):
     """It may work later."""
+
+
+class InFlight(Transient):
+    """The first request with this idempotency key is still running."""
 
 
 class Permanent(WorkerError):
@@ -74,6 +80,10 @@ class NotFound(Permanent):
 
 class Conflict(Permanent):
     """The thing is in a state that does not allow this."""
+
+
+class IdempotencyKeyReused(Permanent):
+    """The idempotency key belongs to another request."""
 
 
 class LimitExceeded(Permanent):

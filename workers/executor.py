@@ -11,10 +11,10 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -23,27 +23,20 @@ from policy.errors import SigningUnavailable
 from workers import metrics
 from workers.crash import Probe, no_probe
 from workers.database import transact
-from workers.errors import LeaseLost, Permanent, Transient
+from workers.errors import LeaseLost, Permanent, StoreUnavailable, Transient
 from workers.finish import Finisher
 from workers.jobs.claim import claim, give_back
 from workers.jobs.expire import fail_claim
 from workers.jobs.settle import settle
 from workers.jobs.types import Claim, Failed, Outcome
 from workers.leases import Lease
-from workers.sampling.sampler import Sampled, Watch
+from workers.sampling.sampled import Sampled, Sampler
 from workers.settings import Settings
 
 log = structlog.get_logger()
 T = TypeVar("T")
 RETURN_SECONDS = 10.0  # a batch given back because something was away waits this long
 _SETTLE_PATIENCE = 120.0  # seconds a finished batch waits for a database that restarts; the lease is renewed meanwhile
-
-
-class Sampler(Protocol):
-    """What draws. The real one is workers.sampling.sampler.DiffusersSampler."""
-
-    def sample(self, held: Claim, watch: Watch) -> Sampled:
-        """Pixels for a claim, in item order. Hold the GPU lock."""
 
 
 @dataclass
@@ -108,8 +101,8 @@ class Executor:
             if outcome.item.id not in late:
                 metrics.OUTCOMES.labels(type(outcome).__name__.lower()).inc()
         log.info("batch_settled", items=len(outcomes) - len(late), late=len(late))
-        if late:
-            self.finisher.discard(held, late)
+        self._discard(held, [item.id for item in held.items], before=held.attempt)
+        self._discard(held, late)
 
     def _answer_for(self, held: Claim, lease: Lease) -> None:
         """Do the work; whatever goes wrong, say in Postgres what becomes of the claim."""
@@ -117,7 +110,7 @@ class Executor:
             self._work(held, lease)
         except LeaseLost:
             self._count_return("lease_lost")
-            self.finisher.discard(held, [item.id for item in held.items])
+            self._discard(held, [item.id for item in held.items])
         except (Transient, SigningUnavailable) as error:
             reason = _code(error)
             self._count_return(reason, error=str(error))
@@ -129,7 +122,15 @@ class Executor:
             self._quietly(lambda conn: settle(conn, held, failed))
         except Exception as error:  # noqa: BLE001 - the outermost frame: an error nobody placed ends the claim
             self._count_return("unexpected", error=type(error).__name__, traceback=traceback.format_exc())
-            self._quietly(lambda conn: fail_claim(conn, held, f"error:{type(error).__name__}", timedelta(0)))
+            reason = f"error:{type(error).__name__}"
+            self._quietly(lambda conn: fail_claim(conn, held, reason, timedelta(0)))
+
+    def _discard(self, held: Claim, item_ids: Collection[str], *, before: int | None = None) -> None:
+        """Objects that nothing refers to may stay: they cost room, and no link is ever given to them."""
+        try:
+            self.finisher.discard(held, item_ids, before=before)
+        except StoreUnavailable as error:
+            log.warning("leftovers_kept", error=str(error))
 
     def _count_return(self, reason: str, **why: str) -> None:
         metrics.BATCHES_RETURNED.labels(reason).inc()

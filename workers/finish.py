@@ -9,7 +9,7 @@ attempt are referred to by nothing, and `discard` or the next attempt removes th
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -39,7 +39,7 @@ from workers.jobs.types import (
     new_id,
 )
 from workers.leases import Lease
-from workers.sampling.sampler import Sampled
+from workers.sampling.sampled import Sampled
 from workers.store import QUARANTINE, RELEASED, ObjectStore, quarantine_key, released_key
 
 log = structlog.get_logger()
@@ -80,14 +80,17 @@ class Finisher:
             self.probe("finishing", held)
         return outcomes
 
-    def discard(self, held: Claim, item_ids: Sequence[str] | frozenset[str]) -> None:
-        """Delete what this attempt stored for these items: their outcome came too late."""
+    def discard(self, held: Claim, item_ids: Collection[str], *, before: int | None = None) -> None:
+        """Delete what this attempt stored for these items, or with `before`, what earlier attempts left."""
+        if before == 1 or not item_ids:
+            return
         tenants = {item.id: item.tenant for item in held.items}
         for item_id in item_ids:
             for place in (RELEASED, QUARANTINE):
-                prefix = f"{place}/{tenants[item_id]}/{item_id}/{held.attempt}"
-                for stored in self.store.list(prefix):
-                    if stored.key.removeprefix(prefix)[:1] in ("/", "."):  # attempt 1, not 10
+                folder = f"{place}/{tenants[item_id]}/{item_id}/"
+                for stored in self.store.list(folder):
+                    attempt = int(stored.key.removeprefix(folder).partition("/")[0].partition(".")[0])
+                    if attempt == held.attempt if before is None else attempt < before:
                         self.store.delete(stored.key)
 
     def _verdicts(self, held: Claim, images: np.ndarray) -> list[Verdict]:

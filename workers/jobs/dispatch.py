@@ -51,8 +51,13 @@ def new_batch(
     lease: timedelta,
     claims_allowed: int,
     parent_id: str | None = None,
+    after_attempt: int = 0,
 ) -> str:
-    """Insert a DISPATCHED batch and move `members`, whose rows the caller has locked, into it."""
+    """Insert a DISPATCHED batch and move `members`, whose rows the caller has locked, into it.
+
+    A batch split from another goes on counting from `after_attempt`: an item never sees the same
+    attempt twice, so no two attempts share an object key.
+    """
     batch_id = new_id()
     conn.execute(
         batches.insert().values(
@@ -61,8 +66,8 @@ def new_batch(
             recipe_id=recipe_id,
             state=BatchState.DISPATCHED,
             size=len(members),
-            attempt=0,
-            given_back=0,
+            attempt=after_attempt,
+            given_back=after_attempt,
             claims_allowed=claims_allowed,
             parent_id=parent_id,
             lease_until=func.clock_timestamp() + lease,

@@ -63,7 +63,7 @@ def fail_claim(conn: Connection, held: Claim, reason: str, lease: timedelta) -> 
     return _expire_one(conn, batch, reason, lease)
 
 
-def _expire_one(conn: Connection, batch: Row[Any], reason: str, lease: timedelta) -> list[Send]:
+def _expire_one(conn: Connection, batch: Row[*tuple[Any, ...]], reason: str, lease: timedelta) -> list[Send]:
     this = batches.update().where(batches.c.id == batch.id)
     if batch.state == BatchState.RUNNING:
         expired = events.BatchExpired(batch.id, batch.attempt, reason)
@@ -74,7 +74,7 @@ def _expire_one(conn: Connection, batch: Row[Any], reason: str, lease: timedelta
     return [Send(batch.queue, batch.id)]
 
 
-def _abandon(conn: Connection, batch: Row[Any], reason: str, lease: timedelta) -> list[Send]:
+def _abandon(conn: Connection, batch: Row[*tuple[Any, ...]], reason: str, lease: timedelta) -> list[Send]:
     """RUNNING -> ABANDONED; open members into two new batches, or, where one stands alone, FAILED."""
     members = conn.execute(
         select(items.c.id, items.c.tenant, items.c.request_id)
@@ -98,7 +98,7 @@ def _abandon(conn: Connection, batch: Row[Any], reason: str, lease: timedelta) -
     return into
 
 
-def _halves(conn: Connection, batch: Row[Any], members: Sequence[str], lease: timedelta) -> list[Send]:
+def _halves(conn: Connection, batch: Row[*tuple[Any, ...]], members: Sequence[str], lease: timedelta) -> list[Send]:
     middle = (len(members) + 1) // 2
     return [
         Send(
@@ -111,13 +111,14 @@ def _halves(conn: Connection, batch: Row[Any], members: Sequence[str], lease: ti
                 lease=lease,
                 claims_allowed=_ALONE_CLAIMS if len(half) == 1 else _SPLIT_CLAIMS,
                 parent_id=batch.id,
+                after_attempt=batch.attempt,
             ),
         )
         for half in (members[:middle], members[middle:])
     ]
 
 
-def _fail(conn: Connection, batch: Row[Any], member: Row[Any], reason: str) -> None:
+def _fail(conn: Connection, batch: Row[*tuple[Any, ...]], member: Row[*tuple[Any, ...]], reason: str) -> None:
     conn.execute(
         items.update()
         .where(items.c.id == member.id)

@@ -174,7 +174,12 @@ def _made(held: Claim, o: Released) -> dict[str, Any]:
 
 def _event(held: Claim, outcome: Outcome) -> Event:
     item = outcome.item
-    ids = {"request_id": item.request_id, "item_id": item.id, "batch_id": held.batch_id, "attempt": held.attempt}
+    ids: dict[str, Any] = {
+        "request_id": item.request_id,
+        "item_id": item.id,
+        "batch_id": held.batch_id,
+        "attempt": held.attempt,
+    }
     if isinstance(outcome, Failed):
         return events.ItemFailed(**ids, reason=outcome.reason)
     asked: dict[str, Any] = {

@@ -1,0 +1,243 @@
+"""What is read: requests with counts, items, assets. Every query is confined to one tenant.
+
+Pages are keyset pages on the id, which orders by creation; a page is as quick at the end of a long list
+as at its start. Unknown and foreign ids are the same NotFound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select
+
+from workers.errors import NotFound
+from workers.jobs.tables import assets, items, recipes, renditions, requests
+from workers.jobs.types import StoredRendition
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """A request and how many of its items are in which state; states without items are left out."""
+
+    id: str
+    kind: str
+    name: str
+    template: str
+    model: str
+    priority: str
+    item_count: int
+    metadata: Mapping[str, Any]
+    created_at: datetime
+    cancelled_at: datetime | None
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """An item with its recipe, what policy said of it, and the asset it became."""
+
+    id: str
+    request_id: str
+    row: int
+    custom_id: str
+    variant: int
+    prompt: str
+    negative_prompt: str
+    seed: int
+    recipe: Mapping[str, Any]
+    state: str
+    reason: str | None
+    verdict: Mapping[str, Any] | None
+    asset_id: str | None
+    created_at: datetime
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetView:
+    """A released image and the files it consists of."""
+
+    id: str
+    item_id: str
+    request_id: str
+    custom_id: str
+    variant: int
+    state: str
+    watermark_id: int
+    policy_version: str
+    provenance: Mapping[str, Any]
+    released_at: datetime
+    renditions: tuple[StoredRendition, ...]
+
+
+def get_request(conn: Connection, tenant: str, request_id: str) -> RequestView:
+    """Raises NotFound."""
+    row = conn.execute(_requests(tenant).where(requests.c.id == request_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"no request {request_id}")
+    return _request(row, _counts(conn, tenant, [row.id])[row.id])
+
+
+def list_requests(conn: Connection, tenant: str, *, limit: int, before: str | None = None) -> list[RequestView]:
+    """Newest first; `before` is the last id of the page before."""
+    query = _requests(tenant).order_by(requests.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(requests.c.id < before)
+    rows = conn.execute(query).all()
+    counts = _counts(conn, tenant, [row.id for row in rows])
+    return [_request(row, counts[row.id]) for row in rows]
+
+
+def get_item(conn: Connection, tenant: str, item_id: str) -> ItemView:
+    """Raises NotFound."""
+    row = conn.execute(_items(tenant).where(items.c.id == item_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"no item {item_id}")
+    return _item(row)
+
+
+def list_items(
+    conn: Connection,
+    tenant: str,
+    request_id: str,
+    *,
+    limit: int,
+    after: str | None = None,
+    state: str | None = None,
+) -> list[ItemView]:
+    """In the order of the spreadsheet; `after` is the last id of the page before. Raises NotFound."""
+    _demand_request(conn, tenant, request_id)
+    query = _items(tenant).where(items.c.request_id == request_id).order_by(items.c.id).limit(limit)
+    if after is not None:
+        query = query.where(items.c.id > after)
+    if state is not None:
+        query = query.where(items.c.state == state)
+    return [_item(row) for row in conn.execute(query)]
+
+
+def get_asset(conn: Connection, tenant: str, asset_id: str) -> AssetView:
+    """Raises NotFound."""
+    row = conn.execute(_assets(tenant).where(assets.c.id == asset_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"no asset {asset_id}")
+    return _asset(row, _renditions(conn, tenant, [row.id])[row.id])
+
+
+def list_assets(
+    conn: Connection, tenant: str, request_id: str, *, limit: int, after: str | None = None
+) -> list[AssetView]:
+    """In the order of release; `after` is the last id of the page before. Raises NotFound."""
+    _demand_request(conn, tenant, request_id)
+    query = _assets(tenant).where(assets.c.request_id == request_id).order_by(assets.c.id).limit(limit)
+    if after is not None:
+        query = query.where(assets.c.id > after)
+    rows = conn.execute(query).all()
+    files = _renditions(conn, tenant, [row.id for row in rows])
+    return [_asset(row, files[row.id]) for row in rows]
+
+
+def _demand_request(conn: Connection, tenant: str, request_id: str) -> None:
+    ours = select(requests.c.id).where(requests.c.id == request_id, requests.c.tenant == tenant)
+    if conn.execute(ours).first() is None:
+        raise NotFound(f"no request {request_id}")
+
+
+def _requests(tenant: str) -> Select[Any]:
+    return select(requests).where(requests.c.tenant == tenant)
+
+
+def _items(tenant: str) -> Select[Any]:
+    return (
+        select(items, recipes.c.recipe, assets.c.id.label("asset_id"))
+        .join(recipes, recipes.c.id == items.c.recipe_id)
+        .outerjoin(assets, (assets.c.item_id == items.c.id) & (assets.c.tenant == items.c.tenant))
+        .where(items.c.tenant == tenant)
+    )
+
+
+def _assets(tenant: str) -> Select[Any]:
+    return (
+        select(assets, items.c.custom_id, items.c.variant)
+        .join(items, (items.c.id == assets.c.item_id) & (items.c.tenant == assets.c.tenant))
+        .where(assets.c.tenant == tenant)
+    )
+
+
+def _counts(conn: Connection, tenant: str, request_ids: list[str]) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {request_id: {} for request_id in request_ids}
+    rows = conn.execute(
+        select(items.c.request_id, items.c.state, func.count())
+        .where(items.c.request_id.in_(request_ids), items.c.tenant == tenant)
+        .group_by(items.c.request_id, items.c.state)
+    )
+    for request_id, state, count in rows:
+        counts[request_id][state] = count
+    return counts
+
+
+def _renditions(conn: Connection, tenant: str, asset_ids: list[str]) -> dict[str, list[StoredRendition]]:
+    found: dict[str, list[StoredRendition]] = {asset_id: [] for asset_id in asset_ids}
+    rows = conn.execute(
+        select(renditions)
+        .where(renditions.c.asset_id.in_(asset_ids), renditions.c.tenant == tenant)
+        .order_by(renditions.c.asset_id, renditions.c.name)
+    )
+    for row in rows:
+        stored = StoredRendition(row.name, row.key, row.media_type, row.width, row.height, row.bytes, row.sha256)
+        found[row.asset_id].append(stored)
+    return found
+
+
+def _request(row: Row[Any], counts: Mapping[str, int]) -> RequestView:
+    return RequestView(
+        id=row.id,
+        kind=row.kind,
+        name=row.name,
+        template=row.template,
+        model=row.model,
+        priority=row.priority,
+        item_count=row.item_count,
+        metadata=row.metadata,
+        created_at=row.created_at,
+        cancelled_at=row.cancelled_at,
+        counts=counts,
+    )
+
+
+def _item(row: Row[Any]) -> ItemView:
+    return ItemView(
+        id=row.id,
+        request_id=row.request_id,
+        row=row.row,
+        custom_id=row.custom_id,
+        variant=row.variant,
+        prompt=row.prompt,
+        negative_prompt=row.negative_prompt,
+        seed=row.seed,
+        recipe=row.recipe,
+        state=row.state,
+        reason=row.reason,
+        verdict=row.verdict,
+        asset_id=row.asset_id,
+        created_at=row.created_at,
+        settled_at=row.settled_at,
+    )
+
+
+def _asset(row: Row[Any], files: list[StoredRendition]) -> AssetView:
+    return AssetView(
+        id=row.id,
+        item_id=row.item_id,
+        request_id=row.request_id,
+        custom_id=row.custom_id,
+        variant=row.variant,
+        state=row.state,
+        watermark_id=row.watermark_id,
+        policy_version=row.policy_version,
+        provenance=row.provenance,
+        released_at=row.released_at,
+        renditions=tuple(files),
+    )
