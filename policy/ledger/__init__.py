@@ -1,0 +1,12 @@
+"""The audit ledger: what happened, in an order nobody can change unseen.
+
+append   events, in the caller's transaction                      caller: whoever changes a row
+seal     committed entries -> Merkle tree -> signed checkpoint     caller: workers.sealer
+anchor   where checkpoints are kept out of the database's reach    implemented by workers.anchor
+verify   the whole log against its checkpoints and the anchor      caller: presswork audit verify
+report   what verify found
+proofs   one entry, or one checkpoint, proven to somebody offline
+read     the events of an asset, an item, a request                callers: api, presswork audit events
+merkle   RFC 6962 trees         notes  C2SP signed notes           keys  the sealer's key on disk
+tables   the schema `audit`
+"""

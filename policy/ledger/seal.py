@@ -1,0 +1,149 @@
+"""Put committed entries into the Merkle tree and sign the new tree head.
+
+Appending stays cheap because nothing is chained in the caller's transaction; the price is a window, from
+commit to the next seal, in which an entry can be removed unseen. What is sealed is found by the pending
+table, not by transaction ids: a slow transaction's entries appear when it commits and take later indices,
+and a dump restored elsewhere knows what was left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select, text
+
+from policy.errors import BrokenLedger, LedgerBehind
+from policy.ledger.merkle import Node, Tree, tail_lengths
+from policy.ledger.notes import Checkpoint, NoteSigner, Vkey, open_checkpoint, sign_checkpoint
+from policy.ledger.tables import checkpoints, entries, nodes, pending, sequence
+
+SEAL_LIMIT = 10_000  # entries of one transaction: about half a second of sealing
+_LOCK = 0x5EA1  # advisory lock: one sealer at a time
+
+# What is pending without an entry, or sealed already, is not ours to tidy away: `verify` names it.
+_TAKE = text(
+    """
+    WITH chosen AS (
+      SELECT p.entry_id FROM audit.pending p JOIN audit.entries e ON e.id = p.entry_id
+      WHERE NOT EXISTS (SELECT FROM audit.sequence s WHERE s.entry_id = p.entry_id)
+      ORDER BY p.entry_id LIMIT :limit
+    ), taken AS (
+      DELETE FROM audit.pending WHERE entry_id IN (SELECT entry_id FROM chosen) RETURNING entry_id
+    )
+    INSERT INTO audit.sequence (index, entry_id, event_id, leaf)
+    SELECT :size + row_number() OVER (ORDER BY e.id) - 1, e.id, e.event_id, e.leaf
+    FROM taken JOIN audit.entries e ON e.id = taken.entry_id
+    RETURNING index, leaf
+    """
+)
+_KEEP_NODES = text(
+    """
+    INSERT INTO audit.nodes (level, index, hash)
+    SELECT * FROM unnest(CAST(:levels AS smallint[]), CAST(:indices AS bigint[]), CAST(:hashes AS bytea[]))
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A new tree head and how many entries it added."""
+
+    checkpoint: Checkpoint
+    note: str
+    entries: int
+
+
+def seal(
+    conn: Connection, signer: NoteSigner, *, vkeys: Sequence[Vkey], origin: str, limit: int = SEAL_LIMIT
+) -> Sealed | None:
+    """Seal up to `limit` pending entries in order of insertion; None if there are none or another sealer works.
+
+    All in the caller's transaction: dying anywhere before its commit leaves the entries pending, and the
+    next call gives them the same indices. Raises BrokenLedger, signing nothing, if what is stored of the
+    tree does not add up to the last signed head.
+    """
+    if not conn.execute(select(func.pg_try_advisory_xact_lock(_LOCK))).scalar_one():
+        return None
+    tree = _resume(conn, vkeys, origin)
+    rows = sorted(conn.execute(_TAKE, {"limit": limit, "size": tree.size}).tuples())
+    if not rows:
+        return None
+    completed = [node for _, leaf in rows for node in tree.add(leaf)]
+    _keep(conn, completed)
+    checkpoint = Checkpoint(origin, tree.size, tree.root())
+    note = sign_checkpoint(checkpoint, signer)
+    conn.execute(insert(checkpoints).values(size=checkpoint.size, root=checkpoint.root, note=note))
+    return Sealed(checkpoint, note, len(rows))
+
+
+def newest(conn: Connection, vkeys: Sequence[Vkey], *, origin: str) -> tuple[Checkpoint, str] | None:
+    """The last signed tree head and its note, None before the first seal. Raises BrokenLedger or UnknownKey."""
+    row = conn.execute(select(checkpoints).order_by(checkpoints.c.size.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    checkpoint = open_checkpoint(row.note, vkeys, origin=origin)
+    if (checkpoint.size, checkpoint.root) != (row.size, row.root):
+        raise BrokenLedger(f"the checkpoint of size {row.size} was replaced: its note says size {checkpoint.size}")
+    return checkpoint, row.note
+
+
+def must_hold(conn: Connection, known: Checkpoint) -> None:
+    """Raises LedgerBehind unless this database went through the tree head `known`.
+
+    A database restored from yesterday lacks it, or holds another root of that size; signing on would
+    make two histories of one log, and no later proof could tell which is true.
+    """
+    root = conn.execute(select(checkpoints.c.root).where(checkpoints.c.size == known.size)).scalar_one_or_none()
+    if root == known.root:
+        return
+    size = conn.execute(select(func.max(checkpoints.c.size))).scalar_one() or 0
+    raise LedgerBehind(
+        f"a checkpoint of {known.size} entries was signed, but this database "
+        + ("holds another root of that size" if root else f"does not hold it; its newest has {size}")
+        + ". It was restored from an older copy or another log's. Remedy: restore the newer copy, "
+        "or begin a new log with another PRESSWORK_LEDGER_ORIGIN"
+    )
+
+
+def lag_seconds(conn: Connection) -> float:
+    """Age of the oldest entry not sealed yet, 0.0 if all are: the tampering window as it is now."""
+    oldest = select(func.min(pending.c.entry_id)).scalar_subquery()
+    age = select(func.extract("epoch", func.clock_timestamp() - entries.c.recorded_at)).where(entries.c.id == oldest)
+    return float(conn.execute(age).scalar_one_or_none() or 0.0)
+
+
+def _resume(conn: Connection, vkeys: Sequence[Vkey], origin: str) -> Tree:
+    """The tree as of the last checkpoint, from at most 255 hashes of each level."""
+    head = newest(conn, vkeys, origin=origin)
+    size = head[0].size if head else 0
+    tails = [_tail(conn, level, size, length) for level, length in enumerate(tail_lengths(size))]
+    tree = Tree.resume(size, tails)
+    if head and tree.root() != head[0].root:
+        raise BrokenLedger(
+            f"the stored leaves and nodes do not add up to the signed head of {size} entries; nothing is sealed "
+            "until somebody looks. Remedy: 'presswork audit verify' names what was changed"
+        )
+    return tree
+
+
+def _tail(conn: Connection, level: int, size: int, length: int) -> list[bytes]:
+    """The last `length` hashes of one level of the tree of `size` leaves."""
+    end = size >> 8 * level
+    if level == 0:
+        query = select(sequence.c.leaf).where(sequence.c.index >= end - length, sequence.c.index < end)
+        return list(conn.scalars(query.order_by(sequence.c.index)))
+    query = select(nodes.c.hash).where(nodes.c.level == level, nodes.c.index >= end - length, nodes.c.index < end)
+    return list(conn.scalars(query.order_by(nodes.c.index)))
+
+
+def _keep(conn: Connection, completed: list[Node]) -> None:
+    if completed:
+        conn.execute(
+            _KEEP_NODES,
+            {
+                "levels": [node.level for node in completed],
+                "indices": [node.index for node in completed],
+                "hashes": [node.hash for node in completed],
+            },
+        )
