@@ -25,11 +25,12 @@ USAGE = "usage: python -m workers gpu | planner | sealer"
 def serve_planner(settings: Settings) -> None:
     """Plan, dispatch, expire. Any number may run; one works at a time."""
     from workers import reconciler  # noqa: PLC0415 - each process imports what it runs
+    from workers.crash import killer  # noqa: PLC0415
     from workers.database import make_engine  # noqa: PLC0415
     from workers.queue import Queue  # noqa: PLC0415
 
     engine = make_engine(settings.database_url.get_secret_value(), name="planner", pool_size=2)
-    reconciler.serve(engine, Queue(settings), settings, _stop_on_signal())
+    reconciler.serve(engine, Queue(settings), settings, _stop_on_signal(), killer(settings.crash_point))
 
 
 def serve_sealer(settings: Settings) -> None:

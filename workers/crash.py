@@ -1,5 +1,6 @@
 """Named points at which a test may kill the process; in production the probe does nothing.
 
+    dispatched (planner) after the commit, before the messages are sent
     received  before the claim          claimed    after its commit
     sampling  in the middle of a run    sampled    pixels are there, nothing stored
     finishing after the first image     finished   everything stored, nothing settled
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from workers.jobs.types import Claim
 
 Probe = Callable[[str, Claim | None], None]
-POINTS = ("received", "claimed", "sampling", "sampled", "finishing", "finished", "settled")
+POINTS = ("dispatched", "received", "claimed", "sampling", "sampled", "finishing", "finished", "settled")
 
 
 def no_probe(point: str, held: Claim | None) -> None:

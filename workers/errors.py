@@ -6,6 +6,7 @@ WorkerError
   |   + Draining         the worker is shutting down; give the batch back
   |   + StoreUnavailable the object store refused or did not answer
   |   + BrokerUnavailable the broker refused or did not answer
+  |   + HubUnavailable   the model hub did not answer, and the model is not in its cache
   |   + InFlight         the first request with this idempotency key is still running
   + Permanent            trying again changes nothing; somebody must act
       + ModelMissing     no such model folder or hub id, or its bytes are not those of its card
@@ -32,6 +33,10 @@ class Transient(WorkerError):
 
 class InFlight(Transient):
     """The first request with this idempotency key is still running."""
+
+
+class HubUnavailable(Transient):
+    """The model hub did not answer, and the model is not in its cache."""
 
 
 class Permanent(WorkerError):

@@ -35,7 +35,6 @@ from workers.settings import Settings
 
 log = structlog.get_logger()
 T = TypeVar("T")
-RETURN_SECONDS = 10.0  # a batch given back because something was away waits this long
 _SETTLE_PATIENCE = 120.0  # seconds a finished batch waits for a database that restarts; the lease is renewed meanwhile
 
 
@@ -114,7 +113,7 @@ class Executor:
         except (Transient, SigningUnavailable) as error:
             reason = _code(error)
             self._count_return(reason, error=str(error))
-            delay = timedelta(seconds=0 if self.draining.is_set() else RETURN_SECONDS)
+            delay = timedelta(seconds=0 if self.draining.is_set() else self.settings.return_seconds)
             self._quietly(lambda conn: give_back(conn, held, reason, delay))
         except Permanent as error:
             self._count_return(_code(error), error=str(error))

@@ -21,6 +21,7 @@ import structlog
 from sqlalchemy import Connection, Engine, Integer, Text, column, func, literal, select, true, values
 
 from workers import metrics
+from workers.crash import Probe, no_probe
 from workers.errors import BrokerUnavailable
 from workers.jobs.dispatch import dispatch, take_turns, unsent
 from workers.jobs.expire import Send
@@ -129,13 +130,15 @@ def _fill(lanes: Mapping[str, Mapping[str, deque[Pending]]], priority: str, tena
     return members
 
 
-def run_once(engine: Engine, queue: Queue, settings: Settings) -> int:
+def run_once(engine: Engine, queue: Queue, settings: Settings, probe: Probe = no_probe) -> int:
     """Plan every queue once and send what was planned; how many batches. Safe to run in two processes."""
     sends: list[Send] = []
     for name in settings.queue_names:
         with engine.begin() as conn:
             if conn.scalar(select(func.pg_try_advisory_xact_lock(PLAN_LOCK))):
                 sends += _plan_queue(conn, name, settings)
+    if sends:
+        probe("dispatched", None)
     send_all(engine, queue, sends)
     return len(sends)
 

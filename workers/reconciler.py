@@ -17,6 +17,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from workers import metrics, planner
+from workers.crash import Probe, no_probe
 from workers.jobs.expire import expire
 from workers.jobs.submit import WAKE_CHANNEL
 from workers.jobs.tables import batches, items
@@ -39,14 +40,14 @@ def run_once(engine: Engine, queue: Queue, settings: Settings) -> int:
     return len(sends)
 
 
-def serve(engine: Engine, queue: Queue, settings: Settings, stop: threading.Event) -> None:
+def serve(engine: Engine, queue: Queue, settings: Settings, stop: threading.Event, probe: Probe = no_probe) -> None:
     """Reconcile and plan until `stop`: at once on NOTIFY, and every `poll_seconds` whatever happens."""
     alarm = _Alarm(settings)
     measure_at = 0.0
     while not stop.is_set():
         try:
             run_once(engine, queue, settings)
-            planner.run_once(engine, queue, settings)
+            planner.run_once(engine, queue, settings, probe)
             if time.monotonic() >= measure_at:
                 _measure(engine, settings)
                 measure_at = time.monotonic() + _MEASURE_SECONDS

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(60.0, ge=0.5, description="lease of a claim; renewed every third of it")
     max_batch_seconds: float = Field(1800.0, ge=1, description="a claim older than this ends its worker process")
     claims_allowed: int = Field(2, ge=1, le=10, description="claims a batch may use up before it is split")
+    return_seconds: float = Field(10.0, ge=0, description="a batch given back because something was away waits this")
     worker_threads: int = Field(2, ge=1, le=8, description="batches one worker process overlaps")
     poll_seconds: float = Field(1.0, ge=0.05, description="planner and reconciler look at least this often")
     seal_seconds: float = Field(1.0, ge=0.05, description="sealing interval: the tampering window")
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     max_rows: int = Field(50_000, ge=1, description="data rows of one campaign")
     max_items: int = Field(100_000, ge=1, description="rows x variants of one request")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="request body")
+    body_seconds: float = Field(300.0, gt=0, description="a request body must have arrived within this")
     max_cell_chars: int = Field(4_000, ge=1, description="one cell of a spreadsheet")
     max_prompt_chars: int = Field(2_000, ge=1, description="rendered prompt")
     max_variants: int = Field(16, ge=1, description="variants of one row")
@@ -75,6 +77,7 @@ class Settings(BaseSettings):
     # Serving.
     api_host: str = Field("127.0.0.1", description="address of presswork-api")
     api_port: int = Field(8400, ge=1, le=65535, description="its port")
+    api_pool_size: int = Field(10, ge=1, le=100, description="database connections of one API process")
     metrics_port: int = Field(0, ge=0, le=65535, description="/metrics of planner, sealer, worker; 0 serves none")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="structlog level")
     crash_point: str = Field("", description="tests only: name of the step at which the process kills itself")

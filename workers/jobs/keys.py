@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
@@ -114,7 +115,7 @@ def list_keys(conn: Connection, tenant: str) -> list[ApiKey]:
     return [_api_key(row) for row in rows]
 
 
-_COLUMNS = (
+_COLUMNS: tuple[Any, ...] = (
     api_keys.c.id,
     api_keys.c.tenant,
     api_keys.c.name,
@@ -129,5 +130,5 @@ def _sha256(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "replace")).digest()
 
 
-def _api_key(row: Row[tuple[object, ...]]) -> ApiKey:
+def _api_key(row: Row[Any]) -> ApiKey:
     return ApiKey(row.id, row.tenant, row.name, tuple(row.scopes), row.created_at, row.expires_at, row.revoked_at)

@@ -1,0 +1,127 @@
+"""What a model's folder must look like before any library may open it.
+
+1. Every file is of a kind that holds data, never code: safetensors, JSON, text. A pickle is refused by name.
+2. No link leads out of the folder.
+3. The files are exactly those of the card, byte for byte.
+4. Every safetensors header describes exactly the bytes that follow it.
+5. Every class named is one we know; nothing points to code of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+from workers.errors import ModelMissing, ModelRefused
+from workers.sampling.contents import file_of, paths_in
+from workers.sampling.registry import ModelCard, SchedulerName
+from workers.sampling.safetensors_header import check_safetensors
+
+_ALLOWED_SUFFIXES = {".safetensors", ".json", ".txt", ".md"}
+_ALLOWED_NAMES = {"LICENSE", "NOTICE"}
+_PICKLES = {".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".h5", ".msgpack", ".npy", ".npz", ".joblib", ".dill"}
+_INDEX = "model_index.json"
+
+# Components of the pipeline families in ModelCard.pipeline, and the classes each may be.
+_CLASSES: dict[str, set[tuple[str, str]]] = {
+    "unet": {("diffusers", "UNet2DConditionModel")},
+    "vae": {("diffusers", "AutoencoderKL"), ("diffusers", "AutoencoderTiny")},
+    "text_encoder": {("transformers", "CLIPTextModel")},
+    "tokenizer": {("transformers", "CLIPTokenizer")},
+    "scheduler": {("diffusers", name) for name in (*get_args(SchedulerName), "PNDMScheduler")},
+}
+# Named by many model folders, never loaded: screening is the line's own, and nothing blackens a picture.
+NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
+
+
+def check_folder(card: ModelCard, folder: Path, boundary: Path) -> None:
+    """Raises ModelRefused or ModelMissing, naming the file, unless `folder` is the model of this card.
+
+    Links may lead to files below `boundary` only. Reads every byte once: seconds for a large model.
+    """
+    paths = paths_in(folder)
+    for path in paths:
+        _check_kind(card, folder / path, path, boundary)
+    if _INDEX not in paths:
+        raise _refused(card, _INDEX, "is missing; a model is the folder of a diffusers pipeline")
+    _check_contents(card, folder, paths)
+    for path in paths:
+        _check_inside(card, folder, path)
+
+
+def _check_kind(card: ModelCard, file: Path, path: str, boundary: Path) -> None:
+    if file.is_symlink() and not file.resolve().is_relative_to(boundary.resolve()):
+        raise _refused(card, path, "is a link that leads out of the model's folder")
+    if file.suffix.lower() in _PICKLES:
+        raise _refused(card, path, "may be a pickle, which runs code when it is read; only .safetensors is loaded")
+    if file.suffix not in _ALLOWED_SUFFIXES and file.name not in _ALLOWED_NAMES:
+        raise _refused(card, path, f"is none of {', '.join(sorted(_ALLOWED_SUFFIXES))}; remove it")
+    if not file.is_file():
+        raise _refused(card, path, "is not a plain file")
+
+
+def _check_contents(card: ModelCard, folder: Path, paths: tuple[str, ...]) -> None:
+    listed = {file.path: file for file in card.files}
+    if unlisted := [path for path in paths if path not in listed]:
+        raise _refused(card, unlisted[0], "is not on the card; remove it, or run `presswork models hash`")
+    for path, expected in listed.items():
+        if path not in paths:
+            raise ModelMissing(f"model {card.name}: {path} is on the card and not in {folder}")
+        if file_of(folder, path) != expected:
+            raise ModelMissing(f"model {card.name}: {path}: its bytes are not those of its card")
+
+
+def _check_inside(card: ModelCard, folder: Path, path: str) -> None:
+    file = folder / path
+    try:
+        if file.suffix == ".safetensors":
+            check_safetensors(file)
+        elif path == _INDEX:
+            _check_index(card, _read_object(file))
+        elif path.endswith(".safetensors.index.json"):
+            _check_shards(file, _read_object(file))
+        elif file.name in ("config.json", "tokenizer_config.json"):
+            _check_config(_read_object(file))
+    except ModelRefused as error:
+        raise _refused(card, path, str(error)) from error
+
+
+def _check_index(card: ModelCard, index: dict[str, Any]) -> None:
+    if index.get("_class_name") != card.pipeline:
+        raise ModelRefused(f"names the pipeline {index.get('_class_name')!r}, the card {card.pipeline!r}")
+    for component, value in index.items():
+        if component.startswith("_") or component in NOT_LOADED or isinstance(value, bool):
+            continue
+        if not isinstance(value, list) or tuple(map(str, value)) not in _CLASSES.get(component, ()):
+            raise ModelRefused(f"names {value!r} for {component!r}, which is none of the classes we load")
+    if missing := _CLASSES.keys() - index.keys():
+        raise ModelRefused(f"names no {', '.join(sorted(missing))}")
+
+
+def _check_shards(file: Path, index: dict[str, Any]) -> None:
+    shards = index.get("weight_map")
+    if not isinstance(shards, dict):
+        raise ModelRefused("has no weight_map")
+    for shard in set(map(str, shards.values())):
+        if "/" in shard or "\\" in shard or not (file.parent / shard).is_file() or not shard.endswith(".safetensors"):
+            raise ModelRefused(f"points to {shard!r}, which is no safetensors file beside it")
+
+
+def _check_config(config: dict[str, Any]) -> None:
+    if "auto_map" in config:
+        raise ModelRefused("asks for code of its own (auto_map)")
+
+
+def _read_object(file: Path) -> dict[str, Any]:
+    try:
+        read = json.loads(file.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelRefused(f"is not JSON: {error}") from error
+    if not isinstance(read, dict):
+        raise ModelRefused("is not a JSON object")
+    return read
+
+
+def _refused(card: ModelCard, path: str, why: str) -> ModelRefused:
+    return ModelRefused(f"model {card.name}: {path}: {why}")

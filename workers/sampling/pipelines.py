@@ -1,0 +1,152 @@
+"""Loads diffusers pipelines, and keeps the last few: find the folder, check it, only then open it.
+
+safetensors only, no remote code, no network while a pipeline is opened. A pipeline is used by one
+thread at a time: whoever holds the GPU lock.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import structlog
+import torch
+import transformers
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.utils import disable_progress_bars
+
+from workers.errors import HubUnavailable, ModelMissing, OutOfMemory
+from workers.sampling.folder_rules import NOT_LOADED, check_folder
+from workers.sampling.registry import ModelCard
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A loaded diffusers pipeline. Its own scheduler's configuration is kept, as each batch brings its scheduler."""
+
+    call: Any
+    scheduler_config: Mapping[str, Any]
+
+
+Load = Callable[[ModelCard, torch.device], Pipeline]
+
+
+class Pipelines:
+    """The pipelines in memory, at most `keep`; the one not used for longest goes first."""
+
+    def __init__(self, device: torch.device, load: Load, keep: int) -> None:
+        self._device, self._load, self._keep = device, load, keep
+        self._loaded: OrderedDict[str, Pipeline] = OrderedDict()  # by revision
+
+    def get(self, card: ModelCard) -> Pipeline:
+        """The pipeline of this card, loaded if need be. Raises what `load_pipeline` raises."""
+        if card.revision in self._loaded:
+            self._loaded.move_to_end(card.revision)
+            return self._loaded[card.revision]
+        while len(self._loaded) >= self._keep:  # before loading: both may not fit at once
+            self._loaded.popitem(last=False)
+            empty_cache()
+        self._loaded[card.revision] = self._load(card, self._device)
+        return self._loaded[card.revision]
+
+
+def load_pipeline(card: ModelCard, device: torch.device) -> Pipeline:
+    """Checks every file of the model, then loads it.
+
+    A CPU computes in float32, whatever the files are stored in; an accelerator in the card's dtype.
+    Raises ModelMissing, ModelRefused, HubUnavailable, and OutOfMemory when the model alone does not fit.
+    """
+    folder, boundary = _locate(card)
+    check_folder(card, folder, boundary)
+    dtype = torch.float32 if device.type == "cpu" else getattr(torch, card.accelerator_dtype)
+    try:
+        call = getattr(diffusers, card.pipeline).from_pretrained(
+            str(folder),
+            dtype=dtype,
+            variant=card.source.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            requires_safety_checker=False,
+            **dict.fromkeys(NOT_LOADED),
+        )
+        call.to(device)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemory(f"model {card.name} alone does not fit on {device}") from None
+    call.set_progress_bar_config(disable=True)
+    log.info("model_loaded", model=card.name, revision=card.revision, device=str(device), dtype=str(dtype))
+    return Pipeline(call, dict(call.scheduler.config))
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of this name; "auto" is the first CUDA device, else the CPU."""
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+
+
+def keep_libraries_quiet() -> None:
+    """Progress bars, advice and deprecations would break our JSON log lines; errors still come through it.
+
+    diffusers also warns with the text of a prompt that it cut, and no prompt may enter a log.
+    """
+    for library in (diffusers.utils.logging, transformers.utils.logging):
+        library.disable_progress_bar()
+        library.disable_default_handler()
+        library.enable_propagation()
+        library.set_verbosity_error()
+    disable_progress_bars()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    for library_name in ("diffusers", "transformers", "huggingface_hub"):
+        warnings.filterwarnings("ignore", category=FutureWarning, module=rf"{library_name}\..*")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device, its libraries or the host ran out of memory; on a CPU only the message says so."""
+    told = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in told)
+
+
+def empty_cache() -> None:
+    """Gives memory that nobody uses back to the device. Call it with no exception in flight: its traceback uses some."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _locate(card: ModelCard) -> tuple[Path, Path]:
+    """The folder with the model's files, and the folder that its links may not leave."""
+    source = card.source
+    if source.folder is not None:
+        folder = card.home / source.folder
+        if not folder.is_dir():
+            raise ModelMissing(f"model {card.name}: there is no folder {folder}")
+        return folder, folder
+    try:
+        snapshot = Path(
+            snapshot_download(
+                source.hub, revision=source.commit, allow_patterns=[file.path for file in card.files], max_workers=2
+            )
+        )
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise ModelMissing(
+            f"model {card.name}: the hub has no {source.hub} at {source.commit}, or not for us"
+        ) from error
+    except (LocalEntryNotFoundError, OSError) as error:
+        raise HubUnavailable(
+            f"model {card.name}: {source.hub} at {source.commit} is not in the hub's cache here, and the hub did not"
+            f" answer; download it on a machine with a connection, or give this one the connection"
+        ) from error
+    return snapshot, snapshot.parent.parent  # snapshots/<commit> links into blobs/, its sibling

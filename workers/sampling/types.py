@@ -1,0 +1,41 @@
+"""What passes between the sampler and the line. Light: the line's tests need no torch for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from workers.jobs.types import Place
+
+Pixels = npt.NDArray[np.uint8]  # [N, H, W, 3], RGB
+
+# Faults, stable codes. A fault is an item without an image; its neighbours have theirs.
+CANCELLED = "cancelled"  # its tenant no longer wants it
+OUT_OF_MEMORY = "out_of_memory"  # this one image alone does not fit on the device
+NOT_FINITE = "not_finite"  # the device returned NaN or infinity
+BLACK = "black"  # every value is zero: what a decoder leaves of an overflow
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Pixels of a claim, in item order. Rows of items in `faults` (item id -> code) are zeros."""
+
+    images: Pixels
+    faults: Mapping[str, str]
+    places: tuple[Place, ...]
+    seconds: float
+
+
+class Watch(Protocol):
+    """The lease, as the sampler sees it: asked before every run and between denoising steps."""
+
+    def check(self) -> None:
+        """Raises LeaseLost or Draining to abandon the batch."""
+
+    @property
+    def cancelled(self) -> frozenset[str]:
+        """Ids of items that were cancelled meanwhile; it only grows."""
