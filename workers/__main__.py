@@ -16,7 +16,7 @@ from workers.settings import Settings
 
 if TYPE_CHECKING:
     from workers.executor import Executor
-    from workers.sampling.sampled import Sampler
+    from workers.sampling.types import Sampler
 
 log = structlog.get_logger()
 USAGE = "usage: python -m workers gpu | planner | sealer"

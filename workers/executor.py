@@ -30,7 +30,7 @@ from workers.jobs.expire import fail_claim
 from workers.jobs.settle import settle
 from workers.jobs.types import Claim, Failed, Outcome
 from workers.leases import Lease
-from workers.sampling.sampled import Sampled, Sampler
+from workers.sampling.types import Sampled, Sampler
 from workers.settings import Settings
 
 log = structlog.get_logger()

@@ -39,11 +39,10 @@ from workers.jobs.types import (
     new_id,
 )
 from workers.leases import Lease
-from workers.sampling.sampled import Sampled
+from workers.sampling.types import CANCELLED, Sampled
 from workers.store import QUARANTINE, RELEASED, ObjectStore, quarantine_key, released_key
 
 log = structlog.get_logger()
-CANCELLED = "cancelled"  # a fault that is no outcome: the row is CANCELLED already
 ORIGINAL = "original"  # name of the rendition that carries every mark
 
 
@@ -70,7 +69,7 @@ class Finisher:
             lease.check_held()
             fault = sampled.faults.get(item.id)
             if fault == CANCELLED or item.id in lease.cancelled:
-                continue
+                continue  # no outcome: its row is CANCELLED already
             outcome = (
                 Failed(item, fault)
                 if fault

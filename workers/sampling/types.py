@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from workers.jobs.types import Place
+from workers.jobs.types import Claim, Place
 
 Pixels = npt.NDArray[np.uint8]  # [N, H, W, 3], RGB
 
@@ -39,3 +39,10 @@ class Watch(Protocol):
     @property
     def cancelled(self) -> frozenset[str]:
         """Ids of items that were cancelled meanwhile; it only grows."""
+
+
+class Sampler(Protocol):
+    """What draws. The real one is workers.sampling.sampler.DiffusersSampler."""
+
+    def sample(self, held: Claim, watch: Watch) -> Sampled:
+        """Pixels for a claim, in item order. Same claim, same versions -> same pixels. Hold the GPU lock."""
