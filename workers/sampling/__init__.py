@@ -1,6 +1,6 @@
 """From a recipe and seeds to pixels.
 
-Light, for any process: recipes (what may share a batch), registry (model cards), contents (content hashes).
-Heavy, for GPU workers: pipelines (loading rules, loaded pipelines), sampler (a claim in, images out).
-Between them: safetensors_header and folder_rules, which refuse a model before any library opens it.
+Light, for any process: recipes (what may share a batch), registry (model cards), contents (content hashes),
+types (what the sampler gives back), safetensors_header and folder_rules (what a model's folder must look like).
+Heavy, for GPU workers: pipelines (checks and loads models), sampler (a claim in, pixels out).
 """

@@ -21,7 +21,7 @@ import torch
 import transformers
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
-from huggingface_hub.utils import disable_progress_bars
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from workers.errors import HubUnavailable, ModelMissing, OutOfMemory
 from workers.sampling.folder_rules import NOT_LOADED, check_folder
@@ -31,14 +31,14 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Pipeline:
-    """A loaded diffusers pipeline. Its own scheduler's configuration is kept, as each batch brings its scheduler."""
+class Loaded:
+    """A diffusers pipeline in memory. Every run puts its own scheduler in, made from the model's `scheduler_config`."""
 
-    call: Any
+    pipe: Any
     scheduler_config: Mapping[str, Any]
 
 
-Load = Callable[[ModelCard, torch.device], Pipeline]
+Load = Callable[[ModelCard, torch.device], Loaded]
 
 
 class Pipelines:
@@ -46,9 +46,9 @@ class Pipelines:
 
     def __init__(self, device: torch.device, load: Load, keep: int) -> None:
         self._device, self._load, self._keep = device, load, keep
-        self._loaded: OrderedDict[str, Pipeline] = OrderedDict()  # by revision
+        self._loaded: OrderedDict[str, Loaded] = OrderedDict()  # by revision
 
-    def get(self, card: ModelCard) -> Pipeline:
+    def get(self, card: ModelCard) -> Loaded:
         """The pipeline of this card, loaded if need be. Raises what `load_pipeline` raises."""
         if card.revision in self._loaded:
             self._loaded.move_to_end(card.revision)
@@ -60,7 +60,7 @@ class Pipelines:
         return self._loaded[card.revision]
 
 
-def load_pipeline(card: ModelCard, device: torch.device) -> Pipeline:
+def load_pipeline(card: ModelCard, device: torch.device) -> Loaded:
     """Checks every file of the model, then loads it.
 
     A CPU computes in float32, whatever the files are stored in; an accelerator in the card's dtype.
@@ -70,7 +70,7 @@ def load_pipeline(card: ModelCard, device: torch.device) -> Pipeline:
     check_folder(card, folder, boundary)
     dtype = torch.float32 if device.type == "cpu" else getattr(torch, card.accelerator_dtype)
     try:
-        call = getattr(diffusers, card.pipeline).from_pretrained(
+        pipe = getattr(diffusers, card.pipeline).from_pretrained(
             str(folder),
             dtype=dtype,
             variant=card.source.variant,
@@ -80,14 +80,14 @@ def load_pipeline(card: ModelCard, device: torch.device) -> Pipeline:
             requires_safety_checker=False,
             **dict.fromkeys(NOT_LOADED),
         )
-        call.to(device)
+        pipe.to(device)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise OutOfMemory(f"model {card.name} alone does not fit on {device}") from None
-    call.set_progress_bar_config(disable=True)
+    pipe.set_progress_bar_config(disable=True)
     log.info("model_loaded", model=card.name, revision=card.revision, device=str(device), dtype=str(dtype))
-    return Pipeline(call, dict(call.scheduler.config))
+    return Loaded(pipe, dict(pipe.scheduler.config))
 
 
 def choose_device(name: str) -> torch.device:
@@ -120,7 +120,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def empty_cache() -> None:
-    """Gives memory that nobody uses back to the device. Call it with no exception in flight: its traceback uses some."""
+    """Gives unused memory back to the device. Call it with no exception in flight: a traceback keeps tensors in use."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -129,8 +129,8 @@ def empty_cache() -> None:
 def _locate(card: ModelCard) -> tuple[Path, Path]:
     """The folder with the model's files, and the folder that its links may not leave."""
     source = card.source
-    if source.folder is not None:
-        folder = card.home / source.folder
+    if source.hub is None:
+        folder = card.home / str(source.folder)
         if not folder.is_dir():
             raise ModelMissing(f"model {card.name}: there is no folder {folder}")
         return folder, folder

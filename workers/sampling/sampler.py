@@ -8,7 +8,7 @@ records where each image came off.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import diffusers
@@ -16,11 +16,12 @@ import numpy as np
 import structlog
 import torch
 
+from workers import metrics
 from workers.errors import ModelMissing, ModelRefused
 from workers.jobs.types import Claim, ClaimedItem, Place
 from workers.sampling.pipelines import (
     Load,
-    Pipeline,
+    Loaded,
     Pipelines,
     choose_device,
     empty_cache,
@@ -66,30 +67,151 @@ class DiffusersSampler:
         """Pixels for a claim, uint8 [N, H, W, 3], in item order. Hold the GPU lock.
 
         Same claim, same versions, same device -> same pixels. An item that cannot be drawn is in
-        `faults` and costs its neighbours nothing. Raises what the watch raises, and ModelMissing or
-        ModelRefused; the next claim may be sampled after any of them.
+        `faults` and costs its neighbours nothing. Raises what the watch raises, ModelMissing,
+        ModelRefused and HubUnavailable; after any of them the next claim can be sampled.
         """
         started = time.monotonic()
         card = self._card_for(held.recipe)
-        pipeline = self._pipelines.get(card)
-        _tell_of_cut_prompts(pipeline, held.items)
-        images = np.zeros((len(held.items), held.recipe.height, held.recipe.width, 3), np.uint8)
-        faults: dict[str, str] = {}
-        places: list[Place] = []
-        while len(places) < len(held.items):
+        loaded = self._pipelines.get(card)
+        _tell_of_cut_prompts(loaded, held.items)
+        runs: list[_Drawn] = []
+        todo = held.items
+        while todo:
             watch.check()
-            first = len(places)
-            run = held.items[first : first + self._fitting.get(_memory_key(held.recipe), len(held.items))]
-            drawn = self._draw(_Run(pipeline, card, held.recipe, run, watch))
-            if drawn is None and len(run) > 1:
-                self._shrink(held.recipe, len(run))
-                continue
-            places += [Place(len(run), n, self._device_name) for n in range(len(run))]
-            if drawn is None:
-                faults[run[0].id] = OUT_OF_MEMORY
-                continue
-            images[first : first + len(run)] = drawn.images
-            faults |= {item.id: drawn.faults[n] for n, item in enumerate(run) if n in drawn.faults}
+            drawn = self._draw_some(_Wish(loaded, card, held.recipe, todo, watch))
+            runs.append(drawn)
+            todo = todo[len(drawn.images) :]
+        images = np.concatenate([drawn.images for drawn in runs])
+        faults = {
+            item.id: fault
+            for item, fault in zip(held.items, (f for drawn in runs for f in drawn.faults), strict=True)
+            if fault
+        }
         faults |= {item.id: CANCELLED for item in held.items if item.id in watch.cancelled}
         images[[n for n, item in enumerate(held.items) if item.id in faults]] = 0
+        places = [Place(len(drawn.images), n, self._device_name) for drawn in runs for n in range(len(drawn.images))]
         return Sampled(images, faults, tuple(places), time.monotonic() - started)
+
+    def _card_for(self, recipe: Recipe) -> ModelCard:
+        card = self._registry.get(recipe.model)
+        if card.revision != recipe.model_revision:
+            raise ModelMissing(f"model {card.name}: asked for {recipe.model_revision}, this worker has {card.revision}")
+        if recipe.task != "text-to-image" or recipe.loras:
+            raise ModelRefused(f"model {card.name}: draws text-to-image without LoRAs, asked for {recipe.to_json()}")
+        problems = card.problems(
+            width=recipe.width,
+            height=recipe.height,
+            num_inference_steps=recipe.num_inference_steps,
+            guidance_scale=recipe.guidance_scale,
+            scheduler=recipe.scheduler,
+        )
+        if problems:  # the card was narrowed after the request was accepted
+            raise ModelRefused(f"model {card.name}: {problems[0].field}: {problems[0].message}")
+        return card
+
+    def _draw_some(self, wish: _Wish) -> _Drawn:
+        """As many of the first items as fit in memory, at least one; what did not fit is remembered."""
+        recipe = wish.recipe
+        memory = (recipe.model_revision, recipe.width, recipe.height, recipe.guidance_scale > 1)  # what it depends on
+        size = min(len(wish.items), self._fitting.get(memory, len(wish.items)))
+        while True:
+            drawn = _draw_if_it_fits(wish._replace(items=wish.items[:size]))
+            if drawn is not None:
+                return drawn
+            empty_cache()
+            metrics.OUT_OF_MEMORY.inc()
+            log.warning("out_of_memory", images=size, width=recipe.width, height=recipe.height, model=recipe.model)
+            if size == 1:
+                return _Drawn(_nothing(wish.recipe, 1), (OUT_OF_MEMORY,))
+            size //= 2
+            self._fitting[memory] = size
+
+
+class _Wish(NamedTuple):
+    """One run of a pipeline."""
+
+    loaded: Loaded
+    card: ModelCard
+    recipe: Recipe
+    items: Sequence[ClaimedItem]
+    watch: Watch
+
+
+class _Drawn(NamedTuple):
+    """What a run brought: pixels, and for each image its fault or None."""
+
+    images: Pixels
+    faults: tuple[str | None, ...]
+
+
+class _NobodyWaits(Exception):
+    """Every item of the run was cancelled. Not an error: a way out of the denoising loop."""
+
+
+def _draw_if_it_fits(wish: _Wish) -> _Drawn | None:
+    """None when memory ran out: returning lets go of the traceback, and with it of the run's tensors."""
+    try:
+        return _draw(wish)
+    except _NobodyWaits:
+        return _Drawn(_nothing(wish.recipe, len(wish.items)), (CANCELLED,) * len(wish.items))
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    return None
+
+
+def _draw(wish: _Wish) -> _Drawn:
+    """One run of the pipeline. A cancelled item is drawn along: its neighbours' run keeps its size."""
+    pipe, recipe = wish.loaded.pipe, wish.recipe
+    healthy = torch.ones(len(wish.items), dtype=torch.bool)
+
+    def after_step(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        nonlocal healthy
+        wish.watch.check()
+        if all(item.id in wish.watch.cancelled for item in wish.items):
+            raise _NobodyWaits
+        if step + 1 == pipe.num_timesteps:
+            healthy = _finite(tensors["latents"])
+        return {}
+
+    pipe.scheduler = getattr(diffusers, recipe.scheduler).from_config(wish.loaded.scheduler_config)
+    with torch.inference_mode():
+        images = pipe(
+            [item.prompt for item in wish.items],
+            negative_prompt=[item.negative_prompt for item in wish.items],
+            width=recipe.width,
+            height=recipe.height,
+            num_inference_steps=recipe.num_inference_steps,
+            guidance_scale=recipe.guidance_scale,
+            guidance_rescale=wish.card.guidance_rescale,
+            generator=[torch.Generator("cpu").manual_seed(item.seed) for item in wish.items],
+            callback_on_step_end=after_step,
+            output_type="pt",
+        ).images
+        healthy = healthy.to(images.device) & _finite(images)
+        black = images.flatten(1).amax(1) == 0
+        pixels = (images.float() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    faults = [
+        NOT_FINITE if not h else BLACK if b else None for h, b in zip(healthy.tolist(), black.tolist(), strict=True)
+    ]
+    return _Drawn(pixels, tuple(faults))
+
+
+def _finite(batch: Any) -> Any:
+    return torch.isfinite(batch).flatten(1).all(1)
+
+
+def _nothing(recipe: Recipe, images: int) -> Pixels:
+    return np.zeros((images, recipe.height, recipe.width, 3), np.uint8)
+
+
+def _tell_of_cut_prompts(loaded: Loaded, items: Sequence[ClaimedItem]) -> None:
+    """diffusers cuts a prompt at the tokenizer's limit without a word to the caller; our log has the word."""
+    limit = loaded.pipe.tokenizer.model_max_length
+    for item, ids in zip(items, loaded.pipe.tokenizer([item.prompt for item in items]).input_ids, strict=True):
+        if len(ids) > limit:
+            log.warning("prompt_truncated", item_id=item.id, tokens=len(ids), limit=limit)
+
+
+def _name_of(device: torch.device) -> str:
+    return str(torch.cuda.get_device_name(device)) if device.type == "cuda" else str(device)
