@@ -7,6 +7,7 @@ PolicyError
   |   + MarkUnreadable    the watermark does not read back from the final bytes
   |   + ManifestInvalid   the signed manifest does not validate on the final bytes
   |   + SigningUnavailable  no usable key or certificate; wait, never release unsigned
+  + PictureUnreadable     bytes from outside that are no picture we open, or a larger one than we open
   + LedgerError           the audit ledger is not what it should be
       + BrokenLedger      an entry, leaf or checkpoint was edited, deleted, reordered or cut off
       + LedgerBehind      the database holds less than an anchored checkpoint: refuse to sign
@@ -42,6 +43,10 @@ class ManifestInvalid(MarkError):
 
 class SigningUnavailable(MarkError):
     """There is no usable signing key or certificate."""
+
+
+class PictureUnreadable(PolicyError):
+    """These bytes are no PNG, JPEG or WebP picture within the limits."""
 
 
 class LedgerError(PolicyError):

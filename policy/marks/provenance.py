@@ -1,0 +1,185 @@
+"""The C2PA manifest: what made this picture, signed over its final bytes, and how to read that back.
+
+Signing is the last change to a file; anything written later reads as tampering. Nothing here uses the network:
+no time-stamp authority, no OCSP, no remote manifests. Source: C2PA specification 2.2, CAWG training and
+data mining 1.1.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import c2pa
+
+from policy.errors import ManifestInvalid, SigningUnavailable
+from policy.marks.signing import Signer
+from policy.marks.stamp import DIGITAL_SOURCE_TYPE, Maker, Stamp
+
+SOFT_BINDING = "presswork.dwtdctsvd"
+GENERATION = "presswork.generation"
+TRUSTED = "Trusted"
+
+# Purposes a leaf certificate may be for: e-mail protection, document signing, C2PA claim signing.
+_PURPOSES = "1.3.6.1.5.5.7.3.4\n1.3.6.1.5.5.7.3.36\n1.3.6.1.4.1.62558.2.1\n"
+_OFFLINE = {"verify_after_sign": False, "remote_manifest_fetch": False, "ocsp_fetch": False}
+_MINING = ("cawg.ai_generative_training", "cawg.ai_inference", "cawg.ai_training", "cawg.data_mining")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The active manifest of a file and what checking it gave.
+
+    `state` is "Trusted", "Valid" (sound, but no certificate that we trust) or "Invalid", then with the failed checks.
+    """
+
+    state: str
+    label: str = ""
+    signer: str = ""
+    generator: str = ""
+    digital_source_type: str = ""
+    asset_id: str = ""
+    watermark_hex: str = ""
+    generation: dict[str, Any] | None = None
+    failures: tuple[str, ...] = ()
+
+
+class ManifestWriter:
+    """Signs finished pictures. Safe to use from several threads."""
+
+    def __init__(self, signer: Signer, maker: Maker) -> None:
+        self._signer = signer
+        self._maker = maker
+        # A thumbnail would cost most of the time and of the added bytes, and shows nothing new.
+        settings = {"version": 1, "verify": _OFFLINE, "builder": {"thumbnail": {"enabled": False}}}
+        self._context = c2pa.Context.from_dict(settings)
+
+    def sign(self, data: bytes, media_type: str, stamp: Stamp, scheme: str) -> bytes:
+        """The same picture with a signed manifest. Raises SigningUnavailable if the key does not sign."""
+        failures: list[Exception] = []
+
+        def sign(claim: bytes) -> bytes:
+            try:
+                return self._signer.sign(claim)
+            except Exception as error:
+                failures.append(error)  # the library tells only that it failed
+                raise
+
+        signed = io.BytesIO()
+        try:
+            algorithm = c2pa.C2paSigningAlg[self._signer.algorithm.upper()]
+            with (
+                c2pa.Signer.from_callback(sign, algorithm, self._signer.certificate_chain) as signer,
+                c2pa.Builder(_definition(stamp, self._maker, media_type, scheme), self._context) as builder,
+            ):
+                builder.sign(signer, media_type, io.BytesIO(data), signed)
+        except c2pa.C2paError as error:
+            reason = failures[0] if failures else error
+            raise SigningUnavailable(f"the manifest could not be signed: {reason}") from reason
+        return signed.getvalue()
+
+
+class ManifestReader:
+    """Reads and checks manifests against these root certificates (PEM). Safe to use from several threads."""
+
+    def __init__(self, trust_anchors: str) -> None:
+        self._context = c2pa.Context.from_dict(
+            {
+                "version": 1,
+                "verify": {**_OFFLINE, "verify_trust": bool(trust_anchors.strip())},
+                "trust": {"trust_anchors": trust_anchors, "trust_config": _PURPOSES},
+            }
+        )
+
+    def read(self, data: bytes, media_type: str) -> Manifest | None:
+        """The active manifest of a file, or None if it carries none. Never raises for what the file holds."""
+        try:
+            with c2pa.Reader(media_type, io.BytesIO(data), context=self._context) as reader:
+                store = json.loads(reader.json())
+        except c2pa.C2paError.ManifestNotFound:
+            return None
+        except c2pa.C2paError as error:
+            return Manifest(state="Invalid", failures=(str(error),))
+        return _manifest(store)
+
+
+def require_trusted(manifest: Manifest | None, stamp: Stamp) -> Manifest:
+    """The manifest, if it is there, trusted, and about this asset; raises ManifestInvalid otherwise."""
+    if manifest is None:
+        raise ManifestInvalid("the finished file carries no manifest")
+    if manifest.state != TRUSTED:
+        reasons = ", ".join(manifest.failures) or "the signer's root is not among the trust anchors"
+        raise ManifestInvalid(f"the manifest reads back as {manifest.state}: {reasons}")
+    if (manifest.asset_id, manifest.watermark_hex) != (stamp.asset_id, stamp.watermark_hex):
+        raise ManifestInvalid(f"the manifest is about asset {manifest.asset_id}, not {stamp.asset_id}")
+    return manifest
+
+
+def _definition(stamp: Stamp, maker: Maker, media_type: str, scheme: str) -> dict[str, Any]:
+    agent = {"name": maker.name, "version": maker.version}
+    when = stamp.made_at.isoformat(timespec="seconds")
+    actions = [
+        {"action": "c2pa.created", "when": when, "softwareAgent": agent, "digitalSourceType": DIGITAL_SOURCE_TYPE},
+        {"action": "c2pa.watermarked.bound", "when": when, "softwareAgent": agent},
+    ]
+    generation = {
+        "asset_id": stamp.asset_id,
+        "ledger_origin": stamp.ledger_origin,
+        "model": stamp.model,
+        "model_revision": stamp.model_revision,
+        "policy_version": stamp.policy_version,
+        "watermark_scheme": scheme,
+    }
+    mining = {entry: {"use": "notAllowed"} for entry in _MINING}
+    return {
+        "claim_generator_info": [agent],
+        "title": stamp.asset_id,
+        "format": media_type,
+        "assertions": [
+            {"label": "c2pa.actions.v2", "data": {"actions": actions}},
+            {
+                "label": "c2pa.soft-binding",
+                "data": {"alg": SOFT_BINDING, "blocks": [{"scope": {}, "value": stamp.watermark_hex}]},
+            },
+            {"label": "cawg.training-mining", "data": {"entries": mining}},
+            {"label": GENERATION, "data": generation, "kind": "Json"},
+        ],
+    }
+
+
+def _manifest(store: dict[str, Any]) -> Manifest:
+    label = store.get("active_manifest", "")
+    active = store.get("manifests", {}).get(label, {})
+    assertions = {assertion["label"]: assertion.get("data") for assertion in active.get("assertions", [])}
+    generation = _mapping(assertions.get(GENERATION))
+    signature = _mapping(active.get("signature_info"))
+    agents = [_mapping(agent) for agent in active.get("claim_generator_info", [])]
+    return Manifest(
+        state=str(store.get("validation_state", "Invalid")),
+        label=label,
+        signer=" / ".join(filter(None, (signature.get("issuer"), signature.get("common_name")))),
+        generator=" ".join(filter(None, (agents[0].get("name"), agents[0].get("version")))) if agents else "",
+        digital_source_type=_source_type(_mapping(assertions.get("c2pa.actions.v2"))),
+        asset_id=str(generation.get("asset_id", "")),
+        watermark_hex=_bound_value(_mapping(assertions.get("c2pa.soft-binding"))),
+        generation=generation or None,
+        failures=tuple(status["code"] for status in store.get("validation_status", [])),
+    )
+
+
+def _source_type(actions: dict[str, Any]) -> str:
+    types = (_mapping(action).get("digitalSourceType") for action in actions.get("actions", []))
+    return str(next(filter(None, types), ""))
+
+
+def _bound_value(binding: dict[str, Any]) -> str:
+    if binding.get("alg") != SOFT_BINDING:
+        return ""
+    return str(next((_mapping(block).get("value") for block in binding.get("blocks", [])), ""))
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """Manifests of others hold what they like at any place."""
+    return value if isinstance(value, dict) else {}
