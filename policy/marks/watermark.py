@@ -36,13 +36,17 @@ _LOWEST, _HIGHEST = 8 * 16.5, 8 * 240.0
 # RGB that moves U by one and leaves luma alone (BT.601, the matrix of cv2's YUV).
 _U_TO_GREEN, _U_TO_BLUE = np.float32(-0.395), np.float32(2.032)
 _U_OF_RGB = np.array([-0.14713, -0.28886, 0.436], np.float32)
+_LUMA_OF_RGB = np.array([0.299, 0.587, 0.114], np.float32)
+# How much more the eye minds a level of luma than one of colour between cells of a flat white ground.
+_LUMA_WEIGHT = np.float32(4)
 # Corrections after the first embedding. Upsampled cells of small pictures need them, large ones rarely.
 _PASSES = 4
 # A cell may stay off its target by this share of a step; it is misread from 0.25 on.
 _TOLERANCE = 0.11
 # Good enough: at most this share of cells beyond the tolerance. 32 cells vote on one bit.
 _OFF_CELLS = 0.03
-_BAND_ROWS = 256
+# Pixels worked on at once when the residual is added: what fits the processor's second cache as floats.
+_BAND_PIXELS = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +94,17 @@ def ladder(image: Image) -> tuple[Scheme, ...]:
 
 
 def embed(image: Image, watermark_id: int, scheme: Scheme) -> Image:
-    """A marked copy of an RGB picture, uint8 [H, W, 3]. Releases the GIL in most of its time."""
+    """A marked copy of an RGB picture, uint8 [H, W, 3]. Lets go of the GIL most of the time."""
     height, width = image.shape[:2]
-    bits = _spread(payload.encode(watermark_id), scheme)
-    value, left, right = _singular(_chroma(image, scheme.grid))
-    target = _targets(value, bits, _costs(image, scheme.grid), scheme.step)
+    small = _resize(image, scheme.grid, scheme.grid)
+    value, left, right = _singular(_chroma(small))
+    target = _targets(value, _spread(payload.encode(watermark_id), scheme), _costs(small), scheme.step)
     direction = left[:, None, :] * right[None, :, :]
     shift = target - value
-    marked = image
     for _ in range(_PASSES):
         residual = _assemble(direction * (shift * np.float32(0.5)), scheme.grid)
         marked = _move_chroma(image, _resize(residual, width, height, smooth=True))
-        off = target - _singular(_chroma(marked, scheme.grid))[0]
+        off = target - _values(marked, scheme.grid)
         wrong = np.abs(off) > _TOLERANCE * scheme.step
         if wrong.mean() <= _OFF_CELLS:
             break
@@ -114,7 +117,7 @@ def read(image: Image) -> Reading | None:
     values: dict[int, Floats] = {}
     for scheme in SCHEMES:
         if scheme.grid not in values:
-            values[scheme.grid] = _singular(_chroma(image, scheme.grid))[0]
+            values[scheme.grid] = _values(image, scheme.grid)
         found = payload.decode(_majority(values[scheme.grid], scheme), correct=scheme.correctable_bits)
         if found is not None:
             return Reading(found.watermark_id, scheme, found.bit_errors)
@@ -123,7 +126,7 @@ def read(image: Image) -> Reading | None:
 
 def read_bits(image: Image, scheme: Scheme) -> payload.Bits:
     """The 127 bits of one scheme as they stand, uncorrected; of an unmarked picture they mean nothing."""
-    return _majority(_singular(_chroma(image, scheme.grid))[0], scheme)
+    return _majority(_values(image, scheme.grid), scheme)
 
 
 def _spread(bits: payload.Bits, scheme: Scheme) -> Floats:
@@ -138,11 +141,15 @@ def _majority(value: Floats, scheme: Scheme) -> payload.Bits:
     return (tally > 0).astype(np.uint8)
 
 
-def _chroma(image: Image, grid: int) -> Floats:
-    """Haar LL of the U plane on the grid, [grid / 2, grid / 2]: twice the mean of 2 x 2 pixels."""
-    small = _resize(image, grid, grid)
+def _values(image: Image, grid: int) -> Floats:
+    return _singular(_chroma(_resize(image, grid, grid)))[0]
+
+
+def _chroma(small: Image) -> Floats:
+    """Haar LL of the U plane of a picture on its grid, half its side: twice the mean of 2 x 2 pixels."""
     chroma = cv2.cvtColor(small, cv2.COLOR_RGB2YUV)[..., 1].astype(np.float32)
-    halved: Floats = cv2.resize(chroma, (grid // 2, grid // 2), interpolation=cv2.INTER_AREA)
+    half = small.shape[0] // 2
+    halved: Floats = cv2.resize(chroma, (half, half), interpolation=cv2.INTER_AREA)
     return halved * np.float32(2)
 
 
@@ -170,9 +177,10 @@ def _assemble(blocks: Floats, grid: int) -> Floats:
     return np.ascontiguousarray(blocks.reshape(4, 4, side, side).transpose(2, 0, 3, 1).reshape(4 * side, 4 * side))
 
 
-def _costs(image: Image, grid: int) -> tuple[Floats, Floats]:
+def _costs(small: Image) -> tuple[Floats, Floats]:
     """Colour distance per unit of U when each cell's mean colour goes up, and down, in the gamut."""
-    cells = _resize(image, grid // 8, grid // 8).reshape(-1, 1, 3)
+    side = small.shape[0] // 8
+    cells = _resize(small, side, side).reshape(-1, 1, 3)
     return _cost(cells, 2.0), _cost(cells, -2.0)
 
 
@@ -180,7 +188,8 @@ def _cost(cells: Image, amount: float) -> Floats:
     planes, excess = _moved_planes(cells, np.full(cells.shape[:2], amount, np.float32))
     change = np.clip(np.dstack(planes) - excess[..., None], 0, 255) - cells
     gained = np.abs(change @ _U_OF_RGB) + np.float32(1e-3)
-    cost: Floats = (np.linalg.norm(change, axis=-1) / gained).astype(np.float32)
+    seen = np.linalg.norm(change, axis=-1) + _LUMA_WEIGHT * np.abs(change @ _LUMA_OF_RGB)
+    cost: Floats = (seen / gained).astype(np.float32)
     return cost.ravel()
 
 
@@ -198,8 +207,9 @@ def _targets(value: Floats, bits: Floats, costs: tuple[Floats, Floats], step: fl
 def _move_chroma(image: Image, amount: Floats) -> Image:
     """The picture with its U raised by an amount per pixel; luma gives way only where the gamut ends."""
     moved = np.empty_like(image)
-    for top in range(0, image.shape[0], _BAND_ROWS):  # a band stays in the processor's cache
-        band = slice(top, top + _BAND_ROWS)
+    rows = max(1, _BAND_PIXELS // image.shape[1])
+    for top in range(0, image.shape[0], rows):
+        band = slice(top, top + rows)
         planes, excess = _moved_planes(image[band], amount[band])
         cv2.merge([cv2.subtract(plane, excess, dtype=cv2.CV_8U) for plane in planes], dst=moved[band])
     return moved
