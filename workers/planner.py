@@ -4,6 +4,8 @@
 lane has a virtual time that advances by images / weight when it is served, and a lane that was idle
 starts at the clock, so it neither starves nor hoards), then a batch of one recipe. Interactive work
 gets 16 turns, standard 4 and bulk 1 while all three wait: bulk is never further than 21 batches away.
+Each priority keeps its own account of its tenants: one shared by all would be driven ahead by the
+urgent ones, and those who wait below would lose their place.
 
 Truth by polling, speed by NOTIFY. The planning transaction holds an advisory lock: two planners may
 run, one works. Killed before the commit: nothing is planned. Killed between the commit and a send: the
@@ -12,7 +14,7 @@ batch is sent when its first lease is over.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -77,41 +79,47 @@ def plan(
     `weights` are turns by tenant id. A batch never holds more than `max_batch` images, nor more than
     `max_batch_pixels` unless a single image is larger than that.
     """
-    lanes: dict[str, dict[str, deque[Pending]]] = {}
+    # Ties go to the first: the priority with the fewest turns, the tenant whose item is oldest.
+    lanes: dict[str, dict[str, deque[Pending]]] = {p: {} for p in reversed(list(TURNS_PER_PRIORITY))}
     for item in pending:
-        lanes.setdefault(item.priority, {}).setdefault(item.tenant, deque()).append(item)
+        lanes[item.priority].setdefault(item.tenant, deque()).append(item)
     times = dict(virtual_times)
     planned: list[PlannedBatch] = []
-    while lanes and len(planned) < room:
-        priority = _next_lane(times, "priority", lanes)
-        tenant = _next_lane(times, "tenant", lanes[priority])
+    while (lanes := _waiting(lanes)) and len(planned) < room:
+        priority = _take_turn(times, "priority", lanes)
+        _charge(times, "priority", priority, 1 / TURNS_PER_PRIORITY[priority])
+        tenant = _take_turn(times, f"tenant:{priority}", lanes[priority])
         size = _size(lanes[priority][tenant][0], max_batch, max_batch_pixels)
         members = _fill(lanes, priority, tenant, size)
-        _advance(times, "priority", priority, 1 / TURNS_PER_PRIORITY[priority])
-        for member in members:
-            _advance(times, "tenant", member.tenant, 1 / weights.get(member.tenant, 1), served=tenant)
+        for (p, t), images in Counter((member.priority, member.tenant) for member in members).items():
+            _charge(times, f"tenant:{p}", t, images / weights.get(t, 1))
         planned.append(PlannedBatch(members[0].recipe_id, tuple(member.id for member in members)))
-        lanes = {p: kept for p, by in lanes.items() if (kept := {t: lane for t, lane in by.items() if lane})}
     return Plan(tuple(planned), times)
+
+
+def _waiting(lanes: Mapping[str, Mapping[str, deque[Pending]]]) -> dict[str, dict[str, deque[Pending]]]:
+    """The lanes that hold something, in the order they had."""
+    return {p: kept for p, by_tenant in lanes.items() if (kept := {t: lane for t, lane in by_tenant.items() if lane})}
 
 
 def _size(first: Pending, max_batch: int, max_batch_pixels: int) -> int:
     return max(1, min(max_batch, max_batch_pixels // first.pixels))
 
 
-def _next_lane(times: Mapping[str, float], level: str, waiting: Mapping[str, object]) -> str:
-    """The waiting lane with the least virtual time; ties go to the first name."""
-    clock = times.get(_CLOCK + level, 0.0)
-    return min(waiting, key=lambda name: (max(times.get(f"{level}:{name}", 0.0), clock), name))
+def _take_turn(times: dict[str, float], level: str, waiting: Mapping[str, object]) -> str:
+    """The waiting lane with the least virtual time, whose start the level's clock moves to."""
+    name = min(waiting, key=lambda name: _start(times, level, name))
+    times[_CLOCK + level] = _start(times, level, name)
+    return name
 
 
-def _advance(times: dict[str, float], level: str, name: str, by: float, *, served: str | None = None) -> None:
-    """Charge a lane; the clock follows the lane whose turn it was (`served`), not those that rode along."""
-    clock = times.get(_CLOCK + level, 0.0)
-    start = max(times.get(f"{level}:{name}", 0.0), clock)
-    times[f"{level}:{name}"] = start + by
-    if served in (None, name):
-        times[_CLOCK + level] = max(clock, start)
+def _charge(times: dict[str, float], level: str, name: str, by: float) -> None:
+    """Move a lane on, whether it was its turn or it rode along in another's; only a turn moves the clock."""
+    times[f"{level}:{name}"] = _start(times, level, name) + by
+
+
+def _start(times: Mapping[str, float], level: str, name: str) -> float:
+    return max(times.get(f"{level}:{name}", 0.0), times.get(_CLOCK + level, 0.0))
 
 
 def _fill(lanes: Mapping[str, Mapping[str, deque[Pending]]], priority: str, tenant: str, size: int) -> list[Pending]:

@@ -175,6 +175,6 @@ turns = Table(
     "turns",
     metadata,
     Column("queue", Text, primary_key=True),
-    Column("lane", Text, primary_key=True),  # "priority:bulk", "tenant:acme"
+    Column("lane", Text, primary_key=True),  # "priority:bulk", "tenant:bulk:acme", "clock:priority"
     Column("virtual_time", Double, nullable=False),  # images planned / weight, advanced by dispatch
 )
