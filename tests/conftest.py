@@ -20,6 +20,7 @@ from deploy.embedded.seaweed import BUCKET
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
 from policy.marks.certificates import make_development_chain
+from tests.line import Line
 from workers.settings import Settings
 
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -114,6 +115,12 @@ def database(stack: Stack, _template: Engine) -> Iterator[Database]:
     fresh.dispose()
     with _template.connect() as conn:
         conn.execute(text(f"drop database {name} with (force)"))
+
+
+@pytest.fixture
+def line(database: Database) -> Line:
+    """The job tables of this test's database, with a role for every act."""
+    return Line.on(database)
 
 
 @pytest.fixture

@@ -1,0 +1,272 @@
+"""The line's tests in few words: submit as the API's role, work as the worker's, read as the auditor's.
+
+Only the device and the broker have stand-ins; every row is written by workers/jobs itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from sqlalchemy import Connection, Engine, Row, event, select, text
+
+from policy.ledger.tables import entries
+from policy.verdict import Decision, Finding, Stage, Verdict
+from workers.jobs import keys
+from workers.jobs.claim import claim
+from workers.jobs.dispatch import dispatch
+from workers.jobs.submit import submit
+from workers.jobs.tables import batches, items
+from workers.jobs.types import Claim, ClaimedItem, NewItem, NewRequest, Place, Released, StoredRendition, new_id
+from workers.sampling.recipes import Recipe
+from workers.sampling.types import CANCELLED, Sampled, Watch
+from workers.states import Priority
+
+if TYPE_CHECKING:
+    from tests.conftest import Database
+
+LEASE = timedelta(seconds=60)
+POLICY = "sha256:" + "0" * 64
+KEY_ID = new_id()
+RECIPE = Recipe(
+    model="starter",
+    model_revision="sha256:" + "1" * 64,
+    width=256,
+    height=256,
+    num_inference_steps=4,
+    scheduler="DDIMScheduler",
+    guidance_scale=1.0,
+)
+ALLOW = Verdict(POLICY, scores={"prompt": 0.0})
+HOLD = Verdict(POLICY, (Finding(Decision.HOLD, Stage.IMAGE, "adult", "nsfw", 0.5),))
+REFUSE = Verdict(POLICY, (Finding(Decision.REFUSE, Stage.PROMPT, "weapons", "list"),))
+
+
+class Recorded(NamedTuple):
+    """A line of the ledger, as the auditor reads it."""
+
+    kind: str
+    tenant: str
+    actor: str
+    subjects: list[str]
+    event: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Line:
+    """The job tables of one test's database."""
+
+    database: Database
+    worker: Engine
+    api: Engine
+    owner: Engine  # tests only: moves the clock by moving leases
+    auditor: Engine
+    _tenants: set[str] = field(default_factory=set)
+
+    @classmethod
+    def on(cls, database: Database) -> Line:
+        worker, api, owner, auditor = (database.engine(role) for role in ("worker", "api", "owner", "auditor"))
+        return cls(database, worker, api, owner, auditor)
+
+    @contextmanager
+    def as_tenant(self, tenant: str) -> Iterator[Connection]:
+        """A transaction of the API's role, confined to one tenant as the API confines it."""
+        with self.api.begin() as conn:
+            conn.execute(text("select set_config('presswork.tenant', :tenant, true)"), {"tenant": tenant})
+            yield conn
+
+    def add_tenant(self, tenant: str, weight: int = 1) -> None:
+        if tenant not in self._tenants:
+            with self.as_tenant(tenant) as conn:
+                keys.create_tenant(conn, tenant, name=tenant, actor="test", weight=weight)
+            self._tenants.add(tenant)
+
+    def submit(
+        self, tenant: str, images: int, *, new_items: Sequence[NewItem] | None = None, **request: Any
+    ) -> list[str]:
+        """Item ids, in row order."""
+        self.add_tenant(tenant)
+        wanted = new_request(tenant, **request)
+        with self.as_tenant(tenant) as conn:
+            submit(conn, wanted, new_items if new_items is not None else rows(images))
+            found = select(items.c.id).where(items.c.request_id == wanted.id).order_by(items.c.row, items.c.variant)
+            return list(conn.scalars(found))
+
+    def dispatch(self, item_ids: Sequence[str], *, lease: timedelta = LEASE, claims_allowed: int = 2) -> str:
+        with self.worker.begin() as conn:
+            batch_id = dispatch(conn, "gpu", RECIPE.id, item_ids, lease=lease, claims_allowed=claims_allowed)
+        assert batch_id is not None
+        return batch_id
+
+    def claim(self, batch_id: str, lease: timedelta = LEASE) -> Claim:
+        with self.worker.begin() as conn:
+            held = claim(conn, batch_id, lease, "worker-1")
+        assert held is not None
+        return held
+
+    def claimed(self, images: int = 2, **dispatched: Any) -> Claim:
+        """A fresh batch of that many images of one tenant, held by a worker."""
+        return self.claim(self.dispatch(self.submit("acme", images), **dispatched))
+
+    def lease_runs_out(self, batch_id: str) -> None:
+        """Move the clock: the batch's lease ended a second ago."""
+        with self.owner.begin() as conn:
+            conn.execute(
+                text("update batches set lease_until = clock_timestamp() - interval '1 second' where id = :id"),
+                {"id": batch_id},
+            )
+
+    def states(self) -> Counter[str]:
+        with self.auditor.connect() as conn:
+            return Counter(conn.scalars(select(items.c.state)))
+
+    def item(self, item_id: str) -> Row[Any]:
+        with self.auditor.connect() as conn:
+            return conn.execute(select(items).where(items.c.id == item_id)).one()
+
+    def batch(self, batch_id: str) -> Row[Any]:
+        with self.auditor.connect() as conn:
+            return conn.execute(select(batches).where(batches.c.id == batch_id)).one()
+
+    def batch_ids(self, state: str) -> list[str]:
+        with self.auditor.connect() as conn:
+            return list(conn.scalars(select(batches.c.id).where(batches.c.state == state).order_by(batches.c.id)))
+
+    def members(self, batch_id: str) -> list[str]:
+        with self.auditor.connect() as conn:
+            members = select(items.c.id).where(items.c.batch_id == batch_id).order_by(items.c.batch_position)
+            return list(conn.scalars(members))
+
+    def events(self, kind: str | None = None) -> list[Recorded]:
+        """What the ledger says, oldest first, without the making of tenants."""
+        with self.auditor.connect() as conn:
+            found = conn.execute(select(entries).order_by(entries.c.id)).all()
+        recorded = [
+            Recorded(row.kind, row.tenant, row.actor, row.subjects, json.loads(row.body)["event"]) for row in found
+        ]
+        return [one for one in recorded if one.kind == kind or (kind is None and one.kind != "tenant.created")]
+
+    def kinds(self) -> list[str]:
+        return [one.kind for one in self.events()]
+
+
+def new_request(tenant: str, **changes: Any) -> NewRequest:
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "tenant": tenant,
+        "kind": "campaign",
+        "name": "spring",
+        "template": "a photo of {product}",
+        "model": RECIPE.model,
+        "model_revision": RECIPE.model_revision,
+        "priority": Priority.BULK,
+        "queue": "gpu",
+        "key_id": KEY_ID,
+        "policy_version": POLICY,
+    }
+    return NewRequest(**values | changes)
+
+
+def new_item(row: int, **changes: Any) -> NewItem:
+    values: dict[str, Any] = {
+        "row": row,
+        "custom_id": f"row-{row}",
+        "variant": 0,
+        "prompt": f"a red kettle number {row}",
+        "negative_prompt": "",
+        "seed": 1000 + row,
+        "recipe": RECIPE,
+        "verdict": ALLOW,
+    }
+    return NewItem(**values | changes)
+
+
+def rows(images: int) -> list[NewItem]:
+    return [new_item(row) for row in range(1, images + 1)]
+
+
+def released(held: Claim, item: ClaimedItem, *, verdict: Verdict = ALLOW) -> Released:
+    """The outcome of an image that passed everything, as the finisher would say it."""
+    key = f"released/{item.tenant}/{item.id}/{held.attempt}/original.png"
+    return Released(
+        item=item,
+        asset_id=new_id(),
+        watermark_id=int(item.id.replace("-", "")[-12:], 16),
+        place=Place(batch_size=len(held.items), batch_position=held.items.index(item), device="cpu"),
+        verdict=verdict,
+        marks={"watermark": {"bit_errors": 0}},
+        renditions=(StoredRendition("original", key, "image/png", 256, 256, 1234, "a" * 64),),
+    )
+
+
+@contextmanager
+def statements(engine: Engine) -> Iterator[list[str]]:
+    """Every statement the engine sends meanwhile; one executemany counts once."""
+    sent: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+@dataclass(slots=True)
+class RecordingQueue:
+    """A broker that remembers what it was sent. `fail_after` messages it refuses with `error`."""
+
+    batch_ids: list[str] = field(default_factory=list)
+    fail_after: int | None = None
+    error: Exception | None = None
+    on_send: Callable[[str], object] | None = None
+
+    def send(self, queue: str, batch_id: str) -> None:
+        if self.error is not None and len(self.batch_ids) == self.fail_after:
+            raise self.error
+        if self.on_send is not None:
+            self.on_send(batch_id)
+        self.batch_ids.append(batch_id)
+
+
+@dataclass(slots=True)
+class FakeSampler:
+    """Draws gradients at once instead of diffusing; looks at the lease between `steps` as the real one does."""
+
+    steps: int = 2
+    faults: dict[str, str] = field(default_factory=dict)  # custom_id -> code
+    between: Callable[[Claim, int], object] | None = None  # called with the claim before every look at the lease
+    claims: list[Claim] = field(default_factory=list)
+
+    def sample(self, held: Claim, watch: Watch) -> Sampled:
+        self.claims.append(held)
+        for step in range(self.steps):
+            if self.between is not None:
+                self.between(held, step)
+            watch.check()
+        faults = {item.id: self.faults[item.custom_id] for item in held.items if item.custom_id in self.faults}
+        faults |= {item.id: CANCELLED for item in held.items if item.id in watch.cancelled}
+        shape = (held.recipe.height, held.recipe.width)
+        images = np.stack(
+            [np.zeros((*shape, 3), np.uint8) if item.id in faults else draw(item.seed, *shape) for item in held.items]
+        )
+        places = tuple(Place(len(held.items), n, "fake") for n in range(len(held.items)))
+        return Sampled(images, faults, places, 0.0)
+
+
+def draw(seed: int, height: int, width: int) -> np.ndarray:
+    """A soft two-colour gradient with a little grain: nothing a screen minds, something a mark can live in."""
+    random = np.random.default_rng(seed)
+    ends = random.uniform(60, 200, (2, 3))
+    across = np.linspace(0, 1, width)[None, :, None] * 0.7 + np.linspace(0, 1, height)[:, None, None] * 0.3
+    grain = random.normal(0, 4, (height, width, 1))
+    image: np.ndarray = np.clip(ends[0] * (1 - across) + ends[1] * across + grain, 0, 255).astype(np.uint8)
+    return image
