@@ -109,6 +109,10 @@ class BatchDispatched(Event):
     recipe: dict[str, Any]
     item_ids: tuple[str, ...]
 
+    def subjects(self) -> tuple[str, ...]:
+        """The batch and each member: this is where an item's line meets its batch."""
+        return (f"batch:{self.batch_id}", *(f"item:{item_id}" for item_id in self.item_ids))
+
 
 @dataclass(frozen=True, slots=True)
 class BatchClaimed(Event):
@@ -118,6 +122,15 @@ class BatchClaimed(Event):
     batch_id: str
     attempt: int
     worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFinished(Event):
+    """Every member of a batch has its outcome, or was cancelled; the events of its items say which."""
+
+    kind: ClassVar[str] = "batch.finished"
+    batch_id: str
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,11 @@ class Tree:
         self.size += 1
         return completed
 
+    def copy(self) -> Tree:
+        other = Tree()
+        other.size, other._peaks = self.size, list(self._peaks)
+        return other
+
     def root(self) -> bytes:
         if not self._peaks:
             return EMPTY_ROOT

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,30 +90,30 @@ def sign_checkpoint(checkpoint: Checkpoint, signer: NoteSigner) -> str:
     return f"{text}\n{_DASH}{vkey.name} {_encode(vkey.id + signer.sign(text.encode()))}\n"
 
 
-def open_checkpoint(note: str, vkeys: Sequence[Vkey], *, origin: str) -> Checkpoint:
-    """The checkpoint in a note, after its signature was checked.
+def open_checkpoint(note: str, vkeys: Iterable[Vkey]) -> Checkpoint:
+    """The checkpoint in a note, after its signature was checked. A log's key bears the log's name.
 
     Raises UnknownKey if none of `vkeys` signed it, BrokenLedger if a signature is wrong, the text is no
-    checkpoint, or it is another log's.
+    checkpoint, or it is signed by another log's key.
     """
-    text = open_note(note, vkeys)
+    text, signers = open_note(note, vkeys)
     lines = text.split("\n")
     root = _decode(lines[2]) if len(lines) >= 4 else None
     if root is None or len(root) != HASH_BYTES or not _is_size(lines[1]):
         raise BrokenLedger(f"the signed text is no checkpoint: {text[:120]!r}")
-    if lines[0] != origin:
-        raise BrokenLedger(f"the checkpoint belongs to the log {lines[0]!r}, not to {origin!r}")
+    if lines[0] not in signers:
+        raise BrokenLedger(f"a checkpoint of the log {lines[0]!r} is signed by the key of {', '.join(signers)}")
     return Checkpoint(lines[0], int(lines[1]), root)
 
 
-def open_note(note: str, vkeys: Iterable[Vkey]) -> str:
-    """The text of a note that at least one of `vkeys` signed. Signatures of others, such as witnesses, are ignored.
+def open_note(note: str, vkeys: Iterable[Vkey]) -> tuple[str, tuple[str, ...]]:
+    """The text of a note, and the names of those of `vkeys` that signed it: at least one.
 
-    Raises UnknownKey or BrokenLedger.
+    Signatures of others, such as witnesses, are ignored. Raises UnknownKey or BrokenLedger.
     """
     text, signatures = _split(note)
     trusted = {(vkey.name, vkey.id): vkey for vkey in vkeys}
-    signed = False
+    signers = []
     for name, raw in signatures:
         vkey = trusted.get((name, raw[:_ID_BYTES]))
         if vkey is None:
@@ -122,11 +122,11 @@ def open_note(note: str, vkeys: Iterable[Vkey]) -> str:
             Ed25519PublicKey.from_public_bytes(vkey.public_key).verify(raw[_ID_BYTES:], text.encode())
         except InvalidSignature:
             raise BrokenLedger(f"the signature of {name} does not fit the text: it was altered") from None
-        signed = True
-    if not signed:
+        signers.append(name)
+    if not signers:
         names = ", ".join(f"{name} ({raw[:_ID_BYTES].hex()})" for name, raw in signatures)
         raise UnknownKey(f"signed by {names}, none of which is a key we were told to trust")
-    return text
+    return text, tuple(signers)
 
 
 def _split(note: str) -> tuple[str, list[tuple[str, bytes]]]:

@@ -54,35 +54,34 @@ class Sealed:
     entries: int
 
 
-def seal(
-    conn: Connection, signer: NoteSigner, *, vkeys: Sequence[Vkey], origin: str, limit: int = SEAL_LIMIT
-) -> Sealed | None:
+def seal(conn: Connection, signer: NoteSigner, vkeys: Sequence[Vkey], *, limit: int = SEAL_LIMIT) -> Sealed | None:
     """Seal up to `limit` pending entries in order of insertion; None if there are none or another sealer works.
 
-    All in the caller's transaction: dying anywhere before its commit leaves the entries pending, and the
-    next call gives them the same indices. Raises BrokenLedger, signing nothing, if what is stored of the
-    tree does not add up to the last signed head.
+    `vkeys` are the keys that may have signed this log so far, the signer's among them. All happens in the
+    caller's transaction: dying before its commit leaves the entries pending, and the next call gives them
+    the same indices. Raises BrokenLedger, signing nothing, if what is stored of the tree does not add up
+    to the last signed head, and UnknownKey if a stranger signed that.
     """
     if not conn.execute(select(func.pg_try_advisory_xact_lock(_LOCK))).scalar_one():
         return None
-    tree = _resume(conn, vkeys, origin)
+    tree = _resume(conn, vkeys)
     rows = sorted(conn.execute(_TAKE, {"limit": limit, "size": tree.size}).tuples())
     if not rows:
         return None
     completed = [node for _, leaf in rows for node in tree.add(leaf)]
     _keep(conn, completed)
-    checkpoint = Checkpoint(origin, tree.size, tree.root())
+    checkpoint = Checkpoint(signer.vkey.name, tree.size, tree.root())
     note = sign_checkpoint(checkpoint, signer)
     conn.execute(insert(checkpoints).values(size=checkpoint.size, root=checkpoint.root, note=note))
     return Sealed(checkpoint, note, len(rows))
 
 
-def newest(conn: Connection, vkeys: Sequence[Vkey], *, origin: str) -> tuple[Checkpoint, str] | None:
+def newest(conn: Connection, vkeys: Sequence[Vkey]) -> tuple[Checkpoint, str] | None:
     """The last signed tree head and its note, None before the first seal. Raises BrokenLedger or UnknownKey."""
     row = conn.execute(select(checkpoints).order_by(checkpoints.c.size.desc()).limit(1)).one_or_none()
     if row is None:
         return None
-    checkpoint = open_checkpoint(row.note, vkeys, origin=origin)
+    checkpoint = open_checkpoint(row.note, vkeys)
     if (checkpoint.size, checkpoint.root) != (row.size, row.root):
         raise BrokenLedger(f"the checkpoint of size {row.size} was replaced: its note says size {checkpoint.size}")
     return checkpoint, row.note
@@ -113,9 +112,9 @@ def lag_seconds(conn: Connection) -> float:
     return float(conn.execute(age).scalar_one_or_none() or 0.0)
 
 
-def _resume(conn: Connection, vkeys: Sequence[Vkey], origin: str) -> Tree:
+def _resume(conn: Connection, vkeys: Sequence[Vkey]) -> Tree:
     """The tree as of the last checkpoint, from at most 255 hashes of each level."""
-    head = newest(conn, vkeys, origin=origin)
+    head = newest(conn, vkeys)
     size = head[0].size if head else 0
     tails = [_tail(conn, level, size, length) for level, length in enumerate(tail_lengths(size))]
     tree = Tree.resume(size, tails)

@@ -1,0 +1,120 @@
+"""What the ledger says about one thing: its events, oldest first, with the private text that is still there."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, cast, func, or_, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from policy.ledger.tables import entries, private, sequence
+
+PAGE = 1_000  # events of one call
+_NOUNS = ("item", "asset", "request", "batch", "key")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event as it was recorded. `index` is its leaf, None while it is not sealed."""
+
+    entry_id: int
+    index: int | None
+    event_id: str
+    at: str  # RFC 3339
+    tenant: str
+    kind: str
+    actor: str
+    subjects: tuple[str, ...]
+    event: Mapping[str, Any]  # a private field holds its commitment
+    private: Mapping[str, str]  # the text of those that were not erased
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready; private text stands where its commitment stood."""
+        return {
+            "index": self.index,
+            "event_id": self.event_id,
+            "at": self.at,
+            "tenant": self.tenant,
+            "kind": self.kind,
+            "actor": self.actor,
+            "subjects": list(self.subjects),
+            "event": {**self.event, **self.private},
+        }
+
+
+def events_about(
+    conn: Connection, thing_id: str, *, tenant: str | None, after: int = 0, limit: int = PAGE
+) -> list[Recorded]:
+    """Everything recorded about the item, asset, request, batch or key of this id; [] for an unknown one.
+
+    For an item or an asset that is its whole line: its own events, and those of its request and of every
+    batch it was in, without the other items of those. `tenant` confines the answer to one tenant's events
+    (events of batches are nobody's); None is for auditors. The next page is `after` the last entry_id.
+    Needs SELECT on the schema.
+    """
+    names = {f"{noun}:{thing_id}" for noun in _NOUNS}
+    beside = _names_beside(conn, {f"item:{thing_id}", f"asset:{thing_id}"}, tenant, without="batch.")
+    wanted = _touches(names)
+    if beside:
+        own = names | {name for name in beside if name.startswith(("item:", "asset:"))}
+        shared = {name for name in _names_beside(conn, own, tenant) if name.startswith(("request:", "batch:"))}
+        of_all = or_(entries.c.kind.startswith("request."), entries.c.kind.startswith("batch."))
+        wanted = or_(_touches(own), and_(_touches(shared), of_all))
+    query = (
+        select(entries, sequence.c.index.label("leaf_index"))
+        .outerjoin_from(entries, sequence, sequence.c.entry_id == entries.c.id)
+        .where(wanted, _confined(tenant), entries.c.id > after)
+        .order_by(entries.c.id)
+        .limit(limit)
+    )
+    rows = conn.execute(query).all()
+    texts = _private_texts(conn, [row.event_id for row in rows])
+    return [_recorded(row, texts.get(row.event_id, {})) for row in rows]
+
+
+def _names_beside(conn: Connection, names: set[str], tenant: str | None, *, without: str = "") -> set[str]:
+    """Every subject of the events that name one of these; `without` a kind, given by its beginning.
+
+    A dispatched batch names all its items, so it says nothing about what belongs to one of them.
+    """
+    query = select(func.unnest(entries.c.subjects)).where(_touches(names), _confined(tenant)).distinct()
+    if without:
+        query = query.where(~entries.c.kind.startswith(without))
+    return set(conn.scalars(query))
+
+
+def _touches(names: Iterable[str]) -> ColumnElement[bool]:
+    overlap: ColumnElement[bool] = entries.c.subjects.op("&&", is_comparison=True)(cast(sorted(names), ARRAY(Text)))
+    return overlap
+
+
+def _confined(tenant: str | None) -> ColumnElement[bool]:
+    return true() if tenant is None else entries.c.tenant == tenant
+
+
+def _private_texts(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    query = select(private.c.event_id, private.c.field, private.c.value).where(private.c.event_id.in_(event_ids))
+    for event_id, name, value in conn.execute(query).tuples():
+        found[event_id][name] = value
+    return found
+
+
+def _recorded(row: Row[Any], texts: Mapping[str, str]) -> Recorded:
+    body = json.loads(row.body)
+    return Recorded(
+        entry_id=row.id,
+        index=row.leaf_index,
+        event_id=row.event_id,
+        at=body["at"],
+        tenant=row.tenant,
+        kind=row.kind,
+        actor=row.actor,
+        subjects=tuple(row.subjects),
+        event=body["event"],
+        private=texts,
+    )

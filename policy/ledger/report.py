@@ -1,0 +1,91 @@
+"""What a verification found: what was counted, and each thing that is not as it was signed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+MAX_PROBLEMS = 500  # kept in full; a log rewritten from end to end is not listed entry by entry
+
+
+class Flaw(StrEnum):
+    """What is wrong, by a stable name."""
+
+    ENTRY_EDITED = "entry_edited"  # its bytes no longer hash to the leaf that was signed
+    ENTRY_DELETED = "entry_deleted"  # sealed, and gone
+    ENTRY_UNTRACKED = (
+        "entry_untracked"  # neither sealed nor waiting to be: inserted around us, or taken out of the tree
+    )
+    COLUMN_EDITED = "column_edited"  # a column says something else than the signed bytes
+    LEAF_EDITED = "leaf_edited"  # a stored leaf is not the hash of the bytes
+    BODY_UNREADABLE = "body_unreadable"  # the bytes are no event
+    PENDING_ORPHANED = "pending_orphaned"  # waits for the sealer, but the entry is gone
+    PENDING_SEALED = "pending_sealed"  # waits for the sealer, and is sealed
+    LEAVES_MISSING = "leaves_missing"  # a gap in the sequence
+    LEAVES_REORDERED = "leaves_reordered"  # sealed together, but not in order of insertion
+    LEAVES_UNSIGNED = "leaves_unsigned"  # sequenced beyond the last checkpoint
+    ROOT_MISMATCH = "root_mismatch"  # the leaves do not hash to the signed root
+    NODE_EDITED = "node_edited"  # a stored subtree root is not the hash of its leaves
+    TAIL_CUT = "tail_cut"  # a checkpoint signs more leaves than there are
+    CHECKPOINT_FORGED = "checkpoint_forged"  # its note is not what was signed, or the row says something else
+    CHECKPOINT_UNKNOWN_KEY = "checkpoint_unknown_key"  # signed, but by no key we trust
+    CHECKPOINT_MISSING = "checkpoint_missing"  # anchored, but not in the database
+    DATABASE_BEHIND = "database_behind"  # the anchor holds a larger tree than the database
+    ANCHOR_DIFFERS = "anchor_differs"  # anchor and database hold two roots of one size
+    PRIVATE_EDITED = "private_edited"  # private text does not fit its signed digest
+    PRIVATE_MISSING = "private_missing"  # private text is gone, and no event says it was erased
+    PRIVATE_UNCLAIMED = "private_unclaimed"  # private text that no entry knows of
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, with everything that is known to find it."""
+
+    flaw: Flaw
+    message: str
+    index: int | None = None  # leaf index
+    entry_id: int | None = None
+    event_id: str | None = None
+    kind: str | None = None
+    at: str | None = None  # when the event was recorded, as its columns say
+
+
+@dataclass(slots=True)
+class Findings:
+    """Problems as they turn up. Owned by one verification."""
+
+    problems: list[Problem] = field(default_factory=list)
+    left_out: int = 0
+
+    def add(self, problem: Problem) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+        else:
+            self.left_out += 1
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self.add(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of one verification of one snapshot of the ledger."""
+
+    origin: str
+    entries: int
+    sealed: int  # leaves in the tree
+    unsealed: int  # entries that wait: within the tampering window
+    unsealed_seconds: float  # age of the oldest of them
+    checkpoints: int
+    root: bytes  # of the last checkpoint whose root was recomputed; the empty tree's if there is none
+    proven: int  # leaves under that root
+    sealed_at: str | None  # when the last checkpoint was signed, RFC 3339
+    anchored: int | None  # leaves under the newest checkpoint in the anchor; None if no anchor was asked
+    problems: tuple[Problem, ...]
+    left_out: int  # problems beyond MAX_PROBLEMS
+
+    @property
+    def intact(self) -> bool:
+        return not self.problems

@@ -1,0 +1,185 @@
+"""Hold the whole ledger against its signed checkpoints and the anchor, and name what is not as it was signed.
+
+Every leaf is hashed again from its bytes, the tree is built again, and at each checkpoint its root must be
+the signed one. Trusts the public keys and, for what was cut off or rolled back, the anchor; trusts no
+column, no stored hash and no trigger. What the ledger cannot show: an entry removed, with its pending row,
+before it was sealed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+
+from sqlalchemy import Connection, func, select, text
+
+from policy.errors import BrokenLedger, LedgerError
+from policy.ledger.anchor import Anchor, Anchored
+from policy.ledger.append import timestamp
+from policy.ledger.examine import STORED_SQL, Secret, Stored, examine, named
+from policy.ledger.notes import Vkey, open_checkpoint
+from policy.ledger.report import Findings, Flaw, Problem, Report
+from policy.ledger.seal import lag_seconds
+from policy.ledger.tables import checkpoints
+from policy.ledger.walk import Walk, stream_leaves
+
+Progress = Callable[[int, int], None]  # leaves looked at, leaves the last checkpoint covers
+_CHUNK = 1_000
+
+# One snapshot, however long it takes, so that entries sealed meanwhile are no false alarm.
+_SNAPSHOT = (
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    "SET LOCAL statement_timeout = 0",
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+)
+_SECRETS = text(
+    """
+    SELECT CAST(event_id AS text), field, salt, value FROM audit.private
+    WHERE event_id = ANY (CAST(:event_ids AS uuid[]))
+    """
+)
+_UNSEALED = text(
+    f"""
+    SELECT EXISTS (SELECT FROM audit.pending p WHERE p.entry_id = e.id), {STORED_SQL} FROM audit.entries e
+    WHERE NOT EXISTS (SELECT FROM audit.sequence s WHERE s.entry_id = e.id) ORDER BY e.id
+    """  # noqa: S608 - a constant
+)
+_PENDING_ORPHANS = text(
+    """
+    SELECT p.entry_id FROM audit.pending p
+    WHERE NOT EXISTS (SELECT FROM audit.entries e WHERE e.id = p.entry_id) ORDER BY p.entry_id
+    """
+)
+_PENDING_SEALED = text(
+    """
+    SELECT p.entry_id, s.index, CAST(s.event_id AS text) FROM audit.pending p JOIN audit.sequence s USING (entry_id)
+    ORDER BY p.entry_id
+    """
+)
+_SECRET_ORPHANS = text(
+    """
+    SELECT CAST(p.event_id AS text), p.field FROM audit.private p
+    WHERE NOT EXISTS (SELECT FROM audit.entries e WHERE e.event_id = p.event_id) ORDER BY 1, 2
+    """
+)
+
+
+def verify(
+    conn: Connection, vkeys: Sequence[Vkey], anchor: Anchor | None, *, progress: Progress | None = None
+) -> Report:
+    """The report on one snapshot; `report.intact` says whether all is as it was signed.
+
+    Needs SELECT on the schema and a connection without an open transaction. Memory: a few thousand rows,
+    and a hash for every 256 leaves. Raises what the anchor raises if it cannot be read.
+    """
+    # Read before the snapshot: anchoring follows the commit, so this one must be in the snapshot.
+    anchored = anchor.newest() if anchor else None
+    for statement in _SNAPSHOT:
+        conn.execute(text(statement))
+    findings = Findings()
+    size = conn.execute(select(func.max(checkpoints.c.size))).scalar_one() or 0
+    walk = Walk(conn, vkeys, findings)
+    for leaves in stream_leaves(conn):
+        secrets = _secrets(conn, [leaf.event_id for leaf in leaves])
+        for leaf in leaves:
+            walk.take(leaf, secrets.get(leaf.event_id, {}))
+        if progress:
+            progress(walk.next, size)
+    walk.finish()
+    unsealed = _check_unsealed(conn, findings)
+    findings.extend(_leftovers(conn))
+    if anchor and anchored:
+        findings.extend(_contradictions(conn, anchor, anchored, vkeys, size))
+    return Report(
+        origin=vkeys[0].name,
+        entries=walk.found + unsealed,
+        sealed=walk.next,
+        unsealed=unsealed,
+        unsealed_seconds=lag_seconds(conn),
+        checkpoints=walk.checkpoints,
+        root=walk.tree.root(),
+        proven=walk.tree.size,
+        sealed_at=timestamp(walk.last_head.sealed_at) if walk.last_head else None,
+        anchored=None if anchor is None else anchored.size if anchored else 0,
+        problems=tuple(findings.problems),
+        left_out=findings.left_out,
+    )
+
+
+def _check_unsealed(conn: Connection, findings: Findings) -> int:
+    """Entries outside the tree: how many; each must wait for the sealer and agree with its own bytes."""
+    count = 0
+    for rows in conn.execute(_UNSEALED, execution_options={"stream_results": True, "yield_per": _CHUNK}).partitions():
+        waiting = [(row[0], Stored(*row[1:])) for row in map(tuple, rows)]
+        secrets = _secrets(conn, [stored.event_id for _, stored in waiting])
+        count += len(waiting)
+        for pending, stored in waiting:
+            if not pending:
+                untracked = "neither sealed nor waiting to be: inserted past the triggers, or taken out of the tree"
+                findings.add(named(Flaw.ENTRY_UNTRACKED, stored, None, untracked))
+            findings.extend(examine(stored, None, secrets.get(stored.event_id, {})))
+    return count
+
+
+def _leftovers(conn: Connection) -> Iterator[Problem]:
+    """Rows that point at nothing."""
+    for (entry_id,) in conn.execute(_PENDING_ORPHANS).tuples():
+        gone = f"entry {entry_id} waits for the sealer, but it was deleted before it was sealed"
+        yield Problem(Flaw.PENDING_ORPHANED, gone, entry_id=entry_id)
+    for entry_id, index, event_id in conn.execute(_PENDING_SEALED).tuples():
+        twice = f"event {event_id} (leaf {index}, entry {entry_id}) waits for the sealer although it is sealed"
+        yield Problem(Flaw.PENDING_SEALED, twice, index, entry_id, event_id)
+    for event_id, name in conn.execute(_SECRET_ORPHANS).tuples():
+        orphan = f"private text {name} belongs to event {event_id}, which is not there"
+        yield Problem(Flaw.PRIVATE_UNCLAIMED, orphan, event_id=event_id)
+
+
+def _contradictions(
+    conn: Connection, anchor: Anchor, newest: Anchored, vkeys: Sequence[Vkey], size: int
+) -> Iterator[Problem]:
+    """Every anchored checkpoint must be one of ours; the newest is proven by its note, not by the listing."""
+    try:
+        signed = open_checkpoint(anchor.note(newest), vkeys)
+        if (signed.size, signed.root) != (newest.size, newest.root):
+            raise BrokenLedger(f"its note says {signed.size} leaves, root {signed.root.hex()}")
+    except LedgerError as error:
+        said = f"the anchored checkpoint of {newest.size} leaves is not one that was signed: {error}"
+        yield Problem(Flaw.ANCHOR_DIFFERS, said, newest.size)
+    if newest.size > size:
+        yield Problem(
+            Flaw.DATABASE_BEHIND,
+            f"the anchor holds a checkpoint of {newest.size} leaves, the database's newest has {size}: "
+            f"{newest.size - size} sealed entries were cut off, or the database was restored from an older copy",
+            size,
+        )
+    for chunk in _chunks(anchor):
+        sizes = [anchored.size for anchored in chunk]
+        known = select(checkpoints.c.size, checkpoints.c.root).where(checkpoints.c.size.in_(sizes))
+        roots: dict[int, bytes] = dict(conn.execute(known).tuples().all())
+        for anchored in chunk:
+            # beyond the snapshot: named above, or sealed since it was taken
+            if anchored.size <= size and roots.get(anchored.size) != anchored.root:
+                yield _contradiction(anchored, roots.get(anchored.size))
+
+
+def _contradiction(anchored: Anchored, root: bytes | None) -> Problem:
+    if root is None:
+        said = f"the anchor holds a checkpoint of {anchored.size} leaves that the database does not"
+        return Problem(Flaw.CHECKPOINT_MISSING, said, anchored.size)
+    said = f"of {anchored.size} leaves the anchor holds root {anchored.root.hex()}, the database {root.hex()}"
+    return Problem(Flaw.ANCHOR_DIFFERS, f"two histories of one log: {said}", anchored.size)
+
+
+def _chunks(anchor: Iterable[Anchored]) -> Iterator[list[Anchored]]:
+    listing = iter(anchor)
+    while chunk := list(islice(listing, _CHUNK)):
+        yield chunk
+
+
+def _secrets(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, Mapping[str, Secret]]:
+    """Private text by event and field."""
+    found: dict[str, dict[str, Secret]] = defaultdict(dict)
+    for event_id, name, salt, value in conn.execute(_SECRETS, {"event_ids": list(event_ids)}).tuples():
+        found[event_id][name] = Secret(salt, value)
+    return found
