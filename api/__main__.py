@@ -1,0 +1,38 @@
+"""`presswork-api`, or `python -m api`: the API as one process."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+from api.app import create_app
+from policy.errors import RulesInvalid
+from workers.errors import WorkerError
+from workers.logs import configure
+from workers.settings import Settings
+
+_DRAIN_SECONDS = 20  # requests under way may finish within this after SIGTERM
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is under way."""
+    settings = Settings()
+    configure(settings.log_level, "api")
+    try:
+        app = create_app(settings)
+    except (RulesInvalid, WorkerError) as error:
+        sys.exit(f"presswork-api does not start: {error}")
+    uvicorn.run(
+        app,
+        host=settings.api_host,
+        port=settings.api_port,
+        log_config=None,
+        access_log=False,  # it would write query strings; Observation logs instead
+        server_header=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The FastAPI application: routes, the one table from errors to problems, and what surrounds every request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import NamedTuple
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
+
+from api import openapi
+from api.complaints import from_validation
+from api.docs_page import serve_docs
+from api.observation import Observation
+from api.parts import Parts
+from api.problems import Problem
+from api.routes import assets, campaigns, items, keys, models, operations, requests
+from policy.errors import PolicyError
+from workers import errors
+from workers.database import worth_another_try
+from workers.settings import Settings
+
+log = structlog.get_logger()
+
+
+class Answer(NamedTuple):
+    """How an error class is answered. `detail` replaces the error's own words where those are for the log only."""
+
+    code: str
+    detail: str = ""
+    retry_after_seconds: int | None = None
+
+
+# The one place where domain errors meet HTTP. The nearest base class of an error decides.
+ANSWERS: dict[type[Exception], Answer] = {
+    errors.NotFound: Answer("not_found", "There is no such thing for this key."),
+    errors.Conflict: Answer("conflict"),
+    errors.InFlight: Answer("idempotency_in_flight", retry_after_seconds=1),
+    errors.IdempotencyKeyReused: Answer("idempotency_key_reused"),
+    errors.LimitExceeded: Answer("limit_exceeded"),
+    errors.ModelMissing: Answer("model_missing"),
+    errors.StoreUnavailable: Answer("store_unavailable", "Try again later.", 5),
+    PolicyError: Answer("policy_unavailable", "Nothing was stored. Try again later.", 30),
+    PoolTimeout: Answer("busy", "Try again in a moment.", 1),
+}
+_ROUTERS = (requests, campaigns, items, assets, models, keys, operations)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The whole API on these settings. Raises where a process that cannot judge must not start (see Parts.build)."""
+    parts = Parts.build(settings)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        parts.close()
+
+    app = FastAPI(
+        title="Presswork",
+        version=version("presswork"),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=life,
+    )
+    app.state.parts = parts
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    serve_docs(app)
+    openapi.install(app)
+    app.add_middleware(Observation)
+    for error in (Problem, RequestValidationError, HTTPException, DBAPIError, *ANSWERS, Exception):
+        app.add_exception_handler(error, _answer)
+    return app
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    request_id: str = request.scope["state"]["request_id"]
+    problem = problem_for(error, request)
+    if problem.status >= 500:
+        known = problem.code != "internal_error"
+        log.warning("request_failed", code=problem.code, error=str(error), exc_info=None if known else error)
+    response = problem.response(request_id)
+    response.headers["X-Request-ID"] = request_id
+    return response
+
+
+def problem_for(error: Exception, request: Request) -> Problem:
+    """What an error means to somebody who speaks HTTP."""
+    match error:
+        case Problem():
+            return error
+        case RequestValidationError():
+            complaints = from_validation(error.errors())
+            detail = "; ".join(f"{complaint.field}: {complaint.message}" for complaint in complaints[:3])
+            return Problem("invalid_parameters", f"{detail}.", errors=complaints)
+        case HTTPException():
+            return _http_problem(error, request)
+        case DBAPIError() if worth_another_try(error):
+            return Problem("database_unavailable", "Try again in a moment.", headers={"Retry-After": "2"})
+    for base in type(error).__mro__:
+        if base in ANSWERS:
+            answer = ANSWERS[base]
+            headers = {"Retry-After": str(answer.retry_after_seconds)} if answer.retry_after_seconds else {}
+            return Problem(answer.code, answer.detail or f"{error}.", headers=headers)
+    return Problem("internal_error", "It is logged under the id in 'instance'. Nothing was stored.")
+
+
+def _http_problem(error: HTTPException, request: Request) -> Problem:
+    """Starlette's own errors: unknown addresses and methods."""
+    if error.status_code == 405:
+        allowed = ", ".join(_methods(request))
+        return Problem("method_not_allowed", f"It takes: {allowed}.", headers={"Allow": allowed})
+    if error.status_code == 404:
+        return Problem("not_found", "There is nothing at this address; /docs lists the addresses there are.")
+    return Problem("bad_request", str(error.detail))
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method of the address. Starlette's own answer names those of the first route that matches."""
+    operations = [
+        operation
+        for template, operation in request.app.openapi()["paths"].items()
+        if compile_path(template)[0].match(request.url.path)
+    ]
+    return sorted({method.upper() for operation in operations for method in operation}) or ["GET", "HEAD"]

@@ -1,0 +1,101 @@
+"""The OpenAPI document: bodies that FastAPI does not read itself, and problems in the place of its own errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api.problems import MEDIA_TYPE
+from api.replies import ProblemReply
+from api.schemas import CampaignSpec, NewKey, SingleRequest
+
+TAGS = [
+    {"name": "Requests", "description": "Ask for images, see how far they have come, cancel."},
+    {"name": "Campaigns", "description": "Ask for thousands of images with one spreadsheet."},
+    {"name": "Items", "description": "One image to make, and what became of it."},
+    {"name": "Assets", "description": "Released images: screened, marked, signed, stored."},
+    {"name": "Audit", "description": "What the ledger says."},
+    {"name": "Models", "description": "What may be used here, and for what."},
+    {"name": "Keys", "description": "API keys of your tenant."},
+    {"name": "Operations", "description": "For probes and scrapers; no key needed."},
+]
+
+DESCRIPTION = """
+Presswork turns prompts and spreadsheets into images that are screened, marked, signed, stored and explained.
+
+**Keys.** Send `Authorization: Bearer pw_...` with every call to `/v1`. A key belongs to one tenant and sees nothing
+else.
+
+**Answers.** Every answer that is not a success is `application/problem+json` (RFC 9457) with a stable `code`; `errors`
+say where (row, line, column or field) and what to do. Refusals by policy are answers, not errors.
+
+**Repeating.** Send `Idempotency-Key` with a POST to `/v1/requests` or `/v1/campaigns`: a repeat is answered with the
+first answer, and the work is done once.
+
+**Lists** come in pages: send `next_cursor` back as `cursor` until it is null.
+"""
+
+_CAMPAIGN_BODY = {
+    "type": "object",
+    "required": ["spec", "file"],
+    "additionalProperties": False,
+    "properties": {
+        "spec": {"$ref": "#/components/schemas/CampaignSpec"},
+        "file": {
+            "type": "string",
+            "contentMediaType": "text/csv",
+            "format": "binary",
+            "description": "the spreadsheet",
+        },
+    },
+}
+_CURL = """curl -H "Authorization: Bearer $PRESSWORK_KEY" -H "Idempotency-Key: spring-2027" \\
+  -F 'spec={"template": "a {colour} {shape}", "variants": 2}' -F file=@spring.csv $PRESSWORK_URL/v1/campaigns"""
+
+_BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("/v1/requests", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/SingleRequest"}}},
+    ("/v1/keys", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/NewKey"}}},
+    ("/v1/campaigns", "post"): {
+        "multipart/form-data": {
+            "schema": _CAMPAIGN_BODY,
+            "encoding": {"spec": {"contentType": "application/json"}, "file": {"contentType": "text/csv"}},
+        }
+    },
+}
+_OWN: list[type[BaseModel]] = [SingleRequest, CampaignSpec, NewKey, ProblemReply]
+
+
+def install(app: FastAPI) -> None:
+    """Make `app.openapi()` answer with the whole document. Built once, on first use."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    schema = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes, tags=TAGS)
+    components = schema["components"]["schemas"]
+    _, ours = models_json_schema([(model, "validation") for model in _OWN], ref_template="#/components/schemas/{model}")
+    components.update(ours["$defs"])
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components.pop(unused, None)
+    problem = {
+        "description": "A problem (RFC 9457)",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemReply"}}},
+    }
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = problem
+            if body := _BODIES.get((path, method)):
+                operation["requestBody"] = {"required": True, "content": body}
+    schema["paths"]["/v1/campaigns"]["post"]["x-codeSamples"] = [{"lang": "Shell", "source": _CURL}]
+    return schema

@@ -1,0 +1,116 @@
+"""Problem details (RFC 9457): every answer that is not a success has this one shape and a stable code.
+
+A problem says what is wrong; its complaints say where (row, column or field) and what to do about it.
+The codes of CATALOGUE and of complaints are part of the interface: docs/api.md lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from fastapi.responses import JSONResponse
+
+MEDIA_TYPE = "application/problem+json"
+
+# code: (status, title). One code means one thing, for ever.
+CATALOGUE: dict[str, tuple[int, str]] = {
+    "bad_request": (400, "The request cannot be read"),
+    "key_in_query": (400, "An API key does not belong in a URL"),
+    "unauthorized": (401, "A valid API key is needed"),
+    "forbidden": (403, "The API key lacks a scope"),
+    "not_found": (404, "There is no such thing"),
+    "method_not_allowed": (405, "This address does not take this method"),
+    "body_too_slow": (408, "The body did not arrive in time"),
+    "conflict": (409, "The thing is in a state that does not allow this"),
+    "idempotency_in_flight": (409, "The first request with this Idempotency-Key is still running"),
+    "recalled": (410, "The asset was recalled"),
+    "body_too_large": (413, "The body is too large"),
+    "unsupported_media_type": (415, "The body is of another media type"),
+    "invalid_body": (422, "The body breaks the schema"),
+    "invalid_parameters": (422, "A parameter is not valid"),
+    "invalid_campaign": (422, "The campaign has errors; nothing was stored"),
+    "model_missing": (422, "There is no such model"),
+    "limit_exceeded": (422, "More than a documented limit allows"),
+    "idempotency_key_reused": (422, "The Idempotency-Key belongs to another request"),
+    "internal_error": (500, "Something went wrong on our side"),
+    "audit_not_configured": (503, "This installation gives the API no view of the ledger"),
+    "busy": (503, "All database connections are in use"),
+    "database_unavailable": (503, "The database does not answer"),
+    "store_unavailable": (503, "The object store does not answer"),
+    "policy_unavailable": (503, "The policy cannot be applied"),
+    "not_ready": (503, "A part of the installation does not answer"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One thing to put right: a stable code, what is wrong, what to do, and the place.
+
+    A spreadsheet has `row` (1-based data row), `line` (1-based physical line) and `column`; a JSON body
+    or a URL has `field`, dotted.
+    """
+
+    code: str
+    message: str
+    remedy: str
+    row: int | None = None
+    line: int | None = None
+    column: str | None = None
+    field: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+class Problem(Exception):
+    """The answer is a problem. `more` are further members of the document."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[Complaint] = (),
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code, self.detail, self.errors = code, detail, tuple(errors)
+        self.headers, self.more = dict(headers or {}), dict(more or {})
+
+    @property
+    def status(self) -> int:
+        return CATALOGUE[self.code][0]
+
+    def document(self, instance: str) -> dict[str, Any]:
+        """RFC 9457 section 3.1, plus `code` and `errors`; `instance` is the id under which we logged it."""
+        status, title = CATALOGUE[self.code]
+        return {
+            "type": f"urn:presswork:problem:{self.code}",
+            "title": title,
+            "status": status,
+            "detail": self.detail,
+            "code": self.code,
+            "instance": f"urn:uuid:{instance}",
+            **({"errors": [error.to_json() for error in self.errors]} if self.errors else {}),
+            **self.more,
+        }
+
+    def response(self, instance: str) -> JSONResponse:
+        return JSONResponse(self.document(instance), self.status, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+def did_you_mean(wrong: str, known: Sequence[str]) -> str:
+    """ " Did you mean 'colour'?" if one of `known` is close, else nothing."""
+    by_lower = {name.casefold(): name for name in known}
+    close = get_close_matches(wrong.casefold(), by_lower, n=1, cutoff=0.6)
+    return f" Did you mean '{by_lower[close[0]]}'?" if close else ""
+
+
+def quoted(text: str, longest: int = 40) -> str:
+    """What the user wrote, in quotes, cut and with invisible characters shown."""
+    cut = text if len(text) <= longest else text[: longest - 3] + "..."
+    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut) + "'"

@@ -1,0 +1,143 @@
+"""From what somebody asks to a recipe that the model can make, or the reasons why it cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from api.problems import Complaint, Problem, did_you_mean
+from api.schemas import Wishes
+from workers.sampling.recipes import MAX_SEED, Recipe
+from workers.sampling.registry import ModelCard, Registry
+from workers.settings import Settings
+
+
+class Sizes(NamedTuple):
+    """What decides a recipe besides the model. Hashable, so that equal rows are checked once."""
+
+    width: int
+    height: int
+    num_inference_steps: int
+    guidance_scale: float
+    scheduler: str
+
+    @property
+    def megapixel_steps(self) -> float:
+        return self.width * self.height * self.num_inference_steps / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A recipe, or what is wrong with it, as complaints that name a field."""
+
+    recipe: Recipe | None
+    complaints: tuple[Complaint, ...]
+
+
+class RecipeBook:
+    """The recipes of one model within this installation's limits."""
+
+    def __init__(self, card: ModelCard, settings: Settings) -> None:
+        self.card, self._settings = card, settings
+        self._made: dict[tuple[Sizes, bool], Made] = {}
+
+    def sizes(self, wishes: Wishes) -> Sizes:
+        """What is asked for, the card's defaults in the gaps."""
+        card = self.card
+        return Sizes(
+            width=card.width if wishes.width is None else wishes.width,
+            height=card.height if wishes.height is None else wishes.height,
+            num_inference_steps=wishes.num_inference_steps or card.num_inference_steps,
+            guidance_scale=card.guidance_scale if wishes.guidance_scale is None else wishes.guidance_scale,
+            scheduler=wishes.scheduler or card.scheduler,
+        )
+
+    def make(self, sizes: Sizes, negative_prompt: str) -> Made:
+        """Pure but for a memory of what was asked before."""
+        asked = (sizes, bool(negative_prompt))
+        if asked not in self._made:
+            complaints = (*self._card_complaints(sizes, negative_prompt), *self._house_complaints(sizes))
+            self._made[asked] = Made(None if complaints else self._recipe(sizes), complaints)
+        return self._made[asked]
+
+    def complaints(self, wishes: Wishes) -> list[Complaint]:
+        """Everything about a request as a whole that model or installation cannot do, by field."""
+        found = [*self.make(self.sizes(wishes), wishes.negative_prompt).complaints]
+        most = min(self._settings.max_variants, self._settings.max_items)
+        last_seed = (wishes.seed or 0) + wishes.variants - 1
+        if wishes.variants > most:
+            message = f"{wishes.variants} variants are more than the {most} allowed here"
+            found.append(Complaint("too_many_variants", message, "Ask for fewer.", field="variants"))
+        elif last_seed > MAX_SEED:
+            message = f"the seed of the last variant would be {last_seed}"
+            found.append(Complaint("seed_too_large", message, f"The largest is {MAX_SEED} (2^53 - 1).", field="seed"))
+        return found
+
+    def recipe(self, sizes: Sizes) -> Recipe:
+        """The recipe of sizes that `make` accepted."""
+        made = self.make(sizes, "")
+        if made.recipe is None:
+            raise ValueError(f"these sizes were never accepted: {sizes}")
+        return made.recipe
+
+    def _recipe(self, sizes: Sizes) -> Recipe:
+        return Recipe(
+            model=self.card.name,
+            model_revision=self.card.revision,
+            width=sizes.width,
+            height=sizes.height,
+            num_inference_steps=sizes.num_inference_steps,
+            scheduler=sizes.scheduler,
+            guidance_scale=float(sizes.guidance_scale),
+        )
+
+    def _card_complaints(self, sizes: Sizes, negative_prompt: str) -> list[Complaint]:
+        problems = self.card.problems(
+            width=sizes.width,
+            height=sizes.height,
+            num_inference_steps=sizes.num_inference_steps,
+            guidance_scale=sizes.guidance_scale,
+            scheduler=sizes.scheduler,
+            negative_prompt=negative_prompt,
+        )
+        return [Complaint("model_limit", p.message, self._remedy(p.field), field=p.field) for p in problems]
+
+    def _house_complaints(self, sizes: Sizes) -> list[Complaint]:
+        found = []
+        pixels, steps = self._settings.max_pixels, self._settings.max_steps
+        if sizes.width * sizes.height > pixels:
+            message = f"{sizes.width} x {sizes.height} is more than the {pixels:,} pixels allowed here"
+            found.append(Complaint("too_many_pixels", message, self._remedy("width"), field="width"))
+        if sizes.num_inference_steps > steps:
+            message = f"{sizes.num_inference_steps} steps are more than the {steps} allowed here"
+            remedy = self._remedy("num_inference_steps")
+            found.append(Complaint("too_many_steps", message, remedy, field="num_inference_steps"))
+        return found
+
+    def _remedy(self, field: str) -> str:
+        card = self.card
+        return {
+            "width": f"{card.name} is at its best at {card.width} x {card.height}; leave the size out to get that.",
+            "height": f"{card.name} is at its best at {card.width} x {card.height}; leave the size out to get that.",
+            "num_inference_steps": f"Leave it out to get the model's own {card.num_inference_steps}.",
+            "guidance_scale": f"Leave it out to get the model's own {card.guidance_scale:g}.",
+            "scheduler": f"Leave it out to get the model's own {card.scheduler}.",
+        }.get(field, "Leave it out, or choose another value.")
+
+
+def choose_model(registry: Registry, name: str | None) -> ModelCard:
+    """The card asked for; without a name, the only one there is. Raises Problem naming the models."""
+    names = registry.names()
+    if name is None and len(names) == 1:
+        return registry.get(names[0])
+    if name is not None and name in names:
+        return registry.get(name)
+    message = "more than one model is installed" if name is None else f"there is no model '{name}'"
+    remedy = f"The models are: {', '.join(names)}.{did_you_mean(name or '', names)}"
+    complaint = Complaint("model_missing", message, remedy, field="model")
+    raise Problem("model_missing", f"{message}. {remedy}", errors=[complaint])
+
+
+def at(complaint: Complaint, *, row: int, line: int, column: str | None) -> Complaint:
+    """The complaint, moved from a field to a place in the spreadsheet."""
+    return replace(complaint, field=None, row=row, line=line, column=column or complaint.field)

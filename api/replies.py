@@ -1,0 +1,312 @@
+"""What the API answers. Only what is listed here leaves, whatever the tables hold."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+_ID = "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"
+_ITEM_ID = "0199c0de-7b1b-7d02-8a44-0c5a5f0c2f10"
+_ASSET_ID = "0199c0df-0a4e-7b6b-b2a1-58f2f0c0a9d3"
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Page(_Answer, Generic[T]):
+    """A page of a list; `next_cursor` is null on the last one."""
+
+    data: list[T]
+    next_cursor: str | None
+
+
+class Refusal(_Answer):
+    """A row that policy refuses: its items are stored as refused, and so is the reason, in the ledger."""
+
+    row: int
+    line: int | None = Field(description="physical line in the file")
+    custom_id: str
+    column: str = Field(description="the column whose value is refused; 'template', or 'prompt' for their combination")
+    category: str
+    rule: str
+    message: str
+
+
+class Notice(_Answer):
+    """Something to look at; it did not stop the request."""
+
+    code: str
+    message: str
+    column: str | None = None
+    rows: list[int] | None = Field(None, description="the first rows it concerns")
+
+
+class Report(_Answer):
+    """What was found in a request that can be accepted."""
+
+    rows: int
+    items: int = Field(description="rows x variants")
+    refused_items: int
+    refused: list[Refusal] = Field(description="the first 100 refused rows")
+    held_items: int = Field(description="made, but each waits for a person before it is released")
+    warnings: list[Notice]
+
+
+class Links(_Answer):
+    """Where to go from here."""
+
+    request: str
+    items: str
+    assets: str
+
+
+class Accepted(Report):
+    """The request is stored with all its items and its ledger event, and survives any crash from here on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "rows": 24,
+                    "items": 48,
+                    "refused_items": 2,
+                    "refused": [
+                        {
+                            "row": 7,
+                            "line": 8,
+                            "custom_id": "row-7",
+                            "column": "shape",
+                            "category": "sexual",
+                            "rule": "sexual.explicit",
+                            "message": "the value of column 'shape' is refused by rule sexual.explicit",
+                        }
+                    ],
+                    "held_items": 0,
+                    "warnings": [],
+                    "id": _ID,
+                    "kind": "campaign",
+                    "name": "spring catalogue",
+                    "model": "starter",
+                    "priority": "bulk",
+                    "links": {
+                        "request": f"/v1/requests/{_ID}",
+                        "items": f"/v1/requests/{_ID}/items",
+                        "assets": f"/v1/requests/{_ID}/assets",
+                    },
+                }
+            ]
+        }
+    )
+
+    id: str
+    kind: str
+    name: str
+    model: str
+    priority: str
+    links: Links
+
+
+class DryRun(Report):
+    """What would have been accepted. Nothing was stored."""
+
+    dry_run: bool = True
+
+
+class Counts(_Answer):
+    """Items by state; they add up to the request's items."""
+
+    pending: int = 0
+    planned: int = 0
+    released: int = 0
+    held: int = 0
+    refused: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    recalled: int = 0
+
+
+class RequestReply(_Answer):
+    """A request and how far it has come."""
+
+    id: str
+    kind: str
+    name: str
+    template: str = Field(description="the template of a campaign, the prompt of a single request")
+    model: str
+    priority: str
+    state: str = Field(description="open while an item is pending or planned, then finished", examples=["open"])
+    items: int
+    counts: Counts
+    metadata: dict[str, Any]
+    created_at: datetime
+    cancelled_at: datetime | None
+    links: Links
+
+
+class Cancelled(_Answer):
+    """How many items were still open and will not be made; repeating a cancel answers 0."""
+
+    cancelled: int = Field(examples=[48])
+
+
+class Finding(_Answer):
+    """One reason of a verdict."""
+
+    decision: str
+    stage: str
+    category: str
+    rule: str
+    detail: str
+
+
+class Verdict(_Answer):
+    """What policy decided, and under which version."""
+
+    decision: str
+    policy_version: str
+    findings: list[Finding]
+
+
+class ItemReply(_Answer):
+    """One image to make, or what became of it."""
+
+    id: str = Field(examples=[_ITEM_ID])
+    request_id: str = Field(examples=[_ID])
+    row: int
+    custom_id: str
+    variant: int
+    prompt: str
+    negative_prompt: str
+    seed: int
+    recipe: dict[str, Any]
+    state: str = Field(examples=["released"])
+    reason: str | None = Field(description="stable code of a failure")
+    verdict: Verdict | None
+    asset_id: str | None = Field(examples=[_ASSET_ID])
+    created_at: datetime
+    settled_at: datetime | None
+
+
+class Rendition(_Answer):
+    """One file of an asset. The link needs no key and ends by itself; null for a recalled asset."""
+
+    name: str = Field(examples=["original"])
+    media_type: str = Field(examples=["image/png"])
+    width: int
+    height: int
+    bytes: int
+    sha256: str
+    url: str | None
+    url_expires_at: datetime | None
+
+
+class AssetReply(_Answer):
+    """A released image: screened, marked, signed. Reading it is an event of the ledger, as it gives out links."""
+
+    id: str = Field(examples=[_ASSET_ID])
+    item_id: str
+    request_id: str
+    custom_id: str
+    variant: int
+    state: str = Field(examples=["released"])
+    watermark_id: str = Field(description="the 48 bits of the invisible watermark, in hexadecimal")
+    policy_version: str
+    provenance: dict[str, Any] = Field(description="recipe, seed, place in the batch, marks and their read-back")
+    released_at: datetime
+    renditions: list[Rendition]
+
+
+class EventReply(_Answer):
+    """One line of the ledger. Text that may be erased one day stands in `event` until it is."""
+
+    index: int | None = Field(description="leaf index in the sealed tree; null until sealed")
+    event_id: str
+    at: datetime
+    tenant: str
+    kind: str = Field(examples=["item.released"])
+    actor: str
+    subjects: list[str]
+    event: dict[str, Any]
+
+
+class ModelReply(_Answer):
+    """A model card: what the model is, may be used for, and can do."""
+
+    name: str
+    title: str
+    description: str
+    licence: str
+    allowed_use: str
+    training_data: str
+    limits: list[str]
+    revision: str = Field(description="content hash of all its files")
+    width: int = Field(description="the width it is best at")
+    height: int = Field(description="the height it is best at")
+    min_side: int
+    max_side: int
+    size_multiple: int
+    max_pixels: int
+    num_inference_steps: int
+    max_num_inference_steps: int
+    guidance_scale: float
+    max_guidance_scale: float
+    scheduler: str
+    schedulers: list[str]
+    knows: list[str] = Field(description="words it was trained on; empty for a general model")
+
+
+class KeyReply(_Answer):
+    """A key, without the key."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class KeyCreated(KeyReply):
+    """A new key. `key` is shown in this answer and never again."""
+
+    key: str = Field(examples=["pw_Zk1hQ0xhbXBfZXhhbXBsZV9rZXlfbm90X2FfcmVhbF8"])
+
+
+class ComplaintReply(_Answer):
+    """One thing to put right, and where: row, line and column of a spreadsheet, or a field."""
+
+    code: str
+    message: str
+    remedy: str
+    row: int | None = None
+    line: int | None = None
+    column: str | None = None
+    field: str | None = None
+
+
+class ProblemReply(_Answer):
+    """RFC 9457 problem details. `code` is stable; `instance` is the id under which the answer was logged."""
+
+    type: str = Field(examples=["urn:presswork:problem:invalid_campaign"])
+    title: str
+    status: int
+    detail: str
+    code: str = Field(examples=["invalid_campaign"])
+    instance: str
+    errors: list[ComplaintReply] | None = None
+
+
+class Health(_Answer):
+    """The process answers."""
+
+    status: str = Field(examples=["alive"])
+
+
+class Readiness(_Answer):
+    """Every part answers."""
+
+    status: str = Field(examples=["ready"])

@@ -1,0 +1,106 @@
+"""/v1/assets: released images, links to their files, and what the ledger says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlalchemy import Connection
+
+from api.auth import Auditor, Caller, Reader
+from api.paging import id_of, page, uuid_or_not_found
+from api.parts import Parts, PartsOf
+from api.problems import Problem
+from api.replies import AssetReply, EventReply, Page, Rendition
+from api.schemas import NoQuery, PageQuery
+from policy.events import AssetLinked
+from policy.ledger.append import append
+from policy.ledger.read import events_about
+from workers.jobs.views import AssetView, get_asset, list_assets
+from workers.states import AssetState
+
+router = APIRouter(prefix="/v1", tags=["Assets"])
+
+
+@router.get("/requests/{request_id}/assets", summary="Assets of a request, in the order of release")
+def list_of_request(
+    request_id: str, caller: Reader, parts: PartsOf, query: Annotated[PageQuery, Query()]
+) -> Page[AssetReply]:
+    """Every released image with presigned links. Giving out a link is an event of the ledger."""
+    request_id = uuid_or_not_found(request_id, "request")
+    with parts.transaction(caller.tenant) as conn:
+        found = list_assets(conn, caller.tenant, request_id, limit=query.limit + 1, after=id_of(query.cursor))
+        shown, cursor = page(found, query.limit)
+        _record(conn, caller, parts, shown)
+    return Page(data=[_reply(view, parts) for view in shown], next_cursor=cursor)
+
+
+@router.get("/assets/{asset_id}", summary="One asset, with links to its files")
+def read(asset_id: str, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> AssetReply:
+    """A link needs no key, names one file, and ends after `link_seconds` (15 minutes at most)."""
+    with parts.transaction(caller.tenant) as conn:
+        view = get_asset(conn, caller.tenant, uuid_or_not_found(asset_id, "asset"))
+        if view.state != AssetState.RELEASED:
+            raise Problem("recalled", f"Asset {view.id} was recalled; its files are not handed out any more.")
+        _record(conn, caller, parts, [view])
+    return _reply(view, parts)
+
+
+@router.get("/assets/{asset_id}/events", summary="What the ledger says of an asset", tags=["Audit"])
+def list_events(asset_id: str, caller: Auditor, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> list[EventReply]:
+    """Your tenant's events about the asset, its item and its request, oldest first; `index` is null until sealed.
+
+    Batches may hold several tenants' items, so their events are for the installation's auditor.
+    """
+    asset_id = uuid_or_not_found(asset_id, "asset")
+    if parts.auditor is None:
+        raise Problem("audit_not_configured", "Set PRESSWORK_AUDITOR_DATABASE_URL for the API process.")
+    with parts.transaction(caller.tenant) as conn:
+        get_asset(conn, caller.tenant, asset_id)
+    with parts.auditor.begin() as conn:
+        recorded = events_about(conn, asset_id, tenant=caller.tenant)
+    return [EventReply(**event.to_json()) for event in recorded]
+
+
+def _record(conn: Connection, caller: Caller, parts: Parts, shown: Sequence[AssetView]) -> None:
+    """The events of the links about to be given out. Dying after the commit records a link nobody got: harmless."""
+    linked = [
+        AssetLinked(view.id, view.item_id, rendition.name, caller.key_id, parts.settings.link_seconds)
+        for view in shown
+        if view.state == AssetState.RELEASED
+        for rendition in view.renditions
+    ]
+    append(conn, tenant=caller.tenant, actor=caller.actor, events=linked)
+
+
+def _reply(view: AssetView, parts: Parts) -> AssetReply:
+    seconds = parts.settings.link_seconds
+    ends = datetime.now(UTC) + timedelta(seconds=seconds)
+    released = view.state == AssetState.RELEASED
+    return AssetReply(
+        id=view.id,
+        item_id=view.item_id,
+        request_id=view.request_id,
+        custom_id=view.custom_id,
+        variant=view.variant,
+        state=view.state,
+        watermark_id=f"{view.watermark_id:012x}",
+        policy_version=view.policy_version,
+        provenance=dict(view.provenance),
+        released_at=view.released_at,
+        renditions=[
+            Rendition(
+                name=file.name,
+                media_type=file.media_type,
+                width=file.width,
+                height=file.height,
+                bytes=file.bytes,
+                sha256=file.sha256,
+                url=parts.store.presign(file.key, seconds) if released else None,
+                url_expires_at=ends if released else None,
+            )
+            for file in view.renditions
+        ],
+    )

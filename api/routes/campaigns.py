@@ -1,0 +1,76 @@
+"""/v1/campaigns: submit a spreadsheet times a template times variants."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from typing import Annotated, BinaryIO, cast
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
+
+from api.auth import Submitter
+from api.bodies import Upload, campaign_upload, parse
+from api.campaigns import Campaign
+from api.idempotency import OnceOf
+from api.parts import PartsOf
+from api.recipes import RecipeBook, choose_model
+from api.replies import Accepted, DryRun
+from api.schemas import CampaignSpec, NoQuery
+from api.submission import Checked, store
+
+router = APIRouter(prefix="/v1/campaigns", tags=["Campaigns"])
+_MEMORY_BYTES = 1024 * 1024  # of the spool; beyond it lies on disk
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=Accepted,
+    responses={200: {"model": DryRun, "description": "Checked only (`dry_run`); nothing was stored"}},
+    summary="Submit a campaign",
+)
+def submit_campaign(
+    caller: Submitter,
+    parts: PartsOf,
+    once: OnceOf,
+    query: Annotated[NoQuery, Query()],
+    upload: Annotated[Upload, Depends(campaign_upload)],
+) -> JSONResponse:
+    """Checks every row first, then stores all of them or nothing.
+
+    The file is CSV (UTF-8, or UTF-16 with a byte order mark) with a header. The columns `custom_id` (or
+    `id`), `width`, `height`, `num_inference_steps`, `guidance_scale`, `seed` and `negative_prompt` override
+    the spec for their row; every other column is a value for the template. Errors come by row, line and
+    column, up to 100 at once. Rows that policy refuses do not stop the campaign: their items are stored
+    as refused, and the reply lists them.
+    """
+    spec = parse(CampaignSpec, upload.spec)
+    fingerprint = once.fingerprint(upload.spec, _sha256(upload.file))
+    if not spec.dry_run and (replayed := once.replay(parts, caller.tenant, fingerprint)):
+        return replayed
+    card = choose_model(parts.registry, spec.model)
+    book = RecipeBook(card, parts.settings)
+    with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as spooled:
+        spool = cast(BinaryIO, spooled)
+        campaign = Campaign(spec, upload.file, book, settings=parts.settings, rules=parts.rules, tenant=caller.tenant)
+        report = campaign.check(spool).report()
+        if spec.dry_run:
+            return JSONResponse(DryRun(**dict(report)).model_dump(mode="json"))
+        checked = Checked(
+            kind="campaign",
+            asked=spec,
+            template=spec.template,
+            card=card,
+            report=report,
+            items=lambda request_id: campaign.items(spool, request_id),
+        )
+        return once.run(parts, caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked))
+
+
+def _sha256(file: BinaryIO) -> bytes:
+    digest = hashlib.sha256()
+    file.seek(0)
+    while chunk := file.read(_MEMORY_BYTES):
+        digest.update(chunk)
+    return digest.digest()

@@ -1,0 +1,66 @@
+"""/v1/items: one image to make."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.auth import Reader, Submitter
+from api.paging import uuid_or_not_found
+from api.parts import PartsOf
+from api.replies import Cancelled, Finding, ItemReply, Verdict
+from api.schemas import NoQuery
+from workers.jobs.cancel import cancel_item
+from workers.jobs.views import ItemView, get_item
+
+router = APIRouter(prefix="/v1/items", tags=["Items"])
+
+
+@router.get("/{item_id}", summary="One item")
+def read(item_id: str, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> ItemReply:
+    """What was asked and what became of it."""
+    with parts.transaction(caller.tenant) as conn:
+        return item_reply(get_item(conn, caller.tenant, uuid_or_not_found(item_id, "item")))
+
+
+@router.post("/{item_id}/cancel", summary="Cancel one item")
+def cancel(item_id: str, caller: Submitter, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Cancelled:
+    """1 if the item was still open, 0 if it was settled already. Nothing of a cancelled item is ever released."""
+    with parts.transaction(caller.tenant) as conn:
+        cancelled = cancel_item(conn, caller.tenant, uuid_or_not_found(item_id, "item"), caller.actor)
+    return Cancelled(cancelled=int(cancelled))
+
+
+def item_reply(view: ItemView) -> ItemReply:
+    return ItemReply(
+        id=view.id,
+        request_id=view.request_id,
+        row=view.row,
+        custom_id=view.custom_id,
+        variant=view.variant,
+        prompt=view.prompt,
+        negative_prompt=view.negative_prompt,
+        seed=view.seed,
+        recipe=dict(view.recipe),
+        state=view.state,
+        reason=view.reason,
+        verdict=_verdict(view),
+        asset_id=view.asset_id,
+        created_at=view.created_at,
+        settled_at=view.settled_at,
+    )
+
+
+def _verdict(view: ItemView) -> Verdict | None:
+    """Decision and reasons; raw scores stay inside, as they would teach how to stay just below a threshold."""
+    if view.verdict is None:
+        return None
+    return Verdict(
+        decision=view.verdict["decision"],
+        policy_version=view.verdict["policy_version"],
+        findings=[
+            Finding(**{name: finding[name] for name in ("decision", "stage", "category", "rule", "detail")})
+            for finding in view.verdict["findings"]
+        ],
+    )

@@ -1,0 +1,76 @@
+"""A single prompt with its variants, checked against model, limits and policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from api.findings import Findings
+from api.parts import Parts
+from api.problems import Complaint, Problem
+from api.recipes import RecipeBook, choose_model
+from api.rows import Reading
+from api.schemas import SingleRequest
+from api.screening import screen
+from api.submission import Checked
+from policy.verdict import Verdict
+from workers.jobs.types import NewItem
+from workers.sampling.recipes import Recipe, seed_for
+from workers.settings import Settings
+
+
+def check_single(asked: SingleRequest, parts: Parts, tenant: str) -> Checked:
+    """The request, ready to be stored. Raises Problem listing every field that is wrong."""
+    card = choose_model(parts.registry, asked.model)
+    book = RecipeBook(card, parts.settings)
+    sizes = book.sizes(asked)
+    work = sizes.megapixel_steps * asked.variants
+    complaints = [*book.complaints(asked), *_complaints(asked, work, parts.settings)]
+    if complaints:
+        detail = "; ".join(f"{c.field}: {c.message}" for c in complaints[:3])
+        raise Problem("invalid_body", f"{detail}.", errors=complaints)
+    verdict = screen(parts.rules, tenant, asked.prompt, asked.negative_prompt)
+    sources = {"prompt": asked.prompt, "negative_prompt": asked.negative_prompt}
+    found = Findings(card, parts.rules, tenant, asked.variants)
+    found.rows = 1
+    found.add(
+        Reading(1, None, asked.custom_id, asked.prompt, asked.negative_prompt, sizes, asked.seed, sources), verdict
+    )
+    recipe = book.recipe(sizes)
+    return Checked(
+        kind="single",
+        asked=asked,
+        template=asked.prompt,
+        card=card,
+        report=found.report(),
+        items=lambda request_id: _items(asked, request_id, recipe, verdict),
+    )
+
+
+def _complaints(asked: SingleRequest, megapixel_steps: float, settings: Settings) -> Iterator[Complaint]:
+    if not asked.prompt.strip():
+        yield Complaint("empty_prompt", "the prompt is empty", "Say what should be in the picture.", field="prompt")
+    for name, text in (("prompt", asked.prompt), ("negative_prompt", asked.negative_prompt)):
+        if len(text) > settings.max_prompt_chars:
+            message = f"{len(text):,} characters are more than the {settings.max_prompt_chars:,} allowed"
+            yield Complaint("prompt_too_long", message, "Shorten it.", field=name)
+    if megapixel_steps > settings.max_megapixel_steps:
+        message = (
+            f"the request asks for {megapixel_steps:,.0f} megapixel steps; {settings.max_megapixel_steps:,} are allowed"
+        )
+        yield Complaint(
+            "too_much_work", message, "Ask for fewer variants or steps, or smaller images.", field="variants"
+        )
+
+
+def _items(asked: SingleRequest, request_id: str, recipe: Recipe, verdict: Verdict) -> Iterator[NewItem]:
+    for variant in range(asked.variants):
+        yield NewItem(
+            row=1,
+            custom_id=asked.custom_id,
+            variant=variant,
+            prompt=asked.prompt,
+            negative_prompt=asked.negative_prompt,
+            seed=seed_for(request_id, asked.custom_id, variant) if asked.seed is None else asked.seed + variant,
+            recipe=recipe,
+            verdict=verdict,
+        )

@@ -1,0 +1,66 @@
+"""From a checked request to stored rows: the one place where the API calls `jobs.submit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from api.auth import Caller
+from api.parts import Parts
+from api.replies import Accepted, Links, Report
+from api.schemas import CampaignSpec, SingleRequest
+from workers.jobs.idempotency import Reply
+from workers.jobs.submit import submit
+from workers.jobs.types import NewItem, NewRequest, new_id
+from workers.metrics import ITEMS_REFUSED_AT_SUBMIT, ITEMS_SUBMITTED
+from workers.sampling.registry import ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A request with nothing left to complain about. `items` makes them for a request id."""
+
+    kind: str
+    asked: SingleRequest | CampaignSpec
+    template: str
+    card: ModelCard
+    report: Report
+    items: Callable[[str], Iterable[NewItem]]
+
+
+def store(conn: Connection, caller: Caller, parts: Parts, checked: Checked) -> Reply:
+    """202 with the request's id. Commits with the caller's transaction, and not before: no broker is asked."""
+    request = NewRequest(
+        id=new_id(),
+        tenant=caller.tenant,
+        kind=checked.kind,
+        name=checked.asked.name,
+        template=checked.template,
+        model=checked.card.name,
+        model_revision=checked.card.revision,
+        priority=checked.asked.priority,
+        queue=checked.card.queue,
+        key_id=caller.key_id,
+        policy_version=parts.rules.version,
+        metadata=checked.asked.metadata,
+    )
+    submitted = submit(conn, request, checked.items(request.id))
+    ITEMS_SUBMITTED.labels(request.kind, request.priority).inc(submitted.items)
+    ITEMS_REFUSED_AT_SUBMIT.inc(submitted.refused)
+    accepted = Accepted(
+        **dict(checked.report),
+        id=request.id,
+        kind=request.kind,
+        name=request.name,
+        model=request.model,
+        priority=request.priority,
+        links=links(request.id),
+    )
+    return Reply(202, accepted.model_dump(mode="json"))
+
+
+def links(request_id: str) -> Links:
+    here = f"/v1/requests/{request_id}"
+    return Links(request=here, items=f"{here}/items", assets=f"{here}/assets")
