@@ -10,6 +10,10 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120
 ITEMS_SUBMITTED = Counter("presswork_items_submitted_total", "Items stored by submissions", ["kind", "priority"])
 ITEMS_REFUSED_AT_SUBMIT = Counter("presswork_items_refused_at_submit_total", "Items refused by their prompt at once")
 
+# API.
+HTTP_REQUESTS = Counter("presswork_http_requests_total", "Answers by route template", ["route", "method", "status"])
+HTTP_SECONDS = Histogram("presswork_http_seconds", "Time to answer", ["route", "method"], buckets=_SECONDS)
+
 # Planner and reconciler.
 PENDING_ITEMS = Gauge("presswork_pending_items", "Items in no batch yet", ["queue", "priority"])
 OLDEST_PENDING_SECONDS = Gauge("presswork_oldest_pending_seconds", "Age of the oldest pending item", ["queue"])
