@@ -1,0 +1,87 @@
+"""`presswork marks`: what any picture file says about where it comes from."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from policy.errors import PictureUnreadable
+
+_MAX_LINE = 300  # characters of one printed fact
+
+
+@click.group()
+def marks() -> None:
+    """Read watermarks and manifests of picture files."""
+
+
+@marks.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--anchors",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="PRESSWORK_TRUST_ANCHORS",
+    help="Root certificates to trust, PEM. Without them a sound manifest is Valid, never Trusted.",
+)
+@click.option("--reference", is_flag=True, help="Also read with invisible-watermark's own decoder (slow, loads torch).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per file.")
+def read(files: tuple[Path, ...], anchors: Path | None, reference: bool, as_json: bool) -> None:
+    """Show the manifest, the watermark and the XMP label of FILES. Exit 1 if a file could not be read."""
+    trusted = anchors.read_text() if anchors else ""
+    failed = False
+    for file in files:
+        try:
+            found = _inspect(file, trusted, reference=reference)
+        except (PictureUnreadable, OSError) as error:
+            click.echo(f"{file}: {error}", err=True)
+            failed = True
+            continue
+        click.echo(json.dumps({"file": str(file), **found}) if as_json else _told(file, found))
+    if failed:
+        sys.exit(1)
+
+
+def _inspect(file: Path, trusted: str, *, reference: bool) -> dict[str, Any]:
+    from policy.marks.inspect import inspect, open_picture  # noqa: PLC0415 - numpy and cv2 only when a file is read
+
+    content = file.read_bytes()
+    found = inspect(content, trusted).to_json()
+    if reference:
+        from policy.marks import reference as library  # noqa: PLC0415 - loads torch
+
+        reading = library.read(open_picture(content)[1])
+        found["watermark_by_library"] = reading and f"{reading.watermark_id:012x}"
+    return found
+
+
+def _told(file: Path, found: dict[str, Any]) -> str:
+    lines = [f"{file}  {found['media_type']}  {found['width']} x {found['height']}"]
+    manifest, mark = found["manifest"], found["watermark"]
+    if manifest is None:
+        lines.append("  manifest   none")
+    else:
+        lines.append(f"  manifest   {manifest['state']}  {', '.join(manifest['failures'])}".rstrip())
+        lines += [
+            f"  {label:<10} {manifest[key]}"
+            for label, key in (("signer", "signer"), ("made by", "generator"), ("asset", "asset_id"))
+            if manifest[key]
+        ]
+        lines += [f"  {key:<10} {value}" for key, value in (manifest["generation"] or {}).items() if key != "asset_id"]
+    lines.append(
+        f"  watermark  {mark['id']}  {mark['scheme']}, {mark['bit_errors']} bits wrong" if mark else "  watermark  none"
+    )
+    if manifest and mark and manifest["watermark_id"] and manifest["watermark_id"] != mark["id"]:
+        lines.append(f"  CONFLICT   the manifest names watermark {manifest['watermark_id']}")
+    if "watermark_by_library" in found:
+        lines.append(f"  library    {found['watermark_by_library'] or 'none'}")
+    lines += [f"  xmp        {name} = {value}" for name, value in found["xmp"].items()]
+    return "\n".join(_printable(line) for line in lines)
+
+
+def _printable(line: str) -> str:
+    """What a stranger wrote into a file must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in line[:_MAX_LINE])

@@ -1,0 +1,34 @@
+"""The second reader: the decoder of invisible-watermark itself, unchanged.
+
+An independent check that our marks are what we say. It takes a hundred times as long and importing it
+loads torch (seconds, 250 MB), so only `presswork marks read --reference` and the tests do.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from imwatermark.dwtDctSvd import EmbedDwtDctSvd
+
+from policy.marks import payload
+from policy.marks.watermark import SCHEMES, Image, Reading, Scheme
+
+
+def read(image: Image) -> Reading | None:
+    """The mark as the library reads it from a copy of this RGB picture resized to each grid, or None."""
+    for scheme in SCHEMES:
+        found = payload.decode(read_bits(image, scheme), correct=scheme.correctable_bits)
+        if found is not None:
+            return Reading(found.watermark_id, scheme, found.bit_errors)
+    return None
+
+
+def read_bits(image: Image, scheme: Scheme) -> payload.Bits:
+    """The 127 bits the library reads, uncorrected.
+
+    Its front door (WatermarkDecoder) refuses pictures under 256 x 256, so the method's own class is called.
+    """
+    shrinks = min(image.shape[:2]) >= scheme.grid
+    small = cv2.resize(image, (scheme.grid, scheme.grid), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    decoder = EmbedDwtDctSvd(wmLen=payload.CODE_BITS, scales=[0, scheme.step, 0])
+    return np.asarray(decoder.decode(cv2.cvtColor(small, cv2.COLOR_RGB2BGR)), np.uint8)
