@@ -1,0 +1,75 @@
+"""A classifier in custody: whatever goes wrong with it comes out as one exception with a short reason."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from policy.errors import PolicyUnavailable
+from policy.images.classifier import Classifier
+
+
+class Guard:
+    """Runs a classifier within a time limit and checks its answer's shape.
+
+    A hung classifier cannot be killed inside a process, so its thread is left behind (a daemon, it
+    does not keep the process alive) and no further work is given to the classifier until that thread
+    comes back: one lost thread for each batch that was running then, not one more for every batch after.
+    """
+
+    def __init__(self, classifier: Classifier, *, seconds: float) -> None:
+        self.classifier = classifier
+        self._seconds = seconds
+        self._hung: list[threading.Thread] = []
+        self._lock = threading.Lock()
+
+    def scores(self, images: np.ndarray) -> np.ndarray:
+        """float32 [N, classes]; rows with NaN or with values outside [0, 1] are all NaN.
+
+        Raises PolicyUnavailable for everything else that went wrong.
+        """
+        if self._still_hung():
+            raise PolicyUnavailable("has not come back from an earlier picture")
+        answer = _Call(self.classifier, images)
+        thread = threading.Thread(target=answer.run, name=f"screen-{self.classifier.name}", daemon=True)
+        thread.start()
+        thread.join(self._seconds)
+        if thread.is_alive():
+            with self._lock:
+                self._hung.append(thread)
+            raise PolicyUnavailable(f"took longer than {self._seconds:g} s")
+        if answer.failed is not None:
+            raise PolicyUnavailable(f"raised {type(answer.failed).__name__}") from answer.failed
+        return self._checked(answer.scores, len(images))
+
+    def _still_hung(self) -> bool:
+        with self._lock:
+            self._hung = [thread for thread in self._hung if thread.is_alive()]
+            return bool(self._hung)
+
+    def _checked(self, answered: object, images: int) -> np.ndarray:
+        wanted = (images, len(self.classifier.classes))
+        scores = np.asarray(answered)
+        if scores.shape != wanted or scores.dtype.kind != "f":
+            raise PolicyUnavailable(f"answered {scores.dtype} {list(scores.shape)} instead of float {list(wanted)}")
+        checked = scores.astype(np.float32)
+        wrong = ~(np.isfinite(checked) & (checked >= 0) & (checked <= 1 + 1e-4)).all(axis=1)
+        checked[wrong] = np.nan
+        return np.minimum(checked, 1)
+
+
+class _Call:
+    """One run on its own thread, and what came of it."""
+
+    def __init__(self, classifier: Classifier, images: np.ndarray) -> None:
+        self._classifier = classifier
+        self._images = images
+        self.scores: object = None
+        self.failed: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.scores = self._classifier.scores(self._images)
+        except BaseException as failed:  # noqa: BLE001  fail closed: whatever it was, the caller holds the pictures
+            self.failed = failed

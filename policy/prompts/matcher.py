@@ -1,0 +1,107 @@
+"""All terms of a rule set in one tree of words: every hit in a copy, in one pass.
+
+Finding terms costs one dictionary look-up a word (and one for each length of stem), however many
+terms there are; only where a word begins a term does the search go deeper, at most MAX_WORDS deep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from policy.prompts.normalise import Position, fold, words
+from policy.terms import SHORTEST_STEM, Phrase
+
+
+class Hit(NamedTuple):
+    """A term at the positions first..last; `tag` is what the term was entered with."""
+
+    tag: int
+    first: int
+    last: int
+
+
+class _Node:
+    """Where a search stands: the words that lead on, the stems that do, and the terms complete here."""
+
+    __slots__ = ("heads", "stem_lengths", "stems", "tags", "words")
+
+    def __init__(self) -> None:
+        self.words: dict[str, _Node] = {}
+        self.stems: dict[str, _Node] = {}
+        self.stem_lengths: tuple[int, ...] = ()
+        self.heads: set[str] = set()  # first letters of all stems: most words end their search here
+        self.tags: tuple[int, ...] = ()
+
+    def enter(self, word: str) -> _Node:
+        if not word.endswith("*"):
+            return self.words.setdefault(word, _Node())
+        stem = word[:-1]
+        self.stem_lengths = tuple(sorted({*self.stem_lengths, len(stem)}))
+        self.heads.add(stem[:SHORTEST_STEM])
+        return self.stems.setdefault(stem, _Node())
+
+    def after(self, word: str) -> list[_Node]:
+        """Where the word leads to."""
+        found = [exact] if (exact := self.words.get(word)) is not None else []
+        if word[:SHORTEST_STEM] in self.heads:
+            found += [self.stems[word[:size]] for size in self.stem_lengths if word[:size] in self.stems]
+        return found
+
+
+class Matcher:
+    """Built once for a rule set, never changed after, so any number of threads may use it."""
+
+    def __init__(self, entries: Iterable[tuple[int, Phrase]]) -> None:
+        self._root = _Node()
+        for tag, phrase in entries:
+            for spelling in dict.fromkeys(_spellings(phrase)):
+                node = self._root
+                for word in spelling:
+                    node = node.enter(word)
+                node.tags = (*node.tags, tag) if tag not in node.tags else node.tags
+
+    def hits(self, positions: Sequence[Position]) -> list[Hit]:
+        """Every term in the copy, overlapping ones too, in no particular order, each span once."""
+        found: dict[Hit, None] = {}
+        start, heads = self._root.words, self._root.heads
+        for first, position in enumerate(positions):
+            for word in position:
+                if word in start or word[:SHORTEST_STEM] in heads:  # as `after`, without a call for every word
+                    for node in self._root.after(word):
+                        found |= {Hit(tag, first, last): None for tag, last in _ends(node, positions, first)}
+        return list(found)
+
+
+def _ends(node: _Node, positions: Sequence[Position], last: int) -> Iterator[tuple[int, int]]:
+    """(tag, last position) of every term that is complete at this node or further on."""
+    for tag in node.tags:
+        yield tag, last
+    if (node.words or node.stems) and last + 1 < len(positions):
+        for word in positions[last + 1]:
+            for further in node.after(word):
+                yield from _ends(further, positions, last + 1)
+
+
+def _spellings(phrase: Phrase) -> Iterator[Phrase]:
+    """The term as written and as folded, so that it meets both kinds of copies.
+
+    A term in another script is not entered folded when that leaves plain Latin letters: folding is by
+    look, and the look of an innocent Cyrillic word may be an English one.
+    """
+    yield tuple(word.lower() for word in phrase)
+    folded = tuple(_fold_word(word) for word in phrase)
+    if all(words(word) == [word.removesuffix("*")] for word in folded) and (_latin(phrase) or not _ascii(folded)):
+        yield folded
+
+
+def _fold_word(word: str) -> str:
+    return fold(word.removesuffix("*")) + ("*" if word.endswith("*") else "")
+
+
+def _ascii(phrase: Phrase) -> bool:
+    return all(word.isascii() for word in phrase)
+
+
+def _latin(phrase: Phrase) -> bool:
+    return all(letter < "\u0250" for word in phrase for letter in word)

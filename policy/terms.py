@@ -1,0 +1,84 @@
+"""The small language of a term: words, `stem*`, and `(this|that)` with `(maybe|)` for words that may be missing.
+
+    naked                          the word
+    decapitat*                     every word that begins so
+    (magna|summa|) cum laude       three phrases
+    nude (|satin|patent) (pumps|heel*)
+
+A term stands between word boundaries, always: `sex` does not find Sussex. Letters are compared
+after folding (case, accents, look-alikes), so that terms are written in plain lower case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+MAX_PHRASES = 2_000  # that one term may stand for; a slip with brackets should not eat the memory
+MAX_WORDS = 12
+MAX_DEPTH = 4  # brackets inside brackets; more, and nobody reads it right
+SHORTEST_STEM = 3
+
+_PIECE = re.compile(r"[()|]|[^\s()|]+")
+_WORD = re.compile(r"[^\W_]+\*?")
+
+Phrase = tuple[str, ...]
+
+
+def phrases(term: str) -> tuple[Phrase, ...]:
+    """The phrases a term stands for, each a tuple of words. Raises ValueError saying what is wrong with it."""
+    pieces = _PIECE.findall(term)[::-1]
+    found = _alternatives(term, pieces, 0)
+    if pieces:
+        raise ValueError(f"term {term!r}: a bracket is closed that was never opened")
+    for phrase in found:
+        if not phrase:
+            raise ValueError(f"term {term!r} may stand for nothing at all; give it a word that is always there")
+        if len(phrase) > MAX_WORDS:
+            raise ValueError(f"term {term!r} has more than {MAX_WORDS} words")
+    return tuple(found)
+
+
+def _alternatives(term: str, pieces: list[str], depth: int) -> dict[Phrase, None]:
+    """Phrases up to the bracket that closes here, each once; eats the pieces (the next one is the last)."""
+    found: dict[Phrase, None] = {}
+    here: dict[Phrase, None] = {(): None}
+    while pieces and pieces[-1] != ")":
+        piece = pieces.pop()
+        if piece == "|":
+            found |= here
+            here = {(): None}
+        elif piece == "(":
+            here = _joined(term, here, _bracket(term, pieces, depth + 1))
+        else:
+            here = _joined(term, here, [(_word(term, piece),)])
+    return found | here
+
+
+def _bracket(term: str, pieces: list[str], depth: int) -> dict[Phrase, None]:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"term {term!r}: more than {MAX_DEPTH} brackets inside each other; split it")
+    inside = _alternatives(term, pieces, depth)
+    if not pieces:
+        raise ValueError(f"term {term!r}: a bracket is opened and never closed")
+    pieces.pop()
+    return inside
+
+
+def _joined(term: str, before: Iterable[Phrase], after: Iterable[Phrase]) -> dict[Phrase, None]:
+    after = list(after)
+    joined = {(*first, *then): None for first in before for then in after}
+    if len(joined) > MAX_PHRASES:
+        raise ValueError(f"term {term!r} stands for more than {MAX_PHRASES} phrases; split it")
+    return joined
+
+
+def _word(term: str, word: str) -> str:
+    if not _WORD.fullmatch(word):
+        raise ValueError(
+            f"term {term!r}: {word!r} is not a word; letters and digits only, with * at its end for a stem,"
+            " and a space where the text has a hyphen, an apostrophe or a dot"
+        )
+    if word.endswith("*") and len(word) <= SHORTEST_STEM:
+        raise ValueError(f"term {term!r}: the stem {word!r} is shorter than {SHORTEST_STEM} letters and finds too much")
+    return word
