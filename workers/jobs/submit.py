@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -40,10 +41,11 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
     """
     stored = refused = 0
     known: set[str] = set()
+    now: datetime = conn.execute(select(func.now())).scalar_one()
     for chunk in _chunks(new_items):
         _store_recipes(conn, chunk, known)
         ids = [new_id() for _ in chunk]
-        conn.execute(items.insert(), [_row(request, item, id) for item, id in zip(chunk, ids, strict=True)])
+        conn.execute(items.insert(), [_row(request, item, id, now) for item, id in zip(chunk, ids, strict=True)])
         refusals = [
             _refusal(request, item, id)
             for item, id in zip(chunk, ids, strict=True)
@@ -97,7 +99,7 @@ def _store_recipes(conn: Connection, chunk: list[NewItem], known: set[str]) -> N
         known.update(fresh)
 
 
-def _row(request: NewRequest, item: NewItem, id: str) -> dict[str, Any]:
+def _row(request: NewRequest, item: NewItem, id: str, now: datetime) -> dict[str, Any]:
     refused = item.verdict.decision is Decision.REFUSE
     return {
         "id": id,
@@ -114,7 +116,7 @@ def _row(request: NewRequest, item: NewItem, id: str) -> dict[str, Any]:
         "priority": request.priority,
         "state": ItemState.REFUSED if refused else ItemState.PENDING,
         "verdict": item.verdict.to_json() if refused else None,
-        "settled_at": func.now() if refused else None,
+        "settled_at": now if refused else None,
     }
 
 

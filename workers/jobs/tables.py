@@ -107,7 +107,7 @@ items = Table(
     "items",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column("request_id", _ID, ForeignKey("requests.id"), nullable=False),
+    Column("request_id", _ID, ForeignKey("requests.id", deferrable=True, initially="DEFERRED"), nullable=False),
     Column("tenant", Text, nullable=False),
     Column("row", Integer, nullable=False),  # 1-based data row of the spreadsheet
     Column("custom_id", Text, nullable=False),
@@ -122,7 +122,7 @@ items = Table(
     Column("batch_id", _ID, ForeignKey("batches.id")),
     Column("batch_position", SmallInteger),  # 0-based, fixed when planned
     Column("reason", Text),  # stable code, for failed
-    Column("verdict", JSONB),  # Verdict.to_json(), once screened
+    Column("verdict", JSONB(none_as_null=True)),  # Verdict.to_json(), once screened
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("settled_at", _AT),
     UniqueConstraint("request_id", "custom_id", "variant"),
