@@ -19,7 +19,8 @@ from workers.states import ITEM_OPEN, ItemState
 def cancel_request(conn: Connection, tenant: str, request_id: str, actor: str) -> int:
     """Open items of a request -> CANCELLED; how many. Repeats answer 0. Raises NotFound."""
     ours = select(requests.c.cancelled_at).where(requests.c.id == request_id, requests.c.tenant == tenant)
-    row = conn.execute(ours.with_for_update()).one_or_none()
+    # No stronger than an update takes: a settlement that holds the items refers to this row by foreign key.
+    row = conn.execute(ours.with_for_update(key_share=True)).one_or_none()
     if row is None:
         raise NotFound(f"no request {request_id}")
     # Locked in one order everywhere, so that two cancels, or a cancel and a settlement, do not deadlock.

@@ -76,12 +76,14 @@ def _expire_one(conn: Connection, batch: Row[*tuple[Any, ...]], reason: str, lea
 
 def _abandon(conn: Connection, batch: Row[*tuple[Any, ...]], reason: str, lease: timedelta) -> list[Send]:
     """RUNNING -> ABANDONED; open members into two new batches, or, where one stands alone, FAILED."""
-    members = conn.execute(
-        select(items.c.id, items.c.tenant, items.c.request_id)
+    # Locked by id, as cancel locks them; split by position.
+    locked = conn.execute(
+        select(items.c.id, items.c.tenant, items.c.request_id, items.c.batch_position)
         .where(items.c.batch_id == batch.id, items.c.state == ItemState.PLANNED)
-        .order_by(items.c.batch_position)
+        .order_by(items.c.id)
         .with_for_update()
     ).all()
+    members = sorted(locked, key=lambda member: int(member.batch_position))
     conn.execute(
         batches.update()
         .where(batches.c.id == batch.id)
