@@ -48,7 +48,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str) -> Cla
         )
     )
     if not members:
-        _finish_empty(conn, batch_id)
+        _finish_empty(conn, batch_id, taken.attempt, worker)
         return None
     recipe = conn.execute(select(recipes.c.recipe).where(recipes.c.id == taken.recipe_id)).scalar_one()
     return Claim(batch_id, taken.queue, taken.attempt, Recipe.from_json(recipe), members)
@@ -81,9 +81,11 @@ def give_back(conn: Connection, held: Claim, reason: str, delay: timedelta = tim
     append(conn, tenant=LINE, actor="worker", events=[event])
 
 
-def _finish_empty(conn: Connection, batch_id: str) -> None:
+def _finish_empty(conn: Connection, batch_id: str, attempt: int, worker: str) -> None:
     over = batches.update().where(batches.c.id == batch_id, batches.c.state == BatchState.RUNNING)
-    conn.execute(over.values(state=BatchState.FINISHED, finished_at=func.now()))
+    conn.execute(over.values(state=BatchState.FINISHED, finished_at=func.clock_timestamp()))
+    finished = events.BatchFinished(batch_id, attempt)
+    append(conn, tenant=LINE, actor=f"worker:{worker}", events=[finished])
 
 
 def _ours(held: Claim) -> tuple[ColumnElement[bool], ...]:

@@ -16,6 +16,7 @@ from policy import events
 from policy.events import Event, Private
 from policy.ledger.append import append
 from workers.errors import Conflict, LeaseLost
+from workers.jobs.dispatch import LINE
 from workers.jobs.submit import WAKE_CHANNEL
 from workers.jobs.tables import assets, batches, holds, items, renditions
 from workers.jobs.types import Claim, Failed, Held, Outcome, Refused, Released
@@ -57,6 +58,7 @@ def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozen
     for tenant in sorted({outcome.item.tenant for outcome in wanted}):
         happened = [_event(held, outcome) for outcome in wanted if outcome.item.tenant == tenant]
         append(conn, tenant=tenant, actor="worker", events=happened)
+    append(conn, tenant=LINE, actor="worker", events=[events.BatchFinished(held.batch_id, held.attempt)])
     conn.execute(select(func.pg_notify(WAKE_CHANNEL, held.queue)))
     return frozenset(outcome.item.id for outcome in outcomes) - open_ids
 
