@@ -27,7 +27,8 @@ END $$
 
 _TABLES = """
 CREATE TABLE tenants (
-  id          text PRIMARY KEY CHECK (id ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
+  -- 'presswork' stands in the ledger for what belongs to no one tenant: batches mix tenants
+  id          text PRIMARY KEY CHECK (id ~ '^[a-z0-9][a-z0-9-]{0,62}$' AND id <> 'presswork'),
   name        text NOT NULL,
   weight      integer NOT NULL CHECK (weight BETWEEN 1 AND 1000),
   created_at  timestamptz NOT NULL DEFAULT now()
@@ -189,8 +190,17 @@ ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_wall ON {table} TO presswork_api
   USING (tenant = nullif(current_setting('presswork.tenant', true), ''))
   WITH CHECK (tenant = nullif(current_setting('presswork.tenant', true), ''));
-CREATE POLICY line ON {table} TO presswork_worker, presswork_owner USING (true) WITH CHECK (true);
+CREATE POLICY line ON {table} TO presswork_worker, CURRENT_USER USING (true) WITH CHECK (true);
 CREATE POLICY audit ON {table} FOR SELECT TO presswork_auditor USING (true);
+"""
+
+# A column grant says which columns, not which values: without these the API's role could release an
+# image that nobody screened.
+_ITEMS = """
+CREATE POLICY api_submits ON items AS RESTRICTIVE FOR INSERT TO presswork_api
+  WITH CHECK (state IN ('pending', 'refused') AND batch_id IS NULL);
+CREATE POLICY api_cancels ON items AS RESTRICTIVE FOR UPDATE TO presswork_api
+  USING (true) WITH CHECK (state = 'cancelled');
 """
 
 _GRANTS = """
@@ -215,6 +225,7 @@ def upgrade() -> None:
     op.execute(_TABLES)
     for table in _WALLED:
         op.execute(_WALL.format(table=table))
+    op.execute(_ITEMS)
     op.execute(_GRANTS)
 
 
