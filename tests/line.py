@@ -6,6 +6,7 @@ Only the device and the broker have stand-ins; every row is written by workers/j
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -270,3 +271,18 @@ def draw(seed: int, height: int, width: int) -> np.ndarray:
     grain = random.normal(0, 4, (height, width, 1))
     image: np.ndarray = np.clip(ends[0] * (1 - across) + ends[1] * across + grain, 0, 255).astype(np.uint8)
     return image
+
+
+def until_blocked(line: Line, *, seconds: float = 10.0) -> None:
+    """Returns once some transaction of this database waits for another's lock."""
+    waits = text("select count(*) from pg_stat_activity where datname = :name and wait_event_type = 'Lock'")
+    with line.database.engine("superuser", isolation_level="AUTOCOMMIT").connect() as conn:
+        eventually(lambda: conn.execute(waits, {"name": line.database.name}).scalar_one() > 0, seconds=seconds)
+
+
+def eventually(true: Callable[[], object], *, seconds: float = 10.0) -> None:
+    """Returns as soon as `true()` is; fails the test after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
