@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from policy.errors import PictureUnreadable
+from policy.errors import PictureUnreadable, SigningUnavailable
 
 _MAX_LINE = 300  # characters of one printed fact
 
@@ -36,6 +36,8 @@ def read(files: tuple[Path, ...], anchors: Path | None, reference: bool, as_json
     for file in files:
         try:
             found = _inspect(file, trusted, reference=reference)
+        except SigningUnavailable as error:
+            raise click.ClickException(f"{anchors}: {error}") from error
         except (PictureUnreadable, OSError) as error:
             click.echo(f"{file}: {error}", err=True)
             failed = True

@@ -82,16 +82,20 @@ class ManifestWriter:
 
 
 class ManifestReader:
-    """Reads and checks manifests against these root certificates (PEM). Safe to use from several threads."""
+    """Reads and checks manifests against these root certificates (PEM). Safe to use from several threads.
+
+    Without any, a sound manifest is "Valid". Raises SigningUnavailable if they are no certificates.
+    """
 
     def __init__(self, trust_anchors: str) -> None:
-        self._context = c2pa.Context.from_dict(
-            {
-                "version": 1,
-                "verify": {**_OFFLINE, "verify_trust": bool(trust_anchors.strip())},
-                "trust": {"trust_anchors": trust_anchors, "trust_config": _PURPOSES},
-            }
-        )
+        settings: dict[str, Any] = {"version": 1, "verify": {**_OFFLINE, "verify_trust": False}}
+        if trust_anchors.strip():
+            settings["verify"]["verify_trust"] = True
+            settings["trust"] = {"trust_anchors": trust_anchors, "trust_config": _PURPOSES}
+        try:
+            self._context = c2pa.Context.from_dict(settings)
+        except c2pa.C2paError as error:
+            raise SigningUnavailable(f"the trust anchors are not certificates in PEM form: {error}") from error
 
     def read(self, data: bytes, media_type: str) -> Manifest | None:
         """The active manifest of a file, or None if it carries none. Never raises for what the file holds."""
