@@ -98,9 +98,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def keep_libraries_quiet() -> None:
-    """Progress bars, advice and deprecations would break our JSON log lines; errors still come through it.
+    """Progress bars, advice and deprecations would break our JSON log lines; errors still come through them.
 
-    diffusers also warns with the text of a prompt that it cut, and no prompt may enter a log.
+    diffusers also warns with the text of a prompt that it cut, and no prompt may enter a log: those
+    loggers get a level of their own, so that no later word about the whole library reopens them.
     """
     for library in (diffusers.utils.logging, transformers.utils.logging):
         library.disable_progress_bar()
@@ -108,9 +109,10 @@ def keep_libraries_quiet() -> None:
         library.enable_propagation()
         library.set_verbosity_error()
     disable_progress_bars()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    for library_name in ("diffusers", "transformers", "huggingface_hub"):
-        warnings.filterwarnings("ignore", category=FutureWarning, module=rf"{library_name}\..*")
+    for name in ("diffusers.pipelines", "transformers.tokenization_utils_base", "huggingface_hub"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("diffusers", "transformers", "huggingface_hub"):
+        warnings.filterwarnings("ignore", category=FutureWarning, module=rf"{name}\..*")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

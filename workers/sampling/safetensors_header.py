@@ -74,7 +74,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _span(name: str, entry: Any) -> _Span:
     try:
-        bits, shape, (begin, end) = _BITS[entry["dtype"]], entry["shape"], entry["data_offsets"]
+        bits, shape, (begin, end) = _BITS[entry["dtype"]], [*entry["shape"]], entry["data_offsets"]
     except (KeyError, TypeError, ValueError) as error:
         raise ModelRefused(f"describes tensor {name!r} by no known dtype, shape and two offsets") from error
     if not all(type(n) is int and n >= 0 for n in (*shape, begin, end)):
