@@ -1,0 +1,106 @@
+"""`presswork models`: what may be drawn with, what its cards say, and whether its bytes are those of its card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from workers.errors import WorkerError
+from workers.sampling.contents import file_of, paths_in, revision_of
+from workers.sampling.folder_rules import check_folder
+from workers.sampling.registry import ModelCard, Registry
+from workers.settings import Settings
+
+_MODELS_DIR = click.option(
+    "--models-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="PRESSWORK_MODELS_DIR",
+    default=Settings.model_fields["models_dir"].default,
+    help="Folder of model folders, each with its card.yaml.",
+)
+
+
+@click.group()
+def models() -> None:
+    """Model cards, and the bytes they pin."""
+
+
+@models.command("list")
+@_MODELS_DIR
+def list_models(models_dir: Path) -> None:
+    """One line for each model."""
+    registry = _registry(models_dir)
+    table = Table("model", "title", "licence", "size", "steps", "revision", box=None)
+    for card in map(registry.get, registry.names()):
+        size = f"{card.width} x {card.height}"
+        table.add_row(card.name, card.title, card.licence, size, str(card.num_inference_steps), card.revision[:19])
+    Console().print(table)
+
+
+@models.command()
+@click.argument("name")
+@_MODELS_DIR
+def show(name: str, models_dir: Path) -> None:
+    """What a card says, for people."""
+    card = _card(models_dir, name)
+    lines = [
+        f"{card.name}: {card.title}",
+        card.description,
+        "",
+        f"licence        {card.licence}",
+        f"allowed use    {card.allowed_use}",
+        f"training data  {card.training_data}",
+        *(f"               - {p.name}: {p.licence}, {p.copyright}; {p.use}" for p in card.training_pictures),
+        f"revision       {card.revision} ({len(card.files)} files, {sum(f.bytes for f in card.files):,} bytes)",
+        f"size           {card.width} x {card.height}, sides {card.min_side} to {card.max_side}",
+        f"schedulers     {', '.join(card.schedulers)}",
+        f"knows          {', '.join(card.knows) or 'no list'}",
+        f"colours        {', '.join(card.colours) or 'no list'}",
+        f"backgrounds    {', '.join(card.backgrounds) or 'no list'}",
+        "limits",
+        *(f"  - {limit}" for limit in card.limits),
+    ]
+    click.echo("\n".join(lines))
+
+
+@models.command("hash")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def hash_folder(folder: Path) -> None:
+    """The lines `revision` and `files` for the card of the model in FOLDER, to put into its card.yaml."""
+    files = [file_of(folder, path) for path in paths_in(folder)]
+    click.echo(f"revision: {revision_of(files)}\nfiles:")
+    for file in files:
+        click.echo(f"  - {{path: {file.path}, bytes: {file.bytes}, sha256: {file.sha256}}}")
+
+
+@models.command()
+@click.argument("name")
+@_MODELS_DIR
+def check(name: str, models_dir: Path) -> None:
+    """Applies every loading rule to a model in a folder, as a worker does before it opens it."""
+    card = _card(models_dir, name)
+    if card.source.folder is None:
+        raise click.ClickException(f"{name} comes from the hub; a worker checks it when it loads it")
+    folder = card.home / card.source.folder
+    try:
+        check_folder(card, folder, folder)
+    except WorkerError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{name}: {len(card.files)} files, all as on the card ({card.revision})")
+
+
+def _registry(models_dir: Path) -> Registry:
+    try:
+        return Registry.load(models_dir)
+    except WorkerError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _card(models_dir: Path, name: str) -> ModelCard:
+    try:
+        return _registry(models_dir).get(name)
+    except WorkerError as error:
+        raise click.ClickException(str(error)) from error
