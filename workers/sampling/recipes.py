@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
@@ -27,8 +28,7 @@ class Recipe:
     @property
     def id(self) -> str:
         """Digest of the content: the same recipe has the same id everywhere."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return _digest(self)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "loras": [list(pair) for pair in self.loras]}
@@ -36,6 +36,12 @@ class Recipe:
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Recipe:
         return cls(**{**stored, "loras": tuple((name, scale) for name, scale in stored["loras"])})
+
+
+@lru_cache(maxsize=4096)  # a campaign asks for the same few recipes once an item
+def _digest(recipe: Recipe) -> str:
+    text = json.dumps(asdict(recipe), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def seed_for(request_id: str, custom_id: str, variant: int) -> int:
