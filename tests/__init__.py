@@ -1,0 +1,1 @@
+"""Tests, one file a module; crash/ kills real processes."""

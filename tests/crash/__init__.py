@@ -1,0 +1,1 @@
+"""The crash table: real processes killed at named points."""

@@ -1,0 +1,28 @@
+"""A world a test: processes end with it, whatever happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crash.world import World, make_tenant
+
+
+@pytest.fixture
+def world(settings_for: Callable[..., Any], database: Any, s3: Any, tmp_path: Path) -> Iterator[World]:
+    """Short leases, so that a crash costs seconds; the visibility timeout stays above the lease."""
+    changes = {
+        "lease_seconds": 3.0,
+        "poll_seconds": 0.2,
+        "return_seconds": 0.5,
+        "window": 4,
+        "max_batch": 4,
+        "visibility_timeout_seconds": 12,
+    }
+    make_tenant(database)
+    running = World(settings_for, database, s3, tmp_path, changes)
+    yield running
+    running.stop()
