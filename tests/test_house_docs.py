@@ -15,6 +15,8 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
+from api.complaints import _REMEDIES
+from api.problems import CATALOGUE
 from deploy.configuration import table
 from tests.house import HOUSE, files, modules, nodes, text
 from workers import metrics
@@ -189,3 +191,41 @@ def test_the_index_names_every_page() -> None:
     assert [
         page for page in PAGES if page.startswith("docs/") and page != "docs/README.md" and f"({page[5:]})" not in index
     ] == []
+
+
+def _cells(page: str, heading: str) -> list[list[str]]:
+    """The rows of the first table below a heading."""
+    section = re.split(rf"^#+ {heading}$", text(page), flags=re.MULTILINE)[1]
+    rows = re.findall(r"^\| (.*) \|$", re.split(r"^#", section, flags=re.MULTILINE)[0], re.MULTILINE)
+    return [[cell.strip() for cell in row.split(" | ")] for row in rows[2:]]
+
+
+def test_the_api_page_lists_every_address() -> None:
+    routers = [import_module(f"api.routes.{path.stem}").router for path in (HOUSE / "api" / "routes").glob("[a-z]*.py")]
+    served = {(method, route.path) for router in routers for route in router.routes for method in route.methods}
+    assert {(row[0], row[1].strip("`")) for row in _cells("docs/api.md", "Addresses")} == served
+
+
+def test_the_api_page_lists_every_problem_code() -> None:
+    listed = {row[0].strip("`"): (int(row[1]), row[2]) for row in _cells("docs/api.md", "Problems")}
+    assert listed == CATALOGUE
+
+
+def test_the_api_page_lists_every_complaint_code() -> None:
+    written = {
+        call.args[place] for path in modules("api") for call, place in _complaining(path) if len(call.args) > place
+    }
+    codes = {node.value for node in written if isinstance(node, ast.Constant)} | {
+        code for code, _ in _REMEDIES.values()
+    }
+    listed = {code for row in _cells("docs/api.md", "Complaints") for code in re.findall(r"`(\w+)`", row[0])}
+    assert listed == codes
+
+
+def _complaining(path: str) -> Iterator[tuple[ast.Call, int]]:
+    """Calls that make a complaint, and where among their arguments the code stands."""
+    for call in nodes(path, ast.Call):
+        if isinstance(call.func, ast.Name) and call.func.id == "Complaint":
+            yield call, 0
+        elif isinstance(call.func, ast.Attribute) and call.func.attr == "_complaint":
+            yield call, 1
