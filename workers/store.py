@@ -30,6 +30,7 @@ QUARANTINE = "quarantine"
 _TRIES = 4  # botocore's standard mode, with its own backoff
 _CONNECT_SECONDS = 2
 _READ_SECONDS = 60
+_PROBE_SECONDS = 2  # a store that takes longer to answer is not one to upload to
 _POOL = 16  # connections; at least the worker's threads
 _MEDIA_SUFFIX = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
@@ -55,6 +56,7 @@ class ObjectStore:
     def __init__(self, settings: Settings) -> None:
         self.bucket = settings.s3_bucket
         self._client = _client(settings, settings.s3_endpoint_url)
+        self._prober = _client(settings, settings.s3_endpoint_url, tries=1, read_seconds=_PROBE_SECONDS)
         public = settings.s3_public_endpoint_url or settings.s3_endpoint_url
         self._public = self._client if public == settings.s3_endpoint_url else _client(settings, public)
 
@@ -120,9 +122,9 @@ class ObjectStore:
         )
 
     def healthy(self) -> bool:
-        """Whether the store answers for our bucket; one short question, no retries."""
+        """Whether the store answers for our bucket within seconds; one question, no retries."""
         try:
-            self._client.list_objects_v2(Bucket=self.bucket, Prefix=f"{RELEASED}/", MaxKeys=1)
+            self._prober.list_objects_v2(Bucket=self.bucket, Prefix=f"{RELEASED}/", MaxKeys=1)
         except ClientError as error:
             return _status(error) == 403  # it answers; this identity may not list
         except BotoCoreError:
@@ -130,11 +132,17 @@ class ObjectStore:
         return True
 
     def _same_bytes(self, key: str, sha256: str) -> None:
-        if hashlib.sha256(self.get(key)).hexdigest() != sha256:
+        try:
+            stored = self.get(key)
+        except NotFound as error:  # another put of the key was under way and came to nothing
+            raise StoreUnavailable(f"{key} was being written by another put") from error
+        if hashlib.sha256(stored).hexdigest() != sha256:
             raise DigestMismatch(f"{key} holds other bytes than those just made")
 
 
-def _client(settings: Settings, endpoint: str | None) -> S3Client:
+def _client(
+    settings: Settings, endpoint: str | None, *, tries: int = _TRIES, read_seconds: float = _READ_SECONDS
+) -> S3Client:
     secret = settings.s3_secret_access_key
     return boto3.client(
         "s3",
@@ -145,9 +153,9 @@ def _client(settings: Settings, endpoint: str | None) -> S3Client:
         config=Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},
-            retries={"mode": "standard", "max_attempts": _TRIES},
+            retries={"mode": "standard", "total_max_attempts": tries},
             connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
+            read_timeout=read_seconds,
             max_pool_connections=_POOL,
         ),
     )
