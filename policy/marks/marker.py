@@ -23,8 +23,8 @@ from policy.marks.watermark import Image, Reading, Scheme
 
 __all__ = ["Marked", "Marker", "Stamp"]
 
-# How far the picture that leaves may be from the one that was screened. The mark costs 39 to 46 dB and
-# moves a channel by 11 levels at most (bench/marks.py); its strongest form 4.4 dB more.
+# How far the picture that leaves may be from the one that was screened. The mark leaves 37 to 46 dB and
+# moves a channel by 18 levels at most (bench/marks.py); its stronger form costs 4.4 dB more.
 MIN_PSNR_DB = 32.0
 MAX_SHIFT = 48
 MAX_SIDE = 8192
