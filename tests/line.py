@@ -123,6 +123,12 @@ class Line:
                 {"id": batch_id},
             )
 
+    def cut_connections(self, role: str) -> None:
+        """Every session of the database role ends at once, as in a restart of Postgres."""
+        mine = "select pg_terminate_backend(pid) from pg_stat_activity where datname = :name and usename = :role"
+        with self.database.engine("superuser", isolation_level="AUTOCOMMIT").connect() as conn:
+            conn.execute(text(mine), {"name": self.database.name, "role": role})
+
     def states(self) -> Counter[str]:
         with self.auditor.connect() as conn:
             return Counter(conn.scalars(select(items.c.state)))

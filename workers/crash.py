@@ -6,7 +6,8 @@
     finishing after the first image     finished   everything stored, nothing settled
     settled   after the commit, before the message is acknowledged
 
-PRESSWORK_CRASH_POINT is "<point>", or "<point>@<custom_id>" for batches that hold such an item.
+PRESSWORK_CRASH_POINT is "<point>", or, from the claim on, "<point>@<custom_id>" for batches that hold
+such an item.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from workers.jobs.types import Claim
 
 Probe = Callable[[str, Claim | None], None]
 POINTS = ("dispatched", "received", "claimed", "sampling", "sampled", "finishing", "finished", "settled")
+_WITHOUT_CLAIM = ("dispatched", "received")
 
 
 def no_probe(point: str, held: Claim | None) -> None:
@@ -32,6 +34,8 @@ def killer(crash_point: str) -> Probe:
     wanted, _, custom_id = crash_point.partition("@")
     if wanted not in POINTS:
         raise ValueError(f"PRESSWORK_CRASH_POINT={crash_point!r}: the points are {', '.join(POINTS)}")
+    if custom_id and wanted in _WITHOUT_CLAIM:
+        raise ValueError(f"PRESSWORK_CRASH_POINT={crash_point!r}: no item is known yet at {wanted}")
 
     def probe(point: str, held: Claim | None) -> None:
         if point == wanted and (not custom_id or _holds(held, custom_id)):

@@ -16,7 +16,7 @@ from types import TracebackType
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from workers.errors import Draining, LeaseLost
 from workers.jobs.claim import renew
@@ -70,5 +70,5 @@ class Lease:
             except LeaseLost:
                 self._lost.set()
                 return
-            except DBAPIError as error:  # the next turn tries again; the fence decides if it took too long
+            except SQLAlchemyError as error:  # the next turn tries again; the fence decides if it took too long
                 log.warning("lease_not_renewed", batch_id=self._held.batch_id, error=type(error).__name__)
