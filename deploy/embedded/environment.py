@@ -1,0 +1,89 @@
+"""What each role's process may see: its own database login, its own S3 identity, its own keys, and no more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.embedded.ports import LOOPBACK
+from deploy.embedded.seaweed import BUCKET, REGION
+from deploy.embedded.stack import Stack
+
+ROLES = ("api", "worker", "sealer", "auditor", "owner")
+LEDGER_ORIGIN = "presswork.local/ledger"
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HF_HOME")
+_NOT_PASSED_ON = "PRESSWORK_"  # the role's own settings decide, except for those named here
+_TUNABLE = ("PRESSWORK_LOG_LEVEL", "PRESSWORK_DEVICE", "PRESSWORK_MAX_BATCH", "PRESSWORK_TORCH_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFolder:
+    """The development keys below a data directory."""
+
+    folder: Path
+
+    @property
+    def signing_certificate(self) -> Path:
+        return self.folder / "signing.pem"
+
+    @property
+    def signing_key(self) -> Path:
+        return self.folder / "signing.key"
+
+    @property
+    def trust_anchors(self) -> Path:
+        return self.folder / "anchors.pem"
+
+    @property
+    def ledger_key(self) -> Path:
+        return self.folder / "ledger.key"
+
+    @property
+    def ledger_vkeys(self) -> Path:
+        return self.folder / "ledger.vkeys"
+
+
+def key_folder(data: Path) -> KeyFolder:
+    return KeyFolder(data / "keys")
+
+
+def settings_of(stack: Stack, role: str) -> dict[str, str]:
+    """PRESSWORK_ variables for a process of `role`: one of ROLES."""
+    keys = key_folder(stack.data)
+    values = {
+        "DATABASE_URL": stack.postgres.url(role),
+        "LEDGER_ORIGIN": LEDGER_ORIGIN,
+        "TRUST_ANCHORS": str(keys.trust_anchors),
+        "LEDGER_VKEYS": str(keys.ledger_vkeys),
+    }
+    if role != "owner":
+        identity = stack.passwords.s3(role)
+        values |= {
+            "S3_ENDPOINT_URL": stack.seaweed.endpoint_url,
+            "S3_BUCKET": BUCKET,
+            "S3_REGION": REGION,
+            "S3_ACCESS_KEY_ID": identity.access_key,
+            "S3_SECRET_ACCESS_KEY": identity.secret_key,
+        }
+    if role in ("api", "worker"):
+        values["REDIS_URL"] = stack.valkey.url()
+    if role == "api":
+        values |= {
+            "AUDITOR_DATABASE_URL": stack.postgres.url("auditor"),
+            "API_HOST": LOOPBACK,
+            "API_PORT": str(stack.ports["api"]),
+        }
+    if role == "worker":
+        values |= {"SIGNING_CERTIFICATE": str(keys.signing_certificate), "SIGNING_KEY": str(keys.signing_key)}
+    if role == "sealer":
+        values["LEDGER_KEY"] = str(keys.ledger_key)
+    return {f"PRESSWORK_{name}": value for name, value in values.items()}
+
+
+def process_environment(stack: Stack, role: str, shell: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The whole environment of a process: a few harmless variables of the shell, and the role's settings."""
+    known = os.environ if shell is None else shell
+    kept = {name: known[name] for name in (*_PASSED_ON, *_TUNABLE) if name in known}
+    return {"OMP_NUM_THREADS": "1", **kept, "AWS_EC2_METADATA_DISABLED": "true", **settings_of(stack, role)}

@@ -1,0 +1,51 @@
+"""Everything a data directory needs before the application runs. Each step is safe to repeat, so a first
+start that was killed is finished by the next one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sqlalchemy import create_engine
+
+from deploy.embedded.environment import LEDGER_ORIGIN, key_folder
+from deploy.embedded.stack import Stack
+from migrations.upgrade import upgrade
+from policy.ledger.keys import make_key_files
+from policy.marks.certificates import make_development_chain
+from workers.jobs.keys import SCOPES, create_key, create_tenant
+
+TENANT = "demo"
+_ACTOR = "presswork up"
+
+
+def prepare(stack: Stack) -> None:
+    """Keys, migrations, and the first tenant with a key of every scope in `api.key` (0600)."""
+    keys = key_folder(stack.data)
+    keys.folder.mkdir(mode=0o700, exist_ok=True)
+    make_development_chain(keys.folder)
+    make_key_files(keys.folder, origin=LEDGER_ORIGIN)
+    upgrade(stack.postgres.url("owner"))
+    if not api_key_file(stack.data).exists():
+        _make_first_key(stack)
+
+
+def api_key_file(data: Path) -> Path:
+    """Where the first tenant's API key lies."""
+    return data / "api.key"
+
+
+def _make_first_key(stack: Stack) -> None:
+    """The key is written before its transaction commits: a death in between leaves a file that opens
+    nothing only until the next start, which finds the file half and makes another key."""
+    engine = create_engine(stack.postgres.url("api"))
+    half = api_key_file(stack.data).with_suffix(".half")
+    half.unlink(missing_ok=True)
+    with engine.begin() as conn:
+        create_tenant(conn, TENANT, name="Demo", actor=_ACTOR)
+        _, key = create_key(conn, TENANT, name="made at first start", scopes=SCOPES, actor=_ACTOR)
+        with os.fdopen(os.open(half, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
+            file.write(key)
+    half.replace(api_key_file(stack.data))
+    engine.dispose()
