@@ -64,10 +64,15 @@ class Campaign:
 
     def _template(self, found: Findings) -> Template | None:
         try:
-            return Template.parse(self._spec.template)
+            template = Template.parse(self._spec.template)
         except TemplateInvalid as error:
             found.complain(Complaint("template", str(error), error.remedy, field="template"))
             return None
+        if not template.names and not self._spec.template.strip():
+            remedy = "Say what should be in the picture, with {column} for what differs by row."
+            found.complain(Complaint("empty_prompt", "the template is empty", remedy, field="template"))
+            return None
+        return template
 
     def _sheet(self, found: Findings) -> Spreadsheet | None:
         """The opened file, unless it is unreadable or longer than the limits: counting comes before screening."""

@@ -45,9 +45,10 @@ class Findings:
     def add(self, read: Reading, verdict: Verdict) -> None:
         """Count a good row and what policy says of it."""
         self.megapixel_steps += read.sizes.megapixel_steps * self._variants
-        if verdict.decision is Decision.HOLD:
+        decision = verdict.decision
+        if decision is Decision.HOLD:
             self._held_rows += 1
-        elif verdict.decision is Decision.REFUSE:
+        elif decision is Decision.REFUSE:
             self._refused_rows += 1
             if len(self._refused) < MAX_LISTED:
                 self._refused.append(self._refusal(read, verdict))

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine, func, select
 
 from api.probes import Probes, make_probes
+from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
 from workers.database import make_engine
 from workers.sampling.registry import Registry
@@ -39,6 +40,7 @@ class Parts:
         """Raises RulesInvalid, ModelMissing and CardInvalid: a process that cannot judge does not start."""
         auditor = settings.auditor_database_url
         rules, registry = Rules.load(settings.policy_rules), Registry.load(settings.models_dir)
+        screen_prompt(rules, "", tenant="")  # compiles the rules, which would cost the first caller half a second
         engine = _engine(settings.database_url.get_secret_value(), "api", settings.api_pool_size)
         store = ObjectStore(settings)
         return cls(

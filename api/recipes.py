@@ -65,6 +65,9 @@ class RecipeBook:
         found = [*self.make(self.sizes(wishes), wishes.negative_prompt).complaints]
         most = min(self._settings.max_variants, self._settings.max_items)
         last_seed = (wishes.seed or 0) + wishes.variants - 1
+        if len(wishes.negative_prompt) > self._settings.max_prompt_chars:
+            message = f"more than the {self._settings.max_prompt_chars:,} characters allowed"
+            found.append(Complaint("prompt_too_long", message, "Shorten it.", field="negative_prompt"))
         if wishes.variants > most:
             message = f"{wishes.variants} variants are more than the {most} allowed here"
             found.append(Complaint("too_many_variants", message, "Ask for fewer.", field="variants"))

@@ -51,6 +51,7 @@ class RowReader:
         columns = frozenset(header)
         self._used = [name for name in template.names if name in columns]
         self._numbers = [name for name in ("guidance_scale", *_WHOLE_NUMBERS) if name in columns]
+        self._frame = template.render(dict.fromkeys(template.names, ""))
         # A template that asks for an unknown column was complained about; its rows are still read.
         self._absent = dict.fromkeys((name for name in template.names if name not in columns), "")
 
@@ -77,12 +78,12 @@ class RowReader:
         if complaints:
             return complaints
         sources = {name: cells[name] for name in self._used}
-        sources |= {"template": self._template.render(dict.fromkeys(self._template.names, ""))}
-        sources |= {"negative_prompt": negative_prompt}
+        sources |= {"template": self._frame, "negative_prompt": negative_prompt}
         return Reading(row.number, row.line, custom_id, prompt, negative_prompt, sizes, seed, sources)
 
     def _ragged(self, row: Row) -> Complaint:
-        message = f"the row has {len(row.cells)} cells, the header names {len(self._header)} columns"
+        cells = "1 cell" if len(row.cells) == 1 else f"{len(row.cells)} cells"
+        message = f"the row has {cells}, the header names {len(self._header)} columns"
         remedy = "Put a cell that holds the delimiter or a line break in double quotes; write an empty cell as nothing."
         return Complaint("cell_count", message, remedy, row=row.number, line=row.line)
 
@@ -125,27 +126,24 @@ class RowReader:
                 complaints.append(
                     self._complaint(row, "not_a_number", f"{quoted(text)} is not {wanted}", remedy, column)
                 )
-        seed = asked.pop("seed", self._spec.seed)
-        last = None if seed is None else int(seed) + self._spec.variants - 1
-        if last is not None and last > MAX_SEED:
+        seed: int | None = asked.pop("seed", None)
+        if seed is not None and (last := seed + self._spec.variants - 1) > MAX_SEED:
             message = f"the seed of the last variant would be {last}"
             remedy = f"The largest seed is {MAX_SEED} (2^53 - 1)."
             complaints.append(self._complaint(row, "seed_too_large", message, remedy, "seed"))
-        return self._defaults._replace(**asked), None if seed is None else int(seed)
+        return self._defaults._replace(**asked), self._spec.seed if seed is None else seed
 
     def _prompt(self, row: Row, cells: Mapping[str, str], complaints: list[Complaint]) -> str:
         for name in self._used:
             if not cells[name].strip():
                 message = f"the cell is empty, and the template asks for {{{name}}}"
                 complaints.append(self._complaint(row, "empty_value", message, "Fill it in, or remove the row.", name))
-        prompt = self._template.render(self._absent | dict(cells))
-        most = self._settings.max_prompt_chars
-        if len(prompt) > most:
-            longest = max(self._used, key=lambda name: len(cells[name]), default=None)
-            message = f"the prompt would have {len(prompt):,} characters; {most:,} are allowed"
-            complaints.append(self._complaint(row, "prompt_too_long", message, "Shorten the cell.", longest))
-        if not prompt.strip() and not self._used:
-            complaints.append(self._complaint(row, "empty_prompt", "the prompt is empty", "Write a template.", None))
+        prompt = self._template.render({**cells, **self._absent} if self._absent else cells)
+        longest = max(self._used, key=lambda name: len(cells[name]), default=None)
+        for text, column in ((prompt, longest), (cells.get("negative_prompt", ""), "negative_prompt")):
+            if len(text) > (most := self._settings.max_prompt_chars):
+                message = f"the prompt would have {len(text):,} characters; {most:,} are allowed"
+                complaints.append(self._complaint(row, "prompt_too_long", message, "Shorten the cell.", column))
         return prompt
 
     def _column(self, name: str | None) -> str | None:

@@ -49,10 +49,9 @@ def check_single(asked: SingleRequest, parts: Parts, tenant: str) -> Checked:
 def _complaints(asked: SingleRequest, megapixel_steps: float, settings: Settings) -> Iterator[Complaint]:
     if not asked.prompt.strip():
         yield Complaint("empty_prompt", "the prompt is empty", "Say what should be in the picture.", field="prompt")
-    for name, text in (("prompt", asked.prompt), ("negative_prompt", asked.negative_prompt)):
-        if len(text) > settings.max_prompt_chars:
-            message = f"{len(text):,} characters are more than the {settings.max_prompt_chars:,} allowed"
-            yield Complaint("prompt_too_long", message, "Shorten it.", field=name)
+    if len(asked.prompt) > settings.max_prompt_chars:
+        message = f"more than the {settings.max_prompt_chars:,} characters allowed"
+        yield Complaint("prompt_too_long", message, "Shorten it.", field="prompt")
     if megapixel_steps > settings.max_megapixel_steps:
         message = (
             f"the request asks for {megapixel_steps:,.0f} megapixel steps; {settings.max_megapixel_steps:,} are allowed"

@@ -7,19 +7,23 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from sqlalchemy import Engine, create_engine, text
+from structlog.testing import capture_logs
 
 from deploy.embedded.passwords import S3Identity
 from deploy.embedded.seaweed import BUCKET
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
 from policy.marks.certificates import make_development_chain
+from tests.desk import Desk, House
 from tests.line import Line
 from workers.settings import Settings
 
@@ -96,7 +100,9 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def _template(stack: Stack) -> Iterator[Engine]:
     """A superuser's engine, once the migrated template database is there."""
-    engine = create_engine(stack.postgres.url("superuser", database="postgres"), isolation_level="AUTOCOMMIT")
+    engine = create_engine(
+        stack.postgres.url("superuser", database="postgres"), isolation_level="AUTOCOMMIT", pool_pre_ping=True
+    )
     with engine.connect() as conn:
         conn.execute(text(f"create database {_TEMPLATE} owner presswork_owner"))
         upgrade(stack.postgres.url("owner", database=_TEMPLATE))
@@ -104,9 +110,9 @@ def _template(stack: Stack) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def database(stack: Stack, _template: Engine) -> Iterator[Database]:
-    """A database of this test's own, dropped afterwards whoever is still connected."""
+@contextmanager
+def _fresh_database(stack: Stack, _template: Engine) -> Iterator[Database]:
+    """A migrated database, dropped afterwards whoever is still connected."""
     name = f"test_{secrets.token_hex(6)}"
     with _template.connect() as conn:
         conn.execute(text(f"create database {name} owner presswork_owner template {_TEMPLATE} strategy file_copy"))
@@ -115,6 +121,13 @@ def database(stack: Stack, _template: Engine) -> Iterator[Database]:
     fresh.dispose()
     with _template.connect() as conn:
         conn.execute(text(f"drop database {name} with (force)"))
+
+
+@pytest.fixture
+def database(stack: Stack, _template: Engine) -> Iterator[Database]:
+    """A database of this test's own."""
+    with _fresh_database(stack, _template) as fresh:
+        yield fresh
 
 
 @pytest.fixture
@@ -159,24 +172,27 @@ def signing_files(tmp_path_factory: pytest.TempPathFactory) -> SigningFiles:
 def settings_for(database: Database, redis_url: str, s3: S3, signing_files: SigningFiles) -> Callable[..., Settings]:
     """Settings of one role (api, worker, sealer, auditor) on this test's services; keywords override."""
 
-    def settings_for(role: str, **changes: Any) -> Settings:
-        identity = s3.identity(role)
-        values: dict[str, Any] = {
-            "database_url": database.url(role),
-            "auditor_database_url": database.url("auditor"),
-            "redis_url": redis_url,
-            "s3_endpoint_url": s3.endpoint_url,
-            "s3_bucket": s3.bucket,
-            "s3_access_key_id": identity.access_key,
-            "s3_secret_access_key": identity.secret_key,
-            "trust_anchors": signing_files.anchors,
-            "torch_threads": 1,
-        }
-        if role == "worker":
-            values |= {"signing_certificate": signing_files.certificate, "signing_key": signing_files.key}
-        return Settings(**values | changes)
+    return partial(_settings, database, redis_url, s3, signing_files)
 
-    return settings_for
+
+def _settings(
+    database: Database, redis_url: str, s3: S3, signing_files: SigningFiles, role: str, **changes: Any
+) -> Settings:
+    identity = s3.identity(role)
+    values: dict[str, Any] = {
+        "database_url": database.url(role),
+        "auditor_database_url": database.url("auditor"),
+        "redis_url": redis_url,
+        "s3_endpoint_url": s3.endpoint_url,
+        "s3_bucket": s3.bucket,
+        "s3_access_key_id": identity.access_key,
+        "s3_secret_access_key": identity.secret_key,
+        "trust_anchors": signing_files.anchors,
+        "torch_threads": 1,
+    }
+    if role == "worker":
+        values |= {"signing_certificate": signing_files.certificate, "signing_key": signing_files.key}
+    return Settings(**values | changes)
 
 
 @pytest.fixture
@@ -193,3 +209,27 @@ def _no_settings_from_the_shell() -> Iterator[None]:
         del os.environ[name]
     yield
     os.environ.update(kept)
+
+
+@pytest.fixture(scope="session")
+def _house(stack: Stack, _template: Engine, signing_files: SigningFiles) -> Iterator[House]:
+    """The API on a database for the session: building the application costs more than most tests of it."""
+    with _fresh_database(stack, _template) as database:
+        house = House(database, partial(_settings, database, stack.valkey.url(database=0), S3(stack), signing_files))
+        with house.stack:
+            yield house
+
+
+@pytest.fixture
+def desk(_house: House) -> Iterator[Desk]:
+    """The API, and a tenant that only this test knows."""
+    with capture_logs() as logs:
+        yield Desk(_house, logs)
+
+
+@pytest.fixture
+def own_house(database: Database, settings_for: Callable[..., Settings]) -> Iterator[House]:
+    """The API on this test's own database, for tests that break something."""
+    house = House(database, settings_for)
+    with house.stack, capture_logs():
+        yield house
