@@ -32,11 +32,11 @@ class StoreAnchor:
         self._store.put(self._key(checkpoint.size, checkpoint.root), note.encode(), _MEDIA_TYPE)
 
     def newest(self) -> Anchored | None:
-        return next(iter(self), None)
+        first = next(self._store.list(self._prefix, page_size=1), None)
+        return self._read(first.key) if first else None
 
     def __iter__(self) -> Iterator[Anchored]:
-        for stored in self._store.list(self._prefix):
-            yield self._read(stored.key)
+        return (self._read(stored.key) for stored in self._store.list(self._prefix))
 
     def note(self, anchored: Anchored) -> str:
         key = self._key(anchored.size, anchored.root)

@@ -63,11 +63,13 @@ class Sealer:
         vkeys: Sequence[Vkey],
         anchor: Anchor,
         *,
+        limit: int = SEAL_LIMIT,
         anchor_pause_seconds: float = 10.0,
     ) -> None:
         self._engine, self._signer, self._vkeys, self._anchor = engine, signer, vkeys, anchor
+        self._limit = limit  # entries of one transaction
         self._anchor_pause_seconds = anchor_pause_seconds  # after a failure, so that sealing keeps its pace
-        self._anchor_again = 0.0  # monotonic
+        self._anchor_again = 0.0  # monotonic; before it the anchor is left alone
         self._known: Checkpoint | None = None  # the newest head we saw signed: this database must hold it
         self._asked = False  # the anchor has answered since this process began
         self._anchored = 0  # leaves under the newest head that we know to be anchored
@@ -76,12 +78,14 @@ class Sealer:
         """Seal what waits and anchor the newest head; how many entries. What stops it is logged and tried again."""
         sealed = 0
         try:
+            if self._idle():
+                return 0
             self._confirm()
             more = True
             while more:  # a full step leaves a rest; a small one would only make more checkpoints
                 step = self._seal()
                 sealed += step
-                more = step == SEAL_LIMIT
+                more = step == self._limit
             self._put_newest()
         except LedgerError as error:
             log.error("seal_refused", error=type(error).__name__, reason=str(error))
@@ -91,41 +95,49 @@ class Sealer:
             self._anchor_failed(error)
         return sealed
 
+    def _idle(self) -> bool:
+        """Whether nothing waits for the tree, and the anchor holds what the database holds, no less and no more."""
+        with self._engine.begin() as conn:
+            lag = lag_seconds(conn)
+            metrics.SEAL_LAG_SECONDS.set(lag)
+            head = newest(conn, self._vkeys)
+        return lag == 0 and self._anchored == (head[0].size if head else 0)
+
     def _confirm(self) -> None:
         """Raises LedgerBehind if this database lacks a head that was signed.
 
-        The anchor is asked whenever the newest head here is not the last we saw: at the start, after a
-        restore, when another sealer worked. If it is away, what we saw ourselves must do; if it never
+        The anchor is asked before every signature, so that a restored database is noticed by any sealer at
+        any time. While the anchor is away, what this process saw itself must do; if the anchor never
         answered, nothing is signed, because two histories of one log cannot be mended.
         """
-        with self._engine.begin() as conn:
-            metrics.SEAL_LAG_SECONDS.set(lag_seconds(conn))
-            head = newest(conn, self._vkeys)
-        if self._asked and (head and head[0]) == self._known:
-            return
         try:
-            anchored = self._anchor.newest()
-            signed = open_checkpoint(self._anchor.note(anchored), self._vkeys) if anchored else None
+            anchored = self._newest_anchored()
         except WorkerError as error:
             if not self._asked:
                 raise
             self._anchor_failed(error)
-            signed = None
-        else:
-            self._asked = True
+            anchored = None
+        signed = [checkpoint for checkpoint in (anchored, self._known) if checkpoint]
         with self._engine.begin() as conn:  # read after the anchor: what was anchored was committed before
-            for checkpoint in (signed, self._known):
-                if checkpoint:
-                    must_hold(conn, checkpoint)
-            head = newest(conn, self._vkeys)
-        self._known = head[0] if head else None
-        self._anchored = max(self._anchored, signed.size if signed else 0)
+            for checkpoint in signed:
+                must_hold(conn, checkpoint)
+        self._known = max(signed, key=lambda checkpoint: checkpoint.size, default=None)
+
+    def _newest_anchored(self) -> Checkpoint | None:
+        """The newest anchored head, once its signature is checked; None before the first, and while it is away."""
+        if self._asked and time.monotonic() < self._anchor_again:
+            return None
+        anchored = self._anchor.newest()
+        self._asked = True
+        if anchored is None:
+            return None
+        checkpoint = open_checkpoint(self._anchor.note(anchored), self._vkeys)
+        self._anchored = checkpoint.size
+        return checkpoint
 
     def _seal(self) -> int:
         with self._engine.begin() as conn:
-            if self._known:
-                must_hold(conn, self._known)
-            sealed = seal(conn, self._signer, self._vkeys)
+            sealed = seal(conn, self._signer, self._vkeys, limit=self._limit)
         if sealed is None:
             return 0
         self._known = sealed.checkpoint
@@ -134,11 +146,11 @@ class Sealer:
         return sealed.entries
 
     def _put_newest(self) -> None:
-        if self._known is None or self._anchored >= self._known.size or time.monotonic() < self._anchor_again:
+        if time.monotonic() < self._anchor_again:
             return
         with self._engine.begin() as conn:
             head = newest(conn, self._vkeys)
-        if head:
+        if head and head[0].size > self._anchored:
             self._anchor.put(*head)
             self._anchored = head[0].size
 

@@ -2,7 +2,7 @@
 
     released/<tenant>/<item>/<attempt>/<rendition>.<ext>   what tenants get presigned links to
     quarantine/<tenant>/<item>/<attempt>.png               what waits for a reviewer
-    ledger/checkpoints/<size>                              anchors of the audit ledger
+    ledger/checkpoints/<log>/<countdown>-<size>-<root>     anchors of the audit ledger (workers/anchor.py)
 
 A key names the attempt that wrote it, so a repeated put of one attempt is the same object, and a dead
 attempt's leftovers are never referred to. The store verifies the SHA-256 that we send.
@@ -106,10 +106,11 @@ class ObjectStore:
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from error
 
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object below a prefix, in key order."""
+    def list(self, prefix: str, *, page_size: int = 1_000) -> Iterator[StoredObject]:
+        """Every object below a prefix, in key order; a page is fetched when its first object is wanted."""
+        listing = self._client.get_paginator("list_objects_v2")
         try:
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+            for page in listing.paginate(Bucket=self.bucket, Prefix=prefix, PaginationConfig={"PageSize": page_size}):
                 for entry in page.get("Contents", []):
                     yield StoredObject(entry["Key"], entry["Size"])
         except (ClientError, BotoCoreError) as error:

@@ -99,7 +99,7 @@ def _confined(tenant: str | None) -> ColumnElement[bool]:
 def _private_texts(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
     found: dict[str, dict[str, str]] = defaultdict(dict)
     query = select(private.c.event_id, private.c.field, private.c.value).where(private.c.event_id.in_(event_ids))
-    for event_id, name, value in conn.execute(query).tuples():
+    for event_id, name, value in conn.execute(query):
         found[event_id][name] = value
     return found
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select, text
 
-from policy.errors import BrokenLedger, LedgerBehind
+from policy.errors import BrokenLedger, LedgerBehind, UnknownKey
 from policy.ledger.merkle import Node, Tree, tail_lengths
 from policy.ledger.notes import Checkpoint, NoteSigner, Vkey, open_checkpoint, sign_checkpoint
 from policy.ledger.tables import checkpoints, entries, nodes, pending, sequence
@@ -62,10 +62,12 @@ def seal(conn: Connection, signer: NoteSigner, vkeys: Sequence[Vkey], *, limit: 
     the same indices. Raises BrokenLedger, signing nothing, if what is stored of the tree does not add up
     to the last signed head, and UnknownKey if a stranger signed that.
     """
+    if signer.vkey not in vkeys:
+        raise UnknownKey(f"nobody was told to trust the sealer's own key. Remedy: add {signer.vkey} to the public keys")
     if not conn.execute(select(func.pg_try_advisory_xact_lock(_LOCK))).scalar_one():
         return None
     tree = _resume(conn, vkeys)
-    rows = sorted(conn.execute(_TAKE, {"limit": limit, "size": tree.size}).tuples())
+    rows = sorted(conn.execute(_TAKE, {"limit": limit, "size": tree.size}))
     if not rows:
         return None
     completed = [node for _, leaf in rows for node in tree.add(leaf)]
@@ -107,9 +109,9 @@ def must_hold(conn: Connection, known: Checkpoint) -> None:
 
 def lag_seconds(conn: Connection) -> float:
     """Age of the oldest entry not sealed yet, 0.0 if all are: the tampering window as it is now."""
-    oldest = select(func.min(pending.c.entry_id)).scalar_subquery()
-    age = select(func.extract("epoch", func.clock_timestamp() - entries.c.recorded_at)).where(entries.c.id == oldest)
-    return float(conn.execute(age).scalar_one_or_none() or 0.0)
+    age = select(func.extract("epoch", func.clock_timestamp() - entries.c.recorded_at))
+    oldest = age.join_from(pending, entries, entries.c.id == pending.c.entry_id).order_by(pending.c.entry_id).limit(1)
+    return float(conn.execute(oldest).scalar_one_or_none() or 0.0)
 
 
 def _resume(conn: Connection, vkeys: Sequence[Vkey]) -> Tree:

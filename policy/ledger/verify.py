@@ -22,10 +22,10 @@ from policy.ledger.notes import Vkey, open_checkpoint
 from policy.ledger.report import Findings, Flaw, Problem, Report
 from policy.ledger.seal import lag_seconds
 from policy.ledger.tables import checkpoints
-from policy.ledger.walk import Walk, stream_leaves
+from policy.ledger.walk import CHUNK, STREAM, Walk, stream_leaves
 
 Progress = Callable[[int, int], None]  # leaves looked at, leaves the last checkpoint covers
-_CHUNK = 1_000
+_ANCHORS = 1_000  # compared at a time: one page of a listing
 
 # One snapshot, however long it takes, so that entries sealed meanwhile are no false alarm.
 _SNAPSHOT = (
@@ -110,7 +110,7 @@ def verify(
 def _check_unsealed(conn: Connection, findings: Findings) -> int:
     """Entries outside the tree: how many; each must wait for the sealer and agree with its own bytes."""
     count = 0
-    for rows in conn.execute(_UNSEALED, execution_options={"stream_results": True, "yield_per": _CHUNK}).partitions():
+    for rows in conn.execute(_UNSEALED, execution_options=STREAM).partitions(CHUNK):
         waiting = [(row[0], Stored(*row[1:])) for row in map(tuple, rows)]
         secrets = _secrets(conn, [stored.event_id for _, stored in waiting])
         count += len(waiting)
@@ -124,13 +124,13 @@ def _check_unsealed(conn: Connection, findings: Findings) -> int:
 
 def _leftovers(conn: Connection) -> Iterator[Problem]:
     """Rows that point at nothing."""
-    for (entry_id,) in conn.execute(_PENDING_ORPHANS).tuples():
+    for (entry_id,) in conn.execute(_PENDING_ORPHANS):
         gone = f"entry {entry_id} waits for the sealer, but it was deleted before it was sealed"
         yield Problem(Flaw.PENDING_ORPHANED, gone, entry_id=entry_id)
-    for entry_id, index, event_id in conn.execute(_PENDING_SEALED).tuples():
+    for entry_id, index, event_id in conn.execute(_PENDING_SEALED):
         twice = f"event {event_id} (leaf {index}, entry {entry_id}) waits for the sealer although it is sealed"
         yield Problem(Flaw.PENDING_SEALED, twice, index, entry_id, event_id)
-    for event_id, name in conn.execute(_SECRET_ORPHANS).tuples():
+    for event_id, name in conn.execute(_SECRET_ORPHANS):
         orphan = f"private text {name} belongs to event {event_id}, which is not there"
         yield Problem(Flaw.PRIVATE_UNCLAIMED, orphan, event_id=event_id)
 
@@ -156,7 +156,7 @@ def _contradictions(
     for chunk in _chunks(anchor):
         sizes = [anchored.size for anchored in chunk]
         known = select(checkpoints.c.size, checkpoints.c.root).where(checkpoints.c.size.in_(sizes))
-        roots: dict[int, bytes] = dict(conn.execute(known).tuples().all())
+        roots: dict[int, bytes] = dict(conn.execute(known).all())
         for anchored in chunk:
             # beyond the snapshot: named above, or sealed since it was taken
             if anchored.size <= size and roots.get(anchored.size) != anchored.root:
@@ -173,13 +173,13 @@ def _contradiction(anchored: Anchored, root: bytes | None) -> Problem:
 
 def _chunks(anchor: Iterable[Anchored]) -> Iterator[list[Anchored]]:
     listing = iter(anchor)
-    while chunk := list(islice(listing, _CHUNK)):
+    while chunk := list(islice(listing, _ANCHORS)):
         yield chunk
 
 
 def _secrets(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, Mapping[str, Secret]]:
     """Private text by event and field."""
     found: dict[str, dict[str, Secret]] = defaultdict(dict)
-    for event_id, name, salt, value in conn.execute(_SECRETS, {"event_ids": list(event_ids)}).tuples():
+    for event_id, name, salt, value in conn.execute(_SECRETS, {"event_ids": list(event_ids)}):
         found[event_id][name] = Secret(salt, value)
     return found

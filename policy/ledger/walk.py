@@ -21,7 +21,8 @@ from policy.ledger.notes import Checkpoint, Vkey, open_checkpoint
 from policy.ledger.report import Findings, Flaw, Problem
 from policy.ledger.tables import checkpoints, entries, nodes, sequence
 
-_STREAM = {"stream_results": True, "yield_per": 2_000}
+CHUNK = 2_000  # rows in memory
+STREAM = {"stream_results": True, "max_row_buffer": CHUNK}  # a server-side cursor
 _NAMED_IN_A_RANGE = 10  # suspects listed by name when only a range is known to be wrong
 
 _LEAVES = text(
@@ -73,7 +74,7 @@ class Walk:
         self.checkpoints = 0
         self.last_head: Head | None = None  # the last one whose root was met
         self._findings = findings
-        self._nodes = {(level, index): hashed for level, index, hashed in conn.execute(select(nodes)).tuples()}
+        self._nodes = {(level, index): hashed for level, index, hashed in conn.execute(select(nodes))}
         self._conn, self._vkeys = conn, vkeys
         self._heads = self._stream_heads()
         self._head = next(self._heads, None)
@@ -159,8 +160,9 @@ class Walk:
         """Some leaf of the range was changed together with its copy; later roots cannot be met either."""
         part = self._range
         for leaf in part.moved:
-            said = f"entry {leaf.entry_id} comes after a later one although both were sealed together"
-            self._add(Flaw.LEAVES_REORDERED, f"leaf {leaf.index} was moved: {said}", leaf.index, leaf)
+            said = f"leaf {leaf.index} was moved: event {leaf.event_id} (entry {leaf.entry_id}) comes after a later one"
+            problem = Problem(Flaw.LEAVES_REORDERED, said, leaf.index, leaf.entry_id, leaf.event_id)
+            self._findings.add(problem)
         self._accuse(Flaw.ENTRY_EDITED)
         self._add(
             Flaw.ROOT_MISMATCH,
@@ -203,7 +205,7 @@ class Walk:
 
     def _stream_heads(self) -> Iterator[Head]:
         """Checkpoints by size, those with a sound note; a forged one is named and proves nothing."""
-        rows = self._conn.execute(select(checkpoints).order_by(checkpoints.c.size), execution_options=_STREAM)
+        rows = self._conn.execute(select(checkpoints).order_by(checkpoints.c.size), execution_options=STREAM)
         for row in rows:
             self.checkpoints += 1
             try:
@@ -232,16 +234,13 @@ class Walk:
         more = self.next - begin - len(names)
         return ", ".join(names) + (f" and {more} more" if more else "")
 
-    def _add(self, flaw: Flaw, message: str, index: int, leaf: Leaf | None = None) -> None:
-        if leaf is None:
-            self._findings.add(Problem(flaw, message, index))
-        else:
-            self._findings.add(Problem(flaw, message, index, leaf.entry_id, leaf.event_id))
+    def _add(self, flaw: Flaw, message: str, index: int) -> None:
+        self._findings.add(Problem(flaw, message, index))
 
 
 def stream_leaves(conn: Connection) -> Iterator[Sequence[Leaf]]:
     """Every leaf in order, a few thousand at a time."""
-    for rows in conn.execute(_LEAVES, execution_options=_STREAM).partitions():
+    for rows in conn.execute(_LEAVES, execution_options=STREAM).partitions(CHUNK):
         yield [_leaf(*row) for row in rows]
 
 
