@@ -21,6 +21,7 @@ class Blank:
 
 
 def _share_of_middle_colour(image: np.ndarray) -> float:
-    small = cv2.resize(image, (SIDE_PIXELS, SIDE_PIXELS), interpolation=cv2.INTER_AREA).reshape(-1, 3)
-    away = np.abs(small.astype(np.int16) - np.median(small, axis=0))
-    return float((away <= TOLERANCE_LEVELS).all(axis=1).mean())
+    small = cv2.resize(image, (SIDE_PIXELS, SIDE_PIXELS), interpolation=cv2.INTER_AREA)
+    middle = np.median(small, axis=(0, 1))
+    near = cv2.inRange(small, tuple(middle - TOLERANCE_LEVELS), tuple(middle + TOLERANCE_LEVELS))
+    return cv2.countNonZero(near) / SIDE_PIXELS**2

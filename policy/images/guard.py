@@ -25,7 +25,7 @@ class Guard:
         self._lock = threading.Lock()
 
     def scores(self, images: np.ndarray) -> np.ndarray:
-        """float32 [N, classes]; rows with NaN or with values outside [0, 1] are all NaN.
+        """float64 [N, classes]; rows with NaN or with values outside [0, 1] are all NaN.
 
         Raises PolicyUnavailable for everything else that went wrong.
         """
@@ -53,7 +53,7 @@ class Guard:
         scores = np.asarray(answered)
         if scores.shape != wanted or scores.dtype.kind != "f":
             raise PolicyUnavailable(f"answered {scores.dtype} {list(scores.shape)} instead of float {list(wanted)}")
-        checked = scores.astype(np.float32)
+        checked = scores.astype(np.float64)
         wrong = ~(np.isfinite(checked) & (checked >= 0) & (checked <= 1 + 1e-4)).all(axis=1)
         checked[wrong] = np.nan
         return np.minimum(checked, 1)

@@ -70,13 +70,13 @@ class Nsfw:
         return cls(card, weights, threads=threads)
 
     def scores(self, images: np.ndarray) -> np.ndarray:
-        pixels = np.stack([self._fitted(image) for image in images])
+        pixels = np.stack([self.fitted(image) for image in images])
         runs = range(0, len(pixels), MOST_AT_ONCE)
         return np.concatenate(
             [self._session.run(None, {"pixels": pixels[start : start + MOST_AT_ONCE]})[0] for start in runs]
         )
 
-    def _fitted(self, image: np.ndarray) -> np.ndarray:
+    def fitted(self, image: np.ndarray) -> np.ndarray:
         """The whole picture, squeezed into the model's square.
 
         Down as nsfwjs does it, without smoothing. Up by whole pixels, as the model's training did:

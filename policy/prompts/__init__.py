@@ -1,1 +1,1 @@
-"""Screening of prompts: confusables -> normalise (the copies that are read) -> matcher (terms) -> screen (the verdict)."""
+"""Screening of prompts: normalise makes the copies to read, matcher finds terms in them, screen gives the verdict."""

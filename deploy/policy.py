@@ -1,0 +1,120 @@
+"""`presswork policy`: what the rules say of a prompt or a picture, without making or storing anything."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from policy.errors import PolicyError
+from policy.prompts.screen import screen_prompt
+from policy.rules import PromptField, Rules
+from policy.verdict import Decision, Verdict
+from workers.settings import Settings
+
+_RULES = click.option(
+    "--rules",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="PRESSWORK_POLICY_RULES",
+    default=Settings.model_fields["policy_rules"].default,
+    help="The rule set.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a verdict, as the ledger keeps it.")
+
+
+@click.group()
+def policy() -> None:
+    """Rule sets, and what they say of a prompt or a picture."""
+
+
+@policy.command()
+@click.argument("text")
+@click.option("--tenant", default="", help="Apply this tenant's exceptions.")
+@click.option("--negative", is_flag=True, help="TEXT is a negative prompt: what is kept out of the picture.")
+@_JSON
+@_RULES
+def check(text: str, tenant: str, negative: bool, as_json: bool, path: Path) -> None:
+    """What the rules say of the prompt TEXT; - reads it from standard input. Exit 1 unless it is allowed."""
+    wanted = sys.stdin.read() if text == "-" else text
+    field = PromptField.NEGATIVE_PROMPT if negative else PromptField.PROMPT
+    verdict = screen_prompt(_loaded(path), wanted, tenant=tenant, field=field)
+    click.echo(_told("prompt", verdict, as_json=as_json))
+    sys.exit(0 if verdict.allowed else 1)
+
+
+@policy.command("check-image")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_JSON
+@_RULES
+def check_image(files: tuple[Path, ...], as_json: bool, path: Path) -> None:
+    """What the classifiers and the rules say of picture FILES. Exit 1 unless all are allowed."""
+    import numpy as np  # noqa: PLC0415 - the other commands need no pixels
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
+
+    from policy.images.screen import ImageScreen  # noqa: PLC0415 - loads onnxruntime
+
+    try:
+        screen = ImageScreen.load(_loaded(path))
+    except PolicyError as error:
+        raise click.ClickException(str(error)) from error
+    allowed = True
+    for file in files:
+        try:
+            with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as picture:
+                pixels = np.asarray(picture.convert("RGB"))
+        except (UnidentifiedImageError, Image.DecompressionBombError, OSError) as error:
+            raise click.ClickException(f"{file}: no PNG, JPEG or WebP picture that can be read: {error}") from error
+        (verdict,) = screen.screen(pixels[None])
+        click.echo(_told(str(file), verdict, as_json=as_json))
+        allowed &= verdict.allowed
+    sys.exit(0 if allowed else 1)
+
+
+@policy.command()
+@_RULES
+def show(path: Path) -> None:
+    """The rule set: version, categories, rules, thresholds, exceptions. Also tells whether a file is sound."""
+    rules = _loaded(path)
+    console = Console()
+    console.print(f"{rules.name}\n{rules.version}\n", highlight=False)
+    categories = Table("category", "is", box=None)
+    for name, description in rules.categories.items():
+        categories.add_row(name, description)
+    prompts = Table("prompt rule", "decides", "reads", "languages", "terms", box=None)
+    for rule in rules.prompt_rules:
+        languages = dict.fromkeys(term.language for term in rule.terms)
+        phrases = sum(len(term.phrases) for term in rule.terms)
+        prompts.add_row(rule.id, rule.decision, ", ".join(sorted(rule.fields)), ", ".join(languages), f"{phrases:,}")
+    images = Table("image rule", "classifier", "scores", "hold from", "refuse from", box=None)
+    for image in rules.image_rules:
+        bounds = ["-" if bound is None else f"{bound:g}" for bound in (image.hold, image.refuse)]
+        images.add_row(image.id, image.classifier, " + ".join(image.scores), *bounds)
+    exceptions = Table("tenant", "may break", "with", box=None)
+    for (tenant, id_), terms in rules.exceptions.items():
+        exceptions.add_row(tenant, id_, ", ".join(sorted(terms)) if terms else "any of its terms")
+    for table in (categories, prompts, images, exceptions):
+        if table.row_count:
+            console.print(table, "")
+
+
+def _loaded(path: Path) -> Rules:
+    try:
+        return Rules.load(path)
+    except PolicyError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _told(what: str, verdict: Verdict, *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps({"of": what, **verdict.to_json()})
+    lines = [f"{what}: {verdict.decision}"]
+    lines += [f"  {finding.decision:<7} {finding.rule}: {finding.detail}" for finding in verdict.findings]
+    lines += [f"  {name} {score:.3f}" for name, score in sorted(verdict.scores.items())]
+    if verdict.decision is Decision.HOLD:
+        lines.append("  a person looks at it before it is released")
+    return "\n".join(lines)

@@ -1,0 +1,70 @@
+"""`presswork policy`: what people see of the rules on a terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from deploy.policy import policy
+from policy.rules import Rules
+from policy.verdict import Verdict
+from tests.rule_files import DEFAULT_RULES, written
+
+STARTER = Path(__file__).parent / "nsfw_reference" / "starter.png"
+
+
+def _run(*words: str, typed: str = "") -> Result:
+    return CliRunner().invoke(policy, words, input=typed, env={"PRESSWORK_POLICY_RULES": str(DEFAULT_RULES)})
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "exit_code", "said"),
+    [
+        (("check", "a red car"), "", 0, "prompt: allow"),
+        (("check", "a nude woman"), "", 1, "hold    sexual/nudity"),
+        (("check", "hardcore porn"), "", 1, "refuse  sexual/explicit"),
+        (("check", "-"), "a nude woman", 1, "prompt: hold"),
+        (("check", "--negative", "nsfw, blurry"), "", 0, "prompt: allow"),
+    ],
+)
+def test_a_prompt_can_be_checked(words: tuple[str, ...], typed: str, exit_code: int, said: str) -> None:
+    result = _run(*words, typed=typed)
+    assert result.exit_code == exit_code
+    assert said in result.output
+
+
+def test_a_verdict_can_be_had_as_the_ledger_keeps_it() -> None:
+    result = _run("check", "--json", "a nude woman")
+    verdict = Verdict.from_json(json.loads(result.output))
+    assert verdict.policy_version == Rules.load(DEFAULT_RULES).version
+    assert [finding.rule for finding in verdict.findings] == ["sexual/nudity"]
+
+
+def test_pictures_can_be_checked(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "black.png")
+    assert _run("check-image", str(STARTER)).exit_code == 0
+    result = _run("check-image", str(STARTER), str(tmp_path / "black.png"))
+    assert result.exit_code == 1
+    assert "starter.png: allow" in result.output
+    assert "broken/blank" in result.output
+
+
+def test_what_is_no_picture_is_named() -> None:
+    result = _run("check-image", __file__)
+    assert result.exit_code == 1
+    assert "test_policy_command.py: no PNG, JPEG or WebP picture" in result.output
+
+
+def test_the_rules_can_be_read_and_a_broken_file_names_its_mistake(tmp_path: Path) -> None:
+    result = _run("show")
+    assert result.exit_code == 0
+    assert Rules.load(DEFAULT_RULES).version in result.output
+    assert "minors/sexualised" in result.output
+    broken = _run("show", "--rules", str(written(tmp_path, colour=1)))
+    assert broken.exit_code == 1
+    assert "line 25: colour: no such key here" in broken.output
