@@ -46,7 +46,7 @@ class Settings(BaseSettings):
 
     # What may be made.
     models_dir: Path = Field(_HOUSE / "models", description="folder of model folders, each with its card.yaml")
-    policy_rules: Path = Field(_HOUSE / "policy" / "rules" / "default.yaml", description="the rule set")
+    policy_rules: Path = Field(_HOUSE / "policy" / "rulesets" / "default.yaml", description="the rule set")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     torch_threads: int = Field(0, ge=0, description="intra-op threads of torch; 0 leaves its default")
 
