@@ -51,6 +51,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     PolicyError: Answer("policy_unavailable", "Nothing was stored. Try again later.", 30),
     PoolTimeout: Answer("busy", "Try again in a moment.", 1),
 }
+_BODY_UNREAD = frozenset({401, 403, 404, 405, 408, 413, 415})  # answered before the body is read to its end
 _ROUTERS = (requests, campaigns, items, assets, models, keys, operations)
 
 
@@ -90,7 +91,13 @@ async def _answer(request: Request, error: Exception) -> Response:
         log.warning("request_failed", code=problem.code, error=str(error), exc_info=None if known else error)
     response = problem.response(request_id)
     response.headers["X-Request-ID"] = request_id
+    if problem.status in _BODY_UNREAD and _announces_body(request):
+        response.headers["Connection"] = "close"  # or the server would read on what nobody wants
     return response
+
+
+def _announces_body(request: Request) -> bool:
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
 
 
 def problem_for(error: Exception, request: Request) -> Problem:

@@ -170,8 +170,7 @@ async def _limited(request: Request, most: int, seconds: float) -> AsyncGenerato
             async with asyncio.timeout_at(deadline):
                 chunk = await anext(chunks, None)
         except TimeoutError as error:
-            detail = f"The body must arrive within {seconds:g} seconds."
-            raise Problem("body_too_slow", detail, headers={"Connection": "close"}) from error
+            raise Problem("body_too_slow", f"The body must arrive within {seconds:g} seconds.") from error
         except ClientDisconnect as error:
             raise Problem("bad_request", "The connection was closed before the body had arrived.") from error
         if chunk is None:
@@ -183,5 +182,4 @@ async def _limited(request: Request, most: int, seconds: float) -> AsyncGenerato
 
 
 def _too_large(most: int) -> Problem:
-    # Closing is what stops the rest of the body: nobody is going to read it.
-    return Problem("body_too_large", f"The body is larger than {most:,} bytes.", headers={"Connection": "close"})
+    return Problem("body_too_large", f"The body is larger than {most:,} bytes.")
