@@ -111,6 +111,7 @@ def test_the_shipped_model_draws_what_it_is_asked_for() -> None:
     items = [ClaimedItem(str(n), "r", "t", str(n), 0, prompt, "", n) for n, prompt in enumerate(prompts)]
     sampled = DiffusersSampler(registry, "cpu", 1).sample(Claim("b", "gpu", 1, recipe, tuple(items)), Watch())
     assert (sampled.images.dtype, sampled.images.shape, sampled.faults) == (np.uint8, (2, 128, 128, 3), {})
+    assert sampled.images.flags.c_contiguous  # what draws on it later takes no other layout
     strawberry, cactus = sampled.images.astype(int)
     assert strawberry[:8, :8].min() > 220  # a white corner
     assert cactus[:8, :8, :2].max() < 90  # a navy corner

@@ -45,7 +45,11 @@ def serve_gpu(settings: Settings) -> None:
     from workers.sampling.registry import Registry  # noqa: PLC0415
     from workers.sampling.sampler import DiffusersSampler  # noqa: PLC0415
 
-    sampler = DiffusersSampler(Registry.load(settings.models_dir), settings.device, settings.torch_threads)
+    registry = Registry.load(settings.models_dir)
+    sampler = DiffusersSampler(registry, settings.device, settings.torch_threads)
+    for card in map(registry.get, registry.names()):
+        if card.queue in settings.queue_names:
+            sampler.preload(card.name)  # a worker whose models are missing or changed does not start
     serve_executor(settings, make_executor(settings, sampler))
 
 

@@ -64,7 +64,7 @@ class DiffusersSampler:
         self._pipelines.get(self._registry.get(name))
 
     def sample(self, held: Claim, watch: Watch) -> Sampled:
-        """Pixels for a claim, uint8 [N, H, W, 3], in item order. Hold the GPU lock.
+        """Pixels for a claim, uint8 [N, H, W, 3] and contiguous, in item order. Hold the GPU lock.
 
         Same claim, same versions, same device -> same pixels. An item that cannot be drawn is in
         `faults` and costs its neighbours nothing. Raises what the watch raises, ModelMissing,
@@ -190,7 +190,7 @@ def _draw(wish: _Wish) -> _Drawn:
         ).images
         healthy = healthy.to(images.device) & _finite(images)
         black = images.flatten(1).amax(1) == 0
-        pixels = (images.float() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        pixels = (images.float() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
     faults = [
         NOT_FINITE if not h else BLACK if b else None for h, b in zip(healthy.tolist(), black.tolist(), strict=True)
     ]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from workers.jobs.types import Claim, Place
 
-Pixels = npt.NDArray[np.uint8]  # [N, H, W, 3], RGB
+Pixels = npt.NDArray[np.uint8]  # [N, H, W, 3], RGB, contiguous
 
 # Faults, stable codes. A fault is an item without an image; its neighbours have theirs.
 CANCELLED = "cancelled"  # its tenant no longer wants it
