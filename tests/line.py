@@ -15,19 +15,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Engine, Row, event, select, text
+from sqlalchemy import Connection, Engine, Row, event, func, select, text
 
 from policy.ledger.tables import entries
 from policy.verdict import Decision, Finding, Stage, Verdict
 from workers.jobs import keys
 from workers.jobs.claim import claim
 from workers.jobs.dispatch import dispatch
-from workers.jobs.submit import submit
+from workers.jobs.submit import WAKE_CHANNEL, submit
 from workers.jobs.tables import batches, items
 from workers.jobs.types import Claim, ClaimedItem, NewItem, NewRequest, Place, Released, StoredRendition, new_id
 from workers.sampling.recipes import Recipe
 from workers.sampling.types import CANCELLED, Sampled, Watch
-from workers.states import Priority
+from workers.states import ItemState, Priority
 
 if TYPE_CHECKING:
     from tests.conftest import Database
@@ -38,8 +38,8 @@ KEY_ID = new_id()
 RECIPE = Recipe(
     model="starter",
     model_revision="sha256:" + "1" * 64,
-    width=256,
-    height=256,
+    width=128,
+    height=128,
     num_inference_steps=4,
     scheduler="DDIMScheduler",
     guidance_scale=1.0,
@@ -129,6 +129,22 @@ class Line:
         with self.database.engine("superuser", isolation_level="AUTOCOMMIT").connect() as conn:
             conn.execute(text(mine), {"name": self.database.name, "role": role})
 
+    def is_listened_to(self) -> bool:
+        """Whether somebody waits for a NOTIFY in this database."""
+        waits = (
+            "select count(*) from pg_stat_activity where datname = :name and query like 'LISTEN%' and state = 'idle'"
+        )
+        with self.database.engine("superuser", isolation_level="AUTOCOMMIT").connect() as conn:
+            return conn.execute(text(waits), {"name": self.database.name}).scalar_one() > 0
+
+    def wake(self) -> None:
+        with self.owner.begin() as conn:
+            conn.execute(select(func.pg_notify(WAKE_CHANNEL, "")))
+
+    def pending(self) -> list[str]:
+        with self.auditor.connect() as conn:
+            return list(conn.scalars(select(items.c.id).where(items.c.state == ItemState.PENDING)))
+
     def states(self) -> Counter[str]:
         with self.auditor.connect() as conn:
             return Counter(conn.scalars(select(items.c.state)))
@@ -208,7 +224,7 @@ def released(held: Claim, item: ClaimedItem, *, verdict: Verdict = ALLOW) -> Rel
         place=Place(batch_size=len(held.items), batch_position=held.items.index(item), device="cpu"),
         verdict=verdict,
         marks={"watermark": {"bit_errors": 0}},
-        renditions=(StoredRendition("original", key, "image/png", 256, 256, 1234, "a" * 64),),
+        renditions=(StoredRendition("original", key, "image/png", 128, 128, 1234, "a" * 64),),
     )
 
 
@@ -249,22 +265,24 @@ class FakeSampler:
     """Draws gradients at once instead of diffusing; looks at the lease between `steps` as the real one does."""
 
     steps: int = 2
+    between: Callable[[Claim, Watch, int], object] | None = None  # called before every look at the lease
     faults: dict[str, str] = field(default_factory=dict)  # custom_id -> code
-    between: Callable[[Claim, int], object] | None = None  # called with the claim before every look at the lease
+    pictures: dict[str, np.ndarray] = field(default_factory=dict)  # custom_id -> what comes out instead
     claims: list[Claim] = field(default_factory=list)
 
     def sample(self, held: Claim, watch: Watch) -> Sampled:
         self.claims.append(held)
         for step in range(self.steps):
             if self.between is not None:
-                self.between(held, step)
+                self.between(held, watch, step)
             watch.check()
         faults = {item.id: self.faults[item.custom_id] for item in held.items if item.custom_id in self.faults}
         faults |= {item.id: CANCELLED for item in held.items if item.id in watch.cancelled}
-        shape = (held.recipe.height, held.recipe.width)
-        images = np.stack(
-            [np.zeros((*shape, 3), np.uint8) if item.id in faults else draw(item.seed, *shape) for item in held.items]
-        )
+        height, width = held.recipe.height, held.recipe.width
+        images = np.zeros((len(held.items), height, width, 3), np.uint8)
+        for n, item in enumerate(held.items):
+            if item.id not in faults:
+                images[n] = self.pictures.get(item.custom_id, draw(item.seed, height, width))
         places = tuple(Place(len(held.items), n, "fake") for n in range(len(held.items)))
         return Sampled(images, faults, places, 0.0)
 

@@ -85,8 +85,8 @@ def test_a_released_item_has_an_asset_whose_provenance_is_what_the_ledger_says(l
             "name": "original",
             "key": rendition.key,
             "media_type": "image/png",
-            "width": 256,
-            "height": 256,
+            "width": 128,
+            "height": 128,
             "bytes": 1234,
             "sha256": "a" * 64,
         }

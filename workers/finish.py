@@ -26,6 +26,7 @@ from policy.rules import Rules
 from policy.verdict import Decision, Finding, Stage, Verdict, merge
 from workers import metrics
 from workers.crash import Probe
+from workers.errors import DigestMismatch
 from workers.jobs.types import (
     Claim,
     ClaimedItem,
@@ -123,15 +124,15 @@ class Finisher:
         try:
             with metrics.FINISHING_SECONDS.labels("mark").time():
                 marked = self.marker.mark(image, stamp)
+            if verdict.decision is Decision.HOLD:
+                return self._quarantine(held, item, marked.data, verdict)
+            rendition = self._release(held, item, marked)
         except SigningUnavailable:
             raise
-        except MarkError as error:
+        except (MarkError, DigestMismatch) as error:  # these bytes must not leave; the rest of the batch may
             metrics.MARK_FAILURES.labels(type(error).__name__).inc()
             finding = Finding(Decision.HOLD, Stage.MARK, "marks", type(error).__name__, detail=str(error))
             return self._quarantine(held, item, _png(image), merge([verdict, Verdict(self.rules.version, (finding,))]))
-        if verdict.decision is Decision.HOLD:
-            return self._quarantine(held, item, marked.data, verdict)
-        rendition = self._release(held, item, marked)
         return Released(item, stamp.asset_id, stamp.watermark_id, place, verdict, marked.evidence, (rendition,))
 
     def _stamp(self, held: Claim) -> Stamp:

@@ -1,4 +1,4 @@
-"""Looks for what fell by the wayside: overdue leases, lost messages, leftovers of dead attempts.
+"""Looks for what fell by the wayside: overdue leases and lost messages.
 
 Everything it does is a conditional change in one transaction, followed by sends that may be lost too:
 killed anywhere, the next look finds the same work.
