@@ -15,11 +15,11 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
-from api.complaints import _REMEDIES
 from api.problems import CATALOGUE
 from deploy.configuration import table
 from tests.house import HOUSE, files, modules, nodes, text
 from workers import metrics
+from workers.settings import Settings
 
 PAGES = [path for path in files() if path.endswith(".md")]
 DASHBOARD = "deploy/grafana/presswork.json"
@@ -85,6 +85,14 @@ def test_the_readme_has_the_configuration_table_that_the_settings_make() -> None
     assert table() in text("README.md"), "run `python -m deploy.configuration` and paste what it prints"
 
 
+def test_the_limits_in_the_readme_are_those_of_the_settings() -> None:
+    rows = _cells("README.md", "Limits")
+    assert len(rows) >= 8
+    for _, cell, name in rows:
+        value = Settings.model_fields[name.strip("`").removeprefix("PRESSWORK_").lower()].default
+        assert re.match(rf"({value:,}|{value // 2**20} MiB|{value // 60} minutes)\b", cell), name
+
+
 def test_the_readme_shows_twelve_invariants_each_with_its_test() -> None:
     section = text("README.md").partition("\n## Invariants\n")[2].partition("\n## ")[0]
     numbered = re.findall(r"^(\d+)\. (.*(?:\n   .*)*)", section, re.MULTILINE)
@@ -106,6 +114,8 @@ def test_every_command_in_the_prose_exists() -> None:
 
 def _is_known(words: list[str]) -> bool:
     match words:
+        case ["./run", "presswork", *rest]:
+            return _resolves(rest)
         case ["./run", verb, *_]:
             return re.search(rf"^\s*{verb}\)|\b{verb}\b.*\)", text("run"), re.MULTILINE) is not None
         case ["presswork", *rest]:
@@ -212,12 +222,16 @@ def test_the_api_page_lists_every_problem_code() -> None:
 
 
 def test_the_api_page_lists_every_complaint_code() -> None:
-    written = {
+    written = [
         call.args[place] for path in modules("api") for call, place in _complaining(path) if len(call.args) > place
-    }
-    codes = {node.value for node in written if isinstance(node, ast.Constant)} | {
-        code for code, _ in _REMEDIES.values()
-    }
+    ]
+    table = [
+        value.elts[0]
+        for d in nodes("api/complaints.py", ast.Dict)
+        for value in d.values
+        if isinstance(value, ast.Tuple)
+    ]
+    codes = {node.value for node in (*written, *table) if isinstance(node, ast.Constant)}
     listed = {code for row in _cells("docs/api.md", "Complaints") for code in re.findall(r"`(\w+)`", row[0])}
     assert listed == codes
 

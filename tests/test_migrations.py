@@ -1,4 +1,4 @@
-"""The migrated database against the tables that the code believes in, and the walls around it."""
+"""The migrated database against the tables that the code believes in, and the rights that the docs promise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from tests.conftest import Database
 from workers.jobs.tables import metadata as job_metadata
 
 HOUSE = Path(__file__).parent.parent
-WALLED = {"requests", "items", "assets", "renditions", "holds", "idempotency_keys"}
 
 
 @pytest.mark.parametrize(("schema", "metadata"), [(None, job_metadata), ("audit", ledger_metadata)])
@@ -116,34 +115,6 @@ def _documented() -> set[tuple[str, str, str]]:
         for role, cell in zip(roles, cells.split("|"), strict=True)
         for right in re.findall(r"[A-Z]+(?: \([^)]*\))?", cell)
     }
-
-
-def test_every_table_of_tenants_rows_is_walled(database: Database) -> None:
-    with database.engine("owner").connect() as conn:
-        walled = conn.scalars(
-            text("select relname from pg_class where relrowsecurity and relforcerowsecurity order by relname")
-        )
-        assert set(walled) == WALLED
-    held_by_a_tenant = {table.name for table in job_metadata.sorted_tables if "tenant" in table.columns}
-    assert held_by_a_tenant - WALLED == {"api_keys"}  # looked up before the tenant is known
-
-
-def test_a_transaction_that_names_no_tenant_sees_nothing(database: Database) -> None:
-    with database.engine("superuser").begin() as conn:
-        conn.execute(text("insert into tenants (id, name, weight) values ('acme', 'Acme', 1)"))
-        conn.execute(
-            text(
-                "insert into idempotency_keys (tenant, key, fingerprint, status, body) "
-                "values ('acme', 'k', sha256('x'), 201, '{}')"
-            )
-        )
-    count = text("select count(*) from idempotency_keys")
-    with database.engine("api").begin() as conn:
-        assert conn.scalar(count) == 0
-        conn.execute(text("select set_config('presswork.tenant', 'acme', true)"))
-        assert conn.scalar(count) == 1
-        conn.execute(text("select set_config('presswork.tenant', 'other', true)"))
-        assert conn.scalar(count) == 0
 
 
 @pytest.mark.parametrize("role", ["api", "worker", "sealer", "auditor"])
