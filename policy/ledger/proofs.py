@@ -74,6 +74,14 @@ def prove(conn: Connection, event_id: str, *, size: int | None = None) -> Inclus
     return InclusionProof(index, tuple(inclusion_path(index, head.size, _Stored(conn).node_at)), head.note)
 
 
+def body_of(conn: Connection, event_id: str) -> bytes:
+    """The exact bytes of an event, which a proof proves. Raises LedgerError for an unknown one."""
+    body = conn.execute(select(entries.c.body).where(entries.c.event_id == event_id)).scalar_one_or_none()
+    if body is None:
+        raise LedgerError(f"no event {event_id}")
+    return bytes(body)
+
+
 def prove_consistency(conn: Connection, old: int, new: int) -> tuple[bytes, ...]:
     """The path from the tree of `old` leaves to that of `new`; `merkle.consistency_holds` checks it.
 

@@ -1,0 +1,231 @@
+"""`presswork audit`: is the ledger as it was signed, and what does it say of a thing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from deploy.commands.options import data_option
+from policy.ledger import proofs, seal
+from policy.ledger.keys import load_vkeys
+from policy.ledger.notes import Vkey
+from policy.ledger.read import PAGE, Recorded, events_about
+from policy.ledger.report import Report
+from policy.ledger.verify import verify as verify_ledger
+from workers.anchor import StoreAnchor
+from workers.database import make_engine
+from workers.errors import WorkerError
+from workers.settings import Settings
+from workers.store import ObjectStore
+
+_DATABASE_URL = "PRESSWORK_DATABASE_URL"
+_LONG = 20_000  # leaves; a bar for less would only flicker
+
+
+class _CannotTell(click.ClickException):
+    """Neither intact nor tampered with: the ledger, its keys or its anchor could not be read."""
+
+    exit_code = 2
+
+
+@click.group()
+def audit() -> None:
+    """Verify the ledger, read it, prove what it says.
+
+    Works on the embedded stack of --data, or, where PRESSWORK_DATABASE_URL is set and --data is not,
+    on the installation that the environment describes. The auditor's login is enough for everything.
+    """
+
+
+@audit.command()
+@data_option
+@click.option("--no-anchor", is_flag=True, help="Leave the object store out; what was cut off the end goes unseen.")
+@click.option("--json", "as_json", is_flag=True, help="The report as one JSON object.")
+def verify(data: Path, no_anchor: bool, as_json: bool) -> None:
+    """Prove the whole log: every entry, every checkpoint, every anchor.
+
+    Exit 0: intact. Exit 1: something is not as it was signed, and is named. Exit 2: could not be told.
+    """
+    settings = _settings(data)
+    vkeys = _vkeys(settings)
+    anchor = None if no_anchor else StoreAnchor(ObjectStore(settings), vkeys[0].name)
+    with _ledger(settings) as conn, _bar(quiet=as_json) as progress:
+        report = verify_ledger(conn, vkeys, anchor, progress=progress)
+    if as_json:
+        click.echo(json.dumps({**asdict(report), "root": report.root.hex(), "intact": report.intact}))
+    else:
+        _show(report, settings.seal_seconds)
+    if not report.intact:
+        raise click.exceptions.Exit(1)
+
+
+@audit.command()
+@click.argument("thing_id", metavar="ID")
+@data_option
+@click.option("--tenant", help="Only this tenant's events, as the API would show them.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object an event.")
+def events(thing_id: str, data: Path, tenant: str | None, as_json: bool) -> None:
+    """Everything recorded about the item, asset, request, batch or key ID, oldest first.
+
+    For an item or an asset: its whole line, with its request and every batch it was in.
+    """
+    found = False
+    with _ledger(_settings(data)) as conn:
+        for recorded in _pages(conn, thing_id, tenant):
+            found = True
+            click.echo(json.dumps(recorded.to_json()) if as_json else _told(recorded))
+    if not found:
+        raise click.ClickException(f"the ledger knows no item, asset, request, batch or key {thing_id}")
+
+
+@audit.command()
+@data_option
+def checkpoint(data: Path) -> None:
+    """Print the newest signed tree head, a C2SP signed note."""
+    settings = _settings(data)
+    with _ledger(settings) as conn:
+        head = seal.newest(conn, _vkeys(settings))
+    if head is None:
+        raise click.ClickException("nothing is sealed yet")
+    click.echo(head[1], nl=False)
+
+
+@audit.command()
+@click.argument("event_id", type=click.UUID)
+@data_option
+@click.option("--to", type=click.Path(file_okay=False, path_type=Path), default=".", help="Folder for the two files.")
+@click.option("--size", type=click.IntRange(min=1), help="Prove under the checkpoint of this size; else the newest.")
+def prove(event_id: object, data: Path, to: Path, size: int | None) -> None:
+    """Write EVENT_ID.json, the exact bytes of an event, and EVENT_ID.tlog-proof, which proves them offline."""
+    with _ledger(_settings(data)) as conn:
+        proof = proofs.prove(conn, str(event_id), size=size)
+        body = proofs.body_of(conn, str(event_id))
+    to.mkdir(parents=True, exist_ok=True)
+    files = to / f"{event_id}.json", to / f"{event_id}.tlog-proof"
+    files[0].write_bytes(body)
+    files[1].write_text(str(proof))
+    click.echo(f"wrote {files[0]} and {files[1]}: leaf {proof.index}")
+
+
+@audit.command()
+@click.argument("proof", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("body", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--vkeys", type=click.Path(exists=True, dir_okay=False, path_type=Path), envvar="PRESSWORK_LEDGER_VKEYS",
+              required=True, help="The public keys of the log.")  # fmt: skip
+def check(proof: Path, body: Path, vkeys: Path) -> None:
+    """Check PROOF for the event in BODY with nothing but the public keys: no database, no network."""
+    parsed = proofs.InclusionProof.parse(proof.read_text(errors="replace"))
+    head = proofs.check(parsed, body.read_bytes(), load_vkeys(vkeys))
+    click.echo(f"proven: leaf {parsed.index} of the {head.size} leaves that {head.origin} signed")
+
+
+def _settings(data: Path) -> Settings:
+    """The embedded stack's auditor, unless the environment describes an installation and no --data was given."""
+    given = click.get_current_context().get_parameter_source("data")
+    try:
+        if given is ParameterSource.DEFAULT and _DATABASE_URL in os.environ:
+            return Settings()
+        from deploy.commands.stack import attached  # noqa: PLC0415 - an installation need not have the embedded parts
+        from deploy.embedded.environment import settings_of  # noqa: PLC0415
+
+        values: dict[str, Any] = settings_of(attached(data), "auditor")
+        return Settings(**{name.removeprefix("PRESSWORK_").lower(): value for name, value in values.items()})
+    except ValidationError as error:
+        raise _CannotTell(str(error)) from error
+
+
+def _vkeys(settings: Settings) -> tuple[Vkey, ...]:
+    if settings.ledger_vkeys is None:
+        raise _CannotTell(
+            "no public keys. Remedy: PRESSWORK_LEDGER_VKEYS names the file that the sealer's owner gave you"
+        )
+    return load_vkeys(settings.ledger_vkeys)
+
+
+@contextmanager
+def _ledger(settings: Settings) -> Iterator[Connection]:
+    """A connection that reads the ledger."""
+    url = settings.auditor_database_url or settings.database_url
+    engine = make_engine(url.get_secret_value(), name="audit", pool_size=1)
+    try:
+        with engine.connect() as conn:
+            yield conn
+    except SQLAlchemyError as error:
+        raise _CannotTell(f"cannot read the ledger: {error}") from error
+    except WorkerError as error:
+        raise _CannotTell(
+            f"cannot read the anchor: {error}. Remedy: --no-anchor proves what can be proven without"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _bar(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on standard error for a long log, nothing for a short one or a pipe."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    columns = TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("verifying", visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=total > _LONG)
+
+
+def _show(report: Report, seal_seconds: float) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    verdict = Text(" INTACT ", "bold white on green") if report.intact else Text(" TAMPERED WITH ", "bold white on red")
+    console.print(verdict, f"the log {report.origin}")
+    waiting = f", the oldest for {report.unsealed_seconds:.1f} s" if report.unsealed else ""
+    console.print(f"  entries      {report.entries:,}: {report.sealed:,} sealed, {report.unsealed:,} waiting{waiting}")
+    console.print(
+        f"  checkpoints  {report.checkpoints:,}"
+        + (f", the last proven of {report.sealed_at}" if report.sealed_at else "")
+    )
+    console.print(f"  root         {report.root.hex()} of {report.proven:,} leaves")
+    console.print(f"  anchored     {_anchored(report)}")
+    console.print(f"  window       {seal_seconds:g} s, from commit to seal: what waits could still be removed unseen")
+    for number, problem in enumerate(report.problems, start=1):
+        console.print(Text(f"{number:>4}. [{problem.flaw}] {problem.message}", "red"))
+    if report.left_out:
+        console.print(Text(f"      and {report.left_out:,} more", "red"))
+
+
+def _anchored(report: Report) -> str:
+    if report.anchored is None:
+        return "not asked: a tail cut off together with its checkpoints would go unseen"
+    behind = report.proven - report.anchored
+    lacks = f", {behind:,} behind: a cut-off tail of these would go unseen" if behind > 0 else ""
+    return f"{report.anchored:,} leaves outside the database{lacks}"
+
+
+def _pages(conn: Connection, thing_id: str, tenant: str | None) -> Iterator[Recorded]:
+    after = 0
+    while page := events_about(conn, thing_id, tenant=tenant, after=after):
+        yield from page
+        after = page[-1].entry_id
+        if len(page) < PAGE:
+            return
+
+
+def _told(recorded: Recorded) -> str:
+    leaf = "waiting" if recorded.index is None else f"leaf {recorded.index}"
+    said = "".join(
+        f"\n    {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in recorded.to_json()["event"].items()
+    )
+    return f"{recorded.at}  {recorded.kind}  by {recorded.actor}  ({leaf}, event {recorded.event_id}){said}"
