@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image as Pillow
 
-from deploy.marks import marks
+from deploy.commands.marks import marks
 from policy.errors import PictureUnreadable
 from policy.marks import inspect as module
 from policy.marks import xmp

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from deploy.policy import policy
+from deploy.commands.policy import policy
 from policy.rules import Rules
 from policy.verdict import Verdict
 from tests.rule_files import DEFAULT_RULES, written

@@ -59,6 +59,15 @@ class Stack:
         self._postgres_options = dict(postgres_options or {})
         self._open = ExitStack()
 
+    @classmethod
+    def attached(cls, data: Path, ports: Mapping[str, int]) -> Self:
+        """The addresses and passwords of the stack that runs on `data`; it is not ours to start or stop."""
+        stack = cls(data)
+        stack.ports = dict(ports)
+        stack.passwords = load_or_make(stack.data / "passwords.json")
+        stack._make_services()
+        return stack
+
     def __enter__(self) -> Self:
         self.open()
         try:

@@ -1,0 +1,101 @@
+"""The HTTP API as the commands use it: one key, one address, problems told as a person would want them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import httpx
+
+from deploy.embedded import background
+from deploy.embedded.first_start import api_key_file
+from deploy.errors import CallFailed, NotRunning
+
+_TIMEOUT = httpx.Timeout(120.0, connect=5.0)  # a large campaign is checked before it is answered
+_SHOWN_ERRORS = 20
+
+
+class Client:
+    """Calls one Presswork API. Raises CallFailed with the problem's own words."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT)
+
+    @classmethod
+    def of(cls, data: Path) -> Self:
+        """The embedded stack's API with its first key. Raises NotRunning."""
+        state = background.running(data)
+        if state is None:
+            raise NotRunning(f"nothing runs on {data}. Remedy: `presswork up` starts it")
+        return cls(f"http://127.0.0.1:{state.ports['api']}", api_key_file(data).read_text())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._http.close()
+
+    def submit_campaign(self, csv: Path, spec: dict[str, Any], *, idempotency_key: str | None = None) -> dict[str, Any]:
+        """POST /v1/campaigns."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        with csv.open("rb") as file:
+            parts: dict[str, tuple[str | None, IO[bytes] | str, str]] = {
+                "file": (csv.name, file, "text/csv"),
+                "spec": (None, json.dumps(spec), "application/json"),
+            }
+            return self._answer(lambda: self._http.post("/v1/campaigns", files=parts, headers=headers))
+
+    def request(self, request_id: str) -> dict[str, Any]:
+        return self.get(f"/v1/requests/{request_id}")
+
+    def items(self, request_id: str) -> Iterator[dict[str, Any]]:
+        return self._pages(f"/v1/requests/{request_id}/items")
+
+    def assets(self, request_id: str) -> Iterator[dict[str, Any]]:
+        return self._pages(f"/v1/requests/{request_id}/assets")
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        return self._answer(lambda: self._http.get(path, params=query))
+
+    def fetch(self, url: str) -> bytes:
+        """The bytes behind a presigned link, which needs no key and must not be sent ours."""
+        try:
+            return httpx.get(url, timeout=_TIMEOUT).raise_for_status().content
+        except httpx.HTTPError as error:
+            raise CallFailed(f"the picture behind its link could not be fetched: {error}") from error
+
+    def _pages(self, path: str) -> Iterator[dict[str, Any]]:
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self.get(path, limit=500, **({"cursor": cursor} if cursor else {}))
+            yield from page["data"]
+            cursor = page["next_cursor"]
+
+    def _answer(self, call: Any) -> dict[str, Any]:
+        try:
+            reply: httpx.Response = call()
+        except httpx.HTTPError as error:
+            raise CallFailed(f"the API did not answer: {error}. Remedy: `presswork status` shows what runs") from error
+        if reply.is_success:
+            answer: dict[str, Any] = reply.json()
+            return answer
+        raise CallFailed(_told(reply))
+
+
+def _told(reply: httpx.Response) -> str:
+    """A problem as lines of text: what, and for each error where and what to do."""
+    try:
+        problem = reply.json()
+    except ValueError:
+        return f"the API answered {reply.status_code}: {reply.text[:300]}"
+    lines = [f"{problem.get('title', reply.status_code)}: {problem.get('detail', '')}"]
+    errors = problem.get("errors") or []
+    for error in errors[:_SHOWN_ERRORS]:
+        place = " ".join(f"{noun} {error[noun]}" for noun in ("row", "line", "column", "field") if error.get(noun))
+        lines.append(f"  {place or 'request'}: {error['message']}. {error['remedy']}")
+    if len(errors) > _SHOWN_ERRORS:
+        lines.append(f"  ... and {len(errors) - _SHOWN_ERRORS} more")
+    return "\n".join(lines)

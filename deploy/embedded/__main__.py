@@ -1,0 +1,15 @@
+"""python -m deploy.embedded DATA: the supervisor in the foreground, until SIGTERM or ^C."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from deploy.embedded.supervisor import Supervisor
+from deploy.errors import DeployError
+
+if __name__ == "__main__":
+    try:
+        Supervisor(Path(sys.argv[1])).run()
+    except DeployError as error:
+        sys.exit(f"{error}")
