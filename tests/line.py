@@ -137,6 +137,12 @@ class Line:
         with self.database.engine("superuser", isolation_level="AUTOCOMMIT").connect() as conn:
             return conn.execute(text(waits), {"name": self.database.name}).scalar_one() > 0
 
+    def open_transactions(self) -> int:
+        """Of the database role of workers."""
+        mine = "select count(*) from pg_stat_activity where usename = 'presswork_worker' and datname = :name"
+        with self.database.engine("superuser", isolation_level="AUTOCOMMIT").connect() as conn:
+            return conn.execute(text(f"{mine} and xact_start is not null"), {"name": self.database.name}).scalar_one()
+
     def wake(self) -> None:
         with self.owner.begin() as conn:
             conn.execute(select(func.pg_notify(WAKE_CHANNEL, "")))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from tests.line import RECIPE, Line, RecordingQueue
-from workers import planner
+from workers import planner, reconciler
 from workers.errors import BrokerUnavailable
 from workers.jobs.tables import batches
 from workers.planner import TURNS_PER_PRIORITY, Pending, Plan, plan
@@ -232,6 +232,21 @@ def test_what_the_broker_does_not_take_is_due_at_once(line: Line, settings_for):
         due = conn.execute(select(batches.c.id).where(batches.c.lease_until <= func.clock_timestamp())).all()
     assert len(queue.batch_ids) == 1
     assert {row.id for row in due} == set(line.batch_ids(BatchState.DISPATCHED)) - set(queue.batch_ids)
+
+
+def test_a_planner_killed_between_commit_and_send_loses_no_batch(line: Line, settings):
+    def killed(point, _held):
+        raise KeyboardInterrupt(point)
+
+    line.submit("acme", 3)
+    queue = RecordingQueue()
+    with pytest.raises(KeyboardInterrupt, match="dispatched"):
+        planner.run_once(line.worker, queue, settings, killed)
+    (batch_id,) = line.batch_ids(BatchState.DISPATCHED)
+    assert queue.batch_ids == []
+    line.lease_runs_out(batch_id)
+    reconciler.run_once(line.worker, queue, settings)
+    assert queue.batch_ids == [batch_id]
 
 
 def test_a_planner_killed_before_its_commit_planned_nothing(line: Line, settings):
