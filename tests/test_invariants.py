@@ -74,7 +74,9 @@ def _root(node: ast.expr) -> str:
 
 
 def test_the_reconciler_is_the_only_retry_of_a_batch() -> None:
-    celerys_own = re.compile(r"autoretry_for|(?<!connection_)max_retries=|\.retry\(|retry_backoff|countdown=|apply_async")
+    celerys_own = re.compile(
+        r"autoretry_for|(?<!connection_)max_retries=|\.retry\(|retry_backoff|countdown=|apply_async"
+    )
     assert [path for path in modules("api", "policy", "workers") if celerys_own.search(text(path))] == []
     (send,) = [call for call in nodes("workers/queue.py", ast.Call) if ast.unparse(call.func).endswith(".send_task")]
     assert "retry=False" in {ast.unparse(keyword) for keyword in send.keywords}
