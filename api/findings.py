@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from api.problems import Complaint, Problem
-from api.replies import Notice, Refusal, Report
+from api.reports import Notice, Refusal, Report
 from api.rows import Reading
 from api.screening import refusal
 from policy.rules import Rules

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from api.reports import Answer, Links
 
 T = TypeVar("T")
 _ID = "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"
@@ -13,110 +15,14 @@ _ITEM_ID = "0199c0de-7b1b-7d02-8a44-0c5a5f0c2f10"
 _ASSET_ID = "0199c0df-0a4e-7b6b-b2a1-58f2f0c0a9d3"
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Page(_Answer, Generic[T]):
+class Page(Answer, Generic[T]):
     """A page of a list; `next_cursor` is null on the last one."""
 
     data: list[T]
     next_cursor: str | None
 
 
-class Refusal(_Answer):
-    """A row that policy refuses: its items are stored as refused, and so is the reason, in the ledger."""
-
-    row: int
-    line: int | None = Field(description="physical line in the file")
-    custom_id: str
-    column: str = Field(description="the column whose value is refused; 'template', or 'prompt' for their combination")
-    category: str
-    rule: str
-    message: str
-
-
-class Notice(_Answer):
-    """Something to look at; it did not stop the request."""
-
-    code: str
-    message: str
-    column: str | None = None
-    rows: list[int] | None = Field(None, description="the first rows it concerns")
-
-
-class Report(_Answer):
-    """What was found in a request that can be accepted."""
-
-    rows: int
-    items: int = Field(description="rows x variants")
-    refused_items: int
-    refused: list[Refusal] = Field(description="the first 100 refused rows")
-    held_items: int = Field(description="made, but each waits for a person before it is released")
-    warnings: list[Notice]
-
-
-class Links(_Answer):
-    """Where to go from here."""
-
-    request: str
-    items: str
-    assets: str
-
-
-class Accepted(Report):
-    """The request is stored with all its items and its ledger event, and survives any crash from here on."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "rows": 24,
-                    "items": 48,
-                    "refused_items": 2,
-                    "refused": [
-                        {
-                            "row": 7,
-                            "line": 8,
-                            "custom_id": "row-7",
-                            "column": "shape",
-                            "category": "sexual",
-                            "rule": "sexual.explicit",
-                            "message": "the value of column 'shape' is refused by rule sexual.explicit",
-                        }
-                    ],
-                    "held_items": 0,
-                    "warnings": [],
-                    "id": _ID,
-                    "kind": "campaign",
-                    "name": "spring catalogue",
-                    "model": "starter",
-                    "priority": "bulk",
-                    "links": {
-                        "request": f"/v1/requests/{_ID}",
-                        "items": f"/v1/requests/{_ID}/items",
-                        "assets": f"/v1/requests/{_ID}/assets",
-                    },
-                }
-            ]
-        }
-    )
-
-    id: str
-    kind: str
-    name: str
-    model: str
-    priority: str
-    links: Links
-
-
-class DryRun(Report):
-    """What would have been accepted. Nothing was stored."""
-
-    dry_run: bool = True
-
-
-class Counts(_Answer):
+class Counts(Answer):
     """Items by state; they add up to the request's items."""
 
     pending: int = 0
@@ -129,7 +35,7 @@ class Counts(_Answer):
     recalled: int = 0
 
 
-class RequestReply(_Answer):
+class RequestReply(Answer):
     """A request and how far it has come."""
 
     id: str
@@ -147,13 +53,13 @@ class RequestReply(_Answer):
     links: Links
 
 
-class Cancelled(_Answer):
+class Cancelled(Answer):
     """How many items were still open and will not be made; repeating a cancel answers 0."""
 
     cancelled: int = Field(examples=[48])
 
 
-class Finding(_Answer):
+class Finding(Answer):
     """One reason of a verdict."""
 
     decision: str
@@ -163,7 +69,7 @@ class Finding(_Answer):
     detail: str
 
 
-class Verdict(_Answer):
+class Verdict(Answer):
     """What policy decided, and under which version."""
 
     decision: str
@@ -171,7 +77,7 @@ class Verdict(_Answer):
     findings: list[Finding]
 
 
-class ItemReply(_Answer):
+class ItemReply(Answer):
     """One image to make, or what became of it."""
 
     id: str = Field(examples=[_ITEM_ID])
@@ -191,7 +97,7 @@ class ItemReply(_Answer):
     settled_at: datetime | None
 
 
-class Rendition(_Answer):
+class Rendition(Answer):
     """One file of an asset. The link needs no key and ends by itself; null for a recalled asset."""
 
     name: str = Field(examples=["original"])
@@ -204,7 +110,7 @@ class Rendition(_Answer):
     url_expires_at: datetime | None
 
 
-class AssetReply(_Answer):
+class AssetReply(Answer):
     """A released image: screened, marked, signed. Reading it is an event of the ledger, as it gives out links."""
 
     id: str = Field(examples=[_ASSET_ID])
@@ -220,7 +126,7 @@ class AssetReply(_Answer):
     renditions: list[Rendition]
 
 
-class EventReply(_Answer):
+class EventReply(Answer):
     """One line of the ledger. Text that may be erased one day stands in `event` until it is."""
 
     index: int | None = Field(description="leaf index in the sealed tree; null until sealed")
@@ -233,7 +139,7 @@ class EventReply(_Answer):
     event: dict[str, Any]
 
 
-class ModelReply(_Answer):
+class ModelReply(Answer):
     """A model card: what the model is, may be used for, and can do."""
 
     name: str
@@ -259,7 +165,7 @@ class ModelReply(_Answer):
     knows: list[str] = Field(description="words it was trained on; empty for a general model")
 
 
-class KeyReply(_Answer):
+class KeyReply(Answer):
     """A key, without the key."""
 
     id: str
@@ -276,7 +182,7 @@ class KeyCreated(KeyReply):
     key: str = Field(examples=["pw_Zk1hQ0xhbXBfZXhhbXBsZV9rZXlfbm90X2FfcmVhbF8"])
 
 
-class ComplaintReply(_Answer):
+class ComplaintReply(Answer):
     """One thing to put right, and where: row, line and column of a spreadsheet, or a field."""
 
     code: str
@@ -288,7 +194,7 @@ class ComplaintReply(_Answer):
     field: str | None = None
 
 
-class ProblemReply(_Answer):
+class ProblemReply(Answer):
     """RFC 9457 problem details. `code` is stable; `instance` is the id under which the answer was logged."""
 
     type: str = Field(examples=["urn:presswork:problem:invalid_campaign"])
@@ -300,13 +206,13 @@ class ProblemReply(_Answer):
     errors: list[ComplaintReply] | None = None
 
 
-class Health(_Answer):
+class Health(Answer):
     """The process answers."""
 
     status: str = Field(examples=["alive"])
 
 
-class Readiness(_Answer):
+class Readiness(Answer):
     """Every part answers."""
 
     status: str = Field(examples=["ready"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from api.replies import Refusal
+from api.reports import Refusal
 from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
 from policy.verdict import Decision, Finding, Verdict, merge

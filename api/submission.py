@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from api.auth import Caller
 from api.parts import Parts
-from api.replies import Accepted, Links, Report
+from api.reports import Accepted, Links, Report
 from api.schemas import CampaignSpec, SingleRequest
 from workers.jobs.idempotency import Reply
 from workers.jobs.submit import submit

@@ -176,7 +176,7 @@ def settings_for(database: Database, redis_url: str, s3: S3, signing_files: Sign
 
 
 def _settings(
-    database: Database, redis_url: str, s3: S3, signing_files: SigningFiles, role: str, **changes: Any
+    database: Database, redis_url: str, s3: S3, signing_files: SigningFiles, /, role: str, **changes: Any
 ) -> Settings:
     identity = s3.identity(role)
     values: dict[str, Any] = {

@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 
 from api.app import create_app
 from tests.line import Line
@@ -38,12 +38,11 @@ class House:
     database: Database
     settings_for: Callable[..., Settings]
     stack: ExitStack = field(default_factory=ExitStack)
-    owner: Engine = field(init=False)
-    auditor: Engine = field(init=False)
+    line: Line = field(init=False)
     _apps: dict[str, FastAPI] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.owner, self.auditor = self.database.engine("owner"), self.database.engine("auditor")
+        self.line = Line.on(self.database)
 
     def app(self, **changes: Any) -> FastAPI:
         """The application with these settings changed; built once for each set of changes."""
@@ -57,7 +56,7 @@ class House:
         self, tenant: str = "acme", scopes: Iterable[str] = SCOPES, expires_at: datetime | None = None
     ) -> tuple[ApiKey, str]:
         """A fresh key, as stored and as shown once."""
-        with self.owner.begin() as conn:
+        with self.line.owner.begin() as conn:
             create_tenant(conn, tenant, name=tenant, actor="test")
             return create_key(conn, tenant, name="test", scopes=scopes, actor="test", expires_at=expires_at)
 
@@ -100,7 +99,7 @@ class Desk:
 
     def stored(self) -> int:
         """Requests and items of the tenant."""
-        with self.house.auditor.connect() as conn:
+        with self.house.line.auditor.connect() as conn:
             return sum(
                 conn.execute(select(func.count()).where(table.c.tenant == self.tenant)).scalar_one()
                 for table in (requests, items)
@@ -108,13 +107,12 @@ class Desk:
 
     def items(self) -> list[Any]:
         """Rows of the tenant's items, in order."""
-        with self.house.auditor.connect() as conn:
+        with self.house.line.auditor.connect() as conn:
             return list(conn.execute(select(items).where(items.c.tenant == self.tenant).order_by(items.c.id)))
 
     def events(self, kind: str) -> list[Any]:
         """The tenant's lines of the ledger of that kind, oldest first."""
-        found = Line.on(self.house.database).events(kind)
-        return [recorded for recorded in found if recorded.tenant == self.tenant]
+        return [recorded for recorded in self.house.line.events(kind) if recorded.tenant == self.tenant]
 
 
 def campaign(

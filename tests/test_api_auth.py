@@ -111,7 +111,7 @@ def test_only_the_digest_of_a_key_is_stored_and_it_is_shown_once(desk: Desk) -> 
     listed = admin.get("/v1/keys").json()["data"]
     assert body["id"] in [key["id"] for key in listed]
     assert body["key"] not in str(listed) + str(desk.logs)
-    with desk.house.owner.connect() as conn:
+    with desk.house.line.owner.connect() as conn:
         stored = conn.execute(select(api_keys).where(api_keys.c.id == body["id"])).one()
         assert body["key"] not in str(stored)
         found = find_key(conn, body["key"])

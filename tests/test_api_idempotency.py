@@ -82,7 +82,7 @@ def test_five_retries_at_once_make_one_request(desk: Desk) -> None:
 
 def test_while_the_first_is_under_way_a_repeat_is_told_to_wait(desk: Desk) -> None:
     caller = desk.caller()
-    with desk.house.owner.begin() as conn:
+    with desk.house.line.owner.begin() as conn:
         conn.execute(
             text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"),
             {"name": f"{desk.tenant}\n{KEY['Idempotency-Key']}"},

@@ -8,7 +8,7 @@ import pytest
 
 from api.schemas import MAX_PAGE
 from tests.desk import Desk, House, campaign, problem
-from tests.line import LEASE, Line
+from tests.line import LEASE
 from workers.jobs.dispatch import dispatch
 from workers.jobs.types import new_id
 from workers.sampling.recipes import MAX_SEED, seed_for
@@ -131,7 +131,7 @@ def test_every_limit_of_the_installation_holds(
 
 
 def test_counts_follow_the_items_and_add_up(own_house: House) -> None:
-    line = Line.on(own_house.database)
+    line = own_house.line
     caller = own_house.caller("acme")
     accepted = campaign(caller, "object,colour\n" + "car,red\n" * 4 + "porn,red\n").json()
     ids = [item["id"] for item in caller.get(accepted["links"]["items"]).json()["data"]]

@@ -15,7 +15,7 @@ from api.campaigns import Campaign
 from api.idempotency import OnceOf
 from api.parts import PartsOf
 from api.recipes import RecipeBook, choose_model
-from api.replies import Accepted, DryRun
+from api.reports import Accepted, DryRun
 from api.schemas import CampaignSpec, NoQuery
 from api.submission import Checked, store
 

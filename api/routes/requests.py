@@ -13,7 +13,8 @@ from api.bodies import json_body
 from api.idempotency import OnceOf
 from api.paging import id_of, page, uuid_or_not_found
 from api.parts import PartsOf
-from api.replies import Accepted, Cancelled, Counts, ItemReply, Page, RequestReply
+from api.replies import Cancelled, Counts, ItemReply, Page, RequestReply
+from api.reports import Accepted
 from api.routes.items import item_reply
 from api.schemas import ItemsQuery, NoQuery, PageQuery, SingleRequest
 from api.singles import check_single

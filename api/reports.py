@@ -1,0 +1,105 @@
+"""What a submission is answered with: what was found in it, and where to go from there."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_ID = "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"
+
+
+class Answer(BaseModel):
+    """What every answer of the API is: fixed once it is made."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Refusal(Answer):
+    """A row that policy refuses: its items are stored as refused, and so is the reason, in the ledger."""
+
+    row: int
+    line: int | None = Field(description="physical line in the file")
+    custom_id: str
+    column: str = Field(description="the column whose value is refused; 'template', or 'prompt' for their combination")
+    category: str
+    rule: str
+    message: str
+
+
+class Notice(Answer):
+    """Something to look at; it did not stop the request."""
+
+    code: str
+    message: str
+    column: str | None = None
+    rows: list[int] | None = Field(None, description="the first rows it concerns")
+
+
+class Report(Answer):
+    """What was found in a request that can be accepted."""
+
+    rows: int
+    items: int = Field(description="rows x variants")
+    refused_items: int
+    refused: list[Refusal] = Field(description="the first 100 refused rows")
+    held_items: int = Field(description="made, but each waits for a person before it is released")
+    warnings: list[Notice]
+
+
+class Links(Answer):
+    """Where to go from here."""
+
+    request: str
+    items: str
+    assets: str
+
+
+class Accepted(Report):
+    """The request is stored with all its items and its ledger event, and survives any crash from here on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "rows": 24,
+                    "items": 48,
+                    "refused_items": 2,
+                    "refused": [
+                        {
+                            "row": 7,
+                            "line": 8,
+                            "custom_id": "row-7",
+                            "column": "shape",
+                            "category": "sexual",
+                            "rule": "sexual.explicit",
+                            "message": "the value of column 'shape' is refused by rule sexual.explicit",
+                        }
+                    ],
+                    "held_items": 0,
+                    "warnings": [],
+                    "id": _ID,
+                    "kind": "campaign",
+                    "name": "spring catalogue",
+                    "model": "starter",
+                    "priority": "bulk",
+                    "links": {
+                        "request": f"/v1/requests/{_ID}",
+                        "items": f"/v1/requests/{_ID}/items",
+                        "assets": f"/v1/requests/{_ID}/assets",
+                    },
+                }
+            ]
+        }
+    )
+
+    id: str
+    kind: str
+    name: str
+    model: str
+    priority: str
+    links: Links
+
+
+class DryRun(Report):
+    """What would have been accepted. Nothing was stored."""
+
+    dry_run: bool = True
