@@ -77,33 +77,42 @@ def test_no_transaction_is_open_while_the_device_works(works: Works):
     assert open_transactions == [0, 0]
 
 
-def test_finishing_overlaps_sampling_and_sampling_never_itself(works: Works):
-    """The first batch does not finish before the second samples, and no two hold the device."""
-    second_samples = threading.Event()
-    on_device: list[str] = []
-    most: list[int] = []
+class CountingSampler(FakeSampler):
+    """Knows how many batches are on the device at once."""
 
-    def between(held, _watch, _step):
-        assert executor.gpu.locked()
-        on_device.append(held.batch_id)
-        most.append(len(set(on_device)))
-        if held.batch_id == second:
-            second_samples.set()
+    inside = 0
+    most = 0
+
+    def sample(self, held, watch):
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        try:
+            return super().sample(held, watch)
+        finally:
+            self.inside -= 1
+
+
+def test_finishing_overlaps_sampling_and_sampling_never_itself(works: Works):
+    """The first batch is not finished before the second is on the device, which holds one batch at a time."""
+    first_samples, second_samples = threading.Event(), threading.Event()
+
+    def between(held, *_):
+        (first_samples if held.batch_id == first else second_samples).set()
 
     def probe(point, held):
-        if point == "sampled":
-            on_device.clear()
         if point == "finishing" and held.batch_id == first:
             assert second_samples.wait(20), "finishing held the device"
 
-    executor = works.executor(FakeSampler(between=between), probe=probe)
+    sampler = CountingSampler(steps=20, between=between)
+    executor = works.executor(sampler, probe=probe)
     first, second = works.batch(2), works.batch(2)
     with ThreadPoolExecutor(2) as threads:
         one = threads.submit(executor.run, first)
-        eventually(lambda: on_device or one.done())
-        threads.submit(executor.run, second).result()
+        assert first_samples.wait(20)
+        two = threads.submit(executor.run, second)
         one.result()
-    assert set(most) == {1}
+        two.result()
+    assert sampler.most == 1
     assert_settled_once(works, 4)
 
 
