@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import uvicorn
@@ -19,6 +20,8 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way."""
     settings = Settings()
     configure(settings.log_level, "api")
+    # The application logs its own failures, without the words of errors, which may quote prompts.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: record.exc_info is None)
     try:
         app = create_app(settings)
     except (RulesInvalid, WorkerError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -71,6 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=life,
+        generate_unique_id_function=openapi.operation_id,
     )
     app.state.parts = parts
     for module in _ROUTERS:
@@ -87,13 +89,26 @@ async def _answer(request: Request, error: Exception) -> Response:
     request_id: str = request.scope["state"]["request_id"]
     problem = problem_for(error, request)
     if problem.status >= 500:
-        known = problem.code != "internal_error"
-        log.warning("request_failed", code=problem.code, error=str(error), exc_info=None if known else error)
+        _log(problem, error)
     response = problem.response(request_id)
     response.headers["X-Request-ID"] = request_id
     if problem.status in _BODY_UNREAD and _announces_body(request):
         response.headers["Connection"] = "close"  # or the server would read on what nobody wants
     return response
+
+
+def _log(problem: Problem, error: Exception) -> None:
+    """Types and lines of code, never the error's own words: a database quotes rows in them, and rows hold prompts."""
+    cause = getattr(error, "orig", None)
+    stack = "".join(traceback.format_tb(error.__traceback__)) if problem.code == "internal_error" else None
+    log.error(
+        "request_failed",
+        code=problem.code,
+        error=type(error).__name__,
+        cause=type(cause).__name__ if cause else None,
+        sqlstate=getattr(cause, "sqlstate", None),
+        stack=stack,
+    )
 
 
 def _announces_body(request: Request) -> bool:

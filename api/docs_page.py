@@ -21,7 +21,7 @@ def serve_docs(app: FastAPI) -> None:
         swagger_js_url=f"{_AT}/swagger-ui-bundle.js",
         swagger_css_url=f"{_AT}/swagger-ui.css",
         swagger_favicon_url=f"{_AT}/favicon.png",
-        swagger_ui_parameters={"defaultModelsExpandDepth": 0, "displayRequestDuration": True},
+        swagger_ui_parameters={"defaultModelsExpandDepth": 0, "displayRequestDuration": True, "deepLinking": True},
     )
 
     async def docs() -> HTMLResponse:

@@ -5,11 +5,36 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
 
 from api.reports import Answer, Links
 
 T = TypeVar("T")
+_PROBLEM: JsonDict = {
+    "type": "urn:presswork:problem:invalid_campaign",
+    "title": "The campaign has errors; nothing was stored",
+    "status": 422,
+    "detail": "2 errors in 24 rows read.",
+    "code": "invalid_campaign",
+    "instance": "urn:uuid:0f8fad5b-d9cb-469f-a165-70867728950e",
+    "errors": [
+        {
+            "code": "unknown_placeholder",
+            "message": "the template asks for {color}, which is no column",
+            "remedy": "The columns are: object, colour, width. Did you mean 'colour'?",
+            "column": "color",
+        },
+        {
+            "code": "model_limit",
+            "message": "10001 is outside 64 to 256, the sides starter makes",
+            "remedy": "starter is at its best at 128 x 128; leave the size out to get that.",
+            "row": 7,
+            "line": 8,
+            "column": "width",
+        },
+    ],
+}
 _ID = "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"
 _ITEM_ID = "0199c0de-7b1b-7d02-8a44-0c5a5f0c2f10"
 _ASSET_ID = "0199c0df-0a4e-7b6b-b2a1-58f2f0c0a9d3"
@@ -38,15 +63,18 @@ class Counts(Answer):
 class RequestReply(Answer):
     """A request and how far it has come."""
 
-    id: str
-    kind: str
-    name: str
-    template: str = Field(description="the template of a campaign, the prompt of a single request")
-    model: str
-    priority: str
+    id: str = Field(examples=[_ID])
+    kind: str = Field(examples=["campaign"])
+    name: str = Field(examples=["spring catalogue"])
+    template: str = Field(
+        description="the template of a campaign, the prompt of a single request",
+        examples=["a {colour} {object} on a white background"],
+    )
+    model: str = Field(examples=["starter"])
+    priority: str = Field(examples=["standard"])
     state: str = Field(description="open while an item is pending or planned, then finished", examples=["open"])
-    items: int
-    counts: Counts
+    items: int = Field(examples=[48])
+    counts: Counts = Field(examples=[{"pending": 16, "planned": 8, "released": 22, "held": 1, "refused": 1}])
     metadata: dict[str, Any]
     created_at: datetime
     cancelled_at: datetime | None
@@ -102,11 +130,11 @@ class Rendition(Answer):
 
     name: str = Field(examples=["original"])
     media_type: str = Field(examples=["image/png"])
-    width: int
-    height: int
-    bytes: int
-    sha256: str
-    url: str | None
+    width: int = Field(examples=[128])
+    height: int = Field(examples=[128])
+    bytes: int = Field(examples=[31337])
+    sha256: str = Field(examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"])
+    url: str | None = Field(examples=["https://s3.example.com/presswork/released/acme/..."])
     url_expires_at: datetime | None
 
 
@@ -114,12 +142,14 @@ class AssetReply(Answer):
     """A released image: screened, marked, signed. Reading it is an event of the ledger, as it gives out links."""
 
     id: str = Field(examples=[_ASSET_ID])
-    item_id: str
-    request_id: str
-    custom_id: str
-    variant: int
+    item_id: str = Field(examples=[_ITEM_ID])
+    request_id: str = Field(examples=[_ID])
+    custom_id: str = Field(examples=["sku-4711"])
+    variant: int = Field(examples=[0])
     state: str = Field(examples=["released"])
-    watermark_id: str = Field(description="the 48 bits of the invisible watermark, in hexadecimal")
+    watermark_id: str = Field(
+        description="the 48 bits of the invisible watermark, in hexadecimal", examples=["00f3a9c47be1"]
+    )
     policy_version: str
     provenance: dict[str, Any] = Field(description="recipe, seed, place in the batch, marks and their read-back")
     released_at: datetime
@@ -196,6 +226,8 @@ class ComplaintReply(Answer):
 
 class ProblemReply(Answer):
     """RFC 9457 problem details. `code` is stable; `instance` is the id under which the answer was logged."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_PROBLEM]})
 
     type: str = Field(examples=["urn:presswork:problem:invalid_campaign"])
     title: str

@@ -68,10 +68,10 @@ class Accepted(Report):
                             "row": 7,
                             "line": 8,
                             "custom_id": "row-7",
-                            "column": "shape",
+                            "column": "object",
                             "category": "sexual",
-                            "rule": "sexual.explicit",
-                            "message": "the value of column 'shape' is refused by rule sexual.explicit",
+                            "rule": "sexual/explicit",
+                            "message": "the text of 'object' is refused by rule sexual/explicit",
                         }
                     ],
                     "held_items": 0,

@@ -16,7 +16,7 @@ MAX_LABELS = 50
 MAX_PAGE = 500
 
 _SINGLE: dict[str, JsonValue] = {
-    "prompt": "a red circle on a white background",
+    "prompt": "a red backpack on a white background",
     "width": 128,
     "height": 128,
     "variants": 4,
@@ -25,7 +25,7 @@ _SINGLE: dict[str, JsonValue] = {
 }
 _CAMPAIGN: dict[str, JsonValue] = {
     "name": "spring catalogue",
-    "template": "a {colour} {shape} on a {background} background",
+    "template": "a {colour} {object} on a {background} background",
     "variants": 2,
     "priority": "bulk",
     "metadata": {"cost_centre": "4711"},

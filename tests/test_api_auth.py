@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 
 from tests.desk import Desk, House, campaign, problem
 from workers.jobs.keys import find_key
@@ -192,6 +193,19 @@ def test_lists_hold_only_the_tenants_own(desk: Desk) -> None:
     campaign(desk.caller())
     assert foreigner.get("/v1/requests").json() == {"data": [], "next_cursor": None}
     assert len(foreigner.get("/v1/keys").json()["data"]) == 1
+
+
+def test_a_database_error_that_quotes_the_row_does_not_reach_log_or_answer(own_house: House) -> None:
+    caller = own_house.caller()
+    with own_house.database.engine("superuser").begin() as conn:
+        conn.execute(text("alter table items add check (prompt = '')"))
+    with capture_logs() as logs:
+        answer = caller.post("/v1/requests", json={"prompt": "a very private car"})
+    problem(answer, 500, "internal_error")
+    assert "private" not in answer.text + str(logs)
+    (failed,) = [entry for entry in logs if entry["event"] == "request_failed"]
+    assert (failed["error"], failed["cause"], failed["sqlstate"]) == ("IntegrityError", "CheckViolation", "23514")
+    assert "submit" in failed["stack"]
 
 
 def test_row_level_security_holds_where_the_code_forgets_the_tenant(own_house: House) -> None:

@@ -33,6 +33,7 @@ def make_engine(url: str, *, name: str, pool_size: int = 5, pool_seconds: float 
         max_overflow=0,
         pool_timeout=pool_seconds,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text ends up in logs, and parameters are prompts
         connect_args={"options": limits, "application_name": f"presswork-{name}", "connect_timeout": 5},
     )
 

@@ -21,10 +21,10 @@ from policy.ledger.read import events_about
 from workers.jobs.views import AssetView, get_asset, list_assets
 from workers.states import AssetState
 
-router = APIRouter(prefix="/v1", tags=["Assets"])
+router = APIRouter(prefix="/v1")
 
 
-@router.get("/requests/{request_id}/assets", summary="Assets of a request, in the order of release")
+@router.get("/requests/{request_id}/assets", tags=["Assets"], summary="Assets of a request, in the order of release")
 def list_of_request(
     request_id: str, caller: Reader, parts: PartsOf, query: Annotated[PageQuery, Query()]
 ) -> Page[AssetReply]:
@@ -37,7 +37,7 @@ def list_of_request(
     return Page(data=[_reply(view, parts) for view in shown], next_cursor=cursor)
 
 
-@router.get("/assets/{asset_id}", summary="One asset, with links to its files")
+@router.get("/assets/{asset_id}", tags=["Assets"], summary="One asset, with links to its files")
 def read(asset_id: str, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> AssetReply:
     """A link needs no key, names one file, and ends after `link_seconds` (15 minutes at most)."""
     with parts.transaction(caller.tenant) as conn:
@@ -48,7 +48,7 @@ def read(asset_id: str, caller: Reader, parts: PartsOf, query: Annotated[NoQuery
     return _reply(view, parts)
 
 
-@router.get("/assets/{asset_id}/events", summary="What the ledger says of an asset", tags=["Audit"])
+@router.get("/assets/{asset_id}/events", tags=["Audit"], summary="What the ledger says of an asset")
 def list_events(asset_id: str, caller: Auditor, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> list[EventReply]:
     """Your tenant's events about the asset, its item and its request, oldest first; `index` is null until sealed.
 

@@ -28,6 +28,7 @@ _MEMORY_BYTES = 1024 * 1024  # of the spool; beyond it lies on disk
     status_code=202,
     response_model=Accepted,
     responses={200: {"model": DryRun, "description": "Checked only (`dry_run`); nothing was stored"}},
+    response_description="Stored, with all its items; refused rows are listed",
     summary="Submit a campaign",
 )
 def submit_campaign(
@@ -44,6 +45,12 @@ def submit_campaign(
     the spec for their row; every other column is a value for the template. Errors come by row, line and
     column, up to 100 at once. Rows that policy refuses do not stop the campaign: their items are stored
     as refused, and the reply lists them.
+
+    ```sh
+    curl -H "Authorization: Bearer $PRESSWORK_KEY" -H "Idempotency-Key: spring-2027" \\
+      -F 'spec={"template": "a {colour} {object} on a white background", "variants": 2}' \\
+      -F file=@spring.csv http://127.0.0.1:8400/v1/campaigns
+    ```
     """
     spec = parse(CampaignSpec, upload.spec)
     fingerprint = once.fingerprint(upload.spec, _sha256(upload.file))

@@ -26,7 +26,13 @@ from workers.states import ITEM_OPEN
 router = APIRouter(prefix="/v1/requests", tags=["Requests"])
 
 
-@router.post("", status_code=202, response_model=Accepted, summary="Submit one prompt")
+@router.post(
+    "",
+    status_code=202,
+    response_model=Accepted,
+    response_description="Stored, with all its items",
+    summary="Submit one prompt",
+)
 def submit_single(
     caller: Submitter,
     parts: PartsOf,
