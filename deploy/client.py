@@ -98,4 +98,7 @@ def _told(reply: httpx.Response) -> str:
         lines.append(f"  {place or 'request'}: {error['message']}. {error['remedy']}")
     if len(errors) > _SHOWN_ERRORS:
         lines.append(f"  ... and {len(errors) - _SHOWN_ERRORS} more")
+    lines += [
+        f"  row {refusal['row']}, refused by policy: {refusal['message']}" for refusal in problem.get("refused") or []
+    ]
     return "\n".join(lines)

@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     max_batch: int = Field(8, ge=1, le=64, description="most images sampled together")
     max_batch_pixels: int = Field(8 * 1024 * 1024, ge=64 * 64, description="most pixels sampled together")
     window: int = Field(4, ge=1, le=1000, description="batches in flight per queue")
-    lease_seconds: float = Field(60.0, ge=0.5, description="lease of a claim; renewed every third of it")
+    lease_seconds: float = Field(30.0, ge=0.5, description="lease of a claim; renewed every third of it")
     max_batch_seconds: float = Field(1800.0, ge=1, description="a claim older than this ends its worker process")
     claims_allowed: int = Field(2, ge=1, le=10, description="claims a batch may use up before it is split")
     return_seconds: float = Field(10.0, ge=0, description="a batch given back because something was away waits this")

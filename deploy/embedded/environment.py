@@ -11,7 +11,8 @@ from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.seaweed import BUCKET, REGION
 from deploy.embedded.stack import Stack
 
-ROLES = ("api", "worker", "sealer", "auditor", "owner")
+ROLES = ("api", "planner", "worker", "sealer", "auditor", "owner")
+_WITHOUT_STORE = ("owner", "planner")
 LEDGER_ORIGIN = "presswork.local/ledger"
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HF_HOME")
 _NOT_PASSED_ON = "PRESSWORK_"  # the role's own settings decide, except for those named here
@@ -53,12 +54,12 @@ def settings_of(stack: Stack, role: str) -> dict[str, str]:
     """PRESSWORK_ variables for a process of `role`: one of ROLES."""
     keys = key_folder(stack.data)
     values = {
-        "DATABASE_URL": stack.postgres.url(role),
+        "DATABASE_URL": stack.postgres.url("worker" if role == "planner" else role),
         "LEDGER_ORIGIN": LEDGER_ORIGIN,
         "TRUST_ANCHORS": str(keys.trust_anchors),
         "LEDGER_VKEYS": str(keys.ledger_vkeys),
     }
-    if role != "owner":
+    if role not in _WITHOUT_STORE:
         identity = stack.passwords.s3(role)
         values |= {
             "S3_ENDPOINT_URL": stack.seaweed.endpoint_url,
@@ -67,8 +68,10 @@ def settings_of(stack: Stack, role: str) -> dict[str, str]:
             "S3_ACCESS_KEY_ID": identity.access_key,
             "S3_SECRET_ACCESS_KEY": identity.secret_key,
         }
-    if role in ("api", "worker"):
+    if role in ("api", "planner", "worker"):
         values["REDIS_URL"] = stack.valkey.url()
+    if role in ("planner", "sealer", "worker"):
+        values["METRICS_PORT"] = str(stack.ports[role])
     if role == "api":
         values |= {
             "AUDITOR_DATABASE_URL": stack.postgres.url("auditor"),

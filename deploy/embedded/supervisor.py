@@ -45,7 +45,7 @@ class Process:
 
 PROCESSES = (
     Process("api", "api", ("-m", "api"), 10.0),
-    Process("planner", "worker", ("-m", "workers", "planner"), 10.0),
+    Process("planner", "planner", ("-m", "workers", "planner"), 10.0),
     Process("sealer", "sealer", ("-m", "workers", "sealer"), 10.0),
     Process("worker", "worker", ("-m", "workers", "gpu"), 60.0),
 )
