@@ -25,7 +25,11 @@ from deploy.embedded.state import Part, PartState, State
 from deploy.embedded.valkey import Valkey
 from deploy.errors import DataUnusable, PartFailed
 
-PREFERRED_PORTS = {"postgres": 25432, "valkey": 26379, "seaweed": 28333, "api": 8400} | {
+PREFERRED_PORTS = {
+    "postgres": 25432,
+    "valkey": 26379,
+    "seaweed": 28333,
+    "api": 8400,
     "planner": 9401,  # /metrics, as of the two below
     "sealer": 9402,
     "worker": 9403,

@@ -1,0 +1,117 @@
+"""Rows a second accepted for a 10,000-row campaign over HTTP, beside a plain insert of the same rows; API memory.
+
+python -m bench.campaign [--rows 10000]
+
+The API checks, screens and stores every row and its ledger event; the plain insert stores the same items with one
+executemany in one transaction, unchecked. Same machine, same Postgres, one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+from sqlalchemy import create_engine, insert, text
+
+from deploy.embedded.environment import process_environment
+from deploy.embedded.first_start import TENANT, api_key_file, prepare
+from deploy.embedded.stack import Stack
+from workers.jobs.tables import items
+from workers.jobs.types import new_id
+
+HOUSE = Path(__file__).resolve().parent.parent
+_COLUMNS = "id::text, request_id::text, tenant, row, custom_id, variant, prompt, negative_prompt, seed, recipe_id"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=10_000)
+    rows = parser.parse_args().rows
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, Stack(Path(folder), ports={}) as stack:
+        prepare(stack)
+        api = subprocess.Popen(
+            [sys.executable, "-m", "api"], cwd=HOUSE, env=process_environment(stack, "api"), stderr=subprocess.DEVNULL
+        )
+        try:
+            _measure(stack, api, rows)
+        finally:
+            api.terminate()
+            api.wait()
+
+
+def _measure(stack: Stack, api: subprocess.Popen[bytes], rows: int) -> None:
+    url = f"http://127.0.0.1:{stack.ports['api']}"
+    process = psutil.Process(api.pid)
+    with httpx.Client(
+        base_url=url, headers={"Authorization": f"Bearer {api_key_file(stack.data).read_text()}"}, timeout=300
+    ) as client:
+        _wait(client)
+        _submit(client, 10)
+        idle = process.memory_info().rss
+        cpu, started = sum(process.cpu_times()[:2]), time.perf_counter()
+        _submit(client, rows)
+        through_api, cpu = time.perf_counter() - started, sum(process.cpu_times()[:2]) - cpu
+        peak = int(_status(api.pid, "VmHWM")) * 1024
+    plain = _plain_insert(stack, rows)
+    print(f"{rows} rows, {os.cpu_count()} cores in the machine")
+    print(f"through the API   {rows / through_api:8.0f} rows/s   {cpu / rows * 1000:.2f} CPU ms of the API a row")
+    print(f"plain insert      {rows / plain:8.0f} rows/s")
+    print(f"ratio             {plain / through_api:8.2f}")
+    print(f"API memory        {idle / 2**20:.0f} MiB before, {peak / 2**20:.0f} MiB at the most")
+
+
+def _submit(client: httpx.Client, rows: int) -> None:
+    lines = (
+        f"row-{n},{c} mug,{b}\n"
+        for n, (c, b) in enumerate((("red", "white"), ("blue", "mint"))[n % 2] for n in range(rows))
+    )
+    sheet = io.BytesIO(("custom_id,product,background\n" + "".join(lines)).encode())
+    spec = '{"template": "a {product} on a {background} background, product photo", "name": "bench"}'
+    reply = client.post("/v1/campaigns", files={"file": ("c.csv", sheet, "text/csv"), "spec": (None, spec)})
+    if reply.status_code != 202 or reply.json()["items"] != rows:
+        raise SystemExit(f"not accepted: {reply.status_code} {reply.text[:500]}")
+
+
+def _plain_insert(stack: Stack, rows: int) -> float:
+    """Seconds for the same rows again, with other ids, by one executemany."""
+    engine = create_engine(stack.postgres.url("api"))
+    with engine.begin() as conn:
+        conn.execute(text("select set_config('presswork.tenant', :tenant, true)"), {"tenant": TENANT})
+        stored = conn.execute(
+            text(f"select {_COLUMNS}, queue, priority, state from items order by created_at desc limit :rows"),
+            {"rows": rows},
+        )
+        again = [{**row._mapping, "id": new_id(), "custom_id": f"again-{row.custom_id}"} for row in stored]
+        started = time.perf_counter()
+        conn.execute(insert(items), again)
+    engine.dispose()
+    return time.perf_counter() - started
+
+
+def _wait(client: httpx.Client) -> None:
+    until = time.monotonic() + 60
+    while True:
+        try:
+            client.get("/healthz").raise_for_status()
+            return
+        except httpx.HTTPError as error:
+            if time.monotonic() > until:
+                raise SystemExit("the API did not start") from error
+            time.sleep(0.1)
+
+
+def _status(pid: int, name: str) -> str:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
+
+
+if __name__ == "__main__":
+    main()
