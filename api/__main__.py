@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+from types import FrameType
 
 import uvicorn
 
@@ -22,6 +24,7 @@ def main() -> None:
     configure(settings.log_level, "api")
     # The application logs its own failures, without the words of errors, which may quote prompts.
     logging.getLogger("uvicorn.error").addFilter(lambda record: record.exc_info is None)
+    signal.signal(signal.SIGTERM, _leave)  # uvicorn drains first, then hands the signal back
     try:
         app = create_app(settings)
     except (RulesInvalid, WorkerError) as error:
@@ -35,6 +38,10 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 if __name__ == "__main__":
