@@ -17,7 +17,7 @@ from workers.jobs.tables import assets, renditions
 from workers.states import BatchState, ItemState
 from workers.store import ObjectStore
 
-PLENTY = 60  # batches: a queue that does not run dry before that never will
+PLENTY = 60  # claims: a queue that is not empty by then never will be
 
 
 class Killed(BaseException):
@@ -227,8 +227,9 @@ def test_a_poison_item_is_isolated_and_fails_alone_with_its_reason(works: Works)
     ids = works.line.submit("acme", 8)
     sampler = FakeSampler(between=poison)
     executor = works.executor(sampler)
-    for _ in range(PLENTY):
-        for batch_id in works.look():
+    while sent := works.look():
+        assert len(sampler.claims) < PLENTY
+        for batch_id in sent:
             executor.run(batch_id)
     assert works.line.states() == {ItemState.RELEASED: 7, ItemState.FAILED: 1}
     assert works.line.item(ids[4]).reason == "error:ZeroDivisionError"
