@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -130,6 +131,21 @@ def test_a_recipe_is_stored_once_however_many_requests_name_it(line: Line):
         stored = conn.execute(select(recipes)).all()
     assert [row.id for row in stored] == [RECIPE.id]
     assert Recipe.from_json(stored[0].recipe) == RECIPE
+
+
+def test_a_long_import_keeps_nobody_waiting_who_needs_the_same_recipe(line: Line):
+    """Half a spreadsheet is in when another tenant submits with a recipe that neither had before."""
+    line.add_tenant("acme")
+    line.add_tenant("bolt")
+
+    def spreadsheet():
+        yield from rows(1001)
+        with ThreadPoolExecutor() as threads:
+            assert len(threads.submit(line.submit, "bolt", 1).result(timeout=20)) == 1
+
+    with line.as_tenant("acme") as conn:
+        submit(conn, new_request("acme"), spreadsheet())
+    assert line.states() == {ItemState.PENDING: 1002}
 
 
 def test_the_planner_is_woken_at_the_commit_and_not_before(line: Line, database):

@@ -174,15 +174,16 @@ def _plan_queue(conn: Connection, name: str, settings: Settings) -> list[Send]:
         return []
     weights = {row.id: row.weight for row in conn.execute(select(tenants.c.id, tenants.c.weight))}
     taken = conn.execute(select(turns.c.lane, turns.c.virtual_time).where(turns.c.queue == name))
+    before = {row.lane: row.virtual_time for row in taken}
     planned = plan(
         pending,
         weights,
-        {row.lane: row.virtual_time for row in taken},
+        before,
         room=room,
         max_batch=settings.max_batch,
         max_batch_pixels=settings.max_batch_pixels,
     )
-    take_turns(conn, name, planned.virtual_times)
+    take_turns(conn, name, {lane: at for lane, at in planned.virtual_times.items() if at != before.get(lane)})
     lease = timedelta(seconds=settings.lease_seconds)
     sends = []
     for batch in planned.batches:

@@ -98,7 +98,8 @@ CREATE INDEX batches_open ON batches (queue, lease_until) WHERE state IN ('dispa
 
 CREATE TABLE items (
   id               uuid PRIMARY KEY,
-  -- deferred: a submission streams its items first and stores the request, with their count, last
+  -- both deferred: a submission streams its items first; the request, with their count, and the
+  -- recipes, which others may want to store at the same moment, come last
   request_id       uuid NOT NULL REFERENCES requests (id) DEFERRABLE INITIALLY DEFERRED,
   tenant           text NOT NULL,
   "row"            integer NOT NULL CHECK ("row" >= 1),
@@ -107,7 +108,7 @@ CREATE TABLE items (
   prompt           text NOT NULL,
   negative_prompt  text NOT NULL,
   seed             bigint NOT NULL CHECK (seed BETWEEN 0 AND 9007199254740991),
-  recipe_id        text NOT NULL REFERENCES recipes (id),
+  recipe_id        text NOT NULL REFERENCES recipes (id) DEFERRABLE INITIALLY DEFERRED,
   queue            text NOT NULL,
   priority         text NOT NULL CHECK (priority IN ('interactive', 'standard', 'bulk')),
   state            text NOT NULL CHECK (state IN

@@ -6,7 +6,7 @@ come as an iterable and are written in chunks, so memory does not grow with the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -20,6 +20,7 @@ from policy.ledger.append import append
 from policy.verdict import Decision
 from workers.jobs.tables import items, recipes, requests
 from workers.jobs.types import NewItem, NewRequest, new_id
+from workers.sampling.recipes import Recipe
 from workers.states import ItemState
 
 WAKE_CHANNEL = "presswork_pending"  # NOTIFY payload: the queue
@@ -40,10 +41,10 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
     Raises ValueError for a request without items: the caller answers for its shape.
     """
     stored = refused = 0
-    known: set[str] = set()
+    named: dict[str, Recipe] = {}
     now: datetime = conn.execute(select(func.now())).scalar_one()
     for chunk in _chunks(new_items):
-        _store_recipes(conn, chunk, known)
+        named |= {item.recipe.id: item.recipe for item in chunk}
         ids = [new_id() for _ in chunk]
         conn.execute(items.insert(), [_row(request, item, id, now) for item, id in zip(chunk, ids, strict=True)])
         refusals = [
@@ -55,6 +56,7 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
         stored, refused = stored + len(chunk), refused + len(refusals)
     if not stored:
         raise ValueError("a request needs at least one item")
+    _store_recipes(conn, named)
     _store_request(conn, request, stored, refused)
     conn.execute(select(func.pg_notify(WAKE_CHANNEL, request.queue)))
     return Submitted(stored, refused)
@@ -90,13 +92,13 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
     append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=[accepted])
 
 
-def _store_recipes(conn: Connection, chunk: list[NewItem], known: set[str]) -> None:
-    """Recipes are content-addressed, so a concurrent writer of the same one is welcome."""
-    fresh = {item.recipe.id: item.recipe for item in chunk if item.recipe.id not in known}
-    if fresh:
-        rows = [{"id": id, "recipe": recipe.to_json()} for id, recipe in sorted(fresh.items())]
-        conn.execute(insert(recipes).on_conflict_do_nothing(), rows)
-        known.update(fresh)
+def _store_recipes(conn: Connection, named: Mapping[str, Recipe]) -> None:
+    """Recipes are content-addressed, so a concurrent writer of the same one is welcome.
+
+    Last and in order, as whoever stores the same new recipe waits for this transaction to end.
+    """
+    rows = [{"id": id, "recipe": recipe.to_json()} for id, recipe in sorted(named.items())]
+    conn.execute(insert(recipes).on_conflict_do_nothing(), rows)
 
 
 def _row(request: NewRequest, item: NewItem, id: str, now: datetime) -> dict[str, Any]:

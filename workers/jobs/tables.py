@@ -115,7 +115,7 @@ items = Table(
     Column("prompt", Text, nullable=False),
     Column("negative_prompt", Text, nullable=False),
     Column("seed", BigInteger, nullable=False),
-    Column("recipe_id", Text, ForeignKey("recipes.id"), nullable=False),
+    Column("recipe_id", Text, ForeignKey("recipes.id", deferrable=True, initially="DEFERRED"), nullable=False),
     Column("queue", Text, nullable=False),
     Column("priority", Text, nullable=False),
     Column("state", Text, nullable=False),
