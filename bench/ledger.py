@@ -1,0 +1,172 @@
+"""What the ledger costs: appends beside plain inserts of the same bytes, then sealing, verifying and proving.
+
+    python -m bench.ledger
+
+Starts a durable Postgres of its own (fsync on) and takes about two minutes. Each writer is a process with
+a connection of its own, one transaction for each call.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection, Engine, create_engine, text
+
+from deploy.embedded.stack import Stack
+from migrations.upgrade import upgrade
+from policy.events import ItemReleased, Private
+from policy.ledger.append import append
+from policy.ledger.keys import LocalNoteSigner
+from policy.ledger.proofs import prove
+from policy.ledger.seal import seal
+from policy.ledger.verify import verify
+
+SECONDS = 5.0  # of each measurement of writers
+WRITERS = (1, 4, 8)
+BATCHES = (1, 100)  # events of one transaction
+SEALED = 50_000  # entries that are sealed and verified
+PROOFS = 300
+
+BODY = b"x" * 1_500  # as long as that of `event`
+PLAIN = (
+    "create schema plain; create table plain.bodies (id bigint generated always as identity primary key, body bytea)"
+)
+_INSERT = text("insert into plain.bodies (body) select * from unnest(cast(:bodies as bytea[]))")
+
+
+def event(number: int) -> ItemReleased:
+    """A release as the line writes it: about 1.2 kB of bytes, and two private texts."""
+    digest = "sha256:" + "ab" * 32
+    scores = dict.fromkeys(("drawing", "hentai", "neutral", "porn", "sexy", "weapons"), 0.0123)
+    return ItemReleased(
+        request_id="0199f7b0-0000-7000-8000-000000000000",
+        item_id=f"0199f7b0-0000-7000-8000-{number:012d}",
+        asset_id=f"0199f7b0-0000-7000-9000-{number:012d}",
+        batch_id="0199f7b0-0000-7000-a000-000000000000",
+        attempt=1,
+        prompt=Private("Studio photograph of a ceramic mug on a marble table, soft morning light"),
+        negative_prompt=Private("blurry, text"),
+        recipe={"model": "starter", "model_revision": digest, "width": 1024, "height": 1024, "guidance_scale": 3.0},
+        seed=str(number),
+        batch_size=8,
+        batch_position=number % 8,
+        device="cuda:0",
+        verdict={"decision": "allow", "policy_version": digest, "findings": [], "scores": scores},
+        marks={"watermark": {"scheme": "dwtDctSvd", "bit_errors": 0}, "manifest": {"state": "Trusted"}, "psnr": 42.1},
+        renditions=(
+            {"name": "original", "key": "released/acme/x/1/original.png", "bytes": 1_234_567, "sha256": digest},
+        ),
+    )
+
+
+def main() -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="presswork-bench-", ignore_cleanup_errors=True) as folder,
+        Stack(Path(folder) / "stack", ports={}) as stack,
+    ):
+        upgrade(stack.postgres.url("owner"))
+        superuser = stack.postgres.url("superuser")
+        with create_engine(superuser).begin() as conn:
+            conn.execute(text(PLAIN))
+        appends(superuser)
+        sealing(superuser)
+
+
+def appends(url: str) -> None:
+    print("events a second                 append    plain insert   append / plain")
+    for batch in BATCHES:
+        for writers in WRITERS:
+            ours, plain = measured(url, writers, batch, _append), measured(url, writers, batch, _plain)
+            print(
+                f"  {writers} writers, {batch:3} a transaction {ours:9,.0f} {plain:15,.0f} {ours / plain:14.2f}",
+                flush=True,
+            )
+
+
+def measured(url: str, writers: int, batch: int, write: Callable[[Connection, int], None]) -> float:
+    """Events a second of all writers together; each counts what it wrote while all were writing."""
+    context = multiprocessing.get_context("spawn")
+    barrier, counts = context.Barrier(writers), context.Queue()
+    children = [context.Process(target=_write, args=(url, batch, write, barrier, counts)) for _ in range(writers)]
+    for child in children:
+        child.start()
+    total = sum(counts.get() for _ in children)
+    for child in children:
+        child.join()
+    return float(total)
+
+
+def _write(url: str, batch: int, write: Callable[[Connection, int], None], barrier: object, counts: object) -> None:
+    engine = create_engine(url)
+    for _ in range(10):  # connection, prepared statements
+        with engine.begin() as conn:
+            write(conn, 1)
+    barrier.wait()  # type: ignore[attr-defined]
+    written, started = 0, time.perf_counter()
+    while (spent := time.perf_counter() - started) < SECONDS:
+        with engine.begin() as conn:
+            write(conn, batch)
+        written += batch
+    counts.put(written / spent)  # type: ignore[attr-defined]
+
+
+def _append(conn: Connection, batch: int) -> None:
+    append(conn, tenant="bench", actor="worker:bench", events=[event(n) for n in range(batch)])
+
+
+def _plain(conn: Connection, batch: int) -> None:
+    conn.execute(_INSERT, {"bodies": [BODY] * batch})
+
+
+def sealing(url: str) -> None:
+    """Seal what the writers left and as much again, verify all of it, prove some of it."""
+    engine = create_engine(url)
+    signer = LocalNoteSigner("bench.example/ledger", Ed25519PrivateKey.generate())
+    with engine.connect() as conn:
+        waiting = conn.execute(text("select count(*) from audit.pending")).scalar_one()
+    for begin in range(waiting, SEALED, 1_000):
+        with engine.begin() as conn:
+            append(conn, tenant="bench", actor="worker:bench", events=[event(n) for n in range(begin, begin + 1_000)])
+    with _timed("sealed", lambda: sealed):
+        sealed = 0
+        while step := _seal(engine, signer):
+            sealed += step
+    with engine.connect() as conn, _timed("verified from end to end", lambda: report.entries):
+        report = verify(conn, [signer.vkey], None)
+    if not report.intact:
+        raise SystemExit(f"the benchmark's own log does not verify: {report.problems[:3]}")
+    with engine.connect() as conn:
+        some = text("select cast(event_id as text) from audit.sequence order by random() limit :proofs")
+        ids = conn.scalars(some, {"proofs": PROOFS}).all()
+        with _timed("proven, one at a time", lambda: len(ids)):
+            proofs = [str(prove(conn, event_id)) for event_id in ids]
+        body = conn.execute(text("select avg(octet_length(body)) from audit.entries")).scalar_one()
+    print(
+        f"  a log of {sealed:,} entries of {body:,.0f} bytes with two private texts each; a proof: {len(proofs[0])} B"
+    )
+
+
+def _seal(engine: Engine, signer: LocalNoteSigner) -> int:
+    with engine.begin() as conn:
+        step = seal(conn, signer, [signer.vkey])
+    return step.entries if step else 0
+
+
+@contextmanager
+def _timed(what: str, count: Callable[[], int]) -> Iterator[None]:
+    """Prints the rate, and the processor time of this process, which a busy machine does not change."""
+    wall, processor = time.perf_counter(), time.process_time()
+    yield
+    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    each = processor / count() * 1e6
+    print(f"  {what:26} {count() / wall:9,.0f} a second {each:8,.0f} us of this process each", flush=True)
+
+
+if __name__ == "__main__":
+    main()
