@@ -1,6 +1,6 @@
 """The line's tests in few words: submit as the API's role, work as the worker's, read as the auditor's.
 
-Only the device and the broker have stand-ins; every row is written by workers/jobs itself.
+Every row is written by workers/jobs itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from sqlalchemy import Connection, Engine, Row, event, func, select, text
 
 from policy.ledger.tables import entries
@@ -26,7 +25,6 @@ from workers.jobs.submit import WAKE_CHANNEL, submit
 from workers.jobs.tables import batches, items
 from workers.jobs.types import Claim, ClaimedItem, NewItem, NewRequest, Place, Released, StoredRendition, new_id
 from workers.sampling.recipes import Recipe
-from workers.sampling.types import CANCELLED, Sampled, Watch
 from workers.states import ItemState, Priority
 
 if TYPE_CHECKING:
@@ -135,13 +133,15 @@ class Line:
             "select count(*) from pg_stat_activity where datname = :name and query like 'LISTEN%' and state = 'idle'"
         )
         with self.database.engine("superuser", isolation_level="AUTOCOMMIT").connect() as conn:
-            return conn.execute(text(waits), {"name": self.database.name}).scalar_one() > 0
+            return bool(conn.execute(text(waits), {"name": self.database.name}).scalar_one())
 
     def open_transactions(self) -> int:
         """Of the database role of workers."""
         mine = "select count(*) from pg_stat_activity where usename = 'presswork_worker' and datname = :name"
         with self.database.engine("superuser", isolation_level="AUTOCOMMIT").connect() as conn:
-            return conn.execute(text(f"{mine} and xact_start is not null"), {"name": self.database.name}).scalar_one()
+            return int(
+                conn.execute(text(f"{mine} and xact_start is not null"), {"name": self.database.name}).scalar_one()
+            )
 
     def wake(self) -> None:
         with self.owner.begin() as conn:
@@ -247,60 +247,6 @@ def statements(engine: Engine) -> Iterator[list[str]]:
         yield sent
     finally:
         event.remove(engine, "before_cursor_execute", note)
-
-
-@dataclass(slots=True)
-class RecordingQueue:
-    """A broker that remembers what it was sent. `fail_after` messages it refuses with `error`."""
-
-    batch_ids: list[str] = field(default_factory=list)
-    fail_after: int | None = None
-    error: Exception | None = None
-    on_send: Callable[[str], object] | None = None
-
-    def send(self, queue: str, batch_id: str) -> None:
-        if self.error is not None and len(self.batch_ids) == self.fail_after:
-            raise self.error
-        if self.on_send is not None:
-            self.on_send(batch_id)
-        self.batch_ids.append(batch_id)
-
-
-@dataclass(slots=True)
-class FakeSampler:
-    """Draws gradients at once instead of diffusing; looks at the lease between `steps` as the real one does."""
-
-    steps: int = 2
-    between: Callable[[Claim, Watch, int], object] | None = None  # called before every look at the lease
-    faults: dict[str, str] = field(default_factory=dict)  # custom_id -> code
-    pictures: dict[str, np.ndarray] = field(default_factory=dict)  # custom_id -> what comes out instead
-    claims: list[Claim] = field(default_factory=list)
-
-    def sample(self, held: Claim, watch: Watch) -> Sampled:
-        self.claims.append(held)
-        for step in range(self.steps):
-            if self.between is not None:
-                self.between(held, watch, step)
-            watch.check()
-        faults = {item.id: self.faults[item.custom_id] for item in held.items if item.custom_id in self.faults}
-        faults |= {item.id: CANCELLED for item in held.items if item.id in watch.cancelled}
-        height, width = held.recipe.height, held.recipe.width
-        images = np.zeros((len(held.items), height, width, 3), np.uint8)
-        for n, item in enumerate(held.items):
-            if item.id not in faults:
-                images[n] = self.pictures.get(item.custom_id, draw(item.seed, height, width))
-        places = tuple(Place(len(held.items), n, "fake") for n in range(len(held.items)))
-        return Sampled(images, faults, places, 0.0)
-
-
-def draw(seed: int, height: int, width: int) -> np.ndarray:
-    """A soft two-colour gradient with a little grain: nothing a screen minds, something a mark can live in."""
-    random = np.random.default_rng(seed)
-    ends = random.uniform(60, 200, (2, 3))
-    across = np.linspace(0, 1, width)[None, :, None] * 0.7 + np.linspace(0, 1, height)[:, None, None] * 0.3
-    grain = random.normal(0, 4, (height, width, 1))
-    image: np.ndarray = np.clip(ends[0] * (1 - across) + ends[1] * across + grain, 0, 255).astype(np.uint8)
-    return image
 
 
 def until_blocked(line: Line, *, seconds: float = 10.0) -> None:

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select
 
-from tests.line import FakeSampler, Line, eventually, statements
+from tests.fakes import FakeSampler
+from tests.line import Line, eventually, statements
 from tests.works import Works
 from workers.crash import POINTS
 from workers.errors import LeaseLost, ModelMissing

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from policy.errors import SigningUnavailable
 from policy.marks.signing import LocalSigner
 from policy.verdict import Decision, Verdict
-from tests.line import RECIPE, FakeSampler, Line, new_item, rows
+from tests.fakes import FakeSampler
+from tests.line import RECIPE, Line, new_item, rows
 from tests.works import Works, policy
 from workers.jobs.tables import assets, holds, renditions
 from workers.states import BatchState, ItemState

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from tests.line import RECIPE, Line, RecordingQueue
+from tests.fakes import RecordingQueue
+from tests.line import RECIPE, Line
 from workers import planner, reconciler
 from workers.errors import BrokerUnavailable
 from workers.jobs.tables import batches

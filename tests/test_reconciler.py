@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from prometheus_client import REGISTRY
 
-from tests.line import LEASE, Line, RecordingQueue, eventually, released
+from tests.fakes import RecordingQueue
+from tests.line import LEASE, Line, eventually, released
 from workers import reconciler
 from workers.errors import BrokerUnavailable
 from workers.jobs.claim import claim

@@ -12,7 +12,8 @@ from policy.images.screen import ImageScreen
 from policy.marks.marker import Marker
 from policy.marks.signing import LocalSigner, Signer
 from policy.rules import Rules
-from tests.line import FakeSampler, Line, RecordingQueue
+from tests.fakes import FakeSampler, RecordingQueue
+from tests.line import Line
 from workers import planner, reconciler
 from workers.crash import Probe, no_probe
 from workers.executor import Executor
@@ -47,7 +48,9 @@ class Works:
         chosen = self.settings_for("worker", **settings)
         rules, screen = policy(chosen.policy_rules)
         certificate, key, anchors = chosen.signing_certificate, chosen.signing_key, chosen.trust_anchors
-        assert None not in (certificate, key, anchors)
+        assert certificate is not None
+        assert key is not None
+        assert anchors is not None
         signer = signer or LocalSigner.from_files(certificate, key)
         marker = Marker(signer, anchors.read_text(), chosen.generator_name, "test")
         store = store or ObjectStore(chosen)
