@@ -82,10 +82,10 @@ class Client:
         if reply.is_success:
             answer: dict[str, Any] = reply.json()
             return answer
-        raise CallFailed(_told(reply))
+        raise CallFailed(told(reply))
 
 
-def _told(reply: httpx.Response) -> str:
+def told(reply: httpx.Response) -> str:
     """A problem as lines of text: what, and for each error where and what to do."""
     try:
         problem = reply.json()

@@ -1,14 +1,13 @@
-"""The embedded stack: what it survives, what it refuses, and what it says."""
+"""The embedded stack: three real services on loopback, each behind passwords, each role in its own place."""
 
 from __future__ import annotations
 
+import json
 import os
-import signal
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
+import stat
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -17,198 +16,154 @@ import psycopg
 import pytest
 import redis
 from botocore.exceptions import ClientError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from deploy.embedded import state as states
-from deploy.embedded.children import is_same_process
-from deploy.embedded.ports import LOOPBACK
-from deploy.embedded.seaweed import BUCKET
-from deploy.embedded.stack import PREFERRED_PORTS, Stack
-from deploy.errors import AlreadyRunning, DataUnusable, PartFailed
-
-ROOT = Path(__file__).resolve().parents[1]
-HOLD = """
-import sys, time
-from pathlib import Path
+from deploy.embedded.passwords import DATABASE_ROLES, S3_ROLES, load_or_make
+from deploy.embedded.ports import LOOPBACK, is_free, pick
+from deploy.embedded.seaweed import BUCKET, actions
 from deploy.embedded.stack import Stack
-with Stack(Path(sys.argv[1]), ports={}):
-    print("ready", flush=True)
-    time.sleep(600)
-"""
+from deploy.errors import DataUnusable
+
+# role -> what it may do with an object of each place: Get, Put, List, Delete
+MAY = {
+    "worker": {"raw": "GPLD", "quarantine": "GPLD", "released": "GPLD", "ledger": ""},
+    "api": {"raw": "", "quarantine": "", "released": "G", "ledger": ""},
+    "sealer": {"raw": "", "quarantine": "", "released": "", "ledger": "GPLD"},
+    "auditor": {"raw": "", "quarantine": "", "released": "", "ledger": "GL"},
+}
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A place with a long name and spaces in it, as people have them."""
-    return tmp_path_factory.mktemp("a long and winding name") / ("x" * 60) / ("y y" * 20)
+def test_every_role_logs_in_as_itself(database: Any) -> None:
+    for role in DATABASE_ROLES:
+        with database.engine(role).connect() as conn:
+            assert conn.exec_driver_sql("select current_user").scalar() == f"presswork_{role}"
 
 
-@pytest.fixture
-def holder(home: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds a running stack."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(home / "held")], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    yield process
-    process.kill()
-    process.wait()
+def test_no_part_answers_without_its_password(stack: Stack, s3: Any) -> None:
+    wrong = stack.postgres.url("worker").replace(stack.passwords["postgres.worker"], "guess").replace("+psycopg", "")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(wrong)
+    client = redis.Redis(port=stack.ports["valkey"], retry=Retry(NoBackoff(), 0))
+    with client, pytest.raises(redis.AuthenticationError):
+        client.ping()
+    for path in ("", f"{BUCKET}/", f"{BUCKET}/released/x"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{s3.endpoint_url}/{path}")
+        assert refused.value.code == 403
 
 
-def test_data_survives_a_clean_stop_and_a_kill_of_everything(home: Path) -> None:
-    data = home / "kept"
-    with Stack(data, ports={}) as stack:
-        put(stack, "released/a", b"kept")
-        execute(stack, "create table kept (n int); insert into kept values (7)")
-        redis.Redis.from_url(stack.valkey.url()).set("kept", "yes")
-        ports = dict(stack.ports)
-        for name in ("seaweed", "valkey", "postgres"):
-            stack.kill(name)
-    with Stack(data, ports={}) as again:
-        assert again.ports == ports
-        assert again.seaweed.client("api").get_object(Bucket=BUCKET, Key="released/a")["Body"].read() == b"kept"
-        assert execute(again, "select n from kept") == [(7,)]
-        assert redis.Redis.from_url(again.valkey.url()).get("kept") == b"yes"
+@pytest.mark.parametrize("role", MAY)
+def test_an_s3_identity_reaches_its_places_and_no_other(s3: Any, role: str) -> None:
+    admin, client = s3.client(), s3.client(role)
+    for place, letters in MAY[role].items():
+        key = f"{place}/acme/picture.png"
+        admin.put_object(Bucket=BUCKET, Key=key, Body=b"bytes")
+        attempts = {
+            "G": lambda key=key: client.get_object(Bucket=BUCKET, Key=key),
+            "P": lambda key=key: client.put_object(Bucket=BUCKET, Key=f"{key}.new", Body=b""),
+            "L": lambda place=place: client.list_objects_v2(Bucket=BUCKET, Prefix=f"{place}/"),
+            "D": lambda key=key: client.delete_object(Bucket=BUCKET, Key=key),
+        }
+        assert "".join(letter for letter, attempt in attempts.items() if _allowed(attempt)) == letters, place
 
 
-def test_one_supervisor_at_a_time_and_its_parts_die_with_it(home: Path, holder: subprocess.Popen[str]) -> None:
-    data = home / "held"
-    with pytest.raises(AlreadyRunning, match="presswork down"), Stack(data, ports={}):
-        pass
-    recorded = states.read(data)
-    assert recorded is not None
-    assert len(recorded.parts) == 3
-    holder.kill()
-    holder.wait()
-    deadline = time.monotonic() + 20
-    while any(is_same_process(part.pid, part.started) for part in recorded.parts):
-        assert time.monotonic() < deadline, "a part outlived its supervisor"
-        time.sleep(0.05)
+def test_the_api_identity_finds_no_way_around_its_prefix(s3: Any) -> None:
+    admin, client = s3.client(), s3.client("api")
+    for key in ("quarantine/a.png", "released-elsewhere/a.png", "released"):
+        admin.put_object(Bucket=BUCKET, Key=key, Body=b"secret")
+    for key in ("quarantine/a.png", "released-elsewhere/a.png", "released", "released/../quarantine/a.png"):
+        assert not _allowed(lambda key=key: client.get_object(Bucket=BUCKET, Key=key)), key
+    source = {"Bucket": BUCKET, "Key": "quarantine/a.png"}
+    assert not _allowed(lambda: client.copy_object(Bucket=BUCKET, Key="released/b.png", CopySource=source))
+    assert not _allowed(lambda: client.list_objects_v2(Bucket=BUCKET))
+    link = client.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "quarantine/a.png"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(link)
+    assert refused.value.code == 403
 
 
-def test_a_stale_pid_file_that_names_a_living_stranger_does_not_stop_a_start(home: Path) -> None:
-    data = home / "kept"
-    pid_file = data / "postgres" / "postmaster.pid"
-    stranger = subprocess.Popen(["sleep", "60"])
-    try:
-        pid_file.write_text(f"{stranger.pid}\n{data / 'postgres'}\n1\n5432\n\n{LOOPBACK}\n 1 1\nready\n")
-        with Stack(data, ports={}) as stack:
-            assert execute(stack, "select n from kept") == [(7,)]
-        assert stranger.poll() is None
-    finally:
-        stranger.kill()
-        stranger.wait()
+def test_no_s3_identity_exists_without_a_place() -> None:
+    assert {role for role in S3_ROLES if actions(role)} == set(S3_ROLES) == {*MAY, "admin"}
+    with pytest.raises(ValueError, match="no S3 identity is called visitor"):
+        actions("visitor")
 
 
-def test_a_taken_port_is_left_to_its_owner(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind((LOOPBACK, 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        stack = Stack(tmp_path / "data", ports={**PREFERRED_PORTS, "postgres": port})
-        stack.open()
-        try:
-            assert stack.ports["postgres"] != port
-            assert len(set(stack.ports.values())) == len(stack.ports)
-        finally:
-            stack.close()
-
-
-def test_data_of_another_postgres_is_refused_with_the_remedy(home: Path) -> None:
-    version = home / "kept" / "postgres" / "PG_VERSION"
-    kept = version.read_text()
-    version.write_text("17\n")
-    try:
-        with pytest.raises(DataUnusable, match="17"), Stack(home / "kept", ports={}):
-            pass
-    finally:
-        version.write_text(kept)
-
-
-def test_a_part_that_does_not_start_says_why(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    (data / "valkey" / "appendonlydir").mkdir(parents=True)
-    (data / "valkey" / "appendonlydir" / "appendonly.aof.manifest").write_text("this is no manifest\n")
-    with pytest.raises(PartFailed, match=r"(?s)valkey stopped while starting.*manifest"), Stack(data, ports={}):
-        pass
-
-
-@pytest.mark.parametrize("url", ["postgres", "valkey"])
-def test_every_part_wants_a_password(stack: Stack, url: str) -> None:
-    if url == "postgres":
-        with pytest.raises(psycopg.OperationalError):
-            psycopg.connect(host=LOOPBACK, port=stack.postgres.port, user="postgres", dbname="postgres", password="no")
-    else:
-        with pytest.raises(redis.AuthenticationError):
-            redis.Redis(host=LOOPBACK, port=stack.valkey.port).ping()
-
-
-@pytest.mark.parametrize(
-    ("role", "key", "verb", "allowed"),
-    [
-        ("api", "released/x", "get", True),
-        ("api", "quarantine/x", "get", False),
-        ("api", "raw/x", "get", False),
-        ("api", "ledger/x", "get", False),
-        ("api", "released/x", "put", False),
-        ("worker", "released/x", "put", True),
-        ("worker", "quarantine/x", "put", True),
-        ("worker", "ledger/x", "put", False),
-        ("sealer", "ledger/x", "put", True),
-        ("sealer", "released/x", "put", False),
-        ("auditor", "ledger/x", "get", True),
-        ("auditor", "ledger/x", "put", False),
-        ("auditor", "quarantine/x", "get", False),
-    ],
-)
-def test_each_identity_reaches_its_own_places_only(s3: Any, role: str, key: str, verb: str, allowed: bool) -> None:
-    s3.client("admin").put_object(Bucket=s3.bucket, Key=key, Body=b"x")
-    client = s3.client(role)
-
-    def act() -> None:
-        if verb == "get":
-            client.get_object(Bucket=s3.bucket, Key=key)["Body"].read()
-        else:
-            client.put_object(Bucket=s3.bucket, Key=key, Body=b"y")
-
-    if allowed:
-        act()
-    else:
-        with pytest.raises(ClientError, match=r"AccessDenied|403"):
-            act()
-
-
-def test_the_api_identity_cannot_list(s3: Any) -> None:
-    with pytest.raises(ClientError, match="AccessDenied"):
-        s3.client("api").list_objects_v2(Bucket=s3.bucket, Prefix="quarantine/")
+def test_the_store_s_inner_ports_give_no_object_to_a_stranger(stack: Stack, s3: Any) -> None:
+    s3.client().put_object(Bucket=BUCKET, Key="quarantine/a.png", Body=b"secret")
+    for port in ("filer.port", "volume.port"):
+        url = f"http://{LOOPBACK}:{stack.ports[port]}/buckets/{BUCKET}/quarantine/a.png"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(url)
+        assert refused.value.code == 401, port
 
 
 def test_everything_listens_on_loopback_only(stack: Stack) -> None:
-    """By the kernel's own table: sockets of our parts that listen anywhere else."""
-    wanted = {stack.children[name].pid for name in ("postgres", "valkey", "seaweed")}
+    processes = [psutil.Process(child.pid) for child in stack.children.values()]
+    processes += [inner for process in processes for inner in process.children(recursive=True)]
     listening = [
-        conn.laddr
-        for pid in wanted
-        for conn in psutil.Process(pid).net_connections("inet")
-        if conn.status == psutil.CONN_LISTEN
+        connection.laddr
+        for process in processes
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
     ]
-    assert len(listening) >= 3
     assert {address.ip for address in listening} == {LOOPBACK}
+    assert {address.port for address in listening} <= set(stack.ports.values())
 
 
-def put(stack: Stack, key: str, body: bytes) -> None:
-    stack.seaweed.client("worker").put_object(Bucket=BUCKET, Key=key, Body=body)
-
-
-def execute(stack: Stack, sql: str) -> list[tuple[Any, ...]]:
-    url = stack.postgres.url("owner").replace("+psycopg", "")
-    with psycopg.connect(url, autocommit=True) as conn:
-        cursor = conn.execute(sql)
-        return cursor.fetchall() if cursor.description else []
-
-
-def test_signals_reach_the_supervisor_not_its_parts(stack: Stack) -> None:
-    """^C in a terminal goes to a process group: ours is another one than theirs."""
+def test_no_password_is_on_a_command_line_or_open_to_others(stack: Stack) -> None:
+    secrets = [secret.encode() for secret in stack.passwords.by_name.values()]
     for child in stack.children.values():
-        assert os.getpgid(child.pid) != os.getpgrp()
-        os.kill(child.pid, signal.SIGCONT)  # it is there
+        words = "\0".join(psutil.Process(child.pid).cmdline()).encode()
+        assert not any(secret in words for secret in secrets)
+    readable = [
+        path
+        for path in stack.data.rglob("*")
+        if path.is_file() and path.suffix in (".json", ".conf") and stat.S_IMODE(path.stat().st_mode) & 0o077
+    ]
+    assert [path for path in readable if any(secret in path.read_bytes() for secret in secrets)] == []
+
+
+def test_a_terminal_s_interrupt_reaches_the_supervisor_alone(stack: Stack) -> None:
+    assert os.getpgrp() not in {os.getpgid(child.pid) for child in stack.children.values()}
+
+
+def test_ports_are_the_first_free_candidate_and_never_given_twice() -> None:
+    with socket.socket() as squatter:
+        squatter.bind((LOOPBACK, 0))
+        taken = squatter.getsockname()[1]
+        free = pick({"any": ()})["any"]
+        picked = pick({"first": (taken, free), "second": (free,), "third": ()})
+    assert picked["first"] == free
+    assert len(set(picked.values())) == 3
+    assert all(is_free(port) for port in picked.values())
+
+
+def test_passwords_are_made_once_and_a_new_one_joins_them(tmp_path: Path) -> None:
+    path = tmp_path / "passwords.json"
+    first = load_or_make(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert load_or_make(path) == first
+    assert len(set(first.by_name.values())) == len(first.by_name)
+    assert repr(first) == "Passwords(...)"
+    older = {name: secret for name, secret in first.by_name.items() if name != "s3.auditor"}
+    path.write_text(json.dumps(older))
+    second = load_or_make(path)
+    assert second["s3.auditor"] != first["s3.auditor"]
+    assert {**second.by_name, "s3.auditor": ""} == {**first.by_name, "s3.auditor": ""}
+
+
+def test_an_unreadable_password_file_is_named_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "passwords.json"
+    path.write_text("{")
+    with pytest.raises(DataUnusable, match=r"passwords\.json.*Remedy"):
+        load_or_make(path)
+    assert path.read_text() == "{"
+
+
+def _allowed(attempt: Any) -> bool:
+    try:
+        attempt()
+    except ClientError as error:
+        return error.response["ResponseMetadata"]["HTTPStatusCode"] not in (400, 403)
+    return True

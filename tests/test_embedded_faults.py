@@ -28,12 +28,11 @@ from deploy.embedded.state import Part, PartState, State
 from deploy.errors import AlreadyRunning, DataUnusable, PartFailed
 from tests.house import HOUSE
 
-NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 HOLDER = """
 import sys
 from pathlib import Path
 from deploy.embedded.stack import Stack
-with Stack(Path(sys.argv[1]), ports={}, postgres_options={"fsync": "off"}):
+with Stack(Path(sys.argv[1]), ports={}):
     print("ready", flush=True)
     sys.stdin.read()
 """
@@ -79,35 +78,43 @@ def aftermath(data: Path) -> Aftermath:
         squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         squatter.bind((LOOPBACK, before.ports["valkey"]))
         squatter.listen()
-        with Stack(data, ports={}, postgres_options=NOT_DURABLE) as again:
+        with Stack(data, ports={}) as again:
             found = _what_is_left(again)
+            for name in again.services:
+                again.kill(name)
     return Aftermath(str(refused.value), left_running, before.ports, again.ports, before.ports["valkey"], *found)
 
 
-def test_a_second_supervisor_is_refused_and_told_what_to_do(aftermath):
+def test_a_second_supervisor_is_refused_and_told_what_to_do(aftermath: Aftermath) -> None:
     assert "already runs" in aftermath.refusal
     assert "presswork down" in aftermath.refusal
 
 
-def test_a_killed_supervisor_takes_its_parts_along(aftermath):
+def test_a_killed_supervisor_takes_its_parts_along(aftermath: Aftermath) -> None:
     assert aftermath.left_running == []
 
 
-def test_a_start_after_a_crash_finds_the_data(aftermath):
+def test_a_start_after_a_crash_finds_the_data(aftermath: Aftermath) -> None:
     assert (aftermath.row, aftermath.message, aftermath.stored) == (("kept",), b"kept", b"kept")
 
 
-def test_a_start_asks_for_the_last_ports_and_yields_a_taken_one(aftermath):
+def test_a_start_after_every_part_was_killed_finds_the_data_too(aftermath: Aftermath, data: Path) -> None:
+    with Stack(data, ports={}) as again:
+        assert _what_is_left(again) == (aftermath.row, aftermath.message, aftermath.stored)
+        assert again.ports == aftermath.ports_after
+
+
+def test_a_start_asks_for_the_last_ports_and_yields_a_taken_one(aftermath: Aftermath) -> None:
     moved = {name for name, port in aftermath.ports_before.items() if aftermath.ports_after[name] != port}
     assert moved == {"valkey"}
     assert aftermath.ports_after["valkey"] != aftermath.taken
 
 
-def test_a_part_that_does_not_start_says_why_and_the_others_are_stopped(aftermath, data):
+def test_a_part_that_does_not_start_says_why_and_the_others_are_stopped(aftermath: Aftermath, data: Path) -> None:
     manifest = next((data / "valkey" / "appendonlydir").glob("*.manifest"))
     kept = manifest.read_bytes()
     manifest.write_text("nonsense\n")
-    stack = Stack(data, ports={}, postgres_options=NOT_DURABLE)
+    stack = Stack(data, ports={})
     try:
         with pytest.raises(PartFailed) as failed, stack:
             pass
@@ -122,7 +129,7 @@ def test_a_part_that_does_not_start_says_why_and_the_others_are_stopped(aftermat
     assert not states.is_locked(data)
 
 
-def test_a_cluster_of_another_version_is_refused_not_touched(tmp_path):
+def test_a_cluster_of_another_version_is_refused_not_touched(tmp_path: Path) -> None:
     cluster = tmp_path / "postgres"
     cluster.mkdir()
     (cluster / "PG_VERSION").write_text("15\n")
@@ -133,13 +140,13 @@ def test_a_cluster_of_another_version_is_refused_not_touched(tmp_path):
     assert not states.is_locked(tmp_path)
 
 
-def test_a_data_directory_that_cannot_be_made_is_named(tmp_path):
+def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataUnusable, match=r"file.*Remedy: choose another --data"), Stack(tmp_path / "file" / "data"):
         pass
 
 
-def test_orphans_are_stopped_and_a_later_process_with_the_same_pid_is_not(tmp_path):
+def test_orphans_are_stopped_and_a_later_process_with_the_same_pid_is_not(tmp_path: Path) -> None:
     orphan, stranger = (subprocess.Popen(["sleep", "60"]) for _ in range(2))
     parts = (
         Part("valkey", orphan.pid, _started(orphan), PartState.READY),
@@ -157,7 +164,7 @@ def test_orphans_are_stopped_and_a_later_process_with_the_same_pid_is_not(tmp_pa
         stranger.wait()
 
 
-def test_a_program_whose_parent_is_gone_does_not_start(tmp_path):
+def test_a_program_whose_parent_is_gone_does_not_start(tmp_path: Path) -> None:
     command = launched(["/bin/sh", "-c", f"touch '{tmp_path}/started'"], identity="same")
     parent = command.index(str(os.getpid()))
     command[parent] = "1"

@@ -23,7 +23,13 @@ _SETTLED = ("released", "held", "refused", "failed", "cancelled", "recalled")
 @click.option("--name", default="", help="Name of the campaign.")
 @click.option("--model", help="Model; may be left out while there is only one.")
 @click.option("--variants", default=1, show_default=True, help="Images of each row.")
-@click.option("--priority", type=click.Choice(["interactive", "standard", "bulk"]), default="standard")
+@click.option(
+    "--priority",
+    type=click.Choice(["interactive", "standard", "bulk"]),
+    default="standard",
+    show_default=True,
+    help="Whose turn it is: somebody waits, today, overnight.",
+)
 @click.option("--dry-run", is_flag=True, help="Check and screen every row, store nothing.")
 @click.option("--idempotency-key", help="Sending the same key again gives the same request, not a second one.")
 @click.option("--watch", "watching", is_flag=True, help="Stay and show progress.")
@@ -53,7 +59,7 @@ def summary(reply: dict[str, Any]) -> str:
     lines = [f"{accepted}: {reply['rows']} rows, {reply['items']} items"]
     lines += [f"  refused by policy, row {r['row']}: {r['message']}" for r in reply["refused"][:10]]
     if reply["held_items"]:
-        lines.append(f"  {reply['held_items']} items will wait for a person's review")
+        lines.append(f"  waiting for a person's review, once made: {reply['held_items']}")
     lines += [f"  note: {notice['message']}" for notice in reply["warnings"]]
     return "\n".join(lines)
 

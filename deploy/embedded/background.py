@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deploy.embedded import state as states
 from deploy.embedded.children import is_same_process
+from deploy.embedded.stack import make_directories
 from deploy.embedded.state import State
 from deploy.errors import NotRunning, PartFailed
 
@@ -36,9 +37,9 @@ def start(data: Path, tell: Callable[[str], None]) -> State:
     state = running(data)
     if state is not None and state.ready:
         return state
-    child = None
-    if state is None:
-        child = _spawn(data)
+    make_directories(data)
+    said_before = _log(data).stat().st_size if _log(data).exists() else 0
+    child = _spawn(data) if state is None else None
     until, last = time.monotonic() + _START_SECONDS, ""
     while time.monotonic() < until:
         state = running(data)
@@ -47,10 +48,10 @@ def start(data: Path, tell: Callable[[str], None]) -> State:
             tell(last)
         if state is not None and state.ready:
             return state
-        if child is not None and child.poll() is not None:
-            raise PartFailed(_last_words(data))
+        if child is not None and child.poll() is not None and not states.is_locked(data):
+            raise PartFailed(_last_words(data, said_before))  # locked: another `up` was quicker; its supervisor will do
         time.sleep(_LOOK_SECONDS)
-    raise PartFailed(f"the stack was not ready after {_START_SECONDS:g} seconds; {_last_words(data)}")
+    raise PartFailed(f"the stack was not ready after {_START_SECONDS:g} seconds; {_last_words(data, said_before)}")
 
 
 def stop(data: Path, tell: Callable[[str], None]) -> None:
@@ -70,8 +71,7 @@ def stop(data: Path, tell: Callable[[str], None]) -> None:
 
 def _spawn(data: Path) -> subprocess.Popen[bytes]:
     """A supervisor in a session of its own: closing the terminal does not reach it."""
-    (data / "log").mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _log(data).open("wb") as log:
+    with _log(data).open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "deploy.embedded", str(data.absolute())],
             stdin=subprocess.DEVNULL,
@@ -86,6 +86,6 @@ def _log(data: Path) -> Path:
     return data / "log" / "supervisor.log"
 
 
-def _last_words(data: Path) -> str:
-    lines = _log(data).read_text(errors="replace").strip().splitlines()
+def _last_words(data: Path, said_before: int) -> str:
+    lines = _log(data).read_bytes()[said_before:].decode(errors="replace").strip().splitlines()
     return "\n".join(lines[-12:]) or f"the supervisor said nothing; its log is {_log(data)}"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -86,6 +87,7 @@ def launched(
     return [*launcher, *(str(argument) for argument in command)]
 
 
+@cache
 def identity_without_root() -> str:
     """How a program that refuses to run as root is to be launched here (see launch)."""
     if os.geteuid() != 0:
@@ -101,6 +103,11 @@ def process_started(pid: int) -> float | None:
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
     except psutil.NoSuchProcess:
         return None
+
+
+def own_start() -> float:
+    """When this process began."""
+    return process_started(os.getpid()) or time.time()
 
 
 def is_same_process(pid: int, started: float) -> bool:

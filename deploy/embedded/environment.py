@@ -14,9 +14,8 @@ from deploy.embedded.stack import Stack
 ROLES = ("api", "planner", "worker", "sealer", "auditor", "owner")
 _WITHOUT_STORE = ("owner", "planner")
 LEDGER_ORIGIN = "presswork.local/ledger"
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HF_HOME")
-_NOT_PASSED_ON = "PRESSWORK_"  # the role's own settings decide, except for those named here
-_TUNABLE = ("PRESSWORK_LOG_LEVEL", "PRESSWORK_DEVICE", "PRESSWORK_MAX_BATCH", "PRESSWORK_TORCH_THREADS")
+_OF_THE_SHELL = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_OF_THE_DEVICE = ("CUDA_", "HF_", "MKL_", "NVIDIA_", "OMP_", "PYTORCH_")  # prefixes; workers only, HF_TOKEN is a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,20 @@ def settings_of(stack: Stack, role: str) -> dict[str, str]:
     return {f"PRESSWORK_{name}": value for name, value in values.items()}
 
 
-def process_environment(stack: Stack, role: str, shell: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The whole environment of a process: a few harmless variables of the shell, and the role's settings."""
-    known = os.environ if shell is None else shell
-    kept = {name: known[name] for name in (*_PASSED_ON, *_TUNABLE) if name in known}
-    return {"OMP_NUM_THREADS": "1", **kept, "AWS_EC2_METADATA_DISABLED": "true", **settings_of(stack, role)}
+def process_environment(stack: Stack, role: str, shell: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of a process of `role`: of the shell only what cannot be another role's secret.
+
+    PRESSWORK_ variables of the shell are passed on, so that `PRESSWORK_LEASE_SECONDS=10 presswork up` does what it
+    says; those that the stack itself decides, for this role or another, are not.
+    """
+    decided = {name for each in ROLES for name in settings_of(stack, each)}
+    kept = {
+        name: value
+        for name, value in shell.items()
+        if name in _OF_THE_SHELL
+        or (name.startswith("PRESSWORK_") and name not in decided)
+        or (role == "worker" and name.startswith(_OF_THE_DEVICE))
+    }
+    if role == "worker":  # the other half of the cores finishes the batch before
+        kept.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
+    return {**kept, "AWS_EC2_METADATA_DISABLED": "true", **settings_of(stack, role)}

@@ -15,7 +15,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from deploy.embedded.children import Child, bare_environment, launched, spawn
+from deploy.embedded.children import Child, bare_environment, identity_without_root, launched, spawn
 from deploy.embedded.passwords import DATABASE_ROLES, Passwords
 from deploy.embedded.ports import LOOPBACK
 from deploy.errors import DataUnusable, PartFailed, PartMissing
@@ -49,11 +49,10 @@ class Postgres:
         port: int,
         passwords: Passwords,
         log: Path,
-        identity: str,
         options: Mapping[str, str],
     ) -> None:
         self.port = port
-        self._directory, self._passwords, self._log, self._identity = directory, passwords, log, identity
+        self._directory, self._passwords, self._log = directory, passwords, log
         self._options = {**_OPTIONS, **options}
 
     def start(self) -> Child:
@@ -68,7 +67,7 @@ class Postgres:
             environment=bare_environment(self._directory),
             cwd=self._directory,
             stop_signal=signal.SIGINT,  # fast shutdown: rolls open transactions back, writes a checkpoint
-            identity=self._identity,
+            identity=identity_without_root(),
         )
 
     def ready(self) -> None:
@@ -98,14 +97,14 @@ class Postgres:
         password_file = half.with_suffix(".password")
         password_file.touch(mode=0o600)
         password_file.write_text(self._passwords["postgres.superuser"])
-        if self._identity == "nobody":
+        if identity_without_root() == "nobody":
             for path in (half, password_file):
                 os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
         command: list[str | Path] = [_program("initdb"), "-D", half, "-U", SUPERUSER, "--pwfile", password_file]
         command += ["-A", "scram-sha-256", "-E", "UTF8", "--no-sync", "--no-instructions"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         made = subprocess.run(
-            launched(command, identity=self._identity),
+            launched(command, identity=identity_without_root()),
             capture_output=True,
             text=True,
             cwd=half,

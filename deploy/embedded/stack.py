@@ -16,7 +16,7 @@ import redis
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy.embedded import state as states
-from deploy.embedded.children import Child, identity_without_root, is_same_process
+from deploy.embedded.children import Child, is_same_process, own_start
 from deploy.embedded.passwords import Passwords, load_or_make
 from deploy.embedded.ports import pick
 from deploy.embedded.postgres import Postgres
@@ -96,11 +96,7 @@ class Stack:
 
     def open(self) -> None:
         """Take the data directory: lock, leftovers, ports, passwords. Starts nothing."""
-        try:
-            self.log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.data.chmod(0o700)
-        except OSError as error:
-            raise DataUnusable(f"cannot use {self.data} for data ({error}). Remedy: choose another --data") from error
+        make_directories(self.data)
         self._open.enter_context(states.held_lock(self.data))
         last = states.read(self.data)
         if last is not None:
@@ -118,7 +114,6 @@ class Stack:
             port=self.ports["postgres"],
             passwords=self.passwords,
             log=self.log_dir / "postgres.log",
-            identity=identity_without_root(),
             options=self._postgres_options,
         )
         self.valkey = Valkey(
@@ -169,7 +164,7 @@ class Stack:
     def remember(self, phase: str) -> None:
         """Write down what runs, so that the next start can clear up after any end of this one."""
         parts = tuple(Part(name, child.pid, child.started, PartState.STARTING) for name, child in self.children.items())
-        states.write(self.data, State(phase, False, os.getpid(), time.time(), self.ports, parts))
+        states.write(self.data, State(phase, False, os.getpid(), own_start(), self.ports, parts))
 
     def close(self) -> None:
         """Stop what runs, the record last, and let go of the data directory. Safe to repeat."""
@@ -178,6 +173,15 @@ class Stack:
             if child is not None:
                 child.stop(grace_seconds=self.services[name].grace_seconds)
         self._open.close()
+
+
+def make_directories(data: Path) -> None:
+    """The data directory and its log folder are there, closed to others. Raises DataUnusable."""
+    try:
+        (data / "log").mkdir(mode=0o700, parents=True, exist_ok=True)
+        data.chmod(0o700)
+    except OSError as error:
+        raise DataUnusable(f"cannot use {data} for data ({error}). Remedy: choose another --data") from error
 
 
 def _stop_orphans(parts: tuple[Part, ...]) -> None:

@@ -10,20 +10,23 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import IO
 
 from deploy.errors import AlreadyRunning
+
+_PROBE_SECONDS = 0.5  # far longer than `is_locked` holds the lock to find out that nobody does
 
 
 class PartState(StrEnum):
     STARTING = "starting"  # its process runs; not ready yet
-    READY = "ready"  # answers
+    READY = "ready"  # it answered; of planner, sealer and worker: its process runs
     WAITING = "waiting"  # it died; the supervisor starts it again after a pause
-    STOPPED = "stopped"  # the supervisor stopped it
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,6 @@ class State:
     supervisor_started: float
     ports: dict[str, int] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
-    failure: str = ""  # why the last start came to nothing
 
 
 def read(data: Path) -> State | None:
@@ -66,12 +68,13 @@ def write(data: Path, state: State) -> None:
 def held_lock(data: Path) -> Iterator[None]:
     """The data directory is ours alone; raises AlreadyRunning. The system lets go of it however we die."""
     with (data / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise AlreadyRunning(
-                f"a stack already runs on {data}. Remedy: 'presswork status' shows it, 'presswork down' stops it"
-            ) from error
+        until = time.monotonic() + _PROBE_SECONDS
+        while not _acquired(lock):
+            if time.monotonic() > until:
+                raise AlreadyRunning(
+                    f"a stack already runs on {data}. Remedy: 'presswork status' shows it, 'presswork down' stops it"
+                )
+            time.sleep(_PROBE_SECONDS / 10)
         yield
 
 
@@ -79,8 +82,13 @@ def is_locked(data: Path) -> bool:
     """Whether a supervisor lives on this data directory right now."""
     if not (data / "lock").exists():
         return False
+    with (data / "lock").open("a") as lock:
+        return not _acquired(lock)
+
+
+def _acquired(lock: IO[str]) -> bool:
     try:
-        with held_lock(data):
-            return False
-    except AlreadyRunning:
-        return True
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

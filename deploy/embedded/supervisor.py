@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from deploy.embedded import state as states
-from deploy.embedded.children import Child, process_started, spawn
+from deploy.embedded.children import Child, own_start, spawn
 from deploy.embedded.environment import process_environment
 from deploy.embedded.first_start import prepare
 from deploy.embedded.ports import LOOPBACK
@@ -44,7 +44,7 @@ class Process:
 
 
 PROCESSES = (
-    Process("api", "api", ("-m", "api"), 10.0),
+    Process("api", "api", ("-m", "api"), 25.0),
     Process("planner", "planner", ("-m", "workers", "planner"), 10.0),
     Process("sealer", "sealer", ("-m", "workers", "sealer"), 10.0),
     Process("worker", "worker", ("-m", "workers", "gpu"), 60.0),
@@ -68,26 +68,21 @@ class Supervisor:
         self._stack = Stack(data)
         self._kept: dict[str, _Kept] = {}
         self._stopping = False
-        self._phase, self._ready = "starting Postgres, Valkey and SeaweedFS", False
+        self._phase, self._ready = "", False
 
     def run(self) -> None:
         """Start everything, watch it, stop it. Raises DeployError if the start fails; what ran is stopped."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        try:
-            with self._stack:
-                self._kept = {name: _Kept(child) for name, child in self._stack.children.items()}
-                try:
-                    self._start_application()
-                    while not self._stopping:
-                        self._look()
-                        time.sleep(_LOOK_SECONDS)
-                finally:
-                    self._stop_application()
-        except DeployError as error:
-            self._tell("did not start", failure=str(error))
-            raise
-        self._tell("stopped")
+        with self._stack:
+            self._kept = {name: _Kept(child) for name, child in self._stack.children.items()}
+            try:
+                self._start_application()
+                while not self._stopping:
+                    self._look()
+                    time.sleep(_LOOK_SECONDS)
+            finally:
+                self._stop_application()
 
     def _start_application(self) -> None:
         self._tell("preparing the database")
@@ -103,7 +98,7 @@ class Supervisor:
         return spawn(
             [sys.executable, *process.arguments],
             log=self._stack.log_dir / f"{process.name}.log",
-            environment=process_environment(self._stack, process.role),
+            environment=process_environment(self._stack, process.role, os.environ),
             cwd=HOUSE,
         )
 
@@ -151,16 +146,20 @@ class Supervisor:
 
     def _restart(self, name: str, kept: _Kept) -> None:
         process = next((p for p in PROCESSES if p.name == name), None)
-        if process is None:
-            self._stack.restart(name)
-            kept.child = self._stack.children[name]
-        else:
+        if process is not None:
             kept.child = self._spawn(process)
+        else:
+            try:
+                self._stack.restart(name)
+            except DeployError as error:  # the others go on; this one is tried again after a longer pause
+                print(error, flush=True)
+                self._stack.kill(name)
+            kept.child = self._stack.children[name]
         kept.restarts += 1
         kept.start_again_at = None
 
     def _stop_application(self) -> None:
-        """The API first, so that nothing new comes; then all others side by side, each with its grace."""
+        """Ask all side by side, then wait for each as long as its grace allows."""
         self._ready = False
         self._tell("stopping")
         running = [(p, self._kept[p.name].child) for p in PROCESSES if p.name in self._kept]
@@ -173,15 +172,16 @@ class Supervisor:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
 
-    def _tell(self, phase: str, *, failure: str = "") -> None:
-        """Write down what runs, for `presswork status` and for the next start."""
+    def _tell(self, phase: str) -> None:
+        """Write down what runs, for `presswork status` and for the next start. Only while the lock is ours."""
+        if phase != self._phase:
+            print(phase, flush=True)
         self._phase = phase
         parts = tuple(
             Part(name, kept.child.pid, kept.child.started, self._state_of(kept), self._address(name), kept.restarts)
             for name, kept in self._kept.items()
         )
-        started = process_started(os.getpid()) or time.time()
-        record = State(phase, self._ready, os.getpid(), started, self._stack.ports, parts, failure)
+        record = State(phase, self._ready, os.getpid(), own_start(), self._stack.ports, parts)
         states.write(self._stack.data, record)
 
     def _state_of(self, kept: _Kept) -> str:
