@@ -87,7 +87,7 @@ def _cut(draw: ImageDraw.ImageDraw, text: str, size: int) -> str:
 
 def _tile_html(frame: Frame) -> str:
     say = html.escape
-    facts = [("seed", str(frame.seed)), ("state", frame.state)]
+    facts = [("seed", str(frame.seed))]
     if frame.asset is not None:
         rendition = frame.asset["renditions"][0]
         facts += [
