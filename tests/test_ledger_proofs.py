@@ -83,16 +83,22 @@ def test_a_proof_of_something_else_does_not_hold(ledger):
         check(proof, bytes(body), [new_signer().vkey])
 
 
-@pytest.mark.parametrize(
-    ("found", "put"),
-    [("tlog-proof@v1", "tlog-proof@v2"), ("index 0", "index 00"), ("index 0", "index -1"), ("index 0\n", ""),
-     ("index 0", "index"), ("=\n", "\n"), ("\n\n", "\n")],
-)  # fmt: skip
-def test_a_malformed_proof_is_refused(ledger, found, put):
+def test_a_malformed_proof_is_refused(ledger):
     with ledger.auditor.connect() as conn:
         written = str(prove(conn, leaves(ledger)[0].event_id))
-    with pytest.raises(BrokenLedger, match="not a"):
-        check(InclusionProof.parse(written.replace(found, put, 1 if found != "\n\n" else -1)), b"", ledger.vkeys)
+    malformed = [
+        written.replace("tlog-proof@v1", "tlog-proof@v2"),
+        written.replace("index 0", "index 00"),
+        written.replace("index 0", "index -1"),
+        written.replace("index 0", "index"),
+        written.replace("index 0\n", ""),
+        written.replace("=\n", "\n", 1),
+        written.replace("\n\n", "\n"),
+        "",
+    ]
+    for text in malformed:
+        with pytest.raises(BrokenLedger, match="not a"):
+            check(InclusionProof.parse(text), b"", ledger.vkeys)
 
 
 def test_extra_data_is_skipped(ledger):
