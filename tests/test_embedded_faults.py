@@ -5,6 +5,7 @@ One drama on a data directory of its own is told once and looked at from several
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -144,6 +145,19 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataUnusable, match=r"file.*Remedy: choose another --data"), Stack(tmp_path / "file" / "data"):
         pass
+
+
+def test_the_state_of_another_version_is_read_and_a_broken_one_counts_as_none(tmp_path: Path) -> None:
+    part = Part("valkey", 1, 2.0, PartState.READY, "127.0.0.1:1", 3)
+    states.write(tmp_path, State("running", True, 4, 5.0, {"valkey": 1}, (part,)))
+    known = states.read(tmp_path)
+    content = json.loads((tmp_path / "state.json").read_text())
+    newer = {**content, "mood": "fine", "parts": [{**content["parts"][0], "mood": "fine"}]}
+    (tmp_path / "state.json").write_text(json.dumps(newer))
+    assert states.read(tmp_path) == known
+    for broken in ("", "{}", '{"parts": [{}]}', "[]"):
+        (tmp_path / "state.json").write_text(broken)
+        assert states.read(tmp_path) is None
 
 
 def test_orphans_are_stopped_and_a_later_process_with_the_same_pid_is_not(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from deploy.errors import AlreadyRunning
 
@@ -50,12 +50,17 @@ class State:
 
 
 def read(data: Path) -> State | None:
-    """The last state written, None if there never was one."""
+    """The last state written, by this version or another one; None if there never was one that can be read."""
     try:
         content = json.loads((data / "state.json").read_text())
-    except (FileNotFoundError, ValueError):
+        parts = tuple(Part(**_known(Part, part)) for part in content["parts"])
+        return State(**{**_known(State, content), "parts": parts})
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
-    return State(**{**content, "parts": tuple(Part(**part) for part in content["parts"])})
+
+
+def _known(kind: type[Part | State], content: dict[str, Any]) -> dict[str, Any]:
+    return {field.name: content[field.name] for field in fields(kind) if field.name in content}
 
 
 def write(data: Path, state: State) -> None:
