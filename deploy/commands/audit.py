@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
-from click.core import ParameterSource
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
+from deploy.commands.ledger import auditor_settings, open_ledger, vkeys_of
 from deploy.commands.options import data_option
 from policy.ledger import proofs, seal
 from policy.ledger.keys import load_vkeys
-from policy.ledger.notes import Vkey
 from policy.ledger.read import PAGE, Recorded, events_about
 from policy.ledger.report import Report
 from policy.ledger.verify import verify as verify_ledger
 from workers.anchor import StoreAnchor
-from workers.database import make_engine
-from workers.errors import WorkerError
-from workers.settings import Settings
 from workers.store import ObjectStore
 
-_DATABASE_URL = "PRESSWORK_DATABASE_URL"
 _LONG = 20_000  # leaves; a bar for less would only flicker
-
-
-class _CannotTell(click.ClickException):
-    """Neither intact nor tampered with: the ledger, its keys or its anchor could not be read."""
-
-    exit_code = 2
 
 
 @click.group()
@@ -60,10 +45,10 @@ def verify(data: Path, no_anchor: bool, as_json: bool) -> None:
 
     Exit 0: intact. Exit 1: something is not as it was signed, and is named. Exit 2: could not be told.
     """
-    settings = _settings(data)
-    vkeys = _vkeys(settings)
+    settings = auditor_settings(data)
+    vkeys = vkeys_of(settings)
     anchor = None if no_anchor else StoreAnchor(ObjectStore(settings), vkeys[0].name)
-    with _ledger(settings) as conn, _bar(quiet=as_json) as progress:
+    with open_ledger(settings) as conn, _bar(quiet=as_json) as progress:
         report = verify_ledger(conn, vkeys, anchor, progress=progress)
     if as_json:
         click.echo(json.dumps({**asdict(report), "root": report.root.hex(), "intact": report.intact}))
@@ -84,7 +69,7 @@ def events(thing_id: str, data: Path, tenant: str | None, as_json: bool) -> None
     For an item or an asset: its whole line, with its request and every batch it was in.
     """
     found = False
-    with _ledger(_settings(data)) as conn:
+    with open_ledger(auditor_settings(data)) as conn:
         for recorded in _pages(conn, thing_id, tenant):
             found = True
             click.echo(json.dumps(recorded.to_json()) if as_json else _told(recorded))
@@ -96,9 +81,9 @@ def events(thing_id: str, data: Path, tenant: str | None, as_json: bool) -> None
 @data_option
 def checkpoint(data: Path) -> None:
     """Print the newest signed tree head, a C2SP signed note."""
-    settings = _settings(data)
-    with _ledger(settings) as conn:
-        head = seal.newest(conn, _vkeys(settings))
+    settings = auditor_settings(data)
+    with open_ledger(settings) as conn:
+        head = seal.newest(conn, vkeys_of(settings))
     if head is None:
         raise click.ClickException("nothing is sealed yet")
     click.echo(head[1], nl=False)
@@ -111,7 +96,7 @@ def checkpoint(data: Path) -> None:
 @click.option("--size", type=click.IntRange(min=1), help="Prove under the checkpoint of this size; else the newest.")
 def prove(event_id: object, data: Path, to: Path, size: int | None) -> None:
     """Write EVENT_ID.json, the exact bytes of an event, and EVENT_ID.tlog-proof, which proves them offline."""
-    with _ledger(_settings(data)) as conn:
+    with open_ledger(auditor_settings(data)) as conn:
         proof = proofs.prove(conn, str(event_id), size=size)
         body = proofs.body_of(conn, str(event_id))
     to.mkdir(parents=True, exist_ok=True)
@@ -131,47 +116,6 @@ def check(proof: Path, body: Path, vkeys: Path) -> None:
     parsed = proofs.InclusionProof.parse(proof.read_text(errors="replace"))
     head = proofs.check(parsed, body.read_bytes(), load_vkeys(vkeys))
     click.echo(f"proven: leaf {parsed.index} of the {head.size} leaves that {head.origin} signed")
-
-
-def _settings(data: Path) -> Settings:
-    """The embedded stack's auditor, unless the environment describes an installation and no --data was given."""
-    given = click.get_current_context().get_parameter_source("data")
-    try:
-        if given is ParameterSource.DEFAULT and _DATABASE_URL in os.environ:
-            return Settings()
-        from deploy.commands.stack import attached  # noqa: PLC0415 - an installation need not have the embedded parts
-        from deploy.embedded.environment import settings_of  # noqa: PLC0415
-
-        values: dict[str, Any] = settings_of(attached(data), "auditor")
-        return Settings(**{name.removeprefix("PRESSWORK_").lower(): value for name, value in values.items()})
-    except ValidationError as error:
-        raise _CannotTell(str(error)) from error
-
-
-def _vkeys(settings: Settings) -> tuple[Vkey, ...]:
-    if settings.ledger_vkeys is None:
-        raise _CannotTell(
-            "no public keys. Remedy: PRESSWORK_LEDGER_VKEYS names the file that the sealer's owner gave you"
-        )
-    return load_vkeys(settings.ledger_vkeys)
-
-
-@contextmanager
-def _ledger(settings: Settings) -> Iterator[Connection]:
-    """A connection that reads the ledger."""
-    url = settings.auditor_database_url or settings.database_url
-    engine = make_engine(url.get_secret_value(), name="audit", pool_size=1)
-    try:
-        with engine.connect() as conn:
-            yield conn
-    except SQLAlchemyError as error:
-        raise _CannotTell(f"cannot read the ledger: {error}") from error
-    except WorkerError as error:
-        raise _CannotTell(
-            f"cannot read the anchor: {error}. Remedy: --no-anchor proves what can be proven without"
-        ) from error
-    finally:
-        engine.dispose()
 
 
 @contextmanager
