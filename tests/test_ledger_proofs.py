@@ -9,7 +9,15 @@ import pytest
 from policy.errors import BrokenLedger, LedgerError, UnknownKey
 from policy.ledger.merkle import consistency_holds
 from policy.ledger.notes import open_checkpoint
-from policy.ledger.proofs import InclusionProof, check, prove, prove_consistency
+from policy.ledger.proofs import (
+    ConsistencyProof,
+    InclusionProof,
+    check,
+    check_extension,
+    prove,
+    prove_consistency,
+    prove_extension,
+)
 from tests.ledger import Ledger, failed, new_signer
 
 
@@ -112,3 +120,29 @@ def test_missing_stored_hashes_are_named(ledger):
     ledger.tamper("delete from audit.nodes")
     with ledger.auditor.connect() as conn, pytest.raises(BrokenLedger, match="stored hashes of level 1 are missing"):
         prove(conn, event_id)
+
+
+def test_whoever_kept_an_old_checkpoint_is_proven_that_the_new_one_extends_it(ledger):
+    notes = dict(ledger.rows("select size, note from audit.checkpoints"))
+    with ledger.auditor.connect() as conn:
+        written = str(prove_extension(conn, 256, 600, ledger.vkeys))
+        with pytest.raises(LedgerError, match="no checkpoint of 255 leaves"):
+            prove_extension(conn, 255, 600, ledger.vkeys)
+        with pytest.raises(LedgerError, match="no checkpoint of 601 leaves"):
+            prove_extension(conn, 256, 601, ledger.vkeys)
+        with pytest.raises(LedgerError, match="cannot compare 600 with 256"):
+            prove_extension(conn, 600, 256, ledger.vkeys)
+    assert check_extension(ConsistencyProof.parse(written), notes[256], ledger.vkeys).size == 600
+    with pytest.raises(BrokenLedger, match="says nothing of 7"):
+        check_extension(ConsistencyProof.parse(written), notes[7], ledger.vkeys)
+    bent = replace(ConsistencyProof.parse(written), path=(bytes(32),))
+    with pytest.raises(BrokenLedger, match="does not begin with the 256 leaves"):
+        check_extension(bent, notes[256], ledger.vkeys)
+    with pytest.raises(BrokenLedger, match="'old NUMBER' is missing"):
+        ConsistencyProof.parse(written.replace("old ", "old: "))
+
+
+def test_a_database_that_was_rewritten_cannot_prove_that_it_extends_what_it_signed(ledger):
+    ledger.tamper("update audit.sequence set leaf = sha256('x') where index = 540")
+    with ledger.auditor.connect() as conn, pytest.raises(BrokenLedger, match="does not begin with the 556 leaves"):
+        prove_extension(conn, 556, 600, ledger.vkeys)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 from sqlalchemy import Connection
 
+from deploy.commands.evidence import consistency
 from deploy.commands.ledger import auditor_settings, open_ledger, vkeys_of
 from deploy.commands.options import data_option
 from policy.ledger import proofs, seal
@@ -116,6 +117,9 @@ def check(proof: Path, body: Path, vkeys: Path) -> None:
     parsed = proofs.InclusionProof.parse(proof.read_text(errors="replace"))
     head = proofs.check(parsed, body.read_bytes(), load_vkeys(vkeys))
     click.echo(f"proven: leaf {parsed.index} of the {head.size} leaves that {head.origin} signed")
+
+
+audit.add_command(consistency)
 
 
 @contextmanager

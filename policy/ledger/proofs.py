@@ -1,7 +1,8 @@
 """Prove one entry, or that one checkpoint extends another, to somebody who has only the public key.
 
-Format: c2sp.org/tlog-proof. A proof is cut from the stored leaves and nodes, a few hundred hashes
-however long the log is, and is good offline and for ever.
+Formats: c2sp.org/tlog-proof for an entry, the request body of c2sp.org/tlog-witness for a checkpoint. A proof
+is cut from the stored leaves and nodes, a few hundred hashes however long the log is, and is good offline and
+for ever.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from policy.ledger.merkle import (
     TILE,
     TILE_BITS,
     Tree,
+    consistency_holds,
     consistency_path,
     inclusion_holds,
     inclusion_path,
@@ -39,8 +41,7 @@ class InclusionProof:
     note: str
 
     def __str__(self) -> str:
-        hashes = "".join(f"{base64.b64encode(one).decode()}\n" for one in self.path)
-        return f"{_FORMAT}\nindex {self.index}\n{hashes}\n{self.note}"
+        return f"{_FORMAT}\nindex {self.index}\n{_lines(self.path)}\n{self.note}"
 
     @classmethod
     def parse(cls, text: str) -> InclusionProof:
@@ -50,10 +51,41 @@ class InclusionProof:
         if lines[0] != _FORMAT or not blank:
             raise BrokenLedger(f"not a proof: it must begin with {_FORMAT}")
         rest = lines[2:] if len(lines) > 1 and lines[1].startswith("extra ") else lines[1:]
-        word, _, number = rest[0].partition(" ") if rest else ("", "", "")
-        if word != "index" or not (number.isascii() and number.isdigit()) or (number[0] == "0" and number != "0"):
-            raise BrokenLedger("not a proof: the line 'index NUMBER' is missing")
-        return cls(int(number), tuple(_hash(line) for line in rest[1:]), note)
+        return cls(_number("index", rest), tuple(_hash(line) for line in rest[1:]), note)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyProof:
+    """That the tree of `old` leaves is what the tree of a signed checkpoint begins with."""
+
+    old: int
+    path: tuple[bytes, ...]
+    note: str
+
+    def __str__(self) -> str:
+        return f"old {self.old}\n{_lines(self.path)}\n{self.note}"
+
+    @classmethod
+    def parse(cls, text: str) -> ConsistencyProof:
+        """Reads what `str` writes. Raises BrokenLedger."""
+        head, _, note = text.partition("\n\n")
+        lines = head.split("\n")
+        return cls(_number("old", lines), tuple(_hash(line) for line in lines[1:]), note)
+
+
+class Prover:
+    """Cuts many proofs from one snapshot of the log; the hashes they share are read once."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._stored = _Stored(conn)
+
+    def inclusion(self, index: int, size: int, note: str) -> InclusionProof:
+        """Leaf `index` under the checkpoint in `note`, of `size` leaves. Raises BrokenLedger if hashes are missing."""
+        return InclusionProof(index, tuple(inclusion_path(index, size, self._stored.node_at)), note)
+
+    def consistency(self, old: int, new: int, note: str) -> ConsistencyProof:
+        """That the tree of `new` leaves, whose checkpoint is in `note`, begins with that of `old`. Raises as above."""
+        return ConsistencyProof(old, tuple(consistency_path(old, new, self._stored.node_at)), note)
 
 
 def prove(conn: Connection, event_id: str, *, size: int | None = None) -> InclusionProof:
@@ -71,7 +103,7 @@ def prove(conn: Connection, event_id: str, *, size: int | None = None) -> Inclus
     head = conn.execute(checkpoint.order_by(checkpoints.c.size.desc()).limit(1)).one_or_none()
     if head is None:
         raise LedgerError(f"there is no checkpoint of {size} leaves that covers leaf {index}")
-    return InclusionProof(index, tuple(inclusion_path(index, head.size, _Stored(conn).node_at)), head.note)
+    return Prover(conn).inclusion(index, head.size, head.note)
 
 
 def body_of(conn: Connection, event_id: str) -> bytes:
@@ -106,6 +138,36 @@ def check(proof: InclusionProof, body: bytes, vkeys: Iterable[Vkey]) -> Checkpoi
     return checkpoint
 
 
+def prove_extension(conn: Connection, old: int, new: int, vkeys: Iterable[Vkey]) -> ConsistencyProof:
+    """That the checkpoint of `new` leaves extends that of `old`, checked before it is given.
+
+    Raises LedgerError for sizes at which nothing was signed, BrokenLedger if it is not so.
+    """
+    query = select(checkpoints.c.size, checkpoints.c.note).where(checkpoints.c.size.in_([old, new]))
+    notes: dict[int, str] = dict(conn.execute(query).all())
+    if missing := [size for size in (old, new) if size not in notes]:
+        raise LedgerError(f"there is no checkpoint of {missing[0]} leaves; sealed are other sizes")
+    proof = ConsistencyProof(old, prove_consistency(conn, old, new), notes[new])
+    check_extension(proof, notes[old], vkeys)
+    return proof
+
+
+def check_extension(proof: ConsistencyProof, old_note: str, vkeys: Iterable[Vkey]) -> Checkpoint:
+    """The checkpoint that is proven to extend the one in `old_note`. Needs no database.
+
+    Raises BrokenLedger or UnknownKey.
+    """
+    trusted = tuple(vkeys)
+    old, new = open_checkpoint(old_note, trusted), open_checkpoint(proof.note, trusted)
+    if (old.origin, old.size) != (new.origin, proof.old):
+        raise BrokenLedger(
+            f"a proof of {new.origin} from {proof.old} leaves says nothing of {old.size} of {old.origin}"
+        )
+    if not consistency_holds(old.size, new.size, old.root, new.root, proof.path):
+        raise BrokenLedger(f"the tree of {new.size} leaves does not begin with the {old.size} leaves signed before")
+    return new
+
+
 class _Stored:
     """Subtree roots from the database, one tile of 256 hashes a query."""
 
@@ -134,6 +196,18 @@ class _Stored:
                 query = query.where(nodes.c.level == level)
             self._tiles[level, index] = list(self._conn.scalars(query))
         return self._tiles[level, index]
+
+
+def _lines(path: Iterable[bytes]) -> str:
+    return "".join(f"{base64.b64encode(one).decode()}\n" for one in path)
+
+
+def _number(word: str, lines: Sequence[str]) -> int:
+    """The number in the first line, "WORD NUMBER"."""
+    first, _, number = lines[0].partition(" ") if lines else ("", "", "")
+    if first != word or not (number.isascii() and number.isdigit()) or (number[0] == "0" and number != "0"):
+        raise BrokenLedger(f"not a proof: the line '{word} NUMBER' is missing")
+    return int(number)
 
 
 def _hash(line: str) -> bytes:

@@ -1,0 +1,27 @@
+"""`presswork audit consistency`, as a person or a script calls it."""
+
+from __future__ import annotations
+
+import pytest
+
+from policy.ledger.proofs import ConsistencyProof, check_extension
+from tests.test_audit import Audited
+
+
+@pytest.fixture
+def ledger(database, s3, settings_for, tmp_path):
+    ledger = Audited(database, settings_for, tmp_path / "keys")
+    ledger.fill(3, 4)
+    return ledger
+
+
+def test_the_extension_of_a_checkpoint_is_proven_to_whoever_kept_it(ledger):
+    result = ledger.call("consistency", "3", "7")
+    assert result.exit_code == 0, result.output
+    kept = ledger.value("select note from audit.checkpoints where size = 3")
+    assert check_extension(ConsistencyProof.parse(result.stdout), kept, ledger.vkeys).size == 7
+    for sizes, said in {("4", "7"): "no checkpoint of 4", ("3", "8"): "no checkpoint of 8",
+                        ("7", "3"): "the old is the smaller"}.items():  # fmt: skip
+        refused = ledger.call("consistency", *sizes)
+        assert (refused.exit_code, said in refused.output) == (1, True), refused.output
+    assert ledger.call("consistency", "0", "7").exit_code == 2
