@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from api.templates import MAX_TEMPLATE_CHARS
+from policy.events import KINDS
+from policy.ledger.stream import instant
 from workers.sampling.recipes import MAX_SEED
 from workers.states import ItemState, Priority
 
@@ -124,6 +127,27 @@ class ItemsQuery(PageQuery):
     """Which page of a request's items."""
 
     state: ItemState | Literal[""] = Field("", description="only items in this state")
+
+
+def _known_kind(kind: str) -> str:
+    if kind not in KINDS:
+        raise ValueError(f"there is no such kind of event; there are {', '.join(sorted(KINDS))}")
+    return kind
+
+
+Instant = Annotated[datetime, BeforeValidator(instant)]
+Kind = Annotated[str, AfterValidator(_known_kind)]
+
+
+class EventsQuery(BaseModel):
+    """Which events, and how they are written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    since: Instant | None = Field(None, alias="from", description="from this day or moment on (RFC 3339)")
+    until: Instant | None = Field(None, alias="to", description="before this day or moment (RFC 3339)")
+    kind: list[Kind] = Field([], max_length=len(KINDS), description="only these kinds; repeatable")
+    format: Literal["jsonl", "csv"] = Field("jsonl", description="JSON lines or CSV")
 
 
 class NoQuery(BaseModel):

@@ -8,6 +8,7 @@ PolicyError
   |   + ManifestInvalid   the signed manifest does not validate on the final bytes
   |   + SigningUnavailable  no usable key or certificate; wait, never release unsigned
   + PictureUnreadable     bytes from outside that are no picture we open, or a larger one than we open
+  + ExportUnavailable     the library that writes this format is not installed
   + LedgerError           the audit ledger is not what it should be
       + BrokenLedger      an entry, leaf or checkpoint was edited, deleted, reordered or cut off
       + LedgerBehind      the database holds less than an anchored checkpoint: refuse to sign
@@ -47,6 +48,10 @@ class SigningUnavailable(MarkError):
 
 class PictureUnreadable(PolicyError):
     """These bytes are no PNG, JPEG or WebP picture within the limits."""
+
+
+class ExportUnavailable(PolicyError):
+    """The library that writes this format is not installed."""
 
 
 class LedgerError(PolicyError):

@@ -248,3 +248,7 @@ def _private(event: Event, name: str) -> bool:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+KINDS = frozenset(event.kind for event in Event.__subclasses__())
+"""Every kind of event there is."""

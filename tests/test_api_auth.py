@@ -29,6 +29,7 @@ ADDRESSES = [
     ("POST", "/v1/items/{id}/cancel", "submit"),
     ("GET", "/v1/assets/{id}", "read"),
     ("GET", "/v1/assets/{id}/events", "audit"),
+    ("GET", "/v1/audit/events", "audit"),
     ("GET", "/v1/models", "read"),
     ("POST", "/v1/keys", "admin"),
     ("GET", "/v1/keys", "admin"),

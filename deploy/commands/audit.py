@@ -14,9 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 from sqlalchemy import Connection
 
-from deploy.commands.evidence import consistency
+from deploy.commands.evidence import consistency, pack
+from deploy.commands.export import export
 from deploy.commands.ledger import auditor_settings, open_ledger, vkeys_of
 from deploy.commands.options import data_option
+from deploy.commands.questions import COMMANDS as QUESTIONS
 from policy.ledger import proofs, seal
 from policy.ledger.keys import load_vkeys
 from policy.ledger.read import PAGE, Recorded, events_about
@@ -35,6 +37,10 @@ def audit() -> None:
     Works on the embedded stack of --data, or, where PRESSWORK_DATABASE_URL is set and --data is not,
     on the installation that the environment describes. The auditor's login is enough for everything.
     """
+
+
+for command in (*QUESTIONS, export):
+    audit.add_command(command)
 
 
 @audit.command()
@@ -120,6 +126,7 @@ def check(proof: Path, body: Path, vkeys: Path) -> None:
 
 
 audit.add_command(consistency)
+audit.add_command(pack)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ verify   the whole log against its checkpoints and the anchor      caller: press
 report   what verify found
 proofs   one entry, or one checkpoint, proven to somebody offline
 read     the events of an asset, an item, a request                callers: api, presswork audit events
+questions  the auditor's, asked of the views                      caller: presswork audit
+stream   a span of the log in pages; exports, parquet write it    callers: api, presswork audit export, policy simulate
 merkle   RFC 6962 trees         notes  C2SP signed notes           keys  the sealer's key on disk
 tables   the schema `audit`
 """

@@ -72,8 +72,8 @@ def events_about(
         .limit(limit)
     )
     rows = conn.execute(query).all()
-    texts = _private_texts(conn, [row.event_id for row in rows])
-    return [_recorded(row, texts.get(row.event_id, {})) for row in rows]
+    texts = private_texts(conn, [row.event_id for row in rows])
+    return [recorded_of(row, texts.get(row.event_id, {})) for row in rows]
 
 
 def _names_beside(conn: Connection, names: set[str], tenant: str | None, *, without: str = "") -> set[str]:
@@ -96,7 +96,8 @@ def _confined(tenant: str | None) -> ColumnElement[bool]:
     return true() if tenant is None else entries.c.tenant == tenant
 
 
-def _private_texts(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+def private_texts(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    """By event and field, what was not erased."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
     query = select(private.c.event_id, private.c.field, private.c.value).where(private.c.event_id.in_(event_ids))
     for event_id, name, value in conn.execute(query):
@@ -104,7 +105,8 @@ def _private_texts(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, M
     return found
 
 
-def _recorded(row: Row[Any], texts: Mapping[str, str]) -> Recorded:
+def recorded_of(row: Row[Any], texts: Mapping[str, str]) -> Recorded:
+    """A row of entries with its leaf_index, and its private text."""
     body = json.loads(row.body)
     return Recorded(
         entry_id=row.id,

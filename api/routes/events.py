@@ -1,0 +1,53 @@
+"""/v1/audit/events: a tenant's part of the ledger, streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from api.auth import Auditor
+from api.parts import PartsOf
+from api.problems import Complaint, Problem
+from api.schemas import EventsQuery
+from policy.ledger.exports import csv_rows, jsonl
+from policy.ledger.read import Recorded
+from policy.ledger.stream import Span, entries_in
+
+router = APIRouter(prefix="/v1")
+_WRITERS = {"jsonl": (jsonl, "application/jsonl"), "csv": (csv_rows, "text/csv; charset=utf-8")}
+_CONTENT = {media_type.partition(";")[0]: {"schema": {"type": "string"}} for _, media_type in _WRITERS.values()}
+
+
+@router.get(
+    "/audit/events",
+    tags=["Audit"],
+    summary="Your tenant's events, as JSON lines or CSV",
+    response_class=StreamingResponse,
+    responses={200: {"content": _CONTENT, "description": "One event a line, oldest first"}},
+)
+def export(caller: Auditor, parts: PartsOf, query: Annotated[EventsQuery, Query()]) -> StreamingResponse:
+    """Streamed in order of time, however many there are; an answer that breaks off was not complete.
+
+    An event still being committed may be missing from its place: end `to` a minute ago where that matters.
+    In CSV, a cell that a spreadsheet program would take for a formula begins with an apostrophe.
+    """
+    if parts.auditor is None:
+        raise Problem("audit_not_configured", "Set PRESSWORK_AUDITOR_DATABASE_URL for the API process.")
+    if query.since and query.until and query.since >= query.until:
+        complaint = Complaint("invalid", "'to' is not after 'from'", "Give a later 'to'.", field="query.to")
+        raise Problem("invalid_parameters", "query.to: it is not after 'from'.", errors=[complaint])
+    span = Span(query.since, query.until, caller.tenant, query.kind)
+    write, media_type = _WRITERS[query.format]
+    attachment = {"Content-Disposition": f'attachment; filename="events.{query.format}"'}
+    pages = _begun(entries_in(parts.auditor.begin, span))
+    return StreamingResponse(write(pages), media_type=media_type, headers=attachment)
+
+
+def _begun(pages: Iterator[list[Recorded]]) -> Iterator[list[Recorded]]:
+    """The same pages, the first of them read: a database that is away is a problem, not an empty answer."""
+    first = next(pages, None)
+    return chain(() if first is None else (first,), pages)

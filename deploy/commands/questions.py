@@ -1,0 +1,154 @@
+"""`presswork audit asset`, `made-by`, `refused`, `counts`: what an auditor asks, as tables or as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import Connection, select
+
+from deploy.commands.ledger import auditor_settings, open_ledger
+from deploy.commands.options import data_option
+from policy.ledger import questions
+from policy.ledger.questions import By
+from workers.jobs.tables import items
+
+_SHOWN = 200  # rows of a table on a terminal; --json and exports have all of them
+_VERSION = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def _json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object a row, all rows.")(function)
+
+
+def _tenant_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--tenant", help="Only this tenant's.")(function)
+
+
+def _digest(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _VERSION.fullmatch(value):
+        raise click.BadParameter("write sha256: and 64 hexadecimal digits, as the ledger does")
+    return value
+
+
+@click.command()
+@click.argument("asset_id", metavar="ID")
+@data_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def asset(asset_id: str, data: Path, as_json: bool) -> None:
+    """Everything about the released asset ID: request, prompt, recipe, seed, device, verdict, marks, links."""
+    with open_ledger(auditor_settings(data)) as conn:
+        found = questions.lineage(conn, asset_id)
+        if found is None:
+            raise click.ClickException(f"the ledger knows no released asset {asset_id}")
+        told = {**_row_of(conn, str(found["item_id"])), **found}
+    if as_json:
+        click.echo(_json(told))
+        return
+    table = Table(show_header=False, box=None)
+    for name, value in told.items():
+        table.add_row(Text(name.replace("_", " "), "bold"), Text(_cell(value)))
+    Console(soft_wrap=False).print(table)
+
+
+@click.command("made-by")
+@click.option("--model", metavar="NAME", help="A model of the registry.")
+@click.option("--revision", callback=_digest, metavar="sha256:...", help="The content hash of a model.")
+@click.option("--lora", metavar="NAME", help="A LoRA.")
+@_tenant_option
+@data_option
+@_json_option
+def made_by(
+    *, model: str | None, revision: str | None, lora: str | None, tenant: str | None, data: Path, as_json: bool
+) -> None:
+    """Every picture that a model, a revision of it or a LoRA made, released or not. Several options: all of them."""
+    if model is None and revision is None and lora is None:
+        raise click.UsageError("name --model, --revision or --lora")
+    with open_ledger(auditor_settings(data)) as conn:
+        found = questions.made_by(conn, model=model, revision=revision, lora=lora, tenant=tenant)
+        _show(found, ("recorded_at", "outcome", "tenant", "item_id", "asset_id", "seed"), as_json=as_json)
+
+
+@click.command()
+@click.option(
+    "--policy", "version", required=True, callback=_digest, metavar="VERSION", help="sha256:... of the rules."
+)
+@_tenant_option
+@data_option
+@_json_option
+def refused(version: str, tenant: str | None, data: Path, as_json: bool) -> None:
+    """Every item that a policy version held or refused, and why."""
+    with open_ledger(auditor_settings(data)) as conn:
+        found = questions.refused_under(conn, version, tenant=tenant)
+        _show(found, ("recorded_at", "outcome", "tenant", "item_id", "rules", "prompt"), as_json=as_json)
+
+
+@click.command()
+@click.option("--by", "by", multiple=True, required=True, type=click.Choice([str(by) for by in By]), help="Repeatable.")
+@_tenant_option
+@data_option
+@_json_option
+def counts(by: tuple[str, ...], tenant: str | None, data: Path, as_json: bool) -> None:
+    """How many items were settled, by day (UTC), by tenant, by decision, or by several of them."""
+    wanted = [By(name) for name in by]
+    with open_ledger(auditor_settings(data)) as conn:
+        _show(questions.counts(conn, wanted, tenant=tenant), (*by, "items"), as_json=as_json)
+
+
+COMMANDS = (asset, made_by, refused, counts)
+
+
+def _row_of(conn: Connection, item_id: str) -> dict[str, Any]:
+    """Where in its spreadsheet the item stood, while the job is kept: the ledger itself does not hold it."""
+    try:
+        wanted = str(UUID(item_id))
+    except ValueError:
+        return {}
+    query = select(items.c.custom_id, items.c.row, items.c.variant).where(items.c.id == wanted)
+    found = conn.execute(query).mappings().first()
+    return dict(found) if found else {}
+
+
+def _show(rows: Iterable[Mapping[str, Any]], columns: Iterable[str], *, as_json: bool) -> None:
+    if as_json:
+        for row in rows:
+            click.echo(_json(row))
+        return
+    table = Table(*(name.replace("_", " ") for name in columns), box=None)
+    shown = left_out = 0
+    for row in rows:
+        if shown < _SHOWN:
+            table.add_row(*(Text(_cell(row[name])) for name in columns))
+            shown += 1
+        else:
+            left_out += 1
+    console = Console(highlight=False)
+    console.print(table if shown else "none")
+    if left_out:
+        console.print(f"and {left_out:,} more; --json shows all")
+
+
+def _cell(value: Any) -> str:
+    """A value for a person's eyes: no escape sequences of a prompt reach the terminal."""
+    if value is None:
+        return "-"
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ", ".join(value)
+    told = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else _stamp(value)
+    return "".join(character if character.isprintable() else " " for character in told)
+
+
+def _json(row: Mapping[str, Any]) -> str:
+    return json.dumps(dict(row), default=_stamp)
+
+
+def _stamp(value: Any) -> str:
+    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)

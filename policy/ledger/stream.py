@@ -1,0 +1,87 @@
+"""The ledger in order of time, in pages: for exports and replays of any length in little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
+
+from sqlalchemy import Connection, select, tuple_
+
+from policy.ledger.read import PAGE, Recorded, private_texts, recorded_of
+from policy.ledger.tables import entries, sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which entries: from `since` on, before `until`, of one tenant, of these kinds. None and empty mean all."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    tenant: str | None = None
+    kinds: Collection[str] = ()
+
+
+class Place(NamedTuple):
+    """Where a page ended."""
+
+    recorded_at: datetime
+    entry_id: int
+
+
+class Connect(Protocol):
+    """Lends a connection that may read the schema, for the time of a page."""
+
+    def __call__(self) -> AbstractContextManager[Connection]: ...
+
+
+def entries_in(connect: Connect, span: Span, *, page: int = PAGE) -> Iterator[list[Recorded]]:
+    """Pages of the span's entries, oldest first; no connection is held between two of them.
+
+    An entry that was committed late, after its page was read, is left out: end the span a minute ago where
+    that matters.
+    """
+    after: Place | None = None
+    while True:
+        with connect() as conn:
+            found, after = _page(conn, span, after, page)
+        if found:
+            yield found
+        if len(found) < page:
+            return
+
+
+def instant(written: str) -> datetime:
+    """A day (2026-11-21: its beginning in UTC) or a moment with its zone. Raises ValueError, saying what to write."""
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError:
+        at = None
+    if at is None or (at.tzinfo is None and len(written) != len("2026-11-21")):
+        raise ValueError("write a day (2026-11-21) or a moment with its zone (2026-11-21T08:30:00Z)")
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _page(conn: Connection, span: Span, after: Place | None, limit: int) -> tuple[list[Recorded], Place | None]:
+    query = (
+        select(entries, sequence.c.index.label("leaf_index"))
+        .outerjoin_from(entries, sequence, sequence.c.entry_id == entries.c.id)
+        .order_by(entries.c.recorded_at, entries.c.id)
+        .limit(limit)
+    )
+    if span.since is not None:
+        query = query.where(entries.c.recorded_at >= span.since)
+    if span.until is not None:
+        query = query.where(entries.c.recorded_at < span.until)
+    if span.tenant is not None:
+        query = query.where(entries.c.tenant == span.tenant)
+    if span.kinds:
+        query = query.where(entries.c.kind.in_(sorted(span.kinds)))
+    if after is not None:
+        query = query.where(tuple_(entries.c.recorded_at, entries.c.id) > tuple_(*after))
+    rows = conn.execute(query).all()
+    texts = private_texts(conn, [row.event_id for row in rows])
+    found = [recorded_of(row, texts.get(row.event_id, {})) for row in rows]
+    return found, Place(rows[-1].recorded_at, rows[-1].id) if rows else after
