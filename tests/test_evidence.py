@@ -1,6 +1,8 @@
-"""`presswork audit consistency`, as a person or a script calls it."""
+"""`presswork audit consistency` and `pack`, as a person or a script calls it."""
 
 from __future__ import annotations
+
+import hashlib
 
 import pytest
 
@@ -25,3 +27,22 @@ def test_the_extension_of_a_checkpoint_is_proven_to_whoever_kept_it(ledger):
         refused = ledger.call("consistency", *sizes)
         assert (refused.exit_code, said in refused.output) == (1, True), refused.output
     assert ledger.call("consistency", "0", "7").exit_code == 2
+
+
+def test_a_pack_is_written_and_checked(ledger, tmp_path):
+    path = tmp_path / "evidence.zip"
+    result = ledger.call("pack", "--asset", "item-3", "-o", str(path))
+    assert result.exit_code == 0, result.output
+    assert "1 events under the checkpoint of 7 leaves" in result.output
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in result.output
+    assert ledger.call("pack", "--asset", "item-3", "--request", "x", "-o", str(path)).exit_code == 2
+    unknown = ledger.call("pack", "--asset", "nobody", "-o", str(tmp_path / "other.zip"))
+    assert unknown.exit_code == 1
+    assert "no sealed event is about asset nobody" in unknown.output
+
+
+def test_a_pack_of_a_log_that_was_tampered_with_does_not_prove_itself(ledger, tmp_path):
+    ledger.tamper("update audit.entries set body = body || ' ' where id = 4")
+    result = ledger.call("pack", "-o", str(tmp_path / "evidence.zip"))
+    assert result.exit_code == 1
+    assert "WRONG: leaf 3" in result.output

@@ -1,0 +1,512 @@
+"""Check an evidence pack offline: python verify.py PACK.zip [--vkey LINE] [--checkpoint FILE]
+
+This one file needs Python 3.11 and the package `cryptography`, and nothing else: no network, no database, no other
+code of Presswork. It believes the public keys it is given, and of the pack only what a signed tree head covers.
+Standards: RFC 6962 (trees), c2sp.org/signed-note, c2sp.org/tlog-checkpoint, c2sp.org/tlog-proof. docs/evidence.md
+says what a pack holds.
+
+Exit 0: all of it is as it was signed. 1: something is not, and is named. 2: could not be told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import hashlib
+import json
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+FORMAT = "presswork-evidence-pack/1"
+MAX_FILES, MAX_FILE_BYTES, MAX_BYTES = 300_000, 256 << 20, 2 << 30  # more is refused unread
+_COLUMNS = ("event_id", "tenant", "kind", "actor", "at", "subjects")
+_SHOWN = 50  # problems that are printed
+
+
+class CannotTell(Exception):
+    """Nothing can be said of this file: it is no pack, or what was asked cannot be answered from it."""
+
+
+class Wrong(Exception):
+    """A part of the pack is not what was signed."""
+
+
+class Key(NamedTuple):
+    """A public key of the log, from a line NAME+ID+BASE64."""
+
+    name: str
+    id: bytes
+    public: bytes
+
+    @classmethod
+    def parse(cls, line: str) -> Key:
+        name, _, rest = line.strip().partition("+")
+        raw = _unbase64(rest.partition("+")[2])
+        key_id = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
+        if len(raw) != 33 or raw[:1] != b"\x01" or key_id.hex() != rest.partition("+")[0]:
+            raise CannotTell(f"not a public key line: {line.strip()[:100]!r}")
+        return cls(name, key_id, raw[1:])
+
+
+class Head(NamedTuple):
+    """A signed statement: this log held exactly `size` leaves, which hash to `root`."""
+
+    origin: str
+    size: int
+    root: bytes
+
+
+class Row(NamedTuple):
+    """A line of index.jsonl with what its event's bytes hash to; `leaf` is what the log stored as sealed."""
+
+    place: int
+    leaf: bytes
+    computed: bytes | None  # None: there are no bytes
+    name: str
+    at: str
+    proven: bool | None  # by its inclusion proof; None: there is none
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was checked, and everything that is wrong."""
+
+    problems: list[str] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)
+
+
+def verify(path: Path, vkeys: Sequence[str] = (), kept: Sequence[str] = ()) -> Findings:
+    """Everything wrong with a pack. `vkeys` are the keys to trust, `kept` checkpoints that the auditor kept.
+
+    Raises CannotTell.
+    """
+    with _open(path) as pack:
+        return _Verification(pack, vkeys, kept).run()
+
+
+class _Verification:
+    """One pass over one pack."""
+
+    def __init__(self, pack: zipfile.ZipFile, vkeys: Sequence[str], kept: Sequence[str]) -> None:
+        self.found = Findings()
+        self._pack, self._kept = pack, kept
+        self._newest, self._newest_note = Head("", 0, b""), ""
+        self._names = set(pack.namelist())
+        self._manifest = self._read_manifest()
+        own = () if vkeys else tuple(self._lines("vkeys"))
+        self._keys = tuple(Key.parse(line) for line in vkeys or own)
+        if not self._keys:
+            raise CannotTell("no public key: give one with --vkey")
+        if not vkeys:
+            self._fact(f"KEYS ARE THE PACK'S OWN: compare with yours, or give --vkey: {', '.join(own)}")
+
+    def run(self) -> Findings:
+        self._check_files()
+        heads = self._check_checkpoints()
+        rows = list(self._check_events())
+        self._check_order(rows)
+        begun = [row.place for row in rows] == list(range(len(rows)))
+        self._accuse(rows[self._rebuild(rows, heads) if begun else 0 :], max(heads, default=0))
+        self._check_kept(heads, rows if begun else [])
+        proven = sum(row.proven is True for row in rows)
+        self._fact(f"log {self._manifest['origin']}: {proven} of {len(rows)} events proven, {len(heads)} checkpoints")
+        whole = self._manifest["range"]
+        self._fact(f"leaves {whole[0]} to {whole[1] - 1} without a gap" if whole else "a selection: others may exist")
+        return self.found
+
+    def _read_manifest(self) -> dict[str, Any]:
+        try:
+            manifest = json.loads(self._read("manifest.json"))
+            kinds: dict[str, Any] = {
+                "format": str,
+                "origin": str,
+                "files": dict,
+                "size": int,
+                "range": (list, type(None)),
+            }
+            sound = all(isinstance(manifest[name], kind) for name, kind in kinds.items())
+            whole = manifest["range"]
+            sound = sound and (whole is None or [type(end) for end in whole] == [int, int])
+        except (Wrong, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise CannotTell(f"manifest.json cannot be read, so this is no evidence pack: {error}") from error
+        if not sound or manifest["format"] != FORMAT:
+            raise CannotTell(f"manifest.json is not of the format {FORMAT}, which is the one known here")
+        return dict(manifest)
+
+    def _check_files(self) -> None:
+        """The manifest lists every file with its digest: catches careless changes and says where."""
+        listed = self._manifest["files"]
+        for name in sorted(self._names - {"manifest.json"} - listed.keys()):
+            self._problem(f"{name}: is in the pack but not in its manifest: inserted")
+        for name, digest in sorted(listed.items()):
+            if name not in self._names:
+                self._problem(f"{name}: is in the manifest but not in the pack: deleted")
+                continue
+            with self._named(name):
+                actual = hashlib.sha256(self._read(name)).hexdigest()
+                if actual != digest:
+                    raise Wrong("is not the file that the manifest lists: edited")
+                promises = name.startswith("policy/") or name.endswith(".sha256")
+                if promises and Path(name).stem != actual:
+                    raise Wrong("its bytes are not those that its name promises: edited")
+
+    def _check_checkpoints(self) -> dict[int, Head]:
+        """Every signed head by its size, each proven to be extended by the largest."""
+        heads: dict[int, Head] = {}
+        for name in sorted(n for n in self._names if n.startswith("checkpoints/")):
+            with self._named(name):
+                head = self._open_note(self._text(name))
+                if name != f"checkpoints/{head.size}":
+                    raise Wrong(f"holds the checkpoint of {head.size} leaves: replaced")
+                heads[head.size] = head
+        newest, said = max(heads, default=0), self._manifest["size"]
+        if newest != said:
+            self._problem(f"checkpoints/{said}: the checkpoint that the proofs need is missing or not sound")
+        if heads:
+            self._newest, self._newest_note = heads[newest], self._text(f"checkpoints/{newest}")
+        for size in sorted(heads.keys() - {newest}):
+            with self._named(f"consistency/{size}"):
+                path = _path(self._text(f"consistency/{size}"), f"old {size}", self._newest_note)
+                if not _extends(heads[size], heads[newest], path):
+                    raise Wrong(f"the {newest} leaves do not begin with the {size} signed before: history was changed")
+        return heads
+
+    def _check_events(self) -> Iterator[Row]:
+        secrets = self._secrets()
+        listed = set()
+        for number, line in enumerate(self._lines("index.jsonl"), start=1):
+            try:
+                entry = json.loads(line)
+                name = f"leaf {entry['index']}, {entry['kind']} event {entry['event_id']} of {entry['at']}"
+                row = Row(entry["index"], bytes.fromhex(entry["leaf"]), None, name, str(entry["at"]), proven=None)
+                listed.add(f"events/{row.place:012}.json")
+            except (ValueError, KeyError, TypeError, RecursionError):
+                self._problem(f"index.jsonl, line {number}: is no entry: edited")
+                continue
+            yield self._check_event(row, entry, secrets)
+        for name in sorted(n for n in self._names if n.startswith("events/") and n not in listed):
+            self._problem(f"{name}: no line of index.jsonl names it: inserted")
+        for event_id, fields in secrets.items():
+            self._problem(f"private.jsonl: {sorted(fields)} of event {event_id} is promised by no event here: inserted")
+
+    def _check_event(self, row: Row, entry: dict[str, Any], secrets: dict[str, dict[str, tuple[bytes, str]]]) -> Row:
+        event, proof = f"events/{row.place:012}.json", f"proofs/{row.place:012}.tlog-proof"
+        if event not in self._names:
+            return row
+        with self._named(f"{event} ({row.name})"):
+            raw = self._read(event)
+            row = row._replace(computed=hashlib.sha256(b"\x00" + raw).digest())
+            self._check_columns(entry, raw, secrets)
+        if proof not in self._names:
+            return row
+        with self._named(f"{proof} ({row.name})"):
+            path = _path(self._text(proof), f"c2sp.org/tlog-proof@v1\nindex {row.place}", self._newest_note)
+            root = _root_of(row.computed or b"", row.place, self._newest.size, path)
+            return row._replace(proven=root == self._newest.root)
+        return row._replace(proven=False)
+
+    def _check_columns(
+        self, entry: dict[str, Any], raw: bytes, secrets: dict[str, dict[str, tuple[bytes, str]]]
+    ) -> None:
+        try:
+            body = json.loads(raw)
+            wrong = [column for column in _COLUMNS if entry[column] != body[column]]
+            promised = {
+                field: value["commitment"]
+                for field, value in body["event"].items()
+                if isinstance(value, dict) and "commitment" in value
+            }
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise Wrong(f"its bytes are no event: {error}") from error
+        own = secrets.pop(body["event_id"], {})
+        for column in wrong:
+            self._problem(f"leaf {entry['index']}, event {body['event_id']}: column {column} says "
+                          f"{entry[column]!r}, the bytes say {body[column]!r}: edited")  # fmt: skip
+        for name, (salt, value) in own.items():
+            if f"sha256:{hashlib.sha256(salt + value.encode()).hexdigest()}" != promised.get(name):
+                raise Wrong(f"the private text of {name} does not fit its digest: edited")
+
+    def _check_order(self, rows: Sequence[Row]) -> None:
+        for before, row in pairwise(rows):
+            if row.place <= before.place:
+                self._problem(f"index.jsonl: {row.name} stands after leaf {before.place}: reordered")
+        for row in rows:
+            if row.computed is None:
+                self._problem(f"{row.name}: its bytes are not there: deleted")
+        there, whole = {row.place for row in rows}, self._manifest["range"]
+        if whole and len(gone := [i for i in range(*whole[:2]) if i not in there][:_SHOWN]) > 0:
+            self._problem(f"leaf {', '.join(map(str, gone))}: missing from a range that must have no gap: deleted")
+
+    def _rebuild(self, rows: Sequence[Row], heads: dict[int, Head]) -> int:
+        """The log from its first leaf: build the tree again and meet each head. Returns how far it was judged."""
+        tree, begin = Tree(), 0
+        for size in sorted(size for size in heads if size <= len(rows)):
+            part = rows[begin:size]
+            edited = [row for row in part if row.computed not in (None, row.leaf)]
+            sealed = tree.extended(row.leaf for row in part)
+            actual = tree.extended(row.computed or row.leaf for row in part)
+            if heads[size].root not in (sealed.root(), actual.root()):
+                self._mismatch(part, begin, size)
+                return len(rows)
+            said = "its bytes are not those that were sealed"
+            if sealed.root() != heads[size].root:
+                said, sealed = "its stored leaf was changed, its bytes are as sealed", actual
+            for row in edited:
+                self._problem(f"{row.name}: {said}: edited")
+            tree, begin = sealed, size
+        if failed := [row for row in rows[:begin] if row.proven is False and row.computed == row.leaf]:
+            self._problem(f"{failed[0].name}: its proof does not hold, its bytes are as sealed ({len(failed)} such)")
+        return begin
+
+    def _mismatch(self, part: Sequence[Row], begin: int, size: int) -> None:
+        """Leaves that were changed together with their copies: name who looks guilty, and the range for certain."""
+        for before, row in pairwise(part):
+            if row.at < before.at:
+                self._problem(f"{row.name}: stands after a later one: reordered or inserted")
+        for row in part:
+            if row.computed not in (None, row.leaf):
+                self._problem(f"{row.name}: its bytes are not those that were sealed: edited")
+        names = "; ".join(row.name for row in part[:10])
+        self._problem(f"leaves {begin} to {size - 1} do not hash to the root signed for {size} leaves: one was edited, "
+                      f"replaced, inserted or moved. They begin with {names}")  # fmt: skip
+
+    def _accuse(self, rows: Sequence[Row], size: int) -> None:
+        """Events that no rebuilt tree covers: each stands on its own proof."""
+        places = {row.leaf: row.place for row in rows}
+        for row in rows:
+            if row.computed is None or row.proven:
+                continue
+            said = "its bytes and its leaf are not what was signed, or its proof is not: edited, replaced or moved"
+            if row.place >= size:
+                said = f"lies beyond the {size} leaves that were signed: inserted"
+            elif places.get(row.computed, row.place) != row.place:
+                said = f"these are the bytes of leaf {places[row.computed]}: reordered"
+            elif row.computed != row.leaf:
+                said = "its bytes are not those that were sealed: edited"
+            elif row.proven is None:
+                said = "there is no proof of it: the log holds too little to make one, or it was deleted"
+            self._problem(f"{row.name}: {said}")
+
+    def _check_kept(self, heads: dict[int, Head], rows: Sequence[Row]) -> None:
+        """What the auditor kept decides whether this is the same log, and whether its end is still there."""
+        for note in self._kept:
+            with self._named("the checkpoint you kept"):
+                kept, newest = self._open_note(note), max(heads, default=0)
+                if kept.size > newest:
+                    raise Wrong(f"covers {kept.size} leaves, the pack's newest {newest}: the end was cut off, or an "
+                                "older copy was restored")  # fmt: skip
+                if kept.size not in heads and kept.size > len(rows):
+                    raise CannotTell(f"the pack holds no checkpoint of the {kept.size} leaves of the one you kept")
+                rebuilt = Tree().extended(row.computed or row.leaf for row in rows[: kept.size]).root()
+                if kept.root != (heads[kept.size].root if kept.size in heads else rebuilt):
+                    raise Wrong(f"has another root of {kept.size} leaves than the pack: two histories of one log")
+                self._fact(f"the checkpoint you kept, of {kept.size} leaves, is part of this log")
+
+    def _secrets(self) -> dict[str, dict[str, tuple[bytes, str]]]:
+        found: dict[str, dict[str, tuple[bytes, str]]] = {}
+        for number, line in enumerate(self._lines("private.jsonl"), start=1):
+            try:
+                row = json.loads(line)
+                salt, value = bytes.fromhex(row["salt"]), str(row["value"])
+                found.setdefault(str(row["event_id"]), {})[str(row["field"])] = (salt, value)
+            except (ValueError, KeyError, TypeError, RecursionError):
+                self._problem(f"private.jsonl, line {number}: is no private text: edited")
+        return found
+
+    def _open_note(self, note: str) -> Head:
+        """The checkpoint in a signed note, after its signature was checked. Raises Wrong."""
+        text, _, tail = note.rpartition("\n\n")
+        lines = text.split("\n")
+        if len(lines) < 3 or not lines[1].isdecimal() or len(root := _unbase64(lines[2])) != 32:
+            raise Wrong("is no signed checkpoint: edited")
+        if lines[0] != self._manifest["origin"] or lines[0] not in {key.name for key in self._keys}:
+            raise Wrong(f"is of the log {lines[0]!r}, not of one whose key is trusted here: another log's")
+        strangers = []
+        for line in tail.splitlines():
+            name, _, encoded = line.removeprefix("\u2014 ").partition(" ")
+            raw = _unbase64(encoded)
+            known = [key for key in self._keys if (key.name, key.id) == (name, raw[:4]) == (lines[0], raw[:4])]
+            if not known:
+                strangers.append(f"{name} ({raw[:4].hex()})")
+                continue
+            try:
+                Ed25519PublicKey.from_public_bytes(known[0].public).verify(raw[4:], f"{text}\n".encode())
+            except InvalidSignature:
+                raise Wrong(f"the signature of {name} does not fit its text: edited") from None
+            return Head(lines[0], int(lines[1]), root)
+        raise Wrong(f"is signed by {', '.join(strangers)}: not a key that is trusted here, an unknown key")
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return self._pack.read(name)
+        except KeyError:
+            raise Wrong("is not in the pack: deleted") from None
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+            raise Wrong(f"does not unpack: edited or cut off ({error})") from error
+
+    def _text(self, name: str) -> str:
+        try:
+            return self._read(name).decode()
+        except UnicodeDecodeError as error:
+            raise Wrong(f"is not text: edited ({error})") from error
+
+    def _lines(self, name: str) -> list[str]:
+        with self._named(name):
+            return self._text(name).split("\n")[:-1] if name in self._names else []
+        return []
+
+    @contextmanager
+    def _named(self, place: str) -> Iterator[None]:
+        """What is wrong inside becomes a problem of this place."""
+        try:
+            yield
+        except Wrong as wrong:
+            self._problem(f"{place}: {wrong}")
+
+    def _problem(self, said: str) -> None:
+        self.found.problems.append(said)
+
+    def _fact(self, said: str) -> None:
+        self.found.facts.append(said)
+
+
+class Tree:
+    """An RFC 6962 tree of which only the roots of its complete subtrees are kept, with their sizes."""
+
+    def __init__(self, peaks: Iterable[tuple[int, bytes]] = ()) -> None:
+        self._peaks = list(peaks)
+
+    def extended(self, leaves: Iterable[bytes]) -> Tree:
+        """A new tree with these leaves at the end."""
+        tree = Tree(self._peaks)
+        for leaf in leaves:
+            size, node = 1, leaf
+            while tree._peaks and tree._peaks[-1][0] == size:
+                node = _node(tree._peaks.pop()[1], node)
+                size *= 2
+            tree._peaks.append((size, node))
+        return tree
+
+    def root(self) -> bytes:
+        hashes = [node for _, node in self._peaks] or [hashlib.sha256().digest()]
+        root = hashes.pop()
+        while hashes:
+            root = _node(hashes.pop(), root)
+        return root
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def _root_of(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
+    """RFC 9162 section 2.1.3.2: the root that an inclusion proof leads to; None if it cannot be one."""
+    node, last, hashed = index, size - 1, leaf
+    if not 0 <= index < size:
+        return None
+    for sibling in path:
+        if last == 0:
+            return None
+        if node & 1 or node == last:
+            hashed = _node(sibling, hashed)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            hashed = _node(hashed, sibling)
+        node, last = node >> 1, last >> 1
+    return hashed if last == 0 else None
+
+
+def _extends(old: Head, new: Head, path: Sequence[bytes]) -> bool:
+    """RFC 9162 section 2.1.4.2: whether a consistency proof holds; old.size < new.size."""
+    hashes = [old.root, *path] if old.size & (old.size - 1) == 0 else list(path)
+    if not hashes or not 0 < old.size < new.size:
+        return False
+    node, last = old.size - 1, new.size - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    first = second = hashes[0]
+    for sibling in hashes[1:]:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            first, second = _node(sibling, first), _node(sibling, second)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            second = _node(second, sibling)
+        node, last = node >> 1, last >> 1
+    return last == 0 and (first, second) == (old.root, new.root)
+
+
+def _path(text: str, opening: str, note: str) -> list[bytes]:
+    """The hashes of a proof that begins with these lines and is under this checkpoint. Raises Wrong."""
+    head, _, under = text.partition("\n\n")
+    if not f"{head}\n".startswith(f"{opening}\n") or under != note or not note:
+        raise Wrong("is not the proof that belongs here, or not under the newest checkpoint: edited or replaced")
+    path = [_unbase64(line) for line in head[len(opening) + 1 :].split("\n") if line]
+    if any(len(hashed) != 32 for hashed in path):
+        raise Wrong("holds something that is no hash: edited")
+    return path
+
+
+def _unbase64(encoded: str) -> bytes:
+    """b"" for what is no base64."""
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _open(path: Path) -> zipfile.ZipFile:
+    """The pack, if it is a ZIP file within the bounds."""
+    try:
+        pack = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile, ValueError) as error:
+        raise CannotTell(f"{path} is no readable ZIP file; cut off, or something else: {error}") from error
+    files = pack.infolist()
+    if (
+        len(files) > MAX_FILES
+        or any(f.file_size > MAX_FILE_BYTES for f in files)
+        or (sum(f.file_size for f in files) > MAX_BYTES)
+    ):
+        raise CannotTell(f"{path} unpacks to more than this program reads: {len(files)} files")
+    if len({f.filename for f in files}) != len(files):
+        raise CannotTell(f"{path} holds two files of one name")
+    return pack
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Check an evidence pack offline.")
+    parser.add_argument("pack", type=Path, metavar="PACK.zip")
+    parser.add_argument(
+        "--vkey", action="append", default=[], metavar="LINE", help="a public key of the log that you trust"
+    )
+    parser.add_argument("--checkpoint", action="append", default=[], type=Path, metavar="FILE",
+                        help="a checkpoint of this log that you kept")  # fmt: skip
+    told = parser.parse_args(arguments)
+    try:
+        found = verify(told.pack, told.vkey, [path.read_text() for path in told.checkpoint])
+    except (CannotTell, OSError, UnicodeDecodeError) as error:
+        sys.stderr.write(f"CANNOT TELL: {error}\n")
+        return 2
+    shown = [f"  {fact}" for fact in found.facts] + [f"  WRONG: {said}" for said in found.problems[:_SHOWN]]
+    left_out = len(found.problems) - _SHOWN
+    shown += [f"  and {left_out} more"] if left_out > 0 else []
+    sys.stdout.write("\n".join(["NOT AS IT WAS SIGNED" if found.problems else "AS IT WAS SIGNED", *shown, ""]))
+    return 1 if found.problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
