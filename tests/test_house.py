@@ -28,6 +28,9 @@ SWALLOWING = {  # path -> why it may catch what nobody placed
 }
 ASYNCHRONOUS = "api/"  # ASGI itself is; of our endpoints only the liveness probe, which must not wait for a thread
 NO_PACKAGE_IS_CALLED = {"utils", "common", "core", "helpers", "base", "manager", "service", "misc"}
+LEFT_OUT = {  # path -> when its tests may be left out, and who puts them in
+    "tests/test_contract_go.py": "where Go is not installed; .ci/run installs it where it may",
+}
 MUTABLE = {  # dataclasses that are parts of a process or grow while they are filled
     "Executor",
     "Findings",
@@ -258,4 +261,4 @@ def test_every_package_has_a_place_in_the_import_contracts() -> None:
 def test_no_test_is_skipped_or_expected_to_fail() -> None:
     marks = re.compile(r"pytest\.(skip|xfail|importorskip)|mark\.(skip|skipif|xfail)\b")
     skipped = [path for path in modules("tests") if path != "tests/test_house.py" and marks.search(text(path))]
-    assert skipped == []
+    assert skipped == list(LEFT_OUT)
