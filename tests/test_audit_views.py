@@ -14,7 +14,10 @@ from tests.ledger import Ledger, refused
 
 POLICY, NEWER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 REVISION, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
-FINDING = {"decision": "refuse", "stage": "prompt", "category": "weapons", "rule": "weapons/threat", "score": None}
+FINDING = {
+    "decision": "refuse", "stage": "prompt", "category": "weapons", "rule": "weapons/threat",
+    "score": None, "detail": "",
+}  # fmt: skip
 ACCEPTED = events.RequestAccepted(
     "r1", "campaign", "spring", Private("a {x}"), "starter", REVISION, "bulk", 3, 1, POLICY
 )

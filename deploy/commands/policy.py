@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from deploy.commands.export import Instant
+from deploy.commands.ledger import auditor_settings, open_ledger
+from deploy.commands.options import data_option
+from deploy.commands.simulation import show_simulation
 from policy.errors import PolicyError
+from policy.ledger.stream import Span, entries_in
 from policy.prompts.screen import screen_prompt
 from policy.rules import PromptField, Rules
+from policy.simulate import DECIDED
+from policy.simulate import simulate as simulate_rules
 from policy.verdict import Decision, Verdict
 from workers.settings import Settings
 
@@ -100,6 +110,31 @@ def show(path: Path) -> None:
     for table in (categories, prompts, images, exceptions):
         if table.row_count:
             console.print(table, "")
+
+
+@policy.command()
+@click.argument("path", metavar="RULES", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--since", type=Instant(), help="Items settled from this day or moment on; else all of history.")
+@click.option("--tenant", help="Only this tenant's items.")
+@click.option("--examples", type=click.IntRange(min=0, max=1000), default=5, show_default=True, help="Of each change.")
+@data_option
+@click.option("--json", "as_json", is_flag=True, help="The report as one JSON object.")
+def simulate(
+    *, path: Path, since: datetime | None, tenant: str | None, examples: int, data: Path, as_json: bool
+) -> None:
+    """What the candidate RULES would have decided of everything the ledger holds. No GPU, and nothing is stored.
+
+    Prompts are judged from their text, pictures from the raw scores recorded of them.
+    """
+    rules = _loaded(path)
+    with open_ledger(auditor_settings(data)) as conn:
+        conn.execution_options(isolation_level="REPEATABLE READ")  # one snapshot for all pages
+        pages = entries_in(lambda: nullcontext(conn), Span(since=since, tenant=tenant, kinds=DECIDED))
+        report = simulate_rules(rules, chain.from_iterable(pages), examples=examples)
+    if as_json:
+        click.echo(json.dumps(report.to_json()))
+    else:
+        show_simulation(report)
 
 
 def _loaded(path: Path) -> Rules:

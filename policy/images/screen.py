@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -12,7 +12,8 @@ from policy.images.blank import Blank
 from policy.images.classifier import Classifier
 from policy.images.guard import Guard
 from policy.images.nsfw import Nsfw
-from policy.rules import SCREENING, ImageRule, Rules
+from policy.images.thresholds import apply
+from policy.rules import SCREENING, Rules
 from policy.verdict import Decision, Finding, Stage, Verdict
 
 UNAVAILABLE = "classifier_unavailable"
@@ -60,7 +61,7 @@ class ImageScreen:
                     findings[number].append(row)
                 else:
                     scores[number] |= {f"{guard.classifier.name}/{name}": score for name, score in row.items()}
-                    findings[number] += _apply(self._rules, guard.classifier.name, row)
+                    findings[number] += apply(self._rules, guard.classifier.name, row)
         return [Verdict(self._rules.version, tuple(found), kept) for found, kept in zip(findings, scores, strict=True)]
 
     def _judged(self, guard: Guard, images: np.ndarray) -> list[dict[str, float] | Finding]:
@@ -82,24 +83,6 @@ class ImageScreen:
 
 def _unavailable(classifier: str, reason: str) -> Finding:
     return Finding(Decision.HOLD, Stage.IMAGE, SCREENING, UNAVAILABLE, detail=f"classifier {classifier} {reason}")
-
-
-def _apply(rules: Rules, classifier: str, scores: Mapping[str, float]) -> Iterator[Finding]:
-    for rule in rules.image_rules:
-        if rule.classifier == classifier:
-            score = min(sum(scores[name] for name in rule.scores), 1.0)
-            decision = _decision(rule, score)
-            if decision is not Decision.ALLOW:
-                detail = f"{classifier} says {' + '.join(rule.scores)} {score:.3f}"
-                yield Finding(decision, Stage.IMAGE, rule.category, rule.id, score, detail)
-
-
-def _decision(rule: ImageRule, score: float) -> Decision:
-    if rule.refuse is not None and score >= rule.refuse:
-        return Decision.REFUSE
-    if rule.hold is not None and score >= rule.hold:
-        return Decision.HOLD
-    return Decision.ALLOW
 
 
 def _check(rules: Rules, classifiers: Sequence[Classifier]) -> None:

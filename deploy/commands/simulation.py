@@ -1,0 +1,53 @@
+"""A simulation of rules over history, as tables for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from policy.simulate import Change, Changed, Report
+from policy.verdict import Decision
+
+_SHOWN = 10  # categories and requests; --json has all of them
+
+
+def show_simulation(report: Report) -> None:
+    """What changed, by category and request, with the first examples."""
+    console = Console(highlight=False, markup=False)
+    console.print(f"{report.policy_version}\n{report.judged:,} items judged, {report.unchanged:,} as before")
+    for reason, items in report.not_judged.items():
+        if items:
+            console.print(f"{items:,} not judged: {reason.replace('_', ' ')}")
+    table = Table("decided \\ would decide", *Decision, box=None)
+    for before, after in report.table.items():
+        table.add_row(before, *(f"{after[decision]:,}" for decision in Decision))
+    console.print("", table)
+    for change in Change:
+        _show_change(console, change.replace("_", " "), report.changes[change])
+    if report.unpictured:
+        console.print(f"\n{report.unpictured:,} of the held and allowed were never made: their pictures are unknown")
+
+
+def _show_change(console: Console, name: str, changed: Changed) -> None:
+    console.print(f"\n{name}: {changed.items:,}")
+    for what, counted, others in (
+        ("category", changed.by_category, 0),
+        ("request", changed.by_request, changed.other_requests),
+    ):
+        if counted:
+            console.print(_counted(what, counted, others))
+    for example in changed.examples:
+        rules = ", ".join(example.rules)
+        console.print(f"  {example.before} -> {example.after}  item {example.item_id}  {rules}", soft_wrap=True)
+
+
+def _counted(what: str, counted: Mapping[str, int], others: int) -> Table:
+    table = Table(what, "items", box=None, padding=(0, 2))
+    first = list(counted.items())[:_SHOWN]
+    for name, items in first:
+        table.add_row(name, f"{items:,}")
+    if rest := sum(counted.values()) - sum(items for _, items in first) + others:
+        table.add_row("others", f"{rest:,}")
+    return table

@@ -1,0 +1,209 @@
+"""The policy time machine: what a candidate rule set would have said of items that are settled. No GPU, no pictures.
+
+Prompts are judged again from their text, pictures from the raw scores that were recorded of them. What no
+rule decides stays as it was: a mark that failed, a classifier that did not answer. Pure: reads nothing,
+writes nothing, and keeps counts and a few examples, however long the history.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from policy.events import ItemHeld, ItemRefused, ItemReleased
+from policy.images.thresholds import apply
+from policy.ledger.read import Recorded
+from policy.prompts.screen import screen_prompt
+from policy.rules import SCREENING, PromptField, Rules
+from policy.verdict import Decision, Finding, Stage, Verdict, merge
+
+DECIDED = {ItemReleased.kind: Decision.ALLOW, ItemHeld.kind: Decision.HOLD, ItemRefused.kind: Decision.REFUSE}
+"""The kinds of events that settle an item by policy, and what was decided."""
+
+REQUESTS = 1_000  # told apart in each kind of change; further ones are counted together
+
+_screened = lru_cache(maxsize=4096)(screen_prompt)  # variants and rows of a campaign repeat their texts
+
+
+class Change(StrEnum):
+    """How the candidate differs from what was decided."""
+
+    REFUSED = "newly_refused"
+    HELD = "newly_held"
+    ALLOWED = "newly_allowed"
+
+
+class NotJudged(StrEnum):
+    """Why history does not hold what it takes."""
+
+    ERASED = "prompt_erased"
+    UNSCORED = "score_not_recorded"
+    UNREADABLE = "verdict_unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An item that the candidate would have decided otherwise, and the rules that say so, or no longer do."""
+
+    item_id: str
+    request_id: str
+    tenant: str
+    at: str
+    before: Decision
+    after: Decision
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """All changes of one kind."""
+
+    items: int
+    by_category: Mapping[str, int]
+    by_request: Mapping[str, int]
+    other_requests: int  # items of requests beyond the first REQUESTS
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a simulation found. `table` is {before: {after: items}}."""
+
+    policy_version: str
+    judged: int
+    unchanged: int
+    not_judged: Mapping[str, int]
+    table: Mapping[str, Mapping[str, int]]
+    unpictured: int  # newly held or allowed by their prompts, but never made: their pictures might have spoken
+    changes: Mapping[str, Changed]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Simulation:
+    """Takes settled items one by one; `report` says what changed so far."""
+
+    def __init__(self, rules: Rules, *, examples: int = 5) -> None:
+        self._rules = rules
+        self._most = examples
+        self._pairs: Counter[tuple[Decision, Decision]] = Counter()
+        self._not_judged: Counter[NotJudged] = Counter()
+        self._unpictured = 0
+        self._categories: defaultdict[Change, Counter[str]] = defaultdict(Counter)
+        self._requests: defaultdict[Change, Counter[str]] = defaultdict(Counter)
+        self._other_requests: Counter[Change] = Counter()
+        self._examples: defaultdict[Change, list[Example]] = defaultdict(list)
+
+    def take(self, recorded: Recorded) -> None:
+        """One event of a kind in DECIDED."""
+        before = DECIDED[recorded.kind]
+        try:
+            was = Verdict.from_json(recorded.event["verdict"])
+            request_id, item_id = recorded.event["request_id"], recorded.event["item_id"]
+        except (AttributeError, KeyError, TypeError, ValueError):
+            self._not_judged[NotJudged.UNREADABLE] += 1
+            return
+        now = judge_again(self._rules, recorded, was)
+        if isinstance(now, NotJudged):
+            self._not_judged[now] += 1
+            return
+        self._pairs[before, now.decision] += 1
+        if before is now.decision:
+            return
+        change = _CHANGES[now.decision]
+        reasons = _reasons(was if change is Change.ALLOWED else now)
+        self._unpictured += change is not Change.REFUSED and not _pictured(recorded)
+        self._categories[change].update(dict.fromkeys((finding.category for finding in reasons), 1))
+        self._count_request(change, request_id)
+        if len(self._examples[change]) < self._most:
+            rules = tuple(dict.fromkeys(finding.rule for finding in reasons))
+            found = Example(item_id, request_id, recorded.tenant, recorded.at, before, now.decision, rules)
+            self._examples[change].append(found)
+
+    def report(self) -> Report:
+        return Report(
+            policy_version=self._rules.version,
+            judged=self._pairs.total(),
+            unchanged=sum(self._pairs[decision, decision] for decision in Decision),
+            not_judged={str(reason): self._not_judged[reason] for reason in NotJudged},
+            table={str(old): {str(new): self._pairs[old, new] for new in Decision} for old in Decision},
+            unpictured=self._unpictured,
+            changes={
+                str(change): Changed(
+                    items=self._requests[change].total() + self._other_requests[change],
+                    by_category=dict(self._categories[change].most_common()),
+                    by_request=dict(self._requests[change].most_common()),
+                    other_requests=self._other_requests[change],
+                    examples=tuple(self._examples[change]),
+                )
+                for change in Change
+            },
+        )
+
+    def _count_request(self, change: Change, request_id: str) -> None:
+        known = self._requests[change]
+        if request_id in known or len(known) < REQUESTS:
+            known[request_id] += 1
+        else:
+            self._other_requests[change] += 1
+
+
+_CHANGES = {Decision.REFUSE: Change.REFUSED, Decision.HOLD: Change.HELD, Decision.ALLOW: Change.ALLOWED}
+
+
+def simulate(rules: Rules, history: Iterable[Recorded], *, examples: int = 5) -> Report:
+    """What the rules say of a whole history, with the first examples of each change."""
+    simulation = Simulation(rules, examples=examples)
+    for recorded in history:
+        simulation.take(recorded)
+    return simulation.report()
+
+
+def judge_again(rules: Rules, recorded: Recorded, was: Verdict) -> Verdict | NotJudged:
+    """The candidate's verdict on a settled item, or why there is none.
+
+    Recorded scores have six decimals, so a picture within a millionth of a threshold may fall on its other side.
+    """
+    texts = [recorded.private.get(field) for field in PromptField]
+    if None in texts:
+        return NotJudged.ERASED
+    prompts = [
+        _screened(rules, text or "", tenant=recorded.tenant, field=field)
+        for field, text in zip(PromptField, texts, strict=True)
+    ]
+    kept = tuple(f for f in was.findings if f.stage is Stage.MARK or f.category == SCREENING)
+    try:
+        pictures = tuple(_picture_findings(rules, was, kept)) if _pictured(recorded) else ()
+    except KeyError:
+        return NotJudged.UNSCORED
+    return merge([*prompts, Verdict(rules.version, pictures + kept, was.scores)])
+
+
+def _picture_findings(rules: Rules, was: Verdict, kept: tuple[Finding, ...]) -> Iterable[Finding]:
+    """By the rules over the recorded scores. Raises KeyError where a rule asks for one that is not there.
+
+    A classifier that did not answer left no scores, but a finding that holds the picture: that stays.
+    """
+    scores: dict[str, dict[str, float]] = defaultdict(dict)
+    for name, score in was.scores.items():
+        classifier, _, of = name.partition("/")
+        scores[classifier][of] = score
+    silent = any(finding.category == SCREENING for finding in kept)
+    for classifier in dict.fromkeys(rule.classifier for rule in rules.image_rules):
+        if classifier in scores or not silent:
+            yield from apply(rules, classifier, scores[classifier])
+
+
+def _pictured(recorded: Recorded) -> bool:
+    """Whether a picture was made: what its prompt refused at submission was in no batch."""
+    return recorded.event.get("batch_id") is not None
+
+
+def _reasons(verdict: Verdict) -> list[Finding]:
+    """The findings that decided."""
+    return [finding for finding in verdict.findings if finding.decision is verdict.decision]
