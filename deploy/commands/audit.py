@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 from sqlalchemy import Connection
 
+from deploy.commands.drill import drill
 from deploy.commands.evidence import consistency, pack
 from deploy.commands.export import export
 from deploy.commands.ledger import auditor_settings, open_ledger, vkeys_of
@@ -127,6 +128,7 @@ def check(proof: Path, body: Path, vkeys: Path) -> None:
 
 audit.add_command(consistency)
 audit.add_command(pack)
+audit.add_command(drill)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ anchor   where checkpoints are kept out of the database's reach    implemented b
 verify   the whole log against its checkpoints and the anchor      caller: presswork audit verify
 report   what verify found
 proofs   one entry, or one checkpoint, proven to somebody offline
+pack     a ZIP with events and their proofs           offline_verifier  the one file that checks it, without us
 read     the events of an asset, an item, a request                callers: api, presswork audit events
 questions  the auditor's, asked of the views                      caller: presswork audit
 stream   a span of the log in pages; exports, parquet write it    callers: api, presswork audit export, policy simulate

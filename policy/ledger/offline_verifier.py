@@ -188,7 +188,9 @@ class _Verification:
         for number, line in enumerate(self._lines("index.jsonl"), start=1):
             try:
                 entry = json.loads(line)
-                name = f"leaf {entry['index']}, {entry['kind']} event {entry['event_id']} of {entry['at']}"
+                name = f"leaf {entry['index']}, event {entry['event_id']}"
+                if entry["kind"]:  # None: the log has no such entry any more
+                    name = f"leaf {entry['index']}, {entry['kind']} event {entry['event_id']} of {entry['at']}"
                 row = Row(entry["index"], bytes.fromhex(entry["leaf"]), None, name, str(entry["at"]), proven=None)
                 listed.add(f"events/{row.place:012}.json")
             except (ValueError, KeyError, TypeError, RecursionError):
