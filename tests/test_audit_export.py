@@ -6,6 +6,7 @@ import builtins
 import csv
 import io
 import json
+import os
 import tracemalloc
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -135,6 +136,14 @@ def test_without_pyarrow_parquet_names_the_remedy_and_leaves_no_file(ledger, cal
     assert result.exit_code == 1
     assert "presswork[export]" in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(call, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    result = call("-o", str(tmp_path / "pipe"))
+    assert result.exit_code == 1
+    assert "-o - writes to a pipe" in result.output
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,8 @@ def export(
         raise click.UsageError("--to is not after --from")
     if written == "parquet" and output == Path("-"):
         raise click.UsageError("Parquet is written backwards: name a file with -o")
+    if output != Path("-") and output.exists() and not output.is_file():
+        raise click.ClickException(f"{output} is no file, and would be replaced by one; -o - writes to a pipe")
     with open_ledger(auditor_settings(data)) as conn:
         conn.execution_options(isolation_level="REPEATABLE READ")  # one snapshot for all pages
         pages = entries_in(lambda: nullcontext(conn), Span(since, until, tenant, kinds))
