@@ -107,7 +107,9 @@ def test_a_start_after_every_part_was_killed_finds_the_data_too(aftermath: After
 
 def test_a_start_asks_for_the_last_ports_and_yields_a_taken_one(aftermath: Aftermath) -> None:
     moved = {name for name, port in aftermath.ports_before.items() if aftermath.ports_after[name] != port}
-    assert moved == {"valkey"}
+    assert "valkey" in moved
+    # Another stack on this machine may meanwhile have taken one of the inner ports; those that people know stay.
+    assert not moved & {"postgres", "seaweed", "api"}
     assert aftermath.ports_after["valkey"] != aftermath.taken
 
 
