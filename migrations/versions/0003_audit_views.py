@@ -70,22 +70,24 @@ CREATE INDEX entries_by_policy ON audit.entries (audit.policy_version(body), id)
   WHERE kind IN ('item.held', 'item.refused');
 """
 
-# OFFSET 0 keeps the parsed body a value: without it, every column that reads it would parse it again.
+# OFFSET 0 keeps the parsed body a value: without it, every column that reads it would parse it again. The
+# leaf index is looked up row by row: joined, the planner reads the whole sequence to answer about one asset.
 _EVENTS = """
 CREATE VIEW audit.events WITH (security_invoker = true) AS
-SELECT e.id AS entry_id, s.index, e.event_id, e.recorded_at, e.tenant, e.kind, e.actor, e.subjects,
+SELECT e.id AS entry_id, (SELECT s.index FROM audit.sequence s WHERE s.entry_id = e.id) AS index,
+       e.event_id, e.recorded_at, e.tenant, e.kind, e.actor, e.subjects,
        said.body -> 'event'
          || coalesce((SELECT jsonb_object_agg(p.field, p.value) FROM audit.private p WHERE p.event_id = e.event_id),
                      '{}') AS event
 FROM audit.entries e
-LEFT JOIN audit.sequence s ON s.entry_id = e.id
 CROSS JOIN LATERAL (SELECT audit.said(e.body) AS body OFFSET 0) AS said;
 """
 
 # What was refused by its prompt has no batch: no model ever saw it.
 _MADE = """
 CREATE VIEW audit.made WITH (security_invoker = true) AS
-SELECT e.id AS entry_id, s.index, e.event_id, e.recorded_at, e.tenant,
+SELECT e.id AS entry_id, (SELECT s.index FROM audit.sequence s WHERE s.entry_id = e.id) AS index,
+       e.event_id, e.recorded_at, e.tenant,
        replace(e.kind, 'item.', '') AS outcome,
        audit.subject(e.subjects, 'asset') AS asset_id,
        audit.subject(e.subjects, 'item') AS item_id,
@@ -100,7 +102,6 @@ SELECT e.id AS entry_id, s.index, e.event_id, e.recorded_at, e.tenant,
        said.event #>> '{verdict,policy_version}' AS policy_version,
        coalesce(said.event ->> 'sha256', said.event #>> '{renditions,0,sha256}') AS sha256
 FROM audit.entries e
-LEFT JOIN audit.sequence s ON s.entry_id = e.id
 CROSS JOIN LATERAL (SELECT audit.said(e.body) -> 'event' AS event OFFSET 0) AS said
 WHERE e.kind IN ('item.released', 'item.held', 'item.refused')
   AND audit.subject(e.subjects, 'batch') IS NOT NULL;
@@ -108,7 +109,8 @@ WHERE e.kind IN ('item.released', 'item.held', 'item.refused')
 
 _REFUSALS = """
 CREATE VIEW audit.refusals WITH (security_invoker = true) AS
-SELECT e.id AS entry_id, s.index, e.event_id, e.recorded_at, e.tenant,
+SELECT e.id AS entry_id, (SELECT s.index FROM audit.sequence s WHERE s.entry_id = e.id) AS index,
+       e.event_id, e.recorded_at, e.tenant,
        replace(e.kind, 'item.', '') AS outcome,
        audit.subject(e.subjects, 'item') AS item_id,
        audit.subject(e.subjects, 'request') AS request_id,
@@ -122,7 +124,6 @@ SELECT e.id AS entry_id, s.index, e.event_id, e.recorded_at, e.tenant,
        said.event #> '{verdict,scores}' AS scores,
        (SELECT p.value FROM audit.private p WHERE p.event_id = e.event_id AND p.field = 'prompt') AS prompt
 FROM audit.entries e
-LEFT JOIN audit.sequence s ON s.entry_id = e.id
 CROSS JOIN LATERAL (SELECT audit.said(e.body) -> 'event' AS event OFFSET 0) AS said
 WHERE e.kind IN ('item.held', 'item.refused');
 """
@@ -133,7 +134,8 @@ SELECT audit.subject(e.subjects, 'asset') AS asset_id,
        audit.subject(e.subjects, 'item') AS item_id,
        audit.subject(e.subjects, 'request') AS request_id,
        audit.subject(e.subjects, 'batch') AS batch_id,
-       e.id AS entry_id, s.index, e.event_id, e.recorded_at AS released_at, e.tenant,
+       e.id AS entry_id, (SELECT s.index FROM audit.sequence s WHERE s.entry_id = e.id) AS index,
+       e.event_id, e.recorded_at AS released_at, e.tenant,
        accepted.event ->> 'name' AS request_name,
        accepted.event ->> 'request_kind' AS request_kind,
        accepted.actor AS requested_by,
@@ -160,7 +162,6 @@ SELECT audit.subject(e.subjects, 'asset') AS asset_id,
        said.event -> 'renditions' AS renditions,
        links.given AS links
 FROM audit.entries e
-LEFT JOIN audit.sequence s ON s.entry_id = e.id
 CROSS JOIN LATERAL (SELECT audit.said(e.body) -> 'event' AS event OFFSET 0) AS said
 LEFT JOIN LATERAL (
   SELECT audit.said(r.body) -> 'event' AS event, r.actor, r.recorded_at,
