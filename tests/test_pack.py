@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import subprocess
 import sys
 import zipfile
@@ -48,6 +49,12 @@ def altered(path, changes):
         for name, content in {**files, "manifest.json": json.dumps(manifest).encode()}.items():
             pack.writestr(name, content)
     return other
+
+
+def meant(path, name):
+    """The lines of a file, without what changes nothing: white space, the case of hexadecimal digits, their number."""
+    with zipfile.ZipFile(path) as pack:
+        return {b"".join(line.split()).lower() for line in pack.read(name).splitlines()}
 
 
 def event(number):
@@ -150,6 +157,8 @@ def test_private_text_can_be_left_out(log, tmp_path):
     path = pack_of(log, tmp_path / "p.zip", with_private=False)
     assert b"secret plan" not in b"".join(zipfile.ZipFile(path).read(n) for n in zipfile.ZipFile(path).namelist())
     assert verdict(path, log) == []
+    facts = offline_verifier.verify(path, [str(log.vkeys[0])]).facts
+    assert "14 private texts are not here, only their digests: left out, or erased" in facts
 
 
 CHANGES = {  # what a careful forger changes in the pack of the whole log, and what the verifier says
@@ -259,3 +268,54 @@ def test_what_does_not_exist_cannot_be_packed(log, tmp_path):
         with pytest.raises(LedgerError, match=said):
             pack_of(log, tmp_path / "p.zip", **chosen)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_damage_makes_the_verifier_fall_over_or_say_that_all_is_well(log, packs, tmp_path):
+    """Bytes of one file at a time are overwritten, cut or doubled; the manifest follows."""
+    dice = random.Random(5)
+    with zipfile.ZipFile(packs["whole"]) as pack:
+        names = [name for name in pack.namelist() if name not in ("README.txt", "verify.py", "vkeys", "manifest.json")]
+    for _ in range(120):
+        name = dice.choice(names)
+
+        def damaged(raw):
+            place, kind = dice.randrange(len(raw)), dice.randrange(3)
+            if kind == 0:
+                return raw[:place] + bytes([raw[place] ^ (1 << dice.randrange(8))]) + raw[place + 1 :]
+            return raw[:place] if kind == 1 else raw[:place] + raw[place // 2 :]
+
+        path = altered(packs["whole"], {name: damaged})
+        if meant(path, name) - meant(packs["whole"], name) or not name.endswith(".jsonl"):
+            assert verdict(path, log), (name, meant(path, name) - meant(packs["whole"], name))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("range", [0, 10**15]), ("range", [5, 1]), ("range", [0]), ("range", "0"), ("size", None), ("size", 10**30),
+     ("files", []), ("format", "other/2"), ("origin", "presswork.example/other"), ("origin", 5)],
+)  # fmt: skip
+def test_a_manifest_that_lies_is_refused_or_found_out(log, packs, tmp_path, key, value):
+    path = tmp_path / "p.zip"
+    with zipfile.ZipFile(packs["whole"]) as pack, zipfile.ZipFile(path, "w") as other:
+        for name in pack.namelist():
+            raw = pack.read(name)
+            other.writestr(name, json.dumps({**json.loads(raw), key: value}) if name == "manifest.json" else raw)
+    assert offline_verifier.main([str(path), "--vkey", str(log.vkeys[0])]) in (1, 2)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[]", "[" * 9999,
+     '{"index": 1.5, "leaf": "00", "kind": "x", "event_id": "x", "at": "x"}',
+     '{"index": true, "leaf": "00", "kind": "x", "event_id": [], "at": null}'],
+)  # fmt: skip
+def test_an_index_of_nonsense_is_named(log, packs, line):
+    path = altered(packs["whole"], {"index.jsonl": lambda raw: raw + f"{line}\n".encode()})
+    assert any("line 16: is no entry" in said for said in verdict(path, log))
+
+
+def test_a_pack_cannot_write_to_the_terminal_of_its_auditor(log, packs):
+    path = altered(packs["whole"], {"\x1b[2Jall is well": b"", "\ud7ff\u202e.txt": b""})
+    assert all(said.isprintable() for said in verdict(path, log))
+    path = altered(packs["whole"], {event(3): lambda raw: raw.replace(b'"tenant":"acme"', b'"tenant":"\\u001b[2J"')})
+    assert all(said.isprintable() for said in verdict(path, log))

@@ -15,13 +15,14 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 FORMAT = "presswork-evidence-pack/1"
 MAX_FILES, MAX_FILE_BYTES, MAX_BYTES = 300_000, 256 << 20, 2 << 30  # more is refused unread
 _COLUMNS = ("event_id", "tenant", "kind", "actor", "at", "subjects")
+_SIZE = re.compile("0|[1-9][0-9]{0,18}")
 _SHOWN = 50  # problems that are printed
 
 
@@ -101,6 +103,7 @@ class _Verification:
     def __init__(self, pack: zipfile.ZipFile, vkeys: Sequence[str], kept: Sequence[str]) -> None:
         self.found = Findings()
         self._pack, self._kept = pack, kept
+        self._untold = 0  # private texts of which there is only the digest
         self._newest, self._newest_note = Head("", 0, b""), ""
         self._names = set(pack.namelist())
         self._manifest = self._read_manifest()
@@ -121,6 +124,8 @@ class _Verification:
         self._check_kept(heads, rows if begun else [])
         proven = sum(row.proven is True for row in rows)
         self._fact(f"log {self._manifest['origin']}: {proven} of {len(rows)} events proven, {len(heads)} checkpoints")
+        if self._untold:
+            self._fact(f"{self._untold} private texts are not here, only their digests: left out, or erased")
         whole = self._manifest["range"]
         self._fact(f"leaves {whole[0]} to {whole[1] - 1} without a gap" if whole else "a selection: others may exist")
         return self.found
@@ -137,7 +142,7 @@ class _Verification:
             }
             sound = all(isinstance(manifest[name], kind) for name, kind in kinds.items())
             whole = manifest["range"]
-            sound = sound and (whole is None or [type(end) for end in whole] == [int, int])
+            sound = sound and (whole is None or ([type(end) for end in whole] == [int, int] and whole[0] < whole[1]))
         except (Wrong, ValueError, KeyError, TypeError, RecursionError) as error:
             raise CannotTell(f"manifest.json cannot be read, so this is no evidence pack: {error}") from error
         if not sound or manifest["format"] != FORMAT:
@@ -187,11 +192,13 @@ class _Verification:
         listed = set()
         for number, line in enumerate(self._lines("index.jsonl"), start=1):
             try:
-                entry = json.loads(line)
+                entry = json.loads(line, object_pairs_hook=_object)
                 name = f"leaf {entry['index']}, event {entry['event_id']}"
                 if entry["kind"]:  # None: the log has no such entry any more
                     name = f"leaf {entry['index']}, {entry['kind']} event {entry['event_id']} of {entry['at']}"
                 row = Row(entry["index"], bytes.fromhex(entry["leaf"]), None, name, str(entry["at"]), proven=None)
+                if type(row.place) is not int or row.place < 0:
+                    raise TypeError
                 listed.add(f"events/{row.place:012}.json")
             except (ValueError, KeyError, TypeError, RecursionError):
                 self._problem(f"index.jsonl, line {number}: is no entry: edited")
@@ -223,6 +230,7 @@ class _Verification:
     ) -> None:
         try:
             body = json.loads(raw)
+            own = secrets.pop(body["event_id"], {})
             wrong = [column for column in _COLUMNS if entry[column] != body[column]]
             promised = {
                 field: value["commitment"]
@@ -231,12 +239,12 @@ class _Verification:
             }
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Wrong(f"its bytes are no event: {error}") from error
-        own = secrets.pop(body["event_id"], {})
         for column in wrong:
             self._problem(f"leaf {entry['index']}, event {body['event_id']}: column {column} says "
                           f"{entry[column]!r}, the bytes say {body[column]!r}: edited")  # fmt: skip
+        self._untold += len(promised.keys() - own.keys())
         for name, (salt, value) in own.items():
-            if f"sha256:{hashlib.sha256(salt + value.encode()).hexdigest()}" != promised.get(name):
+            if f"sha256:{hashlib.sha256(salt + value.encode(errors='replace')).hexdigest()}" != promised.get(name):
                 raise Wrong(f"the private text of {name} does not fit its digest: edited")
 
     def _check_order(self, rows: Sequence[Row]) -> None:
@@ -247,7 +255,8 @@ class _Verification:
             if row.computed is None:
                 self._problem(f"{row.name}: its bytes are not there: deleted")
         there, whole = {row.place for row in rows}, self._manifest["range"]
-        if whole and len(gone := [i for i in range(*whole[:2]) if i not in there][:_SHOWN]) > 0:
+        missing = (place for place in range(*whole) if place not in there) if whole else iter(())
+        if gone := list(islice(missing, _SHOWN)):
             self._problem(f"leaf {', '.join(map(str, gone))}: missing from a range that must have no gap: deleted")
 
     def _rebuild(self, rows: Sequence[Row], heads: dict[int, Head]) -> int:
@@ -319,9 +328,11 @@ class _Verification:
         found: dict[str, dict[str, tuple[bytes, str]]] = {}
         for number, line in enumerate(self._lines("private.jsonl"), start=1):
             try:
-                row = json.loads(line)
+                row = json.loads(line, object_pairs_hook=_object)
                 salt, value = bytes.fromhex(row["salt"]), str(row["value"])
-                found.setdefault(str(row["event_id"]), {})[str(row["field"])] = (salt, value)
+                own = found.setdefault(str(row["event_id"]), {})
+                if own.setdefault(str(row["field"]), (salt, value)) != (salt, value):
+                    self._problem(f"private.jsonl, line {number}: a second text of one field: inserted")
             except (ValueError, KeyError, TypeError, RecursionError):
                 self._problem(f"private.jsonl, line {number}: is no private text: edited")
         return found
@@ -330,13 +341,15 @@ class _Verification:
         """The checkpoint in a signed note, after its signature was checked. Raises Wrong."""
         text, _, tail = note.rpartition("\n\n")
         lines = text.split("\n")
-        if len(lines) < 3 or not lines[1].isdecimal() or len(root := _unbase64(lines[2])) != 32:
+        if len(lines) < 3 or not _SIZE.fullmatch(lines[1]) or len(root := _unbase64(lines[2])) != 32:
             raise Wrong("is no signed checkpoint: edited")
         if lines[0] != self._manifest["origin"] or lines[0] not in {key.name for key in self._keys}:
             raise Wrong(f"is of the log {lines[0]!r}, not of one whose key is trusted here: another log's")
         strangers = []
         for line in tail.splitlines():
-            name, _, encoded = line.removeprefix("\u2014 ").partition(" ")
+            name, _, encoded = (
+                line.removeprefix("\u2014 ").partition(" ") if line.startswith("\u2014 ") else ("", "", "")
+            )
             raw = _unbase64(encoded)
             known = [key for key in self._keys if (key.name, key.id) == (name, raw[:4]) == (lines[0], raw[:4])]
             if not known:
@@ -365,7 +378,10 @@ class _Verification:
 
     def _lines(self, name: str) -> list[str]:
         with self._named(name):
-            return self._text(name).split("\n")[:-1] if name in self._names else []
+            *lines, rest = self._text(name).split("\n") if name in self._names else [""]
+            if rest:
+                self._problem(f"{name}: its last line has no end: cut off")
+            return lines
         return []
 
     @contextmanager
@@ -377,7 +393,8 @@ class _Verification:
             self._problem(f"{place}: {wrong}")
 
     def _problem(self, said: str) -> None:
-        self.found.problems.append(said)
+        """Problems quote the pack: nothing in it may write to the auditor's terminal."""
+        self.found.problems.append("".join(char if char.isprintable() else ascii(char)[1:-1] for char in said))
 
     def _fact(self, said: str) -> None:
         self.found.facts.append(said)
@@ -464,11 +481,19 @@ def _path(text: str, opening: str, note: str) -> list[bytes]:
 
 
 def _unbase64(encoded: str) -> bytes:
-    """b"" for what is no base64."""
+    """b"" for what is no base64, or not the one way to write it."""
     try:
-        return base64.b64decode(encoded, validate=True)
+        raw = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         return b""
+    return raw if base64.b64encode(raw).decode() == encoded else b""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object in which no name stands twice: readers would differ in which of the two they take."""
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("a name stands twice")
+    return dict(pairs)
 
 
 def _open(path: Path) -> zipfile.ZipFile:
@@ -484,6 +509,8 @@ def _open(path: Path) -> zipfile.ZipFile:
         or (sum(f.file_size for f in files) > MAX_BYTES)
     ):
         raise CannotTell(f"{path} unpacks to more than this program reads: {len(files)} files")
+    if any(f.flag_bits & 1 or f.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for f in files):
+        raise CannotTell(f"{path} is encrypted, or packed in a way that packs are not")
     if len({f.filename for f in files}) != len(files):
         raise CannotTell(f"{path} holds two files of one name")
     return pack
