@@ -15,6 +15,8 @@ from workers.jobs.tables import metadata
 from workers.queue import Queue
 
 WRITERS = ("workers/jobs/", "policy/ledger/")
+# Breaks copies of a log of its own, in a Postgres of its own, to show that the verifier names each crime.
+VANDAL = "deploy/drill.py"
 TABLES = ("workers.jobs.tables", "policy.ledger.tables")
 _SQL_WRITE = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+[\w.]+\s+SET|DELETE\s+FROM|TRUNCATE)\b", re.IGNORECASE)
 
@@ -34,7 +36,7 @@ def test_sql_that_writes_is_spelled_in_the_job_line_and_the_ledger_only() -> Non
     elsewhere = [
         f"{path}:{node.lineno}"
         for path in modules("api", "deploy", "policy", "workers")
-        if not path.startswith(WRITERS)
+        if not path.startswith(WRITERS) and path != VANDAL
         for node in nodes(path, ast.Constant)
         if isinstance(node.value, str) and _SQL_WRITE.search(node.value)
     ]

@@ -73,11 +73,13 @@ class Seaweed:
         )
 
     def ready(self) -> None:
-        """Returns once an object can be stored; raises botocore's errors before.
+        """Returns once an object can be stored and read; raises botocore's errors before.
 
-        An open port is too early: the first put waits for a volume.
+        An open port is too early: the first put waits for a volume. So is an empty object, which needs none.
         """
-        self.client("admin").put_object(Bucket=BUCKET, Key=_READY_KEY, Body=b"")
+        client = self.client("admin")
+        client.put_object(Bucket=BUCKET, Key=_READY_KEY, Body=b"ready")
+        client.get_object(Bucket=BUCKET, Key=_READY_KEY)["Body"].read()
 
     def client(self, role: str) -> Any:
         """A boto3 client with the rights of `role`."""

@@ -13,9 +13,13 @@ from tests.crash.world import World, make_tenant
 
 @pytest.fixture
 def world(settings_for: Callable[..., Any], database: Any, s3: Any, tmp_path: Path) -> Iterator[World]:
-    """Short leases, so that a crash costs seconds; the visibility timeout stays above the lease."""
+    """Short leases, so that a crash costs seconds; the visibility timeout stays above the lease.
+
+    Many claims allowed: on a busy machine a short lease may run out by itself, which is not what is tested.
+    """
     changes = {
         "lease_seconds": 3.0,
+        "claims_allowed": 8,
         "poll_seconds": 0.2,
         "return_seconds": 0.5,
         "window": 4,

@@ -32,7 +32,7 @@ def test_a_worker_killed_anywhere_costs_a_lease_and_nothing_else(world: World, p
 
 def test_an_item_that_kills_every_worker_fails_alone(world: World) -> None:
     """Four items, the third kills: claims 2, then halves, until it stands alone; its neighbours are released."""
-    world.planner()
+    world.planner(claims_allowed=2)
     world.submit(4)
     deadline = time.monotonic() + 150
     worker = world.worker(crash_point="sampling@row-3", worker_threads=1)

@@ -35,6 +35,7 @@ ITEMS = int(os.environ.get("CRASH_ITEMS", "24"))
 TENANT = "acme"
 RECIPE = Recipe("starter", "sha256:" + "0" * 64, 128, 128, 6, "DDIMScheduler", 3.0)
 DEADLINE_SECONDS = 120.0
+_UNWANTED = "select custom_id, state, reason, verdict from items where state in ('failed', 'held', 'refused')"
 
 
 @dataclass
@@ -117,7 +118,8 @@ class World:
 
     def assert_sound(self, expected: dict[str, int]) -> None:
         """Nothing lost, nothing released twice, nothing unscreened released, and a ledger that verifies."""
-        assert dict(self.states()) == expected
+        seen = dict(self.states())
+        assert seen == expected, f"{seen}\n{self.query(_UNWANTED)}\n{self.last_words()}"
         self._nothing_released_twice(expected.get("released", 0))
         self._nothing_unscreened_released()
         self._every_item_settled_once()
