@@ -38,7 +38,8 @@ class Instant(click.ParamType[datetime]):
 @click.option("--to", "until", type=Instant(), help="Events before this day or moment.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(sorted(KINDS)), metavar="KIND", help="Repeatable.")
 @click.option("--tenant", help="Only this tenant's.")
-@click.option("--format", "written", type=click.Choice(["jsonl", "csv", "parquet"]), default="jsonl", show_default=True)
+@click.option("--format", "written", type=click.Choice(["jsonl", "csv", "parquet"]), default="jsonl", show_default=True,
+              help="How the events are written.")  # fmt: skip
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
               help="The file, written whole or not at all; - is standard output.")  # fmt: skip
 @data_option
