@@ -38,7 +38,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, Stack(Path(folder), ports={}) as stack:
         prepare(stack)
         api = subprocess.Popen(
-            [sys.executable, "-m", "api"], cwd=HOUSE, env=process_environment(stack, "api"), stderr=subprocess.DEVNULL
+            [sys.executable, "-m", "api"],
+            cwd=HOUSE,
+            env=process_environment(stack, "api", os.environ),
+            stderr=subprocess.DEVNULL,
         )
         try:
             _measure(stack, api, rows)

@@ -1,4 +1,4 @@
-"""Prompts written before anybody looked what the rules say of them: the second table, for what lists of words miss.
+"""Prompts written by who wrote the rules, before running them: the second table, for what lists of words miss.
 
 On first sight the rules stopped 1 of the 50 innocent ones and 17 of the 50 attacks; then terms were
 added. The three that still pass say what words alone cannot know.
