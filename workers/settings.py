@@ -7,8 +7,9 @@ the table; a test compares both.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _HOUSE = Path(__file__).resolve().parent.parent
@@ -81,6 +82,17 @@ class Settings(BaseSettings):
     metrics_port: int = Field(0, ge=0, le=65535, description="/metrics of planner, sealer, worker; 0 serves none")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="structlog level")
     crash_point: str = Field("", description="tests only: name of the step at which the process kills itself")
+
+    @model_validator(mode="after")
+    def _they_fit_together(self) -> Self:
+        if self.visibility_timeout_seconds <= self.lease_seconds:
+            raise ValueError(
+                f"visibility_timeout_seconds ({self.visibility_timeout_seconds}) must be above lease_seconds"
+                f" ({self.lease_seconds:g}): Redis would deliver batches again that are being made"
+            )
+        if not self.queue_names:
+            raise ValueError("queues names no queue; the default is 'gpu'")
+        return self
 
     @property
     def queue_names(self) -> tuple[str, ...]:

@@ -1,0 +1,47 @@
+"""Settings are checked once, together, and every problem is listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from workers.settings import Settings
+
+URL = "postgresql+psycopg://somebody@127.0.0.1/presswork"
+
+
+def make(**values: Any) -> Settings:
+    return Settings(**{"database_url": URL, **values})
+
+
+def test_a_visibility_timeout_below_the_lease_is_refused_with_the_reason() -> None:
+    with pytest.raises(ValidationError, match="must be above lease_seconds"):
+        make(lease_seconds=60, visibility_timeout_seconds=60)
+    assert make(lease_seconds=60, visibility_timeout_seconds=61).lease_seconds == 60
+
+
+def test_no_queue_at_all_is_refused() -> None:
+    with pytest.raises(ValidationError, match="names no queue"):
+        make(queues=" , ")
+    assert make(queues="gpu, cpu").queue_names == ("gpu", "cpu")
+
+
+def test_every_problem_is_listed_at_once() -> None:
+    with pytest.raises(ValidationError) as refused:
+        make(max_batch=0, log_level="LOUD", link_seconds=3600)
+    assert {error["loc"] for error in refused.value.errors()} == {("max_batch",), ("log_level",), ("link_seconds",)}
+
+
+def test_they_cannot_be_changed_afterwards_and_never_show_a_secret() -> None:
+    settings = make(s3_secret_access_key="hidden")
+    with pytest.raises(ValidationError):
+        settings.max_batch = 1  # type: ignore[misc]
+    assert "hidden" not in repr(settings)
+
+
+def test_variables_of_the_environment_are_read_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRESSWORK_DATABASE_URL", URL)
+    monkeypatch.setenv("PRESSWORK_MAX_BATCH", "3")
+    assert Settings().max_batch == 3
