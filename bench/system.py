@@ -105,7 +105,7 @@ class System:
             time.sleep(0.2)
 
     def _start(self, name: str, settings: Settings) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, **_exported(settings), "OMP_NUM_THREADS": "1"}  # torch has its own setting
+        environment = {**os.environ, **settings.to_environment(), "OMP_NUM_THREADS": "1"}  # torch has its own setting
         with (self.folder / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "workers", name], cwd=HOUSE, env=environment, stdout=log, stderr=log
@@ -113,12 +113,6 @@ class System:
 
     def _last_words(self) -> str:
         return "\n".join(f"--- {log.name}\n{log.read_text()[-2000:]}" for log in self.folder.glob("*.log"))
-
-
-def _exported(settings: Settings) -> dict[str, str]:
-    written = settings.model_dump(exclude_none=True)
-    plain = {name: v.get_secret_value() if hasattr(v, "get_secret_value") else v for name, v in written.items()}
-    return {f"PRESSWORK_{name.upper()}": str(value) for name, value in plain.items()}
 
 
 def _cpu(pid: int) -> float:

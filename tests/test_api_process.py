@@ -17,7 +17,6 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from tests.crash.world import exported
 from tests.desk import SPEC, House, campaign
 from tests.house import HOUSE
 from tests.line import eventually, until_blocked
@@ -35,7 +34,7 @@ def _process(house: House, log: Path) -> Iterator[tuple[subprocess.Popen[bytes],
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "api"],
-            env={**os.environ, "PYTHONPATH": str(HOUSE), **exported(house.settings_for("api", api_port=port))},
+            env={**os.environ, "PYTHONPATH": str(HOUSE), **house.settings_for("api", api_port=port).to_environment()},
             stderr=errors,
         )
     address = f"http://127.0.0.1:{port}"
@@ -112,7 +111,7 @@ def _sessions(house: House) -> int:
 def test_it_does_not_start_on_rules_it_cannot_read(own_house: House, tmp_path: Path) -> None:
     rules = tmp_path / "rules.yaml"
     rules.write_text("schema: 1\nname: broken\n")
-    environment = exported(own_house.settings_for("api", policy_rules=rules))
+    environment = own_house.settings_for("api", policy_rules=rules).to_environment()
     ended = subprocess.run(
         [sys.executable, "-m", "api"],
         env={**os.environ, "PYTHONPATH": str(HOUSE), **environment},

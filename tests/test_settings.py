@@ -45,3 +45,10 @@ def test_variables_of_the_environment_are_read_by_name(monkeypatch: pytest.Monke
     monkeypatch.setenv("PRESSWORK_DATABASE_URL", URL)
     monkeypatch.setenv("PRESSWORK_MAX_BATCH", "3")
     assert Settings().max_batch == 3
+
+
+def test_another_process_reads_the_same_settings_from_their_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = make(s3_secret_access_key="hidden", max_batch=3, models_dir="/models of ours", lease_seconds=0.75)
+    for name, value in sent.to_environment().items():
+        monkeypatch.setenv(name, value)
+    assert Settings() == sent

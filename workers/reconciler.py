@@ -14,7 +14,7 @@ from datetime import timedelta
 import psycopg
 import structlog
 from sqlalchemy import Engine, func, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from workers import metrics, planner
 from workers.crash import Probe, no_probe
@@ -51,8 +51,8 @@ def serve(engine: Engine, queue: Queue, settings: Settings, stop: threading.Even
             if time.monotonic() >= measure_at:
                 _measure(engine, settings)
                 measure_at = time.monotonic() + _MEASURE_SECONDS
-        except DBAPIError as error:  # the database is away or restarting: the next look tries again
-            log.warning("database_unavailable", error=type(error.orig).__name__)
+        except SQLAlchemyError as error:  # the database is away, restarting or busy: the next look tries again
+            log.warning("database_unavailable", error=type(error).__name__)
         alarm.wait(settings.poll_seconds, stop)
     alarm.close()
 

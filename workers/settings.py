@@ -94,6 +94,12 @@ class Settings(BaseSettings):
             raise ValueError("queues names no queue; the default is 'gpu'")
         return self
 
+    def to_environment(self) -> dict[str, str]:
+        """The variables that another process reads these very settings from. Holds secrets in the clear."""
+        values = self.model_dump(exclude_none=True)
+        plain = {n: v.get_secret_value() if isinstance(v, SecretStr) else v for n, v in values.items()}
+        return {f"PRESSWORK_{name.upper()}": str(value) for name, value in plain.items()}
+
     @property
     def queue_names(self) -> tuple[str, ...]:
         return tuple(name.strip() for name in self.queues.split(",") if name.strip())

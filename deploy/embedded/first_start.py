@@ -37,8 +37,10 @@ def api_key_file(data: Path) -> Path:
 
 
 def _make_first_key(stack: Stack) -> None:
-    """The key is written before its transaction commits: a death in between leaves a file that opens
-    nothing only until the next start, which finds the file half and makes another key."""
+    """Written beside its place before the commit, and put in place after it: a key in `api.key` always works.
+
+    A death in between leaves a key that nobody knows, and the next start makes another.
+    """
     engine = create_engine(stack.postgres.url("api"))
     half = api_key_file(stack.data).with_suffix(".half")
     half.unlink(missing_ok=True)

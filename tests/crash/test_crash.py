@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.crash.world import ITEMS, ROOT, World, exported
+from tests.crash.world import ITEMS, ROOT, World
 from workers.queue import Queue
 
 pytestmark = pytest.mark.crash
@@ -152,7 +152,7 @@ def test_an_api_killed_after_its_commit_is_made_up_for_by_the_planner(world: Wor
     child = subprocess.run(
         [sys.executable, "-m", "tests.crash.submitting", str(ITEMS)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **exported(world.settings_for("api", **world.changes))},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **world.settings_for("api", **world.changes).to_environment()},
         check=False,
     )
     assert child.returncode == -signal.SIGKILL

@@ -54,7 +54,7 @@ class World:
 
     def start(self, *module: str, role: str = "worker", **changes: Any) -> subprocess.Popen[bytes]:
         settings = self.settings_for(role, **{**self.changes, **changes})
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **exported(settings)}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **settings.to_environment()}
         log = (self.logs / f"{len(self.processes)}-{module[0]}.log").open("wb")
         process = subprocess.Popen(
             [sys.executable, "-m", *module], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
@@ -161,13 +161,6 @@ class World:
 
     def _ledger_verifies(self) -> None:
         seal_and_verify(self.database)
-
-
-def exported(settings: Settings) -> dict[str, str]:
-    """The settings as a process's environment."""
-    values = {name: getattr(settings, name) for name in type(settings).model_fields}
-    plain = {n: v.get_secret_value() if hasattr(v, "get_secret_value") else v for n, v in values.items()}
-    return {f"PRESSWORK_{name.upper()}": str(value) for name, value in plain.items() if value is not None}
 
 
 def make_tenant(database: Any) -> None:

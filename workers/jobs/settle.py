@@ -8,6 +8,7 @@ repeated settle recognises its own attempt.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
@@ -131,13 +132,7 @@ def _write_assets(conn: Connection, held: Claim, released: Sequence[Released]) -
             {
                 "asset_id": o.asset_id,
                 "tenant": o.item.tenant,
-                "name": r.name,
-                "key": r.key,
-                "media_type": r.media_type,
-                "width": r.width,
-                "height": r.height,
-                "bytes": r.bytes,
-                "sha256": r.sha256,
+                **asdict(r),
             }
             for o in released
             for r in o.renditions
@@ -191,18 +186,7 @@ def _event(held: Claim, outcome: Outcome) -> Event:
         "verdict": outcome.verdict.to_json(),
     }
     if isinstance(outcome, Released):
-        stored = tuple(
-            {
-                "name": r.name,
-                "key": r.key,
-                "media_type": r.media_type,
-                "width": r.width,
-                "height": r.height,
-                "bytes": r.bytes,
-                "sha256": r.sha256,
-            }
-            for r in outcome.renditions
-        )
+        stored = tuple(asdict(r) for r in outcome.renditions)
         return events.ItemReleased(
             **asked, **_made(held, outcome), asset_id=outcome.asset_id, marks=dict(outcome.marks), renditions=stored
         )
