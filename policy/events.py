@@ -1,41 +1,36 @@
-"""The audit dictionary: one frozen class per thing that can happen.
-
-A field typed `Private` never enters the hashed body: the body holds a salted digest, the text itself
-lies in an erasable table. `subjects` names everything the event is about, as "kind:id", for look-ups.
-"""
+"""The audit dictionary: one frozen class per thing that can happen; what people decide is in `decisions`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from policy.decisions import (
+    AssetRecalled,
+    HoldViewed,
+    ItemReviewed,
+    LegalHoldLifted,
+    LegalHoldPlaced,
+    ModelRegistered,
+    PolicyRegistered,
+    RecallOrdered,
+    TextErased,
+)
+from policy.event import Event, Private
 
-@dataclass(frozen=True, slots=True)
-class Private:
-    """Text that may have to be erased one day; only its salted digest is evidence."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened. Integers beyond 2^53 go in as strings (RFC 8785)."""
-
-    kind: ClassVar[str]
-
-    def payload(self) -> dict[str, Any]:
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if not _private(self, f.name)}
-
-    def private(self) -> dict[str, str]:
-        return {f.name: getattr(self, f.name).text for f in fields(self) if _private(self, f.name)}
-
-    def subjects(self) -> tuple[str, ...]:
-        """ "item:<id>" for a field item_id, and so on for request, batch, asset and key."""
-        return tuple(
-            f"{noun}:{value}"
-            for noun in ("request", "batch", "item", "asset", "key")
-            if (value := getattr(self, f"{noun}_id", None)) is not None
-        )
+__all__ = [
+    "AssetRecalled",
+    "Event",
+    "HoldViewed",
+    "ItemReviewed",
+    "LegalHoldLifted",
+    "LegalHoldPlaced",
+    "ModelRegistered",
+    "PolicyRegistered",
+    "Private",
+    "RecallOrdered",
+    "TextErased",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,14 +235,6 @@ class AssetLinked(Event):
     rendition: str
     key_id: str
     seconds: int
-
-
-def _private(event: Event, name: str) -> bool:
-    return isinstance(getattr(event, name), Private)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
 
 
 KINDS = frozenset(event.kind for event in Event.__subclasses__())

@@ -34,7 +34,7 @@ _redis_numbers = itertools.cycle(range(16))
 
 @dataclass(slots=True)
 class Database:
-    """A fresh, migrated database. Roles: superuser, owner, api, worker, sealer, auditor."""
+    """A fresh, migrated database. Roles: superuser, owner, api, worker, sealer, clerk, auditor."""
 
     name: str
     stack: Stack
@@ -57,7 +57,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class S3:
-    """The object store, empty at the start of the test. Roles: admin, api, worker, sealer, auditor."""
+    """The object store, empty at the start of the test. Roles: admin, api, worker, sealer, clerk, auditor."""
 
     stack: Stack
     bucket: str = BUCKET
@@ -170,7 +170,7 @@ def signing_files(tmp_path_factory: pytest.TempPathFactory) -> SigningFiles:
 
 @pytest.fixture
 def settings_for(database: Database, redis_url: str, s3: S3, signing_files: SigningFiles) -> Callable[..., Settings]:
-    """Settings of one role (api, worker, sealer, auditor) on this test's services; keywords override."""
+    """Settings of one role (api, worker, sealer, clerk, auditor) on this test's services; keywords override."""
 
     return partial(_settings, database, redis_url, s3, signing_files)
 

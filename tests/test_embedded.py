@@ -27,10 +27,11 @@ from deploy.errors import DataUnusable
 
 # role -> what it may do with an object of each place: Get, Put, List, Delete
 MAY = {
-    "worker": {"raw": "GPLD", "quarantine": "GPLD", "released": "GPLD", "ledger": ""},
-    "api": {"raw": "", "quarantine": "", "released": "G", "ledger": ""},
-    "sealer": {"raw": "", "quarantine": "", "released": "", "ledger": "GPLD"},
-    "auditor": {"raw": "", "quarantine": "", "released": "", "ledger": "GL"},
+    "worker": {"raw": "GPLD", "quarantine": "GPLD", "released": "GPLD", "recalled": "", "ledger": ""},
+    "clerk": {"raw": "", "quarantine": "GPLD", "released": "GPLD", "recalled": "GPLD", "ledger": ""},
+    "api": {"raw": "", "quarantine": "G", "released": "G", "recalled": "", "ledger": ""},
+    "sealer": {"raw": "", "quarantine": "", "released": "", "recalled": "", "ledger": "GPLD"},
+    "auditor": {"raw": "", "quarantine": "", "released": "", "recalled": "", "ledger": "GL"},
 }
 
 

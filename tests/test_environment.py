@@ -18,6 +18,7 @@ GIVEN = {
     "planner": {"postgres.worker", "valkey"},
     "worker": {"postgres.worker", "s3.worker", "valkey"},
     "sealer": {"postgres.sealer", "s3.sealer"},
+    "clerk": {"postgres.clerk", "s3.clerk"},
     "auditor": {"postgres.auditor", "s3.auditor"},
     "owner": {"postgres.owner"},
 }

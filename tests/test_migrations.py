@@ -79,7 +79,8 @@ def _granted(conn: Connection) -> set[tuple[str, str, str]]:
             """
             SELECT grantee, table_schema, table_name, privilege_type, NULL AS columns
             FROM information_schema.role_table_grants
-            WHERE grantee IN ('presswork_api', 'presswork_worker', 'presswork_sealer', 'presswork_auditor')
+            WHERE grantee IN ('presswork_api', 'presswork_worker', 'presswork_sealer',
+                                'presswork_clerk', 'presswork_auditor')
             UNION ALL
             SELECT c.grantee, c.table_schema, c.table_name, c.privilege_type,
                    string_agg(c.column_name, ', ' ORDER BY c.column_name)
@@ -108,7 +109,7 @@ def _documented() -> set[tuple[str, str, str]]:
     page = (HOUSE / "docs" / "security.md").read_text("utf-8")
     section = page.partition("## Who may do what in Postgres")[2].partition("\n## ")[0]
     lines = re.findall(r"^\| `([\w.]+)` \|(.*)\|$", section, re.MULTILINE)
-    roles = ("api", "worker", "sealer", "auditor")
+    roles = ("api", "worker", "sealer", "clerk", "auditor")
     return {
         (role, table, right)
         for table, cells in lines
@@ -117,7 +118,7 @@ def _documented() -> set[tuple[str, str, str]]:
     }
 
 
-@pytest.mark.parametrize("role", ["api", "worker", "sealer", "auditor"])
+@pytest.mark.parametrize("role", ["api", "worker", "sealer", "clerk", "auditor"])
 def test_no_working_role_can_change_the_schema(database: Database, role: str) -> None:
     with (
         database.engine(role).connect() as conn,

@@ -1,4 +1,4 @@
-"""python -m workers gpu | planner | sealer: the one place that wires things together."""
+"""python -m workers gpu | planner | sealer | clerk: the one place that wires things together."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workers.sampling.types import Sampler
 
 log = structlog.get_logger()
-USAGE = "usage: python -m workers gpu | planner | sealer"
+USAGE = "usage: python -m workers gpu | planner | sealer | clerk"
 
 
 def serve_planner(settings: Settings) -> None:
@@ -38,6 +38,13 @@ def serve_sealer(settings: Settings) -> None:
     from workers import sealer  # noqa: PLC0415
 
     sealer.serve(settings, _stop_on_signal())
+
+
+def serve_clerk(settings: Settings) -> None:
+    """Carry out what people ordered: reviews, recalls, erasures. Any number may run."""
+    from workers import clerk  # noqa: PLC0415
+
+    clerk.serve(settings, _stop_on_signal())
 
 
 def serve_gpu(settings: Settings) -> None:
@@ -120,7 +127,7 @@ def _stop_on_signal() -> threading.Event:
 
 
 def main() -> None:
-    processes = {"gpu": serve_gpu, "planner": serve_planner, "sealer": serve_sealer}
+    processes = {"gpu": serve_gpu, "planner": serve_planner, "sealer": serve_sealer, "clerk": serve_clerk}
     if len(sys.argv) != 2 or sys.argv[1] not in processes:
         raise SystemExit(USAGE)
     settings = Settings()  # read from the environment

@@ -40,6 +40,10 @@ VERDICTS = Counter("presswork_verdicts_total", "Verdicts on finished images", ["
 MARK_FAILURES = Counter("presswork_mark_failures_total", "Images whose marks did not hold", ["error"])
 BATCHES_RETURNED = Counter("presswork_batches_returned_total", "Claims given back or failed, by reason", ["reason"])
 
+# Clerk.
+CLERK_ACTS = Counter("presswork_clerk_acts_total", "What people ordered and the clerk carried out", ["duty"])
+CLERK_FAILURES = Counter("presswork_clerk_failures_total", "Turns of a duty that an error ended", ["duty"])
+
 # Sealer.
 SEAL_LAG_SECONDS = Gauge("presswork_seal_lag_seconds", "Age of the oldest event not sealed yet")
 SEALED_ENTRIES = Counter("presswork_sealed_entries_total", "Events sealed into the Merkle tree")

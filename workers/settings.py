@@ -79,7 +79,9 @@ class Settings(BaseSettings):
     api_host: str = Field("127.0.0.1", description="address of presswork-api")
     api_port: int = Field(8400, ge=1, le=65535, description="its port")
     api_pool_size: int = Field(10, ge=1, le=100, description="database connections of one API process")
-    metrics_port: int = Field(0, ge=0, le=65535, description="/metrics of planner, sealer, worker; 0 serves none")
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="/metrics of planner, sealer, clerk, worker; 0 serves none"
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="structlog level")
     crash_point: str = Field("", description="tests only: name of the step at which the process kills itself")
 

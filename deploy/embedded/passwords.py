@@ -10,8 +10,8 @@ from pathlib import Path
 
 from deploy.errors import DataUnusable
 
-DATABASE_ROLES = ("owner", "api", "worker", "sealer", "auditor")  # Postgres: presswork_<role>
-S3_ROLES = ("admin", "api", "worker", "sealer", "auditor")
+DATABASE_ROLES = ("owner", "api", "worker", "sealer", "auditor", "clerk")  # Postgres: presswork_<role>
+S3_ROLES = ("admin", "api", "worker", "sealer", "auditor", "clerk")
 _NAMES = (
     "postgres.superuser",
     *(f"postgres.{role}" for role in DATABASE_ROLES),

@@ -4,7 +4,8 @@ Who may do what (a test tries each):
 
     admin     everything; the supervisor's own, for making the bucket and for tests
     worker    read, write, list on raw/, quarantine/ and released/
-    api       read on released/, nothing else: it signs the links that tenants get
+    clerk     read, write, list on quarantine/, released/ and recalled/: it moves what people decided about
+    api       read on released/ and quarantine/, nothing else: it signs the links that tenants and reviewers get
     sealer    read, write, list on ledger/
     auditor   read, list on ledger/
 
@@ -39,6 +40,7 @@ INNER_PORTS = (
     "admin.port",
     "admin.port.grpc",
 )
+_CLERK_PLACES = ("quarantine", "released", "recalled")
 _WORKER_PLACES = ("raw", "quarantine", "released")
 _READY_KEY = "released/.ready"
 
@@ -148,8 +150,10 @@ def actions(role: str) -> list[str]:
         case "worker":
             verbs = ("Read", "Write", "List")
             return [f"{verb}:{BUCKET}/{place}/*" for verb in verbs for place in _WORKER_PLACES]
+        case "clerk":
+            return [f"{verb}:{BUCKET}/{place}/*" for verb in ("Read", "Write", "List") for place in _CLERK_PLACES]
         case "api":
-            return [f"Read:{BUCKET}/released/*"]
+            return [f"Read:{BUCKET}/{place}/*" for place in ("released", "quarantine")]
         case "sealer":
             return [f"{verb}:{BUCKET}/ledger/*" for verb in ("Read", "Write", "List")]
         case "auditor":

@@ -30,9 +30,10 @@ PREFERRED_PORTS = {
     "valkey": 26379,
     "seaweed": 28333,
     "api": 8400,
-    "planner": 9401,  # /metrics, as of the two below
+    "planner": 9401,  # /metrics, as of those below
     "sealer": 9402,
     "worker": 9403,
+    "clerk": 9404,
 }
 NOT_READY = (OSError, psycopg.Error, redis.RedisError, BotoCoreError, ClientError)
 _READY_SECONDS = 90.0  # recovery after a crash included

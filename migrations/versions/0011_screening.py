@@ -1,0 +1,16 @@
+"""Screening: nothing yet."""
+
+from __future__ import annotations
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    raise RuntimeError("presswork keeps what it recorded: restore a backup instead of migrating down")

@@ -1,0 +1,111 @@
+"""Events of people and registers: what was decided about an item after the line was done with it, and under what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from policy.event import Event, Private
+
+
+@dataclass(frozen=True, slots=True)
+class HoldViewed(Event):
+    """A reviewer was given a link to a picture in quarantine."""
+
+    kind: ClassVar[str] = "hold.viewed"
+    request_id: str
+    item_id: str
+    key_id: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReviewed(Event):
+    """A person judged a held picture. With four eyes the first release is not `final`: another person must agree."""
+
+    kind: ClassVar[str] = "item.reviewed"
+    request_id: str
+    item_id: str
+    key_id: str
+    reviewer: str  # name of the key: who reviewed
+    decision: str  # release | refuse
+    final: bool
+    sha256: str  # the exact bytes that were judged
+    comment: Private
+    policy_version: str
+    findings: tuple[dict[str, Any], ...]  # what the hold was for
+
+
+@dataclass(frozen=True, slots=True)
+class RecallOrdered(Event):
+    """A person ordered that released pictures are taken back; an `asset.recalled` follows for each of `assets`."""
+
+    kind: ClassVar[str] = "recall.ordered"
+    recall_id: str
+    criteria: dict[str, Any]
+    reason: Private
+    reason_code: str
+    assets: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRecalled(Event):
+    """A released picture was taken back: no link is given any more and every look-up says so."""
+
+    kind: ClassVar[str] = "asset.recalled"
+    recall_id: str
+    request_id: str
+    item_id: str
+    asset_id: str
+    reason_code: str
+    sha256: tuple[str, ...]  # of every rendition: what the revocation list names
+
+
+@dataclass(frozen=True, slots=True)
+class TextErased(Event):
+    """Private text of earlier events was deleted, on request or because its time was over; their proofs stay."""
+
+    kind: ClassVar[str] = "text.erased"
+    erasure_id: str
+    basis: str  # request | retention
+    retention_class: str
+    event_ids: tuple[str, ...]  # whose private fields are gone
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LegalHoldPlaced(Event):
+    """Nothing in this scope may be erased until the hold is lifted; it beats requests and retention periods."""
+
+    kind: ClassVar[str] = "hold.placed"
+    hold_id: str
+    scope: dict[str, Any]
+    reason: Private
+
+
+@dataclass(frozen=True, slots=True)
+class LegalHoldLifted(Event):
+    """A legal hold ended."""
+
+    kind: ClassVar[str] = "hold.lifted"
+    hold_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRegistered(Event):
+    """A rule set was first used; its text is kept under this digest, so that an auditor can read it years later."""
+
+    kind: ClassVar[str] = "policy.registered"
+    policy_version: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRegistered(Event):
+    """A model revision was first used; the text of its card is kept under `card_sha256`."""
+
+    kind: ClassVar[str] = "model.registered"
+    model: str
+    model_revision: str
+    licence: str
+    card_sha256: str

@@ -1,0 +1,19 @@
+"""What every duty works with: the database as the clerk's role, the object store as its identity, the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from workers.settings import Settings
+from workers.store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class ClerkDesk:
+    """One clerk's tools. Owned by one thread."""
+
+    engine: Engine
+    store: ObjectStore
+    settings: Settings
