@@ -20,7 +20,8 @@ from policy.images.blank import Blank
 from policy.images.nsfw import Nsfw
 from policy.images.screen import ImageScreen
 from policy.prompts.screen import screen_prompt
-from policy.rules import PromptRule, Rules
+from policy.rulebook.prompts import PromptRule
+from policy.rules import Rules
 from tests.nsfw_reference.pictures import starter_tiles
 from tests.prompt_cases import INNOCENT
 

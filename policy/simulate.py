@@ -18,7 +18,8 @@ from policy.events import ItemHeld, ItemRefused, ItemReleased
 from policy.images.thresholds import apply
 from policy.ledger.read import Recorded
 from policy.prompts.screen import screen_prompt
-from policy.rules import SCREENING, PromptField, Rules
+from policy.rulebook.prompts import PromptField
+from policy.rules import SCREENING, Rules
 from policy.verdict import Decision, Finding, Stage, Verdict, merge
 
 DECIDED = {ItemReleased.kind: Decision.ALLOW, ItemHeld.kind: Decision.HOLD, ItemRefused.kind: Decision.REFUSE}

@@ -20,7 +20,8 @@ from deploy.commands.simulation import show_simulation
 from policy.errors import PolicyError
 from policy.ledger.stream import Span, entries_in
 from policy.prompts.screen import screen_prompt
-from policy.rules import PromptField, Rules
+from policy.rulebook.prompts import PromptField
+from policy.rules import Rules
 from policy.simulate import DECIDED
 from policy.simulate import simulate as simulate_rules
 from policy.verdict import Decision, Verdict

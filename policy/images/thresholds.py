@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from policy.rules import ImageRule, Rules
+from policy.rulebook.images import ImageRule
+from policy.rules import Rules
 from policy.verdict import Decision, Finding, Stage
 
 

@@ -14,7 +14,8 @@ from itertools import chain
 
 from policy.prompts.matcher import Hit, Matcher
 from policy.prompts.normalise import copies
-from policy.rules import TEXT, PromptField, PromptRule, Rules, Term
+from policy.rulebook.prompts import PromptField, PromptRule, Term
+from policy.rules import TEXT, Rules
 from policy.terms import MAX_WORDS
 from policy.verdict import Decision, Finding, Stage, Verdict
 
