@@ -1,7 +1,7 @@
 """What every released picture carries, and how to read it again.
 
 marker        the one call: mark a screened picture, read all marks back from the final bytes
-watermark     the invisible mark in the pixels; payload is its error-correcting code
+watermark     the invisible mark in the pixels; payload is its error-correcting code, nearest the informed read
 encode, xmp   the PNG file and the plain label in it
 provenance    the C2PA manifest, signed last; signing and certificates hold keys and chains
 inspect       the marks of any file from anywhere; reference is the library's own decoder, for a second opinion

@@ -45,6 +45,8 @@ _PASSES = 4
 _TOLERANCE = 0.11
 # Good enough: at most this share of cells beyond the tolerance. 32 cells vote on one bit.
 _OFF_CELLS = 0.03
+# A cell of a picture of which a part is missing votes when nearly all of it is there.
+_COVERED = 0.98
 # Pixels worked on at once when the residual is added: what fits the processor's second cache as floats.
 _BAND_PIXELS = 1 << 15
 
@@ -129,6 +131,29 @@ def read_bits(image: Image, scheme: Scheme) -> payload.Bits:
     return _majority(_values(image, scheme.grid), scheme)
 
 
+def soft_bits(image: Image, scheme: Scheme, known: NDArray[np.uint8] | None = None) -> Floats:
+    """The 127 tallies of one scheme, in [-1, 1]: above zero reads 1, and the size says how sure. For marks/nearest.py.
+
+    The picture must lie as the original lay (same frame; any size). `known`, uint8 [H, W], is 0 where the picture has
+    no pixels of the original (what a crop lost); cells that touch such a place do not vote.
+    """
+    votes = _votes(_values(image, scheme.grid), scheme)
+    weight = np.ones_like(votes)
+    if known is not None:
+        side = scheme.grid // 8
+        covered = _resize((known > 0).astype(np.float32), side, side)
+        weight = (covered.ravel() > _COVERED).astype(np.float32)
+    places = np.arange(len(votes)) % payload.CODE_BITS
+    heard = np.bincount(places, weight, payload.CODE_BITS)
+    tally = np.bincount(places, votes * weight, payload.CODE_BITS) / np.maximum(heard, 1)
+    return tally.astype(np.float32)
+
+
+def scheme_named(name: str) -> Scheme | None:
+    """The scheme that the evidence of an asset names ("dwtDctSvd-512/36"), or None."""
+    return next((scheme for scheme in SCHEMES if scheme.name == name), None)
+
+
 def _spread(bits: payload.Bits, scheme: Scheme) -> Floats:
     """The bit of each cell, row by row, repeated to the end: the library's order."""
     return np.resize(bits, (scheme.grid // 8) ** 2).astype(np.float32)
@@ -136,9 +161,14 @@ def _spread(bits: payload.Bits, scheme: Scheme) -> Floats:
 
 def _majority(value: Floats, scheme: Scheme) -> payload.Bits:
     """Each cell votes for its bit with how surely it stands in its half of the step."""
-    votes = -np.sin(value * np.float32(2 * np.pi / scheme.step))
+    votes = _votes(value, scheme)
     tally = np.bincount(np.arange(len(votes)) % payload.CODE_BITS, votes, payload.CODE_BITS)
     return (tally > 0).astype(np.uint8)
+
+
+def _votes(value: Floats, scheme: Scheme) -> Floats:
+    votes: Floats = -np.sin(value * np.float32(2 * np.pi / scheme.step))
+    return votes
 
 
 def _values(image: Image, grid: int) -> Floats:
