@@ -32,18 +32,17 @@ def cursor_of(id: str) -> str:
 
 def id_of(cursor: str) -> str | None:
     """The id a cursor stands for; None for the empty one. Raises Problem for one that we did not give out."""
-    if not cursor:
-        return None
-    try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
-    if len(raw) != 17 or raw[:1] != b"c":
-        complaint = Complaint(
-            "cursor", "this is no cursor of ours", "Send next_cursor unchanged.", field="query.cursor"
-        )
-        raise Problem("invalid_parameters", "query.cursor: this is no cursor of ours.", errors=[complaint])
-    return str(UUID(bytes=raw[1:]))
+    return str(UUID(bytes=_raw(cursor, b"c", 17)[1:])) if cursor else None
+
+
+def cursor_of_number(number: int) -> str:
+    """The cursor of a list whose entries are numbered."""
+    return base64.urlsafe_b64encode(b"n" + number.to_bytes(8)).rstrip(b"=").decode()
+
+
+def number_of(cursor: str) -> int:
+    """The number a cursor stands for; 0, before the first, for the empty one. Raises Problem as `id_of` does."""
+    return int.from_bytes(_raw(cursor, b"n", 9)[1:]) if cursor else 0
 
 
 def uuid_or_not_found(id: str, noun: str) -> str:
@@ -52,3 +51,16 @@ def uuid_or_not_found(id: str, noun: str) -> str:
         return str(UUID(id))
     except ValueError:
         raise NotFound(f"no {noun} {id[:64]!r}") from None
+
+
+def _raw(cursor: str, kind: bytes, length: int) -> bytes:
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != length or raw[:1] != kind:
+        complaint = Complaint(
+            "cursor", "this is no cursor of ours", "Send next_cursor unchanged.", field="query.cursor"
+        )
+        raise Problem("invalid_parameters", "query.cursor: this is no cursor of ours.", errors=[complaint])
+    return raw

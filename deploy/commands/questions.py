@@ -1,10 +1,12 @@
-"""`presswork audit asset`, `made-by`, `refused`, `counts`: what an auditor asks, as tables or as JSON."""
+"""`presswork audit asset`, `made-by`, `refused`, `reviews`, `still-public`, `counts`: questions, as tables or JSON."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,8 +19,11 @@ from sqlalchemy import Connection, select
 
 from deploy.commands.ledger import auditor_settings, open_ledger
 from deploy.commands.options import data_option
+from policy import standing
 from policy.ledger import questions
 from policy.ledger.questions import By
+from policy.rules import Rules
+from policy.standing import Looked
 from workers.jobs.tables import items
 
 _SHOWN = 200  # rows of a table on a terminal; --json and exports have all of them
@@ -92,6 +97,42 @@ def refused(version: str, tenant: str | None, data: Path, as_json: bool) -> None
 
 
 @click.command()
+@click.option("--reviewer", metavar="NAME|ID", help="The reviewer's key, by its name or id.")
+@click.option("--decision", type=click.Choice(["release", "refuse"]), help="Only these.")
+@_tenant_option
+@data_option
+@_json_option
+def reviews(*, reviewer: str | None, decision: str | None, tenant: str | None, data: Path, as_json: bool) -> None:
+    """Who reviewed what, when, and how they decided."""
+    with open_ledger(auditor_settings(data)) as conn:
+        found = questions.reviews(conn, reviewer=reviewer, decision=decision, tenant=tenant)
+        _show(found, ("recorded_at", "reviewer", "decision", "final", "item_id", "rules", "comment"), as_json=as_json)
+
+
+@click.command("still-public")
+@click.option("--rules", "path", type=click.Path(path_type=Path, dir_okay=False), metavar="RULES",
+              help="The rule set to judge by; left out, the one this installation runs.")  # fmt: skip
+@_tenant_option
+@data_option
+@_json_option
+def still_public(*, path: Path | None, tenant: str | None, data: Path, as_json: bool) -> None:
+    """Released pictures, not recalled, that a rule set would hold or refuse today.
+
+    `presswork recall` takes them back. Exit 0, whether there are any or not.
+    """
+    settings = auditor_settings(data)
+    rules = Rules.load(path or settings.policy_rules)
+    counted = Counter[str]()
+    with open_ledger(settings) as conn:
+        conn.execution_options(isolation_level="REPEATABLE READ")  # one snapshot for all pages
+        pages = standing.still_public(lambda: nullcontext(conn), rules, tenant=tenant)
+        found = (one.to_json() for looked in _counted(pages, counted) for one in looked.found)
+        _show(found, ("released_at", "decision", "rules", "tenant", "asset_id", "request_id"), as_json=as_json)
+    judged = f"{counted['judged']:,} public pictures judged by {rules.version}"
+    click.echo(judged + (f"; {counted['not_judged']:,} could not be" if counted["not_judged"] else ""), err=as_json)
+
+
+@click.command()
 @click.option("--by", "by", multiple=True, required=True, type=click.Choice([str(by) for by in By]), help="Repeatable.")
 @_tenant_option
 @data_option
@@ -103,7 +144,13 @@ def counts(by: tuple[str, ...], tenant: str | None, data: Path, as_json: bool) -
         _show(questions.counts(conn, wanted, tenant=tenant), (*by, "items"), as_json=as_json)
 
 
-COMMANDS = (asset, made_by, refused, counts)
+COMMANDS = (asset, made_by, refused, reviews, still_public, counts)
+
+
+def _counted(pages: Iterable[Looked], counted: Counter[str]) -> Iterator[Looked]:
+    for looked in pages:
+        counted.update(judged=looked.judged, not_judged=looked.not_judged)
+        yield looked
 
 
 def _row_of(conn: Connection, item_id: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The auditor's questions, asked of the views of the ledger: rows as dictionaries, ready for JSON or a table.
 
-Each needs a connection that may read the schema, and reads in a stream where the answer may be long.
+Each needs a connection that may read the schema, and reads in a stream where the answer may be long. A list begins
+`after` an entry_id and ends after `limit` rows, so that a page continues where the one before ended.
 """
 
 from __future__ import annotations
@@ -13,19 +14,26 @@ from sqlalchemy import Connection, text
 
 _ROWS = 1_000  # of one fetch
 
-_LINEAGE = "SELECT * FROM audit.lineage WHERE asset_id = :asset_id"
-_MADE = """
-SELECT recorded_at, outcome, tenant, item_id, asset_id, request_id, model, model_revision, loras, seed, policy_version,
-       sha256, index, event_id
-FROM audit.made WHERE makers @> CAST(:makers AS text[]) AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)
-ORDER BY recorded_at, entry_id
-"""
-_REFUSED = """
-SELECT recorded_at, outcome, tenant, item_id, request_id, batch_id, categories, rules, findings, scores, prompt, index,
-       event_id
-FROM audit.refusals WHERE policy_version = :version AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)
-ORDER BY recorded_at, entry_id
-"""
+_OF_TENANT = "(CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
+_PAGE = "entry_id > :after ORDER BY entry_id LIMIT :limit"
+_LINEAGE = f"SELECT * FROM audit.lineage WHERE asset_id = :asset_id AND {_OF_TENANT}"  # noqa: S608 - constants
+_MADE = f"""
+SELECT entry_id, recorded_at, outcome, tenant, item_id, asset_id, request_id, model, model_revision, loras,
+       seed, policy_version, sha256, index, event_id
+FROM audit.made WHERE makers @> CAST(:makers AS text[]) AND {_OF_TENANT} AND {_PAGE}
+"""  # noqa: S608 - constants
+_REFUSED = f"""
+SELECT entry_id, recorded_at, outcome, tenant, item_id, request_id, batch_id, categories, rules, findings, scores,
+       prompt, index, event_id
+FROM audit.refusals WHERE policy_version = :version AND {_OF_TENANT} AND {_PAGE}
+"""  # noqa: S608 - constants
+_REVIEWED = f"""
+SELECT entry_id, recorded_at, tenant, reviewer, key_id, decision, final, item_id, request_id, sha256, policy_version,
+       categories, rules, comment, index, event_id
+FROM audit.reviews
+WHERE (CAST(:reviewer AS text) IS NULL OR key_id = :reviewer OR reviewer = :reviewer)
+  AND (CAST(:decision AS text) IS NULL OR decision = :decision) AND {_OF_TENANT} AND {_PAGE}
+"""  # noqa: S608 - constants
 
 
 class By(StrEnum):
@@ -36,24 +44,47 @@ class By(StrEnum):
     DECISION = "decision"
 
 
-def lineage(conn: Connection, asset_id: str) -> Mapping[str, Any] | None:
-    """Everything about a released asset; None for one that the ledger does not know."""
-    found = conn.execute(text(_LINEAGE), {"asset_id": asset_id}).mappings().first()
+def lineage(conn: Connection, asset_id: str, *, tenant: str | None = None) -> Mapping[str, Any] | None:
+    """Everything about an asset, released or recalled since; None for one that the ledger does not know."""
+    found = conn.execute(text(_LINEAGE), {"asset_id": asset_id, "tenant": tenant}).mappings().first()
     return dict(found) if found else None
 
 
 def made_by(
-    conn: Connection, *, model: str | None, revision: str | None, lora: str | None, tenant: str | None = None
+    conn: Connection,
+    *,
+    model: str | None,
+    revision: str | None,
+    lora: str | None,
+    tenant: str | None = None,
+    after: int = 0,
+    limit: int | None = None,
 ) -> Iterator[Mapping[str, Any]]:
     """Every picture that all of the given had a part in, oldest first, released or not."""
     given = (("model", model), ("revision", revision), ("lora", lora))
     makers = [f"{noun}:{name}" for noun, name in given if name is not None]
-    return _streamed(conn, _MADE, {"makers": makers, "tenant": tenant})
+    return _streamed(conn, _MADE, {"makers": makers, "tenant": tenant, "after": after, "limit": limit})
 
 
-def refused_under(conn: Connection, version: str, *, tenant: str | None = None) -> Iterator[Mapping[str, Any]]:
+def refused_under(
+    conn: Connection, version: str, *, tenant: str | None = None, after: int = 0, limit: int | None = None
+) -> Iterator[Mapping[str, Any]]:
     """Every item that this policy version held or refused, and why, oldest first."""
-    return _streamed(conn, _REFUSED, {"version": version, "tenant": tenant})
+    return _streamed(conn, _REFUSED, {"version": version, "tenant": tenant, "after": after, "limit": limit})
+
+
+def reviews(
+    conn: Connection,
+    *,
+    reviewer: str | None = None,
+    decision: str | None = None,
+    tenant: str | None = None,
+    after: int = 0,
+    limit: int | None = None,
+) -> Iterator[Mapping[str, Any]]:
+    """Who reviewed what, oldest first; `reviewer` is the name or the id of a key."""
+    values = {"reviewer": reviewer, "decision": decision, "tenant": tenant, "after": after, "limit": limit}
+    return _streamed(conn, _REVIEWED, values)
 
 
 def counts(conn: Connection, by: Sequence[By], *, tenant: str | None = None) -> list[Mapping[str, Any]]:
@@ -61,7 +92,7 @@ def counts(conn: Connection, by: Sequence[By], *, tenant: str | None = None) -> 
     columns = ", ".join(dict.fromkeys(by))
     query = (
         f"SELECT {columns}, CAST(sum(items) AS bigint) AS items FROM audit.counts"  # noqa: S608 - names of an enum
-        f" WHERE (CAST(:tenant AS text) IS NULL OR tenant = :tenant) GROUP BY {columns} ORDER BY {columns}"
+        f" WHERE {_OF_TENANT} GROUP BY {columns} ORDER BY {columns}"
     )
     return [dict(row) for row in conn.execute(text(query), {"tenant": tenant}).mappings()]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, and_, cast, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Select, Text, and_, cast, func, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from policy.ledger.tables import entries, private, sequence
@@ -71,9 +71,18 @@ def events_about(
         .order_by(entries.c.id)
         .limit(limit)
     )
-    rows = conn.execute(query).all()
-    texts = private_texts(conn, [row.event_id for row in rows])
-    return [recorded_of(row, texts.get(row.event_id, {})) for row in rows]
+    return _recorded(conn, query)
+
+
+def entries_by_id(conn: Connection, entry_ids: Sequence[int]) -> list[Recorded]:
+    """These entries, in order, with their private text. Needs SELECT on the schema."""
+    query = (
+        select(entries, sequence.c.index.label("leaf_index"))
+        .outerjoin_from(entries, sequence, sequence.c.entry_id == entries.c.id)
+        .where(entries.c.id.in_(entry_ids))
+        .order_by(entries.c.id)
+    )
+    return _recorded(conn, query)
 
 
 def _names_beside(conn: Connection, names: set[str], tenant: str | None, *, without: str = "") -> set[str]:
@@ -94,6 +103,12 @@ def _touches(names: Iterable[str]) -> ColumnElement[bool]:
 
 def _confined(tenant: str | None) -> ColumnElement[bool]:
     return true() if tenant is None else entries.c.tenant == tenant
+
+
+def _recorded(conn: Connection, query: Select[Any]) -> list[Recorded]:
+    rows = conn.execute(query).all()
+    texts = private_texts(conn, [row.event_id for row in rows])
+    return [recorded_of(row, texts.get(row.event_id, {})) for row in rows]
 
 
 def private_texts(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:

@@ -1,0 +1,120 @@
+"""/v1/audit: the questions an auditor asks, each answered from the ledger for your tenant, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from itertools import islice
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from sqlalchemy import Connection
+
+from api.auditing import CountsQuery, Lineage, Listed, MadeQuery, RefusalsQuery, ReviewsQuery, StillPublic
+from api.auth import Auditor
+from api.paging import cursor_of_number, number_of, uuid_or_not_found
+from api.parts import Parts, PartsOf
+from api.problems import Complaint, Problem
+from api.schemas import NoQuery, PageQuery
+from policy import standing
+from policy.ledger import questions
+from workers.errors import NotFound
+
+router = APIRouter(prefix="/v1/audit", tags=["Audit"])
+_LOOKED_AT = 500  # public pictures one call judges again: about half a second of one core
+
+
+@router.get("/assets/{asset_id}", summary="Everything about an asset, from its request to its recall")
+def lineage(asset_id: str, caller: Auditor, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Lineage:
+    """Request, prompt, recipe, model revision, LoRAs, seed, place in the batch, device, worker, policy version,
+    verdict with scores, marks, files, reviews, links given out, recall. Text that was erased is null.
+    """
+    asset_id = uuid_or_not_found(asset_id, "asset")
+    with _ledger(parts) as conn:
+        found = questions.lineage(conn, asset_id, tenant=caller.tenant)
+    if found is None:
+        raise NotFound(f"no asset {asset_id}")
+    return Lineage(**found)
+
+
+@router.get("/made-by", summary="Every picture a model, a revision or a LoRA made, released or not")
+def made_by(caller: Auditor, parts: PartsOf, query: Annotated[MadeQuery, Query()]) -> Listed:
+    """Several parameters mean all of them. Oldest first."""
+    if query.model is None and query.revision is None and query.lora is None:
+        complaint = Complaint("missing", "nothing was asked for", "Name a model, a revision or a lora.", field="query")
+        raise Problem("invalid_parameters", "query: name a model, a revision or a lora.", errors=[complaint])
+    with _ledger(parts) as conn:
+        found = questions.made_by(
+            conn,
+            model=query.model,
+            revision=query.revision,
+            lora=query.lora,
+            tenant=caller.tenant,
+            after=number_of(query.cursor),
+            limit=query.limit + 1,
+        )
+        return _listed(found, query)
+
+
+@router.get("/refusals", summary="Every item a policy version held or refused, and why")
+def refusals(caller: Auditor, parts: PartsOf, query: Annotated[RefusalsQuery, Query()]) -> Listed:
+    """With categories, rules, findings and raw scores. Oldest first."""
+    after = number_of(query.cursor)
+    with _ledger(parts) as conn:
+        found = questions.refused_under(
+            conn, query.policy, tenant=caller.tenant, after=after, limit=query.limit + 1
+        )  # fmt: skip
+        return _listed(found, query)
+
+
+@router.get("/reviews", summary="Who reviewed what, and how they decided")
+def reviews(caller: Auditor, parts: PartsOf, query: Annotated[ReviewsQuery, Query()]) -> Listed:
+    """Oldest first. A first release under four eyes has `final` false."""
+    with _ledger(parts) as conn:
+        found = questions.reviews(
+            conn,
+            reviewer=query.reviewer,
+            decision=query.decision,
+            tenant=caller.tenant,
+            after=number_of(query.cursor),
+            limit=query.limit + 1,
+        )
+        return _listed(found, query)
+
+
+@router.get("/still-public", summary="Released pictures that the rules of today would hold or refuse")
+def still_public(caller: Auditor, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> StillPublic:
+    """Judges the next `limit` public pictures again, under the rule set this API runs; follow `next_cursor` to the
+    end, as a page may hold none. Recalled pictures are left out.
+    """
+    limit = min(query.limit, _LOOKED_AT)
+    with _ledger(parts) as conn:
+        looked = standing.look(conn, parts.rules, tenant=caller.tenant, after=number_of(query.cursor), limit=limit)
+    return StillPublic(
+        policy_version=parts.rules.version,
+        data=[one.to_json() for one in looked.found],
+        judged=looked.judged,
+        not_judged=looked.not_judged,
+        next_cursor=None if looked.last is None else cursor_of_number(looked.last),
+    )
+
+
+@router.get("/counts", summary="How many items were settled, by day and decision")
+def counts(caller: Auditor, parts: PartsOf, query: Annotated[CountsQuery, Query()]) -> list[dict[str, Any]]:
+    """Days are those of UTC."""
+    with _ledger(parts) as conn:
+        return [dict(row) for row in questions.counts(conn, query.by, tenant=caller.tenant)]
+
+
+def _ledger(parts: Parts) -> AbstractContextManager[Connection]:
+    if parts.auditor is None:
+        raise Problem("audit_not_configured", "Set PRESSWORK_AUDITOR_DATABASE_URL for the API process.")
+    return parts.auditor.begin()
+
+
+def _listed(found: Iterable[Mapping[str, Any]], query: PageQuery) -> Listed:
+    """The first `limit` of what was found (one more was asked for), and the cursor behind them."""
+    rows = list(islice(found, query.limit + 1))
+    shown = rows[: query.limit]
+    cursor = cursor_of_number(shown[-1]["entry_id"]) if len(rows) > query.limit else None
+    return Listed(data=[{name: row[name] for name in row if name != "entry_id"} for row in shown], next_cursor=cursor)

@@ -1,0 +1,99 @@
+"""Which pictures are still public although a rule set would not release them today.
+
+Reads what the ledger keeps of each release that was not recalled, and judges it again as `simulate` does. A picture
+that a person released is found only where the rules have become stricter than what the person overruled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from policy.ledger.read import Recorded, entries_by_id
+from policy.ledger.stream import Connect
+from policy.rules import Rules
+from policy.simulate import NotJudged, judge_again
+from policy.verdict import Decision, Verdict
+
+PAGE = 1_000  # releases of one look: about a second of screening
+_PUBLIC = """
+SELECT entry_id FROM audit.public
+WHERE entry_id > :after AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant) ORDER BY entry_id LIMIT :limit
+"""
+_SEVERITY = list(Decision)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A public picture and what the rules say of it now."""
+
+    asset_id: str
+    item_id: str
+    request_id: str
+    tenant: str
+    released_at: str  # RFC 3339
+    released_under: str  # policy version of then
+    decision: Decision  # hold or refuse, today
+    rules: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A page of public pictures. `not_judged` could not be: their text was erased, or a score was never recorded."""
+
+    found: tuple[Standing, ...]
+    judged: int
+    not_judged: int
+    last: int | None  # entry_id to look on after; None where nothing follows
+
+
+def still_public(connect: Connect, rules: Rules, *, tenant: str | None = None) -> Iterator[Looked]:
+    """Every page, oldest release first; no connection is held between two of them."""
+    after: int | None = 0
+    while after is not None:
+        with connect() as conn:
+            looked = look(conn, rules, tenant=tenant, after=after)
+        yield looked
+        after = looked.last
+
+
+def look(conn: Connection, rules: Rules, *, tenant: str | None, after: int, limit: int = PAGE) -> Looked:
+    """Judge the next `limit` public pictures again. Needs a connection that may read the schema."""
+    ids = list(conn.scalars(text(_PUBLIC), {"after": after, "tenant": tenant, "limit": limit}))
+    standings = [_standing(rules, one) for one in entries_by_id(conn, ids)]
+    return Looked(
+        found=tuple(one for one in standings if isinstance(one, Standing)),
+        judged=sum(not isinstance(one, NotJudged) for one in standings),
+        not_judged=sum(isinstance(one, NotJudged) for one in standings),
+        last=ids[-1] if len(ids) == limit else None,
+    )
+
+
+def _standing(rules: Rules, one: Recorded) -> Standing | NotJudged | None:
+    """What is wrong with a release today; None if nothing is."""
+    try:
+        was = Verdict.from_json(one.event["verdict"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return NotJudged.UNREADABLE
+    now = judge_again(rules, one, was)
+    if isinstance(now, NotJudged):
+        return now
+    if _SEVERITY.index(now.decision) <= _SEVERITY.index(was.decision):
+        return None
+    event = one.event
+    return Standing(
+        asset_id=event["asset_id"],
+        item_id=event["item_id"],
+        request_id=event["request_id"],
+        tenant=one.tenant,
+        released_at=one.at,
+        released_under=was.policy_version,
+        decision=now.decision,
+        rules=tuple(dict.fromkeys(f.rule for f in now.findings if f.decision is now.decision)),
+    )
