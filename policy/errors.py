@@ -8,6 +8,7 @@ PolicyError
   |   + ManifestInvalid   the signed manifest does not validate on the final bytes
   |   + SigningUnavailable  no usable key or certificate; wait, never release unsigned
   + PictureUnreadable     bytes from outside that are no picture we open, or a larger one than we open
+  |   + PictureRefused    says so with a code (policy/intake)
   + ExportUnavailable     the library that writes this format is not installed
   + LedgerError           the audit ledger is not what it should be
       + BrokenLedger      an entry, leaf or checkpoint was edited, deleted, reordered or cut off
@@ -48,6 +49,14 @@ class SigningUnavailable(MarkError):
 
 class PictureUnreadable(PolicyError):
     """These bytes are no PNG, JPEG or WebP picture within the limits."""
+
+
+class PictureRefused(PictureUnreadable):
+    """These bytes are no picture that we open; the code says why."""
+
+    def __init__(self, code: str, said: str) -> None:
+        super().__init__(said)
+        self.code = code
 
 
 class ExportUnavailable(PolicyError):
