@@ -62,6 +62,15 @@ class AssetRecalled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ErasureOrdered(Event):
+    """A person ordered that texts are erased. What was searched for is not written down: it may name the person."""
+
+    kind: ClassVar[str] = "erasure.ordered"
+    erasure_id: str
+    scope: dict[str, Any]  # {"item": id}, {"request": id}, {"key": id}, {"tenant": true} or {"text": true}
+
+
+@dataclass(frozen=True, slots=True)
 class TextErased(Event):
     """Private text of earlier events was deleted, on request or because its time was over; their proofs stay."""
 
@@ -69,8 +78,34 @@ class TextErased(Event):
     erasure_id: str
     basis: str  # request | retention
     retention_class: str
-    event_ids: tuple[str, ...]  # whose private fields are gone
-    fields: tuple[str, ...]
+    event_ids: tuple[str, ...]  # whose private fields are gone; none where only copies were
+    fields: tuple[str, ...]  # of each of them
+    copies: dict[str, int]  # copies outside the ledger that went with them, counted by where they lay
+
+    def subjects(self) -> tuple[str, ...]:
+        """The erasure, and every event by its id: this is how a missing text finds what explains it."""
+        return (f"erasure:{self.erasure_id}", *(f"event:{event_id}" for event_id in self.event_ids))
+
+
+@dataclass(frozen=True, slots=True)
+class PictureErased(Event):
+    """An object was given up for deletion from the store: its time was over, or its erasure was ordered."""
+
+    kind: ClassVar[str] = "picture.erased"
+    erasure_id: str
+    basis: str  # request | retention
+    retention_class: str
+    item_id: str | None  # None: its key names no item
+    object_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureFinished(Event):
+    """Everything that an order named is gone, and so is what it searched for."""
+
+    kind: ClassVar[str] = "erasure.finished"
+    erasure_id: str
+    erased: dict[str, int]  # by where it lay
 
 
 @dataclass(frozen=True, slots=True)

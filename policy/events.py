@@ -7,11 +7,14 @@ from typing import Any, ClassVar
 
 from policy.decisions import (
     AssetRecalled,
+    ErasureFinished,
+    ErasureOrdered,
     HoldViewed,
     ItemReviewed,
     LegalHoldLifted,
     LegalHoldPlaced,
     ModelRegistered,
+    PictureErased,
     PolicyRegistered,
     RecallOrdered,
     TextErased,
@@ -20,12 +23,15 @@ from policy.event import Event, Private
 
 __all__ = [
     "AssetRecalled",
+    "ErasureFinished",
+    "ErasureOrdered",
     "Event",
     "HoldViewed",
     "ItemReviewed",
     "LegalHoldLifted",
     "LegalHoldPlaced",
     "ModelRegistered",
+    "PictureErased",
     "PolicyRegistered",
     "Private",
     "RecallOrdered",
@@ -178,6 +184,7 @@ class ItemReleased(Event):
     verdict: dict[str, Any]
     marks: dict[str, Any]
     renditions: tuple[dict[str, Any], ...]
+    review: dict[str, Any] | None = None  # who released it from quarantine; None: policy allowed it at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +201,13 @@ class ItemHeld(Event):
     recipe: dict[str, Any]
     seed: str
     verdict: dict[str, Any]
-    sha256: str
+    sha256: str  # of what a reviewer sees
+    renditions: tuple[dict[str, Any], ...] = ()  # what a release would release; none where the marks failed
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRefused(Event):
-    """Policy said no, at submission (no batch yet) or after sampling."""
+    """Policy said no, at submission (no batch yet) or after sampling; or a person did, after a hold."""
 
     kind: ClassVar[str] = "item.refused"
     request_id: str
@@ -211,6 +219,7 @@ class ItemRefused(Event):
     recipe: dict[str, Any]
     seed: str
     verdict: dict[str, Any]
+    review: dict[str, Any] | None = None  # who refused it; None: policy did
 
 
 @dataclass(frozen=True, slots=True)

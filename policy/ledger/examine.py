@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from policy.ledger.append import BODY_VERSION, commit
+from policy.ledger.explain import Erasure
 from policy.ledger.merkle import leaf_hash
 from policy.ledger.report import Flaw, Problem
 
@@ -42,8 +43,13 @@ class Secret(NamedTuple):
     value: str
 
 
-def examine(stored: Stored, index: int | None, secrets: Mapping[str, Secret]) -> Iterator[Problem]:
-    """Everything about one entry that contradicts its bytes. `index` is None while it is not sealed."""
+def examine(
+    stored: Stored, index: int | None, secrets: Mapping[str, Secret], erased: Mapping[str, Erasure]
+) -> Iterator[Problem]:
+    """Everything about one entry that contradicts its bytes. `index` is None while it is not sealed.
+
+    `erased` is what other entries say was erased of it: such text must be gone, and other text must be there.
+    """
     if stored.leaf != leaf_hash(stored.body):
         yield named(Flaw.LEAF_EDITED, stored, index, "its stored leaf is not the hash of its bytes")
     body = _read(stored.body)
@@ -57,7 +63,7 @@ def examine(stored: Stored, index: int | None, secrets: Mapping[str, Secret]) ->
     if stored.subjects != body["subjects"]:
         said = f"column subjects says {stored.subjects}, the bytes say {body['subjects']}"
         yield named(Flaw.COLUMN_EDITED, stored, index, said)
-    yield from _examine_private(stored, index, body["event"], secrets)
+    yield from _examine_private(stored, index, body["event"], secrets, erased)
 
 
 def named(flaw: Flaw, stored: Stored, index: int | None, what: str) -> Problem:
@@ -77,18 +83,27 @@ def _read(raw: bytes) -> dict[str, Any] | None:
 
 
 def _examine_private(
-    stored: Stored, index: int | None, event: Mapping[str, Any], secrets: Mapping[str, Secret]
+    stored: Stored,
+    index: int | None,
+    event: Mapping[str, Any],
+    secrets: Mapping[str, Secret],
+    erased: Mapping[str, Erasure],
 ) -> Iterator[Problem]:
     promised = {
         name: value["commitment"] for name, value in event.items() if isinstance(value, dict) and "commitment" in value
     }
     for name, commitment in promised.items():
         secret = secrets.get(name)
+        if secret is None and name in erased:
+            continue
         if secret is None:
             gone = f"the private text of {name} is gone, and no event says that it was erased"
             yield named(Flaw.PRIVATE_MISSING, stored, index, gone)
         elif commit(secret.salt, secret.value) != commitment:
             changed = f"the private text of {name} does not fit its digest"
             yield named(Flaw.PRIVATE_EDITED, stored, index, changed)
+        if secret is not None and name in erased:
+            again = f"the private text of {name} is there, although event {erased[name].event_id} says it was erased"
+            yield named(Flaw.PRIVATE_RETURNED, stored, index, again)
     for name in secrets.keys() - promised.keys():
         yield named(Flaw.PRIVATE_UNCLAIMED, stored, index, f"it has private text {name} that its bytes do not mention")

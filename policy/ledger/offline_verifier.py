@@ -19,6 +19,7 @@ import re
 import sys
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -103,7 +104,9 @@ class _Verification:
     def __init__(self, pack: zipfile.ZipFile, vkeys: Sequence[str], kept: Sequence[str]) -> None:
         self.found = Findings()
         self._pack, self._kept = pack, kept
-        self._untold = 0  # private texts of which there is only the digest
+        self._untold: dict[tuple[str, str], str] = {}  # (event, field) of which there is only the digest; its name
+        self._told: set[tuple[str, str]] = set()  # (event, field) whose text is here
+        self._erased: dict[tuple[str, str], str] = {}  # (event, field) that an event says was erased; which event
         self._newest, self._newest_note = Head("", 0, b""), ""
         self._names = set(pack.namelist())
         self._manifest = self._read_manifest()
@@ -119,13 +122,12 @@ class _Verification:
         heads = self._check_checkpoints()
         rows = list(self._check_events())
         self._check_order(rows)
+        self._check_erased()
         begun = [row.place for row in rows] == list(range(len(rows)))
         self._accuse(rows[self._rebuild(rows, heads) if begun else 0 :], max(heads, default=0))
         self._check_kept(heads, rows if begun else [])
         proven = sum(row.proven is True for row in rows)
         self._fact(f"log {self._manifest['origin']}: {proven} of {len(rows)} events proven, {len(heads)} checkpoints")
-        if self._untold:
-            self._fact(f"{self._untold} private texts are not here, only their digests: left out, or erased")
         whole = self._manifest["range"]
         self._fact(f"leaves {whole[0]} to {whole[1] - 1} without a gap" if whole else "a selection: others may exist")
         return self.found
@@ -242,10 +244,38 @@ class _Verification:
         for column in wrong:
             self._problem(f"leaf {entry['index']}, event {body['event_id']}: column {column} says "
                           f"{entry[column]!r}, the bytes say {body[column]!r}: edited")  # fmt: skip
-        self._untold += len(promised.keys() - own.keys())
+        where = f"leaf {entry['index']}, {body['kind']} event {body['event_id']}"
+        self._untold |= {(body["event_id"], name): where for name in promised.keys() - own.keys()}
+        self._told |= {(body["event_id"], name) for name in promised.keys() & own.keys()}
+        if body["kind"] == "text.erased":
+            self._note_erasure(body)
         for name, (salt, value) in own.items():
             if f"sha256:{hashlib.sha256(salt + value.encode(errors='replace')).hexdigest()}" != promised.get(name):
                 raise Wrong(f"the private text of {name} does not fit its digest: edited")
+
+    def _note_erasure(self, body: dict[str, Any]) -> None:
+        try:
+            said = body["event"]
+            by = f"{body['event_id']} of {body['at']} ({said['basis']}, {said['retention_class']})"
+            gone = {(str(event), str(name)): by for event in said["event_ids"] for name in said["fields"]}
+        except (KeyError, TypeError) as error:
+            raise Wrong(f"its bytes are no erasure: {error}") from error
+        self._erased = {**gone, **self._erased}
+
+    def _check_erased(self) -> None:
+        """Missing text is erased by an event of the log, or was left out of the pack, or somebody took it away."""
+        for event_id, name in sorted(self._told & self._erased.keys()):
+            self._problem(f"private.jsonl: {name} of event {event_id} is here, although event "
+                          f"{self._erased[event_id, name]} says it was erased: put back")  # fmt: skip
+        erased = Counter(by for text, by in self._erased.items() if text in self._untold)
+        for by, count in erased.most_common(_SHOWN):
+            self._fact(f"{count} private text{'s were' if count > 1 else ' was'} erased, by event {by}")
+        unexplained = {text: where for text, where in self._untold.items() if text not in self._erased}
+        if unexplained and self._manifest.get("private") is not True:
+            self._fact(f"{len(unexplained)} private texts are not here, only their digests: left out of this pack")
+            return
+        for (_, name), where in unexplained.items():
+            self._problem(f"{where}: the private text of {name} is not here, and no event says it was erased: deleted")
 
     def _check_order(self, rows: Sequence[Row]) -> None:
         for before, row in pairwise(rows):

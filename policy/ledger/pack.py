@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Row, func, select, text
 
 from policy.errors import BrokenLedger, LedgerError
 from policy.ledger.append import timestamp
+from policy.ledger.explain import erased_texts
 from policy.ledger.notes import Vkey
 from policy.ledger.offline_verifier import FORMAT
 from policy.ledger.proofs import Prover
@@ -102,7 +103,8 @@ def write_pack(
         raise LedgerError("nothing is sealed yet, so nothing can be proven")
     if unknown := sorted(set(sizes) - heads.keys()):
         raise LedgerError(f"there is no checkpoint of {unknown[0]} leaves")
-    indices, whole = _choose(conn, selection, max(heads))
+    chosen, whole = _choose(conn, selection, max(heads))
+    indices = _with_erasures(conn, chosen)
     half = path.with_name(f"{path.name}.half")
     with zipfile.ZipFile(half, "w") as archive:
         files = _Zip(archive)
@@ -154,6 +156,23 @@ def _choose(conn: Connection, selection: Selection, size: int) -> tuple[Sequence
     if len(indices) > MAX_EVENTS:
         raise LedgerError(f"{len(indices):,} events are more than a pack holds ({MAX_EVENTS:,}); ask for less time")
     return indices, whole
+
+
+def _with_erasures(conn: Connection, indices: Sequence[int]) -> Sequence[int]:
+    """The leaves, and those of the events that erased private text of theirs: a pack says why text is missing.
+
+    Raises LedgerError while such an event is not sealed yet.
+    """
+    found: set[int] = set()
+    for begin in range(0, len(indices), _CHUNK):
+        part = select(sequence.c.event_id).where(sequence.c.index.in_(indices[begin : begin + _CHUNK]))
+        for fields in erased_texts(conn, list(conn.scalars(part))).values():
+            for erasure in fields.values():
+                if erasure.index is None:
+                    raise LedgerError(f"event {erasure.event_id}, which erased text, is not sealed yet; try again")
+                found.add(erasure.index)
+    more = found - set(indices)
+    return sorted([*indices, *more]) if more else indices
 
 
 def _about(conn: Connection, names: list[str]) -> list[int]:

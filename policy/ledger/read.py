@@ -1,20 +1,21 @@
-"""What the ledger says about one thing: its events, oldest first, with the private text that is still there."""
+"""What the ledger says about one thing: its events, oldest first, with the private text that was not erased."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Text, and_, cast, func, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from policy.ledger.explain import Erasure, erased_texts
 from policy.ledger.tables import entries, private, sequence
 
 PAGE = 1_000  # events of one call
-_NOUNS = ("item", "asset", "request", "batch", "key")
+_NOUNS = ("item", "asset", "request", "batch", "key", "recall", "erasure", "hold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,11 @@ class Recorded:
     subjects: tuple[str, ...]
     event: Mapping[str, Any]  # a private field holds its commitment
     private: Mapping[str, str]  # the text of those that were not erased
+    erased: Mapping[str, Erasure] = field(default_factory=dict)  # what erased the others
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-ready; private text stands where its commitment stood."""
+        """JSON-ready; private text stands where its commitment stood, and beside the commitment what erased it."""
+        gone = {name: {**self.event[name], "erased": erasure.to_json()} for name, erasure in self.erased.items()}
         return {
             "index": self.index,
             "event_id": self.event_id,
@@ -42,7 +45,7 @@ class Recorded:
             "kind": self.kind,
             "actor": self.actor,
             "subjects": list(self.subjects),
-            "event": {**self.event, **self.private},
+            "event": {**self.event, **gone, **self.private},
         }
 
 
@@ -106,12 +109,18 @@ def _confined(tenant: str | None) -> ColumnElement[bool]:
 
 
 def _recorded(conn: Connection, query: Select[Any]) -> list[Recorded]:
-    rows = conn.execute(query).all()
-    texts = private_texts(conn, [row.event_id for row in rows])
-    return [recorded_of(row, texts.get(row.event_id, {})) for row in rows]
+    return with_texts(conn, conn.execute(query).all())
 
 
-def private_texts(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+def with_texts(conn: Connection, rows: Sequence[Row[Any]]) -> list[Recorded]:
+    """Rows of entries with their leaf_index, with their private text, or with what erased it."""
+    event_ids = [row.event_id for row in rows]
+    texts = _private_texts(conn, event_ids)  # first: what is erased between the two is explained by the second
+    erased = erased_texts(conn, event_ids)
+    return [_recorded_of(row, texts.get(row.event_id, {}), erased.get(row.event_id, {})) for row in rows]
+
+
+def _private_texts(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
     """By event and field, what was not erased."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
     query = select(private.c.event_id, private.c.field, private.c.value).where(private.c.event_id.in_(event_ids))
@@ -120,8 +129,7 @@ def private_texts(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, Ma
     return found
 
 
-def recorded_of(row: Row[Any], texts: Mapping[str, str]) -> Recorded:
-    """A row of entries with its leaf_index, and its private text."""
+def _recorded_of(row: Row[Any], texts: Mapping[str, str], erased: Mapping[str, Erasure]) -> Recorded:
     body = json.loads(row.body)
     return Recorded(
         entry_id=row.id,
@@ -134,4 +142,5 @@ def recorded_of(row: Row[Any], texts: Mapping[str, str]) -> Recorded:
         subjects=tuple(row.subjects),
         event=body["event"],
         private=texts,
+        erased={name: erasure for name, erasure in erased.items() if name in body["event"] and name not in texts},
     )

@@ -35,6 +35,7 @@ class Flaw(StrEnum):
     ANCHOR_DIFFERS = "anchor_differs"  # anchor and database hold two roots of one size
     PRIVATE_EDITED = "private_edited"  # private text does not fit its signed digest
     PRIVATE_MISSING = "private_missing"  # private text is gone, and no event says it was erased
+    PRIVATE_RETURNED = "private_returned"  # private text is there again, although an event says it was erased
     PRIVATE_UNCLAIMED = "private_unclaimed"  # private text that no entry knows of
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, select, tuple_
 
-from policy.ledger.read import PAGE, Recorded, private_texts, recorded_of
+from policy.ledger.read import PAGE, Recorded, with_texts
 from policy.ledger.tables import entries, sequence
 
 
@@ -82,6 +82,4 @@ def _page(conn: Connection, span: Span, after: Place | None, limit: int) -> tupl
     if after is not None:
         query = query.where(tuple_(entries.c.recorded_at, entries.c.id) > tuple_(*after))
     rows = conn.execute(query).all()
-    texts = private_texts(conn, [row.event_id for row in rows])
-    found = [recorded_of(row, texts.get(row.event_id, {})) for row in rows]
-    return found, Place(rows[-1].recorded_at, rows[-1].id) if rows else after
+    return with_texts(conn, rows), Place(rows[-1].recorded_at, rows[-1].id) if rows else after

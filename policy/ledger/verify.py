@@ -18,6 +18,7 @@ from policy.errors import BrokenLedger, LedgerError
 from policy.ledger.anchor import Anchor, Anchored
 from policy.ledger.append import timestamp
 from policy.ledger.examine import STORED_SQL, Secret, Stored, examine, named
+from policy.ledger.explain import Erased, erased_texts
 from policy.ledger.notes import Vkey, open_checkpoint
 from policy.ledger.report import Findings, Flaw, Problem, Report
 from policy.ledger.seal import lag_seconds
@@ -82,8 +83,9 @@ def verify(
     walk = Walk(conn, vkeys, findings)
     for leaves in stream_leaves(conn):
         secrets = _secrets(conn, [leaf.event_id for leaf in leaves])
+        erased = _erased(conn, [leaf.stored for leaf in leaves if leaf.stored])
         for leaf in leaves:
-            walk.take(leaf, secrets.get(leaf.event_id, {}))
+            walk.take(leaf, secrets.get(leaf.event_id, {}), erased.get(leaf.event_id, {}))
         if progress:
             progress(walk.next, size)
     walk.finish()
@@ -113,12 +115,14 @@ def _check_unsealed(conn: Connection, findings: Findings) -> int:
     for rows in conn.execute(_UNSEALED, execution_options=STREAM).partitions(CHUNK):
         waiting = [(row[0], Stored(*row[1:])) for row in map(tuple, rows)]
         secrets = _secrets(conn, [stored.event_id for _, stored in waiting])
+        erased = _erased(conn, [stored for _, stored in waiting])
         count += len(waiting)
         for pending, stored in waiting:
             if not pending:
                 untracked = "neither sealed nor waiting to be: inserted past the triggers, or taken out of the tree"
                 findings.add(named(Flaw.ENTRY_UNTRACKED, stored, None, untracked))
-            findings.extend(examine(stored, None, secrets.get(stored.event_id, {})))
+            own = secrets.get(stored.event_id, {}), erased.get(stored.event_id, {})
+            findings.extend(examine(stored, None, *own))
     return count
 
 
@@ -175,6 +179,11 @@ def _chunks(anchor: Iterable[Anchored]) -> Iterator[list[Anchored]]:
     listing = iter(anchor)
     while chunk := list(islice(listing, _ANCHORS)):
         yield chunk
+
+
+def _erased(conn: Connection, entries: Iterable[Stored]) -> Erased:
+    """What was erased of those that promise private text."""
+    return erased_texts(conn, [stored.event_id for stored in entries if b'"commitment"' in stored.body])
 
 
 def _secrets(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, Mapping[str, Secret]]:

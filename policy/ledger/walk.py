@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select, text
 from policy.errors import LedgerError, UnknownKey
 from policy.ledger.append import timestamp
 from policy.ledger.examine import STORED_SQL, Secret, Stored, examine, named
+from policy.ledger.explain import Erasure
 from policy.ledger.merkle import Node, Tree, leaf_hash
 from policy.ledger.notes import Checkpoint, Vkey, open_checkpoint
 from policy.ledger.report import Findings, Flaw, Problem
@@ -81,7 +82,7 @@ class Walk:
         self._range = _Range(0)
         self._broken = False  # from here on no root can be met
 
-    def take(self, leaf: Leaf, secrets: Mapping[str, Secret]) -> None:
+    def take(self, leaf: Leaf, secrets: Mapping[str, Secret], erased: Mapping[str, Erasure]) -> None:
         if leaf.index != self.next:
             self._gap(leaf)
         part = self._range
@@ -93,7 +94,7 @@ class Walk:
         part.last_entry = leaf.entry_id
         part.sealed.append(leaf.sealed)
         part.computed.append(computed)
-        self._examine(leaf, secrets)
+        self._examine(leaf, secrets, erased)
         self.next += 1
         while self._head is not None and self._head.checkpoint.size <= self.next:
             self._meet(self._head)
@@ -123,7 +124,7 @@ class Walk:
             for (level, index), _ in self._nodes.items():
                 self._wrong_node(level, index, "is stored, but no such subtree is complete")
 
-    def _examine(self, leaf: Leaf, secrets: Mapping[str, Secret]) -> None:
+    def _examine(self, leaf: Leaf, secrets: Mapping[str, Secret], erased: Mapping[str, Erasure]) -> None:
         if leaf.stored is None:
             self._findings.add(
                 Problem(
@@ -139,7 +140,7 @@ class Walk:
         if leaf.event_id != leaf.stored.event_id:
             said = f"the sequence calls it {leaf.event_id}"
             self._findings.add(named(Flaw.COLUMN_EDITED, leaf.stored, leaf.index, said))
-        for problem in examine(leaf.stored, leaf.index, secrets):
+        for problem in examine(leaf.stored, leaf.index, secrets, erased):
             self._findings.add(problem)
 
     def _meet(self, head: Head) -> None:
