@@ -6,6 +6,8 @@
     sequence     leaf index -> entry, gapless, in sealing order
     nodes        roots of complete subtrees of 256, 256**2, ... leaves, so that sealing reads little
     checkpoints  signed tree heads
+    cosignatures what witnesses signed under them
+    documents    rule sets and model cards, by the digest that events name them with
 
 The migration holds the DDL with its triggers and grants. No foreign keys: the ledger outlives the jobs
 it describes, and a missing row must stay visible as missing.
@@ -80,4 +82,23 @@ checkpoints = Table(
     Column("root", LargeBinary, nullable=False),
     Column("note", Text, nullable=False),  # C2SP signed note
     Column("sealed_at", _AT, nullable=False),  # database clock
+)
+
+cosignatures = Table(
+    "cosignatures",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("witness", Text, primary_key=True),  # name of its key
+    Column("line", Text, nullable=False),  # C2SP cosignature, as it stands in a note
+    Column("received_at", _AT, nullable=False),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("sha256", Text, Computed("encode(sha256(body), 'hex')", persisted=True), primary_key=True),
+    Column("kind", Text, nullable=False),  # policy | card | files
+    Column("name", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("first_seen", _AT, nullable=False),
 )
