@@ -1,1 +1,1 @@
-"""What a rule set file may hold, part by part: parts that all share, prompts, images."""
+"""What a rule set file may hold, part by part: parts that all share, prompts, images, review."""
