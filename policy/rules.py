@@ -7,7 +7,7 @@ is the set that ships.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,12 +18,17 @@ from policy.errors import RulesInvalid
 from policy.files import Read, read_yaml
 from policy.rulebook.images import ImagePart, ImageRule
 from policy.rulebook.parts import Part, Terms, category_of
-from policy.rulebook.prompts import ExceptionPart, PromptPart, PromptRule, PromptRulePart
+from policy.rulebook.prompts import ExceptionPart, Exemption, PromptPart, PromptRule, PromptRulePart
+from policy.rulebook.review import ReviewPart, ReviewRules
+from policy.rulebook.scope import Context
+from policy.terms import phrases
+from policy.verdict import Decision
 
 TEXT = "text"  # category of findings about the characters of a prompt, not about its words
 BROKEN = "broken"  # category of pictures that show nothing
 SCREENING = "screening"  # category of findings that say the screen itself did not run
-BUILT_IN = frozenset({TEXT, BROKEN, SCREENING})
+MARKS = "marks"  # category of findings about marks that did not hold
+BUILT_IN = frozenset({TEXT, BROKEN, SCREENING, MARKS})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +41,9 @@ class Rules:
     max_chars: int
     prompt_rules: tuple[PromptRule, ...]
     image_rules: tuple[ImageRule, ...]
-    exceptions: Mapping[tuple[str, str], frozenset[str] | None]
+    exceptions: Mapping[tuple[str, str], tuple[Exemption, ...]]
+    strict: frozenset[str]
+    review: ReviewRules
 
     @classmethod
     def load(cls, path: Path) -> Rules:
@@ -51,17 +58,17 @@ class Rules:
             max_chars=file.prompt.max_chars,
             prompt_rules=tuple(rule.compiled() for rule in file.prompt.rules),
             image_rules=file.image.compiled(),
-            exceptions={
-                (exception.tenant, rule): frozenset(exception.terms) if exception.terms else None
-                for exception in file.exceptions
-                for rule in exception.rules
-            },
+            exceptions=_exemptions(file.exceptions),
+            strict=frozenset(name for name, category in file.categories.items() if not category.exceptions),
+            review=file.review.compiled(),
         )
 
-    def excepted(self, tenant: str, rule: str, term: str) -> bool:
-        """Whether this term of this rule is open to this tenant."""
-        terms = self.exceptions.get((tenant, rule), frozenset())
-        return terms is None or term in terms
+    def excepted(self, context: Context, rule: str, *names: str) -> bool:
+        """Whether a term of this rule, by any of its names, is open to this tenant, here."""
+        return any(
+            (exemption.terms is None or not exemption.terms.isdisjoint(names)) and exemption.scope.covers(context)
+            for exemption in self.exceptions.get((context.tenant, rule), ())
+        )
 
 
 class _Category(Part):
@@ -79,6 +86,16 @@ class _File(Part):
     prompt: PromptPart
     image: ImagePart
     exceptions: list[ExceptionPart] = Field(default=[])
+    review: ReviewPart = Field(default=ReviewPart())
+
+
+def _exemptions(exceptions: Sequence[ExceptionPart]) -> dict[tuple[str, str], tuple[Exemption, ...]]:
+    found: dict[tuple[str, str], tuple[Exemption, ...]] = {}
+    for exception in exceptions:
+        for rule in exception.rules:
+            key = (exception.tenant, rule)
+            found[key] = (*found.get(key, ()), exception.compiled())
+    return found
 
 
 def _check(read: Read[_File]) -> None:
@@ -95,24 +112,51 @@ def _check(read: Read[_File]) -> None:
             mistakes.append(f"{place}: {id_!r} exists already; ids are the names under which findings are kept")
         seen.add(id_)
     prompt_rules = {rule.id: rule for rule in file.prompt.rules}
+    for number, rule in enumerate(file.prompt.rules):
+        place = read.place("prompt", "rules", number)
+        mistakes += [f"{place}: {said}" for said in _rule_mistakes(file, rule, prompt_rules)]
     for number, exception in enumerate(file.exceptions):
         place = read.place("exceptions", number)
         mistakes += [f"{place}: {said}" for said in _exception_mistakes(file, exception, prompt_rules)]
+    for category in file.review.named():
+        if category not in file.categories and category not in BUILT_IN:
+            mistakes.append(f"{read.place('review')}: no category is called {category!r}; name one of this file")
     if mistakes:
         raise RulesInvalid("\n".join(mistakes))
+
+
+def _rule_mistakes(file: _File, rule: PromptRulePart, known: Mapping[str, PromptRulePart]) -> Iterator[str]:
+    if rule.decision is Decision.REWRITE and _strict(file, rule.id):
+        yield f"category {category_of(rule.id)!r} allows no exceptions, and a rewrite would be one; hold or refuse"
+    for overridden in rule.overrides or ():
+        if overridden not in known or known[overridden].decision is Decision.ALLOW:
+            yield f"there is no prompt rule {overridden!r} to override; correct the id"
+        elif _strict(file, overridden):
+            yield f"category {category_of(overridden)!r} allows no exceptions; remove {overridden!r} here"
+    if rule.decision is Decision.ALLOW and rule.scope and rule.scope.campaigns and not rule.scope.tenants:
+        yield "anybody may give a campaign any name; name the tenants too whom this rule allows something"
+
+
+def _strict(file: _File, rule_id: str) -> bool:
+    category = file.categories.get(category_of(rule_id))
+    return category is not None and not category.exceptions
 
 
 def _exception_mistakes(file: _File, exception: ExceptionPart, prompt_rules: Mapping[str, PromptRulePart]) -> list[str]:
     mistakes, known = [], set[str]()
     for id_ in exception.rules:
-        category = category_of(id_)
         if id_ not in prompt_rules:
             mistakes.append(f"there is no prompt rule {id_!r}; correct the id or remove the exception")
             continue
-        if category in file.categories and not file.categories[category].exceptions:
-            mistakes.append(f"category {category!r} allows no exceptions; remove {id_!r} here")
-        known |= {term for terms in prompt_rules[id_].terms.values() for term in terms}
+        if _strict(file, id_):
+            mistakes.append(f"category {category_of(id_)!r} allows no exceptions; remove {id_!r} here")
+        written = [term for terms in prompt_rules[id_].terms.values() for term in terms]
+        known |= {*written, *(" ".join(phrase) for term in written for phrase in phrases(term))}
+    if exception.scope and exception.scope.tenants:
+        mistakes.append("an exception is of the one tenant it names; leave tenants out of its scope")
     unknown = sorted(set(exception.terms or ()) - known)
     if unknown and not mistakes:
-        mistakes.append(f"no rule named here has the term(s) {', '.join(unknown)}; write them as the rule does")
+        mistakes.append(
+            f"no rule named here has the term(s) {', '.join(unknown)}; write them as the rule does, or one phrase of it"
+        )
     return mistakes

@@ -20,7 +20,7 @@ from policy.ledger.read import Recorded
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.prompts import PromptField
 from policy.rules import SCREENING, Rules
-from policy.verdict import Decision, Finding, Stage, Verdict, merge
+from policy.verdict import VERDICTS, Decision, Finding, Stage, Verdict, merge
 
 DECIDED = {ItemReleased.kind: Decision.ALLOW, ItemHeld.kind: Decision.HOLD, ItemRefused.kind: Decision.REFUSE}
 """The kinds of events that settle an item by policy, and what was decided."""
@@ -130,9 +130,9 @@ class Simulation:
         return Report(
             policy_version=self._rules.version,
             judged=self._pairs.total(),
-            unchanged=sum(self._pairs[decision, decision] for decision in Decision),
+            unchanged=sum(self._pairs[decision, decision] for decision in VERDICTS),
             not_judged={str(reason): self._not_judged[reason] for reason in NotJudged},
-            table={str(old): {str(new): self._pairs[old, new] for new in Decision} for old in Decision},
+            table={str(old): {str(new): self._pairs[old, new] for new in VERDICTS} for old in VERDICTS},
             unpictured=self._unpictured,
             changes={
                 str(change): Changed(

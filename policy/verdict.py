@@ -9,11 +9,20 @@ from typing import Any
 
 
 class Decision(StrEnum):
-    """What a screen decided, mildest first. The worst finding decides the verdict."""
+    """What a screen decided, mildest first. The worst finding decides the verdict.
+
+    A rewrite is the decision of a finding and never of a verdict: the text was changed, and what it
+    became is judged by the other findings.
+    """
 
     ALLOW = "allow"
+    REWRITE = "rewrite"
     HOLD = "hold"
     REFUSE = "refuse"
+
+
+VERDICTS = (Decision.ALLOW, Decision.HOLD, Decision.REFUSE)
+"""What a verdict can come to."""
 
 
 class Stage(StrEnum):
@@ -54,7 +63,8 @@ class Verdict:
     @property
     def decision(self) -> Decision:
         order = list(Decision)
-        return max((f.decision for f in self.findings), key=order.index, default=Decision.ALLOW)
+        worst = max((f.decision for f in self.findings), key=order.index, default=Decision.ALLOW)
+        return Decision.ALLOW if worst is Decision.REWRITE else worst
 
     @property
     def allowed(self) -> bool:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from policy.prompts.normalise import copies, fold
 from policy.prompts.screen import screen_prompt
+from policy.rulebook.prompts import Exemption
+from policy.rulebook.scope import EVERYWHERE
 from policy.rules import Rules
 from policy.verdict import Decision, Stage
 from tests import prompt_paraphrases
@@ -89,7 +91,10 @@ def test_an_unknown_field_is_screened_as_a_prompt(rules: Rules) -> None:
 
 
 def test_an_exception_opens_one_term_for_one_tenant(rules: Rules) -> None:
-    exceptions = {("acme", "brands/names"): None, ("globex", "brands/artists"): frozenset({"no such term"})}
+    exceptions = {
+        ("acme", "brands/names"): (Exemption(None, EVERYWHERE, "ours"),),
+        ("globex", "brands/artists"): (Exemption(frozenset({"no such term"}), EVERYWHERE, "ours"),),
+    }
     eased = dataclasses.replace(rules, exceptions=exceptions)
     assert screen_prompt(eased, "runner in Nike shoes", tenant="acme").allowed
     assert not screen_prompt(eased, "runner in Nike shoes", tenant="globex").allowed

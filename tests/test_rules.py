@@ -36,7 +36,10 @@ def test_the_shipped_set_loads_and_is_the_default() -> None:
     [
         ({"colour": 1}, "line 25: colour: no such key here"),
         ({"schema": 2}, "line 1: schema: Input should be 1"),
-        ({"rule": {"id": "sexual/x", "decision": "block", "terms": {"en": ["x"]}}}, "should be 'hold' or 'refuse'"),
+        (
+            {"rule": {"id": "sexual/x", "decision": "block", "terms": {"en": ["x"]}}},
+            "should be 'allow', 'rewrite', 'hold' or 'refuse'",
+        ),
         ({"rule": {"id": "Sexual Things", "decision": "hold", "terms": {"en": ["x"]}}}, "prompt.rules.0.id"),
         ({"rule": {"id": "fun/x", "decision": "hold", "terms": {"en": ["x"]}}}, "category 'fun' is not described"),
         ({"rule": {"id": "sexual/x", "decision": "hold", "terms": {"en": []}}}, "at least 1 item"),

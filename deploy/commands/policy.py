@@ -21,6 +21,7 @@ from policy.errors import PolicyError
 from policy.ledger.stream import Span, entries_in
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.prompts import PromptField
+from policy.rulebook.scope import EVERYWHERE, Scope
 from policy.rules import Rules
 from policy.simulate import DECIDED
 from policy.simulate import simulate as simulate_rules
@@ -98,16 +99,19 @@ def show(path: Path) -> None:
         categories.add_row(name, description)
     prompts = Table("prompt rule", "decides", "reads", "languages", "terms", box=None)
     for rule in rules.prompt_rules:
-        languages = dict.fromkeys(term.language for term in rule.terms)
-        phrases = sum(len(term.phrases) for term in rule.terms)
-        prompts.add_row(rule.id, rule.decision, ", ".join(sorted(rule.fields)), ", ".join(languages), f"{phrases:,}")
+        languages = ", ".join(dict.fromkeys(term.language for term in rule.terms))
+        looked_for = ", ".join(sorted(rule.personal)) or f"{sum(len(term.phrases) for term in rule.terms):,}"
+        reads = ", ".join(sorted(rule.fields)) + ("" if rule.scope == EVERYWHERE else f"; {_confined(rule.scope)}")
+        prompts.add_row(rule.id, rule.decision, reads, languages, looked_for)
     images = Table("image rule", "classifier", "scores", "hold from", "refuse from", box=None)
     for image in rules.image_rules:
         bounds = ["-" if bound is None else f"{bound:g}" for bound in (image.hold, image.refuse)]
         images.add_row(image.id, image.classifier, " + ".join(image.scores), *bounds)
-    exceptions = Table("tenant", "may break", "with", box=None)
-    for (tenant, id_), terms in rules.exceptions.items():
-        exceptions.add_row(tenant, id_, ", ".join(sorted(terms)) if terms else "any of its terms")
+    exceptions = Table("tenant", "may break", "with", "where", "because", box=None)
+    for (tenant, id_), exempted in rules.exceptions.items():
+        for exemption in exempted:
+            terms = ", ".join(sorted(exemption.terms)) if exemption.terms else "any of its terms"
+            exceptions.add_row(tenant, id_, terms, _confined(exemption.scope), exemption.reason)
     for table in (categories, prompts, images, exceptions):
         if table.row_count:
             console.print(table, "")
@@ -136,6 +140,11 @@ def simulate(
         click.echo(json.dumps(report.to_json()))
     else:
         show_simulation(report)
+
+
+def _confined(scope: Scope) -> str:
+    parts = {"tenant": sorted(scope.tenants), "campaign": scope.campaigns, "model": scope.models}
+    return "; ".join(f"{name} {', '.join(names)}" for name, names in parts.items() if names) or "everywhere"
 
 
 def _loaded(path: Path) -> Rules:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from policy.simulate import Change, Changed, Report
-from policy.verdict import Decision
+from policy.verdict import VERDICTS
 
 _SHOWN = 10  # categories and requests; --json has all of them
 
@@ -20,9 +20,9 @@ def show_simulation(report: Report) -> None:
     for reason, items in report.not_judged.items():
         if items:
             console.print(f"{items:,} not judged: {reason.replace('_', ' ')}")
-    table = Table("decided \\ would decide", *Decision, box=None)
+    table = Table("decided \\ would decide", *VERDICTS, box=None)
     for before, after in report.table.items():
-        table.add_row(before, *(f"{after[decision]:,}" for decision in Decision))
+        table.add_row(before, *(f"{after[decision]:,}" for decision in VERDICTS))
     console.print("", table)
     for change in Change:
         _show_change(console, change.replace("_", " "), report.changes[change])

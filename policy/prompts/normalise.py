@@ -11,7 +11,7 @@ import base64
 import binascii
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from policy.prompts.confusables import PLAIN
@@ -61,6 +61,55 @@ def copies(text: str) -> Iterator[Copy]:
     yield from _readings(text, "")
     for depth, hidden in _decoded(text):
         yield from _readings(hidden, "base64 " * depth)
+
+
+Span = tuple[int, int]
+
+
+def located(text: str) -> Iterator[tuple[list[Position], list[Span]]]:
+    """The copies whose positions have a place in the text, each with the characters [first, end) of every position.
+
+    Those are what stands there in plain letters, disguised ones included: as written, plain and joined. A text whose
+    letters change with their neighbours has no such places in that copy, which is then left out.
+    """
+    for spell, cut, read in (
+        (_lower, _WORD, _itself),
+        (fold, _WORD, _variants),
+        (fold, _CHUNK, _joined),
+    ):
+        spelled, origin = _by_letter(text, spell)
+        if spelled != spell(text):
+            continue
+        found = list(cut.finditer(spelled))
+        yield (
+            [read(part[0]) for part in found],
+            [_span(text, origin, *_bare(part), spell) for part in found],
+        )
+
+
+def plain_by_letter(text: str) -> tuple[str, list[int]]:
+    """The folded text, and for each of its letters the place in `text` that it came from."""
+    return _by_letter(text, fold)
+
+
+def _by_letter(text: str, spell: Callable[[str], str]) -> tuple[str, list[int]]:
+    pieces = [spell(letter) for letter in text]
+    return "".join(pieces), [place for place, piece in enumerate(pieces) for _ in piece]
+
+
+def _bare(part: re.Match[str]) -> Span:
+    """Where the part stands without the punctuation around it."""
+    bare = part[0].strip(_EDGES) or part[0]
+    first = part.start() + part[0].find(bare)
+    return first, first + len(bare)
+
+
+def _span(text: str, origin: list[int], first: int, end: int, spell: Callable[[str], str]) -> Span:
+    """Back to the text's own characters, with the invisible ones that ride on the last letter."""
+    last = origin[end - 1] + 1
+    while last < len(text) and not spell(text[last]):
+        last += 1
+    return origin[first], last
 
 
 def _readings(text: str, prefix: str) -> Iterator[Copy]:

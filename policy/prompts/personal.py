@@ -1,0 +1,194 @@
+"""Personal data in a text, found by its shape and its own check digits: kind and place, never more.
+
+Only what can be told apart from an article number is looked for: e-mail addresses, phone numbers (by the rules of
+phonenumbers; a national number counts only in its usual grouping and only for the regions of the rule), IBANs,
+payment cards, and national ids that carry a check or a fixed form. A street address has neither, so that kind is
+there for those who ask for it and in no shipped rule. Patterns are bounded: time grows with the text's length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from datetime import date
+from typing import NamedTuple
+
+from policy.prompts.normalise import plain_by_letter
+from policy.rulebook.prompts import Personal
+
+
+class Span(NamedTuple):
+    """Characters [first, end) of the text as it was sent."""
+
+    kind: Personal
+    first: int
+    end: int
+
+
+_AT, _DOT = r"(?:@|\s?[\[(]\s?at\s?[\])]\s?)", r"(?:\.|\s?[\[(]\s?dot\s?[\])]\s?)"
+_EMAIL = re.compile(rf"(?<![\w.+-])[\w.+-]{{1,64}}{_AT}(?:[a-z0-9-]{{1,63}}{_DOT}){{1,4}}[a-z]{{2,24}}(?![\w-])")
+_IBAN = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}(?:[ -]?[a-z0-9]){11,30}(?![a-z0-9])")
+_CARD = re.compile(r"(?<![\d+.,-])\d(?:[ -]?\d){12,18}(?![\d.,]\d|\d)")
+_MANY_DIGITS = re.compile(r"(?:\d\D{0,3}){7}")  # fewer make no phone number; looked for before the slow search
+_STREET = re.compile(
+    r"(?<!\w)(?:\d{1,5}[a-zA-Z]?,? (?:[A-Z][\w'.-]{1,30} ){1,3}"
+    r"(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Square|Terrace|Close|Crescent)(?!\w)"
+    r"|\d{1,4}(?: bis| ter)?,? (?:rue|avenue|boulevard|place|chemin|impasse|quai) (?:de |du |des |de la |la |le |d')?"
+    r"[A-ZÀ-Ý][\w'-]{1,30}"
+    r"|(?:[A-ZÄÖÜ][\w.-]{1,30}[ -]){0,2}[A-ZÄÖÜ]?[a-zäöüß]{2,30}(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse) \d{1,4}"
+    r"|(?:Calle|Avenida|Plaza|Via|Viale|Piazza) (?:[A-Z][\w'-]{1,30} ?){1,3},? \d{1,4})"
+)
+_IBAN_LENGTHS = {
+    country: length
+    for length, countries in {
+        15: "no", 16: "be", 18: "dk fi fo gl nl", 19: "mk si", 20: "at ba ee kz lt lu xk", 21: "ch hr li lv",
+        22: "bg bh cr de gb ge ie me rs va", 23: "ae gi il iq tl", 24: "ad cz es md pk ro sa se sk tn vg",
+        25: "ly pt st", 26: "is tr", 27: "fr gr it mc mr sm", 28: "al az by cy do gt hu lb pl sv", 29: "br eg ps qa ua",
+        30: "jo kw mu", 31: "mt sc", 32: "lc",
+    }.items()
+    for country in countries.split()
+}  # fmt: skip
+
+
+def find(text: str, kinds: Collection[Personal], regions: tuple[str, ...] = ()) -> Iterator[Span]:
+    """Every stretch of personal data of these kinds, in order; what is two things at once is told once."""
+    if not kinds or not _worth_it(text, kinds):
+        return
+    plain, origin = plain_by_letter(text)
+    taken: list[tuple[int, int]] = []
+    spans: list[Span] = []
+    for kind in Personal:  # in this order: an IBAN may hold the digits of a card, and both those of a phone
+        if kind not in kinds:
+            continue
+        if kind is Personal.STREET_ADDRESS:
+            found = [match.span() for match in _STREET.finditer(text)]
+        else:
+            found = [(origin[first], origin[end - 1] + 1) for first, end in _of_kind(kind, plain, regions)]
+        for first, end in found:
+            if all(end <= other_first or first >= other_end for other_first, other_end in taken):
+                taken.append((first, end))
+                spans.append(Span(kind, first, end))
+    yield from sorted(spans, key=lambda span: span.first)
+
+
+def _worth_it(text: str, kinds: Collection[Personal]) -> bool:
+    """Most prompts hold neither four digits nor an at sign and are passed by."""
+    if Personal.STREET_ADDRESS in kinds or not text.isascii():
+        return True
+    return "@" in text or "at" in text or sum(map(str.isdigit, text)) >= 4
+
+
+def _of_kind(kind: Personal, plain: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    match kind:
+        case Personal.EMAIL:
+            yield from (match.span() for match in _EMAIL.finditer(plain))
+        case Personal.IBAN:
+            yield from (span for match in _IBAN.finditer(plain) if (span := _iban(match)))
+        case Personal.PAYMENT_CARD:
+            yield from (match.span() for match in _CARD.finditer(plain) if _card(_bare(match[0])))
+        case Personal.NATIONAL_ID:
+            for pattern, check in _NATIONAL:
+                yield from (match.span() for match in pattern.finditer(plain) if check(_bare(match[0])))
+        case Personal.PHONE:
+            if _MANY_DIGITS.search(plain):
+                yield from _phones(plain, regions)
+
+
+def _bare(text: str) -> str:
+    return "".join(letter for letter in text if letter.isalnum())
+
+
+def _iban(match: re.Match[str]) -> tuple[int, int] | None:
+    """The part of the match that is an IBAN of its country's length: words may follow it without a gap."""
+    length = _IBAN_LENGTHS.get(match[0][:2], 0)
+    ends = [place for place, letter in enumerate(match[0], 1) if letter.isalnum()]
+    if not length or len(ends) < length or match[0][ends[length - 1] :][:1].isalnum():
+        return None
+    end = ends[length - 1]
+    number = _bare(match[0][:end])
+    turned = "".join(str(int(letter, 36)) for letter in number[4:] + number[:4])
+    return (match.start(), match.start() + end) if int(turned) % 97 == 1 else None
+
+
+def _luhn(digits: str) -> bool:
+    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
+    return sum(number - 9 if number > 9 else number for number in doubled) % 10 == 0
+
+
+def _card(digits: str) -> bool:
+    """Luhn's check, and an issuer's range with the length that goes with it."""
+    size, two, three, four = len(digits), int(digits[:2]), int(digits[:3]), int(digits[:4])
+    issued = (
+        (digits[0] == "4" and size in (13, 16, 19))
+        or ((51 <= two <= 55 or 2221 <= four <= 2720) and size == 16)
+        or (two in (34, 37) and size == 15)
+        or ((four == 6011 or 644 <= three <= 649 or two == 65) and size in (16, 19))
+        or (3528 <= four <= 3589 and size == 16)
+        or ((300 <= three <= 305 or two in (36, 38)) and size == 14)
+    )
+    return issued and len(set(digits)) > 2 and _luhn(digits)
+
+
+def _cpf(digits: str) -> bool:
+    """Brazil: two check digits, modulo 11."""
+    for size in (9, 10):
+        total = sum(int(digit) * weight for digit, weight in zip(digits[:size], range(size + 1, 1, -1), strict=True))
+        if int(digits[size]) != (total * 10 % 11) % 10:
+            return False
+    return len(set(digits)) > 1
+
+
+def _dni(number: str) -> bool:
+    """Spain, DNI and NIE: a letter that is the number modulo 23."""
+    digits = number[:-1].translate(str.maketrans("xyz", "012"))
+    return number[-1] == "trwagmyfpdxbnjzsqvhlcke"[int(digits) % 23]
+
+
+def _insee(digits: str) -> bool:
+    """France: 97 minus the number modulo 97, Corsica's letters apart."""
+    return int(digits[-2:]) == 97 - int(digits[:-2]) % 97
+
+
+def _codice(number: str) -> bool:
+    """Italy: a check letter over odd and even places."""
+    odd = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
+    values = [int(letter) if letter.isdigit() else ord(letter) - ord("a") for letter in number[:-1]]
+    total = sum(odd[value] if place % 2 == 0 else value for place, value in enumerate(values))
+    return number[-1] == chr(ord("a") + total % 26)
+
+
+def _personnummer(digits: str) -> bool:
+    """Sweden: a day that exists, and Luhn's check."""
+    try:
+        date(2000 + int(digits[:2]) % 4, int(digits[2:4]), int(digits[4:6]))
+    except ValueError:
+        return False
+    return _luhn(digits)
+
+
+def _as_it_is(_: str) -> bool:
+    return True
+
+
+_NATIONAL = tuple(
+    (re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])"), check)
+    for pattern, check in (
+        (r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}", _as_it_is),  # United States, as it is always written
+        (r"(?!bg|gb|kn|nk|nt|tn|zz)[abceghj-prstw-z][abceghj-nprstw-z] ?\d{2} ?\d{2} ?\d{2} ?[a-d]", _as_it_is),  # UK
+        (r"\d{3}\.\d{3}\.\d{3}-\d{2}", _cpf),
+        (r"(?:\d{8}|[xyz]\d{7})-?[a-hj-np-tv-z]", _dni),
+        (r"[12] ?\d{2} ?(?:0[1-9]|1[0-2]) ?\d{2} ?\d{3} ?\d{3} ?\d{2}", _insee),
+        (r"[a-z]{6}\d{2}[abcdehlmprst]\d{2}[a-z]\d{3}[a-z]", _codice),
+        (r"\d{6}[-+]\d{4}", _personnummer),
+    )
+)
+
+
+def _phones(plain: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    import phonenumbers  # noqa: PLC0415 - 60 ms, and most processes never meet a number
+
+    for region in (None, *regions):
+        leniency = phonenumbers.Leniency.VALID if region is None else phonenumbers.Leniency.EXACT_GROUPING
+        for found in phonenumbers.PhoneNumberMatcher(plain, region, leniency=leniency, max_tries=100):
+            if region is None or not found.raw_string.isdigit():
+                yield found.start, found.end

@@ -1,0 +1,102 @@
+"""What a text becomes before it is sampled: terms of rewrite rules replaced, and the verdict on what is left.
+
+Order of precedence, and why:
+1. Allow rules and exceptions decide which terms count at all, also for a rewrite.
+2. Rewrites replace what counts and what can be found in the text: plainly written, in leetspeak, drawn out or with
+   signs inside a word. What is hidden deeper (letters apart, base64) is not touched, and so held.
+3. The rewritten text is screened as if it had been sent so; the worst finding decides.
+4. Categories that admit no exceptions judge the text as it was sent as well: no rewrite launders it.
+
+Rewriting what was rewritten changes nothing: rounds go on until no rule finds anything, and a rule set whose
+replacements never come to rest leaves the text as it was sent, which is then held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from policy.prompts.hits import counting
+from policy.prompts.normalise import located
+from policy.prompts.personal import find
+from policy.prompts.screen import personal_rules, place_of, screen_prompt, words
+from policy.rulebook.prompts import PromptField, PromptRule
+from policy.rulebook.scope import Context
+from policy.rules import Rules
+from policy.verdict import Decision, Finding, Stage, Verdict
+
+_ROUNDS = 5  # one does the work, another proves it; replacements that meet other rules take a few
+
+
+class Prepared(NamedTuple):
+    """The text to sample, and the verdict on it. The text differs from the one that was sent if it was rewritten."""
+
+    text: str
+    verdict: Verdict
+
+
+class _Edit(NamedTuple):
+    first: int
+    end: int
+    rule: PromptRule
+
+
+def prepare(rules: Rules, text: str, context: Context, field: str = PromptField.PROMPT) -> Prepared:
+    """The text as it may be sampled. `prepare` of its own answer changes nothing."""
+    rewritten, by = _rewritten(rules, text, context, field)
+    verdict = screen_prompt(
+        rules, rewritten, tenant=context.tenant, field=field, campaign=context.campaign, model=context.model
+    )
+    if not by:
+        return Prepared(text, verdict)
+    told = [
+        Finding(Decision.REWRITE, Stage.PROMPT, rule.category, rule.id, detail=_said(rule, count, field))
+        for rule, count in by.items()
+    ]
+    known = {finding.rule for finding in verdict.findings}
+    sent = [
+        finding
+        for finding in words(rules, text, context, field)
+        if finding.category in rules.strict and finding.rule not in known
+    ]
+    return Prepared(rewritten, Verdict(rules.version, (*told, *verdict.findings, *sent)))
+
+
+def _said(rule: PromptRule, count: int, field: str) -> str:
+    places = "1 place" if count == 1 else f"{count} places"
+    return f"{field} was rewritten in {places}: {rule.replacement!r} stands there now"
+
+
+def _rewritten(rules: Rules, text: str, context: Context, field: str) -> tuple[str, dict[PromptRule, int]]:
+    """The text after all rewrites with their counts, or as it was sent where they never come to rest."""
+    by: dict[PromptRule, int] = {}
+    if len(text) > rules.max_chars or not any(rule.decision is Decision.REWRITE for rule in rules.prompt_rules):
+        return text, by
+    now = text
+    for _ in range(_ROUNDS):
+        edits = _chosen(_edits(rules, now, context, field))
+        if not edits:
+            return now, by
+        for edit in reversed(edits):
+            now = now[: edit.first] + edit.rule.replacement + now[edit.end :]
+            by[edit.rule] = by.get(edit.rule, 0) + 1
+    return text, {}
+
+
+def _edits(rules: Rules, text: str, context: Context, field: str) -> Iterator[_Edit]:
+    for positions, spans in located(text):
+        for rule, hits, _ in counting(rules, positions, place_of(field), context):
+            if rule.decision is Decision.REWRITE:
+                yield from (_Edit(spans[hit.first][0], spans[hit.last][1], rule) for hit, _ in hits)
+    for rule in personal_rules(rules, context, field):
+        if rule.decision is Decision.REWRITE:
+            yield from (_Edit(span.first, span.end, rule) for span in find(text, rule.personal, rule.regions))
+
+
+def _chosen(edits: Iterator[_Edit]) -> list[_Edit]:
+    """Edits that do not overlap, from left to right; of those that do, the first and then the longest."""
+    chosen: list[_Edit] = []
+    for edit in sorted(edits, key=lambda edit: (edit.first, -edit.end)):
+        if not chosen or edit.first >= chosen[-1].end:
+            chosen.append(edit)
+    return chosen
