@@ -89,7 +89,7 @@ def test_a_picture_that_a_person_must_see_waits_in_quarantine(works: Works):
     works.executor(FakeSampler(pictures={"row-1": GREY})).run(works.line.dispatch(ids))
     assert works.line.states() == {ItemState.HELD: 1, ItemState.RELEASED: 1}
     (hold,) = all_of(works.line, holds)
-    assert (hold.item_id, hold.key) == (ids[0], f"quarantine/acme/{ids[0]}/1.png")
+    assert (hold.item_id, hold.key) == (ids[0], f"quarantine/acme/{ids[0]}/1/original.png")
     assert ("image", "broken/blank") in findings(works, ids[0])
     held_png = ObjectStore(works.settings_for("worker")).get(hold.key)
     assert hashlib.sha256(held_png).hexdigest() == hold.sha256
@@ -100,7 +100,7 @@ def test_a_prompt_that_a_person_must_see_is_held_with_its_picture(works: Works):
     (item_id,) = works.line.submit("acme", 1, new_items=[new_item(1, prompt="mickey mouse on a mug")])
     works.executor().run(works.line.dispatch([item_id]))
     assert works.line.states() == {ItemState.HELD: 1}
-    assert works.s3.keys() == [f"quarantine/acme/{item_id}/1.png"]
+    assert works.s3.keys() == [f"quarantine/acme/{item_id}/1/original.png"]
 
 
 def test_an_image_that_takes_no_mark_is_held(works: Works):
@@ -111,7 +111,24 @@ def test_an_image_that_takes_no_mark_is_held(works: Works):
     works.executor().run(works.queue.batch_ids[0])
     assert works.line.states() == {ItemState.HELD: 1}
     assert ("mark", "MarkError") in findings(works, item_id)
-    assert works.s3.keys("released/") == []
+    assert works.s3.keys() == [f"quarantine/acme/{item_id}/1/unmarked.png"]
+    (hold,) = all_of(works.line, holds)
+    assert (hold.attempt, hold.asset_id, hold.renditions) == (1, None, None), "nothing to release"
+
+
+def test_a_held_picture_is_marked_and_signed_as_a_released_one_and_the_hold_keeps_it_all(works: Works):
+    ids = works.line.submit("acme", 2)
+    works.executor(FakeSampler(pictures={"row-1": GREY})).run(works.line.dispatch(ids))
+    (hold,), (asset,) = all_of(works.line, holds), all_of(works.line, assets)
+    assert hold.provenance.keys() == asset.provenance.keys()
+    assert hold.provenance["marks"]["watermark"]["id"] == f"{hold.watermark_id:012x}"
+    assert hold.provenance["marks"]["manifest"]["state"] in ("Trusted", "Valid")
+    (kept,) = hold.renditions
+    (file,) = all_of(works.line, renditions)
+    assert kept.keys() == file._mapping.keys() - {"asset_id", "tenant"}
+    assert (kept["key"], kept["sha256"], kept["name"]) == (hold.key, hold.sha256, "original")
+    (told,) = works.line.events("item.held")
+    assert told.event["renditions"] == [kept]
 
 
 def test_bytes_that_are_not_ours_under_the_key_hold_that_image_only(works: Works, settings):

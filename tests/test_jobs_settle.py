@@ -38,7 +38,7 @@ def rows_of(line: Line, table) -> list:
 def test_each_outcome_moves_its_item_and_says_so(line: Line):
     held = line.claimed(4)
     one, two, three, four = held.items
-    quarantined = Held(two, HOLD, f"quarantine/acme/{two.id}/1.png", "b" * 64)
+    quarantined = Held(two, HOLD, f"quarantine/acme/{two.id}/1/original.png", "b" * 64)
     assert settled(line, held, [released(held, one), quarantined, Refused(three, REFUSE), Failed(four, "black")]) == (
         frozenset()
     )
@@ -96,7 +96,7 @@ def test_a_released_item_has_an_asset_whose_provenance_is_what_the_ledger_says(l
 def test_a_held_item_waits_where_only_reviewers_look(line: Line):
     held = line.claimed(1)
     item = held.items[0]
-    settled(line, held, [Held(item, HOLD, f"quarantine/acme/{item.id}/1.png", "b" * 64)])
+    settled(line, held, [Held(item, HOLD, f"quarantine/acme/{item.id}/1/original.png", "b" * 64)])
     (hold,) = rows_of(line, holds)
     assert (hold.item_id, hold.tenant, hold.verdict, hold.decided_at) == (item.id, "acme", HOLD.to_json(), None)
     assert rows_of(line, assets) == []

@@ -85,7 +85,8 @@ def _granted(conn: Connection) -> set[tuple[str, str, str]]:
             SELECT c.grantee, c.table_schema, c.table_name, c.privilege_type,
                    string_agg(c.column_name, ', ' ORDER BY c.column_name)
             FROM information_schema.column_privileges c
-            WHERE c.grantee IN ('presswork_api', 'presswork_worker', 'presswork_sealer', 'presswork_auditor')
+            WHERE c.grantee IN ('presswork_api', 'presswork_worker', 'presswork_sealer',
+                                'presswork_clerk', 'presswork_auditor')
               AND NOT EXISTS (
                 SELECT FROM information_schema.role_table_grants t
                 WHERE (t.grantee, t.table_schema, t.table_name, t.privilege_type)

@@ -22,6 +22,10 @@ FORGERIES = (
     " queue, priority, state, verdict, settled_at, batch_id, batch_position) select uuidv7(), request_id, tenant,"
     " 9, 'sneaked', 0, '', '', 1, recipe_id, queue, priority, 'released', '{}', now(), batch_id, 9"
     " from items limit 1",
+    "update items set state = 'refused', settled_at = now() where state = 'held'",
+    "update items set state = 'refused', settled_at = now() where state = 'released'",
+    "update holds set decided_at = now(), release = true",
+    "update holds set decided_at = now(), release = false",
 )
 FORBIDDEN = {
     "api": [
@@ -31,15 +35,28 @@ FORBIDDEN = {
         "update items set verdict = null",
         "update requests set tenant = 'bolt'",
         "update api_keys set scopes = '{admin}'",
-        "update holds set release = true",
+        "update holds set sha256 = ''",
+        "update holds set asset_id = null",
+        "update reviews set final = true",
+        "delete from reviews",
         "select * from batches",
         "select * from audit.entries",
         "delete from items",
         "create table mine (id int)",
     ],
+    "clerk": [
+        "update items set prompt = 'other'",
+        "update holds set release = true",
+        "update holds set sha256 = ''",
+        "insert into reviews select * from reviews",
+        "select * from api_keys",
+        "delete from holds",
+    ],
     "worker": [
         "select * from api_keys",
         "select * from idempotency_keys",
+        "select * from reviews",
+        "update holds set release = true",
         "update requests set priority = 'interactive'",
         "update items set prompt = 'other'",
         "update assets set provenance = '{}'",
@@ -69,7 +86,7 @@ def two_tenants(line: Line) -> Line:
         held = line.claim(line.dispatch(line.submit(tenant, 2)))
         one, two = held.items
         with line.worker.begin() as conn:
-            quarantined = Held(two, HOLD, f"quarantine/{tenant}/{two.id}/1.png", "b" * 64)
+            quarantined = Held(two, HOLD, f"quarantine/{tenant}/{two.id}/1/original.png", "b" * 64)
             settle(conn, held, [released(held, one), quarantined])
         with line.as_tenant(tenant) as conn:
             conn.execute(

@@ -33,7 +33,7 @@ def status_of(url: str | Request) -> int:
 
 def test_keys_name_place_tenant_item_and_attempt():
     assert released_key("acme", "i", 2, "original", PNG) == "released/acme/i/2/original.png"
-    assert quarantine_key("acme", "i", 2) == "quarantine/acme/i/2.png"
+    assert quarantine_key("acme", "i", 2, "web", "image/webp") == "quarantine/acme/i/2/web.webp"
 
 
 def test_what_is_put_is_read_back_with_its_digest(store: ObjectStore, s3):
@@ -108,13 +108,15 @@ def test_a_link_names_the_public_endpoint_where_there_is_one(settings_for):
     assert api.presign(KEY, 60).startswith("https://images.example/")
 
 
-def test_the_api_cannot_read_quarantine_nor_write_anywhere(store: ObjectStore, settings_for):
-    held = quarantine_key("acme", "item", 1)
+def test_the_api_signs_links_to_released_and_quarantine_only_and_writes_nowhere(store: ObjectStore, settings_for, s3):
+    held = quarantine_key("acme", "item", 1, "original", PNG)
     store.put(held, b"pixels", PNG)
+    for unseen in ("raw/x", "recalled/x", "ledger/x"):
+        s3.client().put_object(Bucket=s3.bucket, Key=unseen, Body=b"secret")
     api = ObjectStore(settings_for("api"))
-    with pytest.raises(StoreUnavailable, match="AccessDenied"):
-        api.get(held)
-    assert status_of(api.presign(held, 60)) == 403
+    with urlopen(api.presign(held, 60)) as answer:
+        assert answer.read() == b"pixels"
+    assert [status_of(api.presign(unseen, 60)) for unseen in ("raw/x", "recalled/x", "ledger/x")] == [403, 403, 403]
     for key in (KEY, held):
         with pytest.raises(StoreUnavailable, match="AccessDenied"):
             api.put(key, b"forged", PNG)

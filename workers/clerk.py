@@ -14,7 +14,9 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from workers import metrics
+from workers.crash import killer
 from workers.database import make_engine
+from workers.duties import reviewed
 from workers.duties.clerk_desk import ClerkDesk
 from workers.errors import WorkerError
 from workers.settings import Settings
@@ -23,13 +25,13 @@ from workers.store import ObjectStore
 log = structlog.get_logger()
 
 Duty = Callable[[ClerkDesk], int]
-DUTIES: Mapping[str, Duty] = {}
+DUTIES: Mapping[str, Duty] = {"reviewed": reviewed.turn}
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
     """Take turns until `stop`; wait `poll_seconds` only after a turn in which nothing waited."""
     engine = make_engine(settings.database_url.get_secret_value(), name="clerk", pool_size=2)
-    desk = ClerkDesk(engine, ObjectStore(settings), settings)
+    desk = ClerkDesk(engine, ObjectStore(settings), settings, killer(settings.crash_point))
     while not stop.is_set():
         if not turn(desk):
             stop.wait(settings.poll_seconds)

@@ -5,6 +5,8 @@
     sampling  in the middle of a run    sampled    pixels are there, nothing stored
     finishing after the first image     finished   everything stored, nothing settled
     settled   after the commit, before the message is acknowledged
+    copied (clerk) a reviewed picture lies under released/, nothing settled
+    reviewed (clerk) after that commit, before quarantine is emptied
 
 PRESSWORK_CRASH_POINT is "<point>", or, from the claim on, "<point>@<custom_id>" for batches that hold
 such an item.
@@ -19,8 +21,11 @@ from collections.abc import Callable
 from workers.jobs.types import Claim
 
 Probe = Callable[[str, Claim | None], None]
-POINTS = ("dispatched", "received", "claimed", "sampling", "sampled", "finishing", "finished", "settled")
-_WITHOUT_CLAIM = ("dispatched", "received")
+POINTS = (
+    *("dispatched", "received", "claimed", "sampling", "sampled", "finishing", "finished", "settled"),
+    *("copied", "reviewed"),
+)
+_WITHOUT_CLAIM = ("dispatched", "received", "copied", "reviewed")
 
 
 def no_probe(point: str, held: Claim | None) -> None:

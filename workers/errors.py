@@ -16,6 +16,9 @@ WorkerError
       + DigestMismatch   the store holds other bytes under this key
       + NotFound         no such thing, or another tenant's
       + Conflict         the thing is in another state
+      + Stale            the thing is not what the caller saw
+      + NotReleasable    nobody may release this held picture
+      + OwnCampaign      another person must decide about this campaign
       + IdempotencyKeyReused the idempotency key belongs to another request
       + LimitExceeded    more was asked for than a documented limit allows
 """
@@ -85,6 +88,18 @@ class NotFound(Permanent):
 
 class Conflict(Permanent):
     """The thing is in a state that does not allow this."""
+
+
+class Stale(Permanent):
+    """The thing is not what the caller saw."""
+
+
+class NotReleasable(Permanent):
+    """Nobody may release this held picture; it can be refused."""
+
+
+class OwnCampaign(Permanent):
+    """Another person must decide about this campaign."""
 
 
 class IdempotencyKeyReused(Permanent):

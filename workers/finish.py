@@ -1,15 +1,17 @@
-"""What happens to an image after the device: screen -> mark -> put. The only caller of the release put.
+"""What happens to an image after the device: screen -> mark -> put.
 
-Nothing leaves without an allow verdict on the picture itself, marks that read back from the final
-bytes, and a digest that the store verified. A screen that cannot run holds the item; a missing signing
-key waits; marks that do not hold send the image to quarantine. Killed anywhere: the objects of this
-attempt are referred to by nothing, and `discard` or the next attempt removes them.
+Nothing leaves from here without an allow verdict on the picture itself, marks that read back from the final
+bytes, and a digest that the store verified. What a person must see first is marked and signed all the
+same and put in quarantine, so that a later release (workers/duties/reviewed.py) is of these very bytes.
+A screen that cannot run holds the item; a missing signing key waits; marks that do not hold send the
+image to quarantine unmarked. Killed anywhere: the objects of this attempt are referred to by nothing,
+and `discard` or the next attempt removes them.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -32,6 +34,7 @@ from workers.jobs.types import (
     ClaimedItem,
     Failed,
     Held,
+    HeldAsset,
     Outcome,
     Place,
     Refused,
@@ -44,7 +47,9 @@ from workers.sampling.types import CANCELLED, Sampled
 from workers.store import QUARANTINE, RELEASED, ObjectStore, quarantine_key, released_key
 
 log = structlog.get_logger()
+_KeyMaker = Callable[[str, str, int, str, str], str]  # tenant, item, attempt, rendition, media type
 ORIGINAL = "original"  # name of the rendition that carries every mark
+UNMARKED = "unmarked"  # name of what a reviewer sees of a picture whose marks failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +129,17 @@ class Finisher:
         try:
             with metrics.FINISHING_SECONDS.labels("mark").time():
                 marked = self.marker.mark(image, stamp)
-            if verdict.decision is Decision.HOLD:
-                return self._quarantine(held, item, marked.data, verdict)
-            rendition = self._release(held, item, marked)
+            stored = (self._put(_key_maker(verdict), held, item, marked),)
         except SigningUnavailable:
             raise
         except (MarkError, DigestMismatch) as error:  # these bytes must not leave; the rest of the batch may
             metrics.MARK_FAILURES.labels(type(error).__name__).inc()
             finding = Finding(Decision.HOLD, Stage.MARK, "marks", type(error).__name__, detail=str(error))
-            return self._quarantine(held, item, _png(image), merge([verdict, Verdict(self.rules.version, (finding,))]))
-        return Released(item, stamp.asset_id, stamp.watermark_id, place, verdict, marked.evidence, (rendition,))
+            return self._hold_unmarked(held, item, image, merge([verdict, Verdict(self.rules.version, (finding,))]))
+        if verdict.decision is Decision.HOLD:
+            asset = HeldAsset(stamp.asset_id, stamp.watermark_id, place, marked.evidence, stored)
+            return Held(item, verdict, stored[0].key, stored[0].sha256, asset)
+        return Released(item, stamp.asset_id, stamp.watermark_id, place, verdict, marked.evidence, stored)
 
     def _stamp(self, held: Claim) -> Stamp:
         return Stamp(
@@ -146,17 +152,22 @@ class Finisher:
             ledger_origin=self.ledger_origin,
         )
 
-    def _release(self, held: Claim, item: ClaimedItem, marked: Marked) -> StoredRendition:
-        key = released_key(item.tenant, item.id, held.attempt, ORIGINAL, marked.media_type)
+    def _put(self, key_of: _KeyMaker, held: Claim, item: ClaimedItem, marked: Marked) -> StoredRendition:
+        key = key_of(item.tenant, item.id, held.attempt, ORIGINAL, marked.media_type)
         with metrics.FINISHING_SECONDS.labels("put").time():
             sha256 = self.store.put(key, marked.data, marked.media_type, expect_sha256=marked.sha256)
         return StoredRendition(ORIGINAL, key, marked.media_type, marked.width, marked.height, len(marked.data), sha256)
 
-    def _quarantine(self, held: Claim, item: ClaimedItem, data: bytes, verdict: Verdict) -> Held:
-        key = quarantine_key(item.tenant, item.id, held.attempt)
+    def _hold_unmarked(self, held: Claim, item: ClaimedItem, image: np.ndarray, verdict: Verdict) -> Held:
+        key = quarantine_key(item.tenant, item.id, held.attempt, UNMARKED, "image/png")
         with metrics.FINISHING_SECONDS.labels("put").time():
-            sha256 = self.store.put(key, data, "image/png")
+            sha256 = self.store.put(key, _png(image), "image/png")
         return Held(item, verdict, key, sha256)
+
+
+def _key_maker(verdict: Verdict) -> _KeyMaker:
+    """The place of a marked picture: out, or before a person's eyes. The release put of finishing."""
+    return released_key if verdict.allowed else quarantine_key
 
 
 def _png(image: np.ndarray) -> bytes:

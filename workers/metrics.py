@@ -43,6 +43,8 @@ BATCHES_RETURNED = Counter("presswork_batches_returned_total", "Claims given bac
 # Clerk.
 CLERK_ACTS = Counter("presswork_clerk_acts_total", "What people ordered and the clerk carried out", ["duty"])
 CLERK_FAILURES = Counter("presswork_clerk_failures_total", "Turns of a duty that an error ended", ["duty"])
+OPEN_HOLDS = Gauge("presswork_open_holds", "Held images that wait for a reviewer")
+OLDEST_HOLD_SECONDS = Gauge("presswork_oldest_hold_seconds", "Age of the oldest of them")
 
 # Sealer.
 SEAL_LAG_SECONDS = Gauge("presswork_seal_lag_seconds", "Age of the oldest event not sealed yet")

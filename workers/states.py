@@ -3,6 +3,7 @@
 item    PENDING -> PLANNED -> RELEASED | HELD | REFUSED | FAILED      PENDING | PLANNED -> CANCELLED
         (submit) -> REFUSED when the prompt itself is refused
         HELD -> RELEASED | REFUSED (a person's review)                RELEASED -> RECALLED
+        HELD -> FAILED (a person released it, but its bytes are not those that were reviewed)
 batch   DISPATCHED -> RUNNING -> FINISHED
         RUNNING, lease over or given back -> DISPATCHED (same members)
         RUNNING, claims used up -> ABANDONED (its items are split into new batches, or failed)
@@ -17,7 +18,7 @@ class ItemState(StrEnum):
     PENDING = "pending"  # accepted, in no batch; the planner moves it on
     PLANNED = "planned"  # member of a batch for life; the worker that settles the batch moves it on
     RELEASED = "released"  # screened, marked, signed, stored, visible to its tenant; recall moves it on
-    HELD = "held"  # in quarantine; a reviewer moves it on
+    HELD = "held"  # in quarantine; a reviewer refuses it, or orders the clerk to release it
     REFUSED = "refused"  # policy said no, final
     FAILED = "failed"  # could not be made, final; the reason says why
     CANCELLED = "cancelled"  # its tenant no longer wants it, final

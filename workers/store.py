@@ -1,7 +1,7 @@
 """The object store: three places in one bucket, written once.
 
     released/<tenant>/<item>/<attempt>/<rendition>.<ext>   what tenants get presigned links to
-    quarantine/<tenant>/<item>/<attempt>.png               what waits for a reviewer
+    quarantine/<tenant>/<item>/<attempt>/<rendition>.<ext> what waits for a reviewer
     ledger/checkpoints/<log>/<countdown>-<size>-<root>     anchors of the audit ledger (workers/anchor.py)
 
 A key names the attempt that wrote it, so a repeated put of one attempt is the same object, and a dead
@@ -46,8 +46,8 @@ def released_key(tenant: str, item_id: str, attempt: int, rendition: str, media_
     return f"{RELEASED}/{tenant}/{item_id}/{attempt}/{rendition}.{_MEDIA_SUFFIX[media_type]}"
 
 
-def quarantine_key(tenant: str, item_id: str, attempt: int) -> str:
-    return f"{QUARANTINE}/{tenant}/{item_id}/{attempt}.png"
+def quarantine_key(tenant: str, item_id: str, attempt: int, rendition: str, media_type: str) -> str:
+    return f"{QUARANTINE}/{tenant}/{item_id}/{attempt}/{rendition}.{_MEDIA_SUFFIX[media_type]}"
 
 
 class ObjectStore:

@@ -42,8 +42,9 @@ class ReviewPart(Part):
         return [*(self.four_eyes if isinstance(self.four_eyes, list) else ()), *self.never_release]
 
     def compiled(self) -> ReviewRules:
+        listed = frozenset(self.four_eyes) if isinstance(self.four_eyes, list) else frozenset[str]()
         return ReviewRules(
-            four_eyes=None if self.four_eyes == "all" else frozenset(self.four_eyes if self.four_eyes != "none" else ()),
+            four_eyes=None if self.four_eyes == "all" else listed,
             never=frozenset(self.never_release),
             own_campaign=self.own_campaign == "allow",
         )

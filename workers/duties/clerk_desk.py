@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from workers.crash import Probe, no_probe
 from workers.settings import Settings
 from workers.store import ObjectStore
 
@@ -17,3 +18,4 @@ class ClerkDesk:
     engine: Engine
     store: ObjectStore
     settings: Settings
+    probe: Probe = no_probe

@@ -6,6 +6,9 @@
     settle.py    batch RUNNING              -> FINISHED, items settled         caller: executor
     expire.py    batch RUNNING, lease over  -> DISPATCHED, split or ABANDONED  caller: reconciler
     cancel.py    items PENDING | PLANNED    -> CANCELLED                       caller: api
+    review.py    items HELD                 -> REFUSED; a release is ordered   caller: api
+    reviewed.py  items HELD                 -> RELEASED, by a final review     caller: clerk
+    outcomes.py  the rows and the event of an outcome, for settle and reviewed
     keys.py      tenants and API keys       idempotency.py  replayed replies   caller: api
     views.py     what is read               tables.py, types.py  the words
 

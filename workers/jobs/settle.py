@@ -14,14 +14,14 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select
 
 from policy import events
-from policy.events import Event, Private
 from policy.ledger.append import append
 from workers.errors import Conflict, LeaseLost
 from workers.jobs.dispatch import LINE
+from workers.jobs.outcomes import event_of, provenance, write_assets
 from workers.jobs.submit import WAKE_CHANNEL
-from workers.jobs.tables import assets, batches, holds, items, renditions
+from workers.jobs.tables import batches, holds, items
 from workers.jobs.types import Claim, Failed, Held, Outcome, Refused, Released
-from workers.states import AssetState, BatchState, ItemState
+from workers.states import BatchState, ItemState
 
 
 def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozenset[str]:
@@ -54,10 +54,10 @@ def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozen
     if missing := open_ids - {outcome.item.id for outcome in wanted}:
         raise Conflict(f"batch {held.batch_id}: no outcome for {sorted(missing)}")
     _write_items(conn, wanted)
-    _write_assets(conn, held, [o for o in wanted if isinstance(o, Released)])
-    _write_holds(conn, [o for o in wanted if isinstance(o, Held)])
+    write_assets(conn, held, [o for o in wanted if isinstance(o, Released)])
+    _write_holds(conn, held, [o for o in wanted if isinstance(o, Held)])
     for tenant in sorted({outcome.item.tenant for outcome in wanted}):
-        happened = [_event(held, outcome) for outcome in wanted if outcome.item.tenant == tenant]
+        happened = [event_of(held, outcome) for outcome in wanted if outcome.item.tenant == tenant]
         append(conn, tenant=tenant, actor="worker", events=happened)
     append(conn, tenant=LINE, actor="worker", events=[events.BatchFinished(held.batch_id, held.attempt)])
     conn.execute(select(func.pg_notify(WAKE_CHANNEL, held.queue)))
@@ -107,40 +107,7 @@ def _write_items(conn: Connection, wanted: Sequence[Outcome]) -> None:
     )
 
 
-def _write_assets(conn: Connection, held: Claim, released: Sequence[Released]) -> None:
-    if not released:
-        return
-    conn.execute(
-        assets.insert(),
-        [
-            {
-                "id": o.asset_id,
-                "item_id": o.item.id,
-                "request_id": o.item.request_id,
-                "tenant": o.item.tenant,
-                "state": AssetState.RELEASED,
-                "watermark_id": o.watermark_id,
-                "policy_version": o.verdict.policy_version,
-                "provenance": {**_made(held, o), "marks": dict(o.marks)},
-            }
-            for o in released
-        ],
-    )
-    conn.execute(
-        renditions.insert(),
-        [
-            {
-                "asset_id": o.asset_id,
-                "tenant": o.item.tenant,
-                **asdict(r),
-            }
-            for o in released
-            for r in o.renditions
-        ],
-    )
-
-
-def _write_holds(conn: Connection, kept: Sequence[Held]) -> None:
+def _write_holds(conn: Connection, held: Claim, kept: Sequence[Held]) -> None:
     if not kept:
         return
     conn.execute(
@@ -152,45 +119,22 @@ def _write_holds(conn: Connection, kept: Sequence[Held]) -> None:
                 "key": o.key,
                 "sha256": o.sha256,
                 "verdict": o.verdict.to_json(),
+                "attempt": held.attempt,
+                **_kept_asset(held, o),
             }
             for o in kept
         ],
     )
 
 
-def _made(held: Claim, o: Released) -> dict[str, Any]:
-    """What made the picture: enough to make it again."""
+def _kept_asset(held: Claim, outcome: Held) -> dict[str, Any]:
+    """What a later release needs; nothing where the marks failed."""
+    asset = outcome.asset
+    if asset is None:
+        return dict.fromkeys(("asset_id", "watermark_id", "provenance", "renditions"))
     return {
-        "recipe": held.recipe.to_json(),
-        "seed": str(o.item.seed),
-        "batch_size": o.place.batch_size,
-        "batch_position": o.place.batch_position,
-        "device": o.place.device,
+        "asset_id": asset.asset_id,
+        "watermark_id": asset.watermark_id,
+        "provenance": provenance(held, outcome.item, asset.place, asset.marks),
+        "renditions": [asdict(rendition) for rendition in asset.renditions],
     }
-
-
-def _event(held: Claim, outcome: Outcome) -> Event:
-    item = outcome.item
-    ids: dict[str, Any] = {
-        "request_id": item.request_id,
-        "item_id": item.id,
-        "batch_id": held.batch_id,
-        "attempt": held.attempt,
-    }
-    if isinstance(outcome, Failed):
-        return events.ItemFailed(**ids, reason=outcome.reason)
-    asked: dict[str, Any] = {
-        **ids,
-        "prompt": Private(item.prompt),
-        "negative_prompt": Private(item.negative_prompt),
-        "verdict": outcome.verdict.to_json(),
-    }
-    if isinstance(outcome, Released):
-        stored = tuple(asdict(r) for r in outcome.renditions)
-        return events.ItemReleased(
-            **asked, **_made(held, outcome), asset_id=outcome.asset_id, marks=dict(outcome.marks), renditions=stored
-        )
-    asked |= {"recipe": held.recipe.to_json(), "seed": str(item.seed)}
-    if isinstance(outcome, Held):
-        return events.ItemHeld(**asked, sha256=outcome.sha256)
-    return events.ItemRefused(**asked)

@@ -45,6 +45,7 @@ api_keys = Table(
     Column("name", Text, nullable=False),
     Column("sha256", LargeBinary, nullable=False, unique=True),  # of the whole key; the key itself is never stored
     Column("scopes", ARRAY(Text), nullable=False),
+    Column("person", Text),  # whose key it is: two keys of one person are one person; None: a person of its own
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("expires_at", _AT),
     Column("revoked_at", _AT),
@@ -165,10 +166,33 @@ holds = Table(
     Column("sha256", Text, nullable=False),
     Column("verdict", JSONB, nullable=False),
     Column("created_at", _AT, nullable=False, server_default=func.now()),
-    Column("decided_at", _AT),
+    # What a release needs; NULL where the marks failed, and in rows older than these columns.
+    Column("attempt", Integer),
+    Column("asset_id", _ID, unique=True),
+    Column("watermark_id", BigInteger, unique=True),
+    Column("provenance", JSONB(none_as_null=True)),  # as in assets
+    Column("renditions", JSONB(none_as_null=True)),  # as in renditions, under quarantine/
+    Column("decided_at", _AT),  # by a final review
     Column("release", Boolean),
-    Column("reviewer", Text),
-    Column("comment", Text),
+    Column("carried_out_at", _AT),  # the clerk has nothing left to do
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("item_id", _ID, ForeignKey("holds.item_id"), nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("key_id", _ID, nullable=False),
+    Column("reviewer", Text, nullable=False),  # name of the key
+    Column("person", Text, nullable=False),  # who it is for four eyes
+    Column("decision", Text, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("sha256", Text, nullable=False),  # of what was judged
+    Column("comment", Text, nullable=False),
+    Column("policy_version", Text, nullable=False),
+    Column("created_at", _AT, nullable=False, server_default=func.now()),
+    UniqueConstraint("item_id", "person", "decision"),
 )
 
 turns = Table(

@@ -111,13 +111,28 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldAsset:
+    """All that a release needs later: a held image was marked, signed and read back like a released one.
+
+    The renditions lie in quarantine.
+    """
+
+    asset_id: str
+    watermark_id: int
+    place: Place
+    marks: Mapping[str, Any]  # policy.marks.Marked.evidence
+    renditions: tuple[StoredRendition, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
-    """The image waits in quarantine for a person."""
+    """The image waits in quarantine for a person. Without an `asset` its marks failed: it can only be refused."""
 
     item: ClaimedItem
     verdict: Verdict
-    key: str
-    sha256: str
+    key: str  # what the reviewer looks at
+    sha256: str  # of those very bytes
+    asset: HeldAsset | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,92 @@
+"""What an outcome writes down: the rows of an asset and the event of an item.
+
+One place for both ways out, so that a release after a review is recorded exactly as one at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection
+
+from policy import events
+from policy.events import Event, Private
+from workers.jobs.tables import assets, renditions
+from workers.jobs.types import Claim, ClaimedItem, Failed, Held, Outcome, Place, Released
+from workers.states import AssetState
+
+
+def write_assets(conn: Connection, held: Claim, released: Sequence[Released]) -> None:
+    """The rows of assets and of their files."""
+    if not released:
+        return
+    conn.execute(
+        assets.insert(),
+        [
+            {
+                "id": o.asset_id,
+                "item_id": o.item.id,
+                "request_id": o.item.request_id,
+                "tenant": o.item.tenant,
+                "state": AssetState.RELEASED,
+                "watermark_id": o.watermark_id,
+                "policy_version": o.verdict.policy_version,
+                "provenance": provenance(held, o.item, o.place, o.marks),
+            }
+            for o in released
+        ],
+    )
+    conn.execute(
+        renditions.insert(),
+        [
+            {"asset_id": o.asset_id, "tenant": o.item.tenant, **asdict(rendition)}
+            for o in released
+            for rendition in o.renditions
+        ],
+    )
+
+
+def provenance(held: Claim, item: ClaimedItem, place: Place, marks: Mapping[str, Any]) -> dict[str, Any]:
+    """What made the picture, enough to make it again, and the marks that read back from its files."""
+    return {
+        "recipe": held.recipe.to_json(),
+        "seed": str(item.seed),
+        "batch_size": place.batch_size,
+        "batch_position": place.batch_position,
+        "device": place.device,
+        "marks": dict(marks),
+    }
+
+
+def event_of(held: Claim, outcome: Outcome, *, review: dict[str, Any] | None = None) -> Event:
+    """The event of one settled item; `review` says who released it from quarantine."""
+    item = outcome.item
+    ids: dict[str, Any] = {
+        "request_id": item.request_id,
+        "item_id": item.id,
+        "batch_id": held.batch_id,
+        "attempt": held.attempt,
+    }
+    if isinstance(outcome, Failed):
+        return events.ItemFailed(**ids, reason=outcome.reason)
+    asked: dict[str, Any] = {
+        **ids,
+        "prompt": Private(item.prompt),
+        "negative_prompt": Private(item.negative_prompt),
+        "verdict": outcome.verdict.to_json(),
+    }
+    if isinstance(outcome, Released):
+        return events.ItemReleased(
+            **asked,
+            **provenance(held, item, outcome.place, outcome.marks),
+            asset_id=outcome.asset_id,
+            renditions=tuple(asdict(rendition) for rendition in outcome.renditions),
+            review=review,
+        )
+    asked |= {"recipe": held.recipe.to_json(), "seed": str(item.seed)}
+    if isinstance(outcome, Held):
+        waiting = tuple(asdict(rendition) for rendition in outcome.asset.renditions) if outcome.asset else ()
+        return events.ItemHeld(**asked, sha256=outcome.sha256, renditions=waiting)
+    return events.ItemRefused(**asked)
