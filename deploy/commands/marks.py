@@ -48,14 +48,17 @@ def read(files: tuple[Path, ...], anchors: Path | None, reference: bool, as_json
 
 
 def _inspect(file: Path, trusted: str, *, reference: bool) -> dict[str, Any]:
-    from policy.marks.inspect import inspect, open_picture  # noqa: PLC0415 - numpy and cv2 only when a file is read
+    from policy.intake.picture import open_picture  # noqa: PLC0415 - numpy and cv2 only when a file is read
+    from policy.marks.inspect import marks_of  # noqa: PLC0415
+    from policy.marks.provenance import ManifestReader  # noqa: PLC0415
 
     content = file.read_bytes()
-    found = inspect(content, trusted).to_json()
+    picture = open_picture(content)
+    found = marks_of(picture, content, ManifestReader(trusted)).to_json()
     if reference:
         from policy.marks import reference as library  # noqa: PLC0415 - loads torch
 
-        reading = library.read(open_picture(content)[1])
+        reading = library.read(picture.pixels)
         found["watermark_by_library"] = reading and f"{reading.watermark_id:012x}"
     return found
 
@@ -71,6 +74,11 @@ def _told(file: Path, found: dict[str, Any]) -> str:
             f"  {label:<10} {manifest[key]}"
             for label, key in (("signer", "signer"), ("made by", "generator"), ("asset", "asset_id"))
             if manifest[key]
+        ]
+        lines += [f"  stamped    {manifest['timestamp']}"] if manifest["timestamp"] else []
+        lines += [
+            f"  from       {made_from['title']} ({made_from['relationship']}), {made_from['generator'] or 'no manifest'}"
+            for made_from in manifest["ingredients"]
         ]
         lines += [f"  {key:<10} {value}" for key, value in (manifest["generation"] or {}).items() if key != "asset_id"]
     lines.append(

@@ -1,31 +1,18 @@
 """Reads the marks of any picture from anywhere: the manifest, the watermark, the XMP label.
 
-The bytes may come from anybody. Size is checked before anything is decoded, three formats are opened, and whatever
-they hold the answer is an Inspection or PictureUnreadable.
+The bytes may come from anybody, so a limited child process decodes them (policy/intake/picture.py); the manifest is
+read here, by the C2PA library. Whatever they hold, the answer is an Inspection or PictureRefused, which says why.
 """
 
 from __future__ import annotations
 
-import io
-import struct
-import zlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-from PIL import Image as Pillow
-
-from policy.errors import PictureUnreadable
+from policy.intake.picture import Picture, open_picture
 from policy.marks import watermark, xmp
 from policy.marks.provenance import Manifest, ManifestReader
-from policy.marks.watermark import Image, Reading
-
-MAX_BYTES = 64 * 1024 * 1024
-MAX_PIXELS = 64_000_000
-
-_MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
-# What Pillow raises for broken files of these formats, found by fuzzing (tests/test_inspect.py).
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Pillow.DecompressionBombError)
+from policy.marks.watermark import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +43,8 @@ class Inspection:
                 "asset_id": manifest.asset_id,
                 "watermark_id": manifest.watermark_hex,
                 "generation": manifest.generation,
+                "timestamp": manifest.timestamp,
+                "ingredients": [asdict(ingredient) for ingredient in manifest.ingredients],
                 "failures": list(manifest.failures),
             },
             "watermark": reading
@@ -69,29 +58,20 @@ class Inspection:
 
 
 def inspect(data: bytes, trust_anchors: str = "") -> Inspection:
-    """The marks of one PNG, JPEG or WebP file of at most 64 MiB and 64 megapixels.
+    """The marks of one PNG, JPEG, WebP or AVIF file of at most 64 MiB and 64 megapixels.
 
-    Without trust anchors a sound manifest is "Valid", never "Trusted". Raises PictureUnreadable with the reason.
+    Without trust anchors a sound manifest is "Valid", never "Trusted". Raises PictureRefused with the reason.
     """
-    media_type, pixels, packet = open_picture(data)
-    height, width = pixels.shape[:2]
-    manifest = ManifestReader(trust_anchors).read(data, media_type)
-    return Inspection(media_type, width, height, manifest, watermark.read(pixels), xmp.properties(packet))
+    return marks_of(open_picture(data), data, ManifestReader(trust_anchors))
 
 
-def open_picture(data: bytes) -> tuple[str, Image, bytes]:
-    """Media type, RGB pixels of the first frame, and the XMP packet (b"" if there is none)."""
-    if len(data) > MAX_BYTES:
-        raise PictureUnreadable(f"the file has {len(data)} bytes; at most {MAX_BYTES} are read")
-    try:
-        with Pillow.open(io.BytesIO(data), formats=tuple(_MEDIA_TYPES)) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise PictureUnreadable(
-                    f"the picture has {picture.width} x {picture.height} pixels; at most {MAX_PIXELS} are read"
-                )
-            packet = picture.info.get("xmp") or b""
-            pixels = np.asarray(picture.convert("RGB"), np.uint8)
-            media_type = _MEDIA_TYPES[str(picture.format)]
-    except _BROKEN as error:
-        raise PictureUnreadable(f"not a PNG, JPEG or WebP picture that can be opened: {error}") from error
-    return media_type, pixels, packet if isinstance(packet, bytes) else str(packet).encode()
+def marks_of(picture: Picture, data: bytes, reader: ManifestReader) -> Inspection:
+    """The marks of a picture that was opened from these bytes."""
+    return Inspection(
+        media_type=picture.media_type,
+        width=picture.width,
+        height=picture.height,
+        manifest=reader.read(data, picture.media_type),
+        watermark=watermark.read(picture.pixels),
+        xmp=xmp.properties(picture.xmp),
+    )

@@ -1,32 +1,33 @@
 """Marks one screened picture so that it may leave, and reads every mark back from the bytes that will leave.
 
-pixel watermark -> PNG -> XMP -> C2PA last -> decode the final bytes, read the watermark, check the manifest,
-compare the pixels with those that were screened. Nothing is kept between calls; a death anywhere leaves no trace.
+pixel watermark -> file -> XMP -> C2PA last -> decode the final bytes, read the watermark, check the manifest,
+compare the pixels with those that were screened. Every rendition goes that way by itself, down a ladder of its own:
+stronger mark, 4:4:4 chroma, lossless, and then the picture is held. Nothing is kept between calls; a death anywhere
+leaves no trace.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-import cv2
 import numpy as np
 
 from policy.errors import MarkError, MarkUnreadable
 from policy.marks import signing, watermark, xmp
-from policy.marks.encode import MEDIA_TYPE, decode_png, encode_png
+from policy.marks.encode import CODINGS, Coding, decode, encode
+from policy.marks.likeness import Likeness, compare
 from policy.marks.provenance import Manifest, ManifestReader, ManifestWriter, require_trusted
+from policy.marks.renditions import ORIGINAL, RENDITIONS, ordered
 from policy.marks.signing import Signer
-from policy.marks.stamp import DIGITAL_SOURCE_TYPE, Maker, Stamp
+from policy.marks.stamp import Maker, Source, Stamp, source_type
 from policy.marks.watermark import Image, Reading, Scheme
 
 __all__ = ["Marked", "Marker", "Stamp"]
 
-# How far the picture that leaves may be from the one that was screened. The mark leaves 37 to 46 dB and
-# moves a channel by 18 levels at most (bench/marks.py); its stronger form costs 4.4 dB more.
-MIN_PSNR_DB = 32.0
-MAX_SHIFT = 48
 MAX_SIDE = 8192
 
 
@@ -34,6 +35,7 @@ MAX_SIDE = 8192
 class Marked:
     """A finished file and the evidence that its marks read back. `evidence` is JSON-ready."""
 
+    name: str
     data: bytes
     media_type: str
     width: int
@@ -46,37 +48,71 @@ class Marker:
     """Marks pictures with one signer, under one name. Safe to use from several threads.
 
     Making one signs a challenge, so a missing, expired or foreign key shows at start: raises SigningUnavailable.
+    With a `timestamp_url` every signature carries a time of that RFC 3161 authority, or nothing leaves.
     """
 
-    def __init__(self, signer: Signer, trust_anchors: str, generator: str, version: str) -> None:
+    def __init__(
+        self, signer: Signer, trust_anchors: str, generator: str, version: str, *, timestamp_url: str = ""
+    ) -> None:
         signing.check(signer)
         self._signer = signer
         self._maker = Maker(generator, version)
-        self._writer = ManifestWriter(signer, self._maker)
+        self._writer = ManifestWriter(signer, self._maker, timestamp_url=timestamp_url)
         self._reader = ManifestReader(trust_anchors)
+        self._timed = bool(timestamp_url)
 
-    def mark(self, image: Image, stamp: Stamp) -> Marked:
-        """The finished PNG of an RGB picture, uint8 [H, W, 3], sides of 64 to 8192 pixels.
+    def mark(self, image: Image, stamp: Stamp, *, source: Source | None = None) -> Marked:
+        """The original alone: see `mark_all`."""
+        return self.mark_all(image, stamp, (ORIGINAL,), source=source)[0]
 
-        Raises SigningUnavailable (wait for a key), MarkUnreadable (hold the picture), ManifestInvalid, MarkError.
+    def mark_all(
+        self, image: Image, stamp: Stamp, renditions: Sequence[str], *, source: Source | None = None
+    ) -> tuple[Marked, ...]:
+        """The finished files of an RGB picture, uint8 [H, W, 3], sides of 64 to 8192 pixels; the original first.
+
+        With a source the picture is an edit of it. Raises SigningUnavailable (wait for a key), MarkUnreadable (hold
+        the picture), ManifestInvalid, MarkError: all files or none.
         """
         _require_markable(image)
         signing.check_dates(self._signer)
-        refused: list[str] = []
-        for scheme in watermark.ladder(image):
-            data = self._written(image, stamp, scheme)
-            pixels = decode_png(data)
-            reading = watermark.read(pixels)
-            if reading is not None and (reading.watermark_id, reading.scheme) == (stamp.watermark_id, scheme):
-                manifest = require_trusted(self._reader.read(data, MEDIA_TYPE), stamp)
-                return _marked(data, pixels, _evidence(image, pixels, stamp, reading, manifest))
-            refused.append(scheme.name)
-        raise MarkUnreadable(f"asset {stamp.asset_id}: no watermark reads back, tried {', '.join(refused)}")
 
-    def _written(self, image: Image, stamp: Stamp, scheme: Scheme) -> bytes:
-        marked = watermark.embed(image, stamp.watermark_id, scheme)
-        png = encode_png(marked, xmp.packet(stamp, self._maker))
-        return self._writer.sign(png, MEDIA_TYPE, stamp, scheme.name)
+        @lru_cache
+        def marked(scheme: Scheme) -> Image:
+            return watermark.embed(image, stamp.watermark_id, scheme)
+
+        return tuple(self._file(name, image, marked, stamp, source) for name in ordered(renditions))
+
+    def _file(
+        self, name: str, image: Image, marked: Callable[[Scheme], Image], stamp: Stamp, source: Source | None
+    ) -> Marked:
+        packet = xmp.packet(stamp, self._maker, source_type(source))
+        refused: list[str] = []
+        for scheme, coding in _rungs(name, image):
+            packed = encode(marked(scheme), coding, packet)
+            data = self._writer.sign(packed, coding.media_type, stamp, scheme.name, source=source)
+            pixels = decode(data, coding.media_type)
+            reading = watermark.read(pixels)
+            if reading is None or (reading.watermark_id, reading.scheme) != (stamp.watermark_id, scheme):
+                refused.append(f"{scheme.name} in {coding.name}: no watermark reads back")
+                continue
+            likeness = compare(image, pixels, lossless=coding.lossless)
+            if likeness.too_far:
+                refused.append(f"{scheme.name} in {coding.name}: {likeness.too_far}")
+                continue
+            manifest = self._checked(data, coding, stamp)
+            return _marked(name, data, pixels, coding, _evidence(stamp, reading, coding, likeness, manifest))
+        raise MarkUnreadable(f"asset {stamp.asset_id}, {name}: {'; '.join(refused)}")
+
+    def _checked(self, data: bytes, coding: Coding, stamp: Stamp) -> Manifest:
+        manifest = self._reader.read(data, coding.media_type)
+        return require_trusted(manifest, stamp, timed=self._timed)
+
+
+def _rungs(name: str, image: Image) -> Iterator[tuple[Scheme, Coding]]:
+    """Every way to write this rendition, best first: a stronger mark before a larger file."""
+    for coding in CODINGS[RENDITIONS[name]]:
+        for scheme in watermark.ladder(image):
+            yield scheme, coding
 
 
 def _require_markable(image: Image) -> None:
@@ -87,30 +123,27 @@ def _require_markable(image: Image) -> None:
         raise MarkError(f"{width} x {height} pixels: sides of {watermark.SMALLEST_SIDE} to {MAX_SIDE} can be marked")
 
 
-def _evidence(screened: Image, pixels: Image, stamp: Stamp, reading: Reading, manifest: Manifest) -> dict[str, Any]:
-    """What the ledger keeps. Raises MarkError if the pixels are not, within the mark, those that were screened."""
-    if pixels.shape != screened.shape:
-        raise MarkError(f"asset {stamp.asset_id}: the file decodes to {pixels.shape}, screened was {screened.shape}")
-    psnr = float(cv2.PSNR(screened, pixels))
-    shift = int(cv2.norm(screened, pixels, cv2.NORM_INF))
-    if psnr < MIN_PSNR_DB or shift > MAX_SHIFT:
-        raise MarkError(
-            f"asset {stamp.asset_id}: the marked picture is {psnr:.1f} dB and up to {shift} levels away from"
-            f" the screened one; {MIN_PSNR_DB} dB and {MAX_SHIFT} levels are allowed"
-        )
+def _evidence(stamp: Stamp, reading: Reading, coding: Coding, likeness: Likeness, manifest: Manifest) -> dict[str, Any]:
+    """What the ledger keeps of one file."""
     return {
         "watermark": {
             "scheme": reading.scheme.name,
             "id": stamp.watermark_hex,
             "bit_errors": reading.bit_errors,
-            "psnr_db": round(psnr, 2),
-            "max_shift": shift,
+            "psnr_db": round(likeness.psnr_db, 2),
+            "max_shift": likeness.max_shift,
         },
-        "manifest": {"label": manifest.label, "state": manifest.state, "signer": manifest.signer},
-        "digital_source_type": DIGITAL_SOURCE_TYPE,
+        "coding": coding.name,
+        "manifest": {
+            "label": manifest.label,
+            "state": manifest.state,
+            "signer": manifest.signer,
+            **({"timestamp": manifest.timestamp} if manifest.timestamp else {}),
+        },
+        "digital_source_type": manifest.digital_source_type,
     }
 
 
-def _marked(data: bytes, pixels: Image, evidence: dict[str, Any]) -> Marked:
+def _marked(name: str, data: bytes, pixels: Image, coding: Coding, evidence: dict[str, Any]) -> Marked:
     height, width = pixels.shape[:2]
-    return Marked(data, MEDIA_TYPE, width, height, hashlib.sha256(data).hexdigest(), evidence)
+    return Marked(name, data, coding.media_type, width, height, hashlib.sha256(data).hexdigest(), evidence)

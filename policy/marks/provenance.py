@@ -1,14 +1,15 @@
 """The C2PA manifest: what made this picture, signed over its final bytes, and how to read that back.
 
-Signing is the last change to a file; anything written later reads as tampering. Nothing here uses the network:
-no time-stamp authority, no OCSP, no remote manifests. Source: C2PA specification 2.2, CAWG training and
-data mining 1.1.
+Signing is the last change to a file; anything written later reads as tampering. Nothing here uses the network but a
+time-stamp authority, if one is set: no OCSP, no remote manifests. Source: C2PA specification 2.2, CAWG training
+and data mining 1.1.
 """
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +17,27 @@ import c2pa
 
 from policy.errors import ManifestInvalid, SigningUnavailable
 from policy.marks.signing import Signer
-from policy.marks.stamp import DIGITAL_SOURCE_TYPE, Maker, Stamp
+from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, Maker, Source, Stamp
 
 SOFT_BINDING = "presswork.dwtdctsvd"
 GENERATION = "presswork.generation"
 TRUSTED = "Trusted"
+_PARENT = "parent"  # how the actions of an edit name its source
 
 # Purposes a leaf certificate may be for: e-mail protection, document signing, C2PA claim signing.
 _PURPOSES = "1.3.6.1.5.5.7.3.4\n1.3.6.1.5.5.7.3.36\n1.3.6.1.4.1.62558.2.1\n"
 _OFFLINE = {"verify_after_sign": False, "remote_manifest_fetch": False, "ocsp_fetch": False}
 _MINING = ("cawg.ai_generative_training", "cawg.ai_inference", "cawg.ai_training", "cawg.data_mining")
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredient:
+    """A picture that this one was made from, and what its own manifest said when it came in ("" if it had none)."""
+
+    title: str
+    relationship: str
+    label: str
+    generator: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +55,27 @@ class Manifest:
     asset_id: str = ""
     watermark_hex: str = ""
     generation: dict[str, Any] | None = None
+    timestamp: str = ""  # of a time-stamp authority (RFC 3161); "" without one
+    ingredients: tuple[Ingredient, ...] = ()
     failures: tuple[str, ...] = ()
 
 
 class ManifestWriter:
     """Signs finished pictures. Safe to use from several threads."""
 
-    def __init__(self, signer: Signer, maker: Maker) -> None:
+    def __init__(self, signer: Signer, maker: Maker, *, timestamp_url: str = "") -> None:
         self._signer = signer
         self._maker = maker
+        self._timestamp_url = timestamp_url or None
         # A thumbnail would cost most of the time and of the added bytes, and shows nothing new.
         settings = {"version": 1, "verify": _OFFLINE, "builder": {"thumbnail": {"enabled": False}}}
         self._context = c2pa.Context.from_dict(settings)
 
-    def sign(self, data: bytes, media_type: str, stamp: Stamp, scheme: str) -> bytes:
-        """The same picture with a signed manifest. Raises SigningUnavailable if the key does not sign."""
+    def sign(self, data: bytes, media_type: str, stamp: Stamp, scheme: str, *, source: Source | None = None) -> bytes:
+        """The same picture with a signed manifest; with a source, as an edit of it that keeps its manifests.
+
+        Raises SigningUnavailable if the key, or the time-stamp authority that was asked for, does not answer.
+        """
         failures: list[Exception] = []
 
         def sign(claim: bytes) -> bytes:
@@ -71,9 +89,14 @@ class ManifestWriter:
         try:
             algorithm = c2pa.C2paSigningAlg[self._signer.algorithm.upper()]
             with (
-                c2pa.Signer.from_callback(sign, algorithm, self._signer.certificate_chain) as signer,
-                c2pa.Builder(_definition(stamp, self._maker, media_type, scheme), self._context) as builder,
+                c2pa.Signer.from_callback(
+                    sign, algorithm, self._signer.certificate_chain, self._timestamp_url
+                ) as signer,
+                c2pa.Builder(_definition(stamp, self._maker, media_type, scheme, source), self._context) as builder,
             ):
+                if source:
+                    ingredient = {"title": source.title, "relationship": "parentOf", "label": _PARENT}
+                    builder.add_ingredient(ingredient, source.media_type, io.BytesIO(source.data))
                 builder.sign(signer, media_type, io.BytesIO(data), signed)
         except c2pa.C2paError as error:
             reason = failures[0] if failures else error
@@ -109,8 +132,8 @@ class ManifestReader:
         return _manifest(store)
 
 
-def require_trusted(manifest: Manifest | None, stamp: Stamp) -> Manifest:
-    """The manifest, if it is there, trusted, and about this asset; raises ManifestInvalid otherwise."""
+def require_trusted(manifest: Manifest | None, stamp: Stamp, *, timed: bool = False) -> Manifest:
+    """The manifest, if it is there, trusted, about this asset and (if `timed`) stamped; raises ManifestInvalid."""
     if manifest is None:
         raise ManifestInvalid("the finished file carries no manifest")
     if manifest.state != TRUSTED:
@@ -118,16 +141,19 @@ def require_trusted(manifest: Manifest | None, stamp: Stamp) -> Manifest:
         raise ManifestInvalid(f"the manifest reads back as {manifest.state}: {reasons}")
     if (manifest.asset_id, manifest.watermark_hex) != (stamp.asset_id, stamp.watermark_hex):
         raise ManifestInvalid(f"the manifest is about asset {manifest.asset_id}, not {stamp.asset_id}")
+    if timed and not manifest.timestamp:
+        raise ManifestInvalid("the time stamp that was asked for is missing or does not fit the signature")
     return manifest
 
 
-def _definition(stamp: Stamp, maker: Maker, media_type: str, scheme: str) -> dict[str, Any]:
+def _definition(stamp: Stamp, maker: Maker, media_type: str, scheme: str, source: Source | None) -> dict[str, Any]:
     agent = {"name": maker.name, "version": maker.version}
-    when = stamp.made_at.isoformat(timespec="seconds")
-    actions = [
-        {"action": "c2pa.created", "when": when, "softwareAgent": agent, "digitalSourceType": DIGITAL_SOURCE_TYPE},
-        {"action": "c2pa.watermarked.bound", "when": when, "softwareAgent": agent},
-    ]
+    done = {"when": stamp.made_at.isoformat(timespec="seconds"), "softwareAgent": agent}
+    opened = {"action": "c2pa.opened", **done, "parameters": {"ingredientIds": [_PARENT]}}
+    edited = {"action": "c2pa.edited", **done, "digitalSourceType": EDITED_SOURCE_TYPE}
+    created = {"action": "c2pa.created", **done, "digitalSourceType": DIGITAL_SOURCE_TYPE}
+    made = [opened, edited] if source else [created]
+    actions = [*made, {"action": "c2pa.watermarked.bound", **done}]
     generation = {
         "asset_id": stamp.asset_id,
         "ledger_origin": stamp.ledger_origin,
@@ -136,6 +162,8 @@ def _definition(stamp: Stamp, maker: Maker, media_type: str, scheme: str) -> dic
         "policy_version": stamp.policy_version,
         "watermark_scheme": scheme,
     }
+    if stamp.published_prompt:
+        generation["prompt"] = stamp.published_prompt
     mining = {entry: {"use": "notAllowed"} for entry in _MINING}
     return {
         "claim_generator_info": [agent],
@@ -159,18 +187,33 @@ def _manifest(store: dict[str, Any]) -> Manifest:
     assertions = {assertion["label"]: assertion.get("data") for assertion in active.get("assertions", [])}
     generation = _mapping(assertions.get(GENERATION))
     signature = _mapping(active.get("signature_info"))
-    agents = [_mapping(agent) for agent in active.get("claim_generator_info", [])]
     return Manifest(
         state=str(store.get("validation_state", "Invalid")),
         label=label,
         signer=" / ".join(filter(None, (signature.get("issuer"), signature.get("common_name")))),
-        generator=" ".join(filter(None, (agents[0].get("name"), agents[0].get("version")))) if agents else "",
+        generator=_generator(active),
         digital_source_type=_source_type(_mapping(assertions.get("c2pa.actions.v2"))),
         asset_id=str(generation.get("asset_id", "")),
         watermark_hex=_bound_value(_mapping(assertions.get("c2pa.soft-binding"))),
         generation=generation or None,
+        timestamp=str(signature.get("time") or ""),
+        ingredients=tuple(_ingredients(store, active)),
         failures=tuple(status["code"] for status in store.get("validation_status", [])),
     )
+
+
+def _ingredients(store: dict[str, Any], active: dict[str, Any]) -> Iterator[Ingredient]:
+    for entry in active.get("ingredients", []):
+        ingredient = _mapping(entry)
+        label = str(ingredient.get("active_manifest") or "")
+        own = _mapping(_mapping(store.get("manifests")).get(label))
+        title, relationship = str(ingredient.get("title") or ""), str(ingredient.get("relationship") or "")
+        yield Ingredient(title, relationship, label, _generator(own))
+
+
+def _generator(manifest: dict[str, Any]) -> str:
+    agents = [_mapping(agent) for agent in manifest.get("claim_generator_info") or []]
+    return " ".join(filter(None, (agents[0].get("name"), agents[0].get("version")))) if agents else ""
 
 
 def _source_type(actions: dict[str, Any]) -> str:

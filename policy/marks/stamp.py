@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-# IPTC Digital Source Type: a picture made by a trained model and nothing else.
+# IPTC Digital Source Type: a picture made by a trained model and nothing else, and one edited by such a model.
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+EDITED_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """Facts about one asset that anybody who holds the file may read.
 
-    No prompt and no tenant among them. `watermark_id` is a random number below 2^48; asset_id and ledger_origin
-    together point to the record.
+    No tenant among them, and no prompt but where the request says that it is to be published. `watermark_id` is a
+    random number below 2^48; asset_id and ledger_origin together point to the record.
     """
 
     asset_id: str
@@ -24,6 +25,7 @@ class Stamp:
     policy_version: str
     made_at: datetime
     ledger_origin: str
+    published_prompt: str = ""
 
     @property
     def watermark_hex(self) -> str:
@@ -36,3 +38,17 @@ class Maker:
 
     name: str
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The file that was edited, with whatever manifest it carries: that is kept, as the history of the new one."""
+
+    data: bytes
+    media_type: str
+    title: str = "source"
+
+
+def source_type(source: Source | None) -> str:
+    """The IPTC digital source type of a picture that was made, or that was edited from a source."""
+    return EDITED_SOURCE_TYPE if source else DIGITAL_SOURCE_TYPE

@@ -5,6 +5,7 @@ Sources: XMP specification part 1, IPTC Photo Metadata Standard 2025.1.
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
@@ -17,19 +18,23 @@ _NAMESPACES = {
     "xmp": "http://ns.adobe.com/xap/1.0/",
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
 }
+# XML 1.0 has no place for these, escaped or not (section 2.2).
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 
 
-def packet(stamp: Stamp, maker: Maker) -> bytes:
+def packet(stamp: Stamp, maker: Maker, source_type: str = DIGITAL_SOURCE_TYPE) -> bytes:
     """The XMP packet for one asset, UTF-8. Same stamp, same bytes."""
     properties = {
         "dc:identifier": stamp.asset_id,
         "xmp:CreatorTool": f"{maker.name} {maker.version}",
         "xmp:CreateDate": stamp.made_at.isoformat(timespec="seconds"),
-        "Iptc4xmpExt:DigitalSourceType": DIGITAL_SOURCE_TYPE,
+        "Iptc4xmpExt:DigitalSourceType": source_type,
         "Iptc4xmpExt:AISystemUsed": stamp.model,
         "Iptc4xmpExt:AISystemVersionUsed": stamp.model_revision,
     }
+    if stamp.published_prompt:
+        properties["Iptc4xmpExt:AIPromptInformation"] = _NOT_IN_XML.sub(" ", stamp.published_prompt)
     namespaces = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in _NAMESPACES.items())
     elements = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in properties.items())
     return (
