@@ -11,9 +11,11 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine, func, select
 
 from api.probes import Probes, make_probes
+from api.registers import Registers
 from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
 from workers.database import make_engine
+from workers.registers import documents_of
 from workers.sampling.registry import Registry
 from workers.settings import Settings
 from workers.store import ObjectStore
@@ -34,6 +36,7 @@ class Parts:
     registry: Registry
     store: ObjectStore
     probes: Probes
+    registers: Registers
 
     @classmethod
     def build(cls, settings: Settings) -> Parts:
@@ -43,6 +46,8 @@ class Parts:
         screen_prompt(rules, "", tenant="")  # compiles the rules, which would cost the first caller half a second
         engine = _engine(settings.database_url.get_secret_value(), "api", settings.api_pool_size)
         store = ObjectStore(settings)
+        registers = Registers(engine, documents_of(rules, settings.policy_rules, registry))
+        registers.begin()
         return cls(
             settings=settings,
             engine=engine,
@@ -51,6 +56,7 @@ class Parts:
             registry=registry,
             store=store,
             probes=make_probes(settings, engine, store),
+            registers=registers,
         )
 
     @contextmanager

@@ -32,6 +32,7 @@ class Checked:
 
 def store(conn: Connection, caller: Caller, parts: Parts, checked: Checked) -> Reply:
     """202 with the request's id. Commits with the caller's transaction, and not before: no broker is asked."""
+    parts.registers.ensure()
     request = NewRequest(
         id=new_id(),
         tenant=caller.tenant,

@@ -22,8 +22,9 @@ from policy.ledger.append import append
 from policy.ledger.keys import LocalNoteSigner
 from policy.ledger.merkle import Tree, leaf_hash
 from policy.ledger.notes import Checkpoint, sign_checkpoint
-from policy.ledger.pack import Selection, write_pack
+from policy.ledger.pack import write_pack
 from policy.ledger.seal import seal
+from policy.ledger.selection import Selection
 
 ORIGIN = "presswork.example/drill"
 SEALS, EVENTS_A_SEAL = 3, 5  # entry n is leaf n - 1; tenants take turns
@@ -145,7 +146,7 @@ def drill(postgres: Postgres, folder: Path) -> Iterator[Outcome]:
                         conn.execute(text(f"ALTER TABLE audit.{table} DISABLE TRIGGER ALL"))
                     crime.commit(conn, signer)
                 with _engine(postgres, "auditor", copy) as engine, engine.connect() as conn:
-                    write_pack(conn, folder / "pack.zip", Selection(), vkeys=[signer.vkey], texts={})
+                    write_pack(conn, folder / "pack.zip", Selection(), vkeys=[signer.vkey])
             found = tuple(offline_verifier.verify(folder / "pack.zip", [str(signer.vkey)], [kept]).problems)
             named = next((said for said in found if all(word in said for word in crime.words)), None)
             yield Outcome(crime.name, found, named)

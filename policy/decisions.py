@@ -134,6 +134,9 @@ class PolicyRegistered(Event):
     policy_version: str
     name: str
 
+    def subjects(self) -> tuple[str, ...]:
+        return (f"policy:{self.policy_version}",)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelRegistered(Event):
@@ -144,3 +147,6 @@ class ModelRegistered(Event):
     model_revision: str
     licence: str
     card_sha256: str
+
+    def subjects(self) -> tuple[str, ...]:
+        return (f"model:{self.model}", f"revision:{self.model_revision}")

@@ -10,11 +10,11 @@ from migrations.upgrade import upgrade
 from policy.ledger.append import append
 from tests.ledger import Ledger, failed
 
-TABLES = ("entries", "private", "pending", "sequence", "nodes", "checkpoints")
+TABLES = ("entries", "private", "pending", "sequence", "nodes", "checkpoints", "cosignatures", "documents")
 WRITERS = ("api", "worker")
 ROLES = (*WRITERS, "sealer", "auditor")
 COLUMNS = {"entries": "tenant", "private": "value", "pending": "entry_id", "sequence": "leaf", "nodes": "hash",
-           "checkpoints": "note"}  # fmt: skip
+           "checkpoints": "note", "cosignatures": "line", "documents": "name"}  # fmt: skip
 HASH = "sha256('x')"
 ROWS = {
     "entries": "(event_id, tenant, kind, actor, subjects, recorded_at, body) "
@@ -24,11 +24,13 @@ ROWS = {
     "sequence": f"values (999, 999, gen_random_uuid(), {HASH})",
     "nodes": f"values (1, 999, {HASH})",
     "checkpoints": f"(size, root, note) values (999, {HASH}, 'n')",
+    "cosignatures": "(size, witness, line) values (999, 'w', 'l')",
+    "documents": "(kind, name, body) values ('policy', 'n', 'x')",
 }
-MAY_INSERT = {(role, table) for role in WRITERS for table in ("entries", "private")} | {
-    ("sealer", table) for table in ("sequence", "nodes", "checkpoints")
+MAY_INSERT = {(role, table) for role in WRITERS for table in ("entries", "private", "documents")} | {
+    ("sealer", table) for table in ("sequence", "nodes", "checkpoints", "cosignatures")
 }
-MAY_READ = {("auditor", table) for table in TABLES} | {("sealer", table) for table in TABLES[2:]}
+MAY_READ = {("auditor", table) for table in TABLES} | {("sealer", table) for table in TABLES[2:-1]}
 
 
 @pytest.fixture
@@ -49,6 +51,11 @@ def refused_to(engine, statement):
 
 def allowed_to(engine, statement):
     with engine.connect() as conn:
+        conn.execute(text(statement))
+
+
+def allowed_for_good(engine, statement):
+    with engine.begin() as conn:
         conn.execute(text(statement))
 
 
@@ -91,11 +98,13 @@ def test_a_writer_cannot_choose_an_id_a_leaf_or_an_hour_of_sealing(ledger):
 )
 def test_even_the_owner_and_a_replica_session_meet_the_triggers(ledger, role, replication_role):
     ledger.fill(260)  # so that every table holds a row
+    allowed_for_good(ledger.sealer, f"insert into audit.cosignatures {ROWS['cosignatures']}")
+    allowed_for_good(ledger.worker, f"insert into audit.documents {ROWS['documents']}")
     with ledger.database.engine(role).connect() as conn:
         if role == "superuser":
             conn.execute(text(f"set session_replication_role = {replication_role}"))
             conn.commit()
-        for table in ("entries", "sequence", "nodes", "checkpoints"):
+        for table in ("entries", "sequence", "nodes", "checkpoints", "cosignatures", "documents"):
             column = COLUMNS[table]
             for verb in (f"update audit.{table} set {column} = {column}", f"delete from audit.{table}",
                          f"truncate audit.{table}"):  # fmt: skip

@@ -14,20 +14,22 @@ from pathlib import Path
 import pytest
 
 from policy.errors import LedgerError
-from policy.ledger import offline_verifier
+from policy.events import BatchDispatched, ItemReviewed, Private, RequestAccepted
+from policy.ledger import offline_verifier, pack, registers
 from policy.ledger.notes import Checkpoint, sign_checkpoint
 from policy.ledger.offline_verifier import CannotTell
-from policy.ledger.pack import Selection, write_pack
-from tests.ledger import Ledger, new_signer
+from policy.ledger.pack import write_pack
+from policy.ledger.selection import Selection
+from tests.ledger import Ledger, failed, new_signer
 
 RULES = b"the rules as of then"
 
 
 def pack_of(ledger, path, **chosen):
     """A pack of this ledger; its keys, and the path it was written to."""
-    options = {name: chosen.pop(name) for name in ("sizes", "with_private", "texts") if name in chosen}
+    options = {name: chosen.pop(name) for name in ("sizes", "with_private", "limit") if name in chosen}
     with ledger.auditor.connect() as conn:
-        write_pack(conn, path, Selection(**chosen), vkeys=ledger.vkeys, **{"texts": {}, **options})
+        write_pack(conn, path, Selection(**chosen), vkeys=ledger.vkeys, **options)
     return path
 
 
@@ -127,19 +129,90 @@ def test_one_log_and_one_selection_make_the_same_bytes(log, packs, tmp_path):
     assert again.read_bytes() == packs["whole"].read_bytes()
 
 
-def test_rules_and_cards_that_events_name_go_in_and_others_do_not(log, tmp_path):
-    digest = hashlib.sha256(RULES).hexdigest()
-    body = log.rows("select body from audit.entries where id = 1")[0].body
-    assert b"sha256:" not in bytes(body)
-    commitment = json.loads(log.value("select convert_from(body, 'UTF8') from audit.entries where id = 2"))
-    named = commitment["event"]["prompt"]["commitment"]
-    texts = {named: {f"policy/{digest}.yaml": RULES}, "sha256:" + "0" * 64: {"policy/other.yaml": b""}}
-    path = pack_of(log, tmp_path / "p.zip", texts=texts)
-    assert verdict(path, log) == []
+def reviewed(request_id, item_id, policy):
+    said = ("key-1", "ana", "release", True, "ab" * 32, Private("fine"))
+    return ItemReviewed(request_id, item_id, *said, policy, ())
+
+
+@pytest.fixture
+def registered(database):
+    """A log of one request under a rule set and a model, and another rule set that nothing was decided under."""
+    ledger = Ledger(database)
+    listing = b"ab" * 32 + b"  unet.safetensors\n"
+    revision = f"sha256:{hashlib.sha256(listing).hexdigest()}"
+    model = registers.model("starter", revision=revision, licence="MIT", listing=listing, card=b"name: starter")
+    with ledger.worker.begin() as conn:
+        kept = [registers.rule_set("then", RULES), registers.rule_set("other", b"other rules"), *model]
+        assert registers.register(conn, kept, actor="worker:test") == 4
+    policy = f"sha256:{hashlib.sha256(RULES).hexdigest()}"
+    ledger.append(
+        RequestAccepted("request-9", "single", "n", Private("a mug"), "starter", revision, "bulk", 1, 0, policy)
+    )
+    ledger.append(
+        ItemReviewed("request-9", "item-9", "key-1", "ana", "release", True, "ab" * 32, Private("fine"), policy, ())
+    )
+    ledger.seal()
+    return ledger
+
+
+def test_a_pack_holds_the_rules_the_card_and_the_review_as_of_then_and_no_others(registered, tmp_path):
+    path = pack_of(registered, tmp_path / "p.zip", request_id="request-9")
+    assert verdict(path, registered) == []
     with zipfile.ZipFile(path) as pack:
-        assert [name for name in pack.namelist() if name.startswith("policy/")] == [f"policy/{digest}.yaml"]
-    forged = altered(path, {f"policy/{digest}.yaml": b"other rules"})
-    assert ["not those that its name promises" in said for said in verdict(forged, log)] == [True]
+        texts = {name: pack.read(name) for name in pack.namelist() if name.startswith(("policy/", "cards/", "models/"))}
+        kinds = [json.loads(line)["kind"] for line in pack.read("index.jsonl").splitlines()]
+    assert sorted(name.partition("/")[0] for name in texts) == ["cards", "models", "policy"]
+    assert texts[f"policy/{hashlib.sha256(RULES).hexdigest()}.yaml"] == RULES
+    assert kinds == ["policy.registered", "model.registered", "request.accepted", "item.reviewed"]
+
+
+def test_a_text_that_an_event_names_cannot_be_taken_out_or_reworded(registered, tmp_path):
+    path = pack_of(registered, tmp_path / "p.zip", request_id="request-9")
+    with zipfile.ZipFile(path) as pack:
+        rules, card, files = (
+            next(name for name in pack.namelist() if name.startswith(place))
+            for place in ("policy/", "cards/", "models/")
+        )
+    for name in (rules, card, files):
+        (problem,) = verdict(altered(path, {name: None}), registered)
+        assert "not here: deleted" in problem
+        (problem,) = verdict(altered(path, {name: b"other"}), registered)
+        assert "not those that its name promises" in problem
+
+
+def test_an_event_under_rules_that_nobody_kept_is_named(registered, tmp_path):
+    registered.append(
+        ItemReviewed("r", "i", "k", "ana", "release", True, "ab" * 32, Private(""), "sha256:" + "7" * 64, ())
+    )
+    registered.seal()
+    problems = verdict(pack_of(registered, tmp_path / "p.zip"), registered)
+    assert problems == [
+        f"sha256:{'7' * 64}: events name this rule set, and its text is not here: deleted, or never kept"
+    ]
+
+
+def test_a_tenants_pack_holds_no_event_of_another_tenant(registered, tmp_path):
+    registered.append(BatchDispatched("batch-9", "gpu", {}, ("item-9", "item-of-another")))
+    registered.append(failed(77), tenant="rival")
+    registered.seal()
+    path = pack_of(registered, tmp_path / "p.zip", asset_id="item-9", tenant="acme")
+    assert verdict(path, registered) == []
+    with zipfile.ZipFile(path) as pack:
+        lines = [json.loads(line) for line in pack.read("index.jsonl").splitlines()]
+    assert {line["tenant"] for line in lines} == {"acme", registers.TENANT}
+    assert all(line["kind"].endswith(".registered") for line in lines if line["tenant"] == registers.TENANT)
+    for asked in ({"asset_id": "item-9", "tenant": "rival"}, {"tenant": "acme"}):
+        with pytest.raises(LedgerError, match=r"no sealed event|a tenant's pack"):
+            pack_of(registered, tmp_path / "q.zip", **asked)
+
+
+def test_more_than_a_pack_holds_is_refused_with_a_remedy(log, tmp_path, monkeypatch):
+    with pytest.raises(LedgerError, match="15 events are more than a pack holds"):
+        pack_of(log, tmp_path / "p.zip", limit=14)
+    monkeypatch.setattr(pack, "MAX_BYTES", 20_000)
+    with pytest.raises(LedgerError, match="unpack to more than the verifier reads"):
+        pack_of(log, tmp_path / "p.zip")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_range_of_time_has_no_gap(log, tmp_path):

@@ -16,6 +16,7 @@ from workers.settings import Settings
 
 if TYPE_CHECKING:
     from workers.executor import Executor
+    from workers.sampling.registry import Registry
     from workers.sampling.types import Sampler
 
 log = structlog.get_logger()
@@ -57,7 +58,21 @@ def serve_gpu(settings: Settings) -> None:
     for card in map(registry.get, registry.names()):
         if card.queue in settings.queue_names:
             sampler.preload(card.name)  # a worker whose models are missing or changed does not start
-    serve_executor(settings, make_executor(settings, sampler))
+    executor = make_executor(settings, sampler)
+    register_all(settings, executor, registry)
+    serve_executor(settings, executor)
+
+
+def register_all(settings: Settings, executor: Executor, registry: Registry) -> None:
+    """Keep the texts of the rule set and the cards before a batch is judged by them. Raises if they cannot be kept."""
+    from policy.ledger.registers import register  # noqa: PLC0415
+    from workers.database import transact  # noqa: PLC0415
+    from workers.registers import documents_of  # noqa: PLC0415
+
+    documents = documents_of(executor.finisher.rules, settings.policy_rules, registry)
+    actor = f"worker:{executor.worker}"
+    new = transact(executor.engine, lambda conn: register(conn, documents, actor=actor), patience_seconds=60.0)
+    log.info("registered", documents=len(documents), new=new)
 
 
 def serve_executor(settings: Settings, executor: Executor) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from deploy.commands.ledger import auditor_settings, open_ledger, vkeys_of
-from deploy.commands.options import HOUSE, data_option
+from deploy.commands.options import data_option
 from policy.ledger import offline_verifier
-from policy.ledger.pack import Selection, write_pack
+from policy.ledger.pack import write_pack
 from policy.ledger.proofs import prove_extension
-from workers.sampling.contents import CARD
-from workers.sampling.registry import Registry
-from workers.settings import Settings
+from policy.ledger.selection import Selection
 
 _INSTANT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"])
 
@@ -64,11 +61,13 @@ def pack(
     """
     if sum(map(bool, (asset, request, since or until))) > 1:
         raise click.UsageError("one of --asset, --request and --from/--to")
-    selection = Selection(asset, request, since and since.replace(tzinfo=UTC), until and until.replace(tzinfo=UTC))
+    selection = Selection(
+        asset, request, since=since and since.replace(tzinfo=UTC), until=until and until.replace(tzinfo=UTC)
+    )
     settings = auditor_settings(data)
     vkeys = vkeys_of(settings)
     with open_ledger(settings) as conn:
-        packed = write_pack(conn, output, selection, vkeys=vkeys, texts=_texts(settings), sizes=sizes,
+        packed = write_pack(conn, output, selection, vkeys=vkeys, sizes=sizes,
                             with_private=not without_private)  # fmt: skip
     found = offline_verifier.verify(output, [str(vkey) for vkey in vkeys])
     for problem in found.problems:
@@ -77,24 +76,3 @@ def pack(
     click.echo(f"sha256 {packed.sha256}")
     if found.problems:
         raise click.exceptions.Exit(1)
-
-
-def _texts(settings: Settings) -> dict[str, dict[str, bytes]]:
-    """Rule sets and model cards of this installation, by the digests that events name them with."""
-    rule_files = {settings.policy_rules, *(HOUSE / "policy" / "rulesets").glob("*.yaml")}
-    found: dict[str, dict[str, bytes]] = {}
-    for path in sorted(path for path in rule_files if path.is_file()):
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        found[f"sha256:{digest}"] = {f"policy/{digest}.yaml": path.read_bytes()}
-    if not settings.models_dir.is_dir():
-        return found
-    registry = Registry.load(settings.models_dir)
-    for name in registry.names():
-        card = registry.get(name)
-        digest = card.revision.removeprefix("sha256:")
-        listed = sorted(card.files, key=lambda file: file.path.encode())
-        found[card.revision] = {
-            f"models/{digest}.sha256": "".join(f"{file.sha256}  {file.path}\n" for file in listed).encode(),
-            f"models/{digest}.card.yaml": (settings.models_dir / name / CARD).read_bytes(),
-        }
-    return found

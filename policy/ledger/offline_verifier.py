@@ -107,6 +107,11 @@ class _Verification:
         self._untold: dict[tuple[str, str], str] = {}  # (event, field) of which there is only the digest; its name
         self._told: set[tuple[str, str]] = set()  # (event, field) whose text is here
         self._erased: dict[tuple[str, str], str] = {}  # (event, field) that an event says was erased; which event
+        self._digests: dict[str, set[str]] = {
+            "policy_version": set(),
+            "model_revision": set(),
+        }  # digests that events name
+        self._cards: dict[str, set[str]] = {}  # digests of cards, by the revision they were registered for
         self._newest, self._newest_note = Head("", 0, b""), ""
         self._names = set(pack.namelist())
         self._manifest = self._read_manifest()
@@ -123,6 +128,7 @@ class _Verification:
         rows = list(self._check_events())
         self._check_order(rows)
         self._check_erased()
+        self._check_texts()
         begun = [row.place for row in rows] == list(range(len(rows)))
         self._accuse(rows[self._rebuild(rows, heads) if begun else 0 :], max(heads, default=0))
         self._check_kept(heads, rows if begun else [])
@@ -164,7 +170,7 @@ class _Verification:
                 actual = hashlib.sha256(self._read(name)).hexdigest()
                 if actual != digest:
                     raise Wrong("is not the file that the manifest lists: edited")
-                promises = name.startswith("policy/") or name.endswith(".sha256")
+                promises = name.startswith(("policy/", "cards/", "models/"))
                 if promises and Path(name).stem != actual:
                     raise Wrong("its bytes are not those that its name promises: edited")
 
@@ -249,9 +255,44 @@ class _Verification:
         self._told |= {(body["event_id"], name) for name in promised.keys() & own.keys()}
         if body["kind"] == "text.erased":
             self._note_erasure(body)
+        self._note_digests(body["event"])
+        if body["kind"] == "model.registered":
+            revision, card = str(body["event"].get("model_revision")), str(body["event"].get("card_sha256"))
+            self._cards.setdefault(revision, set()).add(card)
         for name, (salt, value) in own.items():
             if f"sha256:{hashlib.sha256(salt + value.encode(errors='replace')).hexdigest()}" != promised.get(name):
                 raise Wrong(f"the private text of {name} does not fit its digest: edited")
+
+    def _note_digests(self, said: Any) -> None:
+        """Rule sets and model revisions, wherever in an event they are named."""
+        waiting = [said]
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, dict):
+                for name, digests in self._digests.items():
+                    if isinstance(part.get(name), str):
+                        digests.add(part[name])
+                waiting += part.values()
+            elif isinstance(part, list):
+                waiting += part
+
+    def _check_texts(self) -> None:
+        """Every rule set and model that an event names is here, as of then: without it nobody knows what decided."""
+        for version in sorted(self._digests["policy_version"]):
+            if f"policy/{version.removeprefix('sha256:')}.yaml" not in self._names:
+                self._problem(f"{version}: events name this rule set, and its text is not here: deleted, or never kept")
+        for revision in sorted(self._digests["model_revision"]):
+            if f"models/{revision.removeprefix('sha256:')}.sha256" not in self._names:
+                self._problem(f"{revision}: events name this model revision, and the list of its files is not here: "
+                              "deleted, or never kept")  # fmt: skip
+            if not self._cards.get(revision):
+                self._problem(f"{revision}: events name this model revision, and no event here registers its card: "
+                              "deleted, or never kept")  # fmt: skip
+            for card in sorted(self._cards.get(revision, ())):
+                if f"cards/{card}.yaml" not in self._names:
+                    self._problem(f"cards/{card}.yaml: the card registered for {revision} is not here: deleted")
+        self._fact(f"{len(self._digests['policy_version'])} rule sets and {len(self._digests['model_revision'])} model "
+                   "revisions are named by events")  # fmt: skip
 
     def _note_erasure(self, body: dict[str, Any]) -> None:
         try:

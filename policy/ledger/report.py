@@ -36,6 +36,7 @@ class Flaw(StrEnum):
     PRIVATE_EDITED = "private_edited"  # private text does not fit its signed digest
     PRIVATE_MISSING = "private_missing"  # private text is gone, and no event says it was erased
     PRIVATE_RETURNED = "private_returned"  # private text is there again, although an event says it was erased
+    DOCUMENT_LOST = "document_lost"  # a rule set, card or list of files that an event registers is gone or was edited
     PRIVATE_UNCLAIMED = "private_unclaimed"  # private text that no entry knows of
 
 

@@ -15,6 +15,7 @@ from itertools import islice
 from sqlalchemy import Connection, func, select, text
 
 from policy.errors import BrokenLedger, LedgerError
+from policy.ledger import registers
 from policy.ledger.anchor import Anchor, Anchored
 from policy.ledger.append import timestamp
 from policy.ledger.examine import STORED_SQL, Secret, Stored, examine, named
@@ -91,6 +92,7 @@ def verify(
     walk.finish()
     unsealed = _check_unsealed(conn, findings)
     findings.extend(_leftovers(conn))
+    findings.extend(registers.lost(conn))
     if anchor and anchored:
         findings.extend(_contradictions(conn, anchor, anchored, vkeys, size))
     return Report(
