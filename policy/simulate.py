@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from policy.events import ItemHeld, ItemRefused, ItemReleased
-from policy.images.thresholds import apply
+from policy.images.thresholds import judge
 from policy.ledger.read import Recorded
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.prompts import PromptField
@@ -190,14 +190,19 @@ def _picture_findings(rules: Rules, was: Verdict, kept: tuple[Finding, ...]) -> 
 
     A classifier that did not answer left no scores, but a finding that holds the picture: that stays.
     """
-    scores: dict[str, dict[str, float]] = defaultdict(dict)
+    scores: dict[str, dict[str, float]] = {}
     for name, score in was.scores.items():
         classifier, _, of = name.partition("/")
-        scores[classifier][of] = score
+        scores.setdefault(classifier, {})[of] = score
     silent = any(finding.category == SCREENING for finding in kept)
-    for classifier in dict.fromkeys(rule.classifier for rule in rules.image_rules):
-        if classifier in scores or not silent:
-            yield from apply(rules, classifier, scores[classifier])
+    for rule in rules.image_rules:
+        try:
+            finding = judge(rule, scores)
+        except KeyError:
+            if not silent:
+                raise
+        else:
+            yield from (finding,) if finding is not None else ()
 
 
 def _pictured(recorded: Recorded) -> bool:

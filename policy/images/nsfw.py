@@ -1,4 +1,7 @@
-"""The nsfwjs MobileNetV2 as a classifier: drawing, hentai, neutral, porn, sexy. Its card is weights/nsfw.yaml."""
+"""The networks of nsfwjs as classifiers: drawing, hentai, neutral, porn, sexy. Their cards are weights/nsfw*.yaml.
+
+`nsfw` is asked of every picture; `nsfw-mid`, a larger network, is the second opinion where the first is unsure.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ from policy.errors import PolicyUnavailable
 from policy.files import read_yaml
 
 CARD = Path(__file__).parent / "weights" / "nsfw.yaml"
+MID_CARD = CARD.with_name("nsfw_mid.yaml")
+MID = "nsfw-mid"
 MOST_AT_ONCE = 16  # pictures a run; about 100 MB of activations
 
 

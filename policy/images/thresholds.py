@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from policy.rulebook.images import ImageRule
-from policy.rules import Rules
+from policy.rulebook.images import Combine, ImageRule, SecondOpinion
 from policy.verdict import Decision, Finding, Stage
 
+Scores = Mapping[str, Mapping[str, float]]
+"""Classifier -> class -> score of one picture."""
 
-def apply(rules: Rules, classifier: str, scores: Mapping[str, float]) -> Iterator[Finding]:
-    """A finding for every rule about this classifier that speaks. Raises KeyError for a score it did not give."""
-    for rule in rules.image_rules:
-        if rule.classifier == classifier:
-            score = min(sum(scores[name] for name in rule.scores), 1.0)
-            decision = _decision(rule, score)
-            if decision is not Decision.ALLOW:
-                detail = f"{classifier} says {' + '.join(rule.scores)} {score:.3f}"
-                yield Finding(decision, Stage.IMAGE, rule.category, rule.id, score, detail)
+_SEVERITY = list(Decision)
 
 
-def _decision(rule: ImageRule, score: float) -> Decision:
-    if rule.refuse is not None and score >= rule.refuse:
+def asks(rule: ImageRule, scores: Scores) -> bool:
+    """Whether the rule wants the second opinion on a picture, by the first one's scores. KeyError where they lack."""
+    second = rule.second
+    return second is not None and second.begins <= _sum(rule, scores) < second.ends
+
+
+def judge(rule: ImageRule, scores: Scores) -> Finding | None:
+    """What one rule says: the first opinion, or what it and the second come to where the first is unsure.
+
+    Raises KeyError for a score that the rule needs and nobody gave.
+    """
+    score, second = _sum(rule, scores), rule.second
+    decision, detail = _decision(rule, score), _says(rule, score)
+    if second is not None and asks(rule, scores):
+        other = _sum(second, scores)
+        decisions = sorted((decision, _decision(second, other)), key=_SEVERITY.index)
+        decision = decisions[0 if second.combine is Combine.BOTH else -1]
+        detail += f", {_says(second, other)}"
+    if decision is Decision.ALLOW:
+        return None
+    return Finding(decision, Stage.IMAGE, rule.category, rule.id, score, detail)
+
+
+def _sum(opinion: ImageRule | SecondOpinion, scores: Scores) -> float:
+    return min(sum(scores[opinion.classifier][name] for name in opinion.scores), 1.0)
+
+
+def _decision(opinion: ImageRule | SecondOpinion, score: float) -> Decision:
+    if opinion.refuse is not None and score >= opinion.refuse:
         return Decision.REFUSE
-    if rule.hold is not None and score >= rule.hold:
+    if opinion.hold is not None and score >= opinion.hold:
         return Decision.HOLD
     return Decision.ALLOW
+
+
+def _says(opinion: ImageRule | SecondOpinion, score: float) -> str:
+    return f"{opinion.classifier} says {' + '.join(opinion.scores)} {score:.3f}"

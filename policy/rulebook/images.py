@@ -1,12 +1,35 @@
-"""Image rules: the sum of some scores of one classifier, and from where on the picture is held or refused."""
+"""Image rules: the sum of some scores of one classifier, from where on the picture is held or refused, and by whose
+second opinion it is let go after all.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pydantic import Field, model_validator
 
 from policy.rulebook.parts import Part, RuleId, Score, category_of
+
+
+class Combine(StrEnum):
+    """What counts where two classifiers were asked: what both say, or what either says."""
+
+    BOTH = "both"
+    EITHER = "either"
+
+
+@dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """Another classifier, asked of pictures whose first score lies in [begins, ends)."""
+
+    classifier: str
+    scores: tuple[str, ...]
+    begins: float
+    ends: float
+    hold: float | None
+    refuse: float | None
+    combine: Combine
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,28 +41,74 @@ class ImageRule:
     scores: tuple[str, ...]
     hold: float | None
     refuse: float | None
+    second: SecondOpinion | None = None
 
     @property
     def category(self) -> str:
         return category_of(self.id)
 
 
-class ImageRulePart(Part):
-    """One rule as the file writes it."""
-
-    id: RuleId
+class _Thresholds(Part):
     classifier: str = Field(min_length=1)
     scores: list[str] = Field(min_length=1)
     hold: Score | None = None
     refuse: Score | None = None
 
     @model_validator(mode="after")
-    def _in_order(self) -> ImageRulePart:
+    def _in_order(self) -> _Thresholds:
         if self.hold is None and self.refuse is None:
             raise ValueError("this rule can never speak; give hold, refuse or both")
         if self.hold is not None and self.refuse is not None and self.hold > self.refuse:
             raise ValueError(f"hold ({self.hold}) is above refuse ({self.refuse}); make it the lower one")
         return self
+
+    @property
+    def speaks_from(self) -> float:
+        return min(bound for bound in (self.hold, self.refuse) if bound is not None)
+
+
+class SecondOpinionPart(_Thresholds):
+    """The key `second` of a rule. Where `from` is left out, what the first would let pass is not asked about."""
+
+    begins: Score | None = Field(default=None, alias="from")
+    ends: Score = Field(alias="below")
+    combine: Combine = Combine.BOTH
+
+
+class ImageRulePart(_Thresholds):
+    """One rule as the file writes it."""
+
+    id: RuleId
+    second: SecondOpinionPart | None = None
+
+    @model_validator(mode="after")
+    def _another_is_asked(self) -> ImageRulePart:
+        second = self.second
+        if second is None:
+            return self
+        begins = self.speaks_from if second.begins is None else second.begins
+        if second.classifier == self.classifier:
+            raise ValueError(f"second asks {self.classifier!r} again; name another classifier")
+        if begins >= second.ends:
+            raise ValueError(f"second is never asked: from ({begins}) is not below {second.ends}")
+        return self
+
+    def compiled(self) -> ImageRule:
+        return ImageRule(self.id, self.classifier, tuple(self.scores), self.hold, self.refuse, self._second())
+
+    def _second(self) -> SecondOpinion | None:
+        second = self.second
+        if second is None:
+            return None
+        return SecondOpinion(
+            classifier=second.classifier,
+            scores=tuple(second.scores),
+            begins=self.speaks_from if second.begins is None else second.begins,
+            ends=second.ends,
+            hold=second.hold,
+            refuse=second.refuse,
+            combine=second.combine,
+        )
 
 
 class ImagePart(Part):
@@ -48,6 +117,4 @@ class ImagePart(Part):
     rules: list[ImageRulePart] = Field(min_length=1)
 
     def compiled(self) -> tuple[ImageRule, ...]:
-        return tuple(
-            ImageRule(rule.id, rule.classifier, tuple(rule.scores), rule.hold, rule.refuse) for rule in self.rules
-        )
+        return tuple(rule.compiled() for rule in self.rules)
