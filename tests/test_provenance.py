@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import subprocess
+import sys
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,12 +16,12 @@ import c2pa
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from policy.errors import ManifestInvalid, SigningUnavailable
+from policy.errors import ManifestInvalid, MarkError, SigningUnavailable
 from policy.marks.certificates import make_development_chain
 from policy.marks.encode import encode_png
-from policy.marks.provenance import ManifestReader, ManifestWriter, require_trusted
-from policy.marks.signing import LocalSigner
-from policy.marks.stamp import DIGITAL_SOURCE_TYPE, Maker, Stamp
+from policy.marks.provenance import Ingredient, ManifestReader, ManifestWriter, require_trusted
+from policy.marks.signing import LocalSigner, check
+from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, Maker, Source, Stamp
 from tests.pictures import product
 
 MAKER = Maker("Example Studio", "1.2.3")
@@ -181,3 +185,97 @@ def test_garbage_in_the_place_of_a_manifest_is_an_answer_not_an_exception(signed
     for garbage in (b"\x00" * 64, b"\xff" * 64, bytes(range(64))):
         manifest = reader.read(signed[:start] + garbage + signed[start + 64 :], "image/png")
         assert manifest is None or manifest.state == "Invalid"
+
+
+def test_an_edit_says_so_and_keeps_its_source_with_all_manifests(signer, reader, png, signed):
+    source = Source(signed, "image/png", title="catalogue shot")
+    stamp = replace(STAMP, asset_id="edited", watermark_id=7)
+    edited = ManifestWriter(signer, MAKER).sign(png, "image/png", stamp, SCHEME, source=source)
+    manifest = require_trusted(reader.read(edited, "image/png"), stamp)
+    assert manifest.digital_source_type == EDITED_SOURCE_TYPE
+    before = reader.read(signed, "image/png")
+    assert manifest.ingredients == (Ingredient("catalogue shot", "parentOf", before.label, "Example Studio 1.2.3"),)
+    _, found = assertions(edited)
+    actions = found["c2pa.actions.v2"]["actions"]
+    assert [action["action"] for action in actions] == ["c2pa.opened", "c2pa.edited", "c2pa.watermarked.bound"]
+    with c2pa.Reader("image/png", io.BytesIO(edited)) as plain:
+        kept = json.loads(plain.json())["manifests"][before.label]
+    assert STAMP.asset_id in json.dumps(kept)
+
+
+def test_a_strangers_manifest_on_a_source_is_kept_though_nobody_here_trusts_it(signer, reader, png, tmp_path):
+    """What came in with marks leaves with them: in the history, under the stranger's own signature."""
+    chain = make_development_chain(tmp_path)
+    stranger = ManifestWriter(LocalSigner.from_files(chain.certificate, chain.key), Maker("Another Studio", "9"))
+    theirs = stranger.sign(png, "image/png", replace(STAMP, asset_id="theirs"), SCHEME)
+    edited = ManifestWriter(signer, MAKER).sign(png, "image/png", STAMP, SCHEME, source=Source(theirs, "image/png"))
+    manifest = require_trusted(reader.read(edited, "image/png"), STAMP)
+    assert [ingredient.generator for ingredient in manifest.ingredients] == ["Another Studio 9"]
+    assert manifest.asset_id == STAMP.asset_id
+
+
+def test_a_source_without_a_manifest_is_named_all_the_same(signer, reader, png):
+    edited = ManifestWriter(signer, MAKER).sign(png, "image/png", STAMP, SCHEME, source=Source(png, "image/png"))
+    manifest = require_trusted(reader.read(edited, "image/png"), STAMP)
+    assert manifest.ingredients == (Ingredient("source", "parentOf", "", ""),)
+
+
+def test_a_source_that_is_no_picture_is_the_sources_fault_not_the_keys(signer, png):
+    with pytest.raises(MarkError, match="source"):
+        ManifestWriter(signer, MAKER).sign(png, "image/png", STAMP, SCHEME, source=Source(b"nothing", "image/png"))
+
+
+def test_a_prompt_is_public_only_when_it_is_given_to_be_published(signer, png, signed, reader):
+    assert b"teapot" not in signed
+    published = replace(STAMP, published_prompt="a teal teapot")
+    told = ManifestWriter(signer, MAKER).sign(png, "image/png", published, SCHEME)
+    assert reader.read(told, "image/png").generation["prompt"] == "a teal teapot"
+
+
+class KeyService:
+    """A key that lives in another process: this one sends a digest and gets a signature, as key services work."""
+
+    algorithm = "es256"
+
+    def __init__(self, chain, url):
+        self.certificate_chain, self._url = chain, url
+
+    def sign(self, data):
+        with urllib.request.urlopen(self._url, hashlib.sha256(data).digest(), timeout=5) as answer:
+            return answer.read()
+
+
+@pytest.fixture(scope="module")
+def key_service(chain):
+    program = [sys.executable, "-c", _KEY_SERVICE, str(chain.key)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as service:
+        yield KeyService(chain.certificate.read_text(), service.stdout.readline().strip())
+        service.terminate()
+
+
+_KEY_SERVICE = """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+key = serialization.load_pem_private_key(open(sys.argv[1], "rb").read(), None)
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        digest = self.rfile.read(int(self.headers["content-length"]))
+        signature = key.sign(digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+        self.send_response(200)
+        self.send_header("content-length", str(len(signature)))
+        self.end_headers()
+        self.wfile.write(signature)
+    def log_message(self, *_):
+        pass
+server = HTTPServer(("127.0.0.1", 0), Handler)
+print(f"http://127.0.0.1:{server.server_port}/", flush=True)
+server.serve_forever()
+"""
+
+
+def test_the_key_may_live_in_a_key_service(key_service, png, reader):
+    check(key_service)
+    data = ManifestWriter(key_service, MAKER).sign(png, "image/png", STAMP, SCHEME)
+    assert require_trusted(reader.read(data, "image/png"), STAMP).state == "Trusted"

@@ -15,7 +15,7 @@ from typing import Any
 
 import c2pa
 
-from policy.errors import ManifestInvalid, SigningUnavailable
+from policy.errors import ManifestInvalid, MarkError, SigningUnavailable
 from policy.marks.signing import Signer
 from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, Maker, Source, Stamp
 
@@ -55,7 +55,8 @@ class Manifest:
     asset_id: str = ""
     watermark_hex: str = ""
     generation: dict[str, Any] | None = None
-    timestamp: str = ""  # of a time-stamp authority (RFC 3161); "" without one
+    timestamp: str = ""  # of a time-stamp authority (RFC 3161) that fits the signature; "" without one
+    timestamp_trusted: bool = False
     ingredients: tuple[Ingredient, ...] = ()
     failures: tuple[str, ...] = ()
 
@@ -74,7 +75,8 @@ class ManifestWriter:
     def sign(self, data: bytes, media_type: str, stamp: Stamp, scheme: str, *, source: Source | None = None) -> bytes:
         """The same picture with a signed manifest; with a source, as an edit of it that keeps its manifests.
 
-        Raises SigningUnavailable if the key, or the time-stamp authority that was asked for, does not answer.
+        Raises SigningUnavailable if the key, or the time-stamp authority that was asked for, does not answer, and
+        MarkError for a source that is no picture.
         """
         failures: list[Exception] = []
 
@@ -95,13 +97,20 @@ class ManifestWriter:
                 c2pa.Builder(_definition(stamp, self._maker, media_type, scheme, source), self._context) as builder,
             ):
                 if source:
-                    ingredient = {"title": source.title, "relationship": "parentOf", "label": _PARENT}
-                    builder.add_ingredient(ingredient, source.media_type, io.BytesIO(source.data))
+                    _keep(builder, source)
                 builder.sign(signer, media_type, io.BytesIO(data), signed)
         except c2pa.C2paError as error:
             reason = failures[0] if failures else error
             raise SigningUnavailable(f"the manifest could not be signed: {reason}") from reason
         return signed.getvalue()
+
+
+def _keep(builder: c2pa.Builder, source: Source) -> None:
+    ingredient = {"title": source.title, "relationship": "parentOf", "label": _PARENT}
+    try:
+        builder.add_ingredient(ingredient, source.media_type, io.BytesIO(source.data))
+    except c2pa.C2paError as error:
+        raise MarkError(f"the source is no {source.media_type} picture to keep as an ingredient: {error}") from error
 
 
 class ManifestReader:
@@ -141,8 +150,9 @@ def require_trusted(manifest: Manifest | None, stamp: Stamp, *, timed: bool = Fa
         raise ManifestInvalid(f"the manifest reads back as {manifest.state}: {reasons}")
     if (manifest.asset_id, manifest.watermark_hex) != (stamp.asset_id, stamp.watermark_hex):
         raise ManifestInvalid(f"the manifest is about asset {manifest.asset_id}, not {stamp.asset_id}")
-    if timed and not manifest.timestamp:
-        raise ManifestInvalid("the time stamp that was asked for is missing or does not fit the signature")
+    if timed and not manifest.timestamp_trusted:
+        found = "its authority's root is not among the trust anchors" if manifest.timestamp else "there is none"
+        raise ManifestInvalid(f"the time stamp that was asked for does not count: {found}")
     return manifest
 
 
@@ -187,6 +197,8 @@ def _manifest(store: dict[str, Any]) -> Manifest:
     assertions = {assertion["label"]: assertion.get("data") for assertion in active.get("assertions", [])}
     generation = _mapping(assertions.get(GENERATION))
     signature = _mapping(active.get("signature_info"))
+    checked = _mapping(_mapping(store.get("validation_results")).get("activeManifest"))
+    passed = {_mapping(status).get("code") for status in checked.get("success") or []}
     return Manifest(
         state=str(store.get("validation_state", "Invalid")),
         label=label,
@@ -196,7 +208,8 @@ def _manifest(store: dict[str, Any]) -> Manifest:
         asset_id=str(generation.get("asset_id", "")),
         watermark_hex=_bound_value(_mapping(assertions.get("c2pa.soft-binding"))),
         generation=generation or None,
-        timestamp=str(signature.get("time") or ""),
+        timestamp=str(signature.get("time") or "") if "timeStamp.validated" in passed else "",
+        timestamp_trusted="timeStamp.trusted" in passed,
         ingredients=tuple(_ingredients(store, active)),
         failures=tuple(status["code"] for status in store.get("validation_status", [])),
     )
