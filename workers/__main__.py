@@ -121,6 +121,7 @@ def make_executor(settings: Settings, sampler: Sampler) -> Executor:
         settings.trust_anchors.read_text(),
         settings.generator_name,
         VERSION,
+        timestamp_url=settings.timestamp_url,
     )
     return Executor(
         settings=settings,
