@@ -22,6 +22,13 @@ def test_a_visibility_timeout_below_the_lease_is_refused_with_the_reason() -> No
     assert make(lease_seconds=60, visibility_timeout_seconds=61).lease_seconds == 60
 
 
+def test_a_time_stamp_authority_is_asked_over_http_or_not_at_all() -> None:
+    assert Settings(database_url="x").timestamp_url == ""
+    assert Settings(database_url="x", timestamp_url="http://stamps.example/tsa").timestamp_url
+    with pytest.raises(ValidationError, match="timestamp_url"):
+        Settings(database_url="x", timestamp_url="ftp://stamps.example")
+
+
 def test_no_queue_at_all_is_refused() -> None:
     with pytest.raises(ValidationError, match="names no queue"):
         make(queues=" , ")

@@ -56,7 +56,9 @@ class Settings(BaseSettings):
     signing_key: Path | None = Field(None, description="its private key, PEM")
     trust_anchors: Path | None = Field(None, description="root certificates the read-back trusts, PEM")
     timestamp_url: str = Field(
-        "", pattern=r"^(https?://\S+)?$", description="time-stamp authority (RFC 3161); set, nothing leaves without a stamp"
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="time-stamp authority (RFC 3161); set, nothing leaves without a stamp",
     )
     generator_name: str = Field("Presswork", description="provider name in the public manifest")
 
