@@ -18,6 +18,7 @@ from api.schemas import CampaignSpec
 from api.screening import screen
 from api.spreadsheets import Row, SheetInvalid, Spreadsheet, unknown_column
 from api.templates import Template, TemplateInvalid
+from policy.rulebook.scope import Context
 from policy.rules import Rules
 from policy.verdict import Verdict
 from workers.jobs.types import NewItem
@@ -32,11 +33,12 @@ class Campaign:
         self, spec: CampaignSpec, file: BinaryIO, book: RecipeBook, *, settings: Settings, rules: Rules, tenant: str
     ) -> None:
         self._spec, self._file, self._book = spec, file, book
-        self._settings, self._rules, self._tenant = settings, rules, tenant
+        self._settings, self._rules = settings, rules
+        self._context = Context(tenant, spec.name, book.card.name)
 
     def check(self, spool: BinaryIO) -> Findings:
         """Pass one: every row read, screened, and written to `spool`. Raises Problem with up to MAX_LISTED errors."""
-        found = Findings(self._book.card, self._rules, self._tenant, self._spec.variants)
+        found = Findings(self._book.card, self._rules, self._context, self._spec.variants)
         template, sheet = self._template(found), self._sheet(found)
         if template is not None and sheet is not None:
             self._rows(sheet, template, found, spool)
@@ -48,7 +50,7 @@ class Campaign:
         """Pass two: the items of every checked row, in order."""
         spool.seek(0)
         for line in spool:
-            number, custom_id, prompt, negative_prompt, sizes, seed, verdict = json.loads(line)
+            number, custom_id, prompt, negative_prompt, sizes, seed, verdict, sent = json.loads(line)
             recipe, judged = self._book.recipe(Sizes(*sizes)), Verdict.from_json(verdict)
             for variant in range(self._spec.variants):
                 yield NewItem(
@@ -60,6 +62,7 @@ class Campaign:
                     seed=seed_for(request_id, custom_id, variant) if seed is None else seed + variant,
                     recipe=recipe,
                     verdict=judged,
+                    sent=sent,
                 )
 
     def _template(self, found: Findings) -> Template | None:
@@ -111,16 +114,17 @@ class Campaign:
         if isinstance(read, list):
             found.complain(*read)
             return
-        verdict = screen(self._rules, self._tenant, read.prompt, read.negative_prompt)
-        found.add(read, verdict)
+        screened = screen(self._rules, self._context, read.prompt, read.negative_prompt)
+        found.add(read, screened.verdict)
         spooled = (
             read.number,
             read.custom_id,
-            read.prompt,
-            read.negative_prompt,
+            screened.prompt,
+            screened.negative_prompt,
             read.sizes,
             read.seed,
-            verdict.to_json(),
+            screened.verdict.to_json(),
+            screened.sent,
         )
         spool.write(json.dumps(spooled, separators=(",", ":")).encode() + b"\n")
 

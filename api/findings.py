@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from api.problems import Complaint, Problem
-from api.reports import Notice, Refusal, Report
+from api.reports import Notice, Refusal, Report, Rewriting
 from api.rows import Reading
-from api.screening import refusal
+from api.screening import refusal, rewriting
+from policy.rulebook.scope import Context
 from policy.rules import Rules
 from policy.verdict import Decision, Verdict
 from workers.sampling.registry import ModelCard
@@ -22,15 +23,16 @@ _IDLE_WORDS = frozenset({"a", "an", "and", "at", "by", "for", "from", "in", "of"
 class Findings:
     """Grows row by row; memory is bounded by MAX_LISTED."""
 
-    def __init__(self, card: ModelCard, rules: Rules, tenant: str, variants: int) -> None:
-        self._card, self._rules, self._tenant, self._variants = card, rules, tenant, variants
+    def __init__(self, card: ModelCard, rules: Rules, context: Context, variants: int) -> None:
+        self._card, self._rules, self._context, self._variants = card, rules, context, variants
         self._known = frozenset(word.casefold() for text in card.knows for word in _WORD.findall(text)) - _IDLE_WORDS
         self.complaints: list[Complaint] = []
         self.unused_columns: list[str] = []
         self.rows = 0
         self.megapixel_steps = 0.0
         self._refused: list[Refusal] = []
-        self._refused_rows = self._held_rows = 0
+        self._rewritten: list[Rewriting] = []
+        self._refused_rows = self._held_rows = self._rewritten_rows = 0
         self._strange: list[int] = []
         self._strange_rows = 0
 
@@ -52,6 +54,11 @@ class Findings:
             self._refused_rows += 1
             if len(self._refused) < MAX_LISTED:
                 self._refused.append(self._refusal(read, verdict))
+        if verdict.rewrites:
+            self._rewritten_rows += 1
+            if len(self._rewritten) < MAX_LISTED:
+                told = rewriting(verdict, row=read.number, line=read.line, custom_id=read.custom_id)
+                self._rewritten.append(told)
         if self._known and self._known.isdisjoint(map(str.casefold, _WORD.findall(read.prompt))):
             self._strange_rows += 1
             self._strange += [read.number] if self._strange_rows <= _ROWS_NAMED else []
@@ -75,13 +82,15 @@ class Findings:
             refused_items=self._refused_rows * self._variants,
             refused=self._refused,
             held_items=self._held_rows * self._variants,
+            rewritten_items=self._rewritten_rows * self._variants,
+            rewritten=self._rewritten,
             warnings=self._warnings(),
         )
 
     def _refusal(self, read: Reading, verdict: Verdict) -> Refusal:
         return refusal(
             self._rules,
-            self._tenant,
+            self._context,
             verdict,
             row=read.number,
             line=read.line,

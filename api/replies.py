@@ -115,6 +115,7 @@ class ItemReply(Answer):
     variant: int
     prompt: str
     negative_prompt: str
+    rewritten: list[Finding] = Field(description="why policy changed a text; empty: prompt and negative_prompt as sent")
     seed: int
     recipe: dict[str, Any]
     state: str = Field(examples=["released"])

@@ -25,6 +25,16 @@ class Refusal(Answer):
     message: str
 
 
+class Rewriting(Answer):
+    """A row whose text policy changed: the image is made from the changed text, which its items show."""
+
+    row: int
+    line: int | None = Field(description="physical line in the file")
+    custom_id: str
+    rules: list[str]
+    message: str
+
+
 class Notice(Answer):
     """Something to look at; it did not stop the request."""
 
@@ -42,6 +52,8 @@ class Report(Answer):
     refused_items: int
     refused: list[Refusal] = Field(description="the first 100 refused rows")
     held_items: int = Field(description="made, but each waits for a person before it is released")
+    rewritten_items: int = Field(0, description="made from a text that policy changed")
+    rewritten: list[Rewriting] = Field([], description="the first 100 rewritten rows")
     warnings: list[Notice]
 
 
@@ -75,6 +87,8 @@ class Accepted(Report):
                         }
                     ],
                     "held_items": 0,
+                    "rewritten_items": 0,
+                    "rewritten": [],
                     "warnings": [],
                     "id": _ID,
                     "kind": "campaign",

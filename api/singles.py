@@ -10,9 +10,9 @@ from api.problems import Complaint, Problem
 from api.recipes import RecipeBook, choose_model
 from api.rows import Reading
 from api.schemas import SingleRequest
-from api.screening import screen
+from api.screening import Screened, screen
 from api.submission import Checked
-from policy.verdict import Verdict
+from policy.rulebook.scope import Context
 from workers.jobs.types import NewItem
 from workers.sampling.recipes import Recipe, seed_for
 from workers.settings import Settings
@@ -28,12 +28,14 @@ def check_single(asked: SingleRequest, parts: Parts, tenant: str) -> Checked:
     if complaints:
         detail = "; ".join(f"{c.field}: {c.message}" for c in complaints[:3])
         raise Problem("invalid_body", f"{detail}.", errors=complaints)
-    verdict = screen(parts.rules, tenant, asked.prompt, asked.negative_prompt)
+    context = Context(tenant, asked.name, card.name)
+    screened = screen(parts.rules, context, asked.prompt, asked.negative_prompt)
     sources = {"prompt": asked.prompt, "negative_prompt": asked.negative_prompt}
-    found = Findings(card, parts.rules, tenant, asked.variants)
+    found = Findings(card, parts.rules, context, asked.variants)
     found.rows = 1
     found.add(
-        Reading(1, None, asked.custom_id, asked.prompt, asked.negative_prompt, sizes, asked.seed, sources), verdict
+        Reading(1, None, asked.custom_id, asked.prompt, asked.negative_prompt, sizes, asked.seed, sources),
+        screened.verdict,
     )
     recipe = book.recipe(sizes)
     return Checked(
@@ -42,7 +44,7 @@ def check_single(asked: SingleRequest, parts: Parts, tenant: str) -> Checked:
         template=asked.prompt,
         card=card,
         report=found.report(),
-        items=lambda request_id: _items(asked, request_id, recipe, verdict),
+        items=lambda request_id: _items(asked, request_id, recipe, screened),
     )
 
 
@@ -61,15 +63,16 @@ def _complaints(asked: SingleRequest, megapixel_steps: float, settings: Settings
         )
 
 
-def _items(asked: SingleRequest, request_id: str, recipe: Recipe, verdict: Verdict) -> Iterator[NewItem]:
+def _items(asked: SingleRequest, request_id: str, recipe: Recipe, screened: Screened) -> Iterator[NewItem]:
     for variant in range(asked.variants):
         yield NewItem(
             row=1,
             custom_id=asked.custom_id,
             variant=variant,
-            prompt=asked.prompt,
-            negative_prompt=asked.negative_prompt,
+            prompt=screened.prompt,
+            negative_prompt=screened.negative_prompt,
             seed=seed_for(request_id, asked.custom_id, variant) if asked.seed is None else asked.seed + variant,
             recipe=recipe,
-            verdict=verdict,
+            verdict=screened.verdict,
+            sent=screened.sent,
         )

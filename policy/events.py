@@ -223,6 +223,21 @@ class ItemRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
+class ItemRewritten(Event):
+    """At submission, policy changed a text before it was sampled: what was sent, what it became, and by which rules."""
+
+    kind: ClassVar[str] = "item.rewritten"
+    request_id: str
+    item_id: str
+    sent_prompt: Private
+    sent_negative_prompt: Private
+    prompt: Private
+    negative_prompt: Private
+    policy_version: str
+    findings: tuple[dict[str, Any], ...]
+
+
 class ItemFailed(Event):
     """An item could not be made; `reason` is a stable code."""
 

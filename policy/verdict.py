@@ -48,6 +48,12 @@ class Finding:
     detail: str = ""
 
 
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Finding:
+        decision, stage = Decision(stored["decision"]), Stage(stored["stage"])
+        return cls(decision, stage, stored["category"], stored["rule"], stored["score"], stored["detail"])
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a screen said of one prompt or picture, under which policy version.
@@ -67,6 +73,11 @@ class Verdict:
         return Decision.ALLOW if worst is Decision.REWRITE else worst
 
     @property
+    def rewrites(self) -> tuple[Finding, ...]:
+        """The findings that say that a text was changed."""
+        return tuple(f for f in self.findings if f.decision is Decision.REWRITE)
+
+    @property
     def allowed(self) -> bool:
         return self.decision is Decision.ALLOW
 
@@ -81,10 +92,7 @@ class Verdict:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Verdict:
-        findings = tuple(
-            Finding(Decision(f["decision"]), Stage(f["stage"]), f["category"], f["rule"], f["score"], f["detail"])
-            for f in stored["findings"]
-        )
+        findings = tuple(map(Finding.from_json, stored["findings"]))
         return cls(stored["policy_version"], findings, dict(stored["scores"]))
 
 

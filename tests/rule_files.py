@@ -10,8 +10,8 @@ import yaml
 DEFAULT_RULES = Path(__file__).parent.parent / "policy" / "rulesets" / "default.yaml"
 
 
-def written(directory: Path, *, rule: dict[str, Any] | None = None, **parts: Any) -> Path:
-    """A valid file with one prompt rule and one image rule; `parts` replace whole top-level keys."""
+def written(directory: Path, *more: dict[str, Any], rule: dict[str, Any] | None = None, **parts: Any) -> Path:
+    """A valid file with one prompt rule (and `more`) and one image rule; `parts` replace whole top-level keys."""
     content = {
         "schema": 1,
         "name": "test",
@@ -21,7 +21,10 @@ def written(directory: Path, *, rule: dict[str, Any] | None = None, **parts: Any
         },
         "prompt": {
             "max_chars": 1000,
-            "rules": [rule or {"id": "sexual/nudity", "decision": "hold", "terms": {"en": ["nude", "nud* art"]}}],
+            "rules": [
+                rule or {"id": "sexual/nudity", "decision": "hold", "terms": {"en": ["nude", "nud* art"]}},
+                *more,
+            ],
         },
         "image": {"rules": [{"id": "sexual/picture", "classifier": "test", "scores": ["bad"], "hold": 0.5}]},
         **parts,

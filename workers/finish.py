@@ -109,12 +109,20 @@ class Finisher:
         return [
             merge(
                 [
-                    screen_prompt(self.rules, item.prompt, tenant=item.tenant),
-                    screen_prompt(self.rules, item.negative_prompt, tenant=item.tenant, field="negative_prompt"),
+                    Verdict(self.rules.version, item.rewrites),
+                    *self._texts(held, item),
                     picture,
                 ]
             )
             for item, picture in zip(held.items, pictures, strict=True)
+        ]
+
+    def _texts(self, held: Claim, item: ClaimedItem) -> list[Verdict]:
+        return [
+            screen_prompt(
+                self.rules, text, tenant=item.tenant, field=field, campaign=item.campaign, model=held.recipe.model
+            )
+            for field, text in (("prompt", item.prompt), ("negative_prompt", item.negative_prompt))
         ]
 
     def _unscreened(self) -> Verdict:

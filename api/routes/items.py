@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
@@ -41,6 +42,7 @@ def item_reply(view: ItemView) -> ItemReply:
         variant=view.variant,
         prompt=view.prompt,
         negative_prompt=view.negative_prompt,
+        rewritten=[_finding(finding) for finding in view.rewrites],
         seed=view.seed,
         recipe=dict(view.recipe),
         state=view.state,
@@ -59,8 +61,9 @@ def _verdict(view: ItemView) -> Verdict | None:
     return Verdict(
         decision=view.verdict["decision"],
         policy_version=view.verdict["policy_version"],
-        findings=[
-            Finding(**{name: finding[name] for name in ("decision", "stage", "category", "rule", "detail")})
-            for finding in view.verdict["findings"]
-        ],
+        findings=[_finding(finding) for finding in view.verdict["findings"]],
     )
+
+
+def _finding(stored: Mapping[str, Any]) -> Finding:
+    return Finding(**{name: stored[name] for name in ("decision", "stage", "category", "rule", "detail")})

@@ -19,9 +19,9 @@ from deploy.commands.options import data_option
 from deploy.commands.simulation import show_simulation
 from policy.errors import PolicyError
 from policy.ledger.stream import Span, entries_in
-from policy.prompts.screen import screen_prompt
+from policy.prompts.rewrite import prepare
 from policy.rulebook.prompts import PromptField
-from policy.rulebook.scope import EVERYWHERE, Scope
+from policy.rulebook.scope import EVERYWHERE, Context, Scope
 from policy.rules import Rules
 from policy.simulate import DECIDED
 from policy.simulate import simulate as simulate_rules
@@ -47,16 +47,20 @@ def policy() -> None:
 @policy.command()
 @click.argument("text")
 @click.option("--tenant", default="", help="Apply this tenant's exceptions.")
+@click.option("--campaign", default="", help="Name of the request, for rules with a scope.")
+@click.option("--model", default="", help="Name of the model, for rules with a scope.")
 @click.option("--negative", is_flag=True, help="TEXT is a negative prompt: what is kept out of the picture.")
 @_JSON
 @_RULES
-def check(text: str, tenant: str, negative: bool, as_json: bool, path: Path) -> None:
-    """What the rules say of the prompt TEXT; - reads it from standard input. Exit 1 unless it is allowed."""
+def check(*, text: str, tenant: str, campaign: str, model: str, negative: bool, as_json: bool, path: Path) -> None:
+    """What the rules make of the prompt TEXT; - reads it from standard input. Exit 1 unless it is allowed."""
     wanted = sys.stdin.read() if text == "-" else text
     field = PromptField.NEGATIVE_PROMPT if negative else PromptField.PROMPT
-    verdict = screen_prompt(_loaded(path), wanted, tenant=tenant, field=field)
-    click.echo(_told("prompt", verdict, as_json=as_json))
-    sys.exit(0 if verdict.allowed else 1)
+    prepared = prepare(_loaded(path), wanted, Context(tenant, campaign, model), field)
+    click.echo(_told("prompt", prepared.verdict, as_json=as_json))
+    if prepared.text != wanted and not as_json:
+        click.echo(f"  becomes {prepared.text!r}")
+    sys.exit(0 if prepared.verdict.allowed else 1)
 
 
 @policy.command("check-image")

@@ -1,6 +1,8 @@
-"""Screening: nothing yet."""
+"""Screening: an item says which rules rewrote its texts before they were sampled."""
 
 from __future__ import annotations
+
+from alembic import op
 
 revision = "0011"
 down_revision = "0010"
@@ -9,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.execute("ALTER TABLE items ADD COLUMN rewrites jsonb CHECK (jsonb_typeof(rewrites) = 'array')")
 
 
 def downgrade() -> None:

@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from policy import events
 from policy.ledger.append import append
+from policy.verdict import Finding
 from workers.errors import LeaseLost
 from workers.jobs.dispatch import LINE
-from workers.jobs.tables import batches, items, recipes
+from workers.jobs.tables import batches, items, recipes, requests
 from workers.jobs.types import Claim, ClaimedItem
 from workers.sampling.recipes import Recipe
 from workers.states import BatchState, ItemState
@@ -39,10 +40,20 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str) -> Cla
     append(conn, tenant=LINE, actor=f"worker:{worker}", events=[claimed])
     members = tuple(
         ClaimedItem(
-            row.id, row.request_id, row.tenant, row.custom_id, row.variant, row.prompt, row.negative_prompt, row.seed
+            row.id,
+            row.request_id,
+            row.tenant,
+            row.custom_id,
+            row.variant,
+            row.prompt,
+            row.negative_prompt,
+            row.seed,
+            row.campaign,
+            tuple(map(Finding.from_json, row.rewrites or ())),
         )
         for row in conn.execute(
-            select(items)
+            select(items, requests.c.name.label("campaign"))
+            .join(requests, requests.c.id == items.c.request_id)
             .where(items.c.batch_id == batch_id, items.c.state == ItemState.PLANNED)
             .order_by(items.c.batch_position)
         )

@@ -7,7 +7,7 @@ come as an iterable and are written in chunks, so memory does not grow with the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -52,7 +52,8 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
             for item, id in zip(chunk, ids, strict=True)
             if item.verdict.decision is Decision.REFUSE
         ]
-        append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=refusals)
+        rewritten = [_rewritten(request, item, id) for item, id in zip(chunk, ids, strict=True) if item.sent]
+        append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=[*rewritten, *refusals])
         stored, refused = stored + len(chunk), refused + len(refusals)
     if not stored:
         raise ValueError("a request needs at least one item")
@@ -112,6 +113,7 @@ def _row(request: NewRequest, item: NewItem, id: str, now: datetime) -> dict[str
         "variant": item.variant,
         "prompt": item.prompt,
         "negative_prompt": item.negative_prompt,
+        "rewrites": [asdict(finding) for finding in item.verdict.rewrites] or None,
         "seed": item.seed,
         "recipe_id": item.recipe.id,
         "queue": request.queue,
@@ -133,6 +135,19 @@ def _refusal(request: NewRequest, item: NewItem, id: str) -> events.ItemRefused:
         recipe=item.recipe.to_json(),
         seed=str(item.seed),
         verdict=item.verdict.to_json(),
+    )
+
+
+def _rewritten(request: NewRequest, item: NewItem, id: str) -> events.ItemRewritten:
+    return events.ItemRewritten(
+        request_id=request.id,
+        item_id=id,
+        sent_prompt=events.Private(item.sent.get("prompt", item.prompt)),
+        sent_negative_prompt=events.Private(item.sent.get("negative_prompt", item.negative_prompt)),
+        prompt=events.Private(item.prompt),
+        negative_prompt=events.Private(item.negative_prompt),
+        policy_version=item.verdict.policy_version,
+        findings=tuple(asdict(finding) for finding in item.verdict.rewrites),
     )
 
 

@@ -117,6 +117,7 @@ items = Table(
     Column("negative_prompt", Text, nullable=False),
     Column("seed", BigInteger, nullable=False),
     Column("recipe_id", Text, ForeignKey("recipes.id", deferrable=True, initially="DEFERRED"), nullable=False),
+    Column("rewrites", JSONB(none_as_null=True)),  # findings of the rules that rewrote a text; None: as it was sent
     Column("queue", Text, nullable=False),
     Column("priority", Text, nullable=False),
     Column("state", Text, nullable=False),

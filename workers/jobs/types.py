@@ -8,7 +8,7 @@ from typing import Any
 
 import uuid_utils
 
-from policy.verdict import Verdict
+from policy.verdict import Finding, Verdict
 from workers.sampling.recipes import Recipe
 from workers.states import Priority
 
@@ -20,7 +20,10 @@ def new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class NewItem:
-    """One image to make, as submitted. A verdict that refuses makes it REFUSED at once."""
+    """One image to make, as submitted. A verdict that refuses makes it REFUSED at once.
+
+    `sent` holds, by field, the texts that policy rewrote; `prompt` and `negative_prompt` are what is sampled.
+    """
 
     row: int  # 1-based data row
     custom_id: str
@@ -30,6 +33,7 @@ class NewItem:
     seed: int
     recipe: Recipe
     verdict: Verdict
+    sent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class ClaimedItem:
     prompt: str
     negative_prompt: str
     seed: int
+    campaign: str = ""  # the request's name, for rules with a scope
+    rewrites: tuple[Finding, ...] = ()  # by which the texts became what they are
 
 
 @dataclass(frozen=True, slots=True)

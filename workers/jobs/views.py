@@ -46,6 +46,7 @@ class ItemView:
     variant: int
     prompt: str
     negative_prompt: str
+    rewrites: tuple[Mapping[str, Any], ...]
     seed: int
     recipe: Mapping[str, Any]
     state: str
@@ -216,6 +217,7 @@ def _item(row: Row[Any]) -> ItemView:
         variant=row.variant,
         prompt=row.prompt,
         negative_prompt=row.negative_prompt,
+        rewrites=tuple(row.rewrites or ()),
         seed=row.seed,
         recipe=row.recipe,
         state=row.state,
