@@ -14,6 +14,7 @@ PolicyError
       + BrokenLedger      an entry, leaf or checkpoint was edited, deleted, reordered or cut off
       + LedgerBehind      the database holds less than an anchored checkpoint: refuse to sign
       + UnknownKey        a checkpoint is signed by a key nobody told us to trust
+      + ListTooOld        a revocation list is older than one that is known
 """
 
 from __future__ import annotations
@@ -77,3 +78,7 @@ class LedgerBehind(LedgerError):
 
 class UnknownKey(LedgerError):
     """The checkpoint is signed by no key that we trust."""
+
+
+class ListTooOld(LedgerError):
+    """A newer revocation list is known to exist."""

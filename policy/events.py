@@ -261,5 +261,26 @@ class AssetLinked(Event):
     seconds: int
 
 
+@dataclass(frozen=True, slots=True)
+class RecallFinished(Event):
+    """Every object of a recall is out of reach; of `missing` assets one lay neither where it was nor where it goes."""
+
+    kind: ClassVar[str] = "recall.finished"
+    recall_id: str
+    assets: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookChanged(Event):
+    """An address that is told what happens was created, enabled, disabled or deleted, or its secret rotated."""
+
+    kind: ClassVar[str] = "webhook.changed"
+    webhook_id: str
+    change: str  # created | rotated | enabled | disabled | deleted
+    events: tuple[str, ...]  # what it is told
+    url: Private  # an address may hold a token
+
+
 KINDS = frozenset(event.kind for event in Event.__subclasses__())
 """Every kind of event there is."""

@@ -16,26 +16,35 @@ from sqlalchemy.exc import SQLAlchemyError
 from workers import metrics
 from workers.crash import killer
 from workers.database import make_engine
-from workers.duties import reviewed
+from workers.duties import recalls, reviewed, webhooks
 from workers.duties.clerk_desk import ClerkDesk
 from workers.errors import WorkerError
 from workers.settings import Settings
 from workers.store import ObjectStore
 
 log = structlog.get_logger()
+_CONNECTIONS = 4  # the duties' one, and some that couriers share for moments
 
 Duty = Callable[[ClerkDesk], int]
-DUTIES: Mapping[str, Duty] = {"reviewed": reviewed.turn}
+DUTIES: Mapping[str, Duty] = {"reviewed": reviewed.turn, "recalls": recalls.turn}
+MESSAGES: Mapping[str, Duty] = {"webhooks": webhooks.turn}  # in a thread of its own: receivers may be slow
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
     """Take turns until `stop`; wait `poll_seconds` only after a turn in which nothing waited."""
-    engine = make_engine(settings.database_url.get_secret_value(), name="clerk", pool_size=2)
+    engine = make_engine(settings.database_url.get_secret_value(), name="clerk", pool_size=_CONNECTIONS)
     desk = ClerkDesk(engine, ObjectStore(settings), settings, killer(settings.crash_point))
-    while not stop.is_set():
-        if not turn(desk):
-            stop.wait(settings.poll_seconds)
+    couriers = threading.Thread(target=_take_turns, args=(desk, MESSAGES, stop), name="webhooks")
+    couriers.start()
+    _take_turns(desk, DUTIES, stop)
+    couriers.join()
     engine.dispose()
+
+
+def _take_turns(desk: ClerkDesk, duties: Mapping[str, Duty], stop: threading.Event) -> None:
+    while not stop.is_set():
+        if not turn(desk, duties):
+            stop.wait(desk.settings.poll_seconds)
 
 
 def turn(desk: ClerkDesk, duties: Mapping[str, Duty] = DUTIES) -> int:

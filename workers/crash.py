@@ -7,6 +7,9 @@
     settled   after the commit, before the message is acknowledged
     copied (clerk) a reviewed picture lies under released/, nothing settled
     reviewed (clerk) after that commit, before quarantine is emptied
+    withdrawn (clerk) assets are recalled, no object is moved yet
+    removing (clerk) a recalled object is copied, the original still there
+    moved    (clerk) the original is gone, and no row says so yet
 
 PRESSWORK_CRASH_POINT is "<point>", or, from the claim on, "<point>@<custom_id>" for batches that hold
 such an item.
@@ -23,9 +26,9 @@ from workers.jobs.types import Claim
 Probe = Callable[[str, Claim | None], None]
 POINTS = (
     *("dispatched", "received", "claimed", "sampling", "sampled", "finishing", "finished", "settled"),
-    *("copied", "reviewed"),
+    *("copied", "reviewed", "withdrawn", "removing", "moved"),
 )
-_WITHOUT_CLAIM = ("dispatched", "received", "copied", "reviewed")
+_WITHOUT_CLAIM = ("dispatched", "received", "copied", "reviewed", "withdrawn", "removing", "moved")
 
 
 def no_probe(point: str, held: Claim | None) -> None:

@@ -19,6 +19,7 @@ WorkerError
       + Stale            the thing is not what the caller saw
       + NotReleasable    nobody may release this held picture
       + OwnCampaign      another person must decide about this campaign
+      + AddressRefused   an address outside that we must not call
       + IdempotencyKeyReused the idempotency key belongs to another request
       + LimitExceeded    more was asked for than a documented limit allows
 """
@@ -100,6 +101,10 @@ class NotReleasable(Permanent):
 
 class OwnCampaign(Permanent):
     """Another person must decide about this campaign."""
+
+
+class AddressRefused(Permanent):
+    """An address outside that we must not call: it is not public, or not over TLS."""
 
 
 class IdempotencyKeyReused(Permanent):

@@ -43,6 +43,8 @@ BATCHES_RETURNED = Counter("presswork_batches_returned_total", "Claims given bac
 # Clerk.
 CLERK_ACTS = Counter("presswork_clerk_acts_total", "What people ordered and the clerk carried out", ["duty"])
 CLERK_FAILURES = Counter("presswork_clerk_failures_total", "Turns of a duty that an error ended", ["duty"])
+OLDEST_OPEN_RECALL_SECONDS = Gauge("presswork_oldest_open_recall_seconds", "Age of the oldest recall in work")
+WEBHOOK_ATTEMPTS = Counter("presswork_webhook_attempts_total", "Messages to webhooks by how it went", ["result"])
 OPEN_HOLDS = Gauge("presswork_open_holds", "Held images that wait for a reviewer")
 OLDEST_HOLD_SECONDS = Gauge("presswork_oldest_hold_seconds", "Age of the oldest of them")
 
@@ -50,6 +52,8 @@ OLDEST_HOLD_SECONDS = Gauge("presswork_oldest_hold_seconds", "Age of the oldest 
 SEAL_LAG_SECONDS = Gauge("presswork_seal_lag_seconds", "Age of the oldest event not sealed yet")
 SEALED_ENTRIES = Counter("presswork_sealed_entries_total", "Events sealed into the Merkle tree")
 ANCHOR_FAILURES = Counter("presswork_anchor_failures_total", "Checkpoints the anchor did not take")
+REVOKED_FILES = Gauge("presswork_revoked_files", "Files on the newest revocation list")
+REVOCATION_FAILURES = Counter("presswork_revocation_failures_total", "Revocation lists that could not be issued")
 
 
 def serve(port: int) -> None:

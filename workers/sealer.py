@@ -24,6 +24,7 @@ from workers import metrics
 from workers.anchor import StoreAnchor
 from workers.database import make_engine
 from workers.errors import WorkerError
+from workers.revocations import make_publisher
 from workers.settings import Settings
 from workers.store import ObjectStore
 
@@ -32,10 +33,12 @@ log = structlog.get_logger()
 
 def serve(settings: Settings, stop: threading.Event) -> None:
     """Seal every `seal_seconds` until `stop`, then once more."""
-    sealer = make_sealer(settings)
+    sealer, publisher = make_sealer(settings), make_publisher(settings)
     while not stop.wait(settings.seal_seconds):
         sealer.turn()
+        publisher.turn()
     sealer.turn()
+    publisher.turn()
 
 
 def make_sealer(settings: Settings) -> Sealer:

@@ -67,6 +67,13 @@ class Settings(BaseSettings):
     ledger_key: Path | None = Field(None, description="Ed25519 private key of the sealer, PEM")
     ledger_vkeys: Path | None = Field(None, description="public keys (vkey lines) that verify checkpoints")
 
+    revocation_hours: float = Field(24.0, gt=0, description="a revocation list is issued again after this")
+
+    # Webhooks.
+    webhook_seconds: float = Field(10.0, ge=0.1, le=50, description="one attempt at a webhook ends by then")
+    webhook_give_up_hours: float = Field(72.0, gt=0, description="a message is given up after this")
+    webhook_loopback: bool = Field(False, description="webhooks may go to this very machine: tests and development")
+
     # API limits.
     max_rows: int = Field(50_000, ge=1, description="data rows of one campaign")
     max_items: int = Field(100_000, ge=1, description="rows x variants of one request")

@@ -5,7 +5,8 @@ Who may do what (a test tries each):
     admin     everything; the supervisor's own, for making the bucket and for tests
     worker    read, write, list on raw/, quarantine/ and released/
     clerk     read, write, list on quarantine/, released/ and recalled/: it moves what people decided about
-    api       read on released/ and quarantine/, nothing else: it signs the links that tenants and reviewers get
+    api       read on released/ and quarantine/: it signs the links that tenants and reviewers get;
+              read, list on ledger/revocations/
     sealer    read, write, list on ledger/
     auditor   read, list on ledger/
 
@@ -153,7 +154,8 @@ def actions(role: str) -> list[str]:
         case "clerk":
             return [f"{verb}:{BUCKET}/{place}/*" for verb in ("Read", "Write", "List") for place in _CLERK_PLACES]
         case "api":
-            return [f"Read:{BUCKET}/{place}/*" for place in ("released", "quarantine")]
+            lists = [f"{verb}:{BUCKET}/ledger/revocations/*" for verb in ("Read", "List")]
+            return [*(f"Read:{BUCKET}/{place}/*" for place in ("released", "quarantine")), *lists]
         case "sealer":
             return [f"{verb}:{BUCKET}/ledger/*" for verb in ("Read", "Write", "List")]
         case "auditor":

@@ -85,7 +85,11 @@ class Checkpoint:
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: NoteSigner) -> str:
     """The checkpoint as a signed note."""
-    text = checkpoint.text()
+    return sign_note(checkpoint.text(), signer)
+
+
+def sign_note(text: str, signer: NoteSigner) -> str:
+    """Any text that ends with a newline, as a signed note."""
     vkey = signer.vkey
     return f"{text}\n{_DASH}{vkey.name} {_encode(vkey.id + signer.sign(text.encode()))}\n"
 

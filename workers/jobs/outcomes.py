@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from policy import events
 from policy.events import Event, Private
+from workers.jobs.deliveries import Told, tell
 from workers.jobs.tables import assets, renditions
 from workers.jobs.types import Claim, ClaimedItem, Failed, Held, Outcome, Place, Released
 from workers.states import AssetState
@@ -46,6 +47,15 @@ def write_assets(conn: Connection, held: Claim, released: Sequence[Released]) ->
             for rendition in o.renditions
         ],
     )
+    for tenant in sorted({o.item.tenant for o in released}):
+        tell(conn, tenant, "asset.released", [_told(o) for o in released if o.item.tenant == tenant])
+
+
+def _told(o: Released) -> Told:
+    """What webhooks are told of a release: no prompt, no link."""
+    ids = {"request_id": o.item.request_id, "item_id": o.item.id, "asset_id": o.asset_id}
+    names = {"custom_id": o.item.custom_id, "variant": o.item.variant}
+    return Told(o.asset_id, {**ids, **names, "sha256": sorted({file.sha256 for file in o.renditions})})
 
 
 def provenance(held: Claim, item: ClaimedItem, place: Place, marks: Mapping[str, Any]) -> dict[str, Any]:
