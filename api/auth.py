@@ -82,5 +82,6 @@ def _unauthorized() -> Problem:
 
 Submitter = Annotated[Caller, Security(authenticate, scopes=["submit"])]
 Reader = Annotated[Caller, Security(authenticate, scopes=["read"])]
+Reviewer = Annotated[Caller, Security(authenticate, scopes=["review"])]
 Auditor = Annotated[Caller, Security(authenticate, scopes=["audit"])]
 Admin = Annotated[Caller, Security(authenticate, scopes=["admin"])]

@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.problems import MEDIA_TYPE
 from api.replies import ProblemReply
+from api.review_forms import Decision, Decisions
 from api.schemas import CampaignSpec, NewKey, SingleRequest
 
 TAGS = [
@@ -19,6 +20,7 @@ TAGS = [
     {"name": "Campaigns", "description": "Ask for thousands of images with one spreadsheet."},
     {"name": "Items", "description": "One image to make, and what became of it."},
     {"name": "Assets", "description": "Released images: screened, marked, signed, stored."},
+    {"name": "Reviews", "description": "Held images: look at them, release or refuse them."},
     {"name": "Audit", "description": "What the ledger says."},
     {"name": "Models", "description": "What may be used here, and for what."},
     {"name": "Keys", "description": "API keys of your tenant."},
@@ -57,6 +59,8 @@ _CAMPAIGN_BODY = {
 _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/v1/requests", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/SingleRequest"}}},
     ("/v1/keys", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/NewKey"}}},
+    ("/v1/reviews", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/Decisions"}}},
+    ("/v1/reviews/{item_id}", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/Decision"}}},
     ("/v1/campaigns", "post"): {
         "multipart/form-data": {
             "schema": _CAMPAIGN_BODY,
@@ -64,7 +68,7 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
         }
     },
 }
-_OWN: list[type[BaseModel]] = [SingleRequest, CampaignSpec, NewKey, ProblemReply]
+_OWN: list[type[BaseModel]] = [SingleRequest, CampaignSpec, NewKey, Decision, Decisions, ProblemReply]
 
 
 def operation_id(route: APIRoute) -> str:

@@ -202,6 +202,7 @@ class KeyReply(Answer):
     id: str
     name: str
     scopes: list[str]
+    person: str | None = Field(description="whose key it is", examples=["alice@example.com"])
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None

@@ -50,6 +50,7 @@ def _scalar_labels(labels: dict[str, Any]) -> dict[str, Any]:
 Name = Annotated[str, StringConstraints(max_length=MAX_NAME_CHARS), AfterValidator(_printable)]
 CustomId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CUSTOM_ID_CHARS), AfterValidator(_printable)]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEMPLATE_CHARS)]
+PersonName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARS), AfterValidator(_printable)]
 Labels = Annotated[dict[str, Any], Field(max_length=MAX_LABELS), AfterValidator(_scalar_labels)]
 Turn = Annotated[Priority, Field(strict=False)]
 
@@ -111,6 +112,9 @@ class NewKey(_Sent):
 
     name: Name = Field(min_length=1, description="who or what will use it")
     scopes: list[Literal["submit", "read", "review", "audit", "admin"]] = Field(min_length=1, max_length=5)
+    person: PersonName | None = Field(
+        None, description="whose key it is: for reviews, two keys of one person are one person"
+    )
     expires_in_days: int | None = Field(None, ge=1, le=3650, description="left out: it does not expire")
 
 

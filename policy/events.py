@@ -55,6 +55,7 @@ class KeyCreated(Event):
     key_id: str
     name: str
     scopes: tuple[str, ...]
+    person: Private | None = None  # whose key it is, where that was said
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,6 @@ class ItemRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
-@dataclass(frozen=True, slots=True)
 class ItemRewritten(Event):
     """At submission, policy changed a text before it was sampled: what was sent, what it became, and by which rules."""
 
@@ -238,6 +238,7 @@ class ItemRewritten(Event):
     findings: tuple[dict[str, Any], ...]
 
 
+@dataclass(frozen=True, slots=True)
 class ItemFailed(Event):
     """An item could not be made; `reason` is a stable code."""
 

@@ -46,6 +46,7 @@ CLERK_FAILURES = Counter("presswork_clerk_failures_total", "Turns of a duty that
 OLDEST_OPEN_RECALL_SECONDS = Gauge("presswork_oldest_open_recall_seconds", "Age of the oldest recall in work")
 WEBHOOK_ATTEMPTS = Counter("presswork_webhook_attempts_total", "Messages to webhooks by how it went", ["result"])
 OPEN_HOLDS = Gauge("presswork_open_holds", "Held images that wait for a reviewer")
+REVIEWS = Counter("presswork_reviews_total", "What reviewers said; final: nobody else has to", ["decision", "final"])
 OLDEST_HOLD_SECONDS = Gauge("presswork_oldest_hold_seconds", "Age of the oldest of them")
 
 # Sealer.

@@ -39,7 +39,13 @@ def create(
     expires_at = datetime.now(UTC) + timedelta(days=asked.expires_in_days) if asked.expires_in_days else None
     with parts.transaction(caller.tenant) as conn:
         stored, key = create_key(
-            conn, caller.tenant, name=asked.name, scopes=asked.scopes, actor=caller.actor, expires_at=expires_at
+            conn,
+            caller.tenant,
+            name=asked.name,
+            scopes=asked.scopes,
+            actor=caller.actor,
+            expires_at=expires_at,
+            person=asked.person,
         )
     return KeyCreated(**_fields(stored), key=key)
 

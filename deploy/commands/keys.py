@@ -24,8 +24,9 @@ def key() -> None:
 @click.option("--weight", default=1, show_default=True, type=click.IntRange(1, 1000), help="Turns of a new tenant.")
 @click.option("--name", required=True, help="Who or what will use the key.")
 @click.option("--scopes", default="submit,read", show_default=True, help=f"Comma-separated: {', '.join(SCOPES)}.")
+@click.option("--person", help="Whose key it is. For reviews, two keys of one person are one person.")
 @data_option
-def create(tenant: str, weight: int, name: str, scopes: str, data: Path) -> None:
+def create(data: Path, *, tenant: str, weight: int, name: str, scopes: str, person: str | None) -> None:
     """Make a key and print it, once. Only its hash is stored."""
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
     if unknown := sorted(set(wanted) - set(SCOPES)):
@@ -34,7 +35,7 @@ def create(tenant: str, weight: int, name: str, scopes: str, data: Path) -> None
     with engine.begin() as conn:
         _as_tenant(conn, tenant)
         create_tenant(conn, tenant, name=tenant, actor=_ACTOR, weight=weight)
-        stored, secret = create_key(conn, tenant, name=name, scopes=wanted, actor=_ACTOR)
+        stored, secret = create_key(conn, tenant, name=name, scopes=wanted, actor=_ACTOR, person=person)
     engine.dispose()
     click.echo(secret)
     click.echo(f"key {stored.id} of tenant {tenant}: {', '.join(stored.scopes)}. It is not shown again.", err=True)

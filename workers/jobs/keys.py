@@ -35,6 +35,7 @@ class ApiKey:
     tenant: str
     name: str
     scopes: tuple[str, ...]
+    person: str | None  # whose it is, for four eyes
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -58,6 +59,7 @@ def create_key(
     scopes: Iterable[str],
     actor: str,
     expires_at: datetime | None = None,
+    person: str | None = None,
 ) -> tuple[ApiKey, str]:
     """The stored key and the key itself, which nobody can show again."""
     key = KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
@@ -70,11 +72,12 @@ def create_key(
             name=name,
             sha256=_sha256(key),
             scopes=list(wanted),
+            person=person,
             expires_at=expires_at,
         )
         .returning(*_COLUMNS)
     ).one()
-    append(conn, tenant=tenant, actor=actor, events=[events.KeyCreated(row.id, name, wanted)])
+    append(conn, tenant=tenant, actor=actor, events=[_created(row.id, name, wanted, person)])
     return _api_key(row), key
 
 
@@ -120,10 +123,15 @@ _COLUMNS: tuple[Any, ...] = (
     api_keys.c.tenant,
     api_keys.c.name,
     api_keys.c.scopes,
+    api_keys.c.person,
     api_keys.c.created_at,
     api_keys.c.expires_at,
     api_keys.c.revoked_at,
 )
+
+
+def _created(key_id: str, name: str, scopes: tuple[str, ...], person: str | None) -> events.KeyCreated:
+    return events.KeyCreated(key_id, name, scopes, events.Private(person) if person else None)
 
 
 def _sha256(key: str) -> bytes:
@@ -131,4 +139,6 @@ def _sha256(key: str) -> bytes:
 
 
 def _api_key(row: Row[Any]) -> ApiKey:
-    return ApiKey(row.id, row.tenant, row.name, tuple(row.scopes), row.created_at, row.expires_at, row.revoked_at)
+    return ApiKey(
+        row.id, row.tenant, row.name, tuple(row.scopes), row.person, row.created_at, row.expires_at, row.revoked_at
+    )

@@ -7,9 +7,9 @@ what was decided. Killed before the commit: nobody said anything. Killed after i
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, func, select
 
@@ -34,6 +34,15 @@ class Judgement:
     decision: str
     sha256: str
     comment: str
+
+
+class Said(Protocol):
+    """What one person said of a hold."""
+
+    @property
+    def person(self) -> str: ...
+    @property
+    def decision(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,11 @@ def review(
 def categories(verdict: dict[str, Any]) -> list[str]:
     """What a hold is for, in the order of its findings."""
     return list(dict.fromkeys(finding["category"] for finding in verdict["findings"]))
+
+
+def people_agreed(said: Iterable[Said]) -> int:
+    """How many different people said release."""
+    return len({one.person for one in said if one.decision == RELEASE})
 
 
 def why_not_releasable(asset_id: str | None, attempt: int | None, held_for: Collection[str], rules: ReviewRules) -> str:

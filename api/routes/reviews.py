@@ -1,0 +1,136 @@
+"""/v1/reviews: held pictures, and what people decide about them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from api.auth import Caller, Reviewer
+from api.bodies import json_body
+from api.paging import id_of, page, uuid_or_not_found
+from api.parts import Parts, PartsOf
+from api.problems import Problem
+from api.replies import Page
+from api.review_forms import (
+    Decision,
+    DecisionReply,
+    DecisionResult,
+    DecisionResults,
+    Decisions,
+    HeldPicture,
+    HoldDetail,
+    HoldReply,
+    ReviewsQuery,
+    hold_fields,
+    hold_reply,
+)
+from api.schemas import NoQuery
+from policy.events import HoldViewed
+from policy.ledger.append import append
+from workers import metrics
+from workers.errors import WorkerError
+from workers.jobs.review import Judgement, review
+from workers.jobs.review_views import HoldView, get_hold, list_holds
+
+router = APIRouter(prefix="/v1/reviews", tags=["Reviews"])
+
+
+@router.get("", summary="Held pictures, the first submitted first")
+def list_all(caller: Reviewer, parts: PartsOf, query: Annotated[ReviewsQuery, Query()]) -> Page[HoldReply]:
+    """The queue unless `decided` says otherwise. No pictures here: reading one entry gives a link to look at."""
+    with parts.transaction(caller.tenant) as conn:
+        found = list_holds(conn, caller.tenant, query.filter(), limit=query.limit + 1, after=id_of(query.cursor))
+    shown, cursor = page(found, query.limit)
+    return Page(data=[hold_reply(view, parts.rules.review) for view in shown], next_cursor=cursor)
+
+
+@router.get("/{item_id}", summary="One held picture, with a link to look at it")
+def read(item_id: str, caller: Reviewer, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> HoldDetail:
+    """The link is an event of the ledger. There is none once somebody decided."""
+    with parts.transaction(caller.tenant) as conn:
+        view = get_hold(conn, caller.tenant, uuid_or_not_found(item_id, "held item"))
+        if view.decided_at is None:
+            viewed = HoldViewed(view.request_id, view.id, caller.key_id, parts.settings.link_seconds)
+            append(conn, tenant=caller.tenant, actor=caller.actor, events=[viewed])
+    return HoldDetail(
+        **hold_fields(view, parts.rules.review),
+        negative_prompt=view.negative_prompt,
+        seed=view.seed,
+        recipe=dict(view.recipe),
+        scores=view.verdict["scores"],
+        picture=_picture(view, parts),
+        asset_id=view.asset_id if view.state in ("released", "recalled") else None,
+    )
+
+
+@router.post("/{item_id}", summary="Release or refuse a held picture")
+def decide(
+    item_id: str,
+    caller: Reviewer,
+    parts: PartsOf,
+    query: Annotated[NoQuery, Query()],
+    asked: Annotated[Decision, Depends(json_body(Decision))],
+) -> DecisionReply:
+    """A refusal takes effect at once. A final release is carried out within seconds; `final` says whether it is."""
+    return _decide(uuid_or_not_found(item_id, "held item"), asked, caller, parts)
+
+
+@router.post("", summary="Decide about several held pictures")
+def decide_several(
+    request: Request,
+    caller: Reviewer,
+    parts: PartsOf,
+    query: Annotated[NoQuery, Query()],
+    asked: Annotated[Decisions, Depends(json_body(Decisions))],
+) -> DecisionResults:
+    """Each decision stands for itself: one that meets a problem stops no other."""
+    from api.app import problem_for  # noqa: PLC0415 - the table of errors, which knows every route
+
+    results = []
+    for decision in asked.decisions:
+        try:
+            done = _decide(decision.item_id, decision, caller, parts)
+            results.append(DecisionResult(item_id=decision.item_id, status=200, result=done))
+        except WorkerError as error:
+            problem: Problem = problem_for(error, request)
+            told = {"code": problem.code, "detail": problem.detail}
+            results.append(DecisionResult(item_id=decision.item_id, status=problem.status, **told))
+    return DecisionResults(results=results)
+
+
+def _decide(item_id: str, asked: Decision, caller: Caller, parts: Parts) -> DecisionReply:
+    judgement = Judgement(item_id, asked.decision, asked.sha256, asked.comment)
+    with parts.transaction(caller.tenant) as conn:
+        done = review(
+            conn,
+            caller.tenant,
+            judgement,
+            key_id=caller.key_id,
+            rules=parts.rules.review,
+            policy_version=parts.rules.version,
+        )
+    metrics.REVIEWS.labels(done.decision, "yes" if done.final else "no").inc()
+    return DecisionReply(
+        item_id=done.item_id,
+        decision=done.decision,
+        final=done.final,
+        people_needed=done.people_needed,
+        people_agreed=done.people_agreed,
+    )
+
+
+def _picture(view: HoldView, parts: Parts) -> HeldPicture:
+    seconds = parts.settings.link_seconds
+    undecided = view.decided_at is None
+    media_types = {kept["key"]: kept["media_type"] for kept in view.renditions}
+    return HeldPicture(
+        url=parts.store.presign(view.key, seconds) if undecided else None,
+        url_expires_at=datetime.now(UTC) + timedelta(seconds=seconds) if undecided else None,
+        media_type=media_types.get(view.key, "image/png"),  # what has no renditions is an unmarked PNG
+        renditions=[
+            {name: kept[name] for name in ("name", "media_type", "width", "height", "bytes", "sha256")}
+            for kept in view.renditions
+        ],
+    )
