@@ -16,6 +16,7 @@ from pydantic import Field
 
 from policy.errors import RulesInvalid
 from policy.files import Read, read_yaml
+from policy.rulebook.classifiers import Brought
 from policy.rulebook.images import ImagePart, ImageRule
 from policy.rulebook.parts import Part, Terms, category_of
 from policy.rulebook.prompts import ExceptionPart, Exemption, PromptPart, PromptRule, PromptRulePart
@@ -41,6 +42,7 @@ class Rules:
     max_chars: int
     prompt_rules: tuple[PromptRule, ...]
     image_rules: tuple[ImageRule, ...]
+    brought: Brought
     exceptions: Mapping[tuple[str, str], tuple[Exemption, ...]]
     strict: frozenset[str]
     review: ReviewRules
@@ -58,6 +60,7 @@ class Rules:
             max_chars=file.prompt.max_chars,
             prompt_rules=tuple(rule.compiled() for rule in file.prompt.rules),
             image_rules=file.image.compiled(),
+            brought=file.image.brought(path.parent),
             exceptions=_exemptions(file.exceptions),
             strict=frozenset(name for name, category in file.categories.items() if not category.exceptions),
             review=file.review.compiled(),

@@ -25,7 +25,7 @@ from policy.images.conversion.operations import Operations
 from policy.images.conversion.package import read
 
 ARCHIVE_SHA256 = "585cd178f3b994337c4d10a87b080d342fc52f8b9bf0085c4d1f345a3a1c5382"
-NETWORKS = {"mobilenet_v2": Layers, "mobilenet_v2_mid": Operations}
+NETWORKS: dict[str, type[Layers | Operations]] = {"mobilenet_v2": Layers, "mobilenet_v2_mid": Operations}
 CLASSES = 5
 SIDE_PIXELS = 224
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,29 +11,26 @@ from policy.errors import PolicyUnavailable
 from policy.images.classifier import Classifier
 
 
-class Guard:
-    """Runs a classifier within a time limit and checks its answer's shape.
+class Custody:
+    """Runs somebody else's code within a time limit, one name at a time.
 
-    A hung classifier cannot be killed inside a process, so its thread is left behind (a daemon, it
-    does not keep the process alive) and no further work is given to the classifier until that thread
-    comes back: one lost thread for each batch that was running then, not one more for every batch after.
+    Hung code cannot be killed inside a process, so its thread is left behind (a daemon, it does not keep the process
+    alive) and no further work is given to it until that thread comes back: one lost thread for each batch that was
+    running then, not one more for every batch after.
     """
 
-    def __init__(self, classifier: Classifier, *, seconds: float) -> None:
-        self.classifier = classifier
+    def __init__(self, name: str, *, seconds: float) -> None:
+        self._name = name
         self._seconds = seconds
         self._hung: list[threading.Thread] = []
         self._lock = threading.Lock()
 
-    def scores(self, images: np.ndarray) -> np.ndarray:
-        """float64 [N, classes]; rows with NaN or with values outside [0, 1] are all NaN.
-
-        Raises PolicyUnavailable for everything else that went wrong.
-        """
+    def run(self, work: Callable[[], object]) -> object:
+        """What the work returned. Raises PolicyUnavailable where it raised, hung, or hangs from before."""
         if self._still_hung():
             raise PolicyUnavailable("has not come back from an earlier picture")
-        answer = _Call(self.classifier, images)
-        thread = threading.Thread(target=answer.run, name=f"screen-{self.classifier.name}", daemon=True)
+        answer = _Call(work)
+        thread = threading.Thread(target=answer.run, name=f"screen-{self._name}", daemon=True)
         thread.start()
         thread.join(self._seconds)
         if thread.is_alive():
@@ -41,12 +39,27 @@ class Guard:
             raise PolicyUnavailable(f"took longer than {self._seconds:g} s")
         if answer.failed is not None:
             raise PolicyUnavailable(f"raised {type(answer.failed).__name__}") from answer.failed
-        return self._checked(answer.scores, len(images))
+        return answer.returned
 
     def _still_hung(self) -> bool:
         with self._lock:
             self._hung = [thread for thread in self._hung if thread.is_alive()]
             return bool(self._hung)
+
+
+class Guard:
+    """A classifier in custody, and its answer's shape checked."""
+
+    def __init__(self, classifier: Classifier, *, seconds: float) -> None:
+        self.classifier = classifier
+        self._custody = Custody(classifier.name, seconds=seconds)
+
+    def scores(self, images: np.ndarray) -> np.ndarray:
+        """float64 [N, classes]; rows with NaN or with values outside [0, 1] are all NaN.
+
+        Raises PolicyUnavailable for everything else that went wrong.
+        """
+        return self._checked(self._custody.run(lambda: self.classifier.scores(images)), len(images))
 
     def _checked(self, answered: object, images: int) -> np.ndarray:
         wanted = (images, len(self.classifier.classes))
@@ -62,14 +75,13 @@ class Guard:
 class _Call:
     """One run on its own thread, and what came of it."""
 
-    def __init__(self, classifier: Classifier, images: np.ndarray) -> None:
-        self._classifier = classifier
-        self._images = images
-        self.scores: object = None
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self.returned: object = None
         self.failed: BaseException | None = None
 
     def run(self) -> None:
         try:
-            self.scores = self._classifier.scores(self._images)
+            self.returned = self._work()
         except BaseException as failed:  # noqa: BLE001  fail closed: whatever it was, the caller holds the pictures
             self.failed = failed

@@ -9,12 +9,14 @@ from typing import Self
 import numpy as np
 
 from policy.errors import PolicyUnavailable
-from policy.images.blank import Blank
+from policy.images import stack
 from policy.images.classifier import Classifier
 from policy.images.guard import Guard
-from policy.images.nsfw import MID, MID_CARD, Nsfw
+from policy.images.texts import NAME as TEXT_READER
+from policy.images.texts import Reader, TextScreen
 from policy.images.thresholds import asks, judge
 from policy.rulebook.images import Combine, ImageRule
+from policy.rulebook.scope import Context
 from policy.rules import SCREENING, Rules
 from policy.verdict import Decision, Finding, Stage, Verdict
 
@@ -30,32 +32,43 @@ class ImageScreen:
     A classifier that rules name as a second opinion only is asked of the pictures that want one; the others of all.
     """
 
-    def __init__(self, rules: Rules, classifiers: Sequence[Classifier], *, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        classifiers: Sequence[Classifier],
+        reader: Reader | None = None,
+        *,
+        seconds: float = SECONDS,
+    ) -> None:
         _check(rules, classifiers)
+        if rules.brought.text_categories and reader is None:
+            raise PolicyUnavailable("the rule set reads writing on pictures (image.text), and nothing reads it")
         self._rules = rules
+        self._texts = TextScreen(rules, reader, seconds=seconds) if reader is not None else None
         guards = [Guard(classifier, seconds=seconds) for classifier in classifiers]
-        only_second = _second_names(rules) - {rule.classifier for rule in rules.image_rules}
+        only_second = stack.second_names(rules) - {rule.classifier for rule in rules.image_rules}
         self._always = [guard for guard in guards if guard.classifier.name not in only_second]
         self._seconds = [guard for guard in guards if guard.classifier.name in only_second]
 
     @classmethod
     def load(cls, rules: Rules, *, threads: int = 1, seconds: float = SECONDS) -> Self:
-        """With every classifier that the rules need. Raises PolicyUnavailable where weights are missing or changed.
+        """With everything that the rules need. Raises PolicyUnavailable where weights are missing or changed.
 
         `threads` are those of one run; `seconds` is the longest a batch may take before it is held.
         """
-        classifiers: list[Classifier] = [Blank(), Nsfw.load(threads=threads)]
-        if MID in {rule.classifier for rule in rules.image_rules} | _second_names(rules):
-            classifiers.append(Nsfw.load(MID_CARD, threads=threads))
-        return cls(rules, classifiers, seconds=seconds)
+        classifiers, reader = stack.load(rules, threads=threads)
+        return cls(rules, classifiers, reader, seconds=seconds)
 
     @property
     def revisions(self) -> Mapping[str, str]:
         """Classifier -> what decides its answers, for the record of what screened a picture."""
-        return {guard.classifier.name: guard.classifier.revision for guard in (*self._always, *self._seconds)}
+        revisions = {guard.classifier.name: guard.classifier.revision for guard in (*self._always, *self._seconds)}
+        return revisions | ({TEXT_READER: self._texts.reader.revision} if self._texts else {})
 
-    def screen(self, images: np.ndarray) -> list[Verdict]:
+    def screen(self, images: np.ndarray, contexts: Sequence[Context] = ()) -> list[Verdict]:
         """One verdict a picture, in order, for uint8 RGB [N, H, W, 3]. Holds what it cannot judge; does not raise.
+
+        `contexts` says whose pictures they are, one each: rules about writing may have exceptions. None: nobody's.
 
         The one exception is an array that is no batch of pictures at all (not four axes): there is
         nothing to give verdicts on, so ValueError.
@@ -68,6 +81,8 @@ class ImageScreen:
         for guard in self._seconds:
             wanted = [n for n, one in enumerate(heard) if self._in_doubt(guard.classifier.name, one)]
             _ask(guard, images[wanted], [heard[n] for n in wanted])
+        if self._texts is not None:
+            _read(self._texts, images, heard, contexts or [Context("")] * len(images))
         return [self._verdict(one) for one in heard]
 
     def _in_doubt(self, second: str, heard: _Heard) -> bool:
@@ -80,7 +95,7 @@ class ImageScreen:
     def _verdict(self, heard: _Heard) -> Verdict:
         found = [finding for rule in self._rules.image_rules for finding in _findings(rule, heard)]
         scores = {f"{name}/{of}": score for name, row in heard.scores.items() for of, score in row.items()}
-        return Verdict(self._rules.version, (*found, *heard.silent.values()), scores)
+        return Verdict(self._rules.version, (*found, *heard.written, *heard.silent.values()), scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,7 @@ class _Heard:
 
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     silent: dict[str, Finding] = field(default_factory=dict)
+    written: list[Finding] = field(default_factory=list)
 
 
 def _ask(guard: Guard, images: np.ndarray, heard: Sequence[_Heard]) -> None:
@@ -97,9 +113,7 @@ def _ask(guard: Guard, images: np.ndarray, heard: Sequence[_Heard]) -> None:
     if not heard:
         return
     try:
-        if images.dtype != np.uint8 or images.shape[3] != 3 or 0 in images.shape:
-            raise PolicyUnavailable(f"was given {images.dtype} {list(images.shape)}, no RGB pictures")
-        scores = guard.scores(images)
+        scores = guard.scores(_pictures(images))
     except PolicyUnavailable as reason:
         for one in heard:
             one.silent[name] = _unavailable(name, str(reason))
@@ -109,6 +123,28 @@ def _ask(guard: Guard, images: np.ndarray, heard: Sequence[_Heard]) -> None:
             one.silent[name] = _unavailable(name, "answered with a number that is no score")
         else:
             one.scores[name] = dict(zip(guard.classifier.classes, map(float, row), strict=True))
+
+
+def _read(texts: TextScreen, images: np.ndarray, heard: Sequence[_Heard], contexts: Sequence[Context]) -> None:
+    """Note what the rules say of the writing on each picture, and how sure the reader was of it."""
+    try:
+        written = texts.read(_pictures(images)) if heard else []
+    except PolicyUnavailable as reason:
+        for one in heard:
+            one.silent[TEXT_READER] = _unavailable(TEXT_READER, str(reason))
+        return
+    for one, lines, context in zip(heard, written, contexts, strict=True):
+        try:
+            one.written.extend(texts.findings(lines, context))
+            one.scores[TEXT_READER] = {"read": max((line.confidence for line in lines), default=0.0)}
+        except PolicyUnavailable as reason:
+            one.silent[TEXT_READER] = _unavailable(TEXT_READER, str(reason))
+
+
+def _pictures(images: np.ndarray) -> np.ndarray:
+    if images.dtype != np.uint8 or images.shape[3] != 3 or 0 in images.shape:
+        raise PolicyUnavailable(f"was given {images.dtype} {list(images.shape)}, no RGB pictures")
+    return images
 
 
 def _findings(rule: ImageRule, heard: _Heard) -> Iterator[Finding]:
@@ -130,10 +166,6 @@ def _findings(rule: ImageRule, heard: _Heard) -> Iterator[Finding]:
 
 def _unavailable(classifier: str, reason: str) -> Finding:
     return Finding(Decision.HOLD, Stage.IMAGE, SCREENING, UNAVAILABLE, detail=f"classifier {classifier} {reason}")
-
-
-def _second_names(rules: Rules) -> set[str]:
-    return {rule.second.classifier for rule in rules.image_rules if rule.second is not None}
 
 
 def _check(rules: Rules, classifiers: Sequence[Classifier]) -> None:

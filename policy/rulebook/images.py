@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from pydantic import Field, model_validator
 
+from policy.rulebook.classifiers import BroughtParts
 from policy.rulebook.parts import Part, RuleId, Score, category_of
 
 
@@ -111,7 +112,7 @@ class ImageRulePart(_Thresholds):
         )
 
 
-class ImagePart(Part):
+class ImagePart(BroughtParts):
     """The key `image`."""
 
     rules: list[ImageRulePart] = Field(min_length=1)

@@ -1,0 +1,43 @@
+"""Which classifiers a rule set needs, loaded: what ships, and what the rule set brings along."""
+
+from __future__ import annotations
+
+from policy.images.blank import Blank
+from policy.images.classifier import Classifier
+from policy.images.hash_list import HashList
+from policy.images.nsfw import MID, MID_CARD, Nsfw
+from policy.images.texts import Reader
+from policy.rulebook.classifiers import HashListPart, NetworkPart
+from policy.rules import Rules
+
+
+def load(rules: Rules, *, threads: int) -> tuple[list[Classifier], Reader | None]:
+    """Every classifier, and what reads writing if the rules want it read. Raises PolicyUnavailable where one lacks.
+
+    `blank` and `nsfw` are always there: their scores are kept of every picture, for rules to come.
+    """
+    classifiers: list[Classifier] = [Blank(), Nsfw.load(threads=threads)]
+    asked = {rule.classifier for rule in rules.image_rules} | second_names(rules)
+    if MID in asked:
+        classifiers.append(Nsfw.load(MID_CARD, threads=threads))
+    classifiers += [_brought(part, rules) for part in rules.brought.classifiers]
+    return classifiers, _reader(threads) if rules.brought.text_categories else None
+
+
+def second_names(rules: Rules) -> set[str]:
+    """Classifiers whose second opinion some rule wants."""
+    return {rule.second.classifier for rule in rules.image_rules if rule.second is not None}
+
+
+def _brought(part: HashListPart | NetworkPart, rules: Rules) -> Classifier:
+    if isinstance(part, HashListPart):
+        return HashList.load(part.name, rules.brought.home / part.file, sha256=part.sha256)
+    from policy.images import networks  # noqa: PLC0415 - loads torch
+
+    return networks.load(part, rules.brought.home)
+
+
+def _reader(threads: int) -> Reader:
+    from policy.images.ocr import RapidReader  # noqa: PLC0415 - an optional extra
+
+    return RapidReader.load(threads=threads)

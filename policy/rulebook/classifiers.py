@@ -1,0 +1,82 @@
+"""Classifiers that a rule set brings along: which file or model, with the digest that makes it part of the version.
+
+Nothing is read here. The digest stands in the rule set and the rule set's version is the digest of its bytes, so
+another list or another network is another policy version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from policy.rulebook.parts import Part
+
+SHIPPED = ("blank", "nsfw", "nsfw-mid", "text")  # names that are taken
+
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+
+class HashListPart(Part):
+    """A list of forbidden pictures by their perceptual hash; its classes are the categories in the file."""
+
+    kind: Literal["hash-list"]
+    name: _Name
+    file: str = Field(min_length=1)  # beside the rule set, or absolute
+    sha256: _Sha256
+
+
+class NetworkPart(Part):
+    """A network in the layout of transformers: a folder, or a model of a hub at one commit.
+
+    `safety-checker` is CompVis's (its class is `concept`); `image-labels` is any image classification model, and its
+    classes are the model's own labels.
+    """
+
+    kind: Literal["safety-checker", "image-labels"]
+    name: _Name
+    model: str = Field(min_length=1)  # a folder beside the rule set or absolute, else a hub's id
+    commit: _Commit | None = None  # of the hub's model; a folder has none
+    sha256: _Sha256  # of model.safetensors
+    licence: str = Field(min_length=1)
+
+
+ClassifierPart = Annotated[HashListPart | NetworkPart, Field(discriminator="kind")]
+
+
+class PictureTextPart(Part):
+    """The key `text`: what is written on a picture is read and screened as a prompt is, in these categories."""
+
+    categories: list[str] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a rule set asks for beyond what ships, and the folder its paths begin in."""
+
+    home: Path
+    classifiers: tuple[HashListPart | NetworkPart, ...] = ()
+    text_categories: frozenset[str] = frozenset()  # empty: texts on pictures are not read
+
+
+class BroughtParts(Part):
+    """The keys of `image` beside its rules."""
+
+    classifiers: list[ClassifierPart] = Field(default=[])
+    text: PictureTextPart | None = None
+
+    @model_validator(mode="after")
+    def _named_apart(self) -> BroughtParts:
+        names = [part.name for part in self.classifiers]
+        taken = sorted({name for name in names if names.count(name) > 1 or name in SHIPPED})
+        if taken:
+            raise ValueError(f"the name {taken[0]!r} is taken; scores are kept under it, so choose another")
+        return self
+
+    def brought(self, home: Path) -> Brought:
+        categories = frozenset(self.text.categories) if self.text else frozenset[str]()
+        return Brought(home, tuple(self.classifiers), categories)
