@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deploy.errors import DataUnusable
 
-DATABASE_ROLES = ("owner", "api", "worker", "sealer", "auditor", "clerk")  # Postgres: presswork_<role>
+DATABASE_ROLES = ("owner", "api", "worker", "sealer", "auditor", "clerk", "identify")  # Postgres: presswork_<role>
 S3_ROLES = ("admin", "api", "worker", "sealer", "auditor", "clerk")
 _NAMES = (
     "postgres.superuser",
