@@ -23,7 +23,7 @@ from api.docs_page import serve_docs
 from api.observation import Observation
 from api.parts import Parts
 from api.problems import Problem
-from api.routes import assets, audit, campaigns, events, items, keys, models, operations, requests, reviews
+from api.routes import assets, audit, campaigns, erasures, events, items, keys, legal_holds, models, operations, requests, reviews
 from policy.errors import PolicyError
 from workers import errors
 from workers.database import worth_another_try
@@ -44,6 +44,7 @@ class Answer(NamedTuple):
 ANSWERS: dict[type[Exception], Answer] = {
     errors.NotFound: Answer("not_found", "There is no such thing for this key."),
     errors.Conflict: Answer("conflict"),
+    errors.UnderLegalHold: Answer("legal_hold"),
     errors.Stale: Answer("stale"),
     errors.NotReleasable: Answer("not_releasable"),
     errors.OwnCampaign: Answer("own_campaign"),
@@ -56,7 +57,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     PoolTimeout: Answer("busy", "Try again in a moment.", 1),
 }
 _BODY_UNREAD = frozenset({401, 403, 404, 405, 408, 413, 415})  # answered before the body is read to its end
-_ROUTERS = (requests, campaigns, items, assets, reviews, events, audit, models, keys, operations)
+_ROUTERS = (requests, campaigns, items, assets, reviews, events, audit, models, keys, erasures, legal_holds, operations)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -10,10 +10,13 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.privacy_forms import ErasureOrder, HoldOrder
 from api.problems import MEDIA_TYPE
+from api.recall_forms import RecallOrder
 from api.replies import ProblemReply
 from api.review_forms import Decision, Decisions
 from api.schemas import CampaignSpec, NewKey, SingleRequest
+from api.webhook_forms import NewWebhook
 
 TAGS = [
     {"name": "Requests", "description": "Ask for images, see how far they have come, cancel."},
@@ -23,6 +26,9 @@ TAGS = [
     {"name": "Reviews", "description": "Held images: look at them, release or refuse them."},
     {"name": "Audit", "description": "What the ledger says."},
     {"name": "Models", "description": "What may be used here, and for what."},
+    {"name": "Recalls", "description": "Take released images back, and the signed list of what was taken back."},
+    {"name": "Webhooks", "description": "Who is told when an asset is released or recalled."},
+    {"name": "Privacy", "description": "Erase private text, and hold back what must not be erased."},
     {"name": "Keys", "description": "API keys of your tenant."},
     {"name": "Operations", "description": "For probes and scrapers; no key needed."},
 ]
@@ -58,7 +64,11 @@ _CAMPAIGN_BODY = {
 }
 _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/v1/requests", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/SingleRequest"}}},
+    ("/v1/erasures", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/ErasureOrder"}}},
+    ("/v1/legal-holds", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/HoldOrder"}}},
     ("/v1/keys", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/NewKey"}}},
+    ("/v1/recalls", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/RecallOrder"}}},
+    ("/v1/webhooks", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/NewWebhook"}}},
     ("/v1/reviews", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/Decisions"}}},
     ("/v1/reviews/{item_id}", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/Decision"}}},
     ("/v1/campaigns", "post"): {
@@ -68,7 +78,7 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
         }
     },
 }
-_OWN: list[type[BaseModel]] = [SingleRequest, CampaignSpec, NewKey, Decision, Decisions, ProblemReply]
+_OWN: list[type[BaseModel]] = [SingleRequest, CampaignSpec, NewKey, Decision, Decisions, ErasureOrder, HoldOrder, ProblemReply]
 
 
 def operation_id(route: APIRoute) -> str:

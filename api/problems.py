@@ -26,6 +26,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "This address does not take this method"),
     "body_too_slow": (408, "The body did not arrive in time"),
     "conflict": (409, "The thing is in a state that does not allow this"),
+    "legal_hold": (409, "A legal hold covers it"),
     "idempotency_in_flight": (409, "The first request with this Idempotency-Key is still running"),
     "stale": (409, "The thing is not what you saw any more"),
     "not_releasable": (409, "Nobody may release this picture; it can be refused"),

@@ -66,8 +66,8 @@ class RequestReply(Answer):
     id: str = Field(examples=[_ID])
     kind: str = Field(examples=["campaign"])
     name: str = Field(examples=["spring catalogue"])
-    template: str = Field(
-        description="the template of a campaign, the prompt of a single request",
+    template: str | None = Field(
+        description="the template of a campaign, the prompt of a single request; null once it was erased",
         examples=["a {colour} {object} on a white background"],
     )
     model: str = Field(examples=["starter"])
@@ -78,6 +78,7 @@ class RequestReply(Answer):
     metadata: dict[str, Any]
     created_at: datetime
     cancelled_at: datetime | None
+    erased_at: datetime | None = Field(description="since when name, template and metadata are erased")
     links: Links
 
 
@@ -113,8 +114,8 @@ class ItemReply(Answer):
     row: int
     custom_id: str
     variant: int
-    prompt: str
-    negative_prompt: str
+    prompt: str | None = Field(description="null once it was erased")
+    negative_prompt: str | None = Field(description="null once it was erased")
     rewritten: list[Finding] = Field(description="why policy changed a text; empty: prompt and negative_prompt as sent")
     seed: int
     recipe: dict[str, Any]
@@ -124,6 +125,7 @@ class ItemReply(Answer):
     asset_id: str | None = Field(examples=[_ASSET_ID])
     created_at: datetime
     settled_at: datetime | None
+    erased_at: datetime | None = Field(description="since when its texts are erased; the ledger keeps their proof")
 
 
 class Rendition(Answer):
@@ -137,6 +139,15 @@ class Rendition(Answer):
     sha256: str = Field(examples=["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"])
     url: str | None = Field(examples=["https://s3.example.com/presswork/released/acme/..."])
     url_expires_at: datetime | None
+
+
+class RecallMarkReply(Answer):
+    """Why and since when an asset is not handed out."""
+
+    recall_id: str
+    reason_code: str
+    ordered_at: datetime
+    recalled_at: datetime | None = Field(description="null for the moment between the order and its execution")
 
 
 class AssetReply(Answer):
@@ -154,6 +165,7 @@ class AssetReply(Answer):
     policy_version: str
     provenance: dict[str, Any] = Field(description="recipe, seed, place in the batch, marks and their read-back")
     released_at: datetime
+    recall: RecallMarkReply | None = Field(None, description="why and since when it is not handed out")
     renditions: list[Rendition]
 
 

@@ -73,7 +73,7 @@ class RequestAccepted(Event):
     kind: ClassVar[str] = "request.accepted"
     request_id: str
     request_kind: str
-    name: str
+    name: Private
     template: Private
     model: str
     model_revision: str
@@ -281,6 +281,18 @@ class WebhookChanged(Event):
     change: str  # created | rotated | enabled | disabled | deleted
     events: tuple[str, ...]  # what it is told
     url: Private  # an address may hold a token
+
+
+@dataclass(frozen=True, slots=True)
+class PictureIdentified(Event):
+    """Somebody asked whose picture this is, and was answered. The asset is named where it is the asker's own."""
+
+    kind: ClassVar[str] = "picture.identified"
+    identification_id: str
+    sha256: str  # of the file that was sent
+    finding: str  # ours | not_found | conflicting | failed
+    verified: bool
+    asset_id: str | None
 
 
 KINDS = frozenset(event.kind for event in Event.__subclasses__())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -12,7 +13,7 @@ import pytest
 
 from tests.line import eventually
 from workers.errors import DigestMismatch, NotFound, StoreUnavailable
-from workers.store import ObjectStore, StoredObject, quarantine_key, released_key
+from workers.store import ObjectStore, quarantine_key, released_key
 
 KEY = "released/acme/item/1/original.png"
 PNG = "image/png"
@@ -86,11 +87,20 @@ def test_a_listing_names_everything_below_a_prefix(store: ObjectStore):
     for attempt in (1, 2, 10):
         store.put(released_key("acme", "item", attempt, "original", PNG), b"x" * attempt, PNG)
     store.put(released_key("bolt", "item", 1, "original", PNG), b"x", PNG)
-    assert list(store.list("released/acme/")) == [
-        StoredObject("released/acme/item/1/original.png", 1),
-        StoredObject("released/acme/item/10/original.png", 10),
-        StoredObject("released/acme/item/2/original.png", 2),
+    assert [(stored.key, stored.bytes) for stored in store.list("released/acme/")] == [
+        ("released/acme/item/1/original.png", 1),
+        ("released/acme/item/10/original.png", 10),
+        ("released/acme/item/2/original.png", 2),
     ]
+
+
+def test_a_listing_goes_on_after_a_key_and_knows_how_old_an_object_is(store: ObjectStore):
+    begun = datetime.now(UTC) - timedelta(minutes=1)
+    for attempt in (1, 2, 3):
+        store.put(released_key("acme", "item", attempt, "original", PNG), b"x" * attempt, PNG)
+    rest = list(store.list("released/acme/", after="released/acme/item/1/original.png", page_size=1))
+    assert [stored.bytes for stored in rest] == [2, 3]
+    assert all(begun < stored.modified_at for stored in rest)
 
 
 def test_a_link_opens_one_object_and_ends(store: ObjectStore, settings_for):

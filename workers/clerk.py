@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from workers import metrics
 from workers.crash import killer
 from workers.database import make_engine
-from workers.duties import recalls, reviewed, webhooks
+from workers.duties import erasures, recalls, removals, retention, reviewed, webhooks
 from workers.duties.clerk_desk import ClerkDesk
 from workers.errors import WorkerError
 from workers.settings import Settings
@@ -26,7 +26,13 @@ log = structlog.get_logger()
 _CONNECTIONS = 4  # the duties' one, and some that couriers share for moments
 
 Duty = Callable[[ClerkDesk], int]
-DUTIES: Mapping[str, Duty] = {"reviewed": reviewed.turn, "recalls": recalls.turn}
+DUTIES: Mapping[str, Duty] = {
+    "reviewed": reviewed.turn,
+    "recalls": recalls.turn,
+    "erasures": erasures.turn,
+    "retention": retention.turn,
+    "removals": removals.turn,
+}
 MESSAGES: Mapping[str, Duty] = {"webhooks": webhooks.turn}  # in a thread of its own: receivers may be slow
 
 

@@ -10,6 +10,10 @@
     withdrawn (clerk) assets are recalled, no object is moved yet
     removing (clerk) a recalled object is copied, the original still there
     moved    (clerk) the original is gone, and no row says so yet
+    erasing  (clerk) texts are deleted in a transaction that is not committed
+    erased   (clerk) after that commit
+    given_up (clerk) an event gives an object up, its bytes are still there
+    deleted  (clerk) the bytes are gone, and the row that orders it is still there
 
 PRESSWORK_CRASH_POINT is "<point>", or, from the claim on, "<point>@<custom_id>" for batches that hold
 such an item.
@@ -27,8 +31,9 @@ Probe = Callable[[str, Claim | None], None]
 POINTS = (
     *("dispatched", "received", "claimed", "sampling", "sampled", "finishing", "finished", "settled"),
     *("copied", "reviewed", "withdrawn", "removing", "moved"),
+    *("erasing", "erased", "given_up", "deleted"),
 )
-_WITHOUT_CLAIM = ("dispatched", "received", "copied", "reviewed", "withdrawn", "removing", "moved")
+_WITHOUT_CLAIM = ("dispatched", "received", *POINTS[POINTS.index("copied") :])  # what the clerk does is of no claim
 
 
 def no_probe(point: str, held: Claim | None) -> None:

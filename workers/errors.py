@@ -13,9 +13,11 @@ WorkerError
       + CardInvalid      a model card breaks its schema; the message names file and field
       + ModelRefused     the model holds a file that is not safetensors, or breaks another loading rule
       + OutOfMemory      a single image does not fit on the device
+      + NotLocked        the bucket cannot lock objects, and a lock was asked for
       + DigestMismatch   the store holds other bytes under this key
       + NotFound         no such thing, or another tenant's
       + Conflict         the thing is in another state
+      |   + UnderLegalHold   a legal hold covers it, so it must not be erased
       + Stale            the thing is not what the caller saw
       + NotReleasable    nobody may release this held picture
       + OwnCampaign      another person must decide about this campaign
@@ -79,6 +81,10 @@ class OutOfMemory(Permanent):
     """A single image does not fit on the device."""
 
 
+class NotLocked(Permanent):
+    """The bucket cannot lock objects, and a lock was asked for."""
+
+
 class DigestMismatch(Permanent):
     """The store holds other bytes under this key."""
 
@@ -105,6 +111,10 @@ class OwnCampaign(Permanent):
 
 class AddressRefused(Permanent):
     """An address outside that we must not call: it is not public, or not over TLS."""
+
+
+class UnderLegalHold(Conflict):
+    """A legal hold covers what was to be erased."""
 
 
 class IdempotencyKeyReused(Permanent):

@@ -42,6 +42,9 @@ BATCHES_RETURNED = Counter("presswork_batches_returned_total", "Claims given bac
 
 # Clerk.
 CLERK_ACTS = Counter("presswork_clerk_acts_total", "What people ordered and the clerk carried out", ["duty"])
+ERASED = Counter("presswork_erased_total", "Texts and copies of texts that were erased", ["basis", "place"])
+OBJECTS_REMOVED = Counter("presswork_objects_removed_total", "Objects deleted from the store for good")
+OPEN_ERASURES = Gauge("presswork_open_erasures", "Orders to erase that are not finished")
 CLERK_FAILURES = Counter("presswork_clerk_failures_total", "Turns of a duty that an error ended", ["duty"])
 OLDEST_OPEN_RECALL_SECONDS = Gauge("presswork_oldest_open_recall_seconds", "Age of the oldest recall in work")
 WEBHOOK_ATTEMPTS = Counter("presswork_webhook_attempts_total", "Messages to webhooks by how it went", ["result"])
@@ -52,7 +55,7 @@ OLDEST_HOLD_SECONDS = Gauge("presswork_oldest_hold_seconds", "Age of the oldest 
 # Sealer.
 SEAL_LAG_SECONDS = Gauge("presswork_seal_lag_seconds", "Age of the oldest event not sealed yet")
 SEALED_ENTRIES = Counter("presswork_sealed_entries_total", "Events sealed into the Merkle tree")
-ANCHOR_FAILURES = Counter("presswork_anchor_failures_total", "Checkpoints the anchor did not take")
+ANCHOR_FAILURES = Counter("presswork_anchor_failures_total", "Times an anchor did not answer", ["place"])
 REVOKED_FILES = Gauge("presswork_revoked_files", "Files on the newest revocation list")
 REVOCATION_FAILURES = Counter("presswork_revocation_failures_total", "Revocation lists that could not be issued")
 

@@ -66,6 +66,15 @@ class Settings(BaseSettings):
     ledger_origin: str = Field("presswork.example/ledger", description="name of the log, first line of a checkpoint")
     ledger_key: Path | None = Field(None, description="Ed25519 private key of the sealer, PEM")
     ledger_vkeys: Path | None = Field(None, description="public keys (vkey lines) that verify checkpoints")
+    anchor_lock_days: int = Field(
+        0, ge=0, le=36_500, description="object lock of anchored checkpoints, where the bucket has it; 0 locks none"
+    )
+    anchor_folder: Path | None = Field(None, description="further anchor: a folder, such as a write-once share")
+    anchor_s3_bucket: str | None = Field(None, description="further anchor: a second bucket, of another owner")
+    anchor_s3_endpoint_url: str | None = Field(None, description="its S3 endpoint; empty for AWS itself")
+    anchor_s3_region: str = Field("us-east-1", description="its region")
+    anchor_s3_access_key_id: str | None = Field(None, description="the identity there; empty: boto3's own chain")
+    anchor_s3_secret_access_key: SecretStr | None = Field(None, description="its secret")
 
     revocation_hours: float = Field(24.0, gt=0, description="a revocation list is issued again after this")
 
@@ -73,6 +82,17 @@ class Settings(BaseSettings):
     webhook_seconds: float = Field(10.0, ge=0.1, le=50, description="one attempt at a webhook ends by then")
     webhook_give_up_hours: float = Field(72.0, gt=0, description="a message is given up after this")
     webhook_loopback: bool = Field(False, description="webhooks may go to this very machine: tests and development")
+
+    # Retention, in days; docs/privacy.md has the reasons. 0 keeps for ever.
+    retention_prompt_days: int = Field(0, ge=0, description="prompts of settled items; 0: never")
+    retention_template_days: int = Field(0, ge=0, description="names, templates, metadata of requests; 0: never")
+    retention_comment_days: int = Field(0, ge=0, description="reviewers' comments and reasons of recalls; 0: never")
+    retention_reply_days: int = Field(30, ge=0, description="stored replies to repeated requests; 0: never")
+    retention_quarantine_days: int = Field(90, ge=0, description="reviewed pictures in quarantine; 0: never")
+    retention_leftover_days: int = Field(7, ge=0, description="unlinked objects under released/; 0: never")
+    retention_raw_days: int = Field(1, ge=0, description="objects under raw/; 0: never")
+    retention_recalled_days: int = Field(365, ge=0, description="objects of recalled assets; 0: never")
+    retention_rest_seconds: float = Field(3600.0, gt=0, description="a sweep that found nothing rests so long")
 
     # API limits.
     max_rows: int = Field(50_000, ge=1, description="data rows of one campaign")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import boto3
@@ -40,6 +41,7 @@ class StoredObject(NamedTuple):
 
     key: str
     bytes: int
+    modified_at: datetime = datetime.max  # the store's clock; not told: never old
 
 
 def released_key(tenant: str, item_id: str, attempt: int, rendition: str, media_type: str) -> str:
@@ -106,13 +108,16 @@ class ObjectStore:
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from error
 
-    def list(self, prefix: str, *, page_size: int = 1_000) -> Iterator[StoredObject]:
-        """Every object below a prefix, in key order; a page is fetched when its first object is wanted."""
+    def list(self, prefix: str, *, page_size: int = 1_000, after: str = "") -> Iterator[StoredObject]:
+        """Every object below a prefix and after a key, in key order; a page is fetched when its first is wanted."""
         listing = self._client.get_paginator("list_objects_v2")
         try:
-            for page in listing.paginate(Bucket=self.bucket, Prefix=prefix, PaginationConfig={"PageSize": page_size}):
+            pages = listing.paginate(
+                Bucket=self.bucket, Prefix=prefix, StartAfter=after, PaginationConfig={"PageSize": page_size}
+            )
+            for page in pages:
                 for entry in page.get("Contents", []):
-                    yield StoredObject(entry["Key"], entry["Size"])
+                    yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"])
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from error
 

@@ -40,8 +40,8 @@ def item_reply(view: ItemView) -> ItemReply:
         row=view.row,
         custom_id=view.custom_id,
         variant=view.variant,
-        prompt=view.prompt,
-        negative_prompt=view.negative_prompt,
+        prompt=None if view.erased_at else view.prompt,
+        negative_prompt=None if view.erased_at else view.negative_prompt,
         rewritten=[_finding(finding) for finding in view.rewrites],
         seed=view.seed,
         recipe=dict(view.recipe),
@@ -51,6 +51,7 @@ def item_reply(view: ItemView) -> ItemReply:
         asset_id=view.asset_id,
         created_at=view.created_at,
         settled_at=view.settled_at,
+        erased_at=view.erased_at,
     )
 
 

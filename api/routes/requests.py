@@ -101,7 +101,7 @@ def request_reply(view: RequestView) -> RequestReply:
         id=view.id,
         kind=view.kind,
         name=view.name,
-        template=view.template,
+        template=None if view.erased_at else view.template,
         model=view.model,
         priority=view.priority,
         state="open" if is_open else "finished",
@@ -110,5 +110,6 @@ def request_reply(view: RequestView) -> RequestReply:
         metadata=dict(view.metadata),
         created_at=view.created_at,
         cancelled_at=view.cancelled_at,
+        erased_at=view.erased_at,
         links=links(view.id),
     )

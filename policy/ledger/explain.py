@@ -31,7 +31,7 @@ class Erasure(NamedTuple):
 
     event_id: str
     entry_id: int
-    index: int | None  # its leaf; None while it is not sealed
+    leaf_index: int | None  # None while it is not sealed
     at: str
     basis: str  # request | retention
     retention_class: str

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from workers.errors import IdempotencyKeyReused, InFlight
+from workers.errors import Conflict, IdempotencyKeyReused, InFlight
 from workers.jobs.tables import idempotency_keys
 
 
@@ -27,8 +27,8 @@ class Reply:
 def recall(conn: Connection, tenant: str, key: str, fingerprint: bytes) -> Reply | None:
     """The reply to an earlier request with this key; None makes this transaction its owner until it ends.
 
-    Raises InFlight while another transaction owns the key, and IdempotencyKeyReused if the key came with
-    another fingerprint.
+    Raises InFlight while another transaction owns the key, IdempotencyKeyReused if the key came with
+    another fingerprint, and Conflict if reply and fingerprint were erased: nobody can tell any more.
     """
     owned = conn.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(f"{tenant}\n{key}", 0))))
     if not owned:
@@ -38,6 +38,8 @@ def recall(conn: Connection, tenant: str, key: str, fingerprint: bytes) -> Reply
     ).one_or_none()
     if stored is None:
         return None
+    if stored.erased_at is not None:
+        raise Conflict(f"Idempotency-Key {key!r} was used for a request whose texts were erased; use another key")
     if bytes(stored.fingerprint) != fingerprint:
         raise IdempotencyKeyReused(f"Idempotency-Key {key!r} was first used for another request")
     return Reply(stored.status, stored.body)

@@ -81,7 +81,7 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
     accepted = events.RequestAccepted(
         request_id=request.id,
         request_kind=request.kind,
-        name=request.name,
+        name=events.Private(request.name),
         template=events.Private(request.template),
         model=request.model,
         model_revision=request.model_revision,

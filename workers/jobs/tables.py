@@ -60,6 +60,7 @@ idempotency_keys = Table(
     Column("status", Integer, nullable=False),
     Column("body", JSONB, nullable=False),
     Column("created_at", _AT, nullable=False, server_default=func.now()),
+    Column("erased_at", _AT),  # body and fingerprint were erased; the key stays taken
 )
 
 requests = Table(
@@ -77,6 +78,7 @@ requests = Table(
     Column("metadata", JSONB, nullable=False),  # the tenant's own labels, never read by us
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("cancelled_at", _AT),
+    Column("erased_at", _AT),  # name, template and metadata were erased
 )
 
 recipes = Table(
@@ -115,9 +117,9 @@ items = Table(
     Column("variant", Integer, nullable=False),  # 0-based
     Column("prompt", Text, nullable=False),
     Column("negative_prompt", Text, nullable=False),
+    Column("rewrites", JSONB(none_as_null=True)),  # findings of the rules that rewrote a text; None: as it was sent
     Column("seed", BigInteger, nullable=False),
     Column("recipe_id", Text, ForeignKey("recipes.id", deferrable=True, initially="DEFERRED"), nullable=False),
-    Column("rewrites", JSONB(none_as_null=True)),  # findings of the rules that rewrote a text; None: as it was sent
     Column("queue", Text, nullable=False),
     Column("priority", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -127,6 +129,7 @@ items = Table(
     Column("verdict", JSONB(none_as_null=True)),  # Verdict.to_json(), once screened
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("settled_at", _AT),
+    Column("erased_at", _AT),  # prompt and negative_prompt were erased
     UniqueConstraint("request_id", "custom_id", "variant"),
 )
 

@@ -32,6 +32,7 @@ class RequestView:
     metadata: Mapping[str, Any]
     created_at: datetime
     cancelled_at: datetime | None
+    erased_at: datetime | None
     counts: Mapping[str, int]
 
 
@@ -55,6 +56,7 @@ class ItemView:
     asset_id: str | None
     created_at: datetime
     settled_at: datetime | None
+    erased_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,7 @@ def _request(row: Row[Any], counts: Mapping[str, int]) -> RequestView:
         metadata=row.metadata,
         created_at=row.created_at,
         cancelled_at=row.cancelled_at,
+        erased_at=row.erased_at,
         counts=counts,
     )
 
@@ -226,6 +229,7 @@ def _item(row: Row[Any]) -> ItemView:
         asset_id=row.asset_id,
         created_at=row.created_at,
         settled_at=row.settled_at,
+        erased_at=row.erased_at,
     )
 
 

@@ -1,0 +1,82 @@
+"""/v1/erasures: erase private text on request. The API writes the order; the clerk carries it out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
+
+from api.auth import Admin
+from api.bodies import json_body
+from api.paging import id_of, page, uuid_or_not_found
+from api.parts import PartsOf
+from api.privacy_forms import ErasureOrder, ErasurePreview, ErasureReply, erasure_reply, preview_reply
+from api.problems import Complaint, Problem
+from api.replies import Page
+from api.schemas import NoQuery, PageQuery
+from workers.jobs.erasable import preview
+from workers.jobs.erasures import get_erasure, list_erasures, order, refuse_where_it_cannot
+
+router = APIRouter(prefix="/v1/erasures", tags=["Privacy"])
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=ErasureReply,
+    responses={200: {"model": ErasurePreview, "description": "Counted only (`dry_run`); nothing was changed"}},
+    response_description="Ordered: the clerk erases it in steps",
+    summary="Erase private text",
+)
+def order_erasure(
+    request: Request,
+    caller: Admin,
+    parts: PartsOf,
+    query: Annotated[NoQuery, Query()],
+    asked: Annotated[ErasureOrder, Depends(json_body(ErasureOrder))],
+) -> JSONResponse:
+    """Prompts, templates, names, metadata, ids of yours, comments and stored replies of what you name; proofs stay.
+
+    Refused with 409 while a legal hold covers part of it (`legal_hold`, which names the hold) and while an item still
+    needs its prompt (`conflict`). Repeating it is harmless, so there is no `Idempotency-Key`: its fingerprint would
+    keep a hash of the text. Released pictures stay: recall them first, then their objects can go, too.
+    """
+    no_idempotency_key(request)
+    if parts.auditor is None:
+        raise Problem("audit_not_configured", "Set PRESSWORK_AUDITOR_DATABASE_URL for the API process.")
+    scope = asked.scope()
+    with parts.auditor.begin() as conn:
+        found = preview(conn, caller.tenant, scope)
+    if asked.dry_run:
+        return JSONResponse(preview_reply(found).model_dump(mode="json"))
+    refuse_where_it_cannot(scope, found)
+    with parts.transaction(caller.tenant) as conn:
+        erasure_id = order(conn, caller.tenant, scope, actor=caller.actor)
+        ordered = get_erasure(conn, caller.tenant, erasure_id)
+    headers = {"Location": f"/v1/erasures/{erasure_id}"}
+    return JSONResponse(erasure_reply(ordered).model_dump(mode="json"), 202, headers=headers)
+
+
+@router.get("", summary="List orders to erase, newest first")
+def list_all(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> Page[ErasureReply]:
+    """Every order about your tenant, those of the operator too."""
+    with parts.transaction(caller.tenant) as conn:
+        found = list_erasures(conn, caller.tenant, limit=query.limit + 1, before=id_of(query.cursor))
+    shown, cursor = page(found, query.limit)
+    return Page(data=[erasure_reply(view) for view in shown], next_cursor=cursor)
+
+
+@router.get("/{erasure_id}", summary="How far an order to erase has come")
+def read(erasure_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> ErasureReply:
+    """`left` is empty when it is finished; what stays in it is under a legal hold."""
+    with parts.transaction(caller.tenant) as conn:
+        return erasure_reply(get_erasure(conn, caller.tenant, uuid_or_not_found(erasure_id, "erasure")))
+
+
+def no_idempotency_key(request: Request) -> None:
+    """Raises Problem where the header is sent."""
+    if "idempotency-key" in request.headers:
+        message = "this may be repeated as it is, and nothing of it is stored for a repeat"
+        complaint = Complaint("not_repeatable", message, "Leave it out.", field="header.Idempotency-Key")
+        raise Problem("invalid_parameters", f"Idempotency-Key: {message}.", errors=[complaint])

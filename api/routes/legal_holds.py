@@ -1,0 +1,57 @@
+"""/v1/legal-holds: what must not be erased, on request or by retention, until somebody lifts the hold."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.auth import Admin
+from api.bodies import json_body
+from api.paging import id_of, page, uuid_or_not_found
+from api.parts import PartsOf
+from api.privacy_forms import HoldOrder, HoldReply, hold_reply
+from api.replies import Page
+from api.routes.erasures import no_idempotency_key
+from api.schemas import NoQuery, PageQuery
+from workers.jobs.legal_holds import get_hold, lift, list_holds, place
+
+router = APIRouter(prefix="/v1/legal-holds", tags=["Privacy"])
+
+
+@router.post("", status_code=201, summary="Place a legal hold")
+def place_hold(
+    request: Request,
+    caller: Admin,
+    parts: PartsOf,
+    query: Annotated[NoQuery, Query()],
+    asked: Annotated[HoldOrder, Depends(json_body(HoldOrder))],
+) -> HoldReply:
+    """Nothing in its scope is erased from this answer on. Two holds on one thing are two holds: lift both."""
+    no_idempotency_key(request)
+    with parts.transaction(caller.tenant) as conn:
+        return hold_reply(place(conn, caller.tenant, asked.scope(), reason=asked.reason, actor=caller.actor))
+
+
+@router.get("", summary="List legal holds, oldest first")
+def list_all(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> Page[HoldReply]:
+    """Lifted ones too."""
+    with parts.transaction(caller.tenant) as conn:
+        found = list_holds(conn, caller.tenant, limit=query.limit + 1, after=id_of(query.cursor))
+    shown, cursor = page(found, query.limit)
+    return Page(data=[hold_reply(view) for view in shown], next_cursor=cursor)
+
+
+@router.get("/{hold_id}", summary="One legal hold")
+def read(hold_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> HoldReply:
+    """With its reason, and who lifted it."""
+    with parts.transaction(caller.tenant) as conn:
+        return hold_reply(get_hold(conn, caller.tenant, uuid_or_not_found(hold_id, "legal hold")))
+
+
+@router.delete("/{hold_id}", status_code=204, summary="Lift a legal hold")
+def lift_hold(hold_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Response:
+    """What waited for it goes on within a minute. Repeating it is harmless."""
+    with parts.transaction(caller.tenant) as conn:
+        lift(conn, caller.tenant, uuid_or_not_found(hold_id, "legal hold"), actor=caller.actor)
+    return Response(status_code=204)
