@@ -26,12 +26,14 @@ from deploy.embedded.stack import Stack
 from deploy.errors import DataUnusable
 
 # role -> what it may do with an object of each place: Get, Put, List, Delete
+_NOTHING = {"raw": "", "quarantine": "", "released": "", "recalled": "", "inbox": "", "ledger": ""}
 MAY = {
-    "worker": {"raw": "GPLD", "quarantine": "GPLD", "released": "GPLD", "recalled": "", "ledger": ""},
-    "clerk": {"raw": "", "quarantine": "GPLD", "released": "GPLD", "recalled": "GPLD", "ledger": ""},
-    "api": {"raw": "", "quarantine": "G", "released": "G", "recalled": "", "ledger": ""},
-    "sealer": {"raw": "", "quarantine": "", "released": "", "recalled": "", "ledger": "GPLD"},
-    "auditor": {"raw": "", "quarantine": "", "released": "", "recalled": "", "ledger": "GL"},
+    "worker": {**_NOTHING, "raw": "GPLD", "quarantine": "GPLD", "released": "GPLD"},
+    "clerk": {**_NOTHING, "quarantine": "GPLD", "released": "GPLD", "recalled": "GPLD"},
+    "api": {**_NOTHING, "quarantine": "G", "released": "G", "inbox": "PD"},
+    "identify": {**_NOTHING, "released": "G", "recalled": "G", "inbox": "GPLD"},
+    "sealer": {**_NOTHING, "ledger": "GPLD"},
+    "auditor": {**_NOTHING, "ledger": "GL"},
 }
 
 

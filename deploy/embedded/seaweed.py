@@ -4,9 +4,10 @@ Who may do what (a test tries each):
 
     admin     everything; the supervisor's own, for making the bucket and for tests
     worker    read, write, list on raw/, quarantine/ and released/
-    clerk     read, write, list on quarantine/, released/ and recalled/: it moves what people decided about
+    clerk     read, write, list on raw/, quarantine/, released/ and recalled/: it moves and deletes what people decided
     api       read on released/ and quarantine/: it signs the links that tenants and reviewers get;
-              read, list on ledger/revocations/
+              read, list on ledger/revocations/; write on inbox/, where pictures wait to be identified
+    identify  read on released/ and recalled/; read, write, list on inbox/: it deletes what it answered
     sealer    read, write, list on ledger/
     auditor   read, list on ledger/
 
@@ -41,7 +42,7 @@ INNER_PORTS = (
     "admin.port",
     "admin.port.grpc",
 )
-_CLERK_PLACES = ("quarantine", "released", "recalled")
+_CLERK_PLACES = ("raw", "quarantine", "released", "recalled")
 _WORKER_PLACES = ("raw", "quarantine", "released")
 _READY_KEY = "released/.ready"
 
@@ -155,7 +156,11 @@ def actions(role: str) -> list[str]:
             return [f"{verb}:{BUCKET}/{place}/*" for verb in ("Read", "Write", "List") for place in _CLERK_PLACES]
         case "api":
             lists = [f"{verb}:{BUCKET}/ledger/revocations/*" for verb in ("Read", "List")]
-            return [*(f"Read:{BUCKET}/{place}/*" for place in ("released", "quarantine")), *lists]
+            links = [f"Read:{BUCKET}/{place}/*" for place in ("released", "quarantine")]
+            return [*links, *lists, f"Write:{BUCKET}/inbox/*"]
+        case "identify":
+            originals = [f"Read:{BUCKET}/{place}/*" for place in ("released", "recalled")]
+            return [*originals, *(f"{verb}:{BUCKET}/inbox/*" for verb in ("Read", "Write", "List"))]
         case "sealer":
             return [f"{verb}:{BUCKET}/ledger/*" for verb in ("Read", "Write", "List")]
         case "auditor":
