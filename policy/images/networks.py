@@ -97,9 +97,20 @@ def load(part: NetworkPart, home: Path) -> ImageLabels | SafetyChecker:
     """Raises PolicyUnavailable where files are missing or changed, or are not such a model."""
     folder = _folder(part, home)
     _check_digest(part, folder / WEIGHTS)
+    from safetensors import SafetensorError  # noqa: PLC0415
+
     try:
         return (SafetyChecker if part.kind == "safety-checker" else ImageLabels)(part, folder)
-    except (AttributeError, ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as wrong:
+    except (
+        AttributeError,
+        ImportError,
+        LookupError,
+        OSError,
+        RuntimeError,
+        SafetensorError,
+        TypeError,
+        ValueError,
+    ) as wrong:
         said = " ".join(str(wrong).split())[:300]
         raise PolicyUnavailable(f"classifier {part.name!r}: {folder} is no {part.kind} model: {said}") from wrong
 
