@@ -23,7 +23,7 @@ from policy.prompts.screen import screen_prompt
 from policy.rulebook.prompts import PromptRule
 from policy.rules import Rules
 from tests.nsfw_reference.pictures import starter_tiles
-from tests.prompt_cases import INNOCENT
+from tests.prompt_cases import IN_SAMPLE
 
 RULES = Path(__file__).parent.parent / "policy" / "rulesets" / "default.yaml"
 ROWS = 2_000
@@ -42,11 +42,12 @@ def main() -> None:
 
 def prompts(rules: Rules) -> None:
     """Ours, against a search for every phrase on its own: only in plain text, without any disguise seen through."""
-    naive = [_pattern(rule) for rule in rules.prompt_rules]
+    naive = [_pattern(rule) for rule in rules.prompt_rules if rule.terms]
     phrases = sum(len(term.phrases) for rule in rules.prompt_rules for term in rule.terms)
     print(f"prompts, {phrases:,} phrases in {len(naive)} rules", flush=True)
     rows = [CATALOGUE.format(THINGS[row % len(THINGS)], row) for row in range(ROWS)]
-    for name, texts in (("catalogue rows", rows), ("innocent prompts of the tests", list(INNOCENT) * 8)):
+    innocent = [case.text for case in IN_SAMPLE.innocent] * 8
+    for name, texts in (("catalogue rows", rows), ("innocent prompts of the tests", innocent)):
         some = texts[:: max(1, len(texts) // 50)]
         ours = _seconds(partial(_each, partial(screen_prompt, rules, tenant="bench"), texts))
         plain = _seconds(partial(_each, lambda text: [p.search(text.lower()) for p in naive], some), times=1)

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policy.prompts.cases import Case
 from policy.prompts.normalise import copies, fold
+from policy.prompts.rewrite import prepare
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.prompts import Exemption
-from policy.rulebook.scope import EVERYWHERE
+from policy.rulebook.scope import EVERYWHERE, Context
 from policy.rules import Rules
-from policy.verdict import Decision, Stage
-from tests import prompt_paraphrases
-from tests.prompt_cases import ATTACKS, INNOCENT
+from policy.verdict import Decision, Stage, Verdict
+from tests.prompt_cases import CHARACTERS, HELD_OUT, IN_SAMPLE, MISSED, PARAPHRASES
 from tests.rule_files import DEFAULT_RULES, written
 
 
@@ -25,42 +26,65 @@ def rules() -> Rules:
     return Rules.load(DEFAULT_RULES)
 
 
-def test_no_innocent_prompt_of_the_table_is_stopped(rules: Rules) -> None:
-    innocent = (*INNOCENT, *prompt_paraphrases.INNOCENT)
-    stopped = {text: v.findings for text in innocent if not (v := screen_prompt(rules, text, tenant="acme")).allowed}
+def _screened(rules: Rules, case: Case) -> Verdict:
+    return prepare(rules, case.text, Context("acme")).verdict
+
+
+def test_no_innocent_prompt_of_the_tables_is_stopped(rules: Rules) -> None:
+    innocent = (*IN_SAMPLE.innocent, *PARAPHRASES.innocent)
+    stopped = {case.text: v.findings for case in innocent if not (v := _screened(rules, case)).allowed}
     assert stopped == {}
-    assert len(innocent) >= 170
+    assert len(innocent) >= 220
+
+
+def test_no_held_out_innocent_prompt_is_refused(rules: Rules) -> None:
+    """Holds are counted by the report and lowered; a refusal of an innocent prompt is a fault."""
+    assert [case for case in HELD_OUT.innocent if _screened(rules, case).decision is Decision.REFUSE] == []
 
 
 def test_no_attack_of_the_table_passes_and_each_meets_its_rule(rules: Rules) -> None:
-    wrong = {}
-    for text, decision, rule in ATTACKS:
-        verdict = screen_prompt(rules, text, tenant="acme")
-        if verdict.decision != decision or rule not in {finding.rule for finding in verdict.findings}:
-            wrong[text] = verdict
+    decisions, wrong = {rule.id: rule.decision for rule in rules.prompt_rules}, {}
+    for case in IN_SAMPLE.attacks:
+        verdict = _screened(rules, case)
+        if case.expected not in {finding.rule for finding in verdict.findings}:
+            wrong[case.text] = verdict
+        assert verdict.decision in (decisions[case.expected], Decision.REFUSE), case
     assert wrong == {}
 
 
-def test_no_paraphrased_attack_of_the_table_passes(rules: Rules) -> None:
-    passed = [text for text in prompt_paraphrases.ATTACKS if screen_prompt(rules, text, tenant="acme").allowed]
-    assert passed == []
-    assert len(ATTACKS) + len(prompt_paraphrases.ATTACKS) >= 160
+@pytest.mark.parametrize(("text", "decision", "rule"), CHARACTERS)
+def test_characters_that_nobody_types_are_named(rules: Rules, text: str, decision: str, rule: str) -> None:
+    verdict = screen_prompt(rules, text, tenant="acme")
+    assert verdict.decision == decision
+    assert rule in {finding.rule for finding in verdict.findings}
 
 
-def test_what_the_table_calls_missed_still_is(rules: Rules) -> None:
-    """docs/policy.md names these as limits; whoever catches one moves it up in the table."""
-    assert all(screen_prompt(rules, text, tenant="acme").allowed for text in prompt_paraphrases.MISSED)
+def test_no_paraphrased_attack_of_the_table_passes_but_those_that_are_named(rules: Rules) -> None:
+    """docs/policy.md names these as limits; whoever catches one takes it off the list."""
+    assert {case.text for case in PARAPHRASES.attacks if _screened(rules, case).allowed} == set(MISSED)
+
+
+def test_the_tables_are_as_large_as_they_are_said_to_be_and_share_no_prompt() -> None:
+    tables = (IN_SAMPLE, PARAPHRASES, HELD_OUT)
+    texts = [case.text for table in tables for case in table.cases]
+    assert len(set(texts)) == len(texts) >= 500
+    assert len({case.language for table in tables for case in table.cases}) >= 10
 
 
 def test_every_prompt_rule_that_ships_is_met_by_the_table(rules: Rules) -> None:
-    met = {rule for _, _, rule in ATTACKS}
-    of_negative_prompts = {"sexual/undressing"}
-    assert {rule.id for rule in rules.prompt_rules} - of_negative_prompts <= met
+    met = {case.expected for case in IN_SAMPLE.attacks}
+    of_negative_prompts, allowing = {"sexual/undressing"}, {"brands/antiquity"}
+    assert {rule.id for rule in rules.prompt_rules} - of_negative_prompts - allowing <= met
+
+
+def test_the_shipped_allow_rule_speaks(rules: Rules) -> None:
+    verdict = screen_prompt(rules, "the Winged Nike of Samothrace", tenant="acme")
+    assert [(f.decision, f.rule) for f in verdict.findings] == [(Decision.ALLOW, "brands/antiquity")]
 
 
 def test_a_finding_names_rule_and_copy_and_never_the_prompt(rules: Rules) -> None:
     secret = "zebrafish quetzal"
-    for text, _, _ in ATTACKS:
+    for text in (case.text for case in IN_SAMPLE.attacks):
         verdict = screen_prompt(rules, f"{secret} {text} {secret}", tenant="acme", field="prompt")
         assert verdict.policy_version == rules.version
         for finding in verdict.findings:

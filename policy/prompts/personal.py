@@ -126,7 +126,7 @@ def _card(digits: str) -> bool:
         or (3528 <= four <= 3589 and size == 16)
         or ((300 <= three <= 305 or two in (36, 38)) and size == 14)
     )
-    return issued and len(set(digits)) > 2 and _luhn(digits)
+    return issued and len(set(digits)) > 1 and _luhn(digits)
 
 
 def _cpf(digits: str) -> bool:
