@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Text, any_, bindparam, delete, func, literal, select, update
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy import Connection, any_, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 
 from policy import events
 from policy.events import Private
@@ -32,6 +32,15 @@ FIRST_WAIT_SECONDS = 5.0
 LONGEST_WAIT_SECONDS = 6 * 3600.0
 KEPT = timedelta(days=30)  # settled messages and their attempts
 _PRUNED = 1_000  # messages of one sweep
+_TELL = text(
+    """
+    INSERT INTO webhook_deliveries (webhook_id, tenant, message_id, event, body, state)
+    SELECT w.id, w.tenant, message.id, :event, message.body, 'pending'
+    FROM webhooks w CROSS JOIN unnest(CAST(:ids AS text[]), CAST(:bodies AS text[])) AS message (id, body)
+    WHERE w.tenant = :tenant AND :event = ANY (w.events) AND w.deleted_at IS NULL AND w.disabled_at IS NULL
+    ON CONFLICT DO NOTHING
+    """
+)
 GONE = 410  # the receiver says: never again
 
 
@@ -69,24 +78,20 @@ class Attempt:
 
 def tell(conn: Connection, tenant: str, event: str, told: Iterable[Told]) -> int:
     """Messages for every address of the tenant that wants this event; how many. Two statements at most."""
-    wants = (webhooks.c.tenant == tenant, any_(webhooks.c.events) == event)
-    live = (webhooks.c.deleted_at.is_(None), webhooks.c.disabled_at.is_(None))
-    row = conn.execute(
-        select(func.clock_timestamp().label("at"), func.count(webhooks.c.id).label("live")).where(*wants, *live)
-    ).one()
     happened = list(told)
-    if not row.live or not happened:
+    live = select(func.clock_timestamp().label("at"), func.count(webhooks.c.id).label("addresses")).where(
+        webhooks.c.tenant == tenant, any_(webhooks.c.events) == event, *_LIVE
+    )
+    row = conn.execute(live).one()
+    if not row.addresses or not happened:
         return 0
-    messages = func.unnest(
-        bindparam("ids", [f"msg_{event.replace('.', '_')}_{one.subject_id}" for one in happened], ARRAY(Text)),
-        bindparam("bodies", [_body(event, row.at, one.told) for one in happened], ARRAY(Text)),
-    ).table_valued("message_id", "body", name="message")
-    each = select(
-        webhooks.c.id, webhooks.c.tenant, messages.c.message_id, literal(event), messages.c.body, literal("pending")
-    ).where(*wants, *live)
-    names = ["webhook_id", "tenant", "message_id", "event", "body", "state"]
-    written = insert(webhook_deliveries).from_select(names, each).on_conflict_do_nothing()
-    return conn.execute(written, execution_options={"preserve_rowcount": True}).rowcount
+    messages = {
+        "tenant": tenant,
+        "event": event,
+        "ids": [f"msg_{event.replace('.', '_')}_{one.subject_id}" for one in happened],
+        "bodies": [_body(event, row.at, one.told) for one in happened],
+    }
+    return conn.execute(_TELL, messages).rowcount
 
 
 def take(conn: Connection, limit: int) -> list[Delivery]:
