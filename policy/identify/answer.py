@@ -1,0 +1,185 @@
+"""The answer and its evidence: ours, not found or conflicting, what each layer said, and how likely that is by chance.
+
+ours         one asset, by content; `verified` when its code was read on the same picture too
+conflicting  layers name different things: a mark of ours on a picture that is not its own, a manifest that speaks of
+             another picture. Somebody moved a mark, or a picture was changed beyond recognition
+not_found    no layer names a picture of ours
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Finding(StrEnum):
+    OURS = "ours"
+    NOT_FOUND = "not_found"
+    CONFLICTING = "conflicting"
+
+
+class ManifestStanding(StrEnum):
+    """What a C2PA manifest is worth to us."""
+
+    NONE = "none"
+    OURS = "ours"  # signed under our root, bytes unchanged, names an asset of ours
+    UNKNOWN_ASSET = "unknown_asset"  # signed under our root, names an asset we do not know
+    ALTERED = "altered"  # does not fit these bytes any more, or is broken; proves nothing
+    UNTRUSTED = "untrusted"  # names an asset of ours without our signature: a forgery, or an unknown signer
+    FOREIGN = "foreign"  # somebody else's, about something else
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An asset of ours, as far as identification needs it."""
+
+    asset_id: str
+    watermark_id: int
+    state: str  # released | recalled
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRead:
+    """A watermark that was read: blind (by its own check digits) or informed (nearest to a candidate's id)."""
+
+    watermark_id: int
+    scheme: str
+    bit_errors: int
+    bits_heard: int
+    false_probability: float
+    asset: Known | None
+    view: str  # where it was read: "whole", "turned", "region", "aligned"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "watermark_id": f"{self.watermark_id:012x}",
+            "scheme": self.scheme,
+            "bit_errors": self.bit_errors,
+            "bits_heard": self.bits_heard,
+            "false_probability": self.false_probability,
+            "asset_id": self.asset and self.asset.asset_id,
+            "view": self.view,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A candidate that was laid beside the picture: how it was found, how it fits, and what its code says there."""
+
+    asset: Known
+    found_by: tuple[str, ...]  # manifest, code, hash, crop hash, features
+    hash_distance: int | None
+    votes: int | None
+    original: bool  # whether the original could be opened
+    method: str | None = None
+    turn: int = 0
+    inliers: int = 0
+    matches: int = 0
+    log10_chance: float = 0.0
+    likeness: float = 0.0
+    detail: float = 0.0
+    fine: float = 0.0
+    common: float = 0.0
+    code: CodeRead | None = None
+    content_agrees: bool = False
+    content_sure: bool = False  # by content alone, without the code
+
+    @property
+    def verified(self) -> bool:
+        return self.content_agrees and self.code is not None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "asset_id": self.asset.asset_id,
+            "found_by": list(self.found_by),
+            "hash_distance": self.hash_distance,
+            "votes": self.votes,
+            "original_available": self.original,
+            "registration": self.method
+            and {
+                "method": self.method,
+                "turn": self.turn,
+                "inliers": self.inliers,
+                "matches": self.matches,
+                "log10_chance": round(self.log10_chance, 1),
+            },
+            "likeness": round(self.likeness, 4),
+            "detail": round(self.detail, 4),
+            "fine": round(self.fine, 4),
+            "common": round(self.common, 4),
+            "content_agrees": self.content_agrees,
+            "code": self.code and self.code.to_json(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known of one picture. `asset` is set for ours, and where one content stands against other marks."""
+
+    finding: Finding
+    verified: bool
+    asset: Known | None
+    reasons: Sequence[str]  # sentences
+    false_match_probability: float | None
+    manifest: dict[str, Any]
+    blind: CodeRead | None
+    manifest_asset: Known | None = None
+    candidates: Sequence[Examined] = ()
+    picture: dict[str, Any] = field(default_factory=dict)
+
+    def for_tenant(self, tenant: str) -> dict[str, Any]:
+        """What this tenant may read. Of another tenant's asset: that it was made here, and whether it was recalled.
+
+        Which asset it is, what else looked like it and what was compared are the owner's.
+        """
+        assets = [each.asset for each in self.candidates] + [each for each in (self.asset, self._marked) if each]
+        foreign = {each.asset_id for each in assets if each.tenant != tenant}
+        named = self.manifest_asset
+        if named is not None and named.tenant != tenant:
+            foreign.add(named.asset_id)
+        told: dict[str, Any] = self.to_json() | {"made_here": self.asset is not None or self._marked is not None}
+        told["state"] = self.asset and self.asset.state
+        told["own"] = self.asset is not None and self.asset.tenant == tenant
+        if not foreign:
+            return told
+        layers = told["layers"]
+        layers["candidates"] = [each for each in layers["candidates"] if each["asset_id"] not in foreign]
+        hidden: dict[str, Any] = _without(told, foreign)
+        return hidden
+
+    @property
+    def _marked(self) -> Known | None:
+        return self.blind.asset if self.blind else None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "finding": self.finding.value,
+            "verified": self.verified,
+            "asset_id": self.asset and self.asset.asset_id,
+            "reasons": list(self.reasons),
+            "false_match_probability": self.false_match_probability,
+            "layers": {
+                "manifest": self.manifest,
+                "watermark": self.blind and self.blind.to_json(),
+                "candidates": [each.to_json() for each in self.candidates],
+            },
+            "picture": self.picture,
+        }
+
+
+def _without(value: Any, hidden: set[str]) -> Any:
+    """The same document with these ids taken out, also out of sentences."""
+    if isinstance(value, dict):
+        return {name: _without(inner, hidden) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without(inner, hidden) for inner in value]
+    if not isinstance(value, str):
+        return value
+    if value in hidden:
+        return None
+    for asset_id in hidden:
+        value = value.replace(asset_id, "of another tenant")
+    return value

@@ -1,0 +1,105 @@
+"""Whether a picture that was laid back onto an original shows the same thing, place by place.
+
+Tone may differ (one gain and one offset for the whole picture are fitted), a tenth of it may be covered (text, a
+cursor), fine grain is smoothed away; what remains must agree in luma and, unless the copy is grey, in colour. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.fingerprints import Image
+from policy.identify.register import FRAME
+
+_SIDE = 128
+_COVERED = 0.1  # the share of the common part that may show something else
+_SMALLEST_COMMON = 0.03  # of the frame
+_GREY = 3.0  # mean saturation, in levels, below which a copy has no colour
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_FLAT = 1.0  # variance below which a picture has nothing to compare
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike, from 0 to 1 (the share of the original's variance that the copy explains), and on how much of it.
+
+    `detail` is the same of what is finer than a twelfth of the frame: of two variants of one scene, the right one
+    explains the detail too. `fine` is the same of the finest that the frame holds: noise and blur lower it for every
+    candidate alike, so it only ranks them.
+    """
+
+    whole: float
+    detail: float
+    fine: float
+    common: float
+
+
+def compare(laid: Image, known: NDArray[np.uint8], original: Image) -> Likeness:
+    """Of a picture in the original's frame (register.lay_back) and the original, both brought to one size."""
+    mask = cv2.resize(known, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) == 255
+    common = float(mask.mean())
+    if common < _SMALLEST_COMMON:
+        return Likeness(0.0, 0.0, 0.0, common)
+    here, there = _small(laid), _small(original)
+    grey = _saturation(here[mask]) < _GREY
+    if grey:
+        here, there = _luma(here), _luma(there)
+    fine_here, fine_there = (each - _coarse(each) for each in (here, there))
+    return Likeness(
+        _explained(here[mask], there[mask]),
+        _explained(fine_here[mask], fine_there[mask]),
+        _explained(*(_finest(each, grey)[known > 0] for each in (laid, original))),
+        common,
+    )
+
+
+def _finest(image: Image, grey: bool) -> NDArray[np.float32]:
+    """What is finer than a hundredth of the frame, or so."""
+    exact = image.astype(np.float32)
+    exact = exact - cv2.GaussianBlur(exact, (0, 0), 4)
+    return _luma(exact) if grey else exact
+
+
+def _luma(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(image @ _LUMA, np.float32)[..., None]
+
+
+def _small(image: Image) -> NDArray[np.float32]:
+    """Smoothed, so that the grain of a copy does not count."""
+    small = cv2.resize(
+        image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA if image.shape[0] >= _SIDE else cv2.INTER_LINEAR
+    )
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0), np.float32)
+
+
+def _coarse(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    smooth = cv2.GaussianBlur(image, (0, 0), _SIDE / 24)
+    return np.asarray(smooth if smooth.ndim == 3 else smooth[..., None], np.float32)
+
+
+def _saturation(pixels: NDArray[np.float32]) -> float:
+    return float((pixels.max(axis=1) - pixels.min(axis=1)).mean())
+
+
+def _explained(here: NDArray[np.float32], there: NDArray[np.float32]) -> float:
+    """The share of there's variance that gain * here + offset explains, the worst tenth left out."""
+    kept = np.ones(len(here), bool)
+    apart = np.zeros(len(here), np.float32)
+    for _ in range(3):
+        x, y = here[kept].ravel(), there[kept].ravel()
+        spread = float(x.var())
+        gain = float(((x - x.mean()) * (y - y.mean())).mean()) / spread if spread > 1e-6 else 0.0
+        gain = min(max(gain, 0.2), 5.0)
+        apart = ((there - y.mean() - gain * (here - x.mean())) ** 2).mean(axis=1)
+        kept = apart <= np.quantile(apart, 1 - _COVERED)
+    variance = float(((there[kept] - there[kept].mean(axis=0)) ** 2).mean())
+    if variance < _FLAT:
+        return 0.0
+    return max(0.0, 1 - float(apart[kept].mean()) / variance)
+
+
+__all__ = ["FRAME", "Likeness", "compare"]

@@ -1,0 +1,190 @@
+"""The index in memory: which of all released pictures look like this one. Exact, flat, and grown while it is used.
+
+Two parts. Hashes of whole pictures and of their fixed crops are compared with every hash of the query, all of them
+(a million take 4 ms a hash). Local codes are looked up by three words of 21 bits each; a word that differs in the bits
+the query is least sure of is looked up too, and each hit is a vote for its picture. 736 bytes a picture:
+192 of hashes, 512 and more of words. What it returns are candidates, best first; nothing is decided here.
+
+Lost with the process and built again from the table of fingerprints. Not safe for several threads that write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.fingerprints import CROPS, HASH_BYTES, Fingerprint
+from policy.identify.features import CODES_KEPT, Codes, Floats, pack
+
+WORDS = 3
+WORD_BITS = 21
+_WORD_MASK = np.uint64((1 << WORD_BITS) - 1)
+# So many least sure bits of a word are tried both ways: 16 words for one.
+_UNSURE_BITS = 4
+# A word that more pictures than this hold says nothing (plain edges and corners): it casts no votes.
+_COMMON = 2_000
+# Segments are merged when there are more: each costs a lookup.
+_SEGMENTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One picture for the index: its place is the order in which it came."""
+
+    fingerprint: Fingerprint
+    codes: Codes
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A candidate by hash: its number in the index, the distance, and which of the query's hashes found it."""
+
+    number: int
+    distance: int
+    query: int
+
+
+@dataclass(frozen=True, slots=True)
+class Voted:
+    """A candidate by local codes: its number in the index and its votes."""
+
+    number: int
+    votes: int
+
+
+class Index:
+    """Fingerprints by number, 0 and up, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._wholes = _Rows(HASH_BYTES)
+        self._crops = _Rows(HASH_BYTES)
+        self._segments: list[NDArray[np.uint64]] = []
+
+    def __len__(self) -> int:
+        return len(self._wholes)
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Take in pictures; their numbers follow those that are there."""
+        wholes = b"".join(entry.fingerprint.whole for entry in entries)
+        crops = b"".join(crop for entry in entries for crop in entry.fingerprint.crops)
+        owners = np.repeat(np.arange(len(entries)), [min(len(entry.codes), CODES_KEPT) for entry in entries])
+        codes = [entry.codes[:CODES_KEPT] for entry in entries]
+        self.add_rows(
+            np.frombuffer(wholes, np.uint8).reshape(-1, HASH_BYTES),
+            np.frombuffer(crops, np.uint8).reshape(-1, HASH_BYTES),
+            np.concatenate(codes) if codes else np.zeros(0, np.uint64),
+            owners,
+        )
+
+    def add_rows(
+        self, wholes: NDArray[np.uint8], crops: NDArray[np.uint8], codes: Codes, owners: NDArray[np.int64]
+    ) -> None:
+        """The same from arrays: hashes [N, 32], crops [N * 5, 32], codes [M] and the row each code belongs to."""
+        first = len(self)
+        self._wholes.add(wholes)
+        self._crops.add(crops)
+        words = np.stack([_word(codes, place) for place in range(WORDS)]) if len(codes) else np.zeros((3, 0), np.uint64)
+        places = np.arange(WORDS, dtype=np.uint64)[:, None] << np.uint64(WORD_BITS)
+        keys = (words | places) << np.uint64(32) | (owners + first).astype(np.uint64)
+        segment = np.sort(keys.ravel())
+        self._segments.append(segment)
+        while len(self._segments) > 1 and (
+            len(self._segments) > _SEGMENTS or len(self._segments[-2]) <= 2 * len(self._segments[-1])
+        ):
+            last = self._segments.pop()
+            self._segments[-1] = np.sort(np.concatenate([self._segments[-1], last]))
+
+    def nearest(self, hashes: Sequence[bytes], *, most: int) -> list[Near]:
+        """The pictures whose whole hash is nearest to any of these, each once, nearest first."""
+        return _nearest(self._wholes.all(), hashes, most, 1)
+
+    def nearest_crops(self, hashes: Sequence[bytes], *, most: int) -> list[Near]:
+        """The same among the hashes of crops."""
+        return _nearest(self._crops.all(), hashes, most, len(CROPS))
+
+    def voted(self, projected: Floats, *, most: int) -> list[Voted]:
+        """The pictures that share most local codes with the query's features [N, 64], most votes first."""
+        if not len(self) or not len(projected):
+            return []
+        wanted = _wanted(projected)
+        owners = np.concatenate([_owners(segment, wanted) for segment in self._segments])
+        votes = np.bincount(owners, minlength=len(self))
+        best = np.argpartition(-votes, min(most, len(votes) - 1))[:most]
+        ranked = sorted(((int(votes[number]), int(number)) for number in best), reverse=True)
+        return [Voted(number, count) for count, number in ranked if count > 1]
+
+
+class _Rows:
+    """Rows of bytes that grow at the end; room doubles, so that adding stays cheap."""
+
+    def __init__(self, width: int) -> None:
+        self._room = np.empty((1024, width), np.uint8)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, rows: NDArray[np.uint8]) -> None:
+        wanted = self._count + len(rows)
+        if wanted > len(self._room):
+            larger = np.empty((max(wanted, 2 * len(self._room)), self._room.shape[1]), np.uint8)
+            larger[: self._count] = self._room[: self._count]
+            self._room = larger
+        self._room[self._count : wanted] = rows
+        self._count = wanted
+
+    def all(self) -> NDArray[np.uint8]:
+        return self._room[: self._count]
+
+
+def _nearest(rows: NDArray[np.uint8], hashes: Sequence[bytes], most: int, rows_each: int) -> list[Near]:
+    if not len(rows) or not hashes:
+        return []
+    asked = np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, HASH_BYTES)
+    found = min(most, len(rows))
+    distances, places = cv2.batchDistance(asked, rows, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=found)
+    best: dict[int, Near] = {}
+    for query in range(len(asked)):
+        for apart, place in zip(distances[query].tolist(), places[query].tolist(), strict=True):
+            number = place // rows_each
+            if number not in best or apart < best[number].distance:
+                best[number] = Near(number, apart, query)
+    return sorted(best.values(), key=lambda near: (near.distance, near.number))[:most]
+
+
+def _word(codes: Codes, place: int) -> NDArray[np.uint64]:
+    return np.asarray(codes >> np.uint64(place * WORD_BITS) & _WORD_MASK, np.uint64)
+
+
+def _wanted(projected: Floats) -> NDArray[np.uint64]:
+    """Every key to look up: the query's words, and those that differ in their least sure bits."""
+    codes = pack(projected)
+    sure = np.abs(projected)
+    wanted = []
+    flips = np.arange(1 << _UNSURE_BITS, dtype=np.uint64)
+    for place in range(WORDS):
+        weakest = np.argpartition(sure[:, place * WORD_BITS : (place + 1) * WORD_BITS], _UNSURE_BITS)[:, :_UNSURE_BITS]
+        masks = np.zeros((len(codes), len(flips)), np.uint64)
+        for bit in range(_UNSURE_BITS):
+            on = flips >> np.uint64(bit) & np.uint64(1)
+            masks |= on[None, :] << weakest[:, bit, None].astype(np.uint64)
+        words = _word(codes, place)[:, None] ^ masks
+        wanted.append((words | np.uint64(place << WORD_BITS)).ravel())
+    return np.unique(np.concatenate(wanted))
+
+
+def _owners(segment: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Whose codes have one of these words, once for each; words that too many have are left out."""
+    low = np.searchsorted(segment, wanted << np.uint64(32))
+    high = np.searchsorted(segment, (wanted + np.uint64(1)) << np.uint64(32))
+    count = high - low
+    count[count > _COMMON] = 0
+    kept = count > 0
+    low, count = low[kept], count[kept]
+    steps = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    owners = segment[np.repeat(low, count) + steps] & np.uint64(0xFFFFFFFF)
+    return np.asarray(owners, np.int64)

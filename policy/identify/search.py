@@ -1,0 +1,148 @@
+"""Identification of one picture: manifest, then the mark as it reads by itself, then the search by looks.
+
+Each layer names assets; each named asset is laid beside the picture (examine); `decide` weighs what they say. Nothing
+is written. Takes 0.1 to 3 seconds of one core; the library is asked for records and originals while it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from policy.fingerprints import Image
+from policy.identify.answer import Answer, CodeRead, Examined, Known
+from policy.identify.decide import decide, manifest_layer
+from policy.identify.examine import Candidate, Original, examine
+from policy.identify.features import projections
+from policy.identify.index import Index, Near
+from policy.identify.register import resized
+from policy.identify.views import MIRRORED, Views
+from policy.intake.picture import Picture, open_picture
+from policy.marks import payload
+from policy.marks.provenance import Manifest, ManifestReader
+from policy.marks.watermark import Reading
+
+# Larger pictures are shrunk to this first: a screenshot of 4K keeps two pixels of three.
+LONGEST_SIDE = 2560
+# A query takes at most so many candidates by hash, by the hashes of crops and by votes; each costs 20 to 150 ms.
+MOST_BY_HASH, MOST_BY_CROP, MOST_BY_VOTES = 12, 4, 24
+# Unrelated pictures differ in 128 of 256 bits, with a spread of 14 or so (bench/identify.py).
+_FARTHEST_HASH, _FARTHEST_CROP = 88, 72
+_FEATURES_ASKED = 400
+# What a word of 127 bits costs blind: bits wrong at most 10 and a CRC of 16 bits, six schemes (marks/watermark.py).
+_BLIND_FALSE = 5.5e-10
+# The whole picture eight ways, four regions two ways.
+_MOST_BLIND_READS = 16
+
+
+class Library(Protocol):
+    """What is known of our assets. Every answer may be of the moment; None: there is no such thing."""
+
+    def by_id(self, asset_id: str) -> Known | None: ...
+
+    def by_watermark(self, watermark_id: int) -> Known | None: ...
+
+    def by_number(self, number: int) -> Known | None:
+        """Of the index."""
+
+    def original(self, asset: Known) -> Original | None:
+        """None where its file cannot be read any more."""
+
+
+def identify(data: bytes, index: Index, library: Library, manifests: ManifestReader) -> Answer:
+    """Whose picture these bytes are. Raises PictureRefused for bytes that are no picture within the limits."""
+    picture = open_picture(data)
+    manifest = manifests.read(data, picture.media_type)
+    return identify_pixels(picture, manifest, index, library)
+
+
+def identify_pixels(picture: Picture, manifest: Manifest | None, index: Index, library: Library) -> Answer:
+    """The same of an opened picture and its manifest."""
+    views = Views(_shrunk(picture.pixels))
+    layer = manifest_layer(manifest, library.by_id)
+    blind = _blind(views.read_blind(), library)
+    examined: list[Examined] = []
+    marked = blind.asset if blind else None
+    for candidates in _stages(views, layer.asset, marked, index, library):
+        for candidate in candidates:
+            if candidate.asset.asset_id in {each.asset.asset_id for each in examined}:
+                continue
+            examined.append(examine(views, candidate, library.original(candidate.asset)))
+            if examined[-1].verified:
+                break
+        # Content and code agree on one asset: no other can. Whole pictures that look alike have all been compared when
+        # one of them is sure by content: sharing places with others adds nothing.
+        if any(each.verified or each.content_sure for each in examined):
+            break
+    return decide(layer, blind, examined, indexed=len(index), picture=_facts(picture))
+
+
+def _stages(
+    views: Views, by_manifest: Known | None, by_code: Known | None, index: Index, library: Library
+) -> Iterator[list[Candidate]]:
+    """Candidates, the cheapest to find first: those that marks name, those that look alike, those that share places."""
+    hashes = [each.hash for each in views.hashes]
+    near = index.nearest(hashes, most=MOST_BY_HASH)
+    like = [found for found in near if found.distance <= _FARTHEST_HASH]
+    distance = {known.asset_id: found for found in near if (known := library.by_number(found.number))}
+    named = [(by_code, "code"), (by_manifest, "manifest")]
+    yield [_candidate(asset, by, distance.get(asset.asset_id), views) for asset, by in named if asset is not None]
+    yield _of(like, "hash", views, library)
+    upright = [each.hash for each in views.hashes if each.turn in (0, MIRRORED)]
+    parts = [found for found in index.nearest_crops(upright, most=MOST_BY_CROP) if found.distance <= _FARTHEST_CROP]
+    projected = [projections(views.features(turn).descriptors[:_FEATURES_ASKED]) for turn in (0, MIRRORED)]
+    voted = index.voted(np.vstack(projected), most=MOST_BY_VOTES)
+    yield [
+        Candidate(known, ("features",), votes=found.votes)
+        for found in voted
+        if (known := library.by_number(found.number))
+    ] + [Candidate(known, ("crop hash",)) for found in parts if (known := library.by_number(found.number))]
+
+
+def _of(near: Sequence[Near], by: str, views: Views, library: Library) -> list[Candidate]:
+    known = [(library.by_number(found.number), found) for found in near]
+    return [_candidate(asset, by, found, views) for asset, found in known if asset is not None]
+
+
+def _candidate(asset: Known, by: str, near: Near | None, views: Views) -> Candidate:
+    if near is None or near.distance > _FARTHEST_HASH:
+        return Candidate(asset, (by,))
+    like = views.hashes[near.query]
+    return Candidate(asset, tuple(dict.fromkeys((by, "hash"))), near.distance, like.view, like.turn)
+
+
+def _blind(read: tuple[Reading, str] | None, library: Library) -> CodeRead | None:
+    if read is None:
+        return None
+    reading, view = read
+    asset = library.by_watermark(reading.watermark_id)
+    errors = reading.bit_errors
+    return CodeRead(
+        reading.watermark_id,
+        reading.scheme.name,
+        errors,
+        payload.CODE_BITS,
+        _BLIND_FALSE * _MOST_BLIND_READS,
+        asset,
+        view,
+    )
+
+
+def _shrunk(pixels: Image) -> Image:
+    """No mark and no feature of ours is finer than this shows."""
+    scale = LONGEST_SIDE / max(pixels.shape[:2])
+    if scale >= 1:
+        return pixels
+    return resized(pixels, max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+
+
+def _facts(picture: Picture) -> dict[str, object]:
+    return {
+        "media_type": picture.media_type,
+        "width": picture.width,
+        "height": picture.height,
+        "frames": picture.frames,
+        "trailing_bytes": picture.trailing_bytes,
+    }
