@@ -124,7 +124,7 @@ ALTER TABLE audit.private ENABLE ALWAYS TRIGGER only_the_clerk;
 """
 
 _ERASED = """
-CREATE FUNCTION audit.erased_of(event uuid) RETURNS jsonb
+CREATE FUNCTION audit.erased_of(erased_id uuid) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
   SELECT jsonb_object_agg(gone.field #>> '{}', jsonb_build_object(
            'by', e.event_id, 'at', e.recorded_at, 'basis', said.event ->> 'basis',
@@ -132,8 +132,8 @@ LANGUAGE sql STABLE AS $$
   FROM audit.entries e
   CROSS JOIN LATERAL (SELECT audit.said(e.body) -> 'event' AS event OFFSET 0) AS said
   CROSS JOIN LATERAL jsonb_path_query(said.event, '$.fields[*]') AS gone (field)
-  WHERE e.kind = 'text.erased' AND e.subjects @> ARRAY['event:' || event::text]
-    AND said.event -> 'event_ids' @> to_jsonb(event::text)
+  WHERE e.kind = 'text.erased' AND e.subjects @> ARRAY['event:' || erased_id::text]
+    AND said.event -> 'event_ids' @> to_jsonb(erased_id::text)
 $$;
 REVOKE ALL ON FUNCTION audit.erased_of(uuid) FROM PUBLIC;
 
