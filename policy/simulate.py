@@ -25,6 +25,9 @@ from policy.verdict import VERDICTS, Decision, Finding, Stage, Verdict, merge
 DECIDED = {ItemReleased.kind: Decision.ALLOW, ItemHeld.kind: Decision.HOLD, ItemRefused.kind: Decision.REFUSE}
 """The kinds of events that settle an item by policy, and what was decided."""
 
+PEOPLE = {ItemReleased.kind: "release", ItemRefused.kind: "refuse"}
+"""What a person decided, by the kind of event that a final review ends in."""
+
 REQUESTS = 1_000  # told apart in each kind of change; further ones are counted together
 
 _screened = lru_cache(maxsize=4096)(screen_prompt)  # variants and rows of a campaign repeat their texts
@@ -81,6 +84,7 @@ class Report:
     table: Mapping[str, Mapping[str, int]]
     unpictured: int  # newly held or allowed by their prompts, but never made: their pictures might have spoken
     changes: Mapping[str, Changed]
+    reviews: Mapping[str, Mapping[str, int]]  # {what a person decided of a held item: {what the rules say: items}}
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -94,6 +98,7 @@ class Simulation:
         self._most = examples
         self._pairs: Counter[tuple[Decision, Decision]] = Counter()
         self._not_judged: Counter[NotJudged] = Counter()
+        self._people: Counter[tuple[str, Decision]] = Counter()
         self._unpictured = 0
         self._categories: defaultdict[Change, Counter[str]] = defaultdict(Counter)
         self._requests: defaultdict[Change, Counter[str]] = defaultdict(Counter)
@@ -112,6 +117,9 @@ class Simulation:
         now = judge_again(self._rules, recorded, was)
         if isinstance(now, NotJudged):
             self._not_judged[now] += 1
+            return
+        if recorded.event.get("review") is not None:  # the item itself was judged when it was held
+            self._people[PEOPLE[recorded.kind], now.decision] += 1
             return
         self._pairs[before, now.decision] += 1
         if before is now.decision:
@@ -144,6 +152,7 @@ class Simulation:
                 )
                 for change in Change
             },
+            reviews={said: {str(new): self._people[said, new] for new in VERDICTS} for said in PEOPLE.values()},
         )
 
     def _count_request(self, change: Change, request_id: str) -> None:

@@ -118,6 +118,29 @@ def test_an_exception_holds_for_its_tenant_only(tmp_path):
     assert report.table["allow"] == {"allow": 1, "hold": 1, "refuse": 0}
 
 
+def test_what_people_decided_of_held_items_is_set_against_the_rules(rules):
+    """An item that was held and then reviewed is one item: judged as it was held, and asked of people once."""
+    nude, kettle = settled("a nude woman", NUDE), settled("a red kettle", NUDE)
+
+    def reviewed(item, kind):
+        return replace(item, kind=kind, event={**item.event, "review": {"reviewer": "ann"}})
+
+    report = simulate(
+        rules,
+        [
+            nude, kettle, kettle,
+            reviewed(nude, "item.refused"), reviewed(nude, "item.released"),
+            reviewed(kettle, "item.released"), reviewed(kettle, "item.refused"),
+        ],
+    )  # fmt: skip
+    assert report.judged == 3
+    assert report.table["hold"] == {"allow": 2, "hold": 1, "refuse": 0}
+    assert report.reviews == {
+        "release": {"allow": 1, "hold": 1, "refuse": 0},
+        "refuse": {"allow": 1, "hold": 1, "refuse": 0},
+    }
+
+
 def test_memory_does_not_grow_with_history(rules):
     def history(items):
         return (settled("a nude", event=_event(f"r{n}", f"i{n}")) for n in range(items))

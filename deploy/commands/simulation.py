@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from policy.simulate import Change, Changed, Report
-from policy.verdict import VERDICTS
+from policy.verdict import VERDICTS, Decision
 
 _SHOWN = 10  # categories and requests; --json has all of them
 
@@ -24,10 +24,25 @@ def show_simulation(report: Report) -> None:
     for before, after in report.table.items():
         table.add_row(before, *(f"{after[decision]:,}" for decision in VERDICTS))
     console.print("", table)
+    if any(sum(row.values()) for row in report.reviews.values()):
+        people = Table("a person said \\ would decide", *VERDICTS, box=None)
+        for said, row in report.reviews.items():
+            people.add_row(said, *(f"{row[decision]:,}" for decision in VERDICTS))
+        console.print("", people)
+        console.print(_agreement(report.reviews))
     for change in Change:
         _show_change(console, change.replace("_", " "), report.changes[change])
     if report.unpictured:
         console.print(f"\n{report.unpictured:,} of the held and allowed were never made: their pictures are unknown")
+
+
+def _agreement(reviews: Mapping[str, Mapping[str, int]]) -> str:
+    """How the rules stand to what people decided, in a sentence."""
+    released, refused = reviews["release"], reviews["refuse"]
+    return (
+        f"of {sum(released.values()):,} that people released the rules would let {released[Decision.ALLOW]:,} pass "
+        f"unseen; of {sum(refused.values()):,} that people refused, {refused[Decision.ALLOW]:,}"
+    )
 
 
 def _show_change(console: Console, name: str, changed: Changed) -> None:
