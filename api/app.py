@@ -23,7 +23,23 @@ from api.docs_page import serve_docs
 from api.observation import Observation
 from api.parts import Parts
 from api.problems import Problem
-from api.routes import assets, audit, campaigns, erasures, events, items, keys, legal_holds, models, operations, requests, reviews
+from api.routes import (
+    assets,
+    audit,
+    campaigns,
+    erasures,
+    events,
+    items,
+    keys,
+    legal_holds,
+    models,
+    operations,
+    recalls,
+    requests,
+    reviews,
+    revocations,
+    webhooks,
+)
 from policy.errors import PolicyError
 from workers import errors
 from workers.database import worth_another_try
@@ -57,7 +73,10 @@ ANSWERS: dict[type[Exception], Answer] = {
     PoolTimeout: Answer("busy", "Try again in a moment.", 1),
 }
 _BODY_UNREAD = frozenset({401, 403, 404, 405, 408, 413, 415})  # answered before the body is read to its end
-_ROUTERS = (requests, campaigns, items, assets, reviews, events, audit, models, keys, erasures, legal_holds, operations)
+_ROUTERS = (
+    *(requests, campaigns, items, assets, reviews, recalls, revocations, webhooks),
+    *(events, audit, models, keys, erasures, legal_holds, operations),
+)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -56,7 +56,8 @@ def _replayed(reply: Reply) -> JSONResponse:
 
 
 def _location(body: Any) -> dict[str, str]:
-    return {"Location": body["links"]["request"]}
+    links = body["links"]
+    return {"Location": links.get("request") or links["self"]}
 
 
 async def _once(

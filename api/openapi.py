@@ -78,7 +78,10 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
         }
     },
 }
-_OWN: list[type[BaseModel]] = [SingleRequest, CampaignSpec, NewKey, Decision, Decisions, ErasureOrder, HoldOrder, ProblemReply]
+_OWN: list[type[BaseModel]] = [
+    *(SingleRequest, CampaignSpec, NewKey, Decision, Decisions, ErasureOrder, HoldOrder),
+    *(RecallOrder, NewWebhook, ProblemReply),
+]
 
 
 def operation_id(route: APIRoute) -> str:

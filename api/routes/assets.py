@@ -15,9 +15,11 @@ from api.parts import Parts, PartsOf
 from api.problems import Problem
 from api.replies import AssetReply, EventReply, Page, Rendition
 from api.schemas import NoQuery, PageQuery
+from api.recall_forms import mark_reply, refuse_recalled
 from policy.events import AssetLinked
 from policy.ledger.append import append
 from policy.ledger.read import events_about
+from workers.jobs.recall_views import RecallMark, marks_of
 from workers.jobs.views import AssetView, get_asset, list_assets
 from workers.states import AssetState
 
@@ -33,8 +35,9 @@ def list_of_request(
     with parts.transaction(caller.tenant) as conn:
         found = list_assets(conn, caller.tenant, request_id, limit=query.limit + 1, after=id_of(query.cursor))
         shown, cursor = page(found, query.limit)
-        _record(conn, caller, parts, shown)
-    return Page(data=[_reply(view, parts) for view in shown], next_cursor=cursor)
+        marks = marks_of(conn, caller.tenant, [view.id for view in shown])
+        _record(conn, caller, parts, [view for view in shown if view.id not in marks])
+    return Page(data=[_reply(view, parts, marks.get(view.id)) for view in shown], next_cursor=cursor)
 
 
 @router.get("/assets/{asset_id}", tags=["Assets"], summary="One asset, with links to its files")
@@ -42,8 +45,7 @@ def read(asset_id: str, caller: Reader, parts: PartsOf, query: Annotated[NoQuery
     """A link needs no key, names one file, and ends after `link_seconds` (15 minutes at most)."""
     with parts.transaction(caller.tenant) as conn:
         view = get_asset(conn, caller.tenant, uuid_or_not_found(asset_id, "asset"))
-        if view.state != AssetState.RELEASED:
-            raise Problem("recalled", f"Asset {view.id} was recalled; its files are not handed out any more.")
+        refuse_recalled(view, marks_of(conn, caller.tenant, [view.id]))
         _record(conn, caller, parts, [view])
     return _reply(view, parts)
 
@@ -75,17 +77,18 @@ def _record(conn: Connection, caller: Caller, parts: Parts, shown: Sequence[Asse
     append(conn, tenant=caller.tenant, actor=caller.actor, events=linked)
 
 
-def _reply(view: AssetView, parts: Parts) -> AssetReply:
+def _reply(view: AssetView, parts: Parts, mark: RecallMark | None = None) -> AssetReply:
     seconds = parts.settings.link_seconds
     ends = datetime.now(UTC) + timedelta(seconds=seconds)
-    released = view.state == AssetState.RELEASED
+    released = view.state == AssetState.RELEASED and mark is None
     return AssetReply(
         id=view.id,
         item_id=view.item_id,
         request_id=view.request_id,
         custom_id=view.custom_id,
         variant=view.variant,
-        state=view.state,
+        state=AssetState.RECALLED if mark else view.state,
+        recall=mark_reply(mark) if mark else None,
         watermark_id=f"{view.watermark_id:012x}",
         policy_version=view.policy_version,
         provenance=dict(view.provenance),

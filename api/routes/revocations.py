@@ -1,0 +1,34 @@
+"""/v1/revocations: the signed list of recalled files, for whoever distributes pictures of ours."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response, Security
+
+from api.auth import Caller, authenticate
+from api.parts import PartsOf
+from api.problems import Problem
+from api.schemas import NoQuery
+from workers.revocations import MEDIA_TYPE, Shelf
+
+router = APIRouter(prefix="/v1")
+Keyholder = Annotated[Caller, Security(authenticate, scopes=[])]  # any scope: it says nothing to who has no file
+
+
+@router.get(
+    "/revocations",
+    tags=["Recalls"],
+    summary="The newest revocation list",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "A signed note"}},
+)
+def newest(caller: Keyholder, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Response:
+    """A C2SP signed note over the SHA-256 of every recalled file of this installation, and the digests themselves.
+
+    Check it offline with the ledger's public key: `presswork audit revoked FILE --list LIST --vkeys KEYS`.
+    """
+    content = Shelf(parts.store, parts.settings.ledger_origin).newest()
+    if content is None:
+        raise Problem("not_found", "No list was issued yet: nothing is sealed, or the sealer is away.")
+    return Response(content, media_type=MEDIA_TYPE)

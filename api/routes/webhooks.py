@@ -1,0 +1,88 @@
+"""/v1/webhooks: who is told when an asset is released or recalled."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from api.auth import Admin
+from api.bodies import json_body
+from api.paging import uuid_or_not_found
+from api.parts import PartsOf
+from api.problems import Complaint, Problem
+from api.replies import Page
+from api.schemas import NoQuery
+from api.webhook_forms import DeliveryReply, NewWebhook, WebhookCreated, WebhookReply, WebhookSecret
+from workers.errors import AddressRefused
+from workers.jobs import webhooks
+from workers.outbound import check_url
+
+router = APIRouter(prefix="/v1/webhooks", tags=["Webhooks"])
+_DELIVERIES = 100  # the newest, which tell how an address is doing
+
+
+@router.post("", status_code=201, summary="Add a webhook")
+def create(
+    caller: Admin,
+    parts: PartsOf,
+    query: Annotated[NoQuery, Query()],
+    asked: Annotated[NewWebhook, Depends(json_body(NewWebhook))],
+) -> WebhookCreated:
+    """Messages are those of Standard Webhooks: verify the signature with the secret in this answer.
+
+    The address is called over TLS only and must be public; no redirect is followed.
+    """
+    try:
+        check_url(asked.url, loopback=parts.settings.webhook_loopback)
+    except AddressRefused as error:
+        complaint = Complaint("invalid", str(error), "Give a public https:// address.", field="url")
+        raise Problem("invalid_body", f"url: {error}.", errors=[complaint]) from error
+    with parts.transaction(caller.tenant) as conn:
+        stored, secret = webhooks.create_webhook(conn, caller.tenant, asked.url, asked.events, actor=caller.actor)
+    return WebhookCreated(**asdict(stored), secret=secret)
+
+
+@router.get("", summary="List the webhooks, oldest first")
+def list_all(caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Page[WebhookReply]:
+    """Disabled ones too. All on one page."""
+    with parts.transaction(caller.tenant) as conn:
+        found = webhooks.list_webhooks(conn, caller.tenant)
+    return Page(data=[WebhookReply(**asdict(one)) for one in found], next_cursor=None)
+
+
+@router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook")
+def delete(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Response:
+    """What waits for it is not sent any more."""
+    with parts.transaction(caller.tenant) as conn:
+        webhooks.delete_webhook(conn, caller.tenant, uuid_or_not_found(webhook_id, "webhook"), actor=caller.actor)
+    return Response(status_code=204)
+
+
+@router.post("/{webhook_id}/secret", status_code=201, summary="Rotate the secret")
+def rotate(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> WebhookSecret:
+    """For a day, messages bear two signatures: one by the new secret, one by the old."""
+    with parts.transaction(caller.tenant) as conn:
+        id = uuid_or_not_found(webhook_id, "webhook")
+        return WebhookSecret(secret=webhooks.rotate_secret(conn, caller.tenant, id, actor=caller.actor))
+
+
+@router.post("/{webhook_id}/enable", summary="Enable a disabled webhook")
+def enable(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> WebhookReply:
+    """What happened while it was disabled is not told; what still waits is sent at once."""
+    with parts.transaction(caller.tenant) as conn:
+        id = uuid_or_not_found(webhook_id, "webhook")
+        return WebhookReply(**asdict(webhooks.enable_webhook(conn, caller.tenant, id, actor=caller.actor)))
+
+
+@router.get("/{webhook_id}/deliveries", summary="The newest messages to a webhook")
+def deliveries(
+    webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]
+) -> Page[DeliveryReply]:
+    """The newest hundred, and how the last attempt at each went. Kept for 30 days after they were settled."""
+    with parts.transaction(caller.tenant) as conn:
+        id = uuid_or_not_found(webhook_id, "webhook")
+        found = webhooks.list_deliveries(conn, caller.tenant, id, limit=_DELIVERIES)
+    shown = [{name: value for name, value in asdict(one).items() if name != "id"} for one in found]
+    return Page(data=[DeliveryReply(**one) for one in shown], next_cursor=None)
