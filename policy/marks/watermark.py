@@ -32,19 +32,19 @@ SMALLEST_SIDE = 64
 
 # Full chroma range in units of a cell's singular value, which for a flat cell is 8 x U; a target
 # a little outside is still read correctly from the nearest colour inside.
-_LOWEST, _HIGHEST = 8 * 16.5, 8 * 240.0
+LOWEST, HIGHEST = 8 * 16.5, 8 * 240.0
 # RGB that moves U by one and leaves luma alone (BT.601, the matrix of cv2's YUV).
-_U_TO_GREEN, _U_TO_BLUE = np.float32(-0.395), np.float32(2.032)
-_U_OF_RGB = np.array([-0.14713, -0.28886, 0.436], np.float32)
-_LUMA_OF_RGB = np.array([0.299, 0.587, 0.114], np.float32)
+U_TO_GREEN, U_TO_BLUE = np.float32(-0.395), np.float32(2.032)
+U_OF_RGB = np.array([-0.14713, -0.28886, 0.436], np.float32)
+LUMA_OF_RGB = np.array([0.299, 0.587, 0.114], np.float32)
 # How much more the eye minds a level of luma than one of colour between cells of a flat white ground.
-_LUMA_WEIGHT = np.float32(4)
+LUMA_WEIGHT = np.float32(4)
 # Corrections after the first embedding. Upsampled cells of small pictures need them, large ones rarely.
-_PASSES = 4
+PASSES = 4
 # A cell may stay off its target by this share of a step; it is misread from 0.25 on.
-_TOLERANCE = 0.11
+TOLERANCE = 0.11
 # Good enough: at most this share of cells beyond the tolerance. 32 cells vote on one bit.
-_OFF_CELLS = 0.03
+OFF_CELLS = 0.03
 # A cell of a picture of which a part is missing votes when nearly all of it is there.
 _COVERED = 0.98
 # Pixels worked on at once when the residual is added: what fits the processor's second cache as floats.
@@ -103,12 +103,12 @@ def embed(image: Image, watermark_id: int, scheme: Scheme) -> Image:
     target = _targets(value, _spread(payload.encode(watermark_id), scheme), _costs(small), scheme.step)
     direction = left[:, None, :] * right[None, :, :]
     shift = target - value
-    for _ in range(_PASSES):
+    for _ in range(PASSES):
         residual = _assemble(direction * (shift * np.float32(0.5)), scheme.grid)
         marked = _move_chroma(image, _resize(residual, width, height, smooth=True))
         off = target - _values(marked, scheme.grid)
-        wrong = np.abs(off) > _TOLERANCE * scheme.step
-        if wrong.mean() <= _OFF_CELLS:
+        wrong = np.abs(off) > TOLERANCE * scheme.step
+        if wrong.mean() <= OFF_CELLS:
             break
         shift = np.clip(shift + np.where(wrong, off, 0), -2.5 * scheme.step, 2.5 * scheme.step).astype(np.float32)
     return marked
@@ -217,8 +217,8 @@ def _costs(small: Image) -> tuple[Floats, Floats]:
 def _cost(cells: Image, amount: float) -> Floats:
     planes, excess = _moved_planes(cells, np.full(cells.shape[:2], amount, np.float32))
     change = np.clip(np.dstack(planes) - excess[..., None], 0, 255) - cells
-    gained = np.abs(change @ _U_OF_RGB) + np.float32(1e-3)
-    seen = np.linalg.norm(change, axis=-1) + _LUMA_WEIGHT * np.abs(change @ _LUMA_OF_RGB)
+    gained = np.abs(change @ U_OF_RGB) + np.float32(1e-3)
+    seen = np.linalg.norm(change, axis=-1) + LUMA_WEIGHT * np.abs(change @ LUMA_OF_RGB)
     cost: Floats = (seen / gained).astype(np.float32)
     return cost.ravel()
 
@@ -230,7 +230,7 @@ def _targets(value: Floats, bits: Floats, costs: tuple[Floats, Floats], step: fl
     above = below + np.float32(step)
     up, down = costs
     rises = (above - value) * up <= (value - below) * down
-    rises = np.where(above > _HIGHEST, False, np.where(below < _LOWEST, True, rises))
+    rises = np.where(above > HIGHEST, False, np.where(below < LOWEST, True, rises))
     return np.where(rises, above, below).astype(np.float32)
 
 
@@ -251,8 +251,8 @@ def _moved_planes(image: Image, amount: Floats) -> tuple[tuple[Floats, Floats, F
     Taking that excess off all three channels keeps them inside and leaves U as it is.
     """
     red, green, blue = (plane.astype(np.float32) for plane in cv2.split(image))
-    green += _U_TO_GREEN * amount
-    blue += _U_TO_BLUE * amount
+    green += U_TO_GREEN * amount
+    blue += U_TO_BLUE * amount
     above = np.maximum(np.maximum(green, blue) - np.float32(255), 0)
     below = np.minimum(np.minimum(green, blue), 0)
     return (red, green, blue), above + below
