@@ -1,0 +1,131 @@
+"""/v1/identify: send any picture found anywhere, and be told whether it was made here.
+
+The upload goes to the object store's inbox, a row goes to Postgres, and a process of its own answers: no byte of the
+picture is looked at here. Killed between the two: the upload is swept, the caller has no id and sends it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
+
+from api.auth import Reader
+from api.bodies import picture_body
+from api.identify_forms import IdentificationReply, Lineage, WaitQuery
+from api.paging import uuid_or_not_found
+from api.parts import Parts, PartsOf
+from api.schemas import NoQuery
+from workers.jobs.identify import QuestionState, QuestionView, ask, get_question
+from workers.jobs.types import new_id
+from workers.jobs.views import get_asset
+from workers.store import inbox_key
+
+router = APIRouter(prefix="/v1/identify", tags=["Identify"])
+_LOOK_SECONDS = 0.25  # between looks at the row; no connection is held meanwhile
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=IdentificationReply,
+    response_description="Stored; the answer comes from GET /v1/identify/{id}",
+    summary="Ask whose picture this is",
+)
+def ask_about(
+    caller: Reader,
+    parts: PartsOf,
+    query: Annotated[NoQuery, Query()],
+    picture: Annotated[bytes, Depends(picture_body)],
+) -> JSONResponse:
+    """The body is the picture file itself (PNG, JPEG, WebP or AVIF), as `application/octet-stream` or `image/*`.
+
+    Copies are recognised after cropping, resizing, recompression, rotation, mirroring and in screenshots. Of another
+    tenant's picture you learn that it was made by this installation, and whether it was recalled; nothing else.
+
+    ```sh
+    curl -H "Authorization: Bearer $PRESSWORK_KEY" -H "Content-Type: application/octet-stream" \\
+      --data-binary @found.jpg http://127.0.0.1:8400/v1/identify
+    ```
+    """
+    id = new_id()
+    key = inbox_key(caller.tenant, id)
+    parts.store.put(key, picture, "application/octet-stream")
+    with parts.transaction(caller.tenant) as conn:
+        ask(
+            conn,
+            id=id,
+            tenant=caller.tenant,
+            key_id=caller.key_id,
+            object=key,
+            size=len(picture),
+            sha256=hashlib.sha256(picture).hexdigest(),
+        )
+        view = get_question(conn, caller.tenant, id)
+    return JSONResponse(_reply(view, None).model_dump(mode="json"), 202, headers={"Location": f"/v1/identify/{id}"})
+
+
+@router.get("/{identification_id}", summary="The answer about a picture")
+def read(
+    identification_id: str, caller: Reader, parts: PartsOf, query: Annotated[WaitQuery, Query()]
+) -> IdentificationReply:
+    """`wait` holds the reply until the answer is there, for at most so many seconds. Answers are kept for a day."""
+    id = uuid_or_not_found(identification_id, "identification")
+    deadline = time.monotonic() + query.wait
+    while True:
+        with parts.transaction(caller.tenant) as conn:
+            view = get_question(conn, caller.tenant, id)
+        if view.settled_at is not None or time.monotonic() >= deadline:
+            return _reply(view, _lineage(view, caller.tenant, parts))
+        time.sleep(_LOOK_SECONDS)
+
+
+def _lineage(view: QuestionView, tenant: str, parts: Parts) -> Lineage | None:
+    """Of an asset of the caller's own, as it stands now: it may have been recalled since."""
+    answer = view.answer or {}
+    if not (answer.get("own") and answer.get("asset_id")):
+        return None
+    with parts.transaction(tenant) as conn:
+        asset = get_asset(conn, tenant, str(answer["asset_id"]))
+    made: dict[str, Any] = dict(asset.provenance)
+    recipe = made.get("recipe") or {}
+    return Lineage(
+        asset_id=asset.id,
+        state=asset.state,
+        request_id=asset.request_id,
+        item_id=asset.item_id,
+        custom_id=asset.custom_id,
+        variant=asset.variant,
+        released_at=asset.released_at,
+        policy_version=asset.policy_version,
+        model=recipe.get("model"),
+        model_revision=recipe.get("model_revision"),
+        href=f"/v1/assets/{asset.id}",
+        events_href=f"/v1/assets/{asset.id}/events",
+    )
+
+
+def _reply(view: QuestionView, lineage: Lineage | None) -> IdentificationReply:
+    answer = view.answer if view.state == QuestionState.DONE else None
+    return IdentificationReply(
+        id=view.id,
+        state=view.state,
+        sha256=view.sha256,
+        bytes=view.bytes,
+        reason=view.reason,
+        created_at=view.created_at,
+        settled_at=view.settled_at,
+        finding=answer and answer["finding"],
+        verified=answer and answer["verified"],
+        made_here=answer and answer["made_here"],
+        own=answer and answer["own"],
+        asset_state=lineage.state if lineage else answer and answer.get("state"),
+        reasons=list(answer["reasons"]) if answer else [],
+        false_match_probability=answer and answer["false_match_probability"],
+        layers=answer and answer["layers"],
+        picture=answer and answer["picture"],
+        lineage=lineage,
+    )
