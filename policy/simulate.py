@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -191,7 +191,19 @@ def judge_again(rules: Rules, recorded: Recorded, was: Verdict) -> Verdict | Not
         pictures = tuple(_picture_findings(rules, was, kept)) if _pictured(recorded) else ()
     except KeyError:
         return NotJudged.UNSCORED
-    return merge([*prompts, Verdict(rules.version, pictures + kept, was.scores)])
+    return merge([*prompts, Verdict(rules.version, (*pictures, *_written(rules, was), *kept), was.scores)])
+
+
+def _written(rules: Rules, was: Verdict) -> Iterable[Finding]:
+    """What was found in the writing on the picture, as far as the candidate has the rule and reads that category.
+
+    The writing itself was not kept: what only the candidate would find in it is not found here.
+    """
+    read = {rule.id: rule for rule in rules.prompt_rules if rule.category in rules.brought.text_categories}
+    for finding in was.findings:
+        if finding.stage is Stage.IMAGE and finding.rule in read:
+            decision = read[finding.rule].decision
+            yield replace(finding, decision=Decision.HOLD if decision is Decision.REWRITE else decision)
 
 
 def _picture_findings(rules: Rules, was: Verdict, kept: tuple[Finding, ...]) -> Iterable[Finding]:

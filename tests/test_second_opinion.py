@@ -14,9 +14,11 @@ from policy.images.screen import UNAVAILABLE, ImageScreen
 from policy.images.thresholds import judge
 from policy.rulebook.images import Combine, ImageRule, SecondOpinion
 from policy.rules import Rules
+from policy.simulate import simulate
 from policy.verdict import Decision
 from tests.nsfw_reference.pictures import starter_tiles
 from tests.rule_files import DEFAULT_RULES, written
+from tests.test_simulate import settled
 
 
 class Scripted:
@@ -200,3 +202,21 @@ def test_the_shipped_rules_ask_the_second_network_about_what_the_first_holds() -
     assert judge(explicit, toy) is None
     sure = {"nsfw": {"porn": 0.9, "hentai": 0.0}}
     assert judge(explicit, sure) is not None
+
+
+@pytest.mark.parametrize(
+    ("scores", "judged", "decision"),
+    [
+        ({"first/bad": 0.2}, 1, "allow"),  # nobody else would have been asked
+        ({"first/bad": 0.6, "other/bad": 0.1}, 1, "allow"),
+        ({"first/bad": 0.6, "other/bad": 0.7}, 1, "hold"),
+        ({"first/bad": 0.6}, 0, None),  # settled before there was a second: nobody knows what it would have said
+    ],
+)
+def test_history_is_judged_again_by_both_scores(
+    tmp_path: Path, scores: dict[str, float], judged: int, decision: str | None
+) -> None:
+    report = simulate(Rules.load(file(tmp_path)), [settled(scores=scores.items())])
+    assert report.judged == judged
+    assert decision is None or report.table["allow"][decision] == 1
+    assert report.not_judged["score_not_recorded"] == 1 - judged

@@ -1,4 +1,4 @@
-"""A classifier in custody: an answer of the shape that was asked for, or one exception with a short reason."""
+"""A classifier in custody: its answer has the shape that was asked for, or there is one exception with a reason."""
 
 from __future__ import annotations
 
