@@ -29,6 +29,7 @@ from api.routes import (
     campaigns,
     erasures,
     events,
+    identify,
     items,
     keys,
     legal_holds,
@@ -74,7 +75,7 @@ ANSWERS: dict[type[Exception], Answer] = {
 }
 _BODY_UNREAD = frozenset({401, 403, 404, 405, 408, 413, 415})  # answered before the body is read to its end
 _ROUTERS = (
-    *(requests, campaigns, items, assets, reviews, recalls, revocations, webhooks),
+    *(requests, campaigns, items, assets, identify, reviews, recalls, revocations, webhooks),
     *(events, audit, models, keys, erasures, legal_holds, operations),
 )
 

@@ -26,6 +26,7 @@ from api.problems import Complaint, Problem, quoted
 
 MAX_JSON_BYTES = 1024 * 1024  # of a JSON body, and of the spec of a campaign
 MAX_DEPTH = 20  # of nested JSON
+_BYTES = "application/octet-stream"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -73,6 +74,19 @@ async def campaign_upload(request: Request, parts: PartsOf) -> AsyncIterator[Upl
         yield Upload(written, file.file)
     finally:
         await form.close()
+
+
+async def picture_body(request: Request, parts: PartsOf) -> bytes:
+    """A dependency: the bytes of a picture file, whatever they hold. Nobody looks at them in this process."""
+    sent = _media_type(request)
+    if sent != _BYTES and not sent.startswith("image/"):
+        raise _other_media_type(request, _BYTES)
+    stream = _limited(request, parts.settings.identify_max_bytes, parts.settings.body_seconds)
+    picture = b"".join([chunk async for chunk in stream])
+    if not picture:
+        complaint = Complaint("empty", "the body is empty", "Send the picture file as the body.", field="body")
+        raise Problem("invalid_body", "The body is empty.", errors=[complaint])
+    return picture
 
 
 def parse(model: type[M], raw: bytes) -> M:
@@ -146,15 +160,24 @@ def _finite(written: str) -> float:
 
 
 def _demand_media_type(request: Request, wanted: str) -> None:
+    if _media_type(request) != wanted:
+        raise _other_media_type(request, wanted)
+
+
+def _media_type(request: Request) -> str:
+    """Without parameters; "" where none was sent."""
     message = Message()
     message["content-type"] = request.headers.get("content-type", "")
-    if message.get_content_type() != wanted or not request.headers.get("content-type"):
-        sent = request.headers.get("content-type") or "none"
-        raise Problem(
-            "unsupported_media_type",
-            f"Send the body as Content-Type: {wanted}; the Content-Type sent is {quoted(sent, 80)}.",
-            headers={"Accept-Post": wanted},
-        )
+    return message.get_content_type() if request.headers.get("content-type") else ""
+
+
+def _other_media_type(request: Request, wanted: str) -> Problem:
+    sent = request.headers.get("content-type") or "none"
+    return Problem(
+        "unsupported_media_type",
+        f"Send the body as Content-Type: {wanted}; the Content-Type sent is {quoted(sent, 80)}.",
+        headers={"Accept-Post": wanted},
+    )
 
 
 async def _limited(request: Request, most: int, seconds: float) -> AsyncGenerator[bytes, None]:

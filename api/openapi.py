@@ -26,6 +26,7 @@ TAGS = [
     {"name": "Reviews", "description": "Held images: look at them, release or refuse them."},
     {"name": "Audit", "description": "What the ledger says."},
     {"name": "Models", "description": "What may be used here, and for what."},
+    {"name": "Identify", "description": "Whose picture is this?"},
     {"name": "Recalls", "description": "Take released images back, and the signed list of what was taken back."},
     {"name": "Webhooks", "description": "Who is told when an asset is released or recalled."},
     {"name": "Privacy", "description": "Erase private text, and hold back what must not be erased."},
@@ -71,6 +72,10 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/v1/webhooks", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/NewWebhook"}}},
     ("/v1/reviews", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/Decisions"}}},
     ("/v1/reviews/{item_id}", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/Decision"}}},
+    ("/v1/identify", "post"): {
+        media_type: {"schema": {"type": "string", "format": "binary"}}
+        for media_type in ("application/octet-stream", "image/*")
+    },
     ("/v1/campaigns", "post"): {
         "multipart/form-data": {
             "schema": _CAMPAIGN_BODY,

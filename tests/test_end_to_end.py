@@ -85,6 +85,7 @@ def test_each_process_sees_only_the_secrets_of_its_role(data: Path) -> None:
         "planner": "worker",
         "sealer": "sealer",
         "clerk": "clerk",
+        "identify": "identify",
         "worker": "worker",
     }
     passwords = (data / "passwords.json").stat().st_mode & 0o777
@@ -95,7 +96,7 @@ def test_a_second_up_and_status_find_what_runs(data: Path) -> None:
     again = presswork(data, "up")
     assert again.returncode == 0
     told = presswork(data, "status").stdout
-    for part in ("postgres", "valkey", "seaweed", "api", "planner", "sealer", "clerk", "worker"):
+    for part in ("postgres", "valkey", "seaweed", "api", "planner", "sealer", "clerk", "identify", "worker"):
         assert re.search(rf"{part}\s+ready", told), told
 
 

@@ -19,6 +19,7 @@ GIVEN = {
     "worker": {"postgres.worker", "s3.worker", "valkey"},
     "sealer": {"postgres.sealer", "s3.sealer"},
     "clerk": {"postgres.clerk", "s3.clerk"},
+    "identify": {"postgres.identify", "s3.identify"},
     "auditor": {"postgres.auditor", "s3.auditor"},
     "owner": {"postgres.owner"},
 }

@@ -1,4 +1,4 @@
-"""python -m workers gpu | planner | sealer | clerk: the one place that wires things together."""
+"""python -m workers gpu | planner | sealer | clerk | identify: the one place that wires things together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workers.sampling.types import Sampler
 
 log = structlog.get_logger()
-USAGE = "usage: python -m workers gpu | planner | sealer | clerk"
+USAGE = "usage: python -m workers gpu | planner | sealer | clerk | identify"
 
 
 def serve_planner(settings: Settings) -> None:
@@ -46,6 +46,13 @@ def serve_clerk(settings: Settings) -> None:
     from workers import clerk  # noqa: PLC0415
 
     clerk.serve(settings, _stop_on_signal())
+
+
+def serve_identify(settings: Settings) -> None:
+    """Answer whose picture this is, and index what is released. Any number may run."""
+    from workers import identify  # noqa: PLC0415
+
+    identify.serve(settings, _stop_on_signal())
 
 
 def serve_gpu(settings: Settings) -> None:
@@ -143,7 +150,13 @@ def _stop_on_signal() -> threading.Event:
 
 
 def main() -> None:
-    processes = {"gpu": serve_gpu, "planner": serve_planner, "sealer": serve_sealer, "clerk": serve_clerk}
+    processes = {
+        "gpu": serve_gpu,
+        "planner": serve_planner,
+        "sealer": serve_sealer,
+        "clerk": serve_clerk,
+        "identify": serve_identify,
+    }
     if len(sys.argv) != 2 or sys.argv[1] not in processes:
         raise SystemExit(USAGE)
     settings = Settings()  # read from the environment

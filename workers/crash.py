@@ -14,6 +14,8 @@
     erased   (clerk) after that commit
     given_up (clerk) an event gives an object up, its bytes are still there
     deleted  (clerk) the bytes are gone, and the row that orders it is still there
+    questioned (identify) a question is claimed, nothing is known yet
+    answered (identify) after the answer's commit, before the upload is deleted
 
 PRESSWORK_CRASH_POINT is "<point>", or, from the claim on, "<point>@<custom_id>" for batches that hold
 such an item.
@@ -32,8 +34,9 @@ POINTS = (
     *("dispatched", "received", "claimed", "sampling", "sampled", "finishing", "finished", "settled"),
     *("copied", "reviewed", "withdrawn", "removing", "moved"),
     *("erasing", "erased", "given_up", "deleted"),
+    *("questioned", "answered"),
 )
-_WITHOUT_CLAIM = ("dispatched", "received", *POINTS[POINTS.index("copied") :])  # what the clerk does is of no claim
+_WITHOUT_CLAIM = ("dispatched", "received", *POINTS[POINTS.index("copied") :])  # the clerk and identify work on no claim
 
 
 def no_probe(point: str, held: Claim | None) -> None:

@@ -52,10 +52,21 @@ OPEN_HOLDS = Gauge("presswork_open_holds", "Held images that wait for a reviewer
 REVIEWS = Counter("presswork_reviews_total", "What reviewers said; final: nobody else has to", ["decision", "final"])
 OLDEST_HOLD_SECONDS = Gauge("presswork_oldest_hold_seconds", "Age of the oldest of them")
 
+# Identify.
+IDENTIFICATIONS = Counter("presswork_identifications_total", "Questions about pictures, by answer", ["finding"])
+IDENTIFY_SECONDS = Histogram("presswork_identify_seconds", "Time to identify one picture", buckets=_SECONDS)
+OPEN_IDENTIFICATIONS = Gauge("presswork_open_identifications", "Questions that wait or are worked on")
+INDEXING_SECONDS = Histogram("presswork_indexing_seconds", "Time to fingerprint one asset", buckets=_SECONDS)
+INDEXED_ASSETS = Counter("presswork_indexed_assets_total", "Assets whose fingerprints were stored")
+INDEX_ENTRIES = Gauge("presswork_index_entries", "Assets in this process's index")
+UNINDEXED_ASSETS = Gauge("presswork_unindexed_assets", "Released assets without fingerprints yet")
+
 # Sealer.
 SEAL_LAG_SECONDS = Gauge("presswork_seal_lag_seconds", "Age of the oldest event not sealed yet")
 SEALED_ENTRIES = Counter("presswork_sealed_entries_total", "Events sealed into the Merkle tree")
 ANCHOR_FAILURES = Counter("presswork_anchor_failures_total", "Times an anchor did not answer", ["place"])
+WITNESS_FAILURES = Counter("presswork_witness_failures_total", "Times a witness did not cosign")
+WITNESSED_LEAVES = Gauge("presswork_witnessed_leaves", "Leaves under the newest head with a quorum of witnesses")
 REVOKED_FILES = Gauge("presswork_revoked_files", "Files on the newest revocation list")
 REVOCATION_FAILURES = Counter("presswork_revocation_failures_total", "Revocation lists that could not be issued")
 

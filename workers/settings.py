@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     anchor_s3_region: str = Field("us-east-1", description="its region")
     anchor_s3_access_key_id: str | None = Field(None, description="the identity there; empty: boto3's own chain")
     anchor_s3_secret_access_key: SecretStr | None = Field(None, description="its secret")
+    witness_policy: Path | None = Field(None, description="witnesses and their quorum, a C2SP tlog-policy file")
+    witness_seconds: float = Field(5.0, ge=0.1, le=60, description="a witness that takes longer is left alone")
 
     revocation_hours: float = Field(24.0, gt=0, description="a revocation list is issued again after this")
 
@@ -94,6 +96,11 @@ class Settings(BaseSettings):
     retention_recalled_days: int = Field(365, ge=0, description="objects of recalled assets; 0: never")
     retention_rest_seconds: float = Field(3600.0, gt=0, description="a sweep that found nothing rests so long")
 
+    # Identification: whose picture is this?
+    identify_max_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="a picture sent to be identified")
+    identify_lease_seconds: float = Field(120.0, ge=1, description="a question not answered by then is asked again")
+    identify_keep_seconds: float = Field(86_400.0, ge=60, description="an answer can be read for so long")
+
     # API limits.
     max_rows: int = Field(50_000, ge=1, description="data rows of one campaign")
     max_items: int = Field(100_000, ge=1, description="rows x variants of one request")
@@ -112,7 +119,7 @@ class Settings(BaseSettings):
     api_port: int = Field(8400, ge=1, le=65535, description="its port")
     api_pool_size: int = Field(10, ge=1, le=100, description="database connections of one API process")
     metrics_port: int = Field(
-        0, ge=0, le=65535, description="/metrics of planner, sealer, clerk, worker; 0 serves none"
+        0, ge=0, le=65535, description="/metrics of planner, sealer, clerk, identify, worker; 0: none"
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="structlog level")
     crash_point: str = Field("", description="tests only: name of the step at which the process kills itself")

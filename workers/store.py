@@ -2,6 +2,8 @@
 
     released/<tenant>/<item>/<attempt>/<rendition>.<ext>   what tenants get presigned links to
     quarantine/<tenant>/<item>/<attempt>/<rendition>.<ext> what waits for a reviewer
+    inbox/<tenant>/<identification>               pictures that somebody asks about, until the answer
+    recalled/...                                  what the clerk took out of released/, under the same path
     ledger/checkpoints/<log>/<countdown>-<size>-<root>     anchors of the audit ledger (workers/anchor.py)
 
 A key names the attempt that wrote it, so a repeated put of one attempt is the same object, and a dead
@@ -28,12 +30,14 @@ if TYPE_CHECKING:
 
 RELEASED = "released"
 QUARANTINE = "quarantine"
+RECALLED = "recalled"
+INBOX = "inbox"
 _TRIES = 4  # botocore's standard mode, with its own backoff
 _CONNECT_SECONDS = 2
 _READ_SECONDS = 60
 _PROBE_SECONDS = 2  # a store that takes longer to answer is not one to upload to
 _POOL = 16  # connections; at least the worker's threads
-_MEDIA_SUFFIX = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+_MEDIA_SUFFIX = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif"}
 
 
 class StoredObject(NamedTuple):
@@ -50,6 +54,10 @@ def released_key(tenant: str, item_id: str, attempt: int, rendition: str, media_
 
 def quarantine_key(tenant: str, item_id: str, attempt: int, rendition: str, media_type: str) -> str:
     return f"{QUARANTINE}/{tenant}/{item_id}/{attempt}/{rendition}.{_MEDIA_SUFFIX[media_type]}"
+
+
+def inbox_key(tenant: str, identification_id: str) -> str:
+    return f"{INBOX}/{tenant}/{identification_id}"
 
 
 class ObjectStore:

@@ -4,6 +4,7 @@ requests    submit one prompt, status, items, cancel
 campaigns   submit a spreadsheet
 items       one item, cancel
 assets      released images with links, and their events in the ledger
+identify    whose picture is this? upload and answer
 models      the cards
 keys        API keys of the caller's own tenant
 operations  probes and metrics

@@ -11,7 +11,7 @@ from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.seaweed import BUCKET, REGION
 from deploy.embedded.stack import Stack
 
-ROLES = ("api", "planner", "worker", "sealer", "clerk", "auditor", "owner")
+ROLES = ("api", "planner", "worker", "sealer", "clerk", "identify", "auditor", "owner")
 _WITHOUT_STORE = ("owner", "planner")
 LEDGER_ORIGIN = "presswork.local/ledger"
 _OF_THE_SHELL = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -69,7 +69,7 @@ def settings_of(stack: Stack, role: str) -> dict[str, str]:
         }
     if role in ("api", "planner", "worker"):
         values["REDIS_URL"] = stack.valkey.url()
-    if role in ("planner", "sealer", "clerk", "worker"):
+    if role in ("planner", "sealer", "clerk", "identify", "worker"):
         values["METRICS_PORT"] = str(stack.ports[role])
     if role == "api":
         values |= {

@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.errors import DataUnusable
 
 DATABASE_ROLES = ("owner", "api", "worker", "sealer", "auditor", "clerk", "identify")  # Postgres: presswork_<role>
-S3_ROLES = ("admin", "api", "worker", "sealer", "auditor", "clerk")
+S3_ROLES = ("admin", "api", "worker", "sealer", "auditor", "clerk", "identify")
 _NAMES = (
     "postgres.superuser",
     *(f"postgres.{role}" for role in DATABASE_ROLES),

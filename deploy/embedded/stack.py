@@ -34,6 +34,7 @@ PREFERRED_PORTS = {
     "sealer": 9402,
     "worker": 9403,
     "clerk": 9404,
+    "identify": 9405,
 }
 NOT_READY = (OSError, psycopg.Error, redis.RedisError, BotoCoreError, ClientError)
 _READY_SECONDS = 90.0  # recovery after a crash included

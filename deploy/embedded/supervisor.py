@@ -48,6 +48,7 @@ PROCESSES = (
     Process("planner", "planner", ("-m", "workers", "planner"), 10.0),
     Process("sealer", "sealer", ("-m", "workers", "sealer"), 10.0),
     Process("clerk", "clerk", ("-m", "workers", "clerk"), 10.0),
+    Process("identify", "identify", ("-m", "workers", "identify"), 10.0),
     Process("worker", "worker", ("-m", "workers", "gpu"), 60.0),
 )
 

@@ -24,8 +24,8 @@ AGREES = 0.75
 SURE, SURE_DETAIL = 0.94, 0.85
 # A map found by features counts when chance would give so few: 10 to this power.
 LOG10_CHANCE = -4.0
-# Good enough to look no further.
-_PERFECT = 0.985
+# Before the map is refined less is not worth refining, and so much is good enough to try no other.
+_HOPELESS, _GOOD = 0.2, 0.92
 _SMALLEST_COMMON = 0.1
 
 
@@ -104,15 +104,24 @@ def _best_fit(
     """Of all ways to lay the picture on the original, the one that explains most of it."""
     frame = resized(original.pixels, FRAME, FRAME)
     best: tuple[Registration, Image, Likeness, int] | None = None
-    for found, query, turn in _fits(views, candidate, original):
-        better = refined(query, original.pixels, found)
-        laid, known = lay_back(query, better.matrix, original.size)
-        likeness = compare(laid, known, frame)
+    for rough, query, turn in _fits(views, candidate, original):
+        found, likeness = rough, _likeness(query, rough, original, frame)
+        if likeness.whole < _HOPELESS:
+            continue
+        better = refined(query, original.pixels, rough)
+        after = _likeness(query, better, original, frame)
+        if after.whole >= likeness.whole:
+            found, likeness = better, after
         if best is None or likeness.whole > best[2].whole:
-            best = (better, query, likeness, turn)
-        if likeness.whole >= _PERFECT:
+            best = (found, query, likeness, turn)
+        if likeness.whole >= _GOOD:
             break
     return best
+
+
+def _likeness(query: Image, found: Registration, original: Original, frame: Image) -> Likeness:
+    laid, known = lay_back(query, found.matrix, original.size)
+    return compare(laid, known, frame)
 
 
 def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[tuple[Registration, Image, int]]:
