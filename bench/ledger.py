@@ -138,7 +138,7 @@ def sealing(url: str) -> None:
         while step := _seal(engine, signer):
             sealed += step
     with engine.connect() as conn, _timed("verified from end to end", lambda: report.entries):
-        report = verify(conn, [signer.vkey], None)
+        report = verify(conn, [signer.vkey])
     if not report.intact:
         raise SystemExit(f"the benchmark's own log does not verify: {report.problems[:3]}")
     with engine.connect() as conn:

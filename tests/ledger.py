@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from policy.events import Event, ItemFailed, ItemRefused, Private
 from policy.ledger.anchor import Anchored
 from policy.ledger.append import append
-from policy.ledger.keys import LocalNoteSigner
+from policy.ledger.keys import LocalNoteSigner, SealingKeys
 from policy.ledger.notes import Checkpoint
 from policy.ledger.report import Report
 from policy.ledger.seal import SEAL_LIMIT, Sealed, seal
@@ -53,6 +53,7 @@ def new_signer(name: str = ORIGIN) -> LocalNoteSigner:
 class MemoryAnchor:
     """An anchor that can be unplugged."""
 
+    name: str = "memory"
     kept: dict[tuple[int, bytes], str] = field(default_factory=dict)
     away: bool = False
     asked: int = 0
@@ -90,6 +91,10 @@ class Ledger:
         self.worker, self.sealer = database.engine("worker"), database.engine("sealer")
         self.auditor, self.superuser = database.engine("auditor"), database.engine("superuser")
 
+    def keys(self) -> SealingKeys:
+        """What the sealer reads from disk."""
+        return SealingKeys(self.signer, self.vkeys)
+
     def append(self, *events: Event, tenant: str = "acme") -> None:
         with self.worker.begin() as conn:
             append(conn, tenant=tenant, actor="worker:test", events=events)
@@ -110,7 +115,7 @@ class Ledger:
 
     def verify(self) -> Report:
         with self.auditor.connect() as conn:
-            return verify(conn, self.vkeys, self.anchor)
+            return verify(conn, self.vkeys, [self.anchor])
 
     def tamper(self, *statements: str, **values: Any) -> None:
         """As a superuser with the triggers asleep: what the ledger cannot prevent."""

@@ -9,7 +9,7 @@ from policy.ledger.merkle import Tree, leaf_hash
 from policy.ledger.notes import Checkpoint, sign_checkpoint
 from policy.ledger.report import MAX_PROBLEMS, Flaw
 from policy.ledger.verify import verify
-from tests.ledger import Ledger, failed, new_signer, refused
+from tests.ledger import Ledger, MemoryAnchor, failed, new_signer, refused
 
 SWAP = (
     "update audit.entries set {0} = case id when 3 then (select {0} from audit.entries where id = 8) "
@@ -123,7 +123,7 @@ def test_an_untouched_log_is_intact_and_counted(ledger):
     report = ledger.verify()
     assert report.intact
     assert (report.entries, report.sealed, report.unsealed, report.checkpoints) == (17, 15, 2, 3)
-    assert (report.proven, report.anchored) == (15, 15)
+    assert (report.proven, report.anchored) == (15, {"memory": 15})
     assert report.root == ledger.value("select root from audit.checkpoints where size = 15")
     assert report.unsealed_seconds > 0
 
@@ -131,7 +131,7 @@ def test_an_untouched_log_is_intact_and_counted(ledger):
 def test_an_empty_log_is_intact(database):
     report = Ledger(database).verify()
     assert report.intact
-    assert (report.entries, report.checkpoints, report.anchored, report.sealed_at) == (0, 0, 0, None)
+    assert (report.entries, report.checkpoints, report.anchored, report.sealed_at) == (0, 0, {"memory": 0}, None)
 
 
 @pytest.mark.parametrize("edit", EDITS)
@@ -206,7 +206,7 @@ def test_a_log_rewritten_from_end_to_end_with_the_real_key_meets_the_anchor(ledg
     report = ledger.verify()
     assert flaws(report) == {Flaw.ANCHOR_DIFFERS}
     with ledger.auditor.connect() as conn:
-        assert verify(conn, ledger.vkeys, None).intact, "without the anchor nobody could tell"
+        assert verify(conn, ledger.vkeys).intact, "without the anchor nobody could tell"
 
 
 def test_a_database_rolled_back_to_yesterday_is_behind_its_anchor(ledger):
@@ -256,8 +256,21 @@ def test_events_that_arrive_while_verifying_are_no_false_alarm(ledger):
             self.put(sealed.checkpoint, sealed.note)
             return super().__iter__()
 
-    ledger.anchor = Busy(ledger.anchor.kept)
+    ledger.anchor = Busy(kept=ledger.anchor.kept)
     assert ledger.verify().intact
+
+
+def test_two_anchors_that_disagree_are_both_named(ledger):
+    second = MemoryAnchor(name="second")
+    ahead = {root: Checkpoint(ledger.signer.vkey.name, 99, root) for root in (b"\1" * 32, b"\2" * 32)}
+    for anchor, checkpoint in zip((ledger.anchor, second), ahead.values(), strict=True):
+        anchor.put(checkpoint, sign_checkpoint(checkpoint, ledger.signer))
+    with ledger.auditor.connect() as conn:
+        report = verify(conn, ledger.vkeys, [ledger.anchor, second])
+    assert report.anchored == {"memory": 99, "second": 99}
+    assert [p.flaw for p in report.problems] == [Flaw.DATABASE_BEHIND, Flaw.DATABASE_BEHIND, Flaw.ANCHORS_DISAGREE]
+    assert "'second' holds root 0202" in report.problems[-1].message
+    assert "'memory' 0101" in report.problems[-1].message
 
 
 def test_a_log_rewritten_from_end_to_end_is_not_listed_entry_by_entry(database):
@@ -274,12 +287,12 @@ def test_progress_reaches_the_end(database):
     ledger.fill(2_500)
     seen = []
     with ledger.auditor.connect() as conn:
-        verify(conn, ledger.vkeys, None, progress=lambda done, total: seen.append((done, total)))
+        verify(conn, ledger.vkeys, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(2_000, 2_500), (2_500, 2_500)]
 
 
 def test_verifying_writes_nothing(ledger):
     with ledger.superuser.connect() as conn:
-        verify(conn, ledger.vkeys, ledger.anchor)
+        verify(conn, ledger.vkeys, [ledger.anchor])
         with pytest.raises(Exception, match="read-only transaction"):
             conn.execute(text("insert into audit.pending values (77)"))

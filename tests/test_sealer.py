@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from policy.ledger.keys import load_vkeys, make_key_files
 from policy.ledger.notes import Checkpoint, open_checkpoint, sign_checkpoint
 from policy.ledger.verify import verify
-from tests.ledger import ORIGIN, Ledger, failed
+from tests.ledger import ORIGIN, Ledger, MemoryAnchor, failed
 from workers import sealer as sealers
 from workers.anchor import StoreAnchor
 from workers.sealer import Sealer, make_sealer
@@ -30,7 +30,7 @@ def sealer(ledger):
 
 def fresh_sealer(ledger, **options):
     """A sealer as it is when its process begins."""
-    return Sealer(ledger.sealer, ledger.signer, ledger.vkeys, ledger.anchor, anchor_pause_seconds=0, **options)
+    return Sealer(ledger.sealer, ledger.keys, [ledger.anchor], anchor_pause_seconds=0, **options)
 
 
 def turn_and_log(sealer):
@@ -43,8 +43,8 @@ def anchored_sizes(ledger):
     return [one.size for one in ledger.anchor]
 
 
-def counted(name):
-    return REGISTRY.get_sample_value(name) or 0.0
+def counted(name, **labels):
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 def test_a_turn_seals_anchors_and_counts(ledger, sealer):
@@ -73,25 +73,50 @@ def test_killed_between_commit_and_anchor_the_next_process_anchors(ledger):
 def test_with_the_anchor_away_the_log_goes_on_with_an_alarm_and_catches_up(ledger, sealer):
     ledger.fill(1)
     sealer.turn()
-    before = counted("presswork_anchor_failures_total")
+    before = counted("presswork_anchor_failures_total", place="memory")
     ledger.anchor.away = True
     for _ in range(3):
         ledger.append(failed(1))
         sealed, events = turn_and_log(sealer)
         assert sealed == 1
         assert "anchor_unavailable" in events
-    assert counted("presswork_anchor_failures_total") > before
+    assert counted("presswork_anchor_failures_total", place="memory") > before
     ledger.anchor.away = False
     assert sealer.turn() == 0
     assert anchored_sizes(ledger) == [4, 1]
     assert ledger.verify().intact
 
 
+def test_with_one_of_two_anchors_away_the_other_is_enough_and_the_first_catches_up(ledger):
+    away = MemoryAnchor(name="second", away=True)
+    sealer = Sealer(ledger.sealer, ledger.keys, [away, ledger.anchor], anchor_pause_seconds=0)
+    ledger.append(failed(1))
+    before = counted("presswork_anchor_failures_total", place="second")
+    sealed, events = turn_and_log(sealer)
+    assert sealed == 1
+    assert "anchor_unavailable" in events
+    assert counted("presswork_anchor_failures_total", place="second") > before
+    assert (anchored_sizes(ledger), away.kept) == ([1], {})
+    away.away = False
+    assert turn_and_log(sealer) == (0, [])
+    assert [one.size for one in away] == [1]
+
+
+def test_either_anchor_that_knows_more_stops_the_sealer(ledger):
+    second = MemoryAnchor(name="second")
+    other = Checkpoint(ORIGIN, 7, b"\1" * 32)
+    second.put(other, note_of(ledger, other))
+    ledger.append(failed(1))
+    with capture_logs() as lines:
+        assert Sealer(ledger.sealer, ledger.keys, [ledger.anchor, second], anchor_pause_seconds=0).turn() == 0
+    assert lines[0]["error"] == "LedgerBehind"
+
+
 def test_a_process_that_never_reached_the_anchor_signs_nothing(ledger):
     ledger.append(failed(1))
     ledger.anchor.away = True
     sealer = fresh_sealer(ledger)
-    assert turn_and_log(sealer) == (0, ["anchor_unavailable"])
+    assert turn_and_log(sealer) == (0, ["anchor_unavailable", "seal_refused"])
     ledger.append(failed(2))  # appending never waits for the sealer
     ledger.anchor.away = False
     assert sealer.turn() == 2
@@ -210,9 +235,9 @@ def test_from_settings_it_anchors_in_the_object_store_and_stops_after_a_last_tur
     anchor = StoreAnchor(ObjectStore(settings_for("auditor")), ORIGIN)
     assert [one.size for one in anchor] == [2, 1]
     with ledger.auditor.connect() as conn:
-        report = verify(conn, vkeys, anchor)
+        report = verify(conn, vkeys, [anchor])
     assert report.intact
-    assert report.anchored == 2
+    assert report.anchored == {"store": 2}
     newest = anchor.newest()
     assert open_checkpoint(anchor.note(newest), vkeys) == Checkpoint(ORIGIN, newest.size, newest.root)
 

@@ -6,6 +6,7 @@ WorkerError
   |   + Draining         the worker is shutting down; give the batch back
   |   + StoreUnavailable the object store refused or did not answer
   |   + BrokerUnavailable the broker refused or did not answer
+  |   + WitnessRefused   a witness did not cosign a head of the ledger
   |   + HubUnavailable   the model hub did not answer, and the model is not in its cache
   |   + InFlight         the first request with this idempotency key is still running
   + Permanent            trying again changes nothing; somebody must act
@@ -39,6 +40,10 @@ class Transient(WorkerError):
 
 class InFlight(Transient):
     """The first request with this idempotency key is still running."""
+
+
+class WitnessRefused(Transient):
+    """A witness did not cosign a head of the ledger."""
 
 
 class HubUnavailable(Transient):

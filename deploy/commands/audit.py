@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,16 +17,18 @@ from sqlalchemy import Connection
 from deploy.commands.drill import drill
 from deploy.commands.evidence import consistency, pack
 from deploy.commands.export import export
-from deploy.commands.ledger import auditor_settings, open_ledger, vkeys_of
+from deploy.commands.ledger import CannotTell, auditor_settings, open_ledger, vkeys_of, witnesses_of
 from deploy.commands.options import data_option
 from deploy.commands.questions import COMMANDS as QUESTIONS
+from deploy.commands.revocations import revocations, revoked
 from policy.ledger import proofs, seal
+from policy.ledger.anchor import Anchor
 from policy.ledger.keys import load_vkeys
 from policy.ledger.read import PAGE, Recorded, events_about
 from policy.ledger.report import Report
 from policy.ledger.verify import verify as verify_ledger
-from workers.anchor import StoreAnchor
-from workers.store import ObjectStore
+from workers.anchor import make_anchors
+from workers.errors import WorkerError
 
 _LONG = 20_000  # leaves; a bar for less would only flicker
 
@@ -40,7 +42,7 @@ def audit() -> None:
     """
 
 
-for command in (*QUESTIONS, export):
+for command in (*QUESTIONS, export, revocations, revoked):
     audit.add_command(command)
 
 
@@ -55,15 +57,19 @@ def verify(data: Path, no_anchor: bool, as_json: bool) -> None:
     """
     settings = auditor_settings(data)
     vkeys = vkeys_of(settings)
-    anchor = None if no_anchor else StoreAnchor(ObjectStore(settings), vkeys[0].name)
+    anchors, away = ((), {}) if no_anchor else _answering(make_anchors(settings, vkeys[0].name))
     with open_ledger(settings) as conn, _bar(quiet=as_json) as progress:
-        report = verify_ledger(conn, vkeys, anchor, progress=progress)
+        report = verify_ledger(conn, vkeys, anchors, witnesses=witnesses_of(settings), progress=progress)
     if as_json:
-        click.echo(json.dumps({**asdict(report), "root": report.root.hex(), "intact": report.intact}))
+        told = {**asdict(report), "root": report.root.hex(), "intact": report.intact, "anchors_away": away}
+        click.echo(json.dumps(told))
     else:
-        _show(report, settings.seal_seconds)
+        _show(report, settings.seal_seconds, away)
     if not report.intact:
         raise click.exceptions.Exit(1)
+    if away:
+        raise CannotTell(f"{len(away)} of {len(away) + len(anchors)} anchors did not answer. Remedy: --no-anchor "
+                         "proves what can be proven without any")  # fmt: skip
 
 
 @audit.command()
@@ -144,9 +150,22 @@ def _bar(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=total > _LONG)
 
 
-def _show(report: Report, seal_seconds: float) -> None:
+def _answering(anchors: Sequence[Anchor]) -> tuple[tuple[Anchor, ...], dict[str, str]]:
+    """The anchors that answer, and what those say that do not."""
+    away: dict[str, str] = {}
+    for anchor in anchors:
+        try:
+            anchor.newest()
+        except WorkerError as error:
+            away[anchor.name] = str(error)
+    return tuple(anchor for anchor in anchors if anchor.name not in away), away
+
+
+def _show(report: Report, seal_seconds: float, away: Mapping[str, str]) -> None:
     console = Console(soft_wrap=True, highlight=False)
     verdict = Text(" INTACT ", "bold white on green") if report.intact else Text(" TAMPERED WITH ", "bold white on red")
+    if report.intact and away:
+        verdict = Text(" CANNOT TELL ", "bold black on yellow")
     console.print(verdict, f"the log {report.origin}")
     waiting = f", the oldest for {report.unsealed_seconds:.1f} s" if report.unsealed else ""
     console.print(f"  entries      {report.entries:,}: {report.sealed:,} sealed, {report.unsealed:,} waiting{waiting}")
@@ -155,7 +174,12 @@ def _show(report: Report, seal_seconds: float) -> None:
         + (f", the last proven of {report.sealed_at}" if report.sealed_at else "")
     )
     console.print(f"  root         {report.root.hex()} of {report.proven:,} leaves")
-    console.print(f"  anchored     {_anchored(report)}")
+    for said in _anchored(report):
+        console.print(f"  anchored     {said}")
+    for place, reason in away.items():
+        console.print(Text(f"  anchored     unknown: the anchor '{place}' did not answer: {reason}", "red"))
+    if report.witnessed is not None:
+        console.print(f"  witnessed    {report.witnessed:,} leaves have a quorum of witnesses")
     console.print(f"  window       {seal_seconds:g} s, from commit to seal: what waits could still be removed unseen")
     for number, problem in enumerate(report.problems, start=1):
         console.print(Text(f"{number:>4}. [{problem.flaw}] {problem.message}", "red"))
@@ -163,12 +187,13 @@ def _show(report: Report, seal_seconds: float) -> None:
         console.print(Text(f"      and {report.left_out:,} more", "red"))
 
 
-def _anchored(report: Report) -> str:
-    if report.anchored is None:
-        return "not asked: a tail cut off together with its checkpoints would go unseen"
-    behind = report.proven - report.anchored
-    lacks = f", {behind:,} behind: a cut-off tail of these would go unseen" if behind > 0 else ""
-    return f"{report.anchored:,} leaves outside the database{lacks}"
+def _anchored(report: Report) -> Iterator[str]:
+    if not report.anchored:
+        yield "not asked: a tail cut off together with its checkpoints would go unseen"
+    for place, size in report.anchored.items():
+        behind = report.proven - size
+        lacks = f", {behind:,} behind: a cut-off tail of these would go unseen" if behind > 0 else ""
+        yield f"{size:,} leaves outside the database, in the anchor '{place}'{lacks}"
 
 
 def _pages(conn: Connection, thing_id: str, tenant: str | None) -> Iterator[Recorded]:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policy.ledger.keys import load_vkeys
 from policy.ledger.notes import Vkey
+from policy.ledger.witnesses import WitnessPolicy
 from workers.database import make_engine
 from workers.errors import WorkerError
 from workers.settings import Settings
@@ -50,6 +51,11 @@ def vkeys_of(settings: Settings) -> tuple[Vkey, ...]:
             "no public keys. Remedy: PRESSWORK_LEDGER_VKEYS names the file that the sealer's owner gave you"
         )
     return load_vkeys(settings.ledger_vkeys)
+
+
+def witnesses_of(settings: Settings) -> WitnessPolicy | None:
+    """The witness policy that the settings name, if they do."""
+    return WitnessPolicy.load(settings.witness_policy) if settings.witness_policy else None
 
 
 @contextmanager

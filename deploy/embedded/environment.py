@@ -95,9 +95,14 @@ def process_environment(stack: Stack, role: str, shell: Mapping[str, str]) -> di
         name: value
         for name, value in shell.items()
         if name in _OF_THE_SHELL
-        or (name.startswith("PRESSWORK_") and name not in decided)
+        or (name.startswith("PRESSWORK_") and name not in decided and not _of_another(name, role))
         or (role == "worker" and name.startswith(_OF_THE_DEVICE))
     }
     if role == "worker":  # the other half of the cores finishes the batch before
         kept.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
     return {**kept, "AWS_EC2_METADATA_DISABLED": "true", **settings_of(stack, role)}
+
+
+def _of_another(name: str, role: str) -> bool:
+    """Whether a setting, such as the login at a second anchor, is for whoever seals or audits alone."""
+    return name.startswith("PRESSWORK_ANCHOR_") and role not in ("sealer", "auditor")

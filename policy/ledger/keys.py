@@ -1,17 +1,23 @@
-"""The sealer's key on disk: ledger.key signs, ledger.vkeys is what auditors are given."""
+"""The sealer's key on disk: ledger.key signs, ledger.vkeys is what auditors are given.
+
+A rotation writes three times, each whole or not at all: the new private half beside the old (ledger.key.next), then
+the public lines, the old one with its end and the new one with its beginning, then the new private half in the old
+one's place. Killed after the second, the sealer refuses its retired key, and the same command finishes.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from policy.errors import SigningUnavailable, UnknownKey
-from policy.ledger.notes import Vkey
+from policy.ledger.notes import NoteSigner, Vkey
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +48,68 @@ class LocalNoteSigner:
             raise SigningUnavailable(f"{path} is not an Ed25519 key; checkpoints are signed with Ed25519")
         return cls(name, key)
 
+    @property
+    def private_key(self) -> Ed25519PrivateKey:
+        """For a key that signs in another way: a witness's."""
+        return self._key
+
     def sign(self, message: bytes) -> bytes:
         return self._key.sign(message)
+
+
+@dataclass(frozen=True, slots=True)
+class SealingKeys:
+    """What a seal is made with: a key, and all that may have signed this log so far."""
+
+    signer: NoteSigner
+    vkeys: tuple[Vkey, ...]
+
+
+def keys_on_disk(files: KeyFiles, *, name: str) -> Callable[[], SealingKeys]:
+    """The keys as they are in the files at each call; read again only when a file was replaced.
+
+    Call it while holding the sealers' lock: a rotation holds it, too, so no key signs after its end.
+    """
+    read: dict[tuple[object, ...], SealingKeys] = {}
+
+    def keys() -> SealingKeys:
+        state = tuple(_identity(path) for path in (files.key, files.vkeys))
+        if state not in read:
+            found = SealingKeys(LocalNoteSigner.from_file(files.key, name=name), load_vkeys(files.vkeys))
+            read.clear()
+            read[state] = found
+        return read[state]
+
+    return keys
+
+
+def rotate(files: KeyFiles, *, origin: str, size: int) -> Vkey:
+    """The new key, which signs every head above `size`, the newest there is; the old one signs none of them.
+
+    Hold the sealers' lock. Repeat it to finish a rotation that was killed. Raises UnknownKey or SigningUnavailable.
+    """
+    following = files.key.with_name(f"{files.key.name}.next")
+    old, vkeys = LocalNoteSigner.from_file(files.key, name=origin).vkey, load_vkeys(files.vkeys)
+    if old not in vkeys:
+        raise UnknownKey(f"{files.vkeys} does not hold the public half of {files.key}. Remedy: add the line {old}")
+    if not following.exists():
+        write_key(following, Ed25519PrivateKey.generate())
+    new = LocalNoteSigner.from_file(following, name=origin).vkey
+    if new not in vkeys:
+        ended = tuple(replace(vkey, until=size) if vkey == old else vkey for vkey in vkeys)
+        lines = [vkey.line for vkey in (*ended, replace(new, since=size + 1))]
+        _write(files.vkeys, "".join(f"{line}\n" for line in lines).encode(), mode=0o644)
+    following.replace(files.key)
+    return next(vkey for vkey in load_vkeys(files.vkeys) if vkey == new)
+
+
+def _identity(path: Path) -> tuple[object, ...]:
+    """Changes whenever the file is replaced or rewritten."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (None,)
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def load_vkeys(path: Path) -> tuple[Vkey, ...]:
@@ -78,9 +144,14 @@ def make_key_files(directory: Path, *, origin: str) -> KeyFiles:
 
 def _make(files: KeyFiles, origin: str) -> None:
     key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _write(files.key, pem, mode=0o600)
+    write_key(files.key, key)
     _write(files.vkeys, f"{Vkey(origin, key.public_key().public_bytes_raw())}\n".encode(), mode=0o644)
+
+
+def write_key(path: Path, key: Ed25519PrivateKey) -> None:
+    """The private half as PEM that only its owner reads, whole or not at all."""
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    _write(path, pem, mode=0o600)
 
 
 def _write(path: Path, content: bytes, *, mode: int) -> None:
@@ -88,4 +159,6 @@ def _write(path: Path, content: bytes, *, mode: int) -> None:
     half.unlink(missing_ok=True)
     with os.fdopen(os.open(half, os.O_CREAT | os.O_WRONLY | os.O_EXCL, mode), "wb") as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     half.replace(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -33,6 +33,9 @@ class Flaw(StrEnum):
     CHECKPOINT_MISSING = "checkpoint_missing"  # anchored, but not in the database
     DATABASE_BEHIND = "database_behind"  # the anchor holds a larger tree than the database
     ANCHOR_DIFFERS = "anchor_differs"  # anchor and database hold two roots of one size
+    COSIGNATURE_FORGED = "cosignature_forged"  # what is kept under a witness's name is not its cosignature
+    UNWITNESSED = "unwitnessed"  # the newest heads have no quorum of witnesses, and had time to get one
+    ANCHORS_DISAGREE = "anchors_disagree"  # two anchors hold two roots of one size, which the database does not reach
     PRIVATE_EDITED = "private_edited"  # private text does not fit its signed digest
     PRIVATE_MISSING = "private_missing"  # private text is gone, and no event says it was erased
     PRIVATE_RETURNED = "private_returned"  # private text is there again, although an event says it was erased
@@ -84,7 +87,8 @@ class Report:
     root: bytes  # of the last checkpoint whose root was recomputed; the empty tree's if there is none
     proven: int  # leaves under that root
     sealed_at: str | None  # when the last checkpoint was signed, RFC 3339
-    anchored: int | None  # leaves under the newest checkpoint in the anchor; None if no anchor was asked
+    anchored: Mapping[str, int]  # leaves under the newest checkpoint in each anchor that was asked
+    witnessed: int | None  # leaves under the newest head with a quorum of witnesses; None if no policy was given
     problems: tuple[Problem, ...]
     left_out: int  # problems beyond MAX_PROBLEMS
 

@@ -62,20 +62,36 @@ def seal(conn: Connection, signer: NoteSigner, vkeys: Sequence[Vkey], *, limit: 
     the same indices. Raises BrokenLedger, signing nothing, if what is stored of the tree does not add up
     to the last signed head, and UnknownKey if a stranger signed that.
     """
-    if signer.vkey not in vkeys:
+    own = next((vkey for vkey in vkeys if vkey == signer.vkey), None)
+    if own is None:
         raise UnknownKey(f"nobody was told to trust the sealer's own key. Remedy: add {signer.vkey} to the public keys")
-    if not conn.execute(select(func.pg_try_advisory_xact_lock(_LOCK))).scalar_one():
+    if not lock(conn):
         return None
     tree = _resume(conn, vkeys)
     rows = sorted(conn.execute(_TAKE, {"limit": limit, "size": tree.size}))
     if not rows:
         return None
     completed = [node for _, leaf in rows for node in tree.add(leaf)]
+    if not own.signs(tree.size):
+        raise UnknownKey(
+            f"the sealer's own key is retired: its line says {own.line.partition(' ')[2]}, and the next head has "
+            f"{tree.size} leaves. Remedy: give the sealer the new key, or finish 'presswork ledger rotate-key'"
+        )
     _keep(conn, completed)
     checkpoint = Checkpoint(signer.vkey.name, tree.size, tree.root())
     note = sign_checkpoint(checkpoint, signer)
     conn.execute(insert(checkpoints).values(size=checkpoint.size, root=checkpoint.root, note=note))
     return Sealed(checkpoint, note, len(rows))
+
+
+def lock(conn: Connection) -> bool:
+    """Whether this transaction may seal now; it may ask again. Others wait for its end, or go without."""
+    return bool(conn.execute(select(func.pg_try_advisory_xact_lock(_LOCK))).scalar_one())
+
+
+def wait_for_lock(conn: Connection) -> None:
+    """The same, once whoever seals now is done."""
+    conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
 def newest(conn: Connection, vkeys: Sequence[Vkey]) -> tuple[Checkpoint, str] | None:

@@ -1,7 +1,7 @@
 """Hold the whole ledger against its signed checkpoints and the anchor, and name what is not as it was signed.
 
 Every leaf is hashed again from its bytes, the tree is built again, and at each checkpoint its root must be
-the signed one. Trusts the public keys and, for what was cut off or rolled back, the anchor; trusts no
+the signed one. Trusts the public keys and, for what was cut off or rolled back, the anchors; trusts no
 column, no stored hash and no trigger. What the ledger cannot show: an entry removed, with its pending row,
 before it was sealed.
 """
@@ -10,24 +10,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 
 from sqlalchemy import Connection, func, select, text
 
-from policy.errors import BrokenLedger, LedgerError
 from policy.ledger import registers
-from policy.ledger.anchor import Anchor, Anchored
+from policy.ledger.anchor import Anchor, contradictions
 from policy.ledger.append import timestamp
 from policy.ledger.examine import STORED_SQL, Secret, Stored, examine, named
 from policy.ledger.explain import Erased, erased_texts
-from policy.ledger.notes import Vkey, open_checkpoint
+from policy.ledger.notes import Vkey
 from policy.ledger.report import Findings, Flaw, Problem, Report
 from policy.ledger.seal import lag_seconds
 from policy.ledger.tables import checkpoints
 from policy.ledger.walk import CHUNK, STREAM, Walk, stream_leaves
+from policy.ledger.witnesses import WitnessPolicy, newest_witnessed, unwitnessed
 
+WITNESS_PATIENCE_SECONDS = 3_600.0  # a head without a quorum is a fault after this: witnesses may be away for a while
 Progress = Callable[[int, int], None]  # leaves looked at, leaves the last checkpoint covers
-_ANCHORS = 1_000  # compared at a time: one page of a listing
 
 # One snapshot, however long it takes, so that entries sealed meanwhile are no false alarm.
 _SNAPSHOT = (
@@ -68,15 +67,21 @@ _SECRET_ORPHANS = text(
 
 
 def verify(
-    conn: Connection, vkeys: Sequence[Vkey], anchor: Anchor | None, *, progress: Progress | None = None
+    conn: Connection,
+    vkeys: Sequence[Vkey],
+    anchors: Sequence[Anchor] = (),
+    *,
+    witnesses: WitnessPolicy | None = None,
+    witness_patience_seconds: float = WITNESS_PATIENCE_SECONDS,
+    progress: Progress | None = None,
 ) -> Report:
     """The report on one snapshot; `report.intact` says whether all is as it was signed.
 
     Needs SELECT on the schema and a connection without an open transaction. Memory: a few thousand rows,
-    and a hash for every 256 leaves. Raises what the anchor raises if it cannot be read.
+    and a hash for every 256 leaves. Raises what an anchor raises if it cannot be read.
     """
-    # Read before the snapshot: anchoring follows the commit, so this one must be in the snapshot.
-    anchored = anchor.newest() if anchor else None
+    # Read before the snapshot: anchoring follows the commit, so these must be in the snapshot.
+    held = {anchor.name: newest for anchor in anchors if (newest := anchor.newest())}
     for statement in _SNAPSHOT:
         conn.execute(text(statement))
     findings = Findings()
@@ -93,8 +98,9 @@ def verify(
     unsealed = _check_unsealed(conn, findings)
     findings.extend(_leftovers(conn))
     findings.extend(registers.lost(conn))
-    if anchor and anchored:
-        findings.extend(_contradictions(conn, anchor, anchored, vkeys, size))
+    if witnesses:
+        findings.extend(unwitnessed(conn, witnesses, patience_seconds=witness_patience_seconds))
+    findings.extend(contradictions(conn, anchors, held, vkeys, size))
     return Report(
         origin=vkeys[0].name,
         entries=walk.found + unsealed,
@@ -105,7 +111,8 @@ def verify(
         root=walk.tree.root(),
         proven=walk.tree.size,
         sealed_at=timestamp(walk.last_head.sealed_at) if walk.last_head else None,
-        anchored=None if anchor is None else anchored.size if anchored else 0,
+        anchored={anchor.name: held[anchor.name].size if anchor.name in held else 0 for anchor in anchors},
+        witnessed=newest_witnessed(conn, witnesses) if witnesses else None,
         problems=tuple(findings.problems),
         left_out=findings.left_out,
     )
@@ -139,48 +146,6 @@ def _leftovers(conn: Connection) -> Iterator[Problem]:
     for event_id, name in conn.execute(_SECRET_ORPHANS):
         orphan = f"private text {name} belongs to event {event_id}, which is not there"
         yield Problem(Flaw.PRIVATE_UNCLAIMED, orphan, event_id=event_id)
-
-
-def _contradictions(
-    conn: Connection, anchor: Anchor, newest: Anchored, vkeys: Sequence[Vkey], size: int
-) -> Iterator[Problem]:
-    """Every anchored checkpoint must be one of ours; the newest is proven by its note, not by the listing."""
-    try:
-        signed = open_checkpoint(anchor.note(newest), vkeys)
-        if (signed.size, signed.root) != (newest.size, newest.root):
-            raise BrokenLedger(f"its note says {signed.size} leaves, root {signed.root.hex()}")
-    except LedgerError as error:
-        said = f"the anchored checkpoint of {newest.size} leaves is not one that was signed: {error}"
-        yield Problem(Flaw.ANCHOR_DIFFERS, said, newest.size)
-    if newest.size > size:
-        yield Problem(
-            Flaw.DATABASE_BEHIND,
-            f"the anchor holds a checkpoint of {newest.size} leaves, the database's newest has {size}: "
-            f"{newest.size - size} sealed entries were cut off, or the database was restored from an older copy",
-            size,
-        )
-    for chunk in _chunks(anchor):
-        sizes = [anchored.size for anchored in chunk]
-        known = select(checkpoints.c.size, checkpoints.c.root).where(checkpoints.c.size.in_(sizes))
-        roots: dict[int, bytes] = dict(conn.execute(known).all())
-        for anchored in chunk:
-            # beyond the snapshot: named above, or sealed since it was taken
-            if anchored.size <= size and roots.get(anchored.size) != anchored.root:
-                yield _contradiction(anchored, roots.get(anchored.size))
-
-
-def _contradiction(anchored: Anchored, root: bytes | None) -> Problem:
-    if root is None:
-        said = f"the anchor holds a checkpoint of {anchored.size} leaves that the database does not"
-        return Problem(Flaw.CHECKPOINT_MISSING, said, anchored.size)
-    said = f"of {anchored.size} leaves the anchor holds root {anchored.root.hex()}, the database {root.hex()}"
-    return Problem(Flaw.ANCHOR_DIFFERS, f"two histories of one log: {said}", anchored.size)
-
-
-def _chunks(anchor: Iterable[Anchored]) -> Iterator[list[Anchored]]:
-    listing = iter(anchor)
-    while chunk := list(islice(listing, _ANCHORS)):
-        yield chunk
 
 
 def _erased(conn: Connection, entries: Iterable[Stored]) -> Erased:

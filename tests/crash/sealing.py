@@ -18,7 +18,7 @@ def seal_and_verify(database: Any) -> None:
     with database.engine("sealer").begin() as conn:
         seal(conn, signer, [signer.vkey])
     with database.engine("auditor").connect() as conn:
-        report = verify(conn, [signer.vkey], None)
+        report = verify(conn, [signer.vkey])
     assert not report.problems, report.problems
     assert report.unsealed == 0
     assert report.entries > 0

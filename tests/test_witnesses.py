@@ -1,0 +1,293 @@
+"""Witnesses end to end: a real one in a process of its own, asked by the sealer's side, counted by a policy."""
+
+from __future__ import annotations
+
+import base64
+import re
+import signal
+import subprocess
+import sys
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
+
+from policy.errors import BrokenLedger, SigningUnavailable
+from policy.ledger.cosigner import Cosigner, make_witness
+from policy.ledger.notes import COSIGNATURE, Checkpoint, Vkey, sign_checkpoint
+from policy.ledger.proofs import ConsistencyProof, prove_consistency
+from policy.ledger.report import Flaw
+from policy.ledger.verify import verify
+from policy.ledger.witnesses import WitnessPolicy, cosigned_note, newest_witnessed
+from tests.ledger import ORIGIN, Ledger, failed, new_signer
+from workers.witnessing import Witnessing
+
+HOUR = 3_600.0
+
+
+@pytest.fixture
+def ledger(database):
+    ledger = Ledger(database)
+    ledger.fill(3, 4, 300)
+    return ledger
+
+
+class Running:
+    """`presswork witness serve`, as a process."""
+
+    def __init__(self, folder, ledger, name):
+        self.folder, self.vkeys = folder / name, folder / f"{name}.vkeys"
+        self.vkeys.write_text(f"{ledger.vkeys[0]}\n")
+        self.vkey = make_witness(self.folder, f"witness.example/{name}")
+        self.name, self.port = name, 0
+        self.start()
+
+    def start(self):
+        arguments = ["witness", "serve", "--state", self.folder, "--log", self.vkeys, "--port", str(self.port)]
+        self.process = subprocess.Popen([sys.executable, "-m", "deploy.cli", *map(str, arguments)],
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # fmt: skip
+        line = self.process.stdout.readline()
+        self.port = int(re.search(r"listens on http://127\.0\.0\.1:(\d+)$", line.strip()).group(1))
+
+    def stop(self, number=signal.SIGKILL):
+        self.process.send_signal(number)
+        code = self.process.wait(20)
+        self.process.stdout.close()
+        return code
+
+    @property
+    def line(self):
+        return f"witness {self.name} {self.vkey} http://127.0.0.1:{self.port}"
+
+
+@pytest.fixture
+def two(ledger, tmp_path):
+    running = [Running(tmp_path, ledger, name) for name in ("north", "south")]
+    yield running
+    for one in running:
+        if one.process.poll() is None:
+            one.stop()
+
+
+def policy_of(*running, enough="all"):
+    lines = [one.line for one in running]
+    return WitnessPolicy.parse(
+        "\n".join([*lines, f"group all {enough} {' '.join(one.name for one in running)}", "quorum all"])
+    )
+
+
+def asking(ledger, policy):
+    return Witnessing(ledger.sealer, lambda: ledger.vkeys, policy, seconds=5, pause_seconds=0)
+
+
+def checked(ledger, policy, patience=HOUR):
+    with ledger.auditor.connect() as conn:
+        return verify(conn, ledger.vkeys, witnesses=policy, witness_patience_seconds=patience)
+
+
+def witnessed(ledger, policy):
+    with ledger.auditor.connect() as conn:
+        return newest_witnessed(conn, policy)
+
+
+def test_two_witnesses_cosign_head_after_head_and_survive_a_kill(ledger, two):
+    policy = policy_of(*two)
+    witnessing = asking(ledger, policy)
+    assert witnessing.turn() == 2
+    assert witnessing.turn() == 0, "once a head"
+    assert witnessed(ledger, policy) == 307
+    two[0].stop()
+    two[0].start()
+    ledger.fill(5)
+    assert witnessing.turn() == 2
+    assert witnessed(ledger, policy) == 312
+    report = checked(ledger, policy, patience=0)
+    assert (report.intact, report.witnessed) == (True, 312)
+    assert REGISTRY.get_sample_value("presswork_witnessed_leaves") == 312
+    assert two[1].stop(signal.SIGTERM) == 0
+
+
+def test_a_witness_that_is_away_is_an_alarm_and_the_quorum_may_do_without(ledger, two):
+    any_of, both = policy_of(*two, enough="1"), policy_of(*two)
+    two[1].stop()
+    before = REGISTRY.get_sample_value("presswork_witness_failures_total")
+    with capture_logs() as lines:
+        assert asking(ledger, both).turn() == 1
+    assert [line["event"] for line in lines] == ["cosigned", "witness_did_not_cosign"]
+    assert REGISTRY.get_sample_value("presswork_witness_failures_total") == before + 1
+    assert (witnessed(ledger, any_of), witnessed(ledger, both)) == (307, 0)
+    assert checked(ledger, both).intact, "within its time"
+    (problem,) = checked(ledger, both, patience=0).problems
+    assert problem.flaw is Flaw.UNWITNESSED
+    assert "3 heads above 0 leaves have no quorum" in problem.message
+
+
+def test_a_database_restored_from_yesterday_is_refused_by_its_witness(ledger, two):
+    policy = policy_of(*two)
+    asking(ledger, policy).turn()
+    ledger.tamper("delete from audit.entries where id > 7", "delete from audit.sequence where index > 6",
+                  "delete from audit.nodes", "delete from audit.checkpoints where size > 7")  # fmt: skip
+    with ledger.superuser.begin() as conn:
+        conn.exec_driver_sql("alter table audit.cosignatures disable trigger all")
+        conn.exec_driver_sql("delete from audit.cosignatures")
+    ledger.append(failed(1))
+    ledger.seal()
+    with capture_logs() as lines:
+        assert asking(ledger, policy).turn() == 0
+    assert "it has cosigned 307 leaves, this database has 8" in lines[0]["reason"]
+
+
+def test_a_second_history_is_never_cosigned_and_kept_as_evidence(ledger, two):
+    asking(ledger, policy_of(*two)).turn()
+    url = f"http://127.0.0.1:{two[0].port}/add-checkpoint"
+    forked = sign_checkpoint(Checkpoint(ORIGIN, 307, b"\1" * 32), ledger.signer)
+    longer = sign_checkpoint(Checkpoint(ORIGIN, 400, b"\1" * 32), ledger.signer)
+    one, other = (httpx.post(url, content=str(ConsistencyProof(307, (), note))) for note in (forked, longer))
+    assert (one.status_code, one.text, one.headers["content-type"]) == (409, "307\n", "text/x.tlog.size")
+    assert other.status_code == 422
+    evidence = sorted(path.read_text() for path in two[0].folder.glob("evidence/*/*"))
+    assert evidence == sorted([forked, longer])
+
+
+def test_a_forged_cosignature_is_named_and_counts_for_nothing(ledger, two):
+    policy = policy_of(*two)
+    asking(ledger, policy).turn()
+    with ledger.superuser.begin() as conn:
+        conn.exec_driver_sql("alter table audit.cosignatures disable trigger all")
+        conn.exec_driver_sql("update audit.cosignatures set line = (select line from audit.cosignatures "
+                             "where witness = 'witness.example/north'), witness = 'x' where witness = 'witness.example/south'")  # fmt: skip
+        conn.exec_driver_sql("update audit.cosignatures set size = 3 where witness = 'witness.example/north'")
+    report = checked(ledger, policy, patience=0)
+    assert {problem.flaw for problem in report.problems} == {Flaw.COSIGNATURE_FORGED, Flaw.UNWITNESSED}
+
+
+# What a witness answers, without HTTP.
+
+
+@pytest.fixture
+def cosigner(ledger, tmp_path):
+    make_witness(tmp_path / "w", "witness.example/w")
+    cosigner = Cosigner(tmp_path / "w", ledger.vkeys, clock=lambda: 1_679_315_147)
+    yield cosigner
+    cosigner.close()
+
+
+def request(ledger, old, new, *, note=None):
+    with ledger.auditor.connect() as conn:
+        path = prove_consistency(conn, old, new) if 0 < old < new else ()
+    note = note or ledger.value("select note from audit.checkpoints where size = :size", size=new)
+    return str(ConsistencyProof(old, path, note)).encode()
+
+
+def test_the_protocols_every_answer(ledger, cosigner):
+    note = ledger.value("select note from audit.checkpoints where size = 3")
+    stranger = sign_checkpoint(Checkpoint(ORIGIN, 3, bytes(32)), new_signer())
+    elsewhere = sign_checkpoint(Checkpoint("other/log", 3, bytes(32)), new_signer("other/log"))
+    assert cosigner.add_checkpoint(b"nonsense").status == 400
+    assert cosigner.add_checkpoint(b"\xff\xfe").status == 400
+    assert cosigner.add_checkpoint(request(ledger, 0, 3, note=elsewhere)).status == 404
+    assert cosigner.add_checkpoint(request(ledger, 0, 3, note=stranger)).status == 403
+    assert cosigner.add_checkpoint(request(ledger, 0, 3, note=note.replace("\n3\n", "\n4\n"))).status == 403
+    assert cosigner.add_checkpoint(f"old 9\n\n{note}".encode()).status == 400
+    assert cosigner.add_checkpoint(f"old 2\n\n{note}".encode())[:2] == (409, "0\n")
+    zeros = base64.b64encode(bytes(32)).decode()
+    assert cosigner.add_checkpoint(f"old 0\n{zeros}\n\n{note}".encode()).status == 422
+    assert cosigner.add_checkpoint(("old 0\n" + f"{zeros}\n" * 64 + f"\n{note}").encode()).status == 400
+    assert cosigner.add_checkpoint(request(ledger, 0, 3)).status == 200
+    assert cosigner.add_checkpoint(request(ledger, 0, 307))[:2] == (409, "3\n")
+    assert cosigner.add_checkpoint(request(ledger, 3, 3)).status == 200, "asked again it answers again"
+    assert cosigner.add_checkpoint(request(ledger, 3, 307)).status == 200
+    assert cosigner.add_checkpoint(request(ledger, 3, 7))[:2] == (409, "307\n"), "never a smaller one"
+    assert cosigner.newest(ORIGIN).size == 307
+
+
+def test_a_cosignature_says_when_and_fits_its_head_alone(ledger, cosigner):
+    line = cosigner.add_checkpoint(request(ledger, 0, 7)).text
+    policy = WitnessPolicy.parse(f"witness w {cosigner.signer.vkey}\nquorum w")
+    notes = dict(ledger.rows("select size, note from audit.checkpoints"))
+    assert policy.cosigners(notes[7] + line) == {"w": 1_679_315_147}
+    assert policy.cosigners(notes[7]) == {}
+    with pytest.raises(BrokenLedger, match="does not fit the head"):
+        policy.cosigners(notes[3] + line)
+    assert ledger.verify().intact
+
+
+def test_a_witness_remembers_across_its_end_and_does_not_begin_without_its_memory(ledger, cosigner, tmp_path):
+    cosigner.add_checkpoint(request(ledger, 0, 7))
+    with pytest.raises(SigningUnavailable, match="another process is the witness"):
+        Cosigner(tmp_path / "w", ledger.vkeys)
+    cosigner.close()
+    again = Cosigner(tmp_path / "w", ledger.vkeys)
+    assert again.newest(ORIGIN).size == 7
+    again.close()
+    for path in (tmp_path / "w" / "heads").iterdir():
+        path.unlink()
+    (tmp_path / "w" / "heads").rmdir()
+    with pytest.raises(BrokenLedger, match="it would cosign a second history"):
+        Cosigner(tmp_path / "w", ledger.vkeys)
+    with pytest.raises(SigningUnavailable, match="holds a witness already"):
+        make_witness(tmp_path / "w", "witness.example/w")
+    with pytest.raises(SigningUnavailable, match="presswork witness init"):
+        Cosigner(tmp_path / "nobody", ledger.vkeys)
+
+
+def test_the_http_face_bounds_what_it_reads(two):
+    url = f"http://127.0.0.1:{two[0].port}"
+    assert httpx.get(f"{url}/add-checkpoint").status_code == 404
+    assert httpx.post(f"{url}/elsewhere", content=b"x").status_code == 404
+    assert httpx.post(f"{url}/add-checkpoint", content=b"x" * 70_000).status_code == 413
+    assert httpx.post(f"{url}/add-checkpoint", content=iter([b"x"])).status_code == 411
+    assert httpx.post(f"{url}/add-checkpoint", content=b"x").status_code == 400
+
+
+# The policy file.
+
+KEYS = {name: Vkey(f"w.example/{name}", bytes([number]) * 32, kind=COSIGNATURE) for number, name in enumerate("abcd")}
+LINES = "".join(f"witness {name} {key}\n" for name, key in KEYS.items())
+
+
+@pytest.mark.parametrize(
+    ("groups", "enough", "short"),
+    [
+        ("quorum none\n", [""], []),
+        ("quorum a\n", ["a", "ab"], ["", "b", "bcd"]),
+        ("group g 2 a b c\nquorum g\n", ["ab", "bc", "abc"], ["", "a", "d", "ad"]),
+        ("group g any a b\ngroup h all c d\ngroup both all g h\nquorum both\n", ["acd", "bcd"], ["cd", "ab", "abc"]),
+    ],
+)
+def test_a_quorum_is_what_the_policy_says(groups, enough, short):
+    policy = WitnessPolicy.parse(f"# a comment\n\n{LINES}{groups}")
+    assert [names for names in [*enough, *short] if policy.satisfied_by(set(names))] == enough
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (LINES, "no line 'quorum NAME'"),
+        (f"{LINES}quorum e\n", "line 5: the quorum 'e'"),
+        (f"{LINES}quorum a\nquorum b\n", "line 6: a second quorum"),
+        (f"{LINES}group g 3 a b\nquorum g\n", "3 of 2 members"),
+        (f"{LINES}group g 0 a b\nquorum g\n", "0 of 2 members"),
+        (f"{LINES}group g x a b\nquorum g\n", "line 5: "),
+        (f"{LINES}group g all e\nquorum g\n", "'e' is no witness"),
+        (f"{LINES}group g all a a\nquorum g\n", "member of two groups"),
+        (f"{LINES}group a all b\nquorum a\n", "the name 'a' is taken"),
+        (f"{LINES}witness e {KEYS['a']}\nquorum e\n", "is listed twice"),
+        (f"witness a {new_signer().vkey}\nquorum a\n", "of the Ed25519 key of a witness"),
+        ("witness a nonsense\nquorum a\n", "line 1: not a public key line"),
+        ("hello\n", "no line of c2sp.org/tlog-policy"),
+        ("#\n" * 300, "301 lines"),
+    ],
+)
+def test_a_policy_that_cannot_be_meant_is_refused_with_its_line(text, said):
+    with pytest.raises(BrokenLedger, match=re.escape(said)):
+        WitnessPolicy.parse(text)
+
+
+def test_a_cosigned_note_is_the_note_with_its_cosignatures(ledger, two):
+    asking(ledger, policy_of(*two)).turn()
+    with ledger.auditor.connect() as conn:
+        note = cosigned_note(conn, 307, ledger.value("select note from audit.checkpoints where size = 307"))
+    assert [line.split()[1] for line in note.splitlines() if line.startswith("\u2014")] == [
+        ORIGIN, "witness.example/north", "witness.example/south"]  # fmt: skip

@@ -1,0 +1,102 @@
+"""The sealer's view of its anchors: each is asked and fed on its own, so that one that is away stops nothing.
+
+After a failure a place is left alone for a while, counted as an alarm, and catches up with the newest head, which
+covers all before it. Nothing is signed until at least one place has answered since this process began: without any,
+a restored database could not be told from a sound one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from policy.errors import BrokenLedger, LedgerError
+from policy.ledger.anchor import Anchor
+from policy.ledger.notes import Checkpoint, Vkey, open_checkpoint
+from workers import metrics
+from workers.errors import StoreUnavailable, WorkerError
+
+log = structlog.get_logger()
+
+
+class Anchoring:
+    """Owned by the sealer's thread."""
+
+    def __init__(self, anchors: Sequence[Anchor], *, pause_seconds: float) -> None:
+        self._places = [_Place(anchor) for anchor in anchors]
+        self._pause_seconds = pause_seconds  # after a failure, so that sealing keeps its pace
+
+    def settled(self, size: int) -> bool:
+        """Whether every place is known to hold the head of `size` leaves, and no larger one."""
+        return all(place.size == size for place in self._places)
+
+    def signed(self, vkeys: Sequence[Vkey]) -> list[Checkpoint]:
+        """The newest head of every place that answers, its signature checked.
+
+        Raises StoreUnavailable while none has ever answered, LedgerError, naming the place, for a head that no
+        trusted key signed.
+        """
+        found = []
+        for place in self._places:
+            try:
+                head = self._newest(place, vkeys)
+            except WorkerError as error:
+                self._failed(place, error)
+                continue
+            found += [head] if head else []
+        if not any(place.asked for place in self._places):
+            raise StoreUnavailable("no anchor has answered since this process began, so nothing is signed")
+        return found
+
+    def put(self, checkpoint: Checkpoint, note: str) -> None:
+        """To every place that lacks it. A place that does not take it is an alarm, and tried again later."""
+        for place in self._places:
+            if checkpoint.size <= place.size or time.monotonic() < place.again:
+                continue
+            try:
+                place.anchor.put(checkpoint, note)
+            except WorkerError as error:
+                self._failed(place, error)
+                continue
+            place.size = checkpoint.size
+
+    def _newest(self, place: _Place, vkeys: Sequence[Vkey]) -> Checkpoint | None:
+        if place.asked and time.monotonic() < place.again:
+            return None
+        anchored = place.anchor.newest()
+        place.asked = True
+        if anchored is None:
+            return None
+        try:
+            checkpoint = open_checkpoint(place.anchor.note(anchored), vkeys)
+        except LedgerError as error:
+            said = f"the newest checkpoint in the anchor '{place.anchor.name}': {error}"
+            raise type(error)(said) from error
+        if (checkpoint.size, checkpoint.root) != (anchored.size, anchored.root):
+            raise BrokenLedger(f"the anchor '{place.anchor.name}' lists {anchored.size} leaves and holds another note")
+        place.size = checkpoint.size
+        return checkpoint
+
+    def _failed(self, place: _Place, error: WorkerError) -> None:
+        place.again = time.monotonic() + self._pause_seconds
+        metrics.ANCHOR_FAILURES.labels(place.anchor.name).inc()
+        signing = any(each.asked for each in self._places)
+        log.error(
+            "anchor_unavailable",
+            place=place.anchor.name,
+            error=type(error).__name__,
+            reason=str(error),
+            signing=signing,
+        )
+
+
+class _Place:
+    """What is known of one anchor."""
+
+    def __init__(self, anchor: Anchor) -> None:
+        self.anchor = anchor
+        self.again = 0.0  # monotonic; before it the place is left alone
+        self.asked = False  # it has answered since this process began
+        self.size = 0  # leaves under the newest head that it is known to hold
