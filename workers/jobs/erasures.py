@@ -55,7 +55,8 @@ class Step(NamedTuple):
     erasure_id: str
     tenant: str
     erased: Mapping[str, int]
-    finished: bool
+    finished: bool = False
+    waits: bool = False  # what is left lies under a hold, or in the store
 
 
 def refuse_where_it_cannot(scope: Scope, found: Preview) -> None:
@@ -130,12 +131,12 @@ def carry_out(conn: Connection) -> Step | None:
     legal_holds.keep_holds_out(conn, row.tenant)
     if row.state == "ordered":
         _list_targets(conn, row)
-        return Step(row.id, row.tenant, {}, finished=False)
+        return Step(row.id, row.tenant, {})
     erased = _erase_some(conn, row)
     total = dict(Counter(row.erased) + Counter(erased))
     if erased:
         conn.execute(erasures.update().where(erasures.c.id == row.id).values(erased=total))
-        return Step(row.id, row.tenant, erased, finished=False)
+        return Step(row.id, row.tenant, erased)
     if finished := not _left(conn, [row.id]):
         conn.execute(
             erasures.update()
@@ -146,7 +147,7 @@ def carry_out(conn: Connection) -> Step | None:
     else:
         later = func.clock_timestamp() + LOOK_AGAIN
         conn.execute(erasures.update().where(erasures.c.id == row.id).values(look_at=later))
-    return Step(row.id, row.tenant, {}, finished)
+    return Step(row.id, row.tenant, {}, finished=finished, waits=not finished)
 
 
 def _list_targets(conn: Connection, row: Row[Any]) -> None:
