@@ -13,9 +13,9 @@ from api.auth import Auditor, Caller, Reader
 from api.paging import id_of, page, uuid_or_not_found
 from api.parts import Parts, PartsOf
 from api.problems import Problem
+from api.recall_forms import mark_reply, refuse_recalled
 from api.replies import AssetReply, EventReply, Page, Rendition
 from api.schemas import NoQuery, PageQuery
-from api.recall_forms import mark_reply, refuse_recalled
 from policy.events import AssetLinked
 from policy.ledger.append import append
 from policy.ledger.read import events_about
