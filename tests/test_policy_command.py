@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -57,7 +58,30 @@ def test_pictures_can_be_checked(tmp_path: Path) -> None:
 def test_what_is_no_picture_is_named() -> None:
     result = _run("check-image", __file__)
     assert result.exit_code == 1
-    assert "test_policy_command.py: no PNG, JPEG or WebP picture" in result.output
+    assert "test_policy_command.py: the file is no PNG, JPEG, WebP or AVIF picture" in result.output
+
+
+def test_a_hash_list_is_made_from_pictures_and_catches_their_copies(tmp_path: Path) -> None:
+    forbidden = Image.open(STARTER).crop((0, 0, 512, 256))
+    forbidden.save(tmp_path / "logo.png")
+    forbidden.resize((300, 150)).save(tmp_path / "copy.jpg", quality=60)
+    made = _run("hash", str(tmp_path / "logo.png"), "--category", "logos")
+    assert made.exit_code == 0
+    assert made.output.endswith(" logos logo.png\n")
+    (tmp_path / "list.txt").write_text(made.output)
+    digest = hashlib.sha256((tmp_path / "list.txt").read_bytes()).hexdigest()
+    part = {"kind": "hash-list", "name": "forbidden", "file": "list.txt", "sha256": digest}
+    rule = {"id": "sexual/known", "classifier": "forbidden", "scores": ["logos"], "refuse": 0.76}
+    rules = written(tmp_path, image={"classifiers": [part], "rules": [rule]})
+    caught = _run("check-image", "--rules", str(rules), str(tmp_path / "copy.jpg"))
+    assert caught.exit_code == 1
+    assert "refuse  sexual/known: forbidden says logos" in caught.output
+
+
+def test_a_plain_picture_or_a_strange_category_makes_no_line(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "white").save(tmp_path / "white.png")
+    assert "is below" in _run("hash", str(tmp_path / "white.png"), "--category", "logos").output
+    assert "'Big Logos' is no category" in _run("hash", str(STARTER), "--category", "Big Logos").output
 
 
 def test_the_rules_can_be_read_and_a_broken_file_names_its_mistake(tmp_path: Path) -> None:

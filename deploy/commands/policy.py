@@ -8,10 +8,11 @@ from contextlib import nullcontext
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from deploy.commands.export import Instant
 from deploy.commands.ledger import auditor_settings, open_ledger
@@ -20,6 +21,7 @@ from deploy.commands.simulation import show_simulation
 from policy.errors import PolicyError
 from policy.ledger.stream import Span, entries_in
 from policy.prompts.rewrite import prepare
+from policy.rulebook.images import ImageRule, SecondOpinion
 from policy.rulebook.prompts import PromptField
 from policy.rulebook.scope import EVERYWHERE, Context, Scope
 from policy.rules import Rules
@@ -27,6 +29,10 @@ from policy.simulate import DECIDED
 from policy.simulate import simulate as simulate_rules
 from policy.verdict import Decision, Verdict
 from workers.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _RULES = click.option(
     "--rules",
@@ -69,9 +75,6 @@ def check(*, text: str, tenant: str, campaign: str, model: str, negative: bool, 
 @_RULES
 def check_image(files: tuple[Path, ...], as_json: bool, path: Path) -> None:
     """What the classifiers and the rules say of picture FILES. Exit 1 unless all are allowed."""
-    import numpy as np  # noqa: PLC0415 - the other commands need no pixels
-    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
-
     from policy.images.screen import ImageScreen  # noqa: PLC0415 - loads onnxruntime
 
     try:
@@ -80,15 +83,25 @@ def check_image(files: tuple[Path, ...], as_json: bool, path: Path) -> None:
         raise click.ClickException(str(error)) from error
     allowed = True
     for file in files:
-        try:
-            with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as picture:
-                pixels = np.asarray(picture.convert("RGB"))
-        except (UnidentifiedImageError, Image.DecompressionBombError, OSError) as error:
-            raise click.ClickException(f"{file}: no PNG, JPEG or WebP picture that can be read: {error}") from error
-        (verdict,) = screen.screen(pixels[None])
+        (verdict,) = screen.screen(_opened(file)[None])
         click.echo(_told(str(file), verdict, as_json=as_json))
         allowed &= verdict.allowed
     sys.exit(0 if allowed else 1)
+
+
+@policy.command("hash")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--category", required=True, help="One lower-case word; rules name it as the score.")
+@click.option("--note", default="", help="For people; by default the file's name.")
+def hash_pictures(files: tuple[Path, ...], category: str, note: str) -> None:
+    """Lines of a hash list for picture FILES. The list's digest belongs into the rule set (docs/policy.md)."""
+    from policy.images.hash_list import line  # noqa: PLC0415 - loads OpenCV
+
+    for file in files:
+        try:
+            click.echo(line(_opened(file), category, note or file.name))
+        except ValueError as wrong:
+            raise click.ClickException(f"{file}: {wrong}") from wrong
 
 
 @policy.command()
@@ -101,7 +114,9 @@ def show(path: Path) -> None:
     categories = Table("category", "is", box=None)
     for name, description in rules.categories.items():
         categories.add_row(name, description)
-    prompts = Table("prompt rule", "decides", "reads", "languages", "terms", box=None)
+    prompts = Table(
+        Column("prompt rule", no_wrap=True, min_width=24), "decides", "reads", "languages", "terms", box=None
+    )
     for rule in rules.prompt_rules:
         languages = ", ".join(dict.fromkeys(term.language for term in rule.terms))
         looked_for = ", ".join(sorted(rule.personal)) or f"{sum(len(term.phrases) for term in rule.terms):,}"
@@ -109,8 +124,10 @@ def show(path: Path) -> None:
         prompts.add_row(rule.id, rule.decision, reads, languages, looked_for)
     images = Table("image rule", "classifier", "scores", "hold from", "refuse from", box=None)
     for image in rules.image_rules:
-        bounds = ["-" if bound is None else f"{bound:g}" for bound in (image.hold, image.refuse)]
-        images.add_row(image.id, image.classifier, " + ".join(image.scores), *bounds)
+        images.add_row(image.id, *_asked(image))
+        if image.second:
+            band = f"{image.second.begins:g} to {image.second.ends:g}"
+            images.add_row(f"  {image.second.combine}, from {band}", *_asked(image.second))
     exceptions = Table("tenant", "may break", "with", "where", "because", box=None)
     for (tenant, id_), exempted in rules.exceptions.items():
         for exemption in exempted:
@@ -149,6 +166,21 @@ def simulate(
 def _confined(scope: Scope) -> str:
     parts = {"tenant": sorted(scope.tenants), "campaign": scope.campaigns, "model": scope.models}
     return "; ".join(f"{name} {', '.join(names)}" for name, names in parts.items() if names) or "everywhere"
+
+
+def _asked(opinion: ImageRule | SecondOpinion) -> list[str]:
+    bounds = ["-" if bound is None else f"{bound:g}" for bound in (opinion.hold, opinion.refuse)]
+    return [opinion.classifier, " + ".join(opinion.scores), *bounds]
+
+
+def _opened(file: Path) -> NDArray[np.uint8]:
+    from policy.intake.picture import MAX_BYTES, open_picture  # noqa: PLC0415 - the other commands need no pixels
+
+    try:
+        with file.open("rb") as stored:
+            return open_picture(stored.read(MAX_BYTES + 1)).pixels
+    except (PolicyError, OSError) as error:
+        raise click.ClickException(f"{file}: {error}") from error
 
 
 def _loaded(path: Path) -> Rules:

@@ -19,6 +19,7 @@ from policy.fingerprints import HASH_BYTES, MIN_QUALITY, perceptual_hash, turned
 
 MAX_BYTES = 256 * 1024 * 1024  # about two million lines
 AT_ONCE = 65_536  # hashes compared in one step: 16 MB of differences
+_CATEGORY = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _LINE = re.compile(rb"([0-9a-f]{64})\s+([a-z][a-z0-9-]{0,39})(?:\s+(\S.*))?")
 
 
@@ -61,7 +62,11 @@ class HashList:
 
 
 def line(image: np.ndarray, category: str, note: str) -> str:
-    """The list's line for a picture. Raises ValueError for one too plain to be told from others like it."""
+    """The list's line for a picture. Raises ValueError for a word that is no category, and for a picture that is too
+    plain to be told from others like it.
+    """
+    if not _CATEGORY.fullmatch(category):
+        raise ValueError(f"{category!r} is no category: lower-case letters, digits and hyphens, at most 40")
     stored, quality = perceptual_hash(image)
     if quality < MIN_QUALITY:
         raise ValueError(
