@@ -76,6 +76,8 @@ class RequestReply(Answer):
     items: int = Field(examples=[48])
     counts: Counts = Field(examples=[{"pending": 16, "planned": 8, "released": 22, "held": 1, "refused": 1}])
     metadata: dict[str, Any]
+    renditions: list[str] = Field(description="files of each image", examples=[["original", "jpeg"]])
+    publish_prompt: bool = Field(description="whether its prompts stand in the public marks", examples=[False])
     created_at: datetime
     cancelled_at: datetime | None
     erased_at: datetime | None = Field(description="since when name, template and metadata are erased")

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from api.templates import MAX_TEMPLATE_CHARS
 from policy.events import KINDS
 from policy.ledger.stream import instant
+from policy.marks.renditions import DEFAULT, RENDITIONS, ordered
 from workers.sampling.recipes import MAX_SEED
 from workers.states import ItemState, Priority
 
@@ -53,6 +54,11 @@ Text = Annotated[str, StringConstraints(max_length=MAX_TEMPLATE_CHARS)]
 PersonName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARS), AfterValidator(_printable)]
 Labels = Annotated[dict[str, Any], Field(max_length=MAX_LABELS), AfterValidator(_scalar_labels)]
 Turn = Annotated[Priority, Field(strict=False)]
+Renditions = Annotated[
+    tuple[Annotated[str, Field(json_schema_extra={"enum": list(RENDITIONS)})], ...],
+    Field(strict=False, max_length=len(RENDITIONS)),
+    AfterValidator(ordered),
+]
 
 
 class _Sent(BaseModel):
@@ -79,6 +85,12 @@ class Wishes(_Sent):
         description="variant n takes seed + n; left out, each item has a seed of its own, derived from its ids",
     )
     variants: int = Field(1, ge=1, description="images of each prompt")
+    renditions: Renditions = Field(
+        DEFAULT, description="files of each image, in full size; the original PNG is always among them"
+    )
+    publish_prompt: bool = Field(
+        False, description="write the prompt into the public marks of every file; it cannot be taken back from there"
+    )
     metadata: Labels = Field({}, description="your own labels, kept and never read by us")
 
 

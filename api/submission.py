@@ -46,6 +46,8 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: Checked) -> R
         key_id=caller.key_id,
         policy_version=parts.rules.version,
         metadata=checked.asked.metadata,
+        renditions=checked.asked.renditions,
+        publish_prompt=checked.asked.publish_prompt,
     )
     submitted = submit(conn, request, checked.items(request.id))
     ITEMS_SUBMITTED.labels(request.kind, request.priority).inc(submitted.items)

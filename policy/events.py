@@ -81,6 +81,8 @@ class RequestAccepted(Event):
     items: int
     refused: int
     policy_version: str
+    renditions: tuple[str, ...] = ("original",)  # files of each image
+    publish_prompt: bool = False  # its prompts stand in the public marks
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from PIL import Image
 
 from policy.errors import MarkError, PolicyError, SigningUnavailable
 from policy.images.screen import ImageScreen
-from policy.marks.marker import Marked, Marker, Stamp
+from policy.marks.marker import Marked, Marker, Stamp, evidence
 from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
 from policy.verdict import Decision, Finding, Stage, Verdict, merge
@@ -48,7 +48,6 @@ from workers.store import QUARANTINE, RELEASED, ObjectStore, quarantine_key, rel
 
 log = structlog.get_logger()
 _KeyMaker = Callable[[str, str, int, str, str], str]  # tenant, item, attempt, rendition, media type
-ORIGINAL = "original"  # name of the rendition that carries every mark
 UNMARKED = "unmarked"  # name of what a reviewer sees of a picture whose marks failed
 
 
@@ -133,11 +132,11 @@ class Finisher:
         metrics.VERDICTS.labels(verdict.decision).inc()
         if verdict.decision is Decision.REFUSE:
             return Refused(item, verdict)
-        stamp = self._stamp(held)
+        stamp = self._stamp(held, item)
         try:
             with metrics.FINISHING_SECONDS.labels("mark").time():
-                marked = self.marker.mark(image, stamp)
-            stored = (self._put(_key_maker(verdict), held, item, marked),)
+                files = self.marker.mark_all(image, stamp, item.renditions)
+            stored = tuple(self._put(_key_maker(verdict), held, item, file) for file in files)
         except SigningUnavailable:
             raise
         except (MarkError, DigestMismatch) as error:  # these bytes must not leave; the rest of the batch may
@@ -145,11 +144,11 @@ class Finisher:
             finding = Finding(Decision.HOLD, Stage.MARK, "marks", type(error).__name__, detail=str(error))
             return self._hold_unmarked(held, item, image, merge([verdict, Verdict(self.rules.version, (finding,))]))
         if verdict.decision is Decision.HOLD:
-            asset = HeldAsset(stamp.asset_id, stamp.watermark_id, place, marked.evidence, stored)
+            asset = HeldAsset(stamp.asset_id, stamp.watermark_id, place, evidence(files), stored)
             return Held(item, verdict, stored[0].key, stored[0].sha256, asset)
-        return Released(item, stamp.asset_id, stamp.watermark_id, place, verdict, marked.evidence, stored)
+        return Released(item, stamp.asset_id, stamp.watermark_id, place, verdict, evidence(files), stored)
 
-    def _stamp(self, held: Claim) -> Stamp:
+    def _stamp(self, held: Claim, item: ClaimedItem) -> Stamp:
         return Stamp(
             asset_id=new_id(),
             watermark_id=secrets.randbits(48),
@@ -158,13 +157,15 @@ class Finisher:
             policy_version=self.rules.version,
             made_at=datetime.now(UTC),
             ledger_origin=self.ledger_origin,
+            published_prompt=item.prompt if item.publish_prompt else "",
         )
 
     def _put(self, key_of: _KeyMaker, held: Claim, item: ClaimedItem, marked: Marked) -> StoredRendition:
-        key = key_of(item.tenant, item.id, held.attempt, ORIGINAL, marked.media_type)
+        key = key_of(item.tenant, item.id, held.attempt, marked.name, marked.media_type)
         with metrics.FINISHING_SECONDS.labels("put").time():
             sha256 = self.store.put(key, marked.data, marked.media_type, expect_sha256=marked.sha256)
-        return StoredRendition(ORIGINAL, key, marked.media_type, marked.width, marked.height, len(marked.data), sha256)
+        size = (marked.width, marked.height, len(marked.data))
+        return StoredRendition(marked.name, key, marked.media_type, *size, sha256)
 
     def _hold_unmarked(self, held: Claim, item: ClaimedItem, image: np.ndarray, verdict: Verdict) -> Held:
         key = quarantine_key(item.tenant, item.id, held.attempt, UNMARKED, "image/png")

@@ -108,6 +108,8 @@ def request_reply(view: RequestView) -> RequestReply:
         items=view.item_count,
         counts=Counts(**view.counts),
         metadata=dict(view.metadata),
+        renditions=list(view.renditions),
+        publish_prompt=view.publish_prompt,
         created_at=view.created_at,
         cancelled_at=view.cancelled_at,
         erased_at=view.erased_at,

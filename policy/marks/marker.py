@@ -26,7 +26,7 @@ from policy.marks.signing import Signer
 from policy.marks.stamp import Maker, Source, Stamp, source_type
 from policy.marks.watermark import Image, Reading, Scheme
 
-__all__ = ["Marked", "Marker", "Stamp"]
+__all__ = ["Marked", "Marker", "Stamp", "evidence"]
 
 MAX_SIDE = 8192
 
@@ -106,6 +106,12 @@ class Marker:
     def _checked(self, data: bytes, coding: Coding, stamp: Stamp) -> Manifest:
         manifest = self._reader.read(data, coding.media_type)
         return require_trusted(manifest, stamp, timed=self._timed)
+
+
+def evidence(files: Sequence[Marked]) -> dict[str, Any]:
+    """What the ledger keeps of one asset: the original's marks, and those of its other files by name."""
+    others = {file.name: file.evidence for file in files[1:]}
+    return {**files[0].evidence, **({"renditions": others} if others else {})}
 
 
 def _rungs(name: str, image: Image) -> Iterator[tuple[Scheme, Coding]]:

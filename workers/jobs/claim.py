@@ -50,9 +50,11 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str) -> Cla
             row.seed,
             row.campaign,
             tuple(map(Finding.from_json, row.rewrites or ())),
+            tuple(row.renditions),
+            row.publish_prompt,
         )
         for row in conn.execute(
-            select(items, requests.c.name.label("campaign"))
+            select(items, requests.c.name.label("campaign"), requests.c.renditions, requests.c.publish_prompt)
             .join(requests, requests.c.id == items.c.request_id)
             .where(items.c.batch_id == batch_id, items.c.state == ItemState.PLANNED)
             .order_by(items.c.batch_position)

@@ -76,6 +76,8 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
             item_count=stored,
             key_id=request.key_id,
             metadata=dict(request.metadata),
+            renditions=list(request.renditions),
+            publish_prompt=request.publish_prompt,
         )
     )
     accepted = events.RequestAccepted(
@@ -89,6 +91,8 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
         items=stored,
         refused=refused,
         policy_version=request.policy_version,
+        renditions=request.renditions,
+        publish_prompt=request.publish_prompt,
     )
     append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=[accepted])
 

@@ -76,6 +76,8 @@ requests = Table(
     Column("item_count", Integer, nullable=False),
     Column("key_id", _ID, nullable=False),
     Column("metadata", JSONB, nullable=False),  # the tenant's own labels, never read by us
+    Column("renditions", ARRAY(Text), nullable=False),  # files of each image, the original first
+    Column("publish_prompt", Boolean, nullable=False),  # in the public marks of each file
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("cancelled_at", _AT),
     Column("erased_at", _AT),  # name, template and metadata were erased

@@ -8,6 +8,7 @@ from typing import Any
 
 import uuid_utils
 
+from policy.marks.renditions import ORIGINAL
 from policy.verdict import Finding, Verdict
 from workers.sampling.recipes import Recipe
 from workers.states import Priority
@@ -52,6 +53,8 @@ class NewRequest:
     key_id: str
     policy_version: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    renditions: tuple[str, ...] = (ORIGINAL,)  # of policy.marks.renditions, ordered
+    publish_prompt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class ClaimedItem:
     seed: int
     campaign: str = ""  # the request's name, for rules with a scope
     rewrites: tuple[Finding, ...] = ()  # by which the texts became what they are
+    renditions: tuple[str, ...] = (ORIGINAL,)  # the files its request asked for
+    publish_prompt: bool = False  # its request wants the prompt in the files
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
+from policy.marks.renditions import ORIGINAL
 from workers.errors import NotFound
 from workers.jobs.tables import assets, items, recipes, renditions, requests
 from workers.jobs.types import StoredRendition
@@ -30,6 +31,8 @@ class RequestView:
     priority: str
     item_count: int
     metadata: Mapping[str, Any]
+    renditions: tuple[str, ...]
+    publish_prompt: bool
     created_at: datetime
     cancelled_at: datetime | None
     erased_at: datetime | None
@@ -186,7 +189,7 @@ def _renditions(conn: Connection, tenant: str, asset_ids: list[str]) -> dict[str
     rows = conn.execute(
         select(renditions)
         .where(renditions.c.asset_id.in_(asset_ids), renditions.c.tenant == tenant)
-        .order_by(renditions.c.asset_id, renditions.c.name)
+        .order_by(renditions.c.asset_id, renditions.c.name != ORIGINAL, renditions.c.name)
     )
     for row in rows:
         stored = StoredRendition(row.name, row.key, row.media_type, row.width, row.height, row.bytes, row.sha256)
@@ -204,6 +207,8 @@ def _request(row: Row[Any], counts: Mapping[str, int]) -> RequestView:
         priority=row.priority,
         item_count=row.item_count,
         metadata=row.metadata,
+        renditions=tuple(row.renditions),
+        publish_prompt=row.publish_prompt,
         created_at=row.created_at,
         cancelled_at=row.cancelled_at,
         erased_at=row.erased_at,
