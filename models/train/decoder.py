@@ -1,0 +1,101 @@
+"""The decoder learns to turn latents back into pictures, and the encoder to compute them, whatever the denoiser does.
+
+The latents are known, so this can run before, beside or after the denoiser. Trained on whole pictures: crops would
+leave dark borders. Killed anywhere: autoencoder.pt is the last whole state, and `train` goes on from its weights.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.train.dataset import Dataset
+from models.train.latents import Latents
+from models.train.network import make_autoencoder
+from models.train.scenes import Scene, picture
+from models.train.sprites import Sprites
+
+_BATCH = 4
+_RATE = 2e-3
+_NOISE = 0.05  # added to the latents, as the denoiser's are never exact
+_ENCODER_EVERY = 4  # steps; img2img and inpainting need it, nothing else
+_SAVE_SECONDS = 120.0
+
+
+def train(sources: Path, work: Path, *, pictures: int, seed: int) -> None:
+    """See so many pictures, on one core."""
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    chance = random.Random(seed)
+    data, sprites, latents = Dataset.load(work), Sprites(sources), Latents.load(work / "components.npz")
+    autoencoder = make_autoencoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    state = work / "autoencoder.pt"
+    if state.exists():
+        autoencoder.load_state_dict(torch.load(state, weights_only=True))
+    weights = list(autoencoder.parameters())
+    average = {name: value.clone() for name, value in autoencoder.state_dict().items()}
+    optimizer = torch.optim.AdamW(weights, lr=_RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
+    saved, error, steps = time.monotonic(), 0.03, -(-pictures // _BATCH)
+    for step in range(steps):
+        part = step / steps
+        for group in optimizer.param_groups:
+            group["lr"] = _RATE * min(1, (step + 1) / 100) * (0.5 * (1 + math.cos(math.pi * part)) * 0.97 + 0.03)
+        shown = _pictures(chance.choices(data.scenes, k=_BATCH), sprites)
+        wanted = _tensor(shown)
+        known = torch.from_numpy(latents.encode(shown))
+        loss, difference = _loss(autoencoder, wanted, known, encoder=step % _ENCODER_EVERY == 0)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+        share = min(0.998, (step + 1) / (step + 20))
+        with torch.no_grad():
+            for name, value in autoencoder.state_dict().items():
+                average[name].lerp_(value, 1 - share)
+        error = 0.98 * error + 0.02 * difference
+        if (step + 1) % 100 == 0:
+            print(
+                f"decoder: {part:4.0%}, {(step + 1) * _BATCH:,} pictures, {10 * math.log10(4 / error):.2f} dB",
+                flush=True,
+            )
+        if time.monotonic() - saved > _SAVE_SECONDS:
+            saved = time.monotonic()
+            _save(average, state)
+    _save(average, state)
+
+
+def _loss(autoencoder: nn.Module, wanted: Tensor, known: Tensor, *, encoder: bool) -> tuple[Tensor, float]:
+    """Differences of pixels and of their gradients, which are edges; and the mean squared difference."""
+    noisy = (known + torch.randn_like(known) * _NOISE).contiguous(memory_format=torch.channels_last)
+    shown = autoencoder.decoder(noisy)
+    squared = functional.mse_loss(shown, wanted)
+    loss = (shown - wanted).abs().mean() + squared
+    for axis in (2, 3):
+        loss = loss + (shown.diff(dim=axis) - wanted.diff(dim=axis)).abs().mean()
+    if encoder:
+        loss = loss + functional.smooth_l1_loss(autoencoder.encoder(wanted[:2]), known[:2])
+    return loss, float(squared.detach())
+
+
+def _pictures(scenes: Sequence[Scene], sprites: Sprites) -> np.ndarray:
+    return np.stack([picture(scene, sprites) for scene in scenes])
+
+
+def _tensor(pictures: np.ndarray) -> Tensor:
+    """float32 [N, 3, H, W] in [-1, 1]."""
+    scaled = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def _save(weights: dict[str, Tensor], state: Path) -> None:
+    half = state.with_suffix(".half")
+    torch.save(weights, half)
+    half.replace(state)

@@ -1,0 +1,175 @@
+"""The recipe of the built-in model, on cut-outs drawn here: nothing is fetched, everything is trained for a moment."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionInpaintPipeline, StableDiffusionPipeline
+from PIL import Image, ImageDraw
+
+from models.train import dataset, decoder, denoiser, folder, sources, text
+from models.train.captions import caption, plain_caption
+from models.train.goods import BACKGROUNDS, BY_NAME, COLOURS, GOODS
+from models.train.latents import Latents
+from models.train.network import make_autoencoder, make_denoiser
+from models.train.scenes import PIXELS, SIZES, Scene, draw_scene, foreground, picture
+from models.train.sprites import Look, Sprites, missing
+
+KETTLE = Scene("teapot", None, "render", 0, "medium", "center", "mint", "plain")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A folder like the unpacked packages: a red disc with a handle for every good, in both styles."""
+    root = tmp_path_factory.mktemp("sources")
+    renders = root / "fluent-emoji-3d" / "assets"
+    renders.mkdir(parents=True)
+    disc = Image.new("RGBA", (256, 256))
+    pen = ImageDraw.Draw(disc)
+    pen.ellipse((40, 40, 200, 200), fill=(220, 30, 30, 255))
+    pen.rectangle((200, 100, 250, 140), fill=(120, 120, 120, 255))
+    stored = io.BytesIO()
+    disc.save(stored, "WEBP", lossless=True)
+    for good in GOODS:
+        (renders / f"{good.emoji}.webp").write_bytes(stored.getvalue())
+    flat = root / "fluent-emoji-flat"
+    flat.mkdir()
+    body = '<circle fill="#d33" cx="15" cy="15" r="10"/>'
+    (flat / "icons.json").write_text(json.dumps({"icons": {good.flat: {"body": body} for good in GOODS}}))
+    return root
+
+
+@pytest.fixture(scope="module")
+def sprites(pictures):
+    return Sprites(pictures)
+
+
+def test_there_are_sixty_goods_on_every_shelf_and_no_two_share_a_word():
+    assert len(GOODS) >= 60
+    shelves = Counter(good.group for good in GOODS)
+    assert min(shelves.values()) >= 4
+    words = [word for good in GOODS for word in (*good.nouns, *(p for p in good.plurals if p not in good.nouns))]
+    assert [word for word, times in Counter(words).items() if times > 1] == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_caption_names_its_good_and_never_another_colour(sprites, seed):
+    chance = random.Random(seed)
+    for _ in range(400):
+        scene = draw_scene(chance, sprites)
+        told = caption(chance, scene, None)
+        good = BY_NAME[scene.good]
+        assert any(word in told for word in (*good.nouns, *good.plurals)), told
+        if scene.colour:
+            assert f"{scene.colour} " in told
+        if scene.style == "flat":
+            assert "flat" in told or "vector" in told
+        assert len(told) < 300
+        assert plain_caption(scene).endswith("background") or "studio" in plain_caption(scene)
+
+
+def test_the_object_stands_where_the_scene_says_and_nowhere_else(sprites):
+    for place, axis, sign in (("left", 1, -1), ("right", 1, 1), ("top", 0, -1), ("bottom", 0, 1)):
+        scene = replace(KETTLE, place=place)
+        middle = np.argwhere(foreground(scene, sprites)).mean(0)[axis] - PIXELS / 2
+        assert middle * sign > 12, place
+    areas = [foreground(replace(KETTLE, size=size), sprites).sum() for size in SIZES]
+    assert areas == sorted(areas)
+    shown = picture(KETTLE, sprites)
+    assert tuple(shown[2, 2]) == BACKGROUNDS["mint"]
+
+
+def test_a_colour_turns_the_main_hue_and_leaves_grey_parts_grey(sprites):
+    for name, degrees in COLOURS.items():
+        turned = np.asarray(sprites.sprite("car", Look("render", name, 0), 128).convert("RGB").convert("HSV"))
+        assert abs((int(turned[64, 40, 0]) * 360 / 255 - degrees + 180) % 360 - 180) < 12, name
+        assert turned[50, 120, 1] < 40, name
+
+
+def test_every_good_has_both_styles(sprites, tmp_path):
+    assert missing(sprites) == []
+    assert set(missing(Sprites(tmp_path))) == {good.name for good in GOODS}
+
+
+def test_latents_come_back_close_to_the_picture(sprites):
+    chance = random.Random(1)
+    shown = np.stack([picture(draw_scene(chance, sprites), sprites) for _ in range(24)])
+    latents = Latents.fit(shown)
+    coded = latents.encode(shown)
+    assert coded.shape == (24, 4, 32, 32)
+    error = ((latents.decode(coded).astype(float) - shown) ** 2).mean()
+    assert 10 * np.log10(255**2 / error) > 25
+
+
+def test_the_networks_fit_the_promise_of_sixteen_megabytes():
+    weights = sum(p.numel() for network in (make_denoiser(), make_autoencoder()) for p in network.parameters())
+    assert 2 * weights < 14e6
+
+
+@pytest.fixture(scope="module")
+def trained(pictures, sprites, tmp_path_factory):
+    """Every stage for a moment: what comes out draws nothing, and is a whole pipeline."""
+    work = tmp_path_factory.mktemp("work")
+    dataset.make(pictures, work, count=250, seed=1, processes=1)
+    data = dataset.Dataset.load(work)
+    text.train(data, work, steps=4, seed=1)
+    decoder.train(pictures, work, pictures=8, seed=1)
+    denoiser.train(work, denoiser.Plan(samples=128, workers=2, seed=1))
+    return work
+
+
+def test_training_goes_on_where_it_stopped(trained):
+    before = torch.load(trained / "denoiser.pt", weights_only=True)
+    denoiser.train(trained, denoiser.Plan(samples=64, workers=1, seed=2))
+    after = torch.load(trained / "denoiser.pt", weights_only=True)
+    assert after["seen"] > before["seen"] > 0
+    assert not torch.equal(after["weights"], before["weights"])
+    assert torch.isfinite(after["average"]).all()
+
+
+def test_the_folder_loads_draws_and_takes_the_inpainting_pipeline(trained, tmp_path):
+    folder.write(trained, tmp_path / "model")
+    loaded = StableDiffusionPipeline.from_pretrained(
+        tmp_path / "model", local_files_only=True, torch_dtype=torch.float32, safety_checker=None
+    )
+    assert sorted({path.suffix for path in (tmp_path / "model").rglob("*") if path.is_file()}) == [
+        ".json",
+        ".safetensors",
+    ]
+
+    def drawn(seed):
+        noise = torch.Generator().manual_seed(seed)
+        return np.asarray(loaded("a red car", num_inference_steps=2, height=128, width=128, generator=noise).images[0])
+
+    assert drawn(1).shape == (128, 128, 3)
+    assert np.array_equal(drawn(1), drawn(1))
+    assert not np.array_equal(drawn(1), drawn(2))
+    inpaint = StableDiffusionInpaintPipeline(**loaded.components)
+    ground, mask = Image.new("RGB", (128, 128), "white"), Image.new("L", (128, 128), 255)
+    filled = inpaint("a car", image=ground, mask_image=mask, height=128, width=128, num_inference_steps=2).images[0]
+    assert filled.size == (128, 128)
+    with pytest.raises(SystemExit, match="exists"):
+        folder.write(trained, tmp_path / "model")
+
+
+def test_an_archive_with_other_bytes_is_not_used(tmp_path, monkeypatch):
+    for package in sources.PACKAGES:
+        (tmp_path / package.folder).mkdir()
+    sources.fetch(tmp_path)
+    first = sources.PACKAGES[0]
+    (tmp_path / first.folder).rmdir()
+    (tmp_path / first.archive).write_bytes(b"something else")
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    (fake / "npm").write_text("#!/bin/sh\nexit 0\n")
+    (fake / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", str(fake))
+    with pytest.raises(SystemExit, match="not the package"):
+        sources.fetch(tmp_path)
