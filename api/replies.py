@@ -152,6 +152,14 @@ class RecallMarkReply(Answer):
     recalled_at: datetime | None = Field(description="null for the moment between the order and its execution")
 
 
+class Search(Answer):
+    """How well copies of an asset can be found by what they show. False: by its marks alone, or uncropped only."""
+
+    identifiable: bool
+    quality: int = Field(description="0 to 100: how much there is in the picture", examples=[100])
+    features: int = Field(description="places that are found again in a crop", examples=[215])
+
+
 class AssetReply(Answer):
     """A released image: screened, marked, signed. Reading it is an event of the ledger, as it gives out links."""
 
@@ -169,6 +177,7 @@ class AssetReply(Answer):
     released_at: datetime
     recall: RecallMarkReply | None = Field(None, description="why and since when it is not handed out")
     renditions: list[Rendition]
+    search: Search | None = Field(description="null until it is indexed, seconds after the release")
 
 
 class EventReply(Answer):

@@ -1,4 +1,4 @@
-"""The identify process on the real services: released pictures are indexed, questions are answered once, whatever dies."""
+"""The identify process on the real services: what is released is indexed, a question answered once, whatever dies."""
 
 from __future__ import annotations
 
@@ -263,5 +263,3 @@ def lease_runs_out(line: Line) -> None:
         conn.execute(
             text("update identifications set lease_until = clock_timestamp() - interval '1 s' where state = 'running'")
         )
-
-

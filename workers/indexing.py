@@ -10,8 +10,8 @@ from __future__ import annotations
 import structlog
 from sqlalchemy import Engine
 
-from policy.fingerprints import fingerprint
-from policy.identify.features import CODES_KEPT, codes
+from policy.fingerprints import MIN_QUALITY, fingerprint
+from policy.identify.features import CODES_KEPT, ENOUGH_FEATURES, codes
 from workers import metrics
 from workers.catalogue import read_original
 from workers.jobs import fingerprints
@@ -54,5 +54,6 @@ def _fingerprint(store: ObjectStore, file: FileOf) -> StoredFingerprint | None:
         crops=b"".join(looks.crops),
         quality=looks.quality,
         features=len(original.features),
+        identifiable=looks.quality >= MIN_QUALITY and len(original.features) >= ENOUGH_FEATURES,
         codes=codes(original.features, most=CODES_KEPT).astype("<u8").tobytes(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from api.paging import id_of, page, uuid_or_not_found
 from api.parts import Parts, PartsOf
 from api.problems import Problem
 from api.recall_forms import mark_reply, refuse_recalled
-from api.replies import AssetReply, EventReply, Page, Rendition
+from api.replies import AssetReply, EventReply, Page, Rendition, Search
 from api.schemas import NoQuery, PageQuery
 from policy.events import AssetLinked
 from policy.ledger.append import append
@@ -106,4 +107,5 @@ def _reply(view: AssetView, parts: Parts, mark: RecallMark | None = None) -> Ass
             )
             for file in view.renditions
         ],
+        search=Search(**asdict(view.search)) if view.search else None,
     )

@@ -30,6 +30,7 @@ CREATE TABLE fingerprints (
   crops       bytea NOT NULL CHECK (octet_length(crops) = 160),
   quality     smallint NOT NULL CHECK (quality BETWEEN 0 AND 100),
   features    integer NOT NULL CHECK (features >= 0),
+  identifiable boolean NOT NULL,
   codes       bytea NOT NULL CHECK (octet_length(codes) % 8 = 0 AND octet_length(codes) <= 512),
   indexed_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );

@@ -8,7 +8,7 @@ minute they are taken again, five times at most, so that an asset whose file can
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,6 +46,7 @@ class StoredFingerprint:
     crops: bytes
     quality: int
     features: int
+    identifiable: bool
     codes: bytes
 
 
@@ -91,7 +92,7 @@ def since(
     for row in conn.execution_options(yield_per=page).execute(query):
         yield (
             row.indexed_at,
-            StoredFingerprint(row.asset_id, row.tenant, row.whole, row.crops, row.quality, row.features, row.codes),
+            StoredFingerprint(**{field.name: getattr(row, field.name) for field in fields(StoredFingerprint)}),
         )
 
 
@@ -110,8 +111,13 @@ def _files(conn: Connection, which: Any) -> list[FileOf]:
     original = (renditions.c.asset_id == assets.c.id) & (renditions.c.name == _ORIGINAL)
     rows = conn.execute(
         select(
-            assets.c.id, assets.c.tenant, assets.c.watermark_id, assets.c.state, renditions.c.key, renditions.c.sha256,
-            renditions.c.media_type
+            assets.c.id,
+            assets.c.tenant,
+            assets.c.watermark_id,
+            assets.c.state,
+            renditions.c.key,
+            renditions.c.sha256,
+            renditions.c.media_type,
         )
         .outerjoin_from(assets, renditions, original)
         .where(which)

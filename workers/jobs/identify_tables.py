@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -31,6 +32,7 @@ fingerprints = Table(
     Column("crops", LargeBinary, nullable=False),  # five of them
     Column("quality", SmallInteger, nullable=False),  # 0..100, of the hash
     Column("features", Integer, nullable=False),  # how many places local features found
+    Column("identifiable", Boolean, nullable=False),  # enough of both to be found by looks, after cropping too
     Column("codes", LargeBinary, nullable=False),  # of the strongest of them, 8 bytes each
     Column("indexed_at", _AT, nullable=False, server_default=func.clock_timestamp()),
 )

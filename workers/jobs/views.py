@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from policy.marks.renditions import ORIGINAL
 from workers.errors import NotFound
+from workers.jobs.identify_tables import fingerprints
 from workers.jobs.tables import assets, items, recipes, renditions, requests
 from workers.jobs.types import StoredRendition
 
@@ -63,6 +64,15 @@ class ItemView:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchView:
+    """How well an asset can be found by what it shows."""
+
+    identifiable: bool
+    quality: int
+    features: int
+
+
+@dataclass(frozen=True, slots=True)
 class AssetView:
     """A released image and the files it consists of."""
 
@@ -77,6 +87,7 @@ class AssetView:
     provenance: Mapping[str, Any]
     released_at: datetime
     renditions: tuple[StoredRendition, ...]
+    search: SearchView | None  # None: not indexed yet
 
 
 def get_request(conn: Connection, tenant: str, request_id: str) -> RequestView:
@@ -166,8 +177,16 @@ def _items(tenant: str) -> Select[Any]:
 
 def _assets(tenant: str) -> Select[Any]:
     return (
-        select(assets, items.c.custom_id, items.c.variant)
+        select(
+            assets,
+            items.c.custom_id,
+            items.c.variant,
+            fingerprints.c.identifiable,
+            fingerprints.c.quality,
+            fingerprints.c.features,
+        )
         .join(items, (items.c.id == assets.c.item_id) & (items.c.tenant == assets.c.tenant))
+        .outerjoin(fingerprints, fingerprints.c.asset_id == assets.c.id)
         .where(assets.c.tenant == tenant)
     )
 
@@ -251,4 +270,5 @@ def _asset(row: Row[Any], files: list[StoredRendition]) -> AssetView:
         provenance=row.provenance,
         released_at=row.released_at,
         renditions=tuple(files),
+        search=None if row.identifiable is None else SearchView(row.identifiable, row.quality, row.features),
     )

@@ -1,0 +1,111 @@
+"""`presswork identify`: whose picture is this? Asks the API about files found anywhere and shows every layer's word.
+
+Exit status: 0 every file is ours, 1 one is not found, 2 one is conflicting, 3 one could not be asked about or answered.
+The highest number of all files counts.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from deploy.client import Client
+from deploy.commands.options import data_option
+from deploy.errors import DeployError
+
+_WAIT_SECONDS = 15.0  # of one call
+_STATUS = {"ours": 0, "not_found": 1, "conflicting": 2}
+_FAILED = 3
+_COLOURS = {"ours": "green", "not_found": "yellow", "conflicting": "red", "failed": "red"}
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON a file.")
+@click.option("--seconds", default=120.0, show_default=True, help="Wait so long for each answer.")
+@data_option
+@click.pass_context
+def identify(ctx: click.Context, files: tuple[Path, ...], data: Path, *, as_json: bool, seconds: float) -> None:
+    """Say whether FILES were made here: by manifest, by watermark, by what they show.
+
+    Crops, screenshots, recompressed, resized, turned and mirrored copies are recognised.
+    """
+    console = Console(highlight=False)
+    worst = 0
+    try:
+        calling = Client.of(data)
+    except DeployError as error:  # 1 would say that a picture is not ours
+        click.echo(f"Error: {error}", err=True)
+        ctx.exit(_FAILED)
+    with calling as client:
+        for file in files:
+            found = _asked(client, file, seconds)
+            worst = max(worst, _STATUS.get(str(found.get("finding")), _FAILED))
+            if as_json:
+                click.echo(json.dumps({"file": str(file), **found}, sort_keys=True))
+            else:
+                _show(console, file, found)
+    ctx.exit(worst)
+
+
+def _asked(client: Client, file: Path, seconds: float) -> dict[str, Any]:
+    """The API's answer, or a failure in the same shape."""
+    try:
+        asked = client.identify(file)
+        give_up = time.monotonic() + seconds
+        while asked["settled_at"] is None and time.monotonic() < give_up:
+            asked = client.get(f"/v1/identify/{asked['id']}", wait=_WAIT_SECONDS)
+    except (DeployError, OSError) as error:
+        return {"state": "failed", "reason": str(error)}
+    if asked["settled_at"] is None:
+        return {**asked, "reason": f"no answer within {seconds:g} seconds; ask for {asked['id']} later"}
+    return asked
+
+
+def _show(console: Console, file: Path, found: dict[str, Any]) -> None:
+    finding = found.get("finding") or "failed"
+    sure = {"ours": ", verified: content and code agree" if found.get("verified") else ", by content alone"}
+    console.print(f"[bold]{file}[/bold]: [{_COLOURS[finding]}]{finding.upper()}[/]{sure.get(finding, '')}")
+    if finding == "failed":
+        console.print(f"  {found.get('reason')}")
+        return
+    for reason in found["reasons"]:
+        console.print(f"  {reason}")
+    console.print(_layers(found))
+    if found.get("false_match_probability") is not None:
+        console.print(f"  expected false matches in such a search: {found['false_match_probability']:.1e}")
+    lineage = found.get("lineage")
+    if lineage:
+        console.print(
+            f"  asset {lineage['asset_id']} ({lineage['state']}), {lineage['custom_id']} of request"
+            f" {lineage['request_id']}, released {lineage['released_at']}\n"
+            f"  `presswork audit asset {lineage['asset_id']}` tells the rest"
+        )
+    elif found.get("made_here"):
+        console.print(f"  made by this installation for another tenant; now {found.get('asset_state') or 'unknown'}")
+
+
+def _layers(found: dict[str, Any]) -> Table:
+    """One row a layer."""
+    table = Table("layer", "says", "asset", box=None, padding=(0, 2), header_style="dim")
+    manifest, mark = found["layers"]["manifest"], found["layers"]["watermark"]
+    table.add_row("manifest", manifest["standing"], manifest["asset_id"] or "")
+    table.add_row(
+        "watermark, blind",
+        f"{mark['watermark_id']}, {mark['bit_errors']} of {mark['bits_heard']} bits wrong" if mark else "not read",
+        (mark and mark["asset_id"]) or "",
+    )
+    for candidate in found["layers"]["candidates"][:3]:
+        fit, code = candidate["registration"], candidate["code"]
+        said = f"{candidate['likeness']:.0%} alike"
+        if fit:
+            said += f", {fit['method']}" + (f" ({fit['inliers']} of {fit['matches']})" if fit["inliers"] else "")
+        said += f", {code['bit_errors']} of {code['bits_heard']} bits wrong" if code else ", code not read"
+        table.add_row("content", said, candidate["asset_id"] or "")
+    return table
