@@ -18,6 +18,7 @@ _COMMANDS = {
     "status": ("deploy.commands.stack:status", "Show what runs, where and since when."),
     "submit": ("deploy.commands.campaigns:submit", "Send a CSV times a template to the API."),
     "watch": ("deploy.commands.campaigns:watch", "Show the progress of a request."),
+    "identify": ("deploy.commands.identify:identify", "Say whether picture files were made here."),
     "review": ("deploy.commands.review:review", "Look at held pictures, release or refuse them."),
     "recall": ("deploy.commands.recalls:recall", "Take released pictures back: look, order, follow."),
     "audit": ("deploy.commands.audit:audit", "Verify the ledger, read it, prove what it says."),

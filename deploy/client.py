@@ -48,6 +48,12 @@ class Client:
             }
             return self._answer(lambda: self._http.post("/v1/campaigns", files=parts, headers=headers))
 
+    def identify(self, picture: Path) -> dict[str, Any]:
+        """POST /v1/identify: the question, which is answered later."""
+        content = picture.read_bytes()
+        headers = {"Content-Type": "application/octet-stream"}
+        return self._answer(lambda: self._http.post("/v1/identify", content=content, headers=headers))
+
     def request(self, request_id: str) -> dict[str, Any]:
         return self.get(f"/v1/requests/{request_id}")
 
