@@ -24,6 +24,7 @@ _COMMANDS = {
     "audit": ("deploy.commands.audit:audit", "Verify the ledger, read it, prove what it says."),
     "ledger": ("deploy.commands.rotation:ledger", "Give the sealer a new key."),
     "witness": ("deploy.commands.witness:witness", "Cosign the heads of logs of others."),
+    "privacy": ("deploy.commands.privacy:privacy", "Erase private text, place legal holds, see what retention does."),
     "policy": ("deploy.commands.policy:policy", "Rule sets, and what they say of a prompt or a picture."),
     "marks": ("deploy.commands.marks:marks", "Read watermarks and manifests of picture files."),
     "models": ("deploy.commands.models:models", "Model cards, and the bytes they pin."),

@@ -255,7 +255,7 @@ WHERE e.kind = 'item.released';
 # The clerk sees no salt and no body; it deletes private text and never writes over it.
 _GRANTS = """
 GRANT SELECT, INSERT ON legal_holds, erasures TO presswork_api, presswork_clerk;
-GRANT SELECT ON erasure_targets TO presswork_api;
+GRANT SELECT ON erasure_targets, removals TO presswork_api;
 GRANT UPDATE (lifted_at, lifted_by) ON legal_holds TO presswork_api, presswork_clerk;
 GRANT UPDATE (reason) ON legal_holds TO presswork_clerk;
 GRANT UPDATE (state, sought, look_at, finished_at, erased) ON erasures TO presswork_clerk;
