@@ -25,12 +25,12 @@ class Client:
         self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT)
 
     @classmethod
-    def of(cls, data: Path) -> Self:
-        """The embedded stack's API with its first key. Raises NotRunning."""
+    def of(cls, data: Path, key_file: Path | None = None) -> Self:
+        """The embedded stack's API with the key in the file, or its first key. Raises NotRunning."""
         state = background.running(data)
         if state is None:
             raise NotRunning(f"nothing runs on {data}. Remedy: `presswork up` starts it")
-        return cls(f"http://127.0.0.1:{state.ports['api']}", api_key_file(data).read_text())
+        return cls(f"http://127.0.0.1:{state.ports['api']}", (key_file or api_key_file(data)).read_text().strip())
 
     def __enter__(self) -> Self:
         return self
@@ -58,10 +58,10 @@ class Client:
         return self.get(f"/v1/requests/{request_id}")
 
     def items(self, request_id: str) -> Iterator[dict[str, Any]]:
-        return self._pages(f"/v1/requests/{request_id}/items")
+        return self.pages(f"/v1/requests/{request_id}/items")
 
     def assets(self, request_id: str) -> Iterator[dict[str, Any]]:
-        return self._pages(f"/v1/requests/{request_id}/assets")
+        return self.pages(f"/v1/requests/{request_id}/assets")
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         return self._answer(lambda: self._http.get(path, params=query))
@@ -73,10 +73,14 @@ class Client:
         except httpx.HTTPError as error:
             raise CallFailed(f"the picture behind its link could not be fetched: {error}") from error
 
-    def _pages(self, path: str) -> Iterator[dict[str, Any]]:
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._answer(lambda: self._http.post(path, json=body))
+
+    def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """Every entry of a list, a page fetched when its first entry is wanted."""
         cursor: str | None = ""
         while cursor is not None:
-            page = self.get(path, limit=500, **({"cursor": cursor} if cursor else {}))
+            page = self.get(path, limit=500, **query, **({"cursor": cursor} if cursor else {}))
             yield from page["data"]
             cursor = page["next_cursor"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -113,6 +114,43 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_the_campaign_finishes(dat
         assert counts["failed"] == 0
         assert sum(counts.values()) == ROWS
         assert worker_pid(data) != killed
+
+
+def test_held_pictures_are_reviewed_from_the_command_line(data: Path) -> None:
+    """One is released and one refused, by a reviewer who is not the one that submitted."""
+    assert "presswork review list" in (data / "demo.out").read_text()
+    queue = [json.loads(line) for line in presswork(data, "review", "list", "--json").stdout.splitlines()]
+    good, bad = (hold["item_id"] for hold in queue[:2])
+    table = presswork(data, "review", "list").stdout
+    assert good in table
+    assert "brands" in table
+    unseen = presswork(data, "review", "release", good, "--comment", "licensed")
+    assert unseen.returncode == 1
+    assert f"presswork review show {good}" in unseen.stderr
+    looked = presswork(data, "review", "show", good)
+    assert (looked.returncode, "brands/" in looked.stdout) == (0, True), looked.stderr
+    with Image.open(data / "review" / f"{good}.png") as picture:
+        assert picture.size == (128, 128)
+    own = presswork(data, "review", "release", good, "--comment", "mine", "--key-file", str(data / "api.key"))
+    assert own.returncode == 1
+    assert "Another person must release" in own.stderr
+    ordered = presswork(data, "review", "release", good, "--comment", "licensed")
+    assert (ordered.returncode, "release ordered" in ordered.stdout) == (0, True), ordered.stderr
+    assert presswork(data, "review", "show", bad, "-o", str(data / "bad.png")).returncode == 0
+    assert presswork(data, "review", "refuse", bad, "--comment", "a logo").returncode == 0
+    again = presswork(data, "review", "refuse", bad, "--comment", "a logo")
+    assert (again.returncode, "was refused by a review" in again.stderr) == (1, True)
+    with Client.of(data) as client:
+        wait(lambda: client.get(f"/v1/items/{good}")["state"] == "released", "the clerk to release it")
+        asset = client.get(f"/v1/assets/{client.get(f'/v1/items/{good}')['asset_id']}")
+        content = client.fetch(asset["renditions"][0]["url"])
+        assert client.get(f"/v1/items/{bad}")["state"] == "refused"
+    assert content == (data / "review" / f"{good}.png").read_bytes(), "what was looked at is what left"
+    found = inspect(content, (data / "keys" / "anchors.pem").read_text()).to_json()
+    assert (found["manifest"]["state"], found["watermark"]["id"]) == ("Trusted", asset["watermark_id"])
+    decided = presswork(data, "review", "list", "--decided", "yes").stdout
+    assert good in decided
+    assert bad in decided
 
 
 def test_an_edited_ledger_row_is_named(data: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from deploy.client import Client
 from deploy.commands.campaigns import show_progress, summary
 from deploy.commands.options import DEFAULT_DATA, data_option, shown
 from deploy.demo.contact_sheet import write_page, write_picture
-from deploy.demo.gallery import frames
+from deploy.demo.gallery import Frame, frames
 from deploy.embedded import background
 
 CAMPAIGN = Path(__file__).parent.parent / "demo" / "campaign.csv"
@@ -45,6 +46,7 @@ def demo(data: Path, stop: bool) -> None:
         f"                 {shown(picture)}\n"
         f"  API docs       http://127.0.0.1:{state.ports['api']}/docs   (key in {shown(data / 'api.key')})\n"
         f"  audit          ./run presswork audit verify{_option(data)}   ({verdict})\n"
+        f"{_review(made, data)}"
     )
     if stop:
         background.stop(data, tell=_say)
@@ -54,6 +56,12 @@ def demo(data: Path, stop: bool) -> None:
         )
     if not proved:
         sys.exit(1)
+
+
+def _review(made: Sequence[Frame], data: Path) -> str:
+    """What waits for a person, and how to go on with it."""
+    held = sum(frame.state == "held" for frame in made)
+    return f"  review         ./run presswork review list{_option(data)}   ({held} held)\n" if held else ""
 
 
 def _verify(data: Path) -> bool:

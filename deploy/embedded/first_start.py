@@ -21,14 +21,19 @@ _ACTOR = "presswork up"
 
 
 def prepare(stack: Stack) -> None:
-    """Keys, migrations, and the first tenant with a key of every scope in `api.key` (0600)."""
+    """Keys, migrations, and the first tenant with two keys (0600): `api.key` of every scope, and `reviewer.key`.
+
+    Whoever submitted a request does not release its pictures, so the reviewer is another person from the start.
+    """
     keys = key_folder(stack.data)
     keys.folder.mkdir(mode=0o700, exist_ok=True)
     make_development_chain(keys.folder)
     make_key_files(keys.folder, origin=LEDGER_ORIGIN)
     upgrade(stack.postgres.url("owner"))
     if not api_key_file(stack.data).exists():
-        _make_first_key(stack)
+        _make_key(stack, api_key_file(stack.data), name="made at first start", scopes=SCOPES)
+    if not reviewer_key_file(stack.data).exists():
+        _make_key(stack, reviewer_key_file(stack.data), name="reviewer", scopes=("review",), person="reviewer")
 
 
 def api_key_file(data: Path) -> Path:
@@ -36,18 +41,23 @@ def api_key_file(data: Path) -> Path:
     return data / "api.key"
 
 
-def _make_first_key(stack: Stack) -> None:
-    """Written beside its place before the commit, and put in place after it: a key in `api.key` always works.
+def reviewer_key_file(data: Path) -> Path:
+    """Where the key of the first tenant's reviewer lies."""
+    return data / "reviewer.key"
+
+
+def _make_key(stack: Stack, place: Path, *, name: str, scopes: tuple[str, ...], person: str | None = None) -> None:
+    """Written beside its place before the commit, and put in place after it: a key that lies there always works.
 
     A death in between leaves a key that nobody knows, and the next start makes another.
     """
     engine = create_engine(stack.postgres.url("api"))
-    half = api_key_file(stack.data).with_suffix(".half")
+    half = place.with_suffix(".half")
     half.unlink(missing_ok=True)
     with engine.begin() as conn:
         create_tenant(conn, TENANT, name="Demo", actor=_ACTOR)
-        _, key = create_key(conn, TENANT, name="made at first start", scopes=SCOPES, actor=_ACTOR)
+        _, key = create_key(conn, TENANT, name=name, scopes=scopes, actor=_ACTOR, person=person)
         with os.fdopen(os.open(half, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
             file.write(key)
-    half.replace(api_key_file(stack.data))
+    half.replace(place)
     engine.dispose()
