@@ -14,7 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 from migrations.upgrade import upgrade
 from policy.ledger.tables import metadata as ledger_metadata
 from tests.conftest import Database
-from workers.jobs import identify_tables  # noqa: F401 - declares tables
+from workers.jobs import identify_tables, recall_tables  # noqa: F401 - they declare tables
 from workers.jobs.tables import metadata as job_metadata
 
 HOUSE = Path(__file__).parent.parent
