@@ -54,6 +54,7 @@ def authenticate(
     if key is None:
         raise _unauthorized()
     request.state.tenant, request.state.key_id = key.tenant, key.id  # for the log line
+    parts.rate.count(key.id)
     missing = [scope for scope in needed.scopes if scope not in key.scopes]
     if missing:
         challenge = f'Bearer realm="presswork", error="insufficient_scope", scope="{" ".join(needed.scopes)}"'

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine, func, select
 
 from api.probes import Probes, make_probes
+from api.rate import RateLimit
 from api.registers import Registers
 from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
@@ -36,6 +37,7 @@ class Parts:
     registry: Registry
     store: ObjectStore
     probes: Probes
+    rate: RateLimit
     registers: Registers
 
     @classmethod
@@ -56,6 +58,7 @@ class Parts:
             registry=registry,
             store=store,
             probes=make_probes(settings, engine, store),
+            rate=RateLimit(settings.max_requests_per_minute),
             registers=registers,
         )
 

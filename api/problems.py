@@ -39,6 +39,8 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "model_missing": (422, "There is no such model"),
     "limit_exceeded": (422, "More than a documented limit allows"),
     "idempotency_key_reused": (422, "The Idempotency-Key belongs to another request"),
+    "rate_limited": (429, "Too many requests"),
+    "too_many_open_items": (429, "Too many images of this tenant wait already"),
     "internal_error": (500, "Something went wrong on our side"),
     "audit_not_configured": (503, "This installation gives the API no view of the ledger"),
     "busy": (503, "All database connections are in use"),

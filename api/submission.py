@@ -9,11 +9,13 @@ from sqlalchemy import Connection
 
 from api.auth import Caller
 from api.parts import Parts
+from api.problems import Problem
 from api.reports import Accepted, Links, Report
 from api.schemas import CampaignSpec, SingleRequest
 from workers.jobs.idempotency import Reply
 from workers.jobs.submit import submit
 from workers.jobs.types import NewItem, NewRequest, new_id
+from workers.jobs.views import count_waiting
 from workers.metrics import ITEMS_REFUSED_AT_SUBMIT, ITEMS_SUBMITTED
 from workers.sampling.registry import ModelCard
 
@@ -33,6 +35,7 @@ class Checked:
 def store(conn: Connection, caller: Caller, parts: Parts, checked: Checked) -> Reply:
     """202 with the request's id. Commits with the caller's transaction, and not before: no broker is asked."""
     parts.registers.ensure()
+    _demand_room(conn, caller, parts, checked)
     request = NewRequest(
         id=new_id(),
         tenant=caller.tenant,
@@ -62,6 +65,19 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: Checked) -> R
         links=links(request.id),
     )
     return Reply(202, accepted.model_dump(mode="json"))
+
+
+def _demand_room(conn: Connection, caller: Caller, parts: Parts, checked: Checked) -> None:
+    """A tenant's queue is bounded. Two submissions at the same moment may pass it by one request together."""
+    most = parts.settings.max_open_items
+    waiting = count_waiting(conn, caller.tenant, checked.card.queue, most=most)
+    if waiting + checked.report.items > most:
+        raise Problem(
+            "too_many_open_items",
+            f"{waiting:,} images of yours wait, this request has {checked.report.items:,}, and {most:,} may wait."
+            " Nothing was stored. Send it again when some are made, or cancel what is not needed.",
+            headers={"Retry-After": "60"},
+        )
 
 
 def links(request_id: str) -> Links:

@@ -112,6 +112,8 @@ class Settings(BaseSettings):
     max_pixels: int = Field(4096 * 4096, ge=64 * 64, description="width x height of one image")
     max_steps: int = Field(100, ge=1, description="num_inference_steps")
     max_megapixel_steps: int = Field(50_000_000, ge=1, description="megapixels x steps of one whole request")
+    max_open_items: int = Field(500_000, ge=1, description="items of a tenant that may wait at once")
+    max_requests_per_minute: int = Field(3_000, ge=1, description="requests of one key to one API process")
     link_seconds: int = Field(900, ge=1, le=900, description="life of a presigned link")
 
     # Serving.

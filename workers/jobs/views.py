@@ -18,6 +18,7 @@ from workers.errors import NotFound
 from workers.jobs.identify_tables import fingerprints
 from workers.jobs.tables import assets, items, recipes, renditions, requests
 from workers.jobs.types import StoredRendition
+from workers.states import ItemState
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,17 @@ class AssetView:
     released_at: datetime
     renditions: tuple[StoredRendition, ...]
     search: SearchView | None  # None: not indexed yet
+
+
+def count_waiting(conn: Connection, tenant: str, queue: str, *, most: int) -> int:
+    """How many items of the tenant wait in this queue for a batch; counts no further than `most`."""
+    waiting = (
+        select(items.c.id)
+        .where(items.c.queue == queue, items.c.tenant == tenant, items.c.state == ItemState.PENDING)
+        .limit(most)
+        .subquery()
+    )
+    return conn.execute(select(func.count()).select_from(waiting)).scalar_one()
 
 
 def get_request(conn: Connection, tenant: str, request_id: str) -> RequestView:
