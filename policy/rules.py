@@ -18,6 +18,7 @@ from policy.errors import RulesInvalid
 from policy.files import Read, read_yaml
 from policy.rulebook.classifiers import Brought
 from policy.rulebook.images import ImagePart, ImageRule
+from policy.rulebook.meaning import MeaningPart, MeaningRules
 from policy.rulebook.parts import Part, Terms, category_of
 from policy.rulebook.prompts import ExceptionPart, Exemption, PromptPart, PromptRule, PromptRulePart
 from policy.rulebook.review import ReviewPart, ReviewRules
@@ -45,6 +46,7 @@ class Rules:
     brought: Brought
     exceptions: Mapping[tuple[str, str], tuple[Exemption, ...]]
     strict: frozenset[str]
+    meaning: MeaningRules
     review: ReviewRules
 
     @classmethod
@@ -62,6 +64,7 @@ class Rules:
             image_rules=file.image.compiled(),
             brought=file.image.brought(path.parent),
             exceptions=_exemptions(file.exceptions),
+            meaning=file.meaning.compiled(),
             strict=frozenset(name for name, category in file.categories.items() if not category.exceptions),
             review=file.review.compiled(),
         )
@@ -87,6 +90,7 @@ class _File(Part):
     categories: dict[str, _Category] = Field(min_length=1)
     vocabulary: dict[str, Terms] = Field(default={})
     prompt: PromptPart
+    meaning: MeaningPart = Field(default=MeaningPart())
     image: ImagePart
     exceptions: list[ExceptionPart] = Field(default=[])
     review: ReviewPart = Field(default=ReviewPart())
@@ -106,6 +110,7 @@ def _check(read: Read[_File]) -> None:
     file, mistakes = read.content, list[str]()
     seen: set[str] = set()
     listed = [(rule.id, read.place("prompt", "rules", number)) for number, rule in enumerate(file.prompt.rules)]
+    listed += [(rule.id, read.place("meaning", "rules", number)) for number, rule in enumerate(file.meaning.rules)]
     listed += [(rule.id, read.place("image", "rules", number)) for number, rule in enumerate(file.image.rules)]
     for id_, place in listed:
         category = category_of(id_)

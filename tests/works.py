@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from policy.images.screen import ImageScreen
 from policy.marks.marker import Marker
 from policy.marks.signing import LocalSigner, Signer
+from policy.prompts.meaning import MeaningScreen
 from policy.rules import Rules
 from tests.fakes import FakeSampler, RecordingQueue
 from tests.line import Line
@@ -58,7 +59,7 @@ class Works:
             settings=chosen,
             engine=self.line.worker,
             sampler=sampler or FakeSampler(),
-            finisher=Finisher(rules, screen, marker, store, chosen.ledger_origin, probe),
+            finisher=Finisher(rules, screen, meaning(rules), marker, store, chosen.ledger_origin, probe),
             worker=worker,
             probe=probe,
         )
@@ -85,3 +86,9 @@ def policy(path: Path) -> tuple[Rules, ImageScreen]:
     """The rules and their screen; loading the weights costs more than most tests."""
     rules = Rules.load(path)
     return rules, ImageScreen.load(rules)
+
+
+@cache
+def meaning(rules: Rules) -> MeaningScreen:
+    """The judges that the rules ask for."""
+    return MeaningScreen.load(rules)

@@ -108,6 +108,7 @@ def make_executor(settings: Settings, sampler: Sampler) -> Executor:
     from policy.images.screen import ImageScreen  # noqa: PLC0415
     from policy.marks.marker import Marker  # noqa: PLC0415
     from policy.marks.signing import LocalSigner  # noqa: PLC0415
+    from policy.prompts.meaning import MeaningScreen  # noqa: PLC0415
     from policy.rules import Rules  # noqa: PLC0415
     from workers.crash import killer  # noqa: PLC0415
     from workers.database import make_engine  # noqa: PLC0415
@@ -122,6 +123,9 @@ def make_executor(settings: Settings, sampler: Sampler) -> Executor:
             "`presswork up` makes a development chain"
         )
     rules = Rules.load(settings.policy_rules)
+    meaning = MeaningScreen.load(rules)
+    for judge, reason in meaning.missing.items():
+        log.warning("judge_missing", judge=judge, reason=reason)  # what it should have judged is held
     probe = killer(settings.crash_point)
     marker = Marker(
         LocalSigner.from_files(settings.signing_certificate, settings.signing_key),
@@ -136,7 +140,9 @@ def make_executor(settings: Settings, sampler: Sampler) -> Executor:
             settings.database_url.get_secret_value(), name="worker", pool_size=2 * settings.worker_threads + 2
         ),
         sampler=sampler,
-        finisher=Finisher(rules, ImageScreen.load(rules), marker, ObjectStore(settings), settings.ledger_origin, probe),
+        finisher=Finisher(
+            rules, ImageScreen.load(rules), meaning, marker, ObjectStore(settings), settings.ledger_origin, probe
+        ),
         worker=f"{socket.gethostname()}-{os.getpid()}",
         probe=probe,
     )

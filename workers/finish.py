@@ -23,7 +23,9 @@ from PIL import Image
 from policy.errors import MarkError, PolicyError, SigningUnavailable
 from policy.images.screen import ImageScreen
 from policy.marks.marker import Marked, Marker, Stamp, evidence
+from policy.prompts.meaning import MeaningScreen
 from policy.prompts.screen import screen_prompt
+from policy.rulebook.scope import Context
 from policy.rules import Rules
 from policy.verdict import Decision, Finding, Stage, Verdict, merge
 from workers import metrics
@@ -58,6 +60,7 @@ class Finisher:
     rules: Rules
     screen: ImageScreen
     marker: Marker
+    meaning: MeaningScreen
     store: ObjectStore
     ledger_origin: str
     probe: Probe
@@ -112,8 +115,13 @@ class Finisher:
                     *self._texts(held, item),
                     picture,
                 ]
+        contexts = [Context(item.tenant, item.campaign, held.recipe.model) for item in held.items]
+        with metrics.FINISHING_SECONDS.labels("meaning").time():
+            meanings = self.meaning.screen(
+                [(item.prompt, context) for item, context in zip(held.items, contexts, strict=True)]
             )
-            for item, picture in zip(held.items, pictures, strict=True)
+            )
+            for item, meaning, picture in zip(held.items, meanings, pictures, strict=True)
         ]
 
     def _texts(self, held: Claim, item: ClaimedItem) -> list[Verdict]:
@@ -123,6 +131,7 @@ class Finisher:
             )
             for field, text in (("prompt", item.prompt), ("negative_prompt", item.negative_prompt))
         ]
+                    meaning,
 
     def _unscreened(self) -> Verdict:
         finding = Finding(Decision.HOLD, Stage.IMAGE, "screening", "classifier_unavailable")

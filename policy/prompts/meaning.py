@@ -1,0 +1,163 @@
+"""The verdicts on what prompts mean: every judge over the whole batch, then the rules over the scores. Fails closed.
+
+A judge that is missing, raises, hangs, or answers with what is no score holds the prompts under the rules that ask for
+it. Killed at any line: nothing was stored; the batch is judged again. Raw scores are kept with the verdict, so that
+history can be judged by other thresholds, and scores of other examples are told apart by their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Self
+
+import numpy as np
+
+from policy.custody import Custody
+from policy.errors import PolicyUnavailable
+from policy.prompts.judge import Judge
+from policy.rulebook.meaning import MeaningRule
+from policy.rulebook.scope import Context
+from policy.rules import SCREENING, Rules
+from policy.verdict import Decision, Finding, Stage, Verdict
+
+UNAVAILABLE = "meaning_unavailable"
+"""Rule of the finding that holds a prompt because a judge could not be asked."""
+
+SECONDS = 60.0  # a batch of 64 prompts takes the embedding a quarter of a second on one core
+
+Scores = Mapping[str, float]
+
+
+class MeaningScreen:
+    """Any number of threads may screen at once. Owns the judges and their weights in memory."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        judges: Sequence[Judge],
+        *,
+        missing: Mapping[str, str] | None = None,
+        seconds: float = SECONDS,
+    ) -> None:
+        """`missing` are the judges that could not be loaded, with the reason."""
+        self._rules = rules
+        self._judges = {judge.name: (judge, Custody(judge.name, seconds=seconds)) for judge in judges}
+        self._missing = dict(missing or {})
+
+    @classmethod
+    def load(cls, rules: Rules, *, seconds: float = SECONDS) -> Self:
+        """With every judge that the rules ask for. One that cannot be had holds every prompt under its rules."""
+        judges: list[Judge] = []
+        missing: dict[str, str] = {}
+        for name in rules.meaning.judges:
+            try:
+                judges.append(_load(rules, name))
+            except PolicyUnavailable as reason:
+                missing[name] = str(reason)
+        return cls(rules, judges, missing=missing, seconds=seconds)
+
+    @property
+    def revisions(self) -> Mapping[str, str]:
+        """Judge -> what decides its answers."""
+        return {name: judge.revision for name, (judge, _) in self._judges.items()}
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """Judges that the rules ask for and that could not be loaded, with the reason."""
+        return self._missing
+
+    def screen(self, prompts: Sequence[tuple[str, Context]]) -> list[Verdict]:
+        """One verdict a prompt, in order. Holds what it cannot judge; does not raise."""
+        texts = list(dict.fromkeys(text for text, _ in prompts if text.strip()))
+        answers = {name: self._answers(name, texts) for name in self._rules.meaning.judges} if texts else {}
+        return [
+            self._verdict({name: answer[text] for name, answer in answers.items()} if text.strip() else {}, context)
+            for text, context in prompts
+        ]
+
+    def scores(self, text: str) -> Scores:
+        """Raw scores of all judges that can be asked, by the names under which verdicts keep them."""
+        (verdict,) = self.screen([(text, Context(""))])
+        return verdict.scores
+
+    def _verdict(self, answers: Mapping[str, Scores | str], context: Context) -> Verdict:
+        scores = {
+            f"{judge}/{name}": score
+            for judge, answer in answers.items()
+            if not isinstance(answer, str)
+            for name, score in answer.items()
+        }
+        findings = list(apply(self._rules, scores, context))
+        asked = {rule.judge for rule in self._rules.meaning.rules if rule.scope.covers(context)}
+        findings += [
+            Finding(Decision.HOLD, Stage.PROMPT, SCREENING, UNAVAILABLE, detail=f"judge {judge} {answer}")
+            for judge, answer in answers.items()
+            if isinstance(answer, str) and judge in asked
+        ]
+        return Verdict(self._rules.version, tuple(findings), scores)
+
+    def _answers(self, name: str, texts: Sequence[str]) -> dict[str, Scores | str]:
+        """For each text the judge's scores, or in words why there are none."""
+        if name not in self._judges:
+            return dict.fromkeys(texts, f"is not there: {self._missing.get(name, 'it was not loaded')}")
+        judge, custody = self._judges[name]
+        try:
+            rows = _checked(custody.run(_call(judge, texts)), len(texts), len(judge.classes))
+        except PolicyUnavailable as reason:
+            return dict.fromkeys(texts, str(reason))
+        return {
+            text: "gave an answer that cannot be read"
+            if np.isnan(row).any()
+            else dict(zip(judge.classes, map(float, row), strict=True))
+            for text, row in zip(texts, rows, strict=True)
+        }
+
+
+def apply(rules: Rules, scores: Scores, context: Context) -> Iterator[Finding]:
+    """What the rules say of kept scores; a rule whose scores are not there says nothing."""
+    for rule in rules.meaning.rules:
+        names = [f"{rule.judge}/{name}" for name in rule.scores]
+        if not rule.scope.covers(context) or any(name not in scores for name in names):
+            continue
+        score = min(sum(scores[name] for name in names), 1.0)
+        decision = _decision(rule, score)
+        if decision is not Decision.ALLOW:
+            detail = f"{rule.judge} says {score:.3f}"
+            yield Finding(decision, Stage.PROMPT, rule.category, rule.id, score, detail)
+
+
+def unscored(rules: Rules, scores: Scores) -> bool:
+    """Whether a rule asks for a score that is not among these: of other examples, or from before there was a judge."""
+    return any(f"{rule.judge}/{name}" not in scores for rule in rules.meaning.rules for name in rule.scores)
+
+
+def _decision(rule: MeaningRule, score: float) -> Decision:
+    if rule.refuse is not None and score >= rule.refuse:
+        return Decision.REFUSE
+    if rule.hold is not None and score >= rule.hold:
+        return Decision.HOLD
+    return Decision.ALLOW
+
+
+def _call(judge: Judge, texts: Sequence[str]) -> Callable[[], object]:
+    return lambda: judge.scores(texts)
+
+
+def _checked(answered: object, texts: int, classes: int) -> np.ndarray:
+    """float64 [texts, classes]; rows with what is no score are all NaN."""
+    scores = np.asarray(answered)
+    if scores.shape != (texts, classes) or scores.dtype.kind != "f":
+        raise PolicyUnavailable(f"answered {scores.dtype} {list(scores.shape)} instead of float {[texts, classes]}")
+    checked = scores.astype(np.float64)
+    checked[~(np.isfinite(checked) & (checked >= 0) & (checked <= 1 + 1e-4)).all(axis=1)] = np.nan
+    return np.minimum(checked, 1)
+
+
+def _load(rules: Rules, name: str) -> Judge:
+    from policy.prompts.embedding import EMBEDDING, Embedding  # noqa: PLC0415 - heavy, as the guards
+
+    if name == EMBEDDING:
+        return Embedding.load(rules.meaning)
+    from policy.prompts.guards import load  # noqa: PLC0415
+
+    return load(next(guard for guard in rules.meaning.guards if guard.name == name), rules.brought.home)
