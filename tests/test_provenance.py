@@ -279,3 +279,14 @@ def test_the_key_may_live_in_a_key_service(key_service, png, reader):
     check(key_service)
     data = ManifestWriter(key_service, MAKER).sign(png, "image/png", STAMP, SCHEME)
     assert require_trusted(reader.read(data, "image/png"), STAMP).state == "Trusted"
+
+
+def test_the_hidden_disclosure_names_provider_system_version_time_and_id(signed):
+    """What California's SB 942 wants in a latent disclosure, read by the library alone."""
+    active, found = assertions(signed)
+    (provider,) = active["claim_generator_info"]
+    assert (provider["name"], provider["version"]) == ("Example Studio", "1.2.3")
+    generation = found["presswork.generation"]
+    assert (generation["model"], generation["model_revision"]) == (STAMP.model, STAMP.model_revision)
+    assert found["c2pa.actions.v2"]["actions"][0]["when"] == "2026-11-20T12:00:00+00:00"
+    assert generation["asset_id"] == STAMP.asset_id
