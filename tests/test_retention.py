@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -215,3 +216,25 @@ def test_a_decided_picture_goes_from_quarantine_and_a_hold_keeps_it(privacy: Pri
     sweep(privacy, quarantine=1)
     assert privacy.s3.keys("quarantine/") == []
     assert removals.turn(privacy.desk()) == 0
+
+
+def test_a_page_that_was_looked_at_twice_gives_up_nothing_twice(privacy: Privacy, monkeypatch: pytest.MonkeyPatch):
+    """Killed after an object was given up, and again before the row that orders its deletion is gone."""
+    one, *_ = privacy.settled()
+    privacy.age(30)
+    stored(privacy, *(f"released/{TENANT}/{one}/{attempt}/original.png" for attempt in (1, 7, 8)))
+    aged(privacy, monkeypatch)
+
+    def dies(point: str, held: object) -> None:
+        raise KeyboardInterrupt(point)
+
+    desk = privacy.desk(**KEPT | {"retention_leftover_days": 1})
+    for duty in (retention, removals):
+        with pytest.raises(KeyboardInterrupt):
+            duty.turn(replace(desk, probe=dies))
+    privacy.wake()
+    sweep(privacy, leftover=1)
+    assert len(privacy.line.events("picture.erased")) == 2
+    assert set(privacy.s3.keys("released/")) - {"released/.ready"} == {f"released/{TENANT}/{one}/1/original.png"}
+    with privacy.clerk.begin() as conn:
+        assert conn.execute(text("select count(*) from removals")).scalar_one() == 0

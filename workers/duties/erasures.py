@@ -31,12 +31,13 @@ def turn(desk: ClerkDesk) -> int:
     done = _give_up_pictures(desk)
     with desk.engine.begin() as conn:
         step = erasures.carry_out(conn)
-        if step is not None:
+        if step is not None and step.erased:
             desk.probe("erasing", None)
         metrics.OPEN_ERASURES.set(erasures.count_open(conn))
     if step is None:
         return done
-    desk.probe("erased", None)
+    if step.erased:
+        desk.probe("erased", None)
     for place, count in step.erased.items():
         metrics.ERASED.labels(erasures.REQUESTED, place).inc(count)
     log.info("erasure_step", erasure_id=step.erasure_id, finished=step.finished, **step.erased)

@@ -1,7 +1,7 @@
 """The same Idempotency-Key, the same answer: the reply is stored in the transaction of the work itself.
 
 Killed before that commit, neither work nor reply exists and a retry does the work; killed after it, a
-retry reads the reply. A key does not expire.
+retry reads the reply. A key does not expire; once its reply was erased, a repeat is refused.
 """
 
 from __future__ import annotations
