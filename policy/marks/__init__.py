@@ -2,6 +2,7 @@
 
 marker        the one call: mark a screened picture, read all marks back from the final bytes
 watermark     the invisible mark in the pixels; payload is its error-correcting code, nearest the informed read
+writers       who writes it: numpy a picture, or watermark_torch a batch on a device
 renditions    the files that can be asked for; encode packs them, xmp is the plain label in them
 likeness      the last look: does the file show what was screened
 provenance    the C2PA manifest, signed last; signing and certificates hold keys and chains

@@ -9,12 +9,12 @@ leaves no trace.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policy.errors import MarkError, MarkUnreadable
 from policy.marks import signing, watermark, xmp
@@ -25,6 +25,7 @@ from policy.marks.renditions import ORIGINAL, RENDITIONS, ordered
 from policy.marks.signing import Signer
 from policy.marks.stamp import Maker, Source, Stamp, source_type
 from policy.marks.watermark import Image, Reading, Scheme
+from policy.marks.writers import NumpyWriter, Write, Writer
 
 __all__ = ["Marked", "Marker", "Stamp", "evidence"]
 
@@ -52,7 +53,14 @@ class Marker:
     """
 
     def __init__(
-        self, signer: Signer, trust_anchors: str, generator: str, version: str, *, timestamp_url: str = ""
+        self,
+        signer: Signer,
+        trust_anchors: str,
+        generator: str,
+        version: str,
+        *,
+        timestamp_url: str = "",
+        writer: Writer | None = None,
     ) -> None:
         signing.check(signer)
         self._signer = signer
@@ -60,31 +68,40 @@ class Marker:
         self._writer = ManifestWriter(signer, self._maker, timestamp_url=timestamp_url)
         self._reader = ManifestReader(trust_anchors)
         self._timed = bool(timestamp_url)
+        self._marking = writer or NumpyWriter()
+
+    def prepare(self, images: NDArray[np.uint8], ids: Sequence[int]) -> list[Write]:
+        """What `mark_all` may be given for pictures that come off together, uint8 [N, H, W, 3], so that a device marks
+        them together. Pictures too small to be marked are refused later, one by one.
+        """
+        if min(images.shape[1:3]) < watermark.SMALLEST_SIDE:
+            return NumpyWriter().prepare(images, ids)
+        return self._marking.prepare(images, ids)
 
     def mark(self, image: Image, stamp: Stamp, *, source: Source | None = None) -> Marked:
         """The original alone: see `mark_all`."""
         return self.mark_all(image, stamp, (ORIGINAL,), source=source)[0]
 
     def mark_all(
-        self, image: Image, stamp: Stamp, renditions: Sequence[str], *, source: Source | None = None
+        self,
+        image: Image,
+        stamp: Stamp,
+        renditions: Sequence[str],
+        *,
+        source: Source | None = None,
+        write: Write | None = None,
     ) -> tuple[Marked, ...]:
         """The finished files of an RGB picture, uint8 [H, W, 3], sides of 64 to 8192 pixels; the original first.
 
-        With a source the picture is an edit of it. Raises SigningUnavailable (wait for a key), MarkUnreadable (hold
-        the picture), ManifestInvalid, MarkError: all files or none.
+        With a source the picture is an edit of it; `write` is its own of `prepare`. Raises SigningUnavailable (wait for
+        a key), MarkUnreadable (hold the picture), ManifestInvalid, MarkError: all files or none.
         """
         _require_markable(image)
         signing.check_dates(self._signer)
-
-        @lru_cache
-        def marked(scheme: Scheme) -> Image:
-            return watermark.embed(image, stamp.watermark_id, scheme)
-
+        (marked,) = [write] if write else self._marking.prepare(image[None], [stamp.watermark_id])
         return tuple(self._file(name, image, marked, stamp, source) for name in ordered(renditions))
 
-    def _file(
-        self, name: str, image: Image, marked: Callable[[Scheme], Image], stamp: Stamp, source: Source | None
-    ) -> Marked:
+    def _file(self, name: str, image: Image, marked: Write, stamp: Stamp, source: Source | None) -> Marked:
         packet = xmp.packet(stamp, self._maker, source_type(source))
         refused: list[str] = []
         for scheme, coding in _rungs(name, image):

@@ -1,0 +1,68 @@
+"""Who writes the watermark: numpy on the processor, a picture when it is needed; or torch on a device, a batch at once.
+
+Both give, for each picture, a function from a scheme to a marked copy. The first rung of a whole batch is written on
+the device together; the stronger rung, which few pictures need, one by one with numpy. A device without room for it
+leaves all to numpy: the marks are the same, and a batch must not fail for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.marks import watermark
+from policy.marks.watermark import Image, Scheme
+
+if TYPE_CHECKING:
+    import torch
+
+Write = Callable[[Scheme], Image]
+
+
+class Writer(Protocol):
+    """Any thread may call it."""
+
+    def prepare(self, images: NDArray[np.uint8], ids: Sequence[int]) -> list[Write]:
+        """For each RGB picture of uint8 [N, H, W, 3], what marks it with its id."""
+
+
+class NumpyWriter:
+    """Marks a picture the first time that it is asked for, once a scheme."""
+
+    def prepare(self, images: NDArray[np.uint8], ids: Sequence[int]) -> list[Write]:
+        return [_kept(image, watermark_id) for image, watermark_id in zip(images, ids, strict=True)]
+
+
+class TorchWriter:
+    """Marks a batch on one device when it is prepared. Holds no lock of the sampler: a mark takes milliseconds."""
+
+    def __init__(self, device: torch.device | str) -> None:
+        import torch  # noqa: PLC0415 - only workers with a device come here
+
+        self._device = torch.device(device)
+
+    def prepare(self, images: NDArray[np.uint8], ids: Sequence[int]) -> list[Write]:
+        import torch  # noqa: PLC0415
+
+        from policy.marks import watermark_torch  # noqa: PLC0415
+
+        later = [_kept(image, watermark_id) for image, watermark_id in zip(images, ids, strict=True)]
+        first = watermark.ladder(images[0])[0]
+        try:
+            on_device = torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
+            written = watermark_torch.embed(on_device, ids, first).cpu().numpy()
+        except torch.OutOfMemoryError:
+            return later
+        return [_first(copy, first, other) for copy, other in zip(written, later, strict=True)]
+
+
+def _kept(image: Image, watermark_id: int) -> Write:
+    return cache(lambda scheme: watermark.embed(image, watermark_id, scheme))
+
+
+def _first(copy: Image, first: Scheme, other: Write) -> Write:
+    return lambda scheme: copy if scheme == first else other(scheme)
