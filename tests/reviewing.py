@@ -63,8 +63,8 @@ class Reviewing:
             settle(conn, claim, [held(claim, item, category, marked=marked) for item, category in pairs])
         return ids
 
-    def submit(self, images: int, by: str = "submitter") -> list[str]:
-        return self.line.submit(self.tenant, images, key_id=self.key(by))
+    def submit(self, images: int, by: str = "submitter", **request: Any) -> list[str]:
+        return self.line.submit(self.tenant, images, key_id=self.key(by), **request)
 
     def key(self, name: str, person: str | None = None) -> str:
         """The id of the tenant's key of that name, made on first use."""
@@ -94,9 +94,9 @@ class Reviewing:
         with self.line.auditor.connect() as conn:
             return conn.execute(select(reviews).where(reviews.c.item_id == item_id).order_by(reviews.c.id)).all()
 
-    def made_and_held(self, works: Works, images: int = 1) -> list[str]:
+    def made_and_held(self, works: Works, images: int = 1, **request: Any) -> list[str]:
         """Really made: screened as blank, marked, signed, in quarantine."""
-        ids = self.submit(images)
+        ids = self.submit(images, **request)
         pictures = {f"row-{n + 1}": GREY for n in range(images)}
         works.executor(FakeSampler(pictures=pictures)).run(self.line.dispatch(ids))
         return ids

@@ -79,6 +79,24 @@ def test_a_release_later_is_the_same_thing_as_a_release_at_once(
     assert people.hold_of(item_id).carried_out_at is not None
 
 
+def test_every_rendition_leaves_or_none_does(works: Works, people: Reviewing, desk: ClerkDesk):
+    """One file of one picture was swapped: none of its files leaves, also not those that are what they were."""
+    swapped, sound = people.made_and_held(works, 2, renditions=("original", "jpeg", "webp"))
+    kept = {item_id: people.hold_of(item_id).renditions for item_id in (swapped, sound)}
+    assert [file["name"] for file in kept[sound]] == ["original", "jpeg", "webp"]
+    works.s3.client().put_object(Bucket=works.s3.bucket, Key=kept[swapped][2]["key"], Body=b"another")
+    for item_id in (swapped, sound):
+        people.say("release", item_id)
+    assert turn(desk) == 2
+    files = rows(works.line, renditions)
+    assert sorted(file.key for file in files) == works.s3.keys("released/")
+    assert {file.sha256 for file in files} == {file["sha256"] for file in kept[sound]}
+    assert {file.key.rpartition(".")[2] for file in files} == {"png", "jpg", "webp"}
+    assert [key for key in works.s3.keys("quarantine/") if sound in key] == []
+    told = works.line.events("item.released")[0].event["renditions"]
+    assert [file["name"] for file in told] == ["original", "jpeg", "webp"]
+
+
 def test_a_refused_picture_is_deleted_and_nothing_else(works: Works, people: Reviewing, desk: ClerkDesk):
     refused, waiting = people.made_and_held(works, 2)
     people.say("refuse", refused)

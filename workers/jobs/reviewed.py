@@ -131,10 +131,9 @@ def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]
         raise Conflict(f"item {hold.item_id} is ordered released without a final review of its very bytes")
     query = select(items, recipes.c.recipe).join(recipes, recipes.c.id == items.c.recipe_id)
     row = conn.execute(query.where(items.c.id == hold.item_id)).one()
-    item = ClaimedItem(
-        row.id, row.request_id, row.tenant, row.custom_id, row.variant, row.prompt, row.negative_prompt, row.seed
-    )
     made = hold.provenance
+    asked = (row.custom_id, row.variant, row.prompt, row.negative_prompt)
+    item = ClaimedItem(row.id, row.request_id, row.tenant, *asked, seed=int(made["seed"]))
     return Releasing(
         held=Claim(row.batch_id, row.queue, hold.attempt, Recipe.from_json(row.recipe), (item,)),
         picture=Released(
