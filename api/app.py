@@ -35,13 +35,14 @@ from api.routes import (
     legal_holds,
     models,
     operations,
+    proofs,
     recalls,
     requests,
     reviews,
     revocations,
     webhooks,
 )
-from policy.errors import PolicyError
+from policy.errors import NotProvable, PolicyError, TooMuch
 from workers import errors
 from workers.database import worth_another_try
 from workers.settings import Settings
@@ -70,13 +71,15 @@ ANSWERS: dict[type[Exception], Answer] = {
     errors.LimitExceeded: Answer("limit_exceeded"),
     errors.ModelMissing: Answer("model_missing"),
     errors.StoreUnavailable: Answer("store_unavailable", "Try again later.", 5),
+    NotProvable: Answer("not_found"),
+    TooMuch: Answer("limit_exceeded"),
     PolicyError: Answer("policy_unavailable", "Nothing was stored. Try again later.", 30),
     PoolTimeout: Answer("busy", "Try again in a moment.", 1),
 }
 _BODY_UNREAD = frozenset({401, 403, 404, 405, 408, 413, 415})  # answered before the body is read to its end
 _ROUTERS = (
     *(requests, campaigns, items, assets, identify, reviews, recalls, revocations, webhooks),
-    *(events, audit, models, keys, erasures, legal_holds, operations),
+    *(events, audit, proofs, models, keys, erasures, legal_holds, operations),
 )
 
 

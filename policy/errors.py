@@ -11,6 +11,8 @@ PolicyError
   |   + PictureRefused    says so with a code (policy/intake)
   + ExportUnavailable     the library that writes this format is not installed
   + LedgerError           the audit ledger is not what it should be
+      + NotProvable       there is no such event, asset or head, or it is not sealed yet
+      + TooMuch           more was asked for than a pack holds
       + BrokenLedger      an entry, leaf or checkpoint was edited, deleted, reordered or cut off
       + LedgerBehind      the database holds less than an anchored checkpoint: refuse to sign
       + UnknownKey        a checkpoint is signed by a key nobody told us to trust
@@ -66,6 +68,14 @@ class ExportUnavailable(PolicyError):
 
 class LedgerError(PolicyError):
     """The audit ledger is not what it should be."""
+
+
+class NotProvable(LedgerError):
+    """There is no such event, asset or head, or it is not sealed yet."""
+
+
+class TooMuch(LedgerError):
+    """More was asked for than a pack holds."""
 
 
 class BrokenLedger(LedgerError):

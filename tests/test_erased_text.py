@@ -64,7 +64,7 @@ def test_an_erased_event_is_still_proven_by_its_bytes(ledger: Ledger):
     erase_as_clerk(ledger, erased)
     ledger.seal()
     with ledger.auditor.connect() as conn:
-        body, after = proofs.body_of(conn, erased), proofs.prove(conn, erased)
+        body, after = proofs.proven_event(conn, erased).body, proofs.prove(conn, erased)
     assert proofs.check(before, body, ledger.vkeys).size == 8
     assert proofs.check(after, body, ledger.vkeys).size == 9
 

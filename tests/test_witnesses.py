@@ -7,20 +7,25 @@ import re
 import signal
 import subprocess
 import sys
+import zipfile
 
 import httpx
 import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from policy.errors import BrokenLedger, SigningUnavailable
+from policy.errors import BrokenLedger, LedgerError, SigningUnavailable
+from policy.ledger import offline_verifier
 from policy.ledger.cosigner import Cosigner, make_witness
 from policy.ledger.notes import COSIGNATURE, Checkpoint, Vkey, sign_checkpoint
+from policy.ledger.pack import write_pack
 from policy.ledger.proofs import ConsistencyProof, prove_consistency
 from policy.ledger.report import Flaw
+from policy.ledger.selection import Selection
 from policy.ledger.verify import verify
 from policy.ledger.witnesses import WitnessPolicy, cosigned_note, newest_witnessed
 from tests.ledger import ORIGIN, Ledger, failed, new_signer
+from tests.test_pack import altered
 from workers.witnessing import Witnessing
 
 HOUR = 3_600.0
@@ -155,9 +160,10 @@ def test_a_forged_cosignature_is_named_and_counts_for_nothing(ledger, two):
     asking(ledger, policy).turn()
     with ledger.superuser.begin() as conn:
         conn.exec_driver_sql("alter table audit.cosignatures disable trigger all")
-        conn.exec_driver_sql("update audit.cosignatures set line = (select line from audit.cosignatures "
-                             "where witness = 'witness.example/north'), witness = 'x' where witness = 'witness.example/south'")  # fmt: skip
-        conn.exec_driver_sql("update audit.cosignatures set size = 3 where witness = 'witness.example/north'")
+        north = "witness = 'witness.example/north'"
+        line = f"(select line from audit.cosignatures where {north})"
+        conn.exec_driver_sql(f"update audit.cosignatures set line = {line} where not {north}")
+        conn.exec_driver_sql(f"update audit.cosignatures set size = 3 where {north}")
     report = checked(ledger, policy, patience=0)
     assert {problem.flaw for problem in report.problems} == {Flaw.COSIGNATURE_FORGED, Flaw.UNWITNESSED}
 
@@ -291,3 +297,40 @@ def test_a_cosigned_note_is_the_note_with_its_cosignatures(ledger, two):
         note = cosigned_note(conn, 307, ledger.value("select note from audit.checkpoints where size = 307"))
     assert [line.split()[1] for line in note.splitlines() if line.startswith("\u2014")] == [
         ORIGIN, "witness.example/north", "witness.example/south"]  # fmt: skip
+
+
+def test_a_pack_ends_at_the_newest_head_that_a_quorum_saw(ledger, two, tmp_path):
+    policy, path = policy_of(*two), tmp_path / "p.zip"
+    with ledger.auditor.connect() as conn, pytest.raises(LedgerError, match="no head has the quorum"):
+        write_pack(conn, path, Selection(), vkeys=ledger.vkeys, witnesses=policy)
+    asking(ledger, policy).turn()
+    ledger.fill(5)
+    with ledger.auditor.connect() as conn:
+        assert write_pack(conn, path, Selection(), vkeys=ledger.vkeys, witnesses=policy).size == 307
+    found = offline_verifier.verify(path, [str(ledger.vkeys[0])], witnesses=policy.text)
+    assert found.problems == []
+    assert "cosigned by north, south of the policy; quorum 'all'" in found.facts
+    more = policy.text.replace("group all all north south", f"witness x {KEYS['a']}\ngroup all all north south x")
+    (problem,) = offline_verifier.verify(path, [str(ledger.vkeys[0])], witnesses=more).problems
+    assert "cosigned by north, south, which is not the quorum 'all'" in problem
+    with pytest.raises(offline_verifier.CannotTell, match="names no quorum"):
+        offline_verifier.verify(path, [], witnesses=LINES)
+
+
+def test_a_cosignature_in_a_pack_cannot_be_altered_or_taken_out(ledger, two, tmp_path):
+    policy, path = policy_of(*two), tmp_path / "p.zip"
+    asking(ledger, policy).turn()
+    with ledger.auditor.connect() as conn:
+        write_pack(conn, path, Selection(asset_id="item-2"), vkeys=ledger.vkeys, witnesses=policy)
+    with zipfile.ZipFile(path) as pack:
+        note = pack.read("checkpoints/307").decode()
+        under = [name for name in pack.namelist() if name.startswith(("checkpoints/", "proofs/", "consistency/"))]
+    *kept, last = note.splitlines(keepends=True)
+    raw = bytearray(base64.b64decode(last.split()[2]))
+    raw[-1] ^= 1
+    flipped = note.replace(last.split()[2], base64.b64encode(raw).decode())
+    for changed, said in {"".join(kept): "which is not the quorum", flipped: "does not fit its text: edited"}.items():
+        changes = {name: lambda raw, new=changed: raw.replace(note.encode(), new.encode()) for name in under}
+        forged = altered(path, changes)
+        problems = offline_verifier.verify(forged, [str(ledger.vkeys[0])], witnesses=policy.text).problems
+        assert any(said in problem for problem in problems), problems

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from uuid import UUID
 
 import click
 from rich.console import Console
@@ -21,9 +22,10 @@ from deploy.commands.ledger import CannotTell, auditor_settings, open_ledger, vk
 from deploy.commands.options import data_option
 from deploy.commands.questions import COMMANDS as QUESTIONS
 from deploy.commands.revocations import revocations, revoked
-from policy.ledger import proofs, seal
+from policy.ledger import proofs
 from policy.ledger.anchor import Anchor
 from policy.ledger.keys import load_vkeys
+from policy.ledger.notes import open_checkpoint
 from policy.ledger.read import PAGE, Recorded, events_about
 from policy.ledger.report import Report
 from policy.ledger.verify import verify as verify_ledger
@@ -93,31 +95,36 @@ def events(thing_id: str, data: Path, tenant: str | None, as_json: bool) -> None
 
 @audit.command()
 @data_option
-def checkpoint(data: Path) -> None:
-    """Print the newest signed tree head, a C2SP signed note."""
+@click.option("--size", type=click.IntRange(min=1), help="Of this many leaves; else the newest.")
+def checkpoint(data: Path, size: int | None) -> None:
+    """Print a signed tree head, a C2SP signed note, with the cosignatures of witnesses."""
     settings = auditor_settings(data)
     with open_ledger(settings) as conn:
-        head = seal.newest(conn, vkeys_of(settings))
-    if head is None:
-        raise click.ClickException("nothing is sealed yet")
-    click.echo(head[1], nl=False)
+        note = proofs.head(conn, size)
+    open_checkpoint(note, vkeys_of(settings))
+    click.echo(note, nl=False)
 
 
 @audit.command()
-@click.argument("event_id", type=click.UUID)
+@click.argument("event_id", type=click.UUID, required=False)
 @data_option
+@click.option("--asset", type=click.UUID, help="Instead of an event: the release of this asset.")
 @click.option("--to", type=click.Path(file_okay=False, path_type=Path), default=".", help="Folder for the two files.")
 @click.option("--size", type=click.IntRange(min=1), help="Prove under the checkpoint of this size; else the newest.")
-def prove(event_id: object, data: Path, to: Path, size: int | None) -> None:
+def prove(event_id: UUID | None, data: Path, asset: UUID | None, to: Path, size: int | None) -> None:
     """Write EVENT_ID.json, the exact bytes of an event, and EVENT_ID.tlog-proof, which proves them offline."""
+    if (event_id is None) == (asset is None):
+        raise click.UsageError("name an EVENT_ID or an --asset")
     with open_ledger(auditor_settings(data)) as conn:
-        proof = proofs.prove(conn, str(event_id), size=size)
-        body = proofs.body_of(conn, str(event_id))
+        if asset is not None:
+            found = proofs.proven_asset(conn, str(asset), size=size)
+        else:
+            found = proofs.proven_event(conn, str(event_id), size=size)
     to.mkdir(parents=True, exist_ok=True)
-    files = to / f"{event_id}.json", to / f"{event_id}.tlog-proof"
-    files[0].write_bytes(body)
-    files[1].write_text(str(proof))
-    click.echo(f"wrote {files[0]} and {files[1]}: leaf {proof.index}")
+    files = to / f"{found.event_id}.json", to / f"{found.event_id}.tlog-proof"
+    files[0].write_bytes(found.body)
+    files[1].write_text(str(found.proof))
+    click.echo(f"wrote {files[0]} and {files[1]}: leaf {found.proof.index} of {found.size}")
 
 
 @audit.command()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from deploy.commands.ledger import auditor_settings, open_ledger, vkeys_of
+from deploy.commands.ledger import auditor_settings, open_ledger, vkeys_of, witnesses_of
 from deploy.commands.options import data_option
 from policy.ledger import offline_verifier
 from policy.ledger.pack import write_pack
@@ -65,11 +65,11 @@ def pack(
         asset, request, since=since and since.replace(tzinfo=UTC), until=until and until.replace(tzinfo=UTC)
     )
     settings = auditor_settings(data)
-    vkeys = vkeys_of(settings)
+    vkeys, policy = vkeys_of(settings), witnesses_of(settings)
     with open_ledger(settings) as conn:
-        packed = write_pack(conn, output, selection, vkeys=vkeys, sizes=sizes,
+        packed = write_pack(conn, output, selection, vkeys=vkeys, sizes=sizes, witnesses=policy,
                             with_private=not without_private)  # fmt: skip
-    found = offline_verifier.verify(output, [str(vkey) for vkey in vkeys])
+    found = offline_verifier.verify(output, [vkey.line for vkey in vkeys], witnesses=policy.text if policy else None)
     for problem in found.problems:
         click.secho(f"WRONG: {problem}", fg="red")
     click.echo(f"wrote {output}: {packed.events} events under the checkpoint of {packed.size} leaves")

@@ -1,9 +1,9 @@
-"""Check an evidence pack offline: python verify.py PACK.zip [--vkey LINE] [--checkpoint FILE]
+"""Check an evidence pack offline: python verify.py PACK.zip [--vkey LINE] [--checkpoint FILE] [--witnesses FILE]
 
 This one file needs Python 3.11 and the package `cryptography`, and nothing else: no network, no database, no other
 code of Presswork. It believes the public keys it is given, and of the pack only what a signed tree head covers.
-Standards: RFC 6962 (trees), c2sp.org/signed-note, c2sp.org/tlog-checkpoint, c2sp.org/tlog-proof. docs/evidence.md
-says what a pack holds.
+Standards: RFC 6962 (trees), c2sp.org/signed-note, c2sp.org/tlog-checkpoint, c2sp.org/tlog-proof,
+c2sp.org/tlog-cosignature, c2sp.org/tlog-policy. docs/evidence.md says what a pack holds.
 
 Exit 0: all of it is as it was signed. 1: something is not, and is named. 2: could not be told.
 """
@@ -46,20 +46,68 @@ class Wrong(Exception):
 
 
 class Key(NamedTuple):
-    """A public key of the log, from a line NAME+ID+BASE64."""
+    """A public key of the log, from a line NAME+ID+BASE64 [from SIZE] [until SIZE], or of a witness."""
 
     name: str
     id: bytes
     public: bytes
+    since: int = 0
+    until: int | None = None  # the last head that is its own, if it was retired
 
     @classmethod
-    def parse(cls, line: str) -> Key:
-        name, _, rest = line.strip().partition("+")
+    def parse(cls, line: str, kind: bytes = b"\x01") -> Key:
+        written, *time = line.split() or [""]
+        name, _, rest = written.partition("+")
         raw = _unbase64(rest.partition("+")[2])
         key_id = hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
-        if len(raw) != 33 or raw[:1] != b"\x01" or key_id.hex() != rest.partition("+")[0]:
-            raise CannotTell(f"not a public key line: {line.strip()[:100]!r}")
-        return cls(name, key_id, raw[1:])
+        said = dict(zip(time[::2], time[1::2], strict=False))
+        sound = (
+            len(time) == 2 * len(said) and said.keys() <= {"from", "until"} and all(map(_SIZE.fullmatch, said.values()))
+        )
+        if len(raw) != 33 or raw[:1] != kind or key_id.hex() != rest.partition("+")[0] or not sound:
+            raise CannotTell(f"not a public key line: {line.strip()[:160]!r}")
+        return cls(name, key_id, raw[1:], int(said.get("from", 0)), int(said["until"]) if "until" in said else None)
+
+    def signs(self, size: int) -> bool:
+        return self.since <= size and (self.until is None or size <= self.until)
+
+
+class Policy:
+    """Who must have cosigned a head: the lines `witness`, `group` and `quorum` of c2sp.org/tlog-policy."""
+
+    def __init__(self, text: str) -> None:
+        self.witnesses: dict[str, Key] = {}
+        self._groups: dict[str, tuple[int, list[str]]] = {}
+        self.quorum = ""
+        for line in text.splitlines():
+            words = line.split()
+            if not words or words[0].startswith("#") or words[0] == "log":
+                continue
+            if len(words) in (3, 4) and words[0] == "witness":
+                self.witnesses[words[1]] = Key.parse(words[2], b"\x04")
+            elif len(words) > 3 and words[0] == "group":
+                self._groups[words[1]] = (self._enough(words[2], len(words) - 3), words[3:])
+            elif len(words) == 2 and words[0] == "quorum" and not self.quorum:
+                self.quorum = words[1]
+            else:
+                raise CannotTell(f"not a line of a witness policy: {line.strip()[:100]!r}")
+        if self.quorum != "none" and self.quorum not in {*self.witnesses, *self._groups}:
+            raise CannotTell("the witness policy names no quorum that is one of its witnesses or groups")
+
+    def met_by(self, names: Iterable[str]) -> bool:
+        return self.quorum == "none" or self._holds(self.quorum, frozenset(names), 0)
+
+    def _holds(self, name: str, names: frozenset[str], depth: int) -> bool:
+        if name not in self._groups or depth > len(self._groups):  # deeper only if a group holds itself
+            return name in names
+        enough, members = self._groups[name]
+        return sum(self._holds(member, names, depth + 1) for member in set(members)) >= enough
+
+    def _enough(self, said: str, members: int) -> int:
+        enough = {"any": 1, "all": members}.get(said) or (int(said) if _SIZE.fullmatch(said) else 0)
+        if not 1 <= enough <= members:
+            raise CannotTell(f"{said!r} of {members} members cannot cosign")
+        return enough
 
 
 class Head(NamedTuple):
@@ -89,21 +137,21 @@ class Findings:
     facts: list[str] = field(default_factory=list)
 
 
-def verify(path: Path, vkeys: Sequence[str] = (), kept: Sequence[str] = ()) -> Findings:
+def verify(path: Path, vkeys: Sequence[str] = (), kept: Sequence[str] = (), witnesses: str | None = None) -> Findings:
     """Everything wrong with a pack. `vkeys` are the keys to trust, `kept` checkpoints that the auditor kept.
 
-    Raises CannotTell.
+    `witnesses` is the text of a policy that the newest checkpoint must satisfy. Raises CannotTell.
     """
     with _open(path) as pack:
-        return _Verification(pack, vkeys, kept).run()
+        return _Verification(pack, vkeys, kept, Policy(witnesses) if witnesses is not None else None).run()
 
 
 class _Verification:
     """One pass over one pack."""
 
-    def __init__(self, pack: zipfile.ZipFile, vkeys: Sequence[str], kept: Sequence[str]) -> None:
+    def __init__(self, pack: zipfile.ZipFile, vkeys: Sequence[str], kept: Sequence[str], policy: Policy | None) -> None:
         self.found = Findings()
-        self._pack, self._kept = pack, kept
+        self._pack, self._kept, self._policy = pack, kept, policy
         self._untold: dict[tuple[str, str], str] = {}  # (event, field) of which there is only the digest; its name
         self._told: set[tuple[str, str]] = set()  # (event, field) whose text is here
         self._erased: dict[tuple[str, str], str] = {}  # (event, field) that an event says was erased; which event
@@ -188,12 +236,38 @@ class _Verification:
             self._problem(f"checkpoints/{said}: the checkpoint that the proofs need is missing or not sound")
         if heads:
             self._newest, self._newest_note = heads[newest], self._text(f"checkpoints/{newest}")
+            self._check_witnesses(f"checkpoints/{newest}", self._newest_note)
         for size in sorted(heads.keys() - {newest}):
             with self._named(f"consistency/{size}"):
                 path = _path(self._text(f"consistency/{size}"), f"old {size}", self._newest_note)
                 if not _extends(heads[size], heads[newest], path):
                     raise Wrong(f"the {newest} leaves do not begin with the {size} signed before: history was changed")
         return heads
+
+    def _check_witnesses(self, place: str, note: str) -> None:
+        """The newest checkpoint was shown to enough witnesses, so the same history was shown to everybody."""
+        if self._policy is None:
+            cosigned = note.rpartition("\n\n")[2].count("\n") - 1
+            self._fact(
+                f"{cosigned} signatures of witnesses are not checked: give --witnesses" if cosigned else "no witness"
+            )
+            return
+        text, _, tail = note.rpartition("\n\n")
+        found = set()
+        for line in tail.splitlines():
+            name, _, encoded = line.removeprefix("\u2014 ").partition(" ")
+            raw = _unbase64(encoded)
+            for own_name, key in self._policy.witnesses.items():
+                if (key.name, key.id) == (name, raw[:4]):
+                    with self._named(f"{place}, witness {own_name}"):
+                        _check_cosignature(f"{text}\n", raw[4:], key)
+                        found.add(own_name)
+        if not self._policy.met_by(found):
+            self._problem(f"{place}: cosigned by {', '.join(sorted(found)) or 'no witness'}, which is not the quorum "
+                          f"'{self._policy.quorum}': others may have been shown another history")  # fmt: skip
+        self._fact(
+            f"cosigned by {', '.join(sorted(found)) or 'no witness'} of the policy; quorum '{self._policy.quorum}'"
+        )
 
     def _check_events(self) -> Iterator[Row]:
         secrets = self._secrets()
@@ -430,6 +504,9 @@ class _Verification:
                 Ed25519PublicKey.from_public_bytes(known[0].public).verify(raw[4:], f"{text}\n".encode())
             except InvalidSignature:
                 raise Wrong(f"the signature of {name} does not fit its text: edited") from None
+            if not known[0].signs(int(lines[1])):
+                raise Wrong(f"is signed by a key of {name} whose last own checkpoint has {known[0].until} leaves, or "
+                            f"whose first has {known[0].since}: a retired key")  # fmt: skip
             return Head(lines[0], int(lines[1]), root)
         raise Wrong(f"is signed by {', '.join(strangers)}: not a key that is trusted here, an unknown key")
 
@@ -469,6 +546,15 @@ class _Verification:
 
     def _fact(self, said: str) -> None:
         self.found.facts.append(said)
+
+
+def _check_cosignature(text: str, raw: bytes, key: Key) -> None:
+    """c2sp.org/tlog-cosignature, Ed25519: eight bytes of time, then the signature. Raises Wrong."""
+    said = f"cosignature/v1\ntime {int.from_bytes(raw[:8], 'big')}\n{text}"
+    try:
+        Ed25519PublicKey.from_public_bytes(key.public).verify(raw[8:], said.encode())
+    except InvalidSignature:
+        raise Wrong(f"the cosignature of {key.name} does not fit its text: edited") from None
 
 
 class Tree:
@@ -595,9 +681,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--checkpoint", action="append", default=[], type=Path, metavar="FILE",
                         help="a checkpoint of this log that you kept")  # fmt: skip
+    parser.add_argument("--witnesses", type=Path, metavar="FILE", help="a witness policy that you trust")
     told = parser.parse_args(arguments)
     try:
-        found = verify(told.pack, told.vkey, [path.read_text() for path in told.checkpoint])
+        policy = told.witnesses.read_text() if told.witnesses else None
+        found = verify(told.pack, told.vkey, [path.read_text() for path in told.checkpoint], policy)
     except (CannotTell, OSError, UnicodeDecodeError) as error:
         sys.stderr.write(f"CANNOT TELL: {error}\n")
         return 2

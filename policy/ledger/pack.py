@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, text
 
-from policy.errors import BrokenLedger, LedgerError
+from policy.errors import BrokenLedger, NotProvable, TooMuch
 from policy.ledger import registers
 from policy.ledger.append import timestamp
 from policy.ledger.notes import Vkey
@@ -28,6 +28,7 @@ from policy.ledger.offline_verifier import FORMAT, MAX_BYTES, MAX_FILE_BYTES
 from policy.ledger.proofs import Prover
 from policy.ledger.selection import MAX_EVENTS, Selection, choose
 from policy.ledger.tables import checkpoints, entries, private, sequence
+from policy.ledger.witnesses import WitnessPolicy, cosigned_note, newest_witnessed
 
 _CHUNK = 1_000  # events in memory
 _SPOOL_BYTES = 8 << 20  # of a listing, before it goes to a file
@@ -81,7 +82,7 @@ class _Zip:
         self.unpacked += size
         if size > MAX_FILE_BYTES or self.unpacked > MAX_BYTES:
             most = f"{MAX_BYTES >> 20:,} MiB, {MAX_FILE_BYTES >> 20} MiB a file"
-            raise LedgerError(
+            raise TooMuch(
                 f"with {name} the pack would unpack to more than the verifier reads ({most}). Remedy: ask for less"
             )
 
@@ -94,30 +95,41 @@ def write_pack(
     vkeys: Sequence[Vkey],
     with_private: bool = True,
     sizes: Iterable[int] = (),
+    witnesses: WitnessPolicy | None = None,
     limit: int = MAX_EVENTS,
 ) -> Packed:
     """Writes the pack; a death in between leaves only PATH.half.
 
-    `sizes` are further checkpoints to include, such as one that the auditor kept. Begins the transaction.
-    Raises LedgerError for what does not exist, is not sealed, or is too much.
+    `sizes` are further checkpoints to include, such as one that the auditor kept. With a policy of witnesses, the
+    newest head that a quorum cosigned is the newest there is. Begins the transaction.
+    Raises NotProvable for what does not exist or is not sealed, TooMuch for what is too much.
     """
     conn.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     heads: dict[int, str] = dict(conn.execute(select(checkpoints.c.size, checkpoints.c.note)).all())
     if not heads:
-        raise LedgerError("nothing is sealed yet, so nothing can be proven")
+        raise NotProvable("nothing is sealed yet, so nothing can be proven")
+    if witnesses:
+        witnessed = newest_witnessed(conn, witnesses)
+        heads = {size: note for size, note in heads.items() if size <= witnessed}
+        if not heads:
+            raise NotProvable(f"no head has the quorum of witnesses '{witnesses.quorum}' yet; ask again later")
     if unknown := sorted(set(sizes) - heads.keys()):
-        raise LedgerError(f"there is no checkpoint of {unknown[0]} leaves")
-    chosen = choose(conn, selection, max(heads), beyond=True, limit=limit)
+        raise NotProvable(f"there is no checkpoint of {unknown[0]} leaves")
+    chosen = choose(conn, selection, max(heads), beyond=witnesses is None, limit=limit)
+    shown = _covering(sorted(heads), chosen.indices) | set(sizes)
+    heads |= {size: cosigned_note(conn, size, heads[size]) for size in shown}
     half = path.with_name(f"{path.name}.half")
     with ExitStack() as undo:
         undo.callback(half.unlink, missing_ok=True)
         with zipfile.ZipFile(half, "w") as archive:
             files = _Zip(archive)
-            _add_checkpoints(files, conn, heads, _covering(sorted(heads), chosen.indices) | set(sizes))
+            _add_checkpoints(files, conn, heads, shown)
             named = _add_events(files, conn, chosen.indices, heads, with_private=with_private)
             for sha256, (kind, body) in sorted(registers.texts(conn, named).items()):
                 files.add(_PLACES[kind].format(sha256), body)
-            files.add("vkeys", "".join(f"{vkey}\n" for vkey in vkeys).encode())
+            files.add("vkeys", "".join(f"{vkey.line}\n" for vkey in vkeys).encode())
+            if witnesses:
+                files.add("witnesses", witnesses.text.encode())
             files.add("verify.py", Path(__file__).with_name("offline_verifier.py").read_bytes())
             files.add("README.txt", _README.format(origin=vkeys[0].name).encode())
             manifest = {

@@ -11,10 +11,11 @@ import base64
 import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from policy.errors import BrokenLedger, LedgerError
+from policy.errors import BrokenLedger, NotProvable
 from policy.ledger.merkle import (
     HASH_BYTES,
     TILE,
@@ -28,6 +29,7 @@ from policy.ledger.merkle import (
 )
 from policy.ledger.notes import Checkpoint, Vkey, open_checkpoint
 from policy.ledger.tables import checkpoints, entries, nodes, sequence
+from policy.ledger.witnesses import cosigned_note
 
 _FORMAT = "c2sp.org/tlog-proof@v1"
 
@@ -88,40 +90,74 @@ class Prover:
         return ConsistencyProof(old, tuple(consistency_path(old, new, self._stored.node_at)), note)
 
 
+class Proven(NamedTuple):
+    """An event's exact bytes, and the proof of them under a head of `size` leaves."""
+
+    event_id: str
+    body: bytes
+    proof: InclusionProof
+    size: int
+
+
+def head(conn: Connection, size: int | None = None) -> str:
+    """The signed note of the head of `size` leaves, by default the newest, with the cosignatures kept of it.
+
+    Raises NotProvable if there is none.
+    """
+    query = select(checkpoints.c.size, checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
+    found = conn.execute(query if size is None else query.where(checkpoints.c.size == size)).one_or_none()
+    if found is None:
+        raise NotProvable("nothing is sealed yet" if size is None else f"there is no checkpoint of {size} leaves")
+    return cosigned_note(conn, found.size, found.note)
+
+
+def proven_asset(conn: Connection, asset_id: str, *, size: int | None = None, tenant: str | None = None) -> Proven:
+    """The event that released an asset. Raises NotProvable as `proven_event` does."""
+    released = select(entries.c.event_id).where(
+        entries.c.subjects.contains([f"asset:{asset_id}"]), entries.c.kind == "item.released"
+    )
+    event_id = conn.execute(released.order_by(entries.c.id).limit(1)).scalar_one_or_none()
+    if event_id is None:
+        raise NotProvable(f"no event released an asset {asset_id}")
+    return proven_event(conn, event_id, size=size, tenant=tenant)
+
+
+def proven_event(conn: Connection, event_id: str, *, size: int | None = None, tenant: str | None = None) -> Proven:
+    """An event with its proof; `tenant` confines it to one tenant's. Raises NotProvable as `prove` does."""
+    query = select(entries.c.body).where(entries.c.event_id == event_id)
+    body = conn.execute(query if tenant is None else query.where(entries.c.tenant == tenant)).scalar_one_or_none()
+    if body is None:
+        raise NotProvable(f"no event {event_id}")
+    proof = prove(conn, event_id, size=size)
+    return Proven(event_id, bytes(body), proof, int(proof.note.split("\n")[1]))
+
+
 def prove(conn: Connection, event_id: str, *, size: int | None = None) -> InclusionProof:
     """The proof of an event under the checkpoint of `size` leaves, by default the newest.
 
-    Raises LedgerError for an event that is not sealed (yet), or not in a tree that small.
+    Raises NotProvable for an event that is not sealed (yet), or not in a tree that small.
     """
     place = select(sequence.c.index).join(entries, entries.c.id == sequence.c.entry_id)
     index = conn.execute(place.where(entries.c.event_id == event_id)).scalar_one_or_none()
     if index is None:
-        raise LedgerError(f"no sealed event {event_id}. An event can be proven after the next seal, seconds later")
+        raise NotProvable(f"no sealed event {event_id}. An event can be proven after the next seal, seconds later")
     checkpoint = select(checkpoints.c.size, checkpoints.c.note).where(checkpoints.c.size > index)
     if size is not None:
         checkpoint = checkpoint.where(checkpoints.c.size == size)
-    head = conn.execute(checkpoint.order_by(checkpoints.c.size.desc()).limit(1)).one_or_none()
-    if head is None:
-        raise LedgerError(f"there is no checkpoint of {size} leaves that covers leaf {index}")
-    return Prover(conn).inclusion(index, head.size, head.note)
-
-
-def body_of(conn: Connection, event_id: str) -> bytes:
-    """The exact bytes of an event, which a proof proves. Raises LedgerError for an unknown one."""
-    body = conn.execute(select(entries.c.body).where(entries.c.event_id == event_id)).scalar_one_or_none()
-    if body is None:
-        raise LedgerError(f"no event {event_id}")
-    return bytes(body)
+    found = conn.execute(checkpoint.order_by(checkpoints.c.size.desc()).limit(1)).one_or_none()
+    if found is None:
+        raise NotProvable(f"there is no checkpoint of {size} leaves that covers leaf {index}")
+    return Prover(conn).inclusion(index, found.size, cosigned_note(conn, found.size, found.note))
 
 
 def prove_consistency(conn: Connection, old: int, new: int) -> tuple[bytes, ...]:
     """The path from the tree of `old` leaves to that of `new`; `merkle.consistency_holds` checks it.
 
-    Raises LedgerError for trees that this log has not sealed.
+    Raises NotProvable for trees that this log has not sealed.
     """
     sealed = conn.execute(select(checkpoints.c.size).order_by(checkpoints.c.size.desc()).limit(1)).scalar_one_or_none()
     if not 0 < old <= new <= (sealed or 0):
-        raise LedgerError(
+        raise NotProvable(
             f"cannot compare {old} with {new} leaves: sealed are {sealed or 0}, and the old is the smaller"
         )
     return tuple(consistency_path(old, new, _Stored(conn).node_at))
@@ -141,12 +177,12 @@ def check(proof: InclusionProof, body: bytes, vkeys: Iterable[Vkey]) -> Checkpoi
 def prove_extension(conn: Connection, old: int, new: int, vkeys: Iterable[Vkey]) -> ConsistencyProof:
     """That the checkpoint of `new` leaves extends that of `old`, checked before it is given.
 
-    Raises LedgerError for sizes at which nothing was signed, BrokenLedger if it is not so.
+    Raises NotProvable for sizes at which nothing was signed, BrokenLedger if it is not so.
     """
     query = select(checkpoints.c.size, checkpoints.c.note).where(checkpoints.c.size.in_([old, new]))
     notes: dict[int, str] = dict(conn.execute(query).all())
     if missing := [size for size in (old, new) if size not in notes]:
-        raise LedgerError(f"there is no checkpoint of {missing[0]} leaves; sealed are other sizes")
+        raise NotProvable(f"there is no checkpoint of {missing[0]} leaves; sealed are other sizes")
     proof = ConsistencyProof(old, prove_consistency(conn, old, new), notes[new])
     check_extension(proof, notes[old], vkeys)
     return proof

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, text
 
-from policy.errors import LedgerError
+from policy.errors import LedgerError, NotProvable, TooMuch
 from policy.ledger.append import timestamp
 from policy.ledger.explain import erased_texts
 from policy.ledger.tables import entries, sequence
@@ -94,16 +94,16 @@ def choose(conn: Connection, selection: Selection, size: int, *, beyond: bool, l
     """The leaves of a selection under a head of `size` leaves, with the registrations and erasures they lean on.
 
     `beyond` takes leaves after the head as well: what was put there unsigned is for the verifier to name.
-    Raises LedgerError for what does not exist or is too much.
+    Raises NotProvable for what does not exist or is not sealed, TooMuch for what is too much.
     """
     if selection.tenant and not (selection.asset_id or selection.request_id):
         raise LedgerError("a tenant's pack is of an asset or of a request: a range of time holds other tenants' events")
     chosen = _about(conn, selection) if selection.asset_id or selection.request_id else _range(conn, selection, size)
     indices = [index for index in chosen.indices if beyond or index < size]
     if not indices:
-        raise LedgerError("what was asked for is sealed, but no head that may be shown covers it yet; ask again later")
+        raise NotProvable("what was asked for is sealed, but no head that may be shown covers it yet; ask again later")
     if len(indices) > limit:
-        raise LedgerError(f"{len(indices):,} events are more than a pack holds ({limit:,}). Remedy: ask for less")
+        raise TooMuch(f"{len(indices):,} events are more than a pack holds ({limit:,}). Remedy: ask for less")
     if chosen.whole is None:
         registered = conn.scalars(_REGISTRATIONS, {"indices": indices})
     else:
@@ -123,7 +123,7 @@ def _erasures(conn: Connection, indices: Sequence[int]) -> set[int]:
         for fields in erased_texts(conn, list(conn.scalars(part))).values():
             for erasure in fields.values():
                 if erasure.leaf_index is None:
-                    raise LedgerError(f"event {erasure.event_id}, which erased text, is not sealed yet; try again")
+                    raise NotProvable(f"event {erasure.event_id}, which erased text, is not sealed yet; try again")
                 found.add(erasure.leaf_index)
     return found
 
@@ -133,7 +133,7 @@ def _about(conn: Connection, selection: Selection) -> Chosen:
     names = [f"{one}:{thing_id}" for one in (("asset", "item") if noun == "asset" else ("request",))]
     indices = list(conn.scalars(_ABOUT, {"names": names, "tenant": selection.tenant}))
     if not indices:
-        raise LedgerError(f"no sealed event is about {noun} {thing_id}; what is new is sealed seconds later")
+        raise NotProvable(f"no sealed event is about {noun} {thing_id}; what is new is sealed seconds later")
     return Chosen(indices, None)
 
 
@@ -147,8 +147,8 @@ def _range(conn: Connection, selection: Selection, size: int) -> Chosen:
         place = place.where(entries.c.recorded_at < selection.until)
     first, last = conn.execute(place).one()
     if first is None:
-        raise LedgerError("no sealed event lies in that range of time")
+        raise NotProvable("no sealed event lies in that range of time")
     whole = (first, last + 1) if selection.since or selection.until else (0, size)
     if whole[1] - whole[0] > 2 * MAX_EVENTS:  # not worth making a list of
-        raise LedgerError(f"{whole[1] - whole[0]:,} events are more than a pack holds. Remedy: ask for less")
+        raise TooMuch(f"{whole[1] - whole[0]:,} events are more than a pack holds. Remedy: ask for less")
     return Chosen(range(whole[0], max(whole[1], last + 1)), whole)
