@@ -1,4 +1,4 @@
-"""Events of people and registers: what was decided about an item after the line was done with it, and under what."""
+"""Events of people and registers: keys, what was decided about an item after the line was done with it, under what."""
 
 from __future__ import annotations
 
@@ -6,6 +6,33 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from policy.event import Event, Private
+
+
+@dataclass(frozen=True, slots=True)
+class TenantCreated(Event):
+    """A tenant may now submit, with this many turns for every turn of a tenant of weight 1."""
+
+    kind: ClassVar[str] = "tenant.created"
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCreated(Event):
+    """An API key was handed out. Only its hash is stored."""
+
+    kind: ClassVar[str] = "key.created"
+    key_id: str
+    name: str
+    scopes: tuple[str, ...]
+    person: Private | None = None  # whose key it is, where that was said
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRevoked(Event):
+    """An API key stopped working."""
+
+    kind: ClassVar[str] = "key.revoked"
+    key_id: str
 
 
 @dataclass(frozen=True, slots=True)

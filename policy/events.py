@@ -11,12 +11,15 @@ from policy.decisions import (
     ErasureOrdered,
     HoldViewed,
     ItemReviewed,
+    KeyCreated,
+    KeyRevoked,
     LegalHoldLifted,
     LegalHoldPlaced,
     ModelRegistered,
     PictureErased,
     PolicyRegistered,
     RecallOrdered,
+    TenantCreated,
     TextErased,
 )
 from policy.event import Event, Private
@@ -28,6 +31,8 @@ __all__ = [
     "Event",
     "HoldViewed",
     "ItemReviewed",
+    "KeyCreated",
+    "KeyRevoked",
     "LegalHoldLifted",
     "LegalHoldPlaced",
     "ModelRegistered",
@@ -35,35 +40,9 @@ __all__ = [
     "PolicyRegistered",
     "Private",
     "RecallOrdered",
+    "TenantCreated",
     "TextErased",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class TenantCreated(Event):
-    """A tenant may now submit, with this many turns for every turn of a tenant of weight 1."""
-
-    kind: ClassVar[str] = "tenant.created"
-    weight: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeyCreated(Event):
-    """An API key was handed out. Only its hash is stored."""
-
-    kind: ClassVar[str] = "key.created"
-    key_id: str
-    name: str
-    scopes: tuple[str, ...]
-    person: Private | None = None  # whose key it is, where that was said
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRevoked(Event):
-    """An API key stopped working."""
-
-    kind: ClassVar[str] = "key.revoked"
-    key_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +105,21 @@ class BatchClaimed(Event):
     batch_id: str
     attempt: int
     worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class PictureDiscarded(Event):
+    """A drawing came out wrong and was drawn again with another seed, as the rule set says; it was not kept."""
+
+    kind: ClassVar[str] = "picture.discarded"
+    request_id: str
+    item_id: str
+    batch_id: str
+    attempt: int
+    drawing: int  # 1 is the seed that was submitted
+    seed: str
+    verdict: dict[str, Any] | None  # None where nothing came out
+    fault: str | None
 
 
 @dataclass(frozen=True, slots=True)
