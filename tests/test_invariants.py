@@ -17,7 +17,7 @@ from workers.queue import Queue
 WRITERS = ("workers/jobs/", "policy/ledger/")
 # Breaks copies of a log of its own, in a Postgres of its own, to show that the verifier names each crime.
 VANDAL = "deploy/drill.py"
-TABLES = ("workers.jobs.tables", "policy.ledger.tables")
+TABLES = ("workers.jobs.tables", "workers.jobs.privacy_tables", "policy.ledger.tables")
 _SQL_WRITE = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+[\w.]+\s+SET|DELETE\s+FROM|TRUNCATE)\b", re.IGNORECASE)
 
 

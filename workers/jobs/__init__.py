@@ -10,6 +10,8 @@
     reviewed.py  items HELD                 -> RELEASED, by a final review     caller: clerk
     outcomes.py  the rows and the event of an outcome, for settle and reviewed
     recall.py    assets RELEASED            -> RECALLED; criteria.py: which   caller: api, clerk
+    erasures.py  orders to erase: erasable.py: which; erase.py, removals.py: how    caller: api, clerk
+    legal_holds.py  what must not be erased      retention.py  what is over    caller: api, clerk
     webhooks.py  who is told                deliveries.py  messages and leases caller: api, any verb, clerk
     keys.py      tenants and API keys       idempotency.py  replayed replies   caller: api
     views.py     what is read               tables.py, types.py  the words
