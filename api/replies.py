@@ -175,6 +175,7 @@ class AssetReply(Answer):
     policy_version: str
     provenance: dict[str, Any] = Field(description="recipe, seed, place in the batch, marks and their read-back")
     released_at: datetime
+    erased_at: datetime | None = Field(description="since when the texts it was made from are erased")
     recall: RecallMarkReply | None = Field(None, description="why and since when it is not handed out")
     renditions: list[Rendition]
     search: Search | None = Field(description="null until it is indexed, seconds after the release")

@@ -189,7 +189,7 @@ def test_an_item_that_became_open_again_to_the_clerk_waits(privacy: Privacy):
     with privacy.line.as_tenant(TENANT) as conn:
         erasure_id = order(conn, TENANT, Scope("request", privacy.request_of(ids[0])), actor="key:test")
     privacy.work()
-    assert privacy.status(erasure_id).left == {"item": 1}
+    assert privacy.status(erasure_id).left == {"item": 1, "request": 1}
     assert privacy.line.item(ids[0]).prompt == SECRET
     with privacy.line.as_tenant(TENANT) as conn:
         cancel_request(conn, TENANT, privacy.request_of(ids[0]), "test")

@@ -94,6 +94,7 @@ def _reply(view: AssetView, parts: Parts, mark: RecallMark | None = None) -> Ass
         policy_version=view.policy_version,
         provenance=dict(view.provenance),
         released_at=view.released_at,
+        erased_at=view.erased_at,
         renditions=[
             Rendition(
                 name=file.name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, Text, cast, func, select, text
+from sqlalchemy import ColumnElement, Connection, Text, cast, exists, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from policy.ledger import erase as ledger
@@ -61,8 +61,8 @@ def erase_items(conn: Connection, ids: Sequence[str], *, tenant: str, why: Why, 
 
 
 def erase_requests(conn: Connection, ids: Sequence[str], *, tenant: str, why: Why) -> dict[str, int]:
-    """Name, template and metadata of these requests. Items already stored have prompts of their own. Counts."""
-    lawful = (requests.c.tenant == tenant, ~legal_holds.on_request())
+    """Name, template and metadata of these requests whose items are all settled: rules may ask for a name. Counts."""
+    lawful = (requests.c.tenant == tenant, ~unsettled_request(), ~legal_holds.on_request())
     locked = select(requests.c.id).where(requests.c.id.in_(ids), *lawful).order_by(requests.c.id)
     chosen = list(conn.scalars(locked.with_for_update(key_share=True)))
     conn.execute(
@@ -80,6 +80,12 @@ def erase_requests(conn: Connection, ids: Sequence[str], *, tenant: str, why: Wh
     about = _events_about(conn, tenant, names, "request.")
     texts = ledger.erase(conn, about, tenant=tenant, actor=CLERK, why=why, copies=copies)
     return {**copies, "texts": texts}
+
+
+def unsettled_request() -> ColumnElement[bool]:
+    """Whether the row of `requests` around it has an item that is still to be made or reviewed."""
+    own = items.alias("unsettled")
+    return exists(select(own.c.id).where(own.c.request_id == requests.c.id, own.c.state.in_(UNSETTLED)))
 
 
 def erase_events(conn: Connection, ids: Sequence[str], *, tenant: str, why: Why) -> dict[str, int]:

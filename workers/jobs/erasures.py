@@ -25,7 +25,7 @@ from policy.ledger.tables import entries
 from workers.errors import Conflict, NotFound, UnderLegalHold
 from workers.jobs import legal_holds
 from workers.jobs.erasable import UNSETTLED, Preview, Scope, targets
-from workers.jobs.erase import CLERK, erase_events, erase_items, erase_replies, erase_requests
+from workers.jobs.erase import CLERK, erase_events, erase_items, erase_replies, erase_requests, unsettled_request
 from workers.jobs.privacy_tables import erasure_targets, erasures, removals
 from workers.jobs.tables import idempotency_keys, items, requests
 from workers.jobs.types import new_id
@@ -174,7 +174,9 @@ def _erase_some(conn: Connection, row: Row[Any]) -> dict[str, int]:
     )
     if ids := _take(conn, row.id, "item", _with_target(free_items, items.c.id)):
         return erase_items(conn, ids, tenant=row.tenant, why=why, comments=True)
-    free_requests = select(requests.c.id).where(requests.c.tenant == row.tenant, ~legal_holds.on_request())
+    free_requests = select(requests.c.id).where(
+        requests.c.tenant == row.tenant, ~unsettled_request(), ~legal_holds.on_request()
+    )
     if ids := _take(conn, row.id, "request", _with_target(free_requests, requests.c.id)):
         return erase_requests(conn, ids, tenant=row.tenant, why=why)
     free_events = select(entries.c.event_id).where(entries.c.tenant == row.tenant, ~legal_holds.on_entry())

@@ -19,12 +19,18 @@ from policy.ledger.erase import Why
 from policy.ledger.tables import entries, private
 from workers.jobs import legal_holds
 from workers.jobs.erasable import LOOSE_KINDS, UNSETTLED
-from workers.jobs.erase import erase_comments, erase_events, erase_items, erase_replies, erase_requests
+from workers.jobs.erase import (
+    erase_comments,
+    erase_events,
+    erase_items,
+    erase_replies,
+    erase_requests,
+    unsettled_request,
+)
 from workers.jobs.privacy_tables import legal_holds as holds_table
 from workers.jobs.privacy_tables import sweeps
 from workers.jobs.tables import idempotency_keys, items, requests
 from workers.jobs.types import new_id
-from workers.states import ITEM_OPEN
 
 BASIS = "retention"
 STEP = 200  # rows of one transaction: what a hold that is being placed waits for
@@ -203,11 +209,10 @@ def _due(name: str, days: int, column: ColumnElement[Any]) -> Select[Any]:
                 ~legal_holds.on_item(),
             )
         case "template":
-            unfinished = select(items.c.id).where(items.c.request_id == requests.c.id, items.c.state.in_(ITEM_OPEN))
             return select(column).where(
                 requests.c.erased_at.is_(None),
                 requests.c.created_at < before,
-                ~unfinished.correlate(requests).exists(),
+                ~unsettled_request(),
                 ~legal_holds.on_request(),
             )
         case "reply":

@@ -87,6 +87,7 @@ class AssetView:
     policy_version: str
     provenance: Mapping[str, Any]
     released_at: datetime
+    erased_at: datetime | None
     renditions: tuple[StoredRendition, ...]
     search: SearchView | None  # None: not indexed yet
 
@@ -193,6 +194,7 @@ def _assets(tenant: str) -> Select[Any]:
             assets,
             items.c.custom_id,
             items.c.variant,
+            items.c.erased_at,
             fingerprints.c.identifiable,
             fingerprints.c.quality,
             fingerprints.c.features,
@@ -281,6 +283,7 @@ def _asset(row: Row[Any], files: list[StoredRendition]) -> AssetView:
         policy_version=row.policy_version,
         provenance=row.provenance,
         released_at=row.released_at,
+        erased_at=row.erased_at,
         renditions=tuple(files),
         search=None if row.identifiable is None else SearchView(row.identifiable, row.quality, row.features),
     )
