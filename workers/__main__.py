@@ -15,6 +15,7 @@ from workers import logs, metrics
 from workers.settings import Settings
 
 if TYPE_CHECKING:
+    from policy.marks.writers import Writer
     from workers.executor import Executor
     from workers.sampling.registry import Registry
     from workers.sampling.types import Sampler
@@ -65,7 +66,7 @@ def serve_gpu(settings: Settings) -> None:
     for card in map(registry.get, registry.names()):
         if card.queue in settings.queue_names:
             sampler.preload(card.name)  # a worker whose models are missing or changed does not start
-    executor = make_executor(settings, sampler)
+    executor = make_executor(settings, sampler, _mark_writer(settings))
     register_all(settings, executor, registry)
     serve_executor(settings, executor)
 
@@ -101,7 +102,16 @@ def serve_executor(settings: Settings, executor: Executor) -> None:
     app.worker_main(arguments)
 
 
-def make_executor(settings: Settings, sampler: Sampler) -> Executor:
+def _mark_writer(settings: Settings) -> Writer:
+    """Where the pictures are drawn they are marked too, unless that is the processor: numpy is faster there."""
+    from policy.marks.writers import NumpyWriter, TorchWriter  # noqa: PLC0415
+    from workers.sampling.pipelines import choose_device  # noqa: PLC0415
+
+    device = choose_device(settings.device)
+    return NumpyWriter() if device.type == "cpu" else TorchWriter(device)
+
+
+def make_executor(settings: Settings, sampler: Sampler, mark_writer: Writer | None = None) -> Executor:
     """The worker's heart with its real parts. Raises where a part cannot be had: a worker that cannot
     screen, mark or sign does not start.
     """
@@ -133,6 +143,7 @@ def make_executor(settings: Settings, sampler: Sampler) -> Executor:
         settings.generator_name,
         VERSION,
         timestamp_url=settings.timestamp_url,
+        writer=mark_writer,
     )
     return Executor(
         settings=settings,

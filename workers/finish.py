@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 import structlog
@@ -23,6 +24,7 @@ from PIL import Image
 from policy.errors import MarkError, PolicyError, SigningUnavailable
 from policy.images.screen import ImageScreen
 from policy.marks.marker import Marked, Marker, Stamp, evidence
+from policy.marks.writers import Write
 from policy.prompts.meaning import MeaningScreen
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.scope import Context
@@ -53,6 +55,15 @@ _KeyMaker = Callable[[str, str, int, str, str], str]  # tenant, item, attempt, r
 UNMARKED = "unmarked"  # name of what a reviewer sees of a picture whose marks failed
 
 
+class _Drawn(NamedTuple):
+    """One image as it came off, what will be said of it, and what writes its watermark."""
+
+    image: np.ndarray
+    place: Place
+    stamp: Stamp
+    write: Write
+
+
 @dataclass(frozen=True, slots=True)
 class Finisher:
     """Turns sampled pixels into outcomes. CPU only, thread-safe; run it without the GPU lock."""
@@ -72,6 +83,8 @@ class Finisher:
         may help: the caller gives the batch back.
         """
         verdicts = self._verdicts(held, sampled.images)
+        stamps = [self._stamp(held, item) for item in held.items]
+        writes = self.marker.prepare(sampled.images, [stamp.watermark_id for stamp in stamps])
         outcomes: list[Outcome] = []
         for n, item in enumerate(held.items):
             lease.check_held()
@@ -81,7 +94,9 @@ class Finisher:
             outcome = (
                 Failed(item, fault)
                 if fault
-                else self._finish_one(held, item, sampled.images[n], sampled.places[n], verdicts[n])
+                else self._finish_one(
+                    held, item, _Drawn(sampled.images[n], sampled.places[n], stamps[n], writes[n]), verdicts[n]
+                )
             )
             outcomes.append(outcome)
             self.probe("finishing", held)
@@ -137,14 +152,14 @@ class Finisher:
         finding = Finding(Decision.HOLD, Stage.IMAGE, "screening", "classifier_unavailable")
         return Verdict(self.rules.version, (finding,))
 
-    def _finish_one(self, held: Claim, item: ClaimedItem, image: np.ndarray, place: Place, verdict: Verdict) -> Outcome:
+    def _finish_one(self, held: Claim, item: ClaimedItem, drawn: _Drawn, verdict: Verdict) -> Outcome:
         metrics.VERDICTS.labels(verdict.decision).inc()
         if verdict.decision is Decision.REFUSE:
             return Refused(item, verdict)
-        stamp = self._stamp(held, item)
+        image, place, stamp, write = drawn
         try:
             with metrics.FINISHING_SECONDS.labels("mark").time():
-                files = self.marker.mark_all(image, stamp, item.renditions)
+                files = self.marker.mark_all(image, stamp, item.renditions, write=write)
             stored = tuple(self._put(_key_maker(verdict), held, item, file) for file in files)
         except SigningUnavailable:
             raise
