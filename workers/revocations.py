@@ -9,18 +9,17 @@ older copy signs no list: the newest one belongs to a tree head that it does not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from urllib.parse import quote
 
 import structlog
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
-from policy.errors import BrokenLedger, LedgerBehind, LedgerError
-from policy.ledger.keys import LocalNoteSigner, load_vkeys
-from policy.ledger.notes import NoteSigner, Vkey
+from policy.errors import BrokenLedger, LedgerBehind, LedgerError, SigningUnavailable
+from policy.ledger.keys import KeyFiles, SealingKeys, keys_on_disk
 from policy.ledger.revocations import RevocationList, issue, lines_of, newer, open_list
-from policy.ledger.seal import newest
+from policy.ledger.seal import lock, newest
 from workers import metrics
 from workers.database import make_engine
 from workers.errors import WorkerError
@@ -61,20 +60,17 @@ def make_publisher(settings: Settings) -> Publisher:
     """The publisher with its real parts: those of the sealer, in whose process it runs. Raises SystemExit."""
     if not (settings.ledger_key and settings.ledger_vkeys):
         raise SystemExit("revocation lists need PRESSWORK_LEDGER_KEY and PRESSWORK_LEDGER_VKEYS")
-    signer = LocalNoteSigner.from_file(settings.ledger_key, name=settings.ledger_origin)
+    keys = keys_on_disk(KeyFiles(settings.ledger_key, settings.ledger_vkeys), name=settings.ledger_origin)
     engine = make_engine(settings.database_url.get_secret_value(), name="revocations", pool_size=1)
     shelf = Shelf(ObjectStore(settings), settings.ledger_origin)
-    vkeys = load_vkeys(settings.ledger_vkeys)
-    return Publisher(engine, signer, vkeys, shelf, again_seconds=3600 * settings.revocation_hours)
+    return Publisher(engine, keys, shelf, again_seconds=3600 * settings.revocation_hours)
 
 
 class Publisher:
     """Issues lists in turns. Owned by the sealer's thread."""
 
-    def __init__(
-        self, engine: Engine, signer: NoteSigner, vkeys: Sequence[Vkey], shelf: Shelf, *, again_seconds: float
-    ) -> None:
-        self._engine, self._signer, self._vkeys, self._shelf = engine, signer, vkeys, shelf
+    def __init__(self, engine: Engine, keys: Callable[[], SealingKeys], shelf: Shelf, *, again_seconds: float) -> None:
+        self._engine, self._keys, self._shelf = engine, keys, shelf
         self._again_seconds = again_seconds
         self._last: RevocationList | None = None  # the newest that we saw on the shelf
         self._asked = False
@@ -84,7 +80,7 @@ class Publisher:
         """Issue a list if one is due; whether it was. What stops it is logged and tried again."""
         try:
             return self._turn()
-        except (LedgerError, WorkerError) as error:
+        except (LedgerError, SigningUnavailable, WorkerError) as error:
             metrics.REVOCATION_FAILURES.inc()
             log.error("revocations_not_issued", error=type(error).__name__, reason=str(error))
         except DBAPIError as error:
@@ -99,20 +95,23 @@ class Publisher:
         if size is None:
             return False
         self._look()
+        sequence = self._last.sequence + 1 if self._last else 1
         with self._engine.begin() as conn:
+            if not lock(conn):
+                return False
+            keys = self._keys()  # read under the sealers' lock, which a rotation holds while it replaces them
             at = conn.execute(select(func.clock_timestamp())).scalar_one()
             lines = lines_of(conn, size)
-        sequence = self._last.sequence + 1 if self._last else 1
-        content = issue(self._signer, sequence=sequence, issued_at=at, checkpoint=size, lines=lines)
+            content = issue(keys.signer, sequence=sequence, issued_at=at, checkpoint=size, lines=lines)
         self._shelf.put(sequence, content)
-        self._last, self._looked = open_list(content, self._vkeys), size
+        self._last, self._looked = open_list(content, keys.vkeys), size
         metrics.REVOKED_FILES.set(len(lines))
         log.info("revocations_issued", sequence=sequence, files=len(lines), checkpoint=size)
         return True
 
     def _look(self) -> None:
         content = self._shelf.newest()
-        found = open_list(content, self._vkeys) if content else None
+        found = open_list(content, self._keys().vkeys) if content else None
         if found and (self._last is None or found.sequence > self._last.sequence):
             self._last, self._looked = found, found.checkpoint
         self._asked = True
@@ -120,7 +119,7 @@ class Publisher:
     def _due(self) -> int | None:
         """The size of the newest tree head, if a list must be issued for it."""
         with self._engine.begin() as conn:
-            head = newest(conn, self._vkeys)
+            head = newest(conn, self._keys().vkeys)
             size = head[0].size if head else 0
             if self._last is None:
                 return size or None

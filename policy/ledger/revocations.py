@@ -84,10 +84,10 @@ def open_list(content: str, vkeys: Iterable[Vkey], *, at_least: int = 0) -> Revo
     signatures, second_blank, listing = rest.partition("\n\n")
     if not blank or not second_blank:
         raise BrokenLedger("not a whole revocation list: a signed note, an empty line and the list are expected")
-    said, signers = open_note(f"{signed}\n\n{signatures}\n", vkeys)
-    told = _TEXT.fullmatch(said)
+    told = _TEXT.fullmatch(f"{signed}\n")
     if told is None:
-        raise BrokenLedger(f"the signed text is no revocation list: {said[:120]!r}")
+        raise BrokenLedger(f"the signed text is no revocation list: {signed[:120]!r}")
+    _, signers = open_note(f"{signed}\n\n{signatures}\n", _in_use(vkeys, int(told["checkpoint"])))
     if told["origin"] not in signers:
         raise BrokenLedger(f"a list of the log {told['origin']!r} is signed by the key of {', '.join(signers)}")
     lines = tuple(listing.split("\n")[:-1])
@@ -113,6 +113,11 @@ def lines_of(conn: Connection, size: int) -> list[str]:
 def newer(conn: Connection, *, since: int, size: int) -> bool:
     """Whether the leaves from `since` on, below `size`, recalled anything."""
     return bool(conn.execute(text(_NEWER), {"since": since, "size": size}).scalar_one())
+
+
+def _in_use(vkeys: Iterable[Vkey], checkpoint: int) -> list[Vkey]:
+    """The keys that had not ended at this size: one that was retired, or stolen later, signs no newer list."""
+    return [vkey for vkey in vkeys if vkey.until is None or checkpoint <= vkey.until]
 
 
 def _listing(lines: Sequence[str]) -> bytes:
