@@ -117,6 +117,11 @@ class Finisher:
 
     def _verdicts(self, held: Claim, images: np.ndarray) -> list[Verdict]:
         """Prompt and picture together, under the rules of now: the API's early look may be older."""
+        contexts = [Context(item.tenant, item.campaign, held.recipe.model) for item in held.items]
+        with metrics.FINISHING_SECONDS.labels("meaning").time():
+            meanings = self.meaning.screen(
+                [(item.prompt, context) for item, context in zip(held.items, contexts, strict=True)]
+            )
         with metrics.FINISHING_SECONDS.labels("screen").time():
             try:
                 pictures = self.screen.screen(images)
@@ -128,13 +133,9 @@ class Finisher:
                 [
                     Verdict(self.rules.version, item.rewrites),
                     *self._texts(held, item),
+                    meaning,
                     picture,
                 ]
-        contexts = [Context(item.tenant, item.campaign, held.recipe.model) for item in held.items]
-        with metrics.FINISHING_SECONDS.labels("meaning").time():
-            meanings = self.meaning.screen(
-                [(item.prompt, context) for item, context in zip(held.items, contexts, strict=True)]
-            )
             )
             for item, meaning, picture in zip(held.items, meanings, pictures, strict=True)
         ]
@@ -146,7 +147,6 @@ class Finisher:
             )
             for field, text in (("prompt", item.prompt), ("negative_prompt", item.negative_prompt))
         ]
-                    meaning,
 
     def _unscreened(self) -> Verdict:
         finding = Finding(Decision.HOLD, Stage.IMAGE, "screening", "classifier_unavailable")
