@@ -134,13 +134,13 @@ def answer_next(desk: IdentifyDesk) -> bool:
 
 def sweep(desk: IdentifyDesk) -> int:
     """Forget old answers, and delete uploads that no question needs; how many of those."""
-    with desk.engine.begin() as conn:
-        questions.expire(conn, timedelta(seconds=desk.settings.identify_keep_seconds))
     keys = [stored.key for stored in desk.store.list(f"{INBOX}/")]
     with desk.engine.begin() as conn:
         orphans = questions.unneeded(conn, keys, _ORPHANED)
     for key in orphans:
         desk.store.delete(key)
+    with desk.engine.begin() as conn:  # last: a settled row is what says that its upload may go
+        questions.expire(conn, timedelta(seconds=desk.settings.identify_keep_seconds))
     return len(orphans)
 
 

@@ -80,13 +80,15 @@ def by_search(query: Image, original: Image) -> Registration | None:
     shrink = _SEARCH_SIDE / max(height, width)
     whole = _luma(original, max(8, round(width * shrink)), max(8, round(height * shrink)))
     fit = min(width / query.shape[1], height / query.shape[0])
+    largest = (max(1, round(query.shape[1] * fit * shrink)), max(1, round(query.shape[0] * fit * shrink)))
+    part = _luma(resized(query, *largest), *largest)  # from here every size is a small step
     best: tuple[float, Matrix] | None = None
     for scale in _SEARCHED_SCALES:
         factor = fit * scale
         columns, rows = round(query.shape[1] * factor * shrink), round(query.shape[0] * factor * shrink)
         if min(columns, rows) < 24 or columns > whole.shape[1] or rows > whole.shape[0]:
             continue
-        fits = cv2.matchTemplate(whole, _luma(query, columns, rows), cv2.TM_CCOEFF_NORMED)
+        fits = cv2.matchTemplate(whole, resized(part, columns, rows), cv2.TM_CCOEFF_NORMED)
         _, score, _, (x, y) = cv2.minMaxLoc(fits)
         if best is None or score > best[0]:
             best = (score, _moved(factor, x / shrink, y / shrink))

@@ -1,0 +1,274 @@
+"""Identification without services: copies are named, moved marks and forged manifests show, strangers stay so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from bench.attacks import ATTACKS
+from bench.scenes import scene
+from policy.fingerprints import Image, fingerprint
+from policy.identify.answer import CodeRead, Examined, Finding, Known, ManifestStanding
+from policy.identify.compare import compare
+from policy.identify.decide import decide, false_match_probability, hash_chance, manifest_layer
+from policy.identify.examine import Original
+from policy.identify.features import CODES_KEPT, codes, features, projections
+from policy.identify.index import Entry, Index
+from policy.identify.regions import regions
+from policy.identify.register import FRAME, by_features, by_search, lay_back, log10_chance, refined, resized
+from policy.identify.search import identify_pixels
+from policy.intake.picture import Picture
+from policy.marks import watermark
+from policy.marks.provenance import Manifest
+
+
+class Shelf:
+    """A library in memory: pictures, marked, under ids "0", "1", ..."""
+
+    def __init__(self, images: Sequence[Image]) -> None:
+        chance = np.random.default_rng(4)
+        self.known = [Known(str(n), int(chance.integers(1 << 48)), "released", "acme") for n in range(len(images))]
+        self.marked = [
+            watermark.embed(image, known.watermark_id, watermark.ladder(image)[0])
+            for image, known in zip(images, self.known, strict=True)
+        ]
+        self.originals: list[Original | None] = [Original.of(image) for image in self.marked]
+        self.index = Index()
+        self.index.add([_entry(original) for original in self.originals if original])
+
+    def by_id(self, asset_id: str) -> Known | None:
+        return next((known for known in self.known if known.asset_id == asset_id), None)
+
+    def by_watermark(self, watermark_id: int) -> Known | None:
+        return next((known for known in self.known if known.watermark_id == watermark_id), None)
+
+    def by_number(self, number: int) -> Known | None:
+        return self.known[number]
+
+    def original(self, asset: Known) -> Original | None:
+        return self.originals[int(asset.asset_id)]
+
+    def asked(self, image: Image, manifest: Manifest | None = None):
+        height, width = image.shape[:2]
+        opened = Picture(image, "image/png", width, height, "RGB", 1, 1, False, 0, b"")
+        return identify_pixels(opened, manifest, self.index, self)
+
+
+def _entry(original: Original) -> Entry:
+    return Entry(fingerprint(original.pixels), codes(original.features, most=CODES_KEPT))
+
+
+@pytest.fixture(scope="module")
+def shelf() -> Shelf:
+    """Five kinds of scenes, two variants each."""
+    return Shelf([scene(seed, variant) for seed in range(5) for variant in range(2)])
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        *("jpeg 60", "resize 0.5", "crop 75%", "rotate 5", "quarter turn", "mirror", "border 10%", "text"),
+        *("screenshot", "mirror + crop + webp"),
+    ],
+)
+def test_a_copy_is_named(shelf: Shelf, attack: str) -> None:
+    for number in (1, 8):
+        answer = shelf.asked(ATTACKS[attack](shelf.marked[number], np.random.default_rng(number)))
+        assert (answer.finding, answer.asset) == (Finding.OURS, shelf.known[number]), answer.to_json()
+
+
+def test_content_and_code_together_verify(shelf: Shelf) -> None:
+    answer = shelf.asked(shelf.marked[3])
+    assert answer.verified
+    assert answer.false_match_probability is not None
+    assert answer.false_match_probability < 1e-12
+
+
+def test_without_colour_the_content_alone_is_named_and_not_verified(shelf: Shelf) -> None:
+    answer = shelf.asked(ATTACKS["grey"](shelf.marked[2], np.random.default_rng(0)))
+    assert (answer.finding, answer.asset, answer.verified) == (Finding.OURS, shelf.known[2], False)
+
+
+def test_a_mark_moved_onto_another_picture_shows(shelf: Shelf) -> None:
+    """The attacker reads our mark and writes it onto a picture of his own."""
+    other = scene(31)
+    moved = watermark.embed(other, shelf.known[0].watermark_id, watermark.ladder(other)[0])
+    answer = shelf.asked(moved)
+    assert (answer.finding, answer.verified, answer.asset) == (Finding.CONFLICTING, False, None)
+    assert answer.blind is not None
+    assert answer.blind.asset == shelf.known[0]
+    assert "Marks can be moved" in " ".join(answer.reasons)
+
+
+def test_a_mark_moved_onto_another_picture_of_ours_shows(shelf: Shelf) -> None:
+    swapped = watermark.embed(scene(3, 1), shelf.known[0].watermark_id, watermark.ladder(scene(3, 1))[0])
+    answer = shelf.asked(swapped)
+    assert answer.finding is Finding.CONFLICTING
+    assert answer.asset == shelf.known[7]
+
+
+def test_strangers_are_not_found(shelf: Shelf) -> None:
+    for seed in range(40, 46):
+        assert shelf.asked(scene(seed)).finding is Finding.NOT_FOUND
+
+
+def test_an_unreleased_variant_of_a_released_scene_is_not_found(shelf: Shelf) -> None:
+    for seed in range(5):
+        answer = shelf.asked(scene(seed, 9))
+        assert answer.finding is Finding.NOT_FOUND, answer.to_json()
+
+
+@pytest.mark.parametrize("colour", [0, 128, 255])
+def test_a_plain_ground_is_nobody_s(shelf: Shelf, colour: int) -> None:
+    assert shelf.asked(np.full((400, 300, 3), colour, np.uint8)).finding is Finding.NOT_FOUND
+
+
+def test_a_mark_whose_original_is_gone_is_not_believed() -> None:
+    shelf = Shelf([scene(1)])
+    shelf.originals[0] = None
+    answer = shelf.asked(shelf.marked[0])
+    assert answer.finding is Finding.CONFLICTING
+    assert "not at hand" in " ".join(answer.reasons)
+
+
+OURS = Manifest(state="Trusted", asset_id="0")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "standing"),
+    [
+        (None, ManifestStanding.NONE),
+        (OURS, ManifestStanding.OURS),
+        (replace(OURS, asset_id="77"), ManifestStanding.UNKNOWN_ASSET),
+        (replace(OURS, state="Invalid"), ManifestStanding.ALTERED),
+        (replace(OURS, state="Valid"), ManifestStanding.UNTRUSTED),
+        (Manifest(state="Valid"), ManifestStanding.FOREIGN),
+        (Manifest(state="Trusted"), ManifestStanding.FOREIGN),
+        (Manifest(state="Invalid"), ManifestStanding.ALTERED),
+    ],
+)
+def test_what_a_manifest_is_worth(shelf: Shelf, manifest: Manifest | None, standing: ManifestStanding) -> None:
+    assert manifest_layer(manifest, shelf.by_id).standing is standing
+
+
+@pytest.mark.parametrize("state", ["Trusted", "Valid"])
+def test_a_manifest_about_another_picture_conflicts(shelf: Shelf, state: str) -> None:
+    answer = shelf.asked(shelf.marked[5], Manifest(state=state, asset_id="0"))
+    assert (answer.finding, answer.asset) == (Finding.CONFLICTING, shelf.known[5])
+    stranger = shelf.asked(scene(61), Manifest(state=state, asset_id="0"))
+    assert (stranger.finding, stranger.asset) == (Finding.CONFLICTING, None)
+
+
+def test_somebody_else_s_manifest_on_our_picture_is_told(shelf: Shelf) -> None:
+    answer = shelf.asked(shelf.marked[5], Manifest(state="Valid", generator="Another Maker 2"))
+    assert (answer.finding, answer.verified) == (Finding.OURS, True)
+    assert "somebody else's manifest" in " ".join(answer.reasons)
+
+
+ASSET, OTHER = Known("a", 1, "released", "acme"), Known("b", 2, "released", "acme")
+FIT = Examined(
+    ASSET, ("features",), None, 9, True, "features", 0, 60, 80, -90.0, 0.98, 0.95, 0.9, 1.0, None, True, True
+)
+CODE = CodeRead(1, "s", 3, 127, 1e-30, ASSET, "aligned")
+NO_MANIFEST = manifest_layer(None, lambda _: None)
+
+
+def test_an_unknown_code_on_our_content_conflicts_and_on_no_content_says_nothing() -> None:
+    stray = CodeRead(99, "s", 0, 127, 1e-9, None, "whole")
+    assert decide(NO_MANIFEST, stray, [FIT], indexed=10, picture={}).finding is Finding.CONFLICTING
+    assert decide(NO_MANIFEST, stray, [], indexed=10, picture={}).finding is Finding.NOT_FOUND
+
+
+def test_the_code_decides_between_twins() -> None:
+    near = replace(FIT, asset=OTHER, likeness=0.999, detail=0.999)
+    answer = decide(NO_MANIFEST, None, [near, replace(FIT, code=CODE)], indexed=10, picture={})
+    assert (answer.asset, answer.verified) == (ASSET, True)
+
+
+def test_content_that_only_resembles_is_no_answer() -> None:
+    like = replace(FIT, content_sure=False)
+    assert decide(NO_MANIFEST, None, [like], indexed=10, picture={}).finding is Finding.NOT_FOUND
+
+
+def test_the_chance_grows_with_the_index_and_shrinks_with_the_evidence() -> None:
+    alone = false_match_probability(FIT, None, [FIT], 1_000_000)
+    assert alone == pytest.approx(1e6 * 1e-90)
+    assert false_match_probability(FIT, None, [FIT], 10) < alone
+    both = replace(FIT, code=CODE)
+    assert false_match_probability(both, None, [both], 1_000_000) < alone * 1e-25
+    assert hash_chance(0) < hash_chance(40) < hash_chance(100) < 0.5 < hash_chance(160) <= 1
+    assert log10_chance(40, 50, (512, 512)) < log10_chance(10, 50, (512, 512))
+    assert log10_chance(4, 50, (512, 512)) > 0
+
+
+def test_another_tenant_s_asset_leaves_no_trace_in_what_is_told(shelf: Shelf) -> None:
+    answer = shelf.asked(shelf.marked[5], Manifest(state="Trusted", asset_id="0"))
+    told = answer.for_tenant("rival")
+    assert (told["finding"], told["made_here"], told["own"]) == ("conflicting", True, False)
+    assert told["layers"]["candidates"] == []
+    assert told["asset_id"] is None
+    assert told["layers"]["manifest"]["asset_id"] is None
+    assert answer.for_tenant("acme")["asset_id"] == "5"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_crop_is_laid_back_where_it_was(seed: int) -> None:
+    image = scene(seed)
+    height, width = image.shape[:2]
+    crop = np.ascontiguousarray(image[height // 5 : -height // 8, width // 6 : -width // 9])
+    original = Original.of(image)
+    found = by_features(features(crop), original.features) or by_search(crop, original.pixels)
+    assert found is not None
+    laid, known = lay_back(crop, refined(crop, original.pixels, found).matrix, original.size)
+    likeness = compare(laid, known, resized(original.pixels, FRAME, FRAME))
+    assert likeness.whole > 0.97
+    assert 0.4 < likeness.common < 0.7
+
+
+def test_what_is_flat_or_barely_there_is_like_nothing() -> None:
+    image = resized(scene(2), FRAME, FRAME)
+    everywhere = np.full((FRAME, FRAME), 255, np.uint8)
+    nowhere = np.zeros((FRAME, FRAME), np.uint8)
+    grey = np.full_like(image, 128)
+    assert compare(image, everywhere, image).whole > 0.999
+    assert compare(image, nowhere, image).whole == 0
+    assert compare(image, everywhere, grey).whole == 0
+    assert compare(grey, everywhere, image).whole < 0.1
+
+
+def test_the_picture_in_a_page_is_a_region() -> None:
+    page = np.full((700, 900, 3), 250, np.uint8)
+    page[120:520, 200:700] = resized(scene(3), 500, 400)
+    cv2.putText(page, "words below the picture", (200, 560), cv2.FONT_HERSHEY_SIMPLEX, 1, (0, 0, 0), 2)
+    (first, *_) = regions(page)
+    found = np.array([first.left, first.top, first.right, first.bottom])
+    assert np.abs(found - [200, 120, 700, 520]).max() <= 4
+    assert regions(np.full((300, 300, 3), 7, np.uint8)) == []
+
+
+def test_an_index_grown_in_pieces_answers_like_one_made_at_once(shelf: Shelf) -> None:
+    entries = [_entry(original) for original in shelf.originals if original]
+    grown = Index()
+    for entry in entries * 3:
+        grown.add([entry])
+    whole = Index()
+    whole.add(entries * 3)
+    asked = [entries[4].fingerprint.whole]
+    assert grown.nearest(asked, most=5) == whole.nearest(asked, most=5)
+    assert grown.nearest(asked, most=1)[0].distance == 0
+    projected = projections(shelf.originals[4].features.descriptors)  # type: ignore[union-attr]
+    votes = {each.number: each.votes for each in grown.voted(projected, most=30)}
+    assert votes == {each.number: each.votes for each in whole.voted(projected, most=30)}
+    assert {4, 14, 24} <= set(sorted(votes, key=lambda number: -votes[number])[:3])
+
+
+def test_an_empty_index_finds_nothing() -> None:
+    index = Index()
+    index.add([])
+    assert index.nearest([bytes(32)], most=3) == []
+    assert index.nearest_crops([bytes(32)], most=3) == []
+    assert index.voted(np.ones((4, 64), np.float32), most=3) == []
