@@ -8,7 +8,7 @@ writes nothing, and keeps counts and a few examples, however long the history.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -18,7 +18,9 @@ from policy.events import ItemHeld, ItemRefused, ItemReleased
 from policy.images.thresholds import judge
 from policy.ledger.read import Recorded
 from policy.prompts.screen import screen_prompt
+from policy.prompts.thresholds import apply, unscored
 from policy.rulebook.prompts import PromptField
+from policy.rulebook.scope import Context
 from policy.rules import SCREENING, Rules
 from policy.verdict import VERDICTS, Decision, Finding, Stage, Verdict, merge
 
@@ -29,6 +31,9 @@ PEOPLE = {ItemReleased.kind: "release", ItemRefused.kind: "refuse"}
 """What a person decided, by the kind of event that a final review ends in."""
 
 REQUESTS = 1_000  # told apart in each kind of change; further ones are counted together
+
+Meaning = Callable[[str], Mapping[str, float]]
+"""Scores of a prompt's meaning under the candidate, by the names that verdicts keep: `MeaningScreen.scores`."""
 
 _screened = lru_cache(maxsize=4096)(screen_prompt)  # variants and rows of a campaign repeat their texts
 
@@ -93,8 +98,8 @@ class Report:
 class Simulation:
     """Takes settled items one by one; `report` says what changed so far."""
 
-    def __init__(self, rules: Rules, *, examples: int = 5) -> None:
-        self._rules = rules
+    def __init__(self, rules: Rules, *, examples: int = 5, meaning: Meaning | None = None) -> None:
+        self._rules, self._meaning = rules, meaning
         self._most = examples
         self._pairs: Counter[tuple[Decision, Decision]] = Counter()
         self._not_judged: Counter[NotJudged] = Counter()
@@ -114,7 +119,7 @@ class Simulation:
         except (AttributeError, KeyError, TypeError, ValueError):
             self._not_judged[NotJudged.UNREADABLE] += 1
             return
-        now = judge_again(self._rules, recorded, was)
+        now = judge_again(self._rules, recorded, was, self._meaning)
         if isinstance(now, NotJudged):
             self._not_judged[now] += 1
             return
@@ -166,15 +171,18 @@ class Simulation:
 _CHANGES = {Decision.REFUSE: Change.REFUSED, Decision.HOLD: Change.HELD, Decision.ALLOW: Change.ALLOWED}
 
 
-def simulate(rules: Rules, history: Iterable[Recorded], *, examples: int = 5) -> Report:
-    """What the rules say of a whole history, with the first examples of each change."""
-    simulation = Simulation(rules, examples=examples)
+def simulate(rules: Rules, history: Iterable[Recorded], *, examples: int = 5, meaning: Meaning | None = None) -> Report:
+    """What the rules say of a whole history, with the first examples of each change.
+
+    `meaning` scores a prompt by the candidate's own examples where history has only the scores of others.
+    """
+    simulation = Simulation(rules, examples=examples, meaning=meaning)
     for recorded in history:
         simulation.take(recorded)
     return simulation.report()
 
 
-def judge_again(rules: Rules, recorded: Recorded, was: Verdict) -> Verdict | NotJudged:
+def judge_again(rules: Rules, recorded: Recorded, was: Verdict, meaning: Meaning | None = None) -> Verdict | NotJudged:
     """The candidate's verdict on a settled item, or why there is none.
 
     Recorded scores have six decimals, so a picture within a millionth of a threshold may fall on its other side.
@@ -182,16 +190,31 @@ def judge_again(rules: Rules, recorded: Recorded, was: Verdict) -> Verdict | Not
     texts = [recorded.private.get(field) for field in PromptField]
     if None in texts:
         return NotJudged.ERASED
+    context = Context(recorded.tenant, model=str(recorded.event.get("recipe", {}).get("model", "")))
     prompts = [
-        _screened(rules, text or "", tenant=recorded.tenant, field=field)
+        _screened(rules, text or "", tenant=context.tenant, field=field, model=context.model)
         for field, text in zip(PromptField, texts, strict=True)
     ]
     kept = tuple(f for f in was.findings if f.stage is Stage.MARK or f.category == SCREENING)
     try:
         pictures = tuple(_picture_findings(rules, was, kept)) if _pictured(recorded) else ()
+        scores = _meant(rules, texts[0] or "", was, kept, meaning) if _pictured(recorded) else was.scores
     except KeyError:
         return NotJudged.UNSCORED
-    return merge([*prompts, Verdict(rules.version, (*pictures, *_written(rules, was), *kept), was.scores)])
+    meant = apply(rules, scores, context)
+    return merge([*prompts, Verdict(rules.version, (*pictures, *meant, *_written(rules, was), *kept), scores)])
+
+
+def _meant(
+    rules: Rules, prompt: str, was: Verdict, kept: tuple[Finding, ...], meaning: Meaning | None
+) -> Mapping[str, float]:
+    """The scores of what the prompt means: recorded ones, else those of now. Raises KeyError where there are none."""
+    if not unscored(rules, was.scores) or not prompt.strip() or any(f.category == SCREENING for f in kept):
+        return was.scores
+    scores = {**was.scores, **meaning(prompt)} if meaning else was.scores
+    if unscored(rules, scores):
+        raise KeyError("meaning")
+    return scores
 
 
 def _written(rules: Rules, was: Verdict) -> Iterable[Finding]:

@@ -12,7 +12,8 @@ import pytest
 
 from policy.errors import PolicyUnavailable, RulesInvalid
 from policy.prompts.embedding import Embedding
-from policy.prompts.meaning import UNAVAILABLE, MeaningScreen, apply, unscored
+from policy.prompts.meaning import UNAVAILABLE, MeaningScreen
+from policy.prompts.thresholds import apply, unscored
 from policy.rulebook.scope import Context
 from policy.rules import SCREENING, Rules
 from policy.verdict import Decision

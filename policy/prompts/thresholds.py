@@ -1,0 +1,39 @@
+"""What the rules say of scores of meaning: no judge needed, so that history can be judged again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from policy.rulebook.meaning import MeaningRule
+from policy.rulebook.scope import Context
+from policy.rules import Rules
+from policy.verdict import Decision, Finding, Stage
+
+Scores = Mapping[str, float]
+"""By "judge/name", as verdicts keep them."""
+
+
+def apply(rules: Rules, scores: Scores, context: Context) -> Iterator[Finding]:
+    """What the rules say of kept scores; a rule whose scores are not there says nothing."""
+    for rule in rules.meaning.rules:
+        names = [f"{rule.judge}/{name}" for name in rule.scores]
+        if not rule.scope.covers(context) or any(name not in scores for name in names):
+            continue
+        score = min(sum(scores[name] for name in names), 1.0)
+        decision = _decision(rule, score)
+        if decision is not Decision.ALLOW:
+            detail = f"{rule.judge} says {score:.3f}"
+            yield Finding(decision, Stage.PROMPT, rule.category, rule.id, score, detail)
+
+
+def unscored(rules: Rules, scores: Scores) -> bool:
+    """Whether a rule asks for a score that is not among these: of other examples, or from before there was a judge."""
+    return any(f"{rule.judge}/{name}" not in scores for rule in rules.meaning.rules for name in rule.scores)
+
+
+def _decision(rule: MeaningRule, score: float) -> Decision:
+    if rule.refuse is not None and score >= rule.refuse:
+        return Decision.REFUSE
+    if rule.hold is not None and score >= rule.hold:
+        return Decision.HOLD
+    return Decision.ALLOW
