@@ -7,11 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from api.answers import problem_for
 from api.auth import Caller, Reviewer
 from api.bodies import json_body
 from api.paging import id_of, page, uuid_or_not_found
 from api.parts import Parts, PartsOf
-from api.problems import Problem
 from api.replies import Page
 from api.review_forms import (
     Decision,
@@ -86,15 +86,13 @@ def decide_several(
     asked: Annotated[Decisions, Depends(json_body(Decisions))],
 ) -> DecisionResults:
     """Each decision stands for itself: one that meets a problem stops no other."""
-    from api.app import problem_for  # noqa: PLC0415 - the table of errors, which knows every route
-
     results = []
     for decision in asked.decisions:
         try:
             done = _decide(decision.item_id, decision, caller, parts)
             results.append(DecisionResult(item_id=decision.item_id, status=200, result=done))
         except WorkerError as error:
-            problem: Problem = problem_for(error, request)
+            problem = problem_for(error, request)
             told = {"code": problem.code, "detail": problem.detail}
             results.append(DecisionResult(item_id=decision.item_id, status=problem.status, **told))
     return DecisionResults(results=results)
