@@ -95,7 +95,7 @@ class ReviewReply(Answer):
     at: datetime
 
 
-class HoldReply(Answer):
+class HeldItem(Answer):
     """A picture in quarantine, and why."""
 
     item_id: str = Field(examples=[_ITEM_ID])
@@ -128,7 +128,7 @@ class HeldPicture(Answer):
     renditions: list[dict[str, Any]] = Field(description="what a release would release, each with its digest")
 
 
-class HoldDetail(HoldReply):
+class HeldItemDetail(HeldItem):
     """All a reviewer needs. Reading it is an event of the ledger, as it gives out a link."""
 
     negative_prompt: str
@@ -165,12 +165,12 @@ class DecisionResults(Answer):
     results: list[DecisionResult]
 
 
-def hold_reply(view: HoldView, rules: ReviewRules) -> HoldReply:
-    return HoldReply(**hold_fields(view, rules))
+def held_item(view: HoldView, rules: ReviewRules) -> HeldItem:
+    return HeldItem(**hold_fields(view, rules))
 
 
 def hold_fields(view: HoldView, rules: ReviewRules) -> dict[str, Any]:
-    """The fields of a HoldReply. Rules of now: they say who may release, not who might have when it was held."""
+    """The fields of a HeldItem. Rules of now: they say who may release, not who might have when it was held."""
     held_for = categories(view.verdict)
     why_not = why_not_releasable(view.asset_id, view.attempt, held_for, rules)
     return {

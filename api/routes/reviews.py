@@ -19,12 +19,12 @@ from api.review_forms import (
     DecisionResult,
     DecisionResults,
     Decisions,
+    HeldItem,
+    HeldItemDetail,
     HeldPicture,
-    HoldDetail,
-    HoldReply,
     ReviewsQuery,
+    held_item,
     hold_fields,
-    hold_reply,
 )
 from api.schemas import NoQuery
 from policy.events import HoldViewed
@@ -38,23 +38,23 @@ router = APIRouter(prefix="/v1/reviews", tags=["Reviews"])
 
 
 @router.get("", summary="Held pictures, the first submitted first")
-def list_all(caller: Reviewer, parts: PartsOf, query: Annotated[ReviewsQuery, Query()]) -> Page[HoldReply]:
+def list_all(caller: Reviewer, parts: PartsOf, query: Annotated[ReviewsQuery, Query()]) -> Page[HeldItem]:
     """The queue unless `decided` says otherwise. No pictures here: reading one entry gives a link to look at."""
     with parts.transaction(caller.tenant) as conn:
         found = list_holds(conn, caller.tenant, query.filter(), limit=query.limit + 1, after=id_of(query.cursor))
     shown, cursor = page(found, query.limit)
-    return Page(data=[hold_reply(view, parts.rules.review) for view in shown], next_cursor=cursor)
+    return Page(data=[held_item(view, parts.rules.review) for view in shown], next_cursor=cursor)
 
 
 @router.get("/{item_id}", summary="One held picture, with a link to look at it")
-def read(item_id: str, caller: Reviewer, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> HoldDetail:
+def read(item_id: str, caller: Reviewer, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> HeldItemDetail:
     """The link is an event of the ledger. There is none once somebody decided."""
     with parts.transaction(caller.tenant) as conn:
         view = get_hold(conn, caller.tenant, uuid_or_not_found(item_id, "held item"))
         if view.decided_at is None:
             viewed = HoldViewed(view.request_id, view.id, caller.key_id, parts.settings.link_seconds)
             append(conn, tenant=caller.tenant, actor=caller.actor, events=[viewed])
-    return HoldDetail(
+    return HeldItemDetail(
         **hold_fields(view, parts.rules.review),
         negative_prompt=view.negative_prompt,
         seed=view.seed,
