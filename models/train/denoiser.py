@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,8 @@ def _work(
                 _save(work, shared, average, seen)
                 saved = now
         models.take(before)
+        if not _parent_lives():
+            return
         if number == 0 and time.time() - reported > _REPORT_SECONDS:
             reported = time.time()
             rate = (int(seen) - first) / max(1.0, reported - begun)
@@ -139,6 +142,12 @@ def _work(
     if number == 0:
         with lock:
             _save(work, shared, average, seen)
+
+
+def _parent_lives() -> bool:
+    """A process whose parent was killed would train on beside the next run and write over its checkpoint."""
+    parent = parent_process()
+    return parent is not None and parent.is_alive()
 
 
 def _save(work: Path, shared: Tensor, average: Tensor, seen: Tensor) -> None:
