@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from policy.ledger.revocations import issue, open_list
 from tests.desk import Desk, House, problem
+from tests.ledger import new_signer
 from tests.line import RECIPE
 from tests.recalls import Recalling
 from workers.jobs.types import new_id
+from workers.revocations import Shelf
+from workers.store import ObjectStore
 
 ORDER = {"model": "starter", "reason_code": "licence", "reason": "withdrawn"}
 
@@ -115,6 +120,23 @@ def test_one_tenant_orders_and_sees_its_own_only(shop: tuple[Recalling, TestClie
     assert bolt.get("/v1/recalls").json()["data"] == []
     assert recalling.states()[theirs.asset_id] == "released"
     assert [one["id"] for one in caller.get("/v1/recalls").json()["data"]] == [recall_id]
+
+
+def test_any_key_gets_the_newest_revocation_list_and_no_key_gets_none(
+    shop: tuple[Recalling, TestClient], own_house: House, settings_for: Any
+) -> None:
+    reader = own_house.caller("bolt", scopes=["read"])
+    assert "sealer" in problem(reader.get("/v1/revocations"), 404, "not_found")["detail"]
+    settings = settings_for("sealer")
+    shelf, signer = Shelf(ObjectStore(settings), settings.ledger_origin), new_signer(settings.ledger_origin)
+    for sequence in (1, 2):
+        lines = [f"{'a' * 64} {new_id()}"] * (sequence - 1)
+        shelf.put(sequence, issue(signer, sequence=sequence, issued_at=datetime.now(UTC), checkpoint=9, lines=lines))
+    answer = reader.get("/v1/revocations")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    found = open_list(answer.text, [signer.vkey])
+    assert (found.sequence, len(found.lines)) == (2, 1)
+    problem(own_house.stranger().get("/v1/revocations"), 401, "unauthorized")
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
