@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
+from policy.ledger.questions import lineage
 from policy.ledger.seal import seal
 from policy.ledger.verify import verify
 from tests.ledger import new_signer
@@ -19,6 +20,7 @@ from workers.jobs.cancel import cancel_request
 from workers.jobs.erasable import Scope, preview
 from workers.jobs.erasures import order
 from workers.jobs.idempotency import Reply
+from workers.jobs.views import get_asset
 
 
 @pytest.fixture
@@ -223,3 +225,29 @@ def test_the_database_keeps_an_erased_row_erased_and_an_open_item_whole(privacy:
     for statement in sorted(forbidden):
         with privacy.line.owner.connect() as conn, pytest.raises(Exception, match="check constraint"):
             conn.execute(text(statement))
+
+
+def test_an_asset_and_its_lineage_say_what_erased_their_texts(privacy: Privacy):
+    item, held, *_ = privacy.settled(name="for Jane")
+    with privacy.line.owner.begin() as conn:  # refused by a reviewer: nothing of the request is judged any more
+        conn.execute(text("update items set state = 'refused', verdict = '{}' where id = :id"), {"id": held})
+        asset_id = conn.execute(text("select id::text from assets where item_id = :id"), {"id": item}).scalar_one()
+    with privacy.line.auditor.connect() as conn:
+        before = lineage(conn, asset_id)
+    privacy.erased("asset", asset_id)
+    with privacy.line.auditor.connect() as conn:
+        after, shown = lineage(conn, asset_id), get_asset(conn, TENANT, asset_id)
+    assert before is not None
+    assert after is not None
+    assert (before["prompt"], before["request_name"], before["erased"]) == (f"{SECRET}, number 1", "for Jane", {})
+    assert (after["prompt"], after["request_name"], sorted(after["erased"])) == (
+        None, "for Jane", ["negative_prompt", "prompt"],
+    )  # fmt: skip
+    assert shown.erased_at is not None
+    assert shown.custom_id == f"erased-{item}"
+    privacy.erased("request", privacy.request_of(item))
+    with privacy.line.auditor.connect() as conn:
+        gone = lineage(conn, asset_id)
+    assert gone is not None
+    assert (gone["request_name"], gone["template"]) == (None, None)
+    assert sorted(gone["erased"]) == ["name", "negative_prompt", "prompt", "template"]
