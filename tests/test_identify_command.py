@@ -1,0 +1,84 @@
+"""`presswork identify`: what a person sees of an answer, and a status for scripts that never says too much."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from deploy.cli import main
+from deploy.commands.identify import _show
+
+ANSWER: dict[str, Any] = {
+    "finding": "ours",
+    "verified": True,
+    "made_here": True,
+    "asset_state": "recalled",
+    "reasons": ["Content and code agree: 3 of 127 bits wrong."],
+    "false_match_probability": 1.5e-40,
+    "layers": {
+        "manifest": {"standing": "altered", "asset_id": None},
+        "watermark": {"watermark_id": "00f3a9c47be1", "bit_errors": 3, "bits_heard": 127, "asset_id": "the-asset"},
+        "candidates": [
+            {
+                "asset_id": "the-asset",
+                "likeness": 0.987,
+                "registration": {"method": "features", "inliers": 40, "matches": 52},
+                "code": {"bit_errors": 3, "bits_heard": 127},
+            }
+        ],
+    },
+    "lineage": {
+        "asset_id": "the-asset",
+        "state": "recalled",
+        "custom_id": "sku-1",
+        "request_id": "the-request",
+        "released_at": "2026-01-01T00:00:00Z",
+    },
+}
+
+
+def shown(answer: dict[str, Any]) -> str:
+    console = Console(width=160, highlight=False, force_terminal=False)
+    with console.capture() as captured:
+        _show(console, Path("found.jpg"), answer)
+    return captured.get()
+
+
+def test_every_layer_has_its_line_and_the_lineage_its_command() -> None:
+    told = shown(ANSWER)
+    for said in (
+        "found.jpg: OURS, verified",
+        "altered",
+        "00f3a9c47be1, 3 of 127 bits wrong",
+        "99% alike, features (40 of 52), 3 of 127 bits wrong",
+        "the-asset (recalled), sku-1 of request the-request",
+        "presswork audit asset the-asset",
+        "1.5e-40",
+    ):
+        assert said in told
+
+
+def test_another_tenant_s_picture_is_told_without_a_name() -> None:
+    layers = {"manifest": {"standing": "none", "asset_id": None}, "watermark": None, "candidates": []}
+    told = shown({**ANSWER, "verified": False, "lineage": None, "layers": layers})
+    assert "OURS, by content alone" in told
+    assert "for another tenant; now recalled" in told
+    assert "not read" in told
+
+
+def test_a_failure_says_why() -> None:
+    assert "not_a_picture" in shown({"state": "failed", "reason": "not_a_picture"})
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_where_nothing_runs_no_status_claims_to_know(tmp_path: Path, exists: bool) -> None:
+    picture = tmp_path / "found.jpg"
+    if exists:
+        picture.write_bytes(b"x")
+    told = CliRunner().invoke(main, ["identify", str(picture), "--data", str(tmp_path / "nowhere")])
+    assert told.exit_code == 3
+    assert "presswork up" in told.output
