@@ -37,6 +37,7 @@ MUTABLE = {  # dataclasses that are parts of a process or grow while they are fi
     "Executor",
     "Findings",
     "_Range",
+    "_Zip",
 }
 LEVELS = ("debug", "info", "warning", "error", "critical", "exception")
 HEAVY = ("accelerate", "c2pa", "cv2", "diffusers", "imwatermark", "onnxruntime", "safetensors", "torch", "transformers")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 from pydantic import ValidationError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from policy.ledger.keys import load_vkeys
@@ -61,11 +61,17 @@ def witnesses_of(settings: Settings) -> WitnessPolicy | None:
 @contextmanager
 def open_ledger(settings: Settings) -> Iterator[Connection]:
     """A connection that reads the ledger."""
+    with ledger_engine(settings) as engine, engine.connect() as conn:
+        yield conn
+
+
+@contextmanager
+def ledger_engine(settings: Settings) -> Iterator[Engine]:
+    """Connections that read the ledger, one at a time."""
     url = settings.auditor_database_url or settings.database_url
     engine = make_engine(url.get_secret_value(), name="audit", pool_size=1)
     try:
-        with engine.connect() as conn:
-            yield conn
+        yield engine
     except SQLAlchemyError as error:
         raise CannotTell(f"cannot read the ledger: {error}") from error
     except WorkerError as error:

@@ -32,6 +32,7 @@ from policy.ledger.tables import checkpoints, entries, nodes, sequence
 from policy.ledger.witnesses import cosigned_note
 
 _FORMAT = "c2sp.org/tlog-proof@v1"
+_KEPT_HEIGHT = 3  # lower ones are cheaper to compute than to keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,13 +206,22 @@ def check_extension(proof: ConsistencyProof, old_note: str, vkeys: Iterable[Vkey
 
 
 class _Stored:
-    """Subtree roots from the database, one tile of 256 hashes a query."""
+    """Subtree roots from the database, one tile of 256 hashes a query; those over eight leaves and more are kept."""
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
         self._tiles: dict[tuple[int, int], Sequence[bytes]] = {}
+        self._roots: dict[tuple[int, int], bytes] = {}
 
     def node_at(self, height: int, index: int) -> bytes:
+        if (height, index) in self._roots:
+            return self._roots[height, index]
+        root = self._computed(height, index)
+        if height >= _KEPT_HEIGHT:
+            self._roots[height, index] = root
+        return root
+
+    def _computed(self, height: int, index: int) -> bytes:
         level, above = divmod(height, TILE_BITS)
         begin, count = index << above, 1 << above
         tile = self._tile(level, begin // TILE)[begin % TILE : begin % TILE + count]

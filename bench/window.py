@@ -1,0 +1,140 @@
+"""How long an event can be removed unseen: from its commit to the seal, and from the seal to the anchor, under load.
+
+    python -m bench.window
+
+Starts a durable Postgres and an object store of its own, the real sealer at its default interval, and as many writers
+as are named, each as fast as it can. Takes about a minute. Both times are the database's clock. What is measured from
+is the moment an event was written, a little before its commit, so the figures are upper bounds. The comparison is the
+interval itself: a sealer that took no time would leave half of it on average, and all of it at worst.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, func, select, text
+
+from bench.ledger import event
+from deploy.embedded.environment import LEDGER_ORIGIN, settings_of
+from deploy.embedded.stack import Stack
+from migrations.upgrade import upgrade
+from policy.ledger.anchor import Anchored
+from policy.ledger.append import append
+from policy.ledger.keys import KeyFiles, keys_on_disk, make_key_files
+from policy.ledger.notes import Checkpoint
+from workers.anchor import StoreAnchor
+from workers.sealer import Sealer
+from workers.settings import Settings
+from workers.store import ObjectStore
+
+SECONDS = 20.0
+WRITERS = (1, 4)
+EVENTS = 5  # of one transaction: a settled batch
+_SEALED = text(
+    """
+    SELECT count(*), percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY waited), max(waited) FROM (
+      SELECT extract(epoch FROM (SELECT min(c.sealed_at) FROM audit.checkpoints c WHERE c.size > s.index)
+                     - e.recorded_at) AS waited
+      FROM audit.sequence s JOIN audit.entries e ON e.id = s.entry_id WHERE s.index >= :begin
+    ) AS each
+    """
+)
+
+
+class TimedAnchor:
+    """The object store's anchor, and when it had taken each head."""
+
+    name = "store"
+
+    def __init__(self, anchor: StoreAnchor, engine: Engine) -> None:
+        self._anchor, self._engine = anchor, engine
+        self.taken: dict[int, datetime] = {}
+
+    def put(self, checkpoint: Checkpoint, note: str) -> None:
+        self._anchor.put(checkpoint, note)
+        with self._engine.begin() as conn:
+            self.taken[checkpoint.size] = conn.execute(select(func.clock_timestamp())).scalar_one()
+
+    def newest(self) -> Anchored | None:
+        return self._anchor.newest()
+
+    def __iter__(self) -> Iterator[Anchored]:
+        return iter(self._anchor)
+
+    def note(self, anchored: Anchored) -> str:
+        return self._anchor.note(anchored)
+
+
+def main() -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="presswork-bench-", ignore_cleanup_errors=True) as folder,
+        Stack(Path(folder) / "stack", ports={}) as stack,
+    ):
+        upgrade(stack.postgres.url("owner"))
+        make_key_files(stack.data / "keys", origin=LEDGER_ORIGIN)
+        values = settings_of(stack, "sealer")
+        settings = Settings(**{name.removeprefix("PRESSWORK_").lower(): value for name, value in values.items()})  # type: ignore[arg-type]
+        print(
+            f"seconds, at an interval of {settings.seal_seconds:g}    median      99 %      most   median / half of it"
+        )
+        for writers in WRITERS:
+            measure(stack, settings, writers)
+
+
+def measure(stack: Stack, settings: Settings, writers: int) -> None:
+    engine = create_engine(stack.postgres.url("superuser"))
+    assert settings.ledger_key is not None
+    assert settings.ledger_vkeys is not None
+    keys = keys_on_disk(KeyFiles(settings.ledger_key, settings.ledger_vkeys), name=LEDGER_ORIGIN)
+    anchor = TimedAnchor(StoreAnchor(ObjectStore(settings), LEDGER_ORIGIN), engine)
+    sealer = Sealer(create_engine(settings.database_url.get_secret_value()), keys, [anchor])
+    with engine.begin() as conn:
+        begin = conn.scalar(text("SELECT coalesce(max(index) + 1, 0) FROM audit.sequence")) or 0
+    stop, context = threading.Event(), multiprocessing.get_context("spawn")
+    thread = threading.Thread(target=_seal, args=(sealer, stop, settings.seal_seconds))
+    thread.start()
+    url = stack.postgres.url("worker")
+    children = [context.Process(target=_write, args=(url,)) for _ in range(writers)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    stop.set()
+    thread.join()
+    with engine.begin() as conn:
+        _show(conn, anchor, writers, begin, settings.seal_seconds)
+    engine.dispose()
+
+
+def _seal(sealer: Sealer, stop: threading.Event, interval: float) -> None:
+    while not stop.wait(interval):
+        sealer.turn()
+    sealer.turn()
+
+
+def _write(url: str) -> None:
+    engine, ends = create_engine(url), time.monotonic() + SECONDS
+    while time.monotonic() < ends:
+        with engine.begin() as conn:
+            append(conn, tenant="bench", actor="worker:bench", events=[event(n) for n in range(EVENTS)])
+
+
+def _show(conn: Connection, anchor: TimedAnchor, writers: int, begin: int, interval: float) -> None:
+    count, (median, late), most = conn.execute(_SEALED, {"begin": begin}).one()
+    print(f"  {writers} writers, {count / SECONDS:6,.0f} events a second")
+    print(f"    commit to seal              {median:9.3f} {late:9.3f} {most:9.3f} {median / (interval / 2):12.2f}")
+    sealed = dict(conn.execute(text("SELECT size, sealed_at FROM audit.checkpoints")).all())
+    waits = sorted((at - sealed[size]).total_seconds() for size, at in anchor.taken.items())
+    half = waits[len(waits) // 2]
+    print(f"    seal to anchor              {half:9.3f} {waits[int(len(waits) * 0.99)]:9.3f} {waits[-1]:9.3f}"
+          f" {half / (interval / 2):12.2f}   ({len(waits)} heads)", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

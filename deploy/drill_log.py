@@ -1,0 +1,144 @@
+"""The log that a drill tampers with: one made for it, or a copy of the first leaves of a real one.
+
+A real log is only ever read, as the auditor, in a transaction that cannot write. The copy ends with a head, so that
+it is a whole log of its own, and it lies in a Postgres that is gone afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, Table, func, select, text
+
+from policy.errors import LedgerError
+from policy.events import ItemRefused, Private
+from policy.ledger.append import append
+from policy.ledger.keys import LocalNoteSigner
+from policy.ledger.notes import Vkey
+from policy.ledger.seal import seal
+from policy.ledger.tables import checkpoints, documents, entries, nodes, private, sequence
+
+ORIGIN = "presswork.example/drill"
+SEALS, EVENTS_A_SEAL = 3, 5  # of the log that is made; entry n is leaf n - 1; tenants take turns
+TABLES = ("entries", "private", "sequence", "nodes", "checkpoints", "documents")
+_ROWS = 500  # copied at a time
+_GENERATED = {"leaf", "sha256"}  # columns that the database computes from others
+
+_PLACES = text(
+    """
+    SELECT s.index, e.id, e.tenant, CAST(e.event_id AS text) AS event_id,
+           EXISTS (SELECT FROM audit.private p WHERE p.event_id = e.event_id) AS told
+    FROM audit.sequence s JOIN audit.entries e ON e.id = s.entry_id WHERE s.index < :size ORDER BY s.index
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A leaf and the entry in it."""
+
+    index: int
+    entry_id: int
+    tenant: str
+    event_id: str
+    told: bool  # it has private text
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a crime needs to know of the log: whom it hits, and the heads around."""
+
+    vkeys: tuple[Vkey, ...]
+    heads: tuple[int, ...]  # sizes
+    victim: Place
+    neighbour: Place  # after the victim, under the same head if there is one
+    other: Place | None  # of another tenant
+    last_entry: int
+    kept: str  # the newest head's note, as an auditor keeps it
+    signer: LocalNoteSigner | None  # the log's own key, where we have it
+
+    @property
+    def size(self) -> int:
+        return self.heads[-1]
+
+    @property
+    def around(self) -> str:
+        """The leaves between the two heads around the victim, in the verifier's words."""
+        end = next(size for size in self.heads if size > self.victim.index)
+        begin = max((size for size in self.heads if size <= self.victim.index), default=0)
+        return f"leaves {begin} to {end - 1} do not hash"
+
+
+def make_log(worker: Engine, sealer: Engine, signer: LocalNoteSigner) -> None:
+    """Two tenants' events under three heads."""
+    for number in range(SEALS * EVENTS_A_SEAL):
+        with worker.begin() as conn:
+            append(conn, tenant=("acme", "globex")[number % 2], actor="drill", events=[_event(number)])
+        if (number + 1) % EVENTS_A_SEAL == 0:
+            with sealer.begin() as conn:
+                seal(conn, signer, (signer.vkey,))
+
+
+def copy_log(source: Connection, target: Connection, *, limit: int) -> int:
+    """Copies the log up to its largest head of at most `limit` leaves; how many they are. Raises LedgerError."""
+    source.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    size = source.scalar(select(func.max(checkpoints.c.size)).where(checkpoints.c.size <= limit))
+    if size is None:
+        raise LedgerError(f"this log has no head of at most {limit:,} leaves. Remedy: a larger --limit")
+    begun = select(sequence.c.entry_id, sequence.c.event_id).where(sequence.c.index < size).subquery()
+    for name in TABLES:
+        target.execute(text(f"ALTER TABLE audit.{name} DISABLE TRIGGER ALL"))
+    ids = select(begun.c.entry_id)
+    _copy(source, target, entries, entries.c.id.in_(ids))
+    _copy(source, target, private, private.c.event_id.in_(select(begun.c.event_id)))
+    _copy(source, target, sequence, sequence.c.index < size)
+    _copy(source, target, nodes, text(f"(index + 1) << (8 * level) <= {int(size)}"))
+    _copy(source, target, checkpoints, checkpoints.c.size <= size)
+    _copy(source, target, documents, text("true"))
+    target.execute(text("SELECT setval(pg_get_serial_sequence('audit.entries', 'id'), max(id)) FROM audit.entries"))
+    for name in TABLES:
+        target.execute(text(f"ALTER TABLE audit.{name} ENABLE TRIGGER ALL"))
+    return int(size)
+
+
+def _copy(source: Connection, target: Connection, table: Table, wanted: object) -> None:
+    columns = [column for column in table.columns if column.name not in _GENERATED or table is sequence]
+    rows = source.execute(select(*columns).where(wanted), execution_options={"yield_per": _ROWS})  # type: ignore[arg-type]
+    overriding = "OVERRIDING SYSTEM VALUE" if table is entries else ""
+    names = [column.name for column in columns]
+    into = text(
+        f"INSERT INTO audit.{table.name} ({', '.join(names)}) {overriding} VALUES ({', '.join(f':{n}' for n in names)})"  # noqa: S608
+    )
+    for part in rows.mappings().partitions(_ROWS):
+        target.execute(into, [dict(row) for row in part])
+
+
+def scene_of(conn: Connection, vkeys: tuple[Vkey, ...], signer: LocalNoteSigner | None) -> Scene:
+    """Whom the crimes hit. Raises LedgerError for a log too small to tamper with in every way."""
+    heads = tuple(conn.scalars(select(checkpoints.c.size).order_by(checkpoints.c.size)))
+    if len(heads) < 2 or heads[-1] < 4:
+        raise LedgerError("a drill needs at least two heads and four leaves; this log is too young")
+    places = [Place(*row) for row in conn.execute(_PLACES, {"size": heads[-1]})]
+    early = places[: max(2, len(places) - 3)]  # not among those that are cut off
+    tenants = {place.tenant for place in places}
+    victim = next((place for place in early[1:] if place.told), early[len(early) // 2])
+    victim = early[3] if heads[0] > 3 and len(early) > 3 and early[3].told else victim
+    other = (
+        next((place for place in reversed(early) if place.tenant != victim.tenant), None) if len(tenants) > 1 else None
+    )
+    note = conn.scalar(select(checkpoints.c.note).where(checkpoints.c.size == heads[-1])) or ""
+    return Scene(vkeys, heads, victim, places[victim.index + 1], other, places[-1].entry_id, note, signer)
+
+
+def _event(number: int) -> ItemRefused:
+    return ItemRefused(
+        request_id=f"request-{number % 2}",
+        item_id=f"item-{number}",
+        batch_id=None,
+        attempt=None,
+        prompt=Private(f"a thing that is refused, number {number}"),
+        negative_prompt=Private(""),
+        recipe={"model": "starter"},
+        seed=str(number),
+        verdict={"decision": "refuse", "findings": ["weapons"]},
+    )
