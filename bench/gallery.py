@@ -102,6 +102,7 @@ def _draw(jobs: Sequence[tuple[str, str, int]], folder: Path) -> None:
     import torch  # noqa: PLC0415 - seconds, and only where something is to be drawn
     from diffusers import StableDiffusionPipeline  # noqa: PLC0415
 
+    torch.set_num_threads(1)  # small tensors: threads wait for each other
     pipeline = StableDiffusionPipeline.from_pretrained("models/starter", dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     for start in range(0, len(jobs), 8):

@@ -1,9 +1,9 @@
 """The index in memory: which of all released pictures look like this one. Exact, flat, and grown while it is used.
 
-Two parts. Hashes of whole pictures and of their fixed crops are compared with every hash of the query, all of them
-(a million take 4 ms a hash). Local codes are looked up by three words of 21 bits each; a word that differs in the bits
-the query is least sure of is looked up too, and each hit is a vote for its picture. 736 bytes a picture:
-192 of hashes, 512 and more of words. What it returns are candidates, best first; nothing is decided here.
+Two parts. Hashes of whole pictures and of their fixed crops are compared with every hash of the query, all of them.
+Local codes are looked up by three words of 21 bits each; a word that differs in the bits the query is least sure of is
+looked up too, and each hit is a vote for its picture. 1,344 bytes a picture: 192 of hashes, 1,152 of words. What it
+returns are candidates, best first; nothing is decided here.
 
 Lost with the process and built again from the table of fingerprints. Not safe for several threads that write.
 """
