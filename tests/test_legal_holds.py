@@ -11,10 +11,14 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.line import until_blocked
 from tests.privacy import SECRET, TENANT, Privacy
+from tests.reviewing import Reviewing
+from tests.works import Works
 from workers.duties import erasures as duty
+from workers.duties import reviewed
 from workers.errors import NotFound, UnderLegalHold
 from workers.jobs.erasures import carry_out
 from workers.jobs.legal_holds import HoldScope, LegalHold, get_hold, lift, list_holds, place
+from workers.jobs.retention import sweep_texts
 
 DAY = timedelta(days=1)
 
@@ -184,3 +188,34 @@ def test_a_hold_of_one_tenant_does_not_wait_for_anothers_erasure(privacy: Privac
     with privacy.clerk.begin() as conn:
         assert carry_out(conn) is not None
         assert held(privacy, tenant="bolt").lifted_at is None
+
+
+def test_a_picture_refused_under_a_hold_stays_in_quarantine(privacy: Privacy, line, settings_for, s3):
+    people = Reviewing(line)
+    kept, gone = people.made_and_held(Works(line, settings_for, s3), 2)
+    held(privacy, item_id=kept)
+    for item_id in (kept, gone):
+        people.say("refuse", item_id)
+    reviewed.turn(privacy.desk())
+    assert {key.split("/")[2] for key in s3.keys("quarantine/")} == {kept}
+    assert line.states() == {"refused": 2}
+
+
+def test_a_sweep_under_way_is_before_the_hold_that_waits_for_it(privacy: Privacy):
+    """The race again, with retention: what the sweep has chosen goes, what it has not chosen yet stays."""
+    gone = privacy.refused()[0]
+    privacy.age(30)
+    placed: list[LegalHold] = []
+    with privacy.clerk.begin() as conn:
+        swept = sweep_texts(conn, {"prompt": 29})
+        assert swept is not None
+        placing = threading.Thread(target=lambda: placed.append(held(privacy)))
+        placing.start()
+        until_blocked(privacy.line)
+    placing.join()
+    again = privacy.refused("later")[0]
+    privacy.age(30)
+    with privacy.clerk.begin() as conn:
+        assert sweep_texts(conn, {"prompt": 29}) is None
+    assert [privacy.line.item(id).prompt for id in (gone, again)] == ["", "later, number 1"]
+    assert len(placed) == 1

@@ -5,6 +5,7 @@ screened, marked, signed and reviewed: read from quarantine, compared digest by 
 key that a release at once would have had. Killed before the put or between put and commit: the next turn
 puts the same bytes again, which is no change. Killed after the commit: the next turn empties quarantine.
 Bytes that are gone or others than those reviewed are never released: the item fails, and what lies there stays.
+A refused picture under a legal hold stays in quarantine, until the hold is lifted and its retention period is over.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from workers import metrics
 from workers.database import transact
 from workers.duties.clerk_desk import ClerkDesk
 from workers.errors import DigestMismatch, NotFound, StoreUnavailable, WorkerError
-from workers.jobs import reviewed
+from workers.jobs import legal_holds, reviewed
 from workers.jobs.reviewed import Releasing
 from workers.jobs.types import StoredRendition
 from workers.store import released_key
@@ -70,8 +71,10 @@ def _carry_out(desk: ClerkDesk, item_id: str) -> bool:
             desk.probe("copied", None)
             reviewed.release(conn, order.releasing, stored)
     desk.probe("reviewed", None)
-    for key in order.keys:
-        desk.store.delete(key)
+    with desk.engine.begin() as conn:  # until it ends, no legal hold is placed on what is being deleted
+        if order.releasing is not None or legal_holds.is_free(conn, item_id):
+            for key in order.keys:
+                desk.store.delete(key)
     transact(desk.engine, lambda conn: reviewed.carried_out(conn, item_id))
     return True
 

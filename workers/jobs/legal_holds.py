@@ -143,6 +143,15 @@ def keep_holds_out(conn: Connection, tenant: str) -> None:
     conn.execute(select(func.pg_advisory_xact_lock_shared(_lock(tenant))))
 
 
+def is_free(conn: Connection, item_id: str) -> bool:
+    """Whether no hold covers the item; until this transaction ends, none is placed on it."""
+    tenant = conn.scalar(select(items.c.tenant).where(items.c.id == item_id))
+    if tenant is None:
+        return True
+    keep_holds_out(conn, tenant)
+    return conn.execute(select(items.c.id).where(items.c.id == item_id, on_item())).first() is None
+
+
 def covering(
     conn: Connection, item_ids: Select[Any], request_ids: Select[Any], event_ids: Select[Any]
 ) -> tuple[str, ...]:

@@ -80,9 +80,9 @@ CLASSES = (
     ),
     RetentionClass(
         "quarantine",
-        "pictures in quarantine",
+        "pictures left in quarantine: of dead attempts, and refused ones that a legal hold kept",
         "the review that decided",
-        "a decision may be disputed for a while; undecided pictures stay",
+        "a decision may be disputed for a while; undecided pictures stay, others go with the review",
         place="quarantine",
     ),
     RetentionClass(
