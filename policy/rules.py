@@ -129,6 +129,9 @@ def _check(read: Read[_File]) -> None:
     for category in file.review.named():
         if category not in file.categories and category not in BUILT_IN:
             mistakes.append(f"{read.place('review')}: no category is called {category!r}; name one of this file")
+    for category in file.image.text.categories if file.image.text else ():
+        if category not in file.categories:
+            mistakes.append(f"{read.place('image', 'text')}: no category is called {category!r}; name one of this file")
     if mistakes:
         raise RulesInvalid("\n".join(mistakes))
 

@@ -79,7 +79,7 @@ class Executor:
     def _work(self, held: Claim, lease: Lease) -> None:
         sampled = self._sample(held, lease)
         self.probe("sampled", held)
-        outcomes = self.finisher.finish(held, sampled, lease)
+        outcomes = self.finisher.finish(held, sampled, lease, lambda some: self._sample(some, lease))
         self.probe("finished", held)
         self._settle(held, outcomes)
         self.probe("settled", held)

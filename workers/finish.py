@@ -47,6 +47,7 @@ from workers.jobs.types import (
     new_id,
 )
 from workers.leases import Lease
+from workers.redraw import Shown, redrawn
 from workers.sampling.types import CANCELLED, Sampled
 from workers.store import QUARANTINE, RELEASED, ObjectStore, quarantine_key, released_key
 
@@ -70,19 +71,24 @@ class Finisher:
 
     rules: Rules
     screen: ImageScreen
-    marker: Marker
     meaning: MeaningScreen
+    marker: Marker
     store: ObjectStore
     ledger_origin: str
     probe: Probe
 
-    def finish(self, held: Claim, sampled: Sampled, lease: Lease) -> list[Outcome]:
+    def finish(
+        self, held: Claim, sampled: Sampled, lease: Lease, sample: Callable[[Claim], Sampled] | None = None
+    ) -> list[Outcome]:
         """One outcome for every member that is still wanted, in item order.
 
-        Raises LeaseLost as soon as it is known, StoreUnavailable and SigningUnavailable when waiting
-        may help: the caller gives the batch back.
+        `sample` draws again what the rules want drawn again. Raises LeaseLost as soon as it is known,
+        StoreUnavailable and SigningUnavailable when waiting may help: the caller gives the batch back.
         """
-        verdicts = self._verdicts(held, sampled.images)
+        shown = Shown(held, sampled, tuple(self._verdicts(held, sampled.images)))
+        if sample is not None:
+            shown = self._redrawn(shown, lease, sample)
+        held, sampled, verdicts = shown.held, shown.sampled, shown.verdicts
         stamps = [self._stamp(held, item) for item in held.items]
         writes = self.marker.prepare(sampled.images, [stamp.watermark_id for stamp in stamps])
         outcomes: list[Outcome] = []
@@ -101,6 +107,13 @@ class Finisher:
             outcomes.append(outcome)
             self.probe("finishing", held)
         return outcomes
+
+    def _redrawn(self, shown: Shown, lease: Lease, sample: Callable[[Claim], Sampled]) -> Shown:
+        def again(some: Claim) -> Shown:
+            sampled = sample(some)
+            return Shown(some, sampled, tuple(self._verdicts(some, sampled.images)))
+
+        return redrawn(shown, self.rules.brought.redraw, lambda: lease.cancelled, again)
 
     def discard(self, held: Claim, item_ids: Collection[str], *, before: int | None = None) -> None:
         """Delete what this attempt stored for these items, or with `before`, what earlier attempts left."""
@@ -124,7 +137,7 @@ class Finisher:
             )
         with metrics.FINISHING_SECONDS.labels("screen").time():
             try:
-                pictures = self.screen.screen(images)
+                pictures = self.screen.screen(images, contexts)
             except PolicyError as error:
                 log.warning("screen_unavailable", batch_id=held.batch_id, error=str(error))
                 pictures = [self._unscreened() for _ in held.items]

@@ -28,6 +28,7 @@ CLAIMS = Counter("presswork_claims_total", "Messages by what the claim found", [
 GPU_WAIT_SECONDS = Histogram("presswork_gpu_wait_seconds", "Wait of a claimed batch for the GPU lock", buckets=_SECONDS)
 SAMPLING_SECONDS = Histogram("presswork_sampling_seconds", "GPU lock held for one batch", buckets=_SECONDS)
 SAMPLED_IMAGES = Counter("presswork_sampled_images_total", "Images that came off the device")
+REDRAWN_IMAGES = Counter("presswork_redrawn_images_total", "Images drawn again with another seed, as rules say")
 OUT_OF_MEMORY = Counter("presswork_out_of_memory_total", "Sampling runs that did not fit in memory")
 FINISHING_SECONDS = Histogram(
     "presswork_finishing_seconds",

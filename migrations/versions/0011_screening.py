@@ -1,4 +1,4 @@
-"""Screening: an item says which rules rewrote its texts before they were sampled."""
+"""Screening: an item says which rules rewrote its texts before they were sampled, and which seed it was drawn with."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("ALTER TABLE items ADD COLUMN rewrites jsonb CHECK (jsonb_typeof(rewrites) = 'array')")
+    op.execute("GRANT UPDATE (seed) ON items TO presswork_worker")  # a picture drawn again has another
 
 
 def downgrade() -> None:

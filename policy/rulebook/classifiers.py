@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from policy.rulebook.parts import Part
+from policy.rulebook.redraw import NEVER, Redraw, RedrawPart
 
 SHIPPED = ("blank", "nsfw", "nsfw-mid", "text")  # names that are taken
 
@@ -61,6 +62,7 @@ class Brought:
     home: Path
     classifiers: tuple[HashListPart | NetworkPart, ...] = ()
     text_categories: frozenset[str] = frozenset()  # empty: texts on pictures are not read
+    redraw: Redraw = NEVER
 
 
 class BroughtParts(Part):
@@ -68,6 +70,7 @@ class BroughtParts(Part):
 
     classifiers: list[ClassifierPart] = Field(default=[])
     text: PictureTextPart | None = None
+    redraw: RedrawPart | None = None
 
     @model_validator(mode="after")
     def _named_apart(self) -> BroughtParts:
@@ -79,4 +82,7 @@ class BroughtParts(Part):
 
     def brought(self, home: Path) -> Brought:
         categories = frozenset(self.text.categories) if self.text else frozenset[str]()
-        return Brought(home, tuple(self.classifiers), categories)
+        redraw = NEVER
+        if self.redraw is not None:
+            redraw = Redraw(self.redraw.times, frozenset(self.redraw.rules), self.redraw.faults)
+        return Brought(home, tuple(self.classifiers), categories, redraw)

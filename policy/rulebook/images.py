@@ -117,5 +117,14 @@ class ImagePart(BroughtParts):
 
     rules: list[ImageRulePart] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _redraws_by_rules_that_exist(self) -> ImagePart:
+        unknown = sorted(set(self.redraw.rules if self.redraw else ()) - {rule.id for rule in self.rules})
+        if unknown:
+            raise ValueError(f"redraw names {unknown[0]!r}, and no image rule is called that; correct the id")
+        if self.redraw is not None and not (self.redraw.rules or self.redraw.faults):
+            raise ValueError("redraw says how often and not what for; give rules, or faults: true")
+        return self
+
     def compiled(self) -> tuple[ImageRule, ...]:
         return tuple(rule.compiled() for rule in self.rules)

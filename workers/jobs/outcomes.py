@@ -5,7 +5,7 @@ One place for both ways out, so that a release after a review is recorded exactl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -68,6 +68,21 @@ def provenance(held: Claim, item: ClaimedItem, place: Place, marks: Mapping[str,
         "device": place.device,
         "marks": dict(marks),
     }
+
+
+def discarded(held: Claim, item: ClaimedItem) -> Iterator[Event]:
+    """An event for every drawing of the item that was not kept, first one first."""
+    for number, drawing in enumerate(item.discarded, start=1):
+        yield events.PictureDiscarded(
+            request_id=item.request_id,
+            item_id=item.id,
+            batch_id=held.batch_id,
+            attempt=held.attempt,
+            drawing=number,
+            seed=str(drawing.seed),
+            verdict=drawing.verdict.to_json() if drawing.verdict else None,
+            fault=drawing.fault,
+        )
 
 
 def event_of(held: Claim, outcome: Outcome, *, review: dict[str, Any] | None = None) -> Event:

@@ -17,7 +17,7 @@ from policy import events
 from policy.ledger.append import append
 from workers.errors import Conflict, LeaseLost
 from workers.jobs.dispatch import LINE
-from workers.jobs.outcomes import event_of, provenance, write_assets
+from workers.jobs.outcomes import discarded, event_of, provenance, write_assets
 from workers.jobs.submit import WAKE_CHANNEL
 from workers.jobs.tables import batches, holds, items
 from workers.jobs.types import Claim, Failed, Held, Outcome, Refused, Released
@@ -57,7 +57,8 @@ def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozen
     write_assets(conn, held, [o for o in wanted if isinstance(o, Released)])
     _write_holds(conn, held, [o for o in wanted if isinstance(o, Held)])
     for tenant in sorted({outcome.item.tenant for outcome in wanted}):
-        happened = [event_of(held, outcome) for outcome in wanted if outcome.item.tenant == tenant]
+        theirs = [outcome for outcome in wanted if outcome.item.tenant == tenant]
+        happened = [event for o in theirs for event in (*discarded(held, o.item), event_of(held, o))]
         append(conn, tenant=tenant, actor="worker", events=happened)
     append(conn, tenant=LINE, actor="worker", events=[events.BatchFinished(held.batch_id, held.attempt)])
     conn.execute(select(func.pg_notify(WAKE_CHANNEL, held.queue)))
@@ -93,6 +94,7 @@ def _write_items(conn: Connection, wanted: Sequence[Outcome]) -> None:
             state=bindparam("b_state"),
             reason=bindparam("b_reason"),
             verdict=bindparam("b_verdict"),
+            seed=bindparam("b_seed"),
             settled_at=func.clock_timestamp(),
         ),
         [
@@ -101,6 +103,7 @@ def _write_items(conn: Connection, wanted: Sequence[Outcome]) -> None:
                 "b_state": _STATE_OF[type(o)],
                 "b_reason": o.reason if isinstance(o, Failed) else None,
                 "b_verdict": None if isinstance(o, Failed) else o.verdict.to_json(),
+                "b_seed": o.item.seed,  # another one than was submitted where it was drawn again
             }
             for o in wanted
         ],

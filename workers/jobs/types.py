@@ -58,6 +58,15 @@ class NewRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Discarded:
+    """A drawing that was not kept: it was drawn again with another seed."""
+
+    seed: int
+    verdict: Verdict | None  # None where nothing came out
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimedItem:
     """A member of a claimed batch, in batch order."""
 
@@ -73,6 +82,7 @@ class ClaimedItem:
     rewrites: tuple[Finding, ...] = ()  # by which the texts became what they are
     renditions: tuple[str, ...] = (ORIGINAL,)  # the files its request asked for
     publish_prompt: bool = False  # its request wants the prompt in the files
+    discarded: tuple[Discarded, ...] = ()  # earlier drawings within this claim; `seed` is the last one's
 
 
 @dataclass(frozen=True, slots=True)
