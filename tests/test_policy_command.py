@@ -31,6 +31,8 @@ def _run(*words: str, typed: str = "") -> Result:
         (("check", "hardcore porn"), "", 1, "refuse  sexual/explicit"),
         (("check", "-"), "a nude woman", 1, "prompt: hold"),
         (("check", "--negative", "nsfw, blurry"), "", 0, "prompt: allow"),
+        (("check", "--copies", "N.u.d.3 wоman"), "", 1, "read as (plain): n u d 3 woman"),  # noqa: RUF001
+        (("check", "mail jane@example.org"), "", 1, "hold    personal/contact: prompt holds personal data: email at"),
     ],
 )
 def test_a_prompt_can_be_checked(words: tuple[str, ...], typed: str, exit_code: int, said: str) -> None:
@@ -76,6 +78,9 @@ def test_a_hash_list_is_made_from_pictures_and_catches_their_copies(tmp_path: Pa
     caught = _run("check-image", "--rules", str(rules), str(tmp_path / "copy.jpg"))
     assert caught.exit_code == 1
     assert "refuse  sexual/known: forbidden says logos" in caught.output
+    shown = _run("show", "--rules", str(rules)).output
+    assert digest[:16] in shown
+    assert "hash-list" in shown
 
 
 def test_a_plain_picture_or_a_strange_category_makes_no_line(tmp_path: Path) -> None:

