@@ -8,10 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
+from policy.events import ItemReleased, Private
 from policy.ledger.keys import LocalNoteSigner, load_vkeys, make_key_files
-from policy.ledger.notes import open_checkpoint
+from policy.ledger.notes import Checkpoint, open_checkpoint
 from tests.ledger import ORIGIN, Ledger, refused
-from workers.anchor import StoreAnchor
+from workers.anchor import FolderAnchor, StoreAnchor
 from workers.store import ObjectStore
 
 
@@ -160,3 +161,59 @@ def test_what_is_not_sealed_has_no_proof_yet(ledger, tmp_path):
     assert result.exit_code == 1
     assert "after the next seal" in result.output
     assert list(tmp_path.glob("*.json")) == []
+
+
+def test_an_asset_is_proven_by_its_release_and_what_is_not_there_is_said(ledger, tmp_path):
+    ledger.append(release("0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"))
+    ledger.seal()
+    told = ledger.call("prove", "--asset", "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11", "--to", str(tmp_path))
+    assert (told.exit_code, "leaf 8 of 9" in told.output) == (0, True), told.output
+    (body,) = tmp_path.glob("*.json")
+    checked = CliRunner().invoke(main, ["audit", "check", str(body.with_suffix(".tlog-proof")), str(body), "--vkeys",
+                                        ledger.environment["PRESSWORK_LEDGER_VKEYS"]])  # fmt: skip
+    assert (checked.exit_code, "proven: leaf 8 of the 9" in checked.output) == (0, True), checked.output
+    nobody = "0199c0de-7b1a-7c53-9d0f-000000000000"
+    for arguments, code, said in [
+        (["prove", "--asset", nobody], 1, f"no event released an asset {nobody}"),
+        (["prove", nobody], 1, f"no event {nobody}"),
+        (
+            ["prove", json.loads(body.read_text())["event_id"], "--size", "3"],
+            1,
+            "no checkpoint of 3 leaves that covers",
+        ),
+        (["prove"], 2, "name an EVENT_ID or an --asset"),
+        (["prove", nobody, "--asset", nobody], 2, "name an EVENT_ID or an --asset"),
+        (["checkpoint", "--size", "1000000"], 1, "no checkpoint of 1000000 leaves"),
+        (["consistency", "3", "1000000"], 1, "no checkpoint of 1000000 leaves"),
+    ]:
+        refused_call = ledger.call(*arguments)
+        assert (refused_call.exit_code, said in refused_call.output) == (code, True), refused_call.output
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff\xfe", b"c2sp.org/tlog-proof@v1\nindex 1\n\n"])
+def test_a_malformed_proof_is_refused(ledger, tmp_path, content):
+    (tmp_path / "proof").write_bytes(content)
+    (tmp_path / "body").write_bytes(b"{}")
+    checked = CliRunner().invoke(main, ["audit", "check", str(tmp_path / "proof"), str(tmp_path / "body"), "--vkeys",
+                                        ledger.environment["PRESSWORK_LEDGER_VKEYS"]])  # fmt: skip
+    assert checked.exit_code == 1
+    assert "Error: " in checked.output
+
+
+def test_every_anchor_is_asked_and_one_that_is_away_leaves_it_open(ledger, tmp_path):
+    folder = FolderAnchor(tmp_path / "worm", ORIGIN)
+    for size, note in ledger.rows("select size, note from audit.checkpoints"):
+        folder.put(Checkpoint(ORIGIN, size, open_checkpoint(note, ledger.vkeys).root), note)
+    both = ledger.call("verify", PRESSWORK_ANCHOR_FOLDER=str(tmp_path / "worm"))
+    assert both.exit_code == 0, both.output
+    assert "in the anchor 'store'" in both.output
+    assert "in the anchor 'folder'" in both.output
+    (tmp_path / "file").write_text("")
+    away = ledger.call("verify", PRESSWORK_ANCHOR_FOLDER=str(tmp_path / "file"))
+    assert away.exit_code == 2
+    assert "the anchor 'folder' did not answer" in away.output
+    assert "INTACT" not in away.output
+
+
+def release(asset_id):
+    return ItemReleased("r", "i", asset_id, "b", 1, Private("a mug"), Private(""), {}, "5", 1, 0, "cpu", {}, {}, ())
