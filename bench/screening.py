@@ -2,7 +2,7 @@
 
     python -m bench.screening
 
-Takes about a minute. CPU time of one core, so that a busy machine does not change the figures.
+Takes about three minutes. CPU time of one core, so that a busy machine does not change the figures.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,12 @@ from typing import Any
 import numpy as np
 
 from policy.images.blank import Blank
-from policy.images.nsfw import Nsfw
+from policy.images.hash_list import HashList
+from policy.images.nsfw import MID_CARD, Nsfw
+from policy.images.ocr import RapidReader
 from policy.images.screen import ImageScreen
 from policy.prompts.screen import screen_prompt
+from policy.rulebook.classifiers import Brought
 from policy.rulebook.prompts import PromptRule
 from policy.rules import Rules
 from tests.nsfw_reference.pictures import starter_tiles
@@ -27,6 +31,7 @@ from tests.prompt_cases import IN_SAMPLE
 
 RULES = Path(__file__).parent.parent / "policy" / "rulesets" / "default.yaml"
 ROWS = 2_000
+LISTED = 10_000
 CATALOGUE = (
     "Studio photograph of a {} on a marble table, soft morning light, shallow depth of field, gun-metal grey"
     " background, 50mm lens, catalogue style, variant {}"
@@ -63,24 +68,37 @@ def _pattern(rule: PromptRule) -> re.Pattern[str]:
 
 
 def pictures(rules: Rules) -> None:
-    """By stage and size, in batches of 8, against one picture at a time with a session of its own size."""
-    screen, nsfw, blank = ImageScreen.load(rules), Nsfw.load(), Blank()
+    """By stage and size, in batches of 8 and one at a time."""
+    stages = _stages(rules)
     for side in (128, 512, 1024):
         repeat = -(-side // 128)
         batch = np.tile(starter_tiles()[:8], (1, repeat, repeat, 1))[:, :side, :side]
-        print(f"pictures of {side} x {side}, one thread", flush=True)
-        stages: tuple[tuple[str, Callable[[], object]], ...] = (
-            ("blank", partial(blank.scores, batch)),
-            ("nsfw: resize", partial(_each, nsfw.fitted, batch)),
-            ("nsfw: resize and network", partial(nsfw.scores, batch)),
-            ("whole screen", partial(screen.screen, batch)),
-            ("whole screen, one at a time", partial(_each, screen.screen, batch[:, None])),
-        )
-        took = {name: _seconds(act) / len(batch) for name, act in stages}
-        for name, each in took.items():
-            print(f"  {name:30} {1 / each:8,.0f}/s {each * 1e3:8.2f} ms each")
-        ratio = took["whole screen, one at a time"] / took["whole screen"]
-        print(f"  batching makes it {ratio:.2f}x as fast")
+        print(f"pictures of {side} x {side}, one thread{'batches of 8':>30}{'one at a time':>24}", flush=True)
+        for name, act in stages.items():
+            times = 1 if "writing" in name else 5
+            together = _seconds(partial(act, batch), times=times) / len(batch)
+            alone = _seconds(partial(_each, act, batch[:, None]), times=times) / len(batch)
+            figures = [f"{1 / each:9,.1f}/s {each * 1e3:8.2f} ms" for each in (together, alone)]
+            print(f"  {name:34} {'  '.join(figures)}   batching {alone / together:.2f}x", flush=True)
+
+
+def _stages(rules: Rules) -> dict[str, Callable[[np.ndarray], object]]:
+    first, second, screen = Nsfw.load(), Nsfw.load(MID_CARD), ImageScreen.load(rules)
+    random = np.random.default_rng(1)
+    listed = HashList("listed", "", {"some": random.integers(0, 256, (LISTED, 32), np.uint8)})
+    reader = RapidReader.load()
+    everything = replace(rules, brought=Brought(RULES.parent, (), frozenset({"brands"})))
+    whole = ImageScreen(everything, [Blank(), first, second, listed], reader, seconds=3600)
+    return {
+        "blank": Blank().scores,
+        "nsfw: resize": partial(_each, first.fitted),
+        "nsfw: resize and network": first.scores,
+        "nsfw-mid: resize and network": second.scores,
+        f"hash list of {LISTED:,}, 8 turns": listed.scores,
+        "writing: find and read": reader.read,
+        "the screen as shipped": screen.screen,
+        "the screen with list and writing": whole.screen,
+    }
 
 
 def _each(act: Callable[[Any], object], things: Iterable[Any]) -> None:
