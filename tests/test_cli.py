@@ -135,6 +135,18 @@ def test_a_created_key_works_and_its_scopes_are_those_asked_for(stack: Stack) ->
     assert (found.tenant, found.name, found.scopes) == ("shop", "catalogue", ("submit", "read"))
 
 
+def test_a_key_can_say_whose_it_is(stack: Stack) -> None:
+    upgrade(stack.postgres.url("owner"))
+    person = ("--person", "alice@example.com")
+    told = presswork("key", "create", "--name", "desk", "--scopes", "review", *person, "--data", stack.data)
+    assert told.exit_code == 0, told.output
+    engine = sa.create_engine(stack.postgres.url("api"), poolclass=sa.NullPool)
+    with engine.connect() as conn:
+        found = find_key(conn, told.stdout.strip())
+    assert found is not None
+    assert (found.scopes, found.person) == (("review",), "alice@example.com")
+
+
 def test_a_scope_that_does_not_exist_is_named(stack: Stack) -> None:
     told = presswork("key", "create", "--name", "x", "--scopes", "read,fly", "--data", stack.data)
     assert told.exit_code == 2

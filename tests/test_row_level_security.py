@@ -45,7 +45,7 @@ FORBIDDEN = {
         "create table mine (id int)",
     ],
     "clerk": [
-        "update items set prompt = 'other'",
+        "update items set seed = 1",
         "update holds set release = true",
         "update holds set sha256 = ''",
         "insert into reviews select * from reviews",
