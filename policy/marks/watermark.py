@@ -39,8 +39,10 @@ U_OF_RGB = np.array([-0.14713, -0.28886, 0.436], np.float32)
 LUMA_OF_RGB = np.array([0.299, 0.587, 0.114], np.float32)
 # How much more the eye minds a level of luma than one of colour between cells of a flat white ground.
 LUMA_WEIGHT = np.float32(4)
-# Corrections after the first embedding. Upsampled cells of small pictures need them, large ones rarely.
-PASSES = 4
+# Corrections at most. Upsampled cells of small pictures need one, pure colours two; a third helps no read.
+CORRECTIONS = 2
+# Pure blue and orange cannot be moved finely enough; a pass that leaves this share of the cells before it was the last.
+STALLED = 0.98
 # A cell may stay off its target by this share of a step; it is misread from 0.25 on.
 TOLERANCE = 0.11
 # Good enough: at most this share of cells beyond the tolerance. 32 cells vote on one bit.
@@ -97,21 +99,26 @@ def ladder(image: Image) -> tuple[Scheme, ...]:
 
 def embed(image: Image, watermark_id: int, scheme: Scheme) -> Image:
     """A marked copy of an RGB picture, uint8 [H, W, 3]. Lets go of the GIL most of the time."""
-    height, width = image.shape[:2]
     small = _resize(image, scheme.grid, scheme.grid)
     value, left, right = _singular(_chroma(small))
     target = _targets(value, _spread(payload.encode(watermark_id), scheme), _costs(small), scheme.step)
     direction = left[:, None, :] * right[None, :, :]
-    shift = target - value
-    for _ in range(PASSES):
-        residual = _assemble(direction * (shift * np.float32(0.5)), scheme.grid)
-        marked = _move_chroma(image, _resize(residual, width, height, smooth=True))
+    shift, most = target - value, 2.5 * scheme.step
+    # Corrections are found on the grid where the picture is larger: what a cell of the grid gets, its pixels get.
+    draft = small if min(image.shape[:2]) > scheme.grid else image
+    settled, before = None, 1.0
+    for _ in range(CORRECTIONS):
+        marked = _written(draft, direction, shift, scheme)
         off = target - _values(marked, scheme.grid)
         wrong = np.abs(off) > TOLERANCE * scheme.step
-        if wrong.mean() <= OFF_CELLS:
+        share = float(wrong.mean())
+        if share <= OFF_CELLS or share > STALLED * before:
+            settled = marked
             break
-        shift = np.clip(shift + np.where(wrong, off, 0), -2.5 * scheme.step, 2.5 * scheme.step).astype(np.float32)
-    return marked
+        shift, before = np.clip(shift + np.where(wrong, off, 0), -most, most).astype(np.float32), share
+    if settled is None or draft is not image:
+        settled = _written(image, direction, shift, scheme)
+    return settled
 
 
 def read(image: Image) -> Reading | None:
@@ -152,6 +159,13 @@ def soft_bits(image: Image, scheme: Scheme, known: NDArray[np.uint8] | None = No
 def scheme_named(name: str) -> Scheme | None:
     """The scheme that the evidence of an asset names ("dwtDctSvd-512/36"), or None."""
     return next((scheme for scheme in SCHEMES if scheme.name == name), None)
+
+
+def _written(image: Image, direction: Floats, shift: Floats, scheme: Scheme) -> Image:
+    """The picture with each cell's singular value moved by its shift."""
+    residual = _assemble(direction * (shift * np.float32(0.5)), scheme.grid)
+    height, width = image.shape[:2]
+    return _move_chroma(image, _resize(residual, width, height, smooth=True))
 
 
 def _spread(bits: payload.Bits, scheme: Scheme) -> Floats:

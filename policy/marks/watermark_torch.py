@@ -25,27 +25,31 @@ _RED, _GREEN, _BLUE = 0, 1, 2
 
 def embed(images: Tensor, ids: Sequence[int], scheme: Scheme) -> Tensor:
     """Marked copies of RGB pictures of one size, uint8 [N, H, W, 3], on the device they lie on."""
-    height, width = images.shape[1:3]
     planes = images.permute(0, 3, 1, 2)
     small = _resize_bytes(planes, scheme.grid, scheme.grid)
     value, left, right = _singular(_chroma(small))
     bits = torch.tensor(np.stack([payload.encode(id) for id in ids]), device=images.device)
     target = _targets(value, bits, small, scheme)
     direction = left[:, :, None, :] * right[:, None, :, :]
-    shift, tolerance = target - value, watermark.TOLERANCE * scheme.step
-    unfinished = torch.ones(len(ids), dtype=torch.bool, device=images.device)
-    for left_to_do in reversed(range(watermark.PASSES)):
-        residual = _assemble(direction * (shift[:, None, None, :] * 0.5), scheme.grid)
-        marked = _move_chroma(planes, _resize_smoothly(residual, height, width))
+    shift, most = target - value, 2.5 * scheme.step
+    draft = small if min(planes.shape[2:]) > scheme.grid else planes
+    settled, before = None, torch.ones(len(ids), device=images.device)
+    for _ in range(watermark.CORRECTIONS):
+        marked = _written(draft, direction, shift, scheme)
         off = target - _values(marked, scheme.grid)
-        wrong = off.abs() > tolerance
-        unfinished &= wrong.float().mean(dim=1) > watermark.OFF_CELLS
-        if not left_to_do or not bool(unfinished.any()):
+        wrong = off.abs() > watermark.TOLERANCE * scheme.step
+        share = wrong.float().mean(dim=1)
+        # A picture that is done is done: what the next pass would find for it counts for nothing.
+        going_on = (share > watermark.OFF_CELLS) & (share <= watermark.STALLED * before)
+        if not bool(going_on.any()):
+            settled = marked
             break
-        most = 2.5 * scheme.step
         corrected = (shift + torch.where(wrong, off, 0)).clamp(-most, most)
-        shift = torch.where(unfinished[:, None], corrected, shift)
-    return marked.permute(0, 2, 3, 1).contiguous()
+        shift = torch.where(going_on[:, None], corrected, shift)
+        before = torch.where(going_on, share, 0)
+    if settled is None or draft is not planes:
+        settled = _written(planes, direction, shift, scheme)
+    return settled.permute(0, 2, 3, 1).contiguous()
 
 
 def read(images: Tensor) -> list[Reading | None]:
@@ -65,6 +69,11 @@ def read(images: Tensor) -> list[Reading | None]:
 def read_bits(images: Tensor, scheme: Scheme) -> Tensor:
     """The 127 bits of each picture as they stand, uint8 [N, 127]."""
     return _majority(_values(images.permute(0, 3, 1, 2), scheme.grid), scheme)
+
+
+def _written(planes: Tensor, direction: Tensor, shift: Tensor, scheme: Scheme) -> Tensor:
+    residual = _assemble(direction * (shift[:, None, None, :] * 0.5), scheme.grid)
+    return _move_chroma(planes, _resize_smoothly(residual, planes.shape[2], planes.shape[3]))
 
 
 def _values(planes: Tensor, grid: int) -> Tensor:
