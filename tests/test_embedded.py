@@ -29,7 +29,7 @@ from deploy.errors import DataUnusable
 _NOTHING = {"raw": "", "quarantine": "", "released": "", "recalled": "", "inbox": "", "ledger": ""}
 MAY = {
     "worker": {**_NOTHING, "raw": "GPLD", "quarantine": "GPLD", "released": "GPLD"},
-    "clerk": {**_NOTHING, "quarantine": "GPLD", "released": "GPLD", "recalled": "GPLD"},
+    "clerk": {**_NOTHING, "raw": "GPLD", "quarantine": "GPLD", "released": "GPLD", "recalled": "GPLD"},
     "api": {**_NOTHING, "quarantine": "G", "released": "G", "inbox": "PD"},
     "identify": {**_NOTHING, "released": "G", "recalled": "G", "inbox": "GPLD"},
     "sealer": {**_NOTHING, "ledger": "GPLD"},

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from policy.ledger.questions import lineage
 from policy.ledger.seal import seal
@@ -20,6 +21,7 @@ from workers.jobs.cancel import cancel_request
 from workers.jobs.erasable import Scope, preview
 from workers.jobs.erasures import order
 from workers.jobs.idempotency import Reply
+from workers.jobs.legal_holds import HoldScope, place
 from workers.jobs.views import get_asset
 
 
@@ -251,3 +253,25 @@ def test_an_asset_and_its_lineage_say_what_erased_their_texts(privacy: Privacy):
     assert gone is not None
     assert (gone["request_name"], gone["template"]) == (None, None)
     assert sorted(gone["erased"]) == ["name", "negative_prompt", "prompt", "template"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "items set prompt = 'other'",
+        "items set negative_prompt = 'other'",
+        "items set custom_id = 'other'",
+        "requests set name = 'other'",
+        "requests set template = 'other'",
+        "requests set metadata = '{\"other\": 1}'",
+        "legal_holds set reason = 'other'",
+        "idempotency_keys set body = '{}'",
+    ],
+)
+def test_the_clerk_blanks_and_never_rewords(privacy: Privacy, change: str):
+    request_id = privacy.request_of(privacy.refused()[0])
+    reply(privacy, "once", request_id)
+    with privacy.line.as_tenant(TENANT) as conn:
+        place(conn, TENANT, HoldScope(), reason="claim", actor="test")
+    with privacy.clerk.connect() as conn, pytest.raises(DBAPIError, match=r"permission denied|row-level security"):
+        conn.execute(text(f"update {change}"))

@@ -123,6 +123,41 @@ CREATE TRIGGER only_the_clerk BEFORE DELETE ON audit.private
 ALTER TABLE audit.private ENABLE ALWAYS TRIGGER only_the_clerk;
 """
 
+# A grant says which columns, not which values: whoever may blank a text must not be able to reword it.
+_ONLY_BLANKED = """
+CREATE FUNCTION only_blanked() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  named text;
+  old_row jsonb := to_jsonb(OLD);
+  new_row jsonb := to_jsonb(NEW);
+BEGIN
+  FOREACH named IN ARRAY TG_ARGV LOOP
+    IF new_row -> named IS DISTINCT FROM old_row -> named
+       AND new_row -> named NOT IN ('""', '{}', to_jsonb('erased-' || (old_row ->> 'id'))) THEN
+      RAISE EXCEPTION 'permission denied: % of % is blanked or stays as it is', named, TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege';
+    END IF;
+  END LOOP;
+  RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION only_blanked() FROM PUBLIC;
+
+CREATE TRIGGER only_blanked BEFORE UPDATE OF prompt, negative_prompt, custom_id ON items
+  FOR EACH ROW EXECUTE FUNCTION only_blanked('prompt', 'negative_prompt', 'custom_id');
+CREATE TRIGGER only_blanked BEFORE UPDATE OF name, template, metadata ON requests
+  FOR EACH ROW EXECUTE FUNCTION only_blanked('name', 'template', 'metadata');
+CREATE TRIGGER only_blanked BEFORE UPDATE OF comment ON reviews
+  FOR EACH ROW EXECUTE FUNCTION only_blanked('comment');
+CREATE TRIGGER only_blanked BEFORE UPDATE OF reason ON recalls
+  FOR EACH ROW EXECUTE FUNCTION only_blanked('reason');
+CREATE TRIGGER only_blanked BEFORE UPDATE OF reason ON legal_holds
+  FOR EACH ROW EXECUTE FUNCTION only_blanked('reason');
+
+CREATE POLICY clerk_erases ON idempotency_keys AS RESTRICTIVE FOR UPDATE TO presswork_clerk
+  USING (erased_at IS NULL) WITH CHECK (erased_at IS NOT NULL);
+"""
+
 _ERASED = """
 CREATE FUNCTION audit.erased_of(erased_id uuid) RETURNS jsonb
 LANGUAGE sql STABLE AS $$
@@ -282,7 +317,7 @@ def upgrade() -> None:
     op.execute(_ORDERS)
     for table in _WALLED:
         op.execute(_WALL.format(table=table))
-    for statements in (_VALUES, _ONLY_THE_CLERK, _ERASED, _LINEAGE, _GRANTS):
+    for statements in (_VALUES, _ONLY_THE_CLERK, _ONLY_BLANKED, _ERASED, _LINEAGE, _GRANTS):
         op.execute(statements)
 
 
