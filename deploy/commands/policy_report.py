@@ -17,7 +17,7 @@ from policy.prompts.report import Line, Measured, measure
 from policy.rules import Rules
 from workers.settings import Settings
 
-_SHORT = {"words": "words:", "words and meaning": "+ meaning:"}
+_SHORT = {"words": "words", "words and meaning": "+meaning"}
 
 
 @click.command()
@@ -80,7 +80,7 @@ def _show(console: Console, ways: Sequence[Measured], *, listing: bool) -> None:
             highlight=False,
         )
     for title, kind in (("category", "by_category"), ("language", "by_language")):
-        grid = Grid(Column(title, no_wrap=True), "attacks", box=None)
+        grid = Grid(Column(title, no_wrap=True), Column("attacks", justify="right", no_wrap=True), box=None)
         for way in ways:
             for heading in (f"{_SHORT[way.way]}\nrecall", "\nprecision", "innocent\nstopped"):
                 grid.add_column(heading, justify="right", no_wrap=True)
