@@ -122,6 +122,14 @@ def test_an_unreleased_variant_of_a_released_scene_is_not_found(shelf: Shelf) ->
         assert answer.finding is Finding.NOT_FOUND, answer.to_json()
 
 
+def test_a_plain_picture_of_ours_is_known_by_its_code_and_its_colour() -> None:
+    shelf = Shelf([np.full((400, 400, 3), (200, 60, 30), np.uint8), np.full((400, 400, 3), (30, 60, 200), np.uint8)])
+    answer = shelf.asked(shelf.marked[0])
+    assert (answer.finding, answer.asset, answer.verified) == (Finding.OURS, shelf.known[0], True)
+    moved = watermark.embed(shelf.marked[1], shelf.known[0].watermark_id, watermark.SCHEMES[0])
+    assert shelf.asked(moved).finding is Finding.CONFLICTING
+
+
 @pytest.mark.parametrize("colour", [0, 128, 255])
 def test_a_plain_ground_is_nobody_s(shelf: Shelf, colour: int) -> None:
     assert shelf.asked(np.full((400, 300, 3), colour, np.uint8)).finding is Finding.NOT_FOUND

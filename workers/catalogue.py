@@ -28,7 +28,7 @@ from workers.jobs.fingerprints import FileOf, StoredFingerprint
 from workers.store import RECALLED, RELEASED, ObjectStore
 
 log = structlog.get_logger()
-_OVERLAP = timedelta(minutes=5)  # no transaction of ours is longer: a statement ends after one
+_OVERLAP = timedelta(minutes=2)  # no statement of ours takes longer than one
 _PAGE = 5_000
 _ORIGINALS_KEPT = 32  # 3 MB each
 
@@ -50,9 +50,7 @@ class Catalogue:
         moment = self._newest - _OVERLAP if self._newest else None
         page: list[StoredFingerprint] = []
         with self._engine.begin() as conn:
-            for at, row in fingerprints.since(conn, moment, page=_PAGE):
-                if row.asset_id in self._recent:
-                    continue
+            for at, row in fingerprints.since(conn, moment, list(self._recent), page=_PAGE):
                 self._recent[row.asset_id] = at
                 self._newest = at if self._newest is None else max(self._newest, at)
                 page.append(row)
@@ -61,7 +59,7 @@ class Catalogue:
                     page = []
         taken += self._take(page)
         if self._newest:
-            self._recent = {id: at for id, at in self._recent.items() if at >= self._newest - 2 * _OVERLAP}
+            self._recent = {id: at for id, at in self._recent.items() if at >= self._newest - _OVERLAP}
         return taken
 
     def by_id(self, asset_id: str) -> Known | None:

@@ -21,6 +21,7 @@ _SMALLEST_COMMON = 0.03  # of the frame
 _GREY = 3.0  # mean saturation, in levels, below which a copy has no colour
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _FLAT = 1.0  # variance below which a picture has nothing to compare
+_CLOSE = 24.0  # levels apart at which two plain pictures have nothing in common
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def compare(laid: Image, known: NDArray[np.uint8], original: Image) -> Likeness:
         here, there = _luma(here), _luma(there)
     fine_here, fine_there = (each - _coarse(each) for each in (here, there))
     return Likeness(
-        _explained(here[mask], there[mask]),
+        _explained(here[mask], there[mask]) if _varies(there[mask]) else _close(here[mask], there[mask]),
         _explained(fine_here[mask], fine_there[mask]),
         _explained(*(_finest(each, grey)[known > 0] for each in (laid, original))),
         common,
@@ -85,6 +86,15 @@ def _saturation(pixels: NDArray[np.float32]) -> float:
     return float((pixels.max(axis=1) - pixels.min(axis=1)).mean())
 
 
+def _varies(pixels: NDArray[np.float32]) -> bool:
+    return float(((pixels - pixels.mean(axis=0)) ** 2).mean()) >= _FLAT
+
+
+def _close(here: NDArray[np.float32], there: NDArray[np.float32]) -> float:
+    """How near a copy is to a plain original: there is nothing to explain, so the levels themselves must agree."""
+    return max(0.0, 1 - float(np.sqrt(((here - there) ** 2).mean())) / _CLOSE)
+
+
 def _explained(here: NDArray[np.float32], there: NDArray[np.float32]) -> float:
     """The share of there's variance that gain * here + offset explains, the worst tenth left out."""
     kept = np.ones(len(here), bool)
@@ -96,9 +106,9 @@ def _explained(here: NDArray[np.float32], there: NDArray[np.float32]) -> float:
         gain = min(max(gain, 0.2), 5.0)
         apart = ((there - y.mean() - gain * (here - x.mean())) ** 2).mean(axis=1)
         kept = apart <= np.quantile(apart, 1 - _COVERED)
-    variance = float(((there[kept] - there[kept].mean(axis=0)) ** 2).mean())
-    if variance < _FLAT:
+    if not _varies(there[kept]):
         return 0.0
+    variance = float(((there[kept] - there[kept].mean(axis=0)) ** 2).mean())
     return max(0.0, 1 - float(apart[kept].mean()) / variance)
 
 

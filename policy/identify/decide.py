@@ -85,7 +85,7 @@ def decide(
     """The answer. Content decides which asset; marks confirm it or contradict it, and never decide alone."""
     best = _best(examined)
     contradictions = _contradictions(layer, blind, examined, best)
-    chance = false_match_probability(best, blind, examined, indexed) if best else None
+    chance = false_match_probability(best, blind, examined, indexed) if best and _counted(best) else None
     if contradictions:
         finding = Finding.CONFLICTING
     elif best:
@@ -118,6 +118,11 @@ def false_match_probability(
     if blind is not None and blind.watermark_id == best.asset.watermark_id:
         codes.append(blind.false_probability)
     return min(1.0, content * min(1.0, *codes, 1.0))
+
+
+def _counted(best: Examined) -> bool:
+    """Whether there is a formula for the evidence; there is none for a frame that was searched for in the original."""
+    return best.code is not None or _content_chance(best) < 1
 
 
 def _content_chance(best: Examined) -> float:

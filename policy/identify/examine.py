@@ -31,11 +31,12 @@ _SMALLEST_COMMON = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An asset worth a look, and why. `view` and `turn` of the query looked like it as a whole."""
+    """An asset worth a look, and why. `framed`: that view of the query, so turned, may be the whole of it."""
 
     asset: Known
     found_by: tuple[str, ...]
     hash_distance: int | None = None
+    framed: bool = False
     view: int = 0
     turn: int = 0
     votes: int | None = None
@@ -126,7 +127,7 @@ def _likeness(query: Image, found: Registration, original: Original, frame: Imag
 
 def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[tuple[Registration, Image, int]]:
     """Maps to try, likeliest first."""
-    if candidate.hash_distance is not None:
+    if candidate.framed:
         query = views.turned(candidate.view, candidate.turn)
         yield by_frame((query.shape[1], query.shape[0]), original.size), query, candidate.turn
     for turn in (0, MIRRORED):

@@ -7,6 +7,7 @@ is written. Takes 0.1 to 3 seconds of one core; the library is asked for records
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -18,11 +19,10 @@ from policy.identify.examine import Candidate, Original, examine
 from policy.identify.features import projections
 from policy.identify.index import Index, Near
 from policy.identify.register import resized
-from policy.identify.views import MIRRORED, Views
+from policy.identify.views import MIRRORED, Blind, Views
 from policy.intake.picture import Picture, open_picture
 from policy.marks import payload
 from policy.marks.provenance import Manifest, ManifestReader
-from policy.marks.watermark import Reading
 
 # Larger pictures are shrunk to this first: a screenshot of 4K keeps two pixels of three.
 LONGEST_SIDE = 2560
@@ -62,10 +62,15 @@ def identify_pixels(picture: Picture, manifest: Manifest | None, index: Index, l
     """The same of an opened picture and its manifest."""
     views = Views(_shrunk(picture.pixels))
     layer = manifest_layer(manifest, library.by_id)
-    blind = _blind(views.read_blind(), library)
+    read = views.read_blind()
+    blind = _blind(read, library)
     examined: list[Examined] = []
-    marked = blind.asset if blind else None
-    for candidates in _stages(views, layer.asset, marked, index, library):
+    named: list[Candidate] = []
+    if read is not None and blind is not None and blind.asset is not None:
+        named.append(Candidate(blind.asset, ("code",), framed=True, view=read.view, turn=read.turn))
+    if layer.asset is not None:
+        named.append(Candidate(layer.asset, ("manifest",), framed=True))
+    for candidates in _stages(views, named, index, library):
         for candidate in candidates:
             if candidate.asset.asset_id in {each.asset.asset_id for each in examined}:
                 continue
@@ -79,17 +84,18 @@ def identify_pixels(picture: Picture, manifest: Manifest | None, index: Index, l
     return decide(layer, blind, examined, indexed=len(index), picture=_facts(picture))
 
 
-def _stages(
-    views: Views, by_manifest: Known | None, by_code: Known | None, index: Index, library: Library
-) -> Iterator[list[Candidate]]:
+def _stages(views: Views, named: Sequence[Candidate], index: Index, library: Library) -> Iterator[list[Candidate]]:
     """Candidates, the cheapest to find first: those that marks name, those that look alike, those that share places."""
     hashes = [each.hash for each in views.hashes]
     near = index.nearest(hashes, most=MOST_BY_HASH)
     like = [found for found in near if found.distance <= _FARTHEST_HASH]
-    distance = {known.asset_id: found for found in near if (known := library.by_number(found.number))}
-    named = [(by_code, "code"), (by_manifest, "manifest")]
-    yield [_candidate(asset, by, distance.get(asset.asset_id), views) for asset, by in named if asset is not None]
-    yield _of(like, "hash", views, library)
+    alike = [_alike(asset, found, views) for found in like if (asset := library.by_number(found.number))]
+    by_id = {each.asset.asset_id: each for each in alike}
+    yield [
+        replace(by_id[each.asset.asset_id], found_by=(*each.found_by, "hash")) if each.asset.asset_id in by_id else each
+        for each in named
+    ]
+    yield alike
     upright = [each.hash for each in views.hashes if each.turn in (0, MIRRORED)]
     parts = [found for found in index.nearest_crops(upright, most=MOST_BY_CROP) if found.distance <= _FARTHEST_CROP]
     projected = [projections(views.features(turn).descriptors[:_FEATURES_ASKED]) for turn in (0, MIRRORED)]
@@ -101,22 +107,15 @@ def _stages(
     ] + [Candidate(known, ("crop hash",)) for found in parts if (known := library.by_number(found.number))]
 
 
-def _of(near: Sequence[Near], by: str, views: Views, library: Library) -> list[Candidate]:
-    known = [(library.by_number(found.number), found) for found in near]
-    return [_candidate(asset, by, found, views) for asset, found in known if asset is not None]
-
-
-def _candidate(asset: Known, by: str, near: Near | None, views: Views) -> Candidate:
-    if near is None or near.distance > _FARTHEST_HASH:
-        return Candidate(asset, (by,))
+def _alike(asset: Known, near: Near, views: Views) -> Candidate:
     like = views.hashes[near.query]
-    return Candidate(asset, tuple(dict.fromkeys((by, "hash"))), near.distance, like.view, like.turn)
+    return Candidate(asset, ("hash",), near.distance, framed=True, view=like.view, turn=like.turn)
 
 
-def _blind(read: tuple[Reading, str] | None, library: Library) -> CodeRead | None:
+def _blind(read: Blind | None, library: Library) -> CodeRead | None:
     if read is None:
         return None
-    reading, view = read
+    reading = read.reading
     asset = library.by_watermark(reading.watermark_id)
     errors = reading.bit_errors
     return CodeRead(
@@ -126,7 +125,7 @@ def _blind(read: tuple[Reading, str] | None, library: Library) -> CodeRead | Non
         payload.CODE_BITS,
         _BLIND_FALSE * _MOST_BLIND_READS,
         asset,
-        view,
+        read.where,
     )
 
 

@@ -23,6 +23,19 @@ class Hashed:
     turn: int
 
 
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """A mark that read by itself, and the view it was read from: its frame is that of the original."""
+
+    reading: Reading
+    view: int
+    turn: int
+
+    @property
+    def where(self) -> str:
+        return "region" if self.view else "turned" if self.turn else "whole"
+
+
 class Views:
     """A found picture and its views, each made when it is asked for and kept. One thread."""
 
@@ -54,11 +67,11 @@ class Views:
             self._features[turn] = features(self.turned(0, turn))
         return self._features[turn]
 
-    def read_blind(self) -> tuple[Reading, str] | None:
+    def read_blind(self) -> Blind | None:
         """The first mark that reads by itself, and where."""
         for view, image in enumerate(self.images):
             for turn in range(8) if view == 0 else (0, MIRRORED):
                 found = watermark.read(turned(image, turn) if turn else image)
                 if found is not None:
-                    return found, "region" if view else "turned" if turn else "whole"
+                    return Blind(found, view, turn)
         return None

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, all_, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
 
 from workers.jobs.identify_tables import fingerprints, unindexed
 from workers.jobs.tables import assets, renditions
@@ -83,12 +83,13 @@ def waiting(conn: Connection) -> int:
 
 
 def since(
-    conn: Connection, moment: datetime | None, *, page: int = 5_000
+    conn: Connection, moment: datetime | None, known: Sequence[str], *, page: int = 5_000
 ) -> Iterator[tuple[datetime, StoredFingerprint]]:
-    """Fingerprints written at or after a moment (None: all), oldest first, streamed."""
+    """Fingerprints written at or after a moment (None: all) but for those known, oldest first, streamed."""
     query = select(fingerprints).order_by(fingerprints.c.indexed_at)
     if moment is not None:
-        query = query.where(fingerprints.c.indexed_at >= moment)
+        ids = cast(list(known), ARRAY(UUID(as_uuid=False)))
+        query = query.where(fingerprints.c.indexed_at >= moment, fingerprints.c.asset_id != all_(ids))
     for row in conn.execution_options(yield_per=page).execute(query):
         yield (
             row.indexed_at,
