@@ -67,10 +67,12 @@ def test_every_picture_carries_the_marks_its_record_names(data: Path) -> None:
     with Client.of(data) as client:
         (request,) = client.get("/v1/requests")["data"]
         for asset in client.assets(request["id"]):
-            found = inspect(client.fetch(asset["renditions"][0]["url"]), anchors).to_json()
-            assert found["manifest"]["state"] == "Trusted"
-            assert found["manifest"]["asset_id"] == asset["id"]
-            assert found["manifest"]["watermark_id"] == found["watermark"]["id"] == asset["watermark_id"]
+            assert [file["name"] for file in asset["renditions"]] == ["original", "jpeg"]
+            for file in asset["renditions"]:
+                found = inspect(client.fetch(file["url"]), anchors).to_json()
+                assert found["manifest"]["state"] == "Trusted"
+                assert found["manifest"]["asset_id"] == asset["id"]
+                assert found["manifest"]["watermark_id"] == found["watermark"]["id"] == asset["watermark_id"]
 
 
 def test_a_copy_of_a_picture_is_recognised_and_a_stranger_is_not(data: Path, tmp_path: Path) -> None:
