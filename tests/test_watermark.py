@@ -118,3 +118,17 @@ def test_the_reference_reader_agrees_at_every_grid(side):
     image = product(side, side)
     assert reference.read(marked(image)) == watermark.read(marked(image))
     assert reference.read(image) is None
+
+
+def test_strength_follows_the_picture():
+    """The mark goes where it costs the least colour, and no colour moves further than the finding of a bit needs."""
+    step = LARGE.step / 8  # what one step of a cell's value is in levels of U
+    for image in (product(512, 512), texture(512, 512), flat(512, 512, COLOURS["sports orange"])):
+        moved = marked(image).astype(np.float32) - image
+        chroma = np.abs(moved @ watermark.U_OF_RGB).reshape(64, 8, 64, 8, 1).mean(axis=(1, 3, 4))
+        assert np.quantile(chroma, 0.99) <= step
+    luma = [
+        np.abs((marked(image).astype(np.float32) - image) @ watermark.LUMA_OF_RGB).mean()
+        for image in (texture(512, 512), flat(512, 512, WHITE))
+    ]
+    assert max(luma) < 1, "where colour can move, brightness stays"
