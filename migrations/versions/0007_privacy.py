@@ -27,6 +27,9 @@ CREATE INDEX requests_by_key ON requests (key_id);
 CREATE INDEX replies_with_text ON idempotency_keys (created_at) WHERE erased_at IS NULL;
 CREATE INDEX entries_of_comments ON audit.entries (recorded_at)
   WHERE kind IN ('item.reviewed', 'recall.ordered', 'hold.placed');
+-- whoever reads events asks whether there are any, and which of them speak of a text that is missing
+CREATE INDEX entries_erasing ON audit.entries (id) WHERE kind = 'text.erased';
+CREATE INDEX entries_by_erased ON audit.entries USING gin (subjects) WHERE kind = 'text.erased';
 """
 
 _ORDERS = """

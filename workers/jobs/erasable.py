@@ -22,6 +22,7 @@ from workers.states import ITEM_OPEN, ItemState
 
 UNSETTLED = (*ITEM_OPEN, ItemState.HELD)  # still need their prompt: to be made, or to be reviewed
 NOUNS = ("item", "asset", "request", "key", "tenant", "text")
+LOOSE_KINDS = ("recall.ordered", "hold.placed")  # events with private text that are of no item and no request
 _SHOWN = 20  # ids of a kind that a preview names
 
 
@@ -90,7 +91,7 @@ def targets(tenant: str, scope: Scope, before: datetime | ColumnElement[datetime
 
 def preview(conn: Connection, tenant: str, scope: Scope) -> Preview:
     """Counts on one snapshot each. Needs SELECT on the ledger: the auditor's or the clerk's login."""
-    found = targets(tenant, scope, func.clock_timestamp())
+    found = targets(tenant, scope, func.statement_timestamp())
 
     def count(query: Select[Any]) -> int:
         return int(conn.execute(select(func.count()).select_from(query.subquery())).scalar_one())
@@ -112,18 +113,9 @@ def preview(conn: Connection, tenant: str, scope: Scope) -> Preview:
     )
 
 
-def of_tenant(tenant: str) -> Select[Any]:
-    """Private texts of a tenant, with the events they belong to."""
-    return (
-        select(private.c.event_id, private.c.field)
-        .join(entries, entries.c.event_id == private.c.event_id)
-        .where(entries.c.tenant == tenant)
-    )
-
-
 def _ledger_texts(tenant: str, scope: Scope, found: Targets) -> Select[Any]:
     if scope.noun == "tenant":
-        return of_tenant(tenant)
+        return _of_tenant(tenant)
     subjects = (
         select(literal("item:") + cast(found.items.subquery().c[0], Text))
         .union_all(select(literal("request:") + cast(found.requests.subquery().c[0], Text)))
@@ -131,7 +123,16 @@ def _ledger_texts(tenant: str, scope: Scope, found: Targets) -> Select[Any]:
     )
     named = entries.c.subjects.op("&&", is_comparison=True)(func.array(subjects, type_=ARRAY(Text)))
     of_request = or_(entries.c.kind.startswith("request."), entries.c.kind.startswith("item."))
-    return of_tenant(tenant).where(or_(and_(named, of_request), entries.c.event_id.in_(found.events)))
+    return _of_tenant(tenant).where(or_(and_(named, of_request), entries.c.event_id.in_(found.events)))
+
+
+def _of_tenant(tenant: str) -> Select[Any]:
+    """Private texts of a tenant, with the events they belong to."""
+    return (
+        select(private.c.event_id, private.c.field)
+        .join(entries, entries.c.event_id == private.c.event_id)
+        .where(entries.c.tenant == tenant)
+    )
 
 
 def _wanted(
@@ -186,9 +187,7 @@ def _holding_text(
         _in_json(requests.c.metadata, sought),
         cast(requests.c.id, Text).in_(told_requests),
     )
-    return in_items, in_requests, loose.where(
-        exists(_private_of_entry().where(_in(private.c.value, sought)))
-    )  # fmt: skip
+    return in_items, in_requests, loose.where(exists(_private_of_entry().where(_in(private.c.value, sought))))
 
 
 def _loose(tenant: str, before: datetime | ColumnElement[datetime]) -> Select[Any]:
@@ -205,9 +204,6 @@ def _loose(tenant: str, before: datetime | ColumnElement[datetime]) -> Select[An
 
 def _private_of_entry() -> Select[Any]:
     return select(private.c.field).where(private.c.event_id == entries.c.event_id)
-
-
-LOOSE_KINDS = ("recall.ordered", "hold.placed")
 
 
 def _in(column: ColumnElement[str], sought: str) -> ColumnElement[bool]:
