@@ -12,6 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from sqlalchemy import select, text
+
+from tests.line import Line
+from tests.recalls import Recalling
+from workers.duties import webhooks as duty
+from workers.jobs import webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +92,26 @@ def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def listen(line: Line, url: str, *, tenant: str = "acme", wanted: tuple[str, ...] = webhooks.EVENTS) -> tuple[str, str]:
+    """An address' id and secret."""
+    with line.as_tenant(tenant) as conn:
+        stored, secret = webhooks.create_webhook(conn, tenant, url, wanted, actor="test")
+    return stored.id, secret
+
+
+def deliver(recalling: Recalling, **settings: Any) -> int:
+    return duty.turn(recalling.desk(**{"webhook_loopback": True, "webhook_seconds": 2.0, **settings}))
+
+
+def due_now(line: Line) -> None:
+    """Move the clock: whatever waits for another attempt waited long enough."""
+    with line.owner.begin() as conn:
+        for table in ("webhook_deliveries set next_at", "webhooks set retry_at"):
+            conn.execute(text(f"update {table} = clock_timestamp() - interval '1 second'"))
+
+
+def rows(line: Line, table: Any) -> list[Any]:
+    with line.auditor.connect() as conn:
+        return list(conn.execute(select(table).order_by(*table.primary_key.columns)))

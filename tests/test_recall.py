@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import func, select, text
 
-from policy.verdict import Decision, Finding, Stage, Verdict
-from tests.line import KEY_ID, POLICY, RECIPE, Line, new_item
+from tests.line import RECIPE, Line, new_item
 from tests.recalls import REASON, Recalling, files_of, keys_of, picture
 from workers.duties import recalls
 from workers.errors import Conflict
@@ -18,7 +16,6 @@ from workers.jobs.criteria import Criteria
 from workers.jobs.recall import order
 from workers.jobs.recall_tables import recalls as orders
 from workers.jobs.recall_views import marks_of
-from workers.jobs.types import new_id
 from workers.store import ObjectStore
 
 
@@ -74,72 +71,6 @@ def test_nothing_is_lost_the_copy_holds_the_very_bytes(recalling: Recalling) -> 
     key = made.renditions[0].key
     kept = recalling.s3.client("clerk").get_object(Bucket=recalling.s3.bucket, Key=recalls.recalled_key(key))
     assert kept["Body"].read() == picture(key)
-
-
-OTHER = "sha256:" + "9" * 64
-LET_PASS = Verdict(OTHER, (Finding(Decision.ALLOW, Stage.PROMPT, "brand", "brand/own"),))
-
-
-def _each(made: Any, other: Any) -> list[tuple[Criteria, Any]]:
-    """Criteria, and whose pictures they mean: those of the first request or of the second."""
-    return [
-        (Criteria(asset_id=made[0].asset_id), made[:1]),
-        (Criteria(request_id=made[0].item.request_id), made),
-        (Criteria(model="starter"), [*made, *other]),
-        (Criteria(model="other"), []),
-        (Criteria(model_revision=RECIPE.model_revision), [*made, *other]),
-        (Criteria(model_revision=OTHER), []),
-        (Criteria(lora="ink"), []),
-        (Criteria(licence="MIT", licensed=(RECIPE.model_revision,)), [*made, *other]),
-        (Criteria(licence="MIT", licensed=(OTHER,)), []),
-        (Criteria(licence="MIT"), []),
-        (Criteria(policy_version=OTHER), other),
-        (Criteria(rule="brand/own"), other),
-        (Criteria(rule="brand/own", policy_version=POLICY), []),
-        (Criteria(rule="brand/own", request_id=other[0].item.request_id), other),
-        (Criteria(reviewer=KEY_ID), []),
-        (Criteria(rule="'; drop table assets; --"), []),
-    ]
-
-
-def test_each_criterion_means_its_pictures_and_all_must_hold(recalling: Recalling) -> None:
-    made, other = recalling.release(2, stored=False), recalling.release(1, verdict=LET_PASS, stored=False)
-    for criteria, meant in _each(made, other):
-        found = recalling.preview(criteria)
-        assert found.released == len(meant), criteria
-        assert set(found.sample) == {outcome.asset_id for outcome in meant}, criteria
-
-
-def test_a_range_of_time_begins_with_its_first_moment_and_ends_before_its_last(recalling: Recalling) -> None:
-    recalling.release(2, stored=False)
-    found = recalling.preview(Criteria(model="starter"))
-    assert found.first_release == found.last_release
-    at, tick = found.first_release, timedelta(microseconds=1)
-    assert at is not None
-    assert recalling.preview(Criteria(since=at, until=at + tick)).released == 2
-    assert recalling.preview(Criteria(until=at)).released == 0
-    assert recalling.preview(Criteria(since=at + tick)).released == 0
-
-
-def test_a_dry_run_counts_and_changes_nothing(recalling: Recalling) -> None:
-    line = recalling.line
-    made = recalling.release(2, name="spring", stored=False)
-    other = recalling.release(1, name="autumn", stored=False)
-    before = line.kinds()
-    found = recalling.preview(Criteria(model="starter"))
-    assert [dict(row) for row in found.by_campaign] == [
-        {"request_id": made[0].item.request_id, "name": "spring", "assets": 2},
-        {"request_id": other[0].item.request_id, "name": "autumn", "assets": 1},
-    ]
-    (model,) = found.by_model
-    assert dict(model) == {"model": "starter", "model_revision": RECIPE.model_revision, "assets": 3}
-    assert (found.released, found.ordered, found.recalled) == (3, 0, 0)
-    assert line.kinds() == before
-    assert set(recalling.states().values()) == {"released"}
-    recalling.order(Criteria(request_id=made[0].item.request_id))
-    assert (recalling.preview(Criteria(model="starter")).ordered, recalling.carry_out() > 0) == (2, True)
-    again = recalling.preview(Criteria(model="starter"))
-    assert (again.released, again.ordered, again.recalled) == (1, 0, 2)
 
 
 def test_an_order_covers_what_was_released_up_to_its_moment_and_counts_the_rest(recalling: Recalling) -> None:
@@ -299,9 +230,3 @@ def test_two_thousand_assets_go_step_by_step(recalling: Recalling) -> None:
     assert line.states() == {"recalled": 2_000}
     told = [event.event["asset_id"] for event in line.events("asset.recalled")]
     assert len(told) == len(set(told)) == 2_000
-
-
-def test_ids_that_mean_nothing_find_nothing(recalling: Recalling) -> None:
-    recalling.release(1, stored=False)
-    for criteria in (Criteria(asset_id=new_id()), Criteria(request_id=new_id()), Criteria(reviewer=new_id())):
-        assert recalling.preview(criteria).released == 0

@@ -238,9 +238,6 @@ def test_a_list_is_no_checkpoint_and_a_checkpoint_no_list() -> None:
         open_checkpoint(note, [SIGNER.vkey])
 
 
-# Offline, from the command line.
-
-
 @pytest.fixture
 def papers(tmp_path: Path) -> Path:
     """A folder with the keys, a list that names a.png, and two files."""

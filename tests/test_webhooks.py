@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 
-from policy.events import KINDS
 from tests.line import Line, eventually
 from tests.recalls import Recalling
-from tests.receiver import Receiver, receiving
+from tests.receiver import Receiver, deliver, due_now, listen, receiving, rows
 from workers import clerk
 from workers.duties import webhooks as duty
 from workers.errors import LimitExceeded, NotFound
@@ -22,8 +21,6 @@ from workers.jobs.criteria import Criteria
 from workers.jobs.deliveries import LONGEST_WAIT_SECONDS, wait_seconds
 from workers.jobs.recall_tables import webhook_attempts, webhook_deliveries
 from workers.jobs.recall_tables import webhooks as addresses
-
-BOTH = ("asset.released", "asset.recalled")
 
 
 @pytest.fixture
@@ -36,29 +33,6 @@ def recalling(line: Line, settings_for: Any, s3: Any) -> Recalling:
 def receiver() -> Iterator[Receiver]:
     with receiving() as running:
         yield running
-
-
-def listen(line: Line, url: str, *, tenant: str = "acme", wanted: tuple[str, ...] = BOTH) -> tuple[str, str]:
-    """An address' id and secret."""
-    with line.as_tenant(tenant) as conn:
-        stored, secret = webhooks.create_webhook(conn, tenant, url, wanted, actor="test")
-    return stored.id, secret
-
-
-def deliver(recalling: Recalling, **settings: Any) -> int:
-    return duty.turn(recalling.desk(**{"webhook_loopback": True, "webhook_seconds": 2.0, **settings}))
-
-
-def due_now(line: Line) -> None:
-    """Move the clock: whatever waits for another attempt waited long enough."""
-    with line.owner.begin() as conn:
-        for table in ("webhook_deliveries set next_at", "webhooks set retry_at"):
-            conn.execute(text(f"update {table} = clock_timestamp() - interval '1 second'"))
-
-
-def rows(line: Line, table: Any) -> list[Any]:
-    with line.auditor.connect() as conn:
-        return list(conn.execute(select(table).order_by(*table.primary_key.columns)))
 
 
 def test_a_recall_is_told_signed_and_once(recalling: Recalling, receiver: Receiver) -> None:
@@ -304,7 +278,3 @@ def test_settled_messages_are_forgotten_after_a_month(recalling: Recalling, rece
     deliver(recalling)
     assert [row.id for row in rows(recalling.line, webhook_deliveries)] == [2]
     assert [row.delivery_id for row in rows(recalling.line, webhook_attempts)] == [2]
-
-
-def test_what_is_told_is_a_kind_of_event_or_a_release() -> None:
-    assert set(webhooks.EVENTS) - KINDS == {"asset.released"}

@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from sqlalchemy import Connection
 
@@ -121,7 +121,7 @@ def order_command(
         expect = expect or found.released
     with _desk(settings) as conn:
         owners = [tenant] if tenant else tenants_of(conn, criteria)
-        words = {"reason_code": reason_code, "reason": reason, "actor": f"operator:{by}"}
+        words: dict[str, Any] = {"reason_code": reason_code, "reason": reason, "actor": f"operator:{by}"}
         ids = [order(conn, owner, criteria, **words) for owner in owners]
         made = [get_recall(conn, None, recall_id) for recall_id in ids]
         covered = sum(view.assets for view in made)
@@ -145,12 +145,12 @@ def list_command(data: Path, tenant: str | None, as_json: bool) -> None:
         for view in found:
             click.echo(json.dumps(asdict(view), default=str))
         return
-    table = Table("id", "tenant", "ordered at", "reason", "assets", "moved", "state", box=None)
     for view in found:
         at = f"{view.ordered_at:%Y-%m-%d %H:%M}"
-        cells = (view.id, view.tenant, at, view.reason_code, str(view.assets), str(view.moved), _state(view))
-        table.add_row(*cells)
-    Console(highlight=False).print(table if found else "none")
+        progress = f"{view.moved:,} of {view.assets:,} out of reach"
+        click.echo(f"{view.id}  {at}  {view.tenant}  {view.reason_code}  {progress}  {_state(view)}")
+    if not found:
+        click.echo("none")
 
 
 @recall.command("show")
@@ -178,7 +178,7 @@ def _state(view: RecallView) -> str:
 
 
 def _criteria(settings: Settings, given: dict[str, Any]) -> Criteria:
-    plain = {n: v if v is None or isinstance(v, datetime) else str(v) for n, v in given.items()}
+    plain: dict[str, Any] = {n: v if v is None or isinstance(v, datetime) else str(v) for n, v in given.items()}
     if not any(plain.values()):
         raise click.UsageError("name at least one criterion: without any, everything would be recalled")
     if plain["since"] and plain["until"] and plain["since"] >= plain["until"]:
@@ -240,7 +240,7 @@ def _show(found: Preview) -> None:
     console.print(f"{found.released:,} released assets match{span}")
     console.print(f"{found.ordered:,} more are under an order, {found.recalled:,} were recalled before")
     for title, groups in (("campaign", found.by_campaign), ("model", found.by_model), ("tenant", found.by_tenant)):
-        table = Table(title, "", "assets", box=None)
+        table = Table(Column(title, overflow="fold"), Column(overflow="fold"), "assets", box=None)
         for group in groups[:_SHOWN]:
             *names, count = group.values()
             table.add_row(*(Text(str(name)) for name in (*names, "")[:2]), f"{count:,}")
