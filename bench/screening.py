@@ -22,9 +22,11 @@ from policy.images.hash_list import HashList
 from policy.images.nsfw import MID_CARD, Nsfw
 from policy.images.ocr import RapidReader
 from policy.images.screen import ImageScreen
+from policy.prompts.meaning import MeaningScreen
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.classifiers import Brought
 from policy.rulebook.prompts import PromptRule
+from policy.rulebook.scope import Context
 from policy.rules import Rules
 from tests.nsfw_reference.pictures import starter_tiles
 from tests.prompt_cases import IN_SAMPLE
@@ -42,6 +44,7 @@ THINGS = ("ceramic mug", "leather backpack", "wool jumper", "running shoe", "wri
 def main() -> None:
     rules = Rules.load(RULES)
     prompts(rules)
+    meanings(rules)
     pictures(rules)
 
 
@@ -60,6 +63,16 @@ def prompts(rules: Rules) -> None:
         print(
             f"  {name:30} {1 / each:8,.0f}/s {each * 1e6:8,.0f} us each   naive regex {plain_each / each:6.1f}x slower"
         )
+
+
+def meanings(rules: Rules) -> None:
+    """What the judges cost a prompt: a batch together, as the worker asks them, against one prompt after the other."""
+    screen = MeaningScreen.load(rules)
+    asked = [(CATALOGUE.format(THINGS[row % len(THINGS)], row), Context("bench")) for row in range(32)]
+    together = _seconds(partial(screen.screen, asked), times=3) / len(asked)
+    alone = _seconds(partial(_each, lambda one: screen.screen([one]), asked), times=3) / len(asked)
+    print(f"meaning, {len(rules.meaning.rules)} rules", flush=True)
+    print(f"  batches of {len(asked)}: {together * 1e3:6.1f} ms a prompt   one by one {alone / together:4.1f}x slower")
 
 
 def _pattern(rule: PromptRule) -> re.Pattern[str]:

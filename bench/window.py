@@ -28,6 +28,7 @@ from policy.ledger.anchor import Anchored
 from policy.ledger.append import append
 from policy.ledger.keys import KeyFiles, keys_on_disk, make_key_files
 from policy.ledger.notes import Checkpoint
+from workers import logs
 from workers.anchor import StoreAnchor
 from workers.sealer import Sealer
 from workers.settings import Settings
@@ -72,6 +73,7 @@ class TimedAnchor:
 
 
 def main() -> None:
+    logs.configure("ERROR", "bench")
     with (
         tempfile.TemporaryDirectory(prefix="presswork-bench-", ignore_cleanup_errors=True) as folder,
         Stack(Path(folder) / "stack", ports={}) as stack,

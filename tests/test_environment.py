@@ -73,3 +73,10 @@ def test_what_is_meant_for_the_device_reaches_the_worker_alone(addresses: Stack)
     for role in ("api", "planner", "sealer"):
         assert not shell.keys() & process_environment(addresses, role, shell).keys()
     assert shell.items() <= process_environment(addresses, "worker", shell).items()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_login_of_a_second_anchor_is_for_whoever_seals_or_audits(addresses: Stack, role: str) -> None:
+    shell = {"PRESSWORK_ANCHOR_S3_SECRET_ACCESS_KEY": "elsewhere"}
+    given = "elsewhere" in process_environment(addresses, role, shell).values()
+    assert given == (role in ("sealer", "auditor"))

@@ -135,10 +135,13 @@ def test_a_plain_ground_is_nobody_s(shelf: Shelf, colour: int) -> None:
     assert shelf.asked(np.full((400, 300, 3), colour, np.uint8)).finding is Finding.NOT_FOUND
 
 
-def test_a_mark_whose_original_is_gone_is_not_believed() -> None:
+def test_where_the_original_is_gone_its_fingerprint_speaks_for_the_content() -> None:
     shelf = Shelf([scene(1)])
     shelf.originals[0] = None
-    answer = shelf.asked(shelf.marked[0])
+    kept = shelf.asked(ATTACKS["jpeg 85"](shelf.marked[0], np.random.default_rng(0)))
+    assert (kept.finding, kept.verified, kept.candidates[0].method) == (Finding.OURS, True, "fingerprint")
+    other = scene(31)
+    answer = shelf.asked(watermark.embed(other, shelf.known[0].watermark_id, watermark.ladder(other)[0]))
     assert answer.finding is Finding.CONFLICTING
     assert "not at hand" in " ".join(answer.reasons)
 

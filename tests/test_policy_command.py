@@ -94,6 +94,7 @@ def test_the_rules_can_be_read_and_a_broken_file_names_its_mistake(tmp_path: Pat
     assert result.exit_code == 0
     assert Rules.load(DEFAULT_RULES).version in result.output
     assert "minors/sexualised" in result.output
+    assert "violence/meaning" in result.output
     broken = _run("show", "--rules", str(written(tmp_path, colour=1)))
     assert broken.exit_code == 1
     assert "line 25: colour: no such key here" in broken.output

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import zipfile
 
 import httpx
@@ -14,18 +15,21 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from policy.errors import BrokenLedger, LedgerError, SigningUnavailable
+from policy.errors import LedgerError
 from policy.ledger import offline_verifier
-from policy.ledger.cosigner import Cosigner, make_witness
+from policy.ledger.cosigner import make_witness
+from policy.ledger.keys import write_key
 from policy.ledger.notes import COSIGNATURE, Checkpoint, Vkey, sign_checkpoint
 from policy.ledger.pack import write_pack
-from policy.ledger.proofs import ConsistencyProof, prove_consistency
+from policy.ledger.proofs import ConsistencyProof
 from policy.ledger.report import Flaw
 from policy.ledger.selection import Selection
 from policy.ledger.verify import verify
 from policy.ledger.witnesses import WitnessPolicy, cosigned_note, newest_witnessed
-from tests.ledger import ORIGIN, Ledger, failed, new_signer
+from tests.ledger import ORIGIN, Ledger, failed
+from tests.line import eventually
 from tests.test_pack import altered
+from workers import sealer
 from workers.witnessing import Witnessing
 
 HOUR = 3_600.0
@@ -168,73 +172,6 @@ def test_a_forged_cosignature_is_named_and_counts_for_nothing(ledger, two):
     assert {problem.flaw for problem in report.problems} == {Flaw.COSIGNATURE_FORGED, Flaw.UNWITNESSED}
 
 
-@pytest.fixture
-def cosigner(ledger, tmp_path):
-    make_witness(tmp_path / "w", "witness.example/w")
-    cosigner = Cosigner(tmp_path / "w", ledger.vkeys, clock=lambda: 1_679_315_147)
-    yield cosigner
-    cosigner.close()
-
-
-def request(ledger, old, new, *, note=None):
-    with ledger.auditor.connect() as conn:
-        path = prove_consistency(conn, old, new) if 0 < old < new else ()
-    note = note or ledger.value("select note from audit.checkpoints where size = :size", size=new)
-    return str(ConsistencyProof(old, path, note)).encode()
-
-
-def test_the_protocols_every_answer(ledger, cosigner):
-    note = ledger.value("select note from audit.checkpoints where size = 3")
-    stranger = sign_checkpoint(Checkpoint(ORIGIN, 3, bytes(32)), new_signer())
-    elsewhere = sign_checkpoint(Checkpoint("other/log", 3, bytes(32)), new_signer("other/log"))
-    assert cosigner.add_checkpoint(b"nonsense").status == 400
-    assert cosigner.add_checkpoint(b"\xff\xfe").status == 400
-    assert cosigner.add_checkpoint(request(ledger, 0, 3, note=elsewhere)).status == 404
-    assert cosigner.add_checkpoint(request(ledger, 0, 3, note=stranger)).status == 403
-    assert cosigner.add_checkpoint(request(ledger, 0, 3, note=note.replace("\n3\n", "\n4\n"))).status == 403
-    assert cosigner.add_checkpoint(f"old 9\n\n{note}".encode()).status == 400
-    assert cosigner.add_checkpoint(f"old 2\n\n{note}".encode())[:2] == (409, "0\n")
-    zeros = base64.b64encode(bytes(32)).decode()
-    assert cosigner.add_checkpoint(f"old 0\n{zeros}\n\n{note}".encode()).status == 422
-    assert cosigner.add_checkpoint(("old 0\n" + f"{zeros}\n" * 64 + f"\n{note}").encode()).status == 400
-    assert cosigner.add_checkpoint(request(ledger, 0, 3)).status == 200
-    assert cosigner.add_checkpoint(request(ledger, 0, 307))[:2] == (409, "3\n")
-    assert cosigner.add_checkpoint(request(ledger, 3, 3)).status == 200, "asked again it answers again"
-    assert cosigner.add_checkpoint(request(ledger, 3, 307)).status == 200
-    assert cosigner.add_checkpoint(request(ledger, 3, 7))[:2] == (409, "307\n"), "never a smaller one"
-    assert cosigner.newest(ORIGIN).size == 307
-
-
-def test_a_cosignature_says_when_and_fits_its_head_alone(ledger, cosigner):
-    line = cosigner.add_checkpoint(request(ledger, 0, 7)).text
-    policy = WitnessPolicy.parse(f"witness w {cosigner.signer.vkey}\nquorum w")
-    notes = dict(ledger.rows("select size, note from audit.checkpoints"))
-    assert policy.cosigners(notes[7] + line) == {"w": 1_679_315_147}
-    assert policy.cosigners(notes[7]) == {}
-    with pytest.raises(BrokenLedger, match="does not fit the head"):
-        policy.cosigners(notes[3] + line)
-    assert ledger.verify().intact
-
-
-def test_a_witness_remembers_across_its_end_and_does_not_begin_without_its_memory(ledger, cosigner, tmp_path):
-    cosigner.add_checkpoint(request(ledger, 0, 7))
-    with pytest.raises(SigningUnavailable, match="another process is the witness"):
-        Cosigner(tmp_path / "w", ledger.vkeys)
-    cosigner.close()
-    again = Cosigner(tmp_path / "w", ledger.vkeys)
-    assert again.newest(ORIGIN).size == 7
-    again.close()
-    for path in (tmp_path / "w" / "heads").iterdir():
-        path.unlink()
-    (tmp_path / "w" / "heads").rmdir()
-    with pytest.raises(BrokenLedger, match="it would cosign a second history"):
-        Cosigner(tmp_path / "w", ledger.vkeys)
-    with pytest.raises(SigningUnavailable, match="holds a witness already"):
-        make_witness(tmp_path / "w", "witness.example/w")
-    with pytest.raises(SigningUnavailable, match="presswork witness init"):
-        Cosigner(tmp_path / "nobody", ledger.vkeys)
-
-
 def test_the_http_face_bounds_what_it_reads(two):
     url = f"http://127.0.0.1:{two[0].port}"
     assert httpx.get(f"{url}/add-checkpoint").status_code == 404
@@ -288,3 +225,19 @@ def test_a_cosignature_in_a_pack_cannot_be_altered_or_taken_out(ledger, two, tmp
         forged = altered(path, changes)
         problems = offline_verifier.verify(forged, [str(ledger.vkeys[0])], witnesses=policy.text).problems
         assert any(said in problem for problem in problems), problems
+
+
+def test_the_sealers_process_asks_by_itself(ledger, two, settings_for, tmp_path):
+    policy = policy_of(*two)
+    (tmp_path / "policy").write_text(policy.text)
+    write_key(tmp_path / "ledger.key", ledger.signer.private_key)
+    told = {"ledger_key": tmp_path / "ledger.key", "ledger_vkeys": two[0].vkeys, "witness_policy": tmp_path / "policy"}
+    settings = settings_for("sealer", ledger_origin=ORIGIN, seal_seconds=0.05, **told)
+    stop = threading.Event()
+    sealing = threading.Thread(target=sealer.serve, args=(settings, stop))
+    sealing.start()
+    try:
+        eventually(lambda: witnessed(ledger, policy) == 307, seconds=60)
+    finally:
+        stop.set()
+        sealing.join()

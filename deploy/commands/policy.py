@@ -144,6 +144,11 @@ def show(path: Path) -> None:
         looked_for = ", ".join(sorted(rule.personal)) or f"{sum(len(term.phrases) for term in rule.terms):,}"
         reads = ", ".join(sorted(rule.fields)) + ("" if rule.scope == EVERYWHERE else f"; {_confined(rule.scope)}")
         prompts.add_row(rule.id, rule.decision, reads, languages, looked_for)
+    meanings = Table("meaning rule", "judge", "by", "hold from", "refuse from", box=None)
+    for meaning in rules.meaning.rules:
+        by = f"{len(meaning.examples)} examples" if meaning.examples else " + ".join(meaning.scores)
+        bounds = ["-" if bound is None else f"{bound:g}" for bound in (meaning.hold, meaning.refuse)]
+        meanings.add_row(meaning.id, meaning.judge, by, *bounds)
     images = Table("image rule", "classifier", "scores", "hold from", "refuse from", box=None)
     for image in rules.image_rules:
         images.add_row(image.id, *_asked(image))
@@ -163,7 +168,7 @@ def show(path: Path) -> None:
     if rules.brought.redraw.times:
         wanted = [*sorted(rules.brought.redraw.rules), *(["faults"] if rules.brought.redraw.faults else [])]
         brought.add_row("redraw", f"at most {rules.brought.redraw.times} times", ", ".join(wanted))
-    for table in (categories, prompts, images, exceptions, brought):
+    for table in (categories, prompts, meanings, images, exceptions, brought):
         if table.row_count:
             console.print(table, "")
 

@@ -30,6 +30,8 @@ LONGEST_SIDE = 2560
 MOST_BY_HASH, MOST_BY_CROP, MOST_BY_VOTES = 12, 4, 24
 # Unrelated pictures differ in 128 of 256 bits, with a spread of 14 or so (bench/identify.py).
 _FARTHEST_HASH, _FARTHEST_CROP = 88, 72
+# So near that, with its code, a picture is the one whose original is gone.
+_SAME_HASH = 56
 _FEATURES_ASKED = 400
 # What a word of 127 bits costs blind: bits wrong at most 10 and a CRC of 16 bits, six schemes (marks/watermark.py).
 _BLIND_FALSE = 5.5e-10
@@ -74,7 +76,7 @@ def identify_pixels(picture: Picture, manifest: Manifest | None, index: Index, l
         for candidate in candidates:
             if candidate.asset.asset_id in {each.asset.asset_id for each in examined}:
                 continue
-            examined.append(examine(views, candidate, library.original(candidate.asset)))
+            examined.append(_by_fingerprint(examine(views, candidate, library.original(candidate.asset)), blind))
             if examined[-1].verified:
                 break
         # Content and code agree on one asset: no other can. Whole pictures that look alike have all been compared when
@@ -82,6 +84,15 @@ def identify_pixels(picture: Picture, manifest: Manifest | None, index: Index, l
         if any(each.verified or each.content_sure for each in examined):
             break
     return decide(layer, blind, examined, indexed=len(index), picture=_facts(picture))
+
+
+def _by_fingerprint(seen: Examined, blind: CodeRead | None) -> Examined:
+    """Where the original is gone its hash still speaks for the content, and the mark as it read for the code."""
+    if seen.original or blind is None or blind.asset != seen.asset or seen.hash_distance is None:
+        return seen
+    if seen.hash_distance > _SAME_HASH:
+        return seen
+    return replace(seen, method="fingerprint", content_agrees=True, code=blind)
 
 
 def _stages(views: Views, named: Sequence[Candidate], index: Index, library: Library) -> Iterator[list[Candidate]]:
