@@ -69,7 +69,8 @@ async def _once(
             max_length=255,
             pattern=r"^[\x21-\x7e]*$",
             description="Your own name for this request, e.g. a UUID. Sent again with the same body it answers with "
-            "the first answer; with another body it is refused. It does not expire; its stored answer may be erased, and a repeat is refused then.",
+            "the first answer; with another body it is refused. It does not expire; its stored answer may be erased, "
+            "and a repeat is refused then.",
         ),
     ] = "",
 ) -> Once:

@@ -25,7 +25,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = "presswork"
 EXTRAS = ("worker", "embedded")
-LEFT_OUT = "opencv-python"  # [tool.uv] in pyproject.toml puts opencv-python-headless in its place
+# By [tool.uv] in pyproject.toml: opencv-python-headless stands in for the one, and what the other would do with the
+# weights that came along is done by transformers alone (policy/prompts/embedding.py).
+LEFT_OUT = frozenset({"opencv-python", "sentence-transformers"})
 ALLOWED = Path(__file__).with_name("licences.yaml")
 _READ_CHARS = 400_000  # of one licence file: the longest in use has 180,000
 
@@ -194,7 +196,7 @@ def problems(installed: Mapping[str, Distribution], allowed: Mapping[str, Allowe
     found = [finding for name in sorted(everything & installed.keys()) for finding in findings(installed[name])]
     said = [
         f"{name}: required, but not installed. Remedy: install {ROOT}[{','.join(EXTRAS)}]"
-        for name in everything - installed.keys() - {LEFT_OUT}
+        for name in everything - installed.keys() - LEFT_OUT
     ]
     for finding in found:
         decision = next((d for name, d in allowed.items() if fnmatch(finding.distribution, name)), None)

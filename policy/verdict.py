@@ -47,7 +47,6 @@ class Finding:
     score: float | None = None
     detail: str = ""
 
-
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Finding:
         decision, stage = Decision(stored["decision"]), Stage(stored["stage"])

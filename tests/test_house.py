@@ -25,7 +25,7 @@ LONGER = {  # path -> why it is one idea all the same
 }
 SWALLOWING = {  # path -> why it may catch what nobody placed
     "workers/executor.py": "the outermost frame of a batch: it records the traceback and ends the claim",
-    "policy/intake/child.py": "whatever a decoder raises on the bytes of strangers, the picture is refused with its words",
+    "policy/intake/child.py": "whatever a decoder raises on the bytes of strangers, it is refused with its words",
     "policy/custody.py": "carries somebody else's error to the thread that asked, which holds what it asked about",
 }
 ASYNCHRONOUS = "api/"  # ASGI itself is; of our endpoints only the liveness probe, which must not wait for a thread

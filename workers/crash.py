@@ -36,7 +36,11 @@ POINTS = (
     *("erasing", "erased", "given_up", "deleted"),
     *("questioned", "answered"),
 )
-_WITHOUT_CLAIM = ("dispatched", "received", *POINTS[POINTS.index("copied") :])  # the clerk and identify work on no claim
+_WITHOUT_CLAIM = (
+    "dispatched",
+    "received",
+    *POINTS[POINTS.index("copied") :],
+)  # the clerk and identify work on no claim
 
 
 def no_probe(point: str, held: Claim | None) -> None:

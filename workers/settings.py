@@ -90,7 +90,9 @@ class Settings(BaseSettings):
     retention_template_days: int = Field(0, ge=0, description="names, templates, metadata of requests; 0: never")
     retention_comment_days: int = Field(0, ge=0, description="reviewers' comments and reasons of recalls; 0: never")
     retention_reply_days: int = Field(30, ge=0, description="stored replies to repeated requests; 0: never")
-    retention_quarantine_days: int = Field(90, ge=0, description="pictures left in quarantine after their review; 0: never")
+    retention_quarantine_days: int = Field(
+        90, ge=0, description="pictures left in quarantine after their review; 0: never"
+    )
     retention_leftover_days: int = Field(7, ge=0, description="unlinked objects under released/; 0: never")
     retention_raw_days: int = Field(1, ge=0, description="objects under raw/; 0: never")
     retention_recalled_days: int = Field(365, ge=0, description="objects of recalled assets; 0: never")

@@ -77,8 +77,8 @@ def _told(file: Path, found: dict[str, Any]) -> str:
         ]
         lines += [f"  stamped    {manifest['timestamp']}"] if manifest["timestamp"] else []
         lines += [
-            f"  from       {made_from['title']} ({made_from['relationship']}), {made_from['generator'] or 'no manifest'}"
-            for made_from in manifest["ingredients"]
+            f"  from       {source['title']} ({source['relationship']}), {source['generator'] or 'no manifest'}"
+            for source in manifest["ingredients"]
         ]
         lines += [f"  {key:<10} {value}" for key, value in (manifest["generation"] or {}).items() if key != "asset_id"]
     lines.append(

@@ -161,9 +161,8 @@ def actions(role: str) -> list[str]:
         case "identify":
             originals = [f"Read:{BUCKET}/{place}/*" for place in ("released", "recalled")]
             return [*originals, *(f"{verb}:{BUCKET}/inbox/*" for verb in ("Read", "Write", "List"))]
-        case "sealer":
-            return [f"{verb}:{BUCKET}/ledger/*" for verb in ("Read", "Write", "List")]
-        case "auditor":
-            return [f"{verb}:{BUCKET}/ledger/*" for verb in ("Read", "List")]
+        case "sealer" | "auditor":
+            verbs = ("Read", "Write", "List") if role == "sealer" else ("Read", "List")
+            return [f"{verb}:{BUCKET}/ledger/*" for verb in verbs]
         case _:
             raise ValueError(f"no S3 identity is called {role}")

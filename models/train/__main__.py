@@ -34,7 +34,7 @@ def _run(stage: str, asked: argparse.Namespace) -> None:
     elif stage == "denoiser":
         from models.train import denoiser  # noqa: PLC0415
 
-        denoiser.train(work, denoiser.Plan(asked.samples, asked.workers, asked.seed))
+        denoiser.train(work, denoiser.Plan(asked.samples, asked.workers, asked.seed, device=asked.device))
     elif stage == "decoder":
         from models.train import decoder  # noqa: PLC0415
 
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--folder", type=Path, help="the pipeline's folder; else WORK/model")
     parser.add_argument("--seed", type=int, default=7, help="of everything drawn by chance (default %(default)s)")
+    parser.add_argument("--device", default="cpu", help="where the denoiser learns: cpu, cuda (default %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="processes; one a core (default %(default)s)")
     parser.add_argument("--scenes", type=int, default=40_000, help="that are drawn to learn from (default %(default)s)")
     parser.add_argument("--samples", type=int, default=400_000, help="the denoiser sees (default %(default)s)")
