@@ -162,7 +162,7 @@ def actions(role: str) -> list[str]:
             originals = [f"Read:{BUCKET}/{place}/*" for place in ("released", "recalled")]
             return [*originals, *(f"{verb}:{BUCKET}/inbox/*" for verb in ("Read", "Write", "List"))]
         case "sealer" | "auditor":
-            verbs = ("Read", "Write", "List") if role == "sealer" else ("Read", "List")
-            return [f"{verb}:{BUCKET}/ledger/*" for verb in verbs]
+            written = ["Write"] if role == "sealer" else []
+            return [f"{verb}:{BUCKET}/ledger/*" for verb in ("Read", *written, "List")]
         case _:
             raise ValueError(f"no S3 identity is called {role}")
