@@ -127,11 +127,19 @@ def trained(pictures, sprites, tmp_path_factory):
 
 def test_training_goes_on_where_it_stopped(trained):
     before = torch.load(trained / "denoiser.pt", weights_only=True)
-    denoiser.train(trained, denoiser.Plan(samples=64, workers=1, seed=2))
+    denoiser.train(trained, denoiser.Plan(samples=before["seen"] + 64, workers=1, seed=2))
     after = torch.load(trained / "denoiser.pt", weights_only=True)
     assert after["seen"] > before["seen"] > 0
     assert not torch.equal(after["weights"], before["weights"])
     assert torch.isfinite(after["average"]).all()
+
+
+def test_a_plan_that_was_seen_to_its_end_trains_no_further(trained):
+    before = torch.load(trained / "denoiser.pt", weights_only=True)
+    denoiser.train(trained, denoiser.Plan(samples=before["seen"], workers=1, seed=2))
+    after = torch.load(trained / "denoiser.pt", weights_only=True)
+    assert after["seen"] == before["seen"]
+    assert torch.equal(after["weights"], before["weights"])
 
 
 def test_the_folder_loads_draws_and_takes_the_inpainting_pipeline(trained, tmp_path):
