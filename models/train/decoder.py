@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from models.train.dataset import Dataset
 from models.train.latents import Latents
-from models.train.network import make_autoencoder
+from models.train.network import fast_half, make_autoencoder
 from models.train.scenes import Scene, picture
 from models.train.sprites import Sprites
 
@@ -51,7 +51,8 @@ def train(sources: Path, work: Path, *, pictures: int, seed: int) -> None:
         shown = _pictures(chance.choices(data.scenes, k=_BATCH), sprites)
         wanted = _tensor(shown)
         known = torch.from_numpy(latents.encode(shown))
-        loss, difference = _loss(autoencoder, wanted, known, encoder=step % _ENCODER_EVERY == 0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast_half("cpu")):
+            loss, difference = _loss(autoencoder, wanted, known, encoder=step % _ENCODER_EVERY == 0)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
@@ -75,13 +76,13 @@ def train(sources: Path, work: Path, *, pictures: int, seed: int) -> None:
 def _loss(autoencoder: nn.Module, wanted: Tensor, known: Tensor, *, encoder: bool) -> tuple[Tensor, float]:
     """Differences of pixels and of their gradients, which are edges; and the mean squared difference."""
     noisy = (known + torch.randn_like(known) * _NOISE).contiguous(memory_format=torch.channels_last)
-    shown = autoencoder.decoder(noisy)
+    shown = autoencoder.decoder(noisy).float()
     squared = functional.mse_loss(shown, wanted)
     loss = (shown - wanted).abs().mean() + squared
     for axis in (2, 3):
         loss = loss + (shown.diff(dim=axis) - wanted.diff(dim=axis)).abs().mean()
     if encoder:
-        loss = loss + functional.smooth_l1_loss(autoencoder.encoder(wanted[:2]), known[:2])
+        loss = loss + functional.smooth_l1_loss(autoencoder.encoder(wanted[:2]).float(), known[:2])
     return loss, float(squared.detach())
 
 

@@ -27,7 +27,7 @@ from torch.nn import functional
 from models.train import text
 from models.train.dataset import Dataset
 from models.train.muon import Muon
-from models.train.network import make_denoiser, make_scheduler
+from models.train.network import fast_half, make_denoiser, make_scheduler
 
 BATCH = 64
 _RATE = 3e-3  # of all processes together: what they learn adds up. Half of it for what AdamW turns
@@ -92,7 +92,7 @@ class _Models:
         self.denoiser.to(device)  # type: ignore[call-overload]
         self.encoder.to(device)
         self.reader.to(device)
-        if device == "cpu" and fast_half():
+        if fast_half(device):
             for module in self.denoiser.modules():
                 if isinstance(module, nn.GroupNorm):
                     module.forward = MethodType(_norm_in_float, module)  # type: ignore[method-assign]
@@ -125,11 +125,6 @@ class _Models:
             for weight in self.weights:
                 weight.copy_(row[begin : begin + weight.numel()].view_as(weight))
                 begin += weight.numel()
-
-
-def fast_half() -> bool:
-    """Whether this processor multiplies bfloat16 matrices in tiles; elsewhere bfloat16 is slower than float32."""
-    return bool(torch.cpu._is_amx_tile_supported())  # torch has no public name for it
 
 
 def _norm_in_float(norm: nn.GroupNorm, states: Tensor) -> Tensor:
@@ -219,7 +214,7 @@ class _Examples:
     def __init__(self, models: _Models, data: Dataset, chance: random.Random) -> None:
         self._models, self._data, self._chance = models, data, chance
         self._device = models.device
-        self._half = fast_half() or self._device.type == "cuda"
+        self._half = fast_half(self._device)
         self._signal = make_scheduler().alphas_cumprod.to(self._device)
         self._order: list[int] = []
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 
 import numpy as np
+import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from tokenizers import Tokenizer, pre_tokenizers, trainers
 from tokenizers.models import BPE
@@ -115,3 +116,8 @@ def make_scheduler() -> DDIMScheduler:
         timestep_spacing="trailing",
         steps_offset=1,
     )
+
+
+def fast_half(device: str | torch.device) -> bool:
+    """Whether `device` computes faster in bfloat16: GPUs, and processors that multiply matrices in tiles (AMX)."""
+    return torch.device(device).type != "cpu" or bool(torch.cpu._is_amx_tile_supported())  # torch has no public name
