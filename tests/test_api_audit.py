@@ -107,7 +107,9 @@ def test_counts_by_what_was_asked(told):
 
 
 @pytest.mark.parametrize(
-    "path", [f"assets/{ASSETS[0]}", "made-by?model=x", f"refusals?policy={POLICY}", "reviews", "still-public", "counts"]
+    "path",
+    [f"assets/{ASSETS[0]}", "made-by?model=x", f"refusals?policy={POLICY}", "reviews", "still-public", "counts"],
+    ids=["asset", "made-by", "refusals", "reviews", "still-public", "counts"],  # two runners must see the same names
 )
 def test_the_questions_need_the_scope(told, path):
     problem(told.caller(["read", "submit", "review", "admin"]).get(f"/v1/audit/{path}"), 403, "forbidden")

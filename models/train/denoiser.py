@@ -30,7 +30,7 @@ from models.train.muon import Muon
 from models.train.network import fast_half, make_denoiser, make_scheduler
 
 BATCH = 64
-_RATE = 3e-3  # of all processes together: what they learn adds up. Half of it for what AdamW turns
+_RATE = 2e-3  # of all processes together: what they learn adds up. Half of it for what AdamW turns
 _MOMENTUM = 0.95
 _EXCHANGE = 4  # steps between two exchanges
 _DROPPED = 0.1  # captions left out, so that guidance has something to compare with
