@@ -42,7 +42,13 @@ def test_an_asset_is_told_with_its_row_while_the_job_is_kept(call, asset_id):
     assert (told["model_revision"], told["seed"], told["worker"]) == (RECIPE.model_revision, "1001", "worker-1")
     shown = call("asset", asset_id)
     assert shown.exit_code == 0
-    assert "policy version" in shown.output
+    for line in (
+        f"asset id         {asset_id}",
+        f"policy version   {POLICY}",
+        f"model revision   {RECIPE.model_revision}",
+    ):
+        assert line in shown.output.splitlines()
+    assert "recipe\n  task " in shown.output, "what a thing holds stands indented below it"
 
 
 def test_an_asset_outlives_its_job(call, asset_id, database):
@@ -59,7 +65,7 @@ def test_what_a_model_or_a_revision_made(call, asset_id):
     rows = [json.loads(line) for line in call("made-by", "--model", "starter", "--json").stdout.splitlines()]
     assert [(row["outcome"], row["tenant"]) for row in rows] == [("released", "acme")] * 2
     assert rows[0]["asset_id"] == asset_id
-    assert asset_id[:8] in call("made-by", "--revision", RECIPE.model_revision).output
+    assert asset_id in call("made-by", "--revision", RECIPE.model_revision).output, "whole, in any terminal"
     assert call("made-by", "--model", "starter", "--lora", "ink").output == "none\n"
 
 
@@ -78,6 +84,9 @@ def test_items_are_counted_by_what_is_asked_for(call, asset_id):
         {"tenant": "acme", "decision": "released", "items": 2},
     ]
     assert "released" in call("counts", "--by", "decision").output
+    every = call("counts").output.splitlines()
+    assert every[0].split() == ["day", "tenant", "decision", "items"]
+    assert [line.split()[1:] for line in every[1:]] == [["acme", "refused", "1"], ["acme", "released", "2"]]
 
 
 def test_a_table_ends_where_a_person_stops_reading_and_says_so(call, database):
@@ -87,10 +96,12 @@ def test_a_table_ends_where_a_person_stops_reading_and_says_so(call, database):
 
 
 def test_a_prompt_cannot_write_to_the_terminal(call, database):
-    Ledger(database).append(judged(refused(1), POLICY, prompt=Private("a\x1b]0;b\x07c [red]d")))
+    Ledger(database).append(judged(refused(1), POLICY, prompt=Private("a\x1b]0;b\x07c [red]d" + 20 * " e")))
     output = call("refused", "--policy", POLICY).output
     assert "\x1b" not in output
     assert "[red]" in output
+    Ledger(database).append(judged(refused(2), POLICY, prompt=Private("a mug " * 20)))
+    assert call("refused", "--policy", POLICY).output.endswith("a mug a mug…\n"), "prose is shortened"
 
 
 @pytest.mark.parametrize(

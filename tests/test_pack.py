@@ -20,7 +20,7 @@ from policy.ledger.notes import Checkpoint, sign_checkpoint
 from policy.ledger.offline_verifier import CannotTell
 from policy.ledger.pack import write_pack
 from policy.ledger.selection import Selection
-from tests.ledger import Ledger, failed, new_signer
+from tests.ledger import ORIGIN, Ledger, failed, new_signer
 
 RULES = b"the rules as of then"
 
@@ -107,13 +107,18 @@ def test_the_verifier_runs_alone_from_the_pack_itself(log, packs, tmp_path):
     assert (sound.returncode, sound.stderr) == (0, "")
     for words in ("AS IT WAS SIGNED", "15 of 15 events proven", "leaves 0 to 14 without a gap", "is part of this log"):
         assert words in sound.stdout
+    (tmp_path / "vkeys").write_text(f"# of the log\n{log.vkeys[0]}\n")
+    assert run("--vkeys", "vkeys").returncode == 0
     own = run()
-    assert own.returncode == 0
-    assert "KEYS ARE THE PACK'S OWN" in own.stdout
+    assert own.returncode == 2
+    for words in ("CANNOT TELL", "THE KEYS ARE THE PACK'S OWN"):
+        assert words in own.stdout
     stranger = run("--vkey", str(new_signer().vkey))
     assert stranger.returncode == 1
     assert "an unknown key" in stranger.stdout
     assert run("--vkey", "nonsense").returncode == 2
+    (tmp_path / "vkeys").write_text("")
+    assert "holds no public key" in run("--vkeys", "vkeys").stderr
 
 
 def test_the_verifier_imports_nothing_but_the_standard_library_and_cryptography():
@@ -222,7 +227,8 @@ def test_a_range_of_time_has_no_gap(log, tmp_path):
     with zipfile.ZipFile(path) as pack:
         assert json.loads(pack.read("manifest.json"))["range"] == [5, 10]
         lines = pack.read("index.jsonl").splitlines(keepends=True)
-    forged = altered(path, {event(7): None, proof(7): None, "index.jsonl": b"".join(lines[:2] + lines[3:])})
+    assert [json.loads(line)["index"] for line in lines] == [4, 5, 6, 7, 8, 9, 10], "and the leaves next to it"
+    forged = altered(path, {event(7): None, proof(7): None, "index.jsonl": b"".join(lines[:3] + lines[4:])})
     assert any("leaf 7: missing from a range" in said for said in verdict(forged, log))
 
 
@@ -275,8 +281,7 @@ def test_no_change_of_a_pack_goes_unseen_even_if_its_manifest_follows(log, packs
 def test_two_events_that_changed_places_are_both_named(log, packs):
     with zipfile.ZipFile(packs["item"]) as pack:
         swapped = {event(3): pack.read(event(3)).replace(b"item-3", b"item-4")}
-    (problem,) = verdict(altered(packs["item"], swapped), log)[-1:]
-    assert "leaf 3" in problem
+    assert "leaf 3, " in "\n".join(verdict(altered(packs["item"], swapped), log))
     with zipfile.ZipFile(packs["whole"]) as pack:
         swapped = {event(3): pack.read(event(8)), event(8): pack.read(event(3))}
     problems = "\n".join(verdict(altered(packs["whole"], swapped), log))
@@ -294,8 +299,13 @@ def test_a_careless_change_is_told_by_the_manifest(log, packs, tmp_path):
 
 def test_a_pack_of_another_log_is_told_from_ours(log, packs, tmp_path):
     other = new_signer("presswork.example/other")
-    found = offline_verifier.verify(packs["whole"], [str(other.vkey)]).problems
-    assert any("another log's" in problem for problem in found)
+    with pytest.raises(CannotTell, match=r"of the log 'presswork.example/test', and the keys are those of '.*/other'"):
+        offline_verifier.verify(packs["whole"], [str(other.vkey)])
+    foreign = sign_checkpoint(Checkpoint("presswork.example/other", 10, bytes(32)), other)
+    problems = verdict(altered(packs["whole"], {"checkpoints/10": foreign.encode()}), log)
+    assert "checkpoints/10: is of the log 'presswork.example/other', and the pack of 'presswork.example/test': " in (
+        "\n".join(problems)
+    )
 
 
 def test_what_the_auditor_kept_decides(log, packs):
@@ -305,8 +315,23 @@ def test_what_the_auditor_kept_decides(log, packs):
     assert any("cut off" in said for said in verdict(packs["whole"], log, kept=[later]))
     forked = sign_checkpoint(Checkpoint(log.vkeys[0].name, 7, bytes(32)), log.signer)
     assert any("two histories of one log" in said for said in verdict(packs["whole"], log, kept=[forked]))
-    with pytest.raises(CannotTell, match="no checkpoint of the 10 leaves"):
-        verdict(packs["item"], log, kept=[notes[10]])
+    for note, said in {
+        "hello\n": "is no signed checkpoint",
+        notes[5].replace(f"{ORIGIN}\n", "else\n", 1): "another log",
+    }.items():
+        with pytest.raises(CannotTell, match=f"the checkpoint you kept .*{said}"):
+            verdict(packs["whole"], log, kept=[note])
+
+
+def test_what_cannot_be_told_hides_nothing_that_is_wrong(log, packs, tmp_path):
+    kept = tmp_path / "kept"
+    kept.write_text(log.value("select note from audit.checkpoints where size = 10"))
+    known = ["--vkey", str(log.vkeys[0]), "--checkpoint", str(kept)]
+    assert offline_verifier.main([str(packs["item"]), *known]) == 2
+    found = offline_verifier.verify(packs["item"], [str(log.vkeys[0])], [kept.read_text()])
+    assert (found.problems, ["no checkpoint of its 10 leaves" in said for said in found.doubts]) == ([], [True])
+    edited = altered(packs["item"], {event(3): lambda raw: raw.replace(b"acme", b"amce")})
+    assert offline_verifier.main([str(edited), *known]) == 1
 
 
 def test_a_pack_can_hold_the_checkpoint_that_the_auditor_kept(log, tmp_path):

@@ -33,7 +33,7 @@ def test_an_operator_looks_orders_and_follows_across_tenants(recalling: Recallin
     recalling.release(1, tenant="bolt", name="autumn")
     looked = recall("preview", "--model", "starter")
     assert looked.exit_code == 0, looked.output
-    for words in ("3 released assets match", "spring", "autumn", "acme", "bolt", "for example "):
+    for words in ("3 released assets would be recalled", "spring", "autumn", "acme", "bolt", "for example "):
         assert words in looked.output
     assert recalling.line.events("recall.ordered") == []
     seen = json.loads(recall("preview", "--revision", RECIPE.model_revision, "--tenant", "bolt", "--json").output)
@@ -42,7 +42,9 @@ def test_an_operator_looks_orders_and_follows_across_tenants(recalling: Recallin
     arguments = ("order", "--model", "starter", "--reason-code", "rights", "--reason", "a letter", "--by", "dana")
     ordered = recall(*arguments, "--expect", "3", "--yes")
     assert ordered.exit_code == 0, ordered.output
-    assert {"acme: 2 assets", "bolt: 1 assets"} <= {line.partition("  ")[2] for line in ordered.output.splitlines()}
+    assert {"acme: 2 released assets", "bolt: 1 released asset"} <= {
+        line.partition("  ")[2] for line in ordered.output.splitlines()
+    }
     told = recalling.line.events("recall.ordered")
     assert {(event.tenant, event.actor, event.event["assets"]) for event in told} == {
         ("acme", "operator:dana", 2),
@@ -62,7 +64,7 @@ def test_without_yes_it_shows_and_asks_and_takes_no_for_an_answer(recalling: Rec
     recalling.release(1, stored=False)
     arguments = ("order", "--model", "starter", "--reason-code", "rights")
     asked = recall(*arguments, answer="n\n")
-    assert (asked.exit_code, "recall these 1 assets?" in asked.output) == (1, True)
+    assert (asked.exit_code, "recall 1 released asset?" in asked.output) == (1, True)
     assert recalling.line.events("recall.ordered") == []
     assert recall(*arguments, answer="y\n").exit_code == 0
     assert len(recalling.line.events("recall.ordered")) == 1
@@ -72,7 +74,7 @@ def test_another_number_than_expected_orders_for_no_tenant(recalling: Recalling)
     recalling.release(1, stored=False)
     recalling.release(1, tenant="bolt", stored=False)
     told = recall("order", "--model", "starter", "--reason-code", "rights", "--yes", "--expect", "1")
-    assert (told.exit_code, "2 assets match now, not 1" in told.output) == (1, True)
+    assert (told.exit_code, "2 released assets match now, not 1" in told.output) == (1, True)
     assert recalling.line.events("recall.ordered") == []
 
 

@@ -19,7 +19,7 @@ from deploy.commands.drill import drill
 from deploy.commands.evidence import consistency, pack
 from deploy.commands.export import export
 from deploy.commands.ledger import CannotTell, auditor_settings, open_ledger, vkeys_of, witnesses_of
-from deploy.commands.options import data_option
+from deploy.commands.options import data_option, writing
 from deploy.commands.questions import COMMANDS as QUESTIONS
 from deploy.commands.revocations import revocations, revoked
 from policy.ledger import proofs
@@ -120,10 +120,11 @@ def prove(event_id: UUID | None, data: Path, asset: UUID | None, to: Path, size:
             found = proofs.proven_asset(conn, str(asset), size=size)
         else:
             found = proofs.proven_event(conn, str(event_id), size=size)
-    to.mkdir(parents=True, exist_ok=True)
     files = to / f"{found.event_id}.json", to / f"{found.event_id}.tlog-proof"
-    files[0].write_bytes(found.body)
-    files[1].write_text(str(found.proof))
+    with writing(to):
+        to.mkdir(parents=True, exist_ok=True)
+        files[0].write_bytes(found.body)
+        files[1].write_text(str(found.proof))
     click.echo(f"wrote {files[0]} and {files[1]}: leaf {found.proof.index} of {found.size}")
 
 

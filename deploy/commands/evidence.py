@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
 
+from deploy.commands.instants import Instant
 from deploy.commands.ledger import auditor_settings, open_ledger, vkeys_of, witnesses_of
-from deploy.commands.options import data_option
+from deploy.commands.options import data_option, writing
 from policy.ledger import offline_verifier
 from policy.ledger.pack import write_pack
 from policy.ledger.proofs import prove_extension
 from policy.ledger.selection import Selection
-
-_INSTANT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"])
 
 
 @click.command()
@@ -35,9 +34,9 @@ def consistency(old: int, new: int, data: Path) -> None:
 @click.command()
 @data_option
 @click.option("--asset", metavar="ID", help="The whole line of this asset or item.")
-@click.option("--request", metavar="ID", help="This request with its items and their batches.")
-@click.option("--from", "since", type=_INSTANT, help="Everything since this instant (UTC).")
-@click.option("--to", "until", type=_INSTANT, help="Everything before this instant (UTC).")
+@click.option("--request", "--campaign", metavar="ID", help="This request with its items and their batches.")
+@click.option("--from", "since", type=Instant(), help="Everything from this day (UTC) or moment on.")
+@click.option("--to", "until", type=Instant(), help="Everything before this day or moment.")
 @click.option("--checkpoint", "sizes", multiple=True, type=click.IntRange(min=1), metavar="SIZE",
               help="Include the checkpoint of this size, which the auditor kept.")  # fmt: skip
 @click.option("--without-private", is_flag=True, help="Leave prompts out; their digests stay.")
@@ -61,18 +60,19 @@ def pack(
     """
     if sum(map(bool, (asset, request, since or until))) > 1:
         raise click.UsageError("one of --asset, --request and --from/--to")
-    selection = Selection(
-        asset, request, since=since and since.replace(tzinfo=UTC), until=until and until.replace(tzinfo=UTC)
-    )
+    if since and until and since >= until:
+        raise click.UsageError("--to is not after --from")
+    selection = Selection(asset, request, since=since, until=until)
     settings = auditor_settings(data)
     vkeys, policy = vkeys_of(settings), witnesses_of(settings)
-    with open_ledger(settings) as conn:
+    with open_ledger(settings) as conn, writing(output):
         packed = write_pack(conn, output, selection, vkeys=vkeys, sizes=sizes, witnesses=policy,
                             with_private=not without_private)  # fmt: skip
     found = offline_verifier.verify(output, [vkey.line for vkey in vkeys], witnesses=policy.text if policy else None)
     for problem in found.problems:
         click.secho(f"WRONG: {problem}", fg="red")
-    click.echo(f"wrote {output}: {packed.events} events under the checkpoint of {packed.size} leaves")
+    events = "1 event" if packed.events == 1 else f"{packed.events:,} events"
+    click.echo(f"wrote {output}: {events} under the checkpoint of {packed.size:,} leaves")
     click.echo(f"sha256 {packed.sha256}")
     if found.problems:
         raise click.exceptions.Exit(1)

@@ -10,27 +10,16 @@ from pathlib import Path
 
 import click
 
+from deploy.commands.instants import Instant
 from deploy.commands.ledger import auditor_settings, open_ledger
-from deploy.commands.options import data_option
+from deploy.commands.options import data_option, writing
 from policy.events import KINDS
 from policy.ledger.exports import csv_rows, jsonl
 from policy.ledger.parquet import write_parquet
 from policy.ledger.read import Recorded
-from policy.ledger.stream import Span, entries_in, instant
+from policy.ledger.stream import Span, entries_in
 
 _LINES = {"jsonl": jsonl, "csv": csv_rows}
-
-
-class Instant(click.ParamType[datetime]):
-    """A day, or a moment with its zone."""
-
-    name = "date"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            return instant(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command()
@@ -74,16 +63,15 @@ def _write(pages: Iterator[list[Recorded]], output: Path, written: str) -> int:
     """Beside the file first, and renamed when it is whole. How many events it holds."""
     unfinished = output.with_name(f".{output.name}.part")
     try:
-        if written == "parquet":
-            count = write_parquet(pages, unfinished)
-        else:
-            tally = _Tally()
-            with unfinished.open("wb") as file:
-                file.writelines(_LINES[written](tally.of(pages)))
-            count = tally.count
-        unfinished.replace(output)
-    except OSError as error:
-        raise click.ClickException(f"cannot write {output}: {error.strerror or error}") from error
+        with writing(output):
+            if written == "parquet":
+                count = write_parquet(pages, unfinished)
+            else:
+                tally = _Tally()
+                with unfinished.open("wb") as file:
+                    file.writelines(_LINES[written](tally.of(pages)))
+                count = tally.count
+            unfinished.replace(output)
     finally:
         unfinished.unlink(missing_ok=True)
     return count

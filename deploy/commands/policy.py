@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from deploy.commands.export import Instant
+from deploy.commands.instants import Instant
 from deploy.commands.ledger import auditor_settings, open_ledger
 from deploy.commands.options import data_option
 from deploy.commands.policy_report import report

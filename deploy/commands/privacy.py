@@ -20,7 +20,7 @@ from click.core import ParameterSource
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from deploy.commands.export import Instant
+from deploy.commands.instants import Instant
 from deploy.commands.options import data_option
 from deploy.commands.stack import attached
 from deploy.embedded.environment import settings_of

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from sqlalchemy import Connection, select
 
 from deploy.commands.ledger import auditor_settings, open_ledger
 from deploy.commands.options import data_option
+from deploy.commands.shown import as_line, show_rows, show_thing
 from policy import standing
 from policy.ledger import questions
 from policy.ledger.questions import By
@@ -26,7 +23,6 @@ from policy.rules import Rules
 from policy.standing import Looked
 from workers.jobs.tables import items
 
-_SHOWN = 200  # rows of a table on a terminal; --json and exports have all of them
 _VERSION = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -56,12 +52,9 @@ def asset(asset_id: str, data: Path, as_json: bool) -> None:
             raise click.ClickException(f"the ledger knows no released asset {asset_id}")
         told = {**_row_of(conn, str(found["item_id"])), **found}
     if as_json:
-        click.echo(_json(told))
-        return
-    table = Table(show_header=False, box=None)
-    for name, value in told.items():
-        table.add_row(Text(name.replace("_", " "), "bold"), Text(_cell(value)))
-    Console(soft_wrap=False).print(table)
+        click.echo(as_line(told))
+    else:
+        show_thing(told)
 
 
 @click.command("made-by")
@@ -79,7 +72,7 @@ def made_by(
         raise click.UsageError("name --model, --revision or --lora")
     with open_ledger(auditor_settings(data)) as conn:
         found = questions.made_by(conn, model=model, revision=revision, lora=lora, tenant=tenant)
-        _show(found, ("recorded_at", "outcome", "tenant", "item_id", "asset_id", "seed"), as_json=as_json)
+        show_rows(found, ("recorded_at", "outcome", "tenant", "item_id", "asset_id", "seed"), as_json=as_json)
 
 
 @click.command()
@@ -93,7 +86,7 @@ def refused(version: str, tenant: str | None, data: Path, as_json: bool) -> None
     """Every item that a policy version held or refused, and why."""
     with open_ledger(auditor_settings(data)) as conn:
         found = questions.refused_under(conn, version, tenant=tenant)
-        _show(found, ("recorded_at", "outcome", "tenant", "item_id", "rules", "prompt"), as_json=as_json)
+        show_rows(found, ("recorded_at", "outcome", "tenant", "item_id", "rules", "prompt"), as_json=as_json)
 
 
 @click.command()
@@ -106,7 +99,9 @@ def reviews(*, reviewer: str | None, decision: str | None, tenant: str | None, d
     """Who reviewed what, when, and how they decided."""
     with open_ledger(auditor_settings(data)) as conn:
         found = questions.reviews(conn, reviewer=reviewer, decision=decision, tenant=tenant)
-        _show(found, ("recorded_at", "reviewer", "decision", "final", "item_id", "rules", "comment"), as_json=as_json)
+        show_rows(
+            found, ("recorded_at", "reviewer", "decision", "final", "item_id", "rules", "comment"), as_json=as_json
+        )
 
 
 @click.command("still-public")
@@ -127,13 +122,14 @@ def still_public(*, path: Path | None, tenant: str | None, data: Path, as_json: 
         conn.execution_options(isolation_level="REPEATABLE READ")  # one snapshot for all pages
         pages = standing.still_public(lambda: nullcontext(conn), rules, tenant=tenant)
         found = (one.to_json() for looked in _counted(pages, counted) for one in looked.found)
-        _show(found, ("released_at", "decision", "rules", "tenant", "asset_id", "request_id"), as_json=as_json)
+        show_rows(found, ("released_at", "decision", "rules", "tenant", "asset_id", "request_id"), as_json=as_json)
     judged = f"{counted['judged']:,} public pictures judged by {rules.version}"
     click.echo(judged + (f"; {counted['not_judged']:,} could not be" if counted["not_judged"] else ""), err=as_json)
 
 
 @click.command()
-@click.option("--by", "by", multiple=True, required=True, type=click.Choice([str(by) for by in By]), help="Repeatable.")
+@click.option("--by", "by", multiple=True, type=click.Choice([str(by) for by in By]), default=[str(by) for by in By],
+              help="Repeatable; left out, by all three.")  # fmt: skip
 @_tenant_option
 @data_option
 @_json_option
@@ -141,7 +137,7 @@ def counts(by: tuple[str, ...], tenant: str | None, data: Path, as_json: bool) -
     """How many items were settled, by day (UTC), by tenant, by decision, or by several of them."""
     wanted = [By(name) for name in by]
     with open_ledger(auditor_settings(data)) as conn:
-        _show(questions.counts(conn, wanted, tenant=tenant), (*by, "items"), as_json=as_json)
+        show_rows(questions.counts(conn, wanted, tenant=tenant), (*by, "items"), as_json=as_json)
 
 
 COMMANDS = (asset, made_by, refused, reviews, still_public, counts)
@@ -162,40 +158,3 @@ def _row_of(conn: Connection, item_id: str) -> dict[str, Any]:
     query = select(items.c.custom_id, items.c.row, items.c.variant).where(items.c.id == wanted)
     found = conn.execute(query).mappings().first()
     return dict(found) if found else {}
-
-
-def _show(rows: Iterable[Mapping[str, Any]], columns: Iterable[str], *, as_json: bool) -> None:
-    if as_json:
-        for row in rows:
-            click.echo(_json(row))
-        return
-    table = Table(*(name.replace("_", " ") for name in columns), box=None)
-    shown = left_out = 0
-    for row in rows:
-        if shown < _SHOWN:
-            table.add_row(*(Text(_cell(row[name])) for name in columns))
-            shown += 1
-        else:
-            left_out += 1
-    console = Console(highlight=False)
-    console.print(table if shown else "none")
-    if left_out:
-        console.print(f"and {left_out:,} more; --json shows all")
-
-
-def _cell(value: Any) -> str:
-    """A value for a person's eyes: no escape sequences of a prompt reach the terminal."""
-    if value is None:
-        return "-"
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return ", ".join(value)
-    told = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else _stamp(value)
-    return "".join(character if character.isprintable() else " " for character in told)
-
-
-def _json(row: Mapping[str, Any]) -> str:
-    return json.dumps(dict(row), default=_stamp)
-
-
-def _stamp(value: Any) -> str:
-    return str(value.isoformat()) if hasattr(value, "isoformat") else str(value)

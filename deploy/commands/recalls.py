@@ -15,12 +15,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 from sqlalchemy import Connection
 
 from deploy.commands.options import data_option
+from deploy.commands.shown import show_rows, show_thing
 from policy.ledger.stream import instant
 from workers.database import make_engine
 from workers.errors import Conflict
@@ -117,7 +115,7 @@ def order_command(
         with _desk(settings) as conn:
             found = preview(conn, tenant, criteria)
         _show(found)
-        click.confirm(f"recall these {found.released:,} assets?", abort=True)
+        click.confirm(f"recall {_assets(found.released)}?", abort=True)
         expect = expect or found.released
     with _desk(settings) as conn:
         owners = [tenant] if tenant else tenants_of(conn, criteria)
@@ -128,9 +126,9 @@ def order_command(
         if not made:
             raise Conflict("no released asset matches that is not in a recall already; nothing was ordered")
         if expect not in (None, covered):
-            raise Conflict(f"{covered:,} assets match now, not {expect:,}; nothing was ordered")
+            raise Conflict(f"{_assets(covered)} match now, not {expect:,}; nothing was ordered")
     for view in made:
-        click.echo(f"{view.id}  {view.tenant}: {view.assets:,} assets")
+        click.echo(f"{view.id}  {view.tenant}: {_assets(view.assets)}")
 
 
 @recall.command("list")
@@ -166,11 +164,7 @@ def show_command(recall_id: object, data: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(told, default=str))
         return
-    table = Table(show_header=False, box=None)
-    for name, value in told.items():
-        shown = json.dumps(value) if isinstance(value, dict) else str(value)
-        table.add_row(Text(name.replace("_", " "), "bold"), Text("".join(c if c.isprintable() else " " for c in shown)))
-    Console(soft_wrap=False).print(table)
+    show_thing(told)
 
 
 def _state(view: RecallView) -> str:
@@ -230,21 +224,20 @@ def _desk(settings: Settings) -> Iterator[Connection]:
         engine.dispose()
 
 
+def _assets(count: int) -> str:
+    return "1 released asset" if count == 1 else f"{count:,} released assets"
+
+
 def _show(found: Preview) -> None:
-    console = Console(highlight=False)
     span = (
         f", released {found.first_release:%Y-%m-%d %H:%M} to {found.last_release:%Y-%m-%d %H:%M}"
         if found.released
         else ""
     )
-    console.print(f"{found.released:,} released assets match{span}")
-    console.print(f"{found.ordered:,} more are under an order, {found.recalled:,} were recalled before")
-    for title, groups in (("campaign", found.by_campaign), ("model", found.by_model), ("tenant", found.by_tenant)):
-        table = Table(Column(title, overflow="fold"), Column(overflow="fold"), "assets", box=None)
-        for group in groups[:_SHOWN]:
-            *names, count = group.values()
-            table.add_row(*(Text(str(name)) for name in (*names, "")[:2]), f"{count:,}")
+    click.echo(f"{_assets(found.released)} would be recalled{span}")
+    click.echo(f"{found.ordered:,} more are under an order, {found.recalled:,} were recalled before")
+    for groups in (found.by_campaign, found.by_model, found.by_tenant):
         if groups:
-            console.print(table)
+            show_rows(groups[:_SHOWN], tuple(groups[0]), as_json=False)
     for asset_id in found.sample:
-        console.print(f"  for example {asset_id}")
+        click.echo(f"  for example {asset_id}")

@@ -1,7 +1,8 @@
-"""Check an evidence pack offline: python verify.py PACK.zip [--vkey LINE] [--checkpoint FILE] [--witnesses FILE]
+"""Check an evidence pack offline: python verify.py PACK.zip --vkeys FILE [--checkpoint FILE] [--witnesses FILE]
 
 This one file needs Python 3.11 and the package `cryptography`, and nothing else: no network, no database, no other
 code of Presswork. It believes the public keys it is given, and of the pack only what a signed tree head covers.
+Keys that only the pack vouches for prove nothing: without --vkey or --vkeys the best it says is that it cannot tell.
 Standards: RFC 6962 (trees), c2sp.org/signed-note, c2sp.org/tlog-checkpoint, c2sp.org/tlog-proof,
 c2sp.org/tlog-cosignature, c2sp.org/tlog-policy. docs/evidence.md says what a pack holds.
 
@@ -30,10 +31,12 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-FORMAT = "presswork-evidence-pack/1"
+FORMAT = "presswork-evidence-pack/2"
 MAX_FILES, MAX_FILE_BYTES, MAX_BYTES = 300_000, 256 << 20, 2 << 30  # more is refused unread
 _COLUMNS = ("event_id", "tenant", "kind", "actor", "at", "subjects")
 _SIZE = re.compile("0|[1-9][0-9]{0,18}")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")  # of one length, so that text order is order of time
+_SETTLED = frozenset(f"item.{outcome}" for outcome in ("released", "refused", "failed", "cancelled"))
 _SHOWN = 50  # problems that are printed
 
 
@@ -65,7 +68,7 @@ class Key(NamedTuple):
             len(time) == 2 * len(said) and said.keys() <= {"from", "until"} and all(map(_SIZE.fullmatch, said.values()))
         )
         if len(raw) != 33 or raw[:1] != kind or key_id.hex() != rest.partition("+")[0] or not sound:
-            raise CannotTell(f"not a public key line: {line.strip()[:160]!r}")
+            raise CannotTell(f"not a public key line: {line.strip()[:160]!r}. Of a file of them, say --vkeys FILE")
         return cls(name, key_id, raw[1:], int(said.get("from", 0)), int(said["until"]) if "until" in said else None)
 
     def signs(self, size: int) -> bool:
@@ -131,10 +134,11 @@ class Row(NamedTuple):
 
 @dataclass(slots=True)
 class Findings:
-    """What was checked, and everything that is wrong."""
+    """What was checked, everything that is wrong, and what cannot be told from this pack."""
 
     problems: list[str] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
 
 def verify(path: Path, vkeys: Sequence[str] = (), kept: Sequence[str] = (), witnesses: str | None = None) -> Findings:
@@ -151,7 +155,7 @@ class _Verification:
 
     def __init__(self, pack: zipfile.ZipFile, vkeys: Sequence[str], kept: Sequence[str], policy: Policy | None) -> None:
         self.found = Findings()
-        self._pack, self._kept, self._policy = pack, kept, policy
+        self._pack, self._policy = pack, policy
         self._untold: dict[tuple[str, str], str] = {}  # (event, field) of which there is only the digest; its name
         self._told: set[tuple[str, str]] = set()  # (event, field) whose text is here
         self._erased: dict[tuple[str, str], str] = {}  # (event, field) that an event says was erased; which event
@@ -160,6 +164,10 @@ class _Verification:
             "model_revision": set(),
         }  # digests that events name
         self._cards: dict[str, set[str]] = {}  # digests of cards, by the revision they were registered for
+        self._subjects: set[str] = set()  # what the events here are about
+        self._asked: dict[str, int] = {}  # items of each request that was accepted
+        self._settled: dict[str, set[str]] = {}  # items with an outcome here, by request
+        self._cancelled: Counter[str] = Counter()  # items that went with their whole request
         self._newest, self._newest_note = Head("", 0, b""), ""
         self._names = set(pack.namelist())
         self._manifest = self._read_manifest()
@@ -167,8 +175,14 @@ class _Verification:
         self._keys = tuple(Key.parse(line) for line in vkeys or own)
         if not self._keys:
             raise CannotTell("no public key: give one with --vkey")
+        if self._manifest["origin"] not in {key.name for key in self._keys}:
+            names = ", ".join(sorted({repr(key.name) for key in self._keys}))
+            raise CannotTell(f"this is a pack of the log {self._manifest['origin']!r}, and the keys are those of "
+                             f"{names}: another log's pack, or the wrong keys")  # fmt: skip
+        self._kept = [self._open_kept(note) for note in kept]
         if not vkeys:
-            self._fact(f"KEYS ARE THE PACK'S OWN: compare with yours, or give --vkey: {', '.join(own)}")
+            self._doubt("whose log this is: THE KEYS ARE THE PACK'S OWN, which anybody can make. Give yours with "
+                        f"--vkey or --vkeys; the pack's are {', '.join(own)}")  # fmt: skip
 
     def run(self) -> Findings:
         self._check_files()
@@ -181,9 +195,9 @@ class _Verification:
         self._accuse(rows[self._rebuild(rows, heads) if begun else 0 :], max(heads, default=0))
         self._check_kept(heads, rows if begun else [])
         proven = sum(row.proven is True for row in rows)
-        self._fact(f"log {self._manifest['origin']}: {proven} of {len(rows)} events proven, {len(heads)} checkpoints")
-        whole = self._manifest["range"]
-        self._fact(f"leaves {whole[0]} to {whole[1] - 1} without a gap" if whole else "a selection: others may exist")
+        self._fact(f"log {self._manifest['origin']}: {proven} of {len(rows)} events proven, {len(heads)} checkpoints, "
+                   f"the newest of {max(heads, default=0)} leaves")  # fmt: skip
+        self._check_selection(rows)
         return self.found
 
     def _read_manifest(self) -> dict[str, Any]:
@@ -194,11 +208,13 @@ class _Verification:
                 "origin": str,
                 "files": dict,
                 "size": int,
+                "selection": dict,
                 "range": (list, type(None)),
             }
             sound = all(isinstance(manifest[name], kind) for name, kind in kinds.items())
             whole = manifest["range"]
             sound = sound and (whole is None or ([type(end) for end in whole] == [int, int] and whole[0] < whole[1]))
+            sound = sound and _is_selection(manifest["selection"])
         except (Wrong, ValueError, KeyError, TypeError, RecursionError) as error:
             raise CannotTell(f"manifest.json cannot be read, so this is no evidence pack: {error}") from error
         if not sound or manifest["format"] != FORMAT:
@@ -249,7 +265,9 @@ class _Verification:
         if self._policy is None:
             cosigned = note.rpartition("\n\n")[2].count("\n") - 1
             self._fact(
-                f"{cosigned} signatures of witnesses are not checked: give --witnesses" if cosigned else "no witness"
+                f"{cosigned} signatures of witnesses are not checked: give --witnesses"
+                if cosigned
+                else "no witness cosigned the newest checkpoint"
             )
             return
         text, _, tail = note.rpartition("\n\n")
@@ -325,6 +343,7 @@ class _Verification:
             self._problem(f"leaf {entry['index']}, event {body['event_id']}: column {column} says "
                           f"{entry[column]!r}, the bytes say {body[column]!r}: edited")  # fmt: skip
         where = f"leaf {entry['index']}, {body['kind']} event {body['event_id']}"
+        self._note_item(body)
         self._untold |= {(body["event_id"], name): where for name in promised.keys() - own.keys()}
         self._told |= {(body["event_id"], name) for name in promised.keys() & own.keys()}
         if body["kind"] == "text.erased":
@@ -336,6 +355,19 @@ class _Verification:
         for name, (salt, value) in own.items():
             if f"sha256:{hashlib.sha256(salt + value.encode(errors='replace')).hexdigest()}" != promised.get(name):
                 raise Wrong(f"the private text of {name} does not fit its digest: edited")
+
+    def _note_item(self, body: dict[str, Any]) -> None:
+        """What the event is about, and what it says of the items of a request."""
+        said = body["event"]
+        if isinstance(body["subjects"], list):
+            self._subjects |= {subject for subject in body["subjects"] if isinstance(subject, str)}
+        request, items = str(said.get("request_id")), said.get("items")
+        if body["kind"] == "request.accepted" and isinstance(items, int):
+            self._asked[request] = items
+        elif body["kind"] == "request.cancelled" and isinstance(items, int):
+            self._cancelled[request] += items
+        elif body["kind"] in _SETTLED:
+            self._settled.setdefault(request, set()).add(str(said.get("item_id")))
 
     def _note_digests(self, said: Any) -> None:
         """Rule sets and model revisions, wherever in an event they are named."""
@@ -365,8 +397,8 @@ class _Verification:
             for card in sorted(self._cards.get(revision, ())):
                 if f"cards/{card}.yaml" not in self._names:
                     self._problem(f"cards/{card}.yaml: the card registered for {revision} is not here: deleted")
-        self._fact(f"{len(self._digests['policy_version'])} rule sets and {len(self._digests['model_revision'])} model "
-                   "revisions are named by events")  # fmt: skip
+        named = {kind: len(digests) for kind, digests in self._digests.items()}
+        self._fact(f"rule sets that events name: {named['policy_version']}; model revisions: {named['model_revision']}")
 
     def _note_erasure(self, body: dict[str, Any]) -> None:
         try:
@@ -403,6 +435,54 @@ class _Verification:
         missing = (place for place in range(*whole) if place not in there) if whole else iter(())
         if gone := list(islice(missing, _SHOWN)):
             self._problem(f"leaf {', '.join(map(str, gone))}: missing from a range that must have no gap: deleted")
+
+    def _check_selection(self, rows: Sequence[Row]) -> None:
+        """The pack is about what it says it is about, and where it can be told, it holds all of that."""
+        about, whole, size = self._manifest["selection"], self._manifest["range"], self._manifest["size"]
+        if named := {noun: about[noun] for noun in ("asset", "request") if noun in about}:
+            ((noun, name),) = named.items()
+            self._fact(f"about {noun} {name}: a selection, others may exist")
+            if not {f"{noun}:{name}", f"item:{name}" if noun == "asset" else ""} & self._subjects:
+                self._problem(f"manifest.json: no event here is about {noun} {name}: the pack of another thing")
+            if noun == "request":
+                self._count_items(name)
+            return
+        if whole is None:
+            self._problem("manifest.json: a range without its ends cannot be whole: edited")
+            return
+        if not about and whole != [0, size]:
+            self._problem(f"manifest.json: says that this is the whole log, of {size} leaves, and holds leaves "
+                          f"{whole[0]} to {whole[1] - 1}: cut off")  # fmt: skip
+        if about:
+            self._check_ends(rows, about.get("from", ""), about.get("to", "~"), whole, size)
+        said = (
+            "the whole log" if not about else " ".join(f"{end} {about[end]}" for end in ("from", "to") if end in about)
+        )
+        self._fact(f"{said}: leaves {whole[0]} to {whole[1] - 1} without a gap")
+
+    def _check_ends(self, rows: Sequence[Row], since: str, until: str, whole: Sequence[int], size: int) -> None:
+        """The leaves next to a range of time lie outside of that time: nobody cut the range short."""
+        beside = {row.place: row for row in rows}
+        for place in (whole[0] - 1, whole[1]):
+            if not 0 <= place < size:
+                continue
+            if place not in beside:
+                self._problem(f"leaf {place}: stands next to the range and is not here, so that nobody sees whether "
+                              "the range was cut off there: deleted")  # fmt: skip
+            elif since <= beside[place].at < until:
+                self._problem(f"{beside[place].name}: is of the time that was asked for and lies outside the range of "
+                              f"leaves {whole[0]} to {whole[1] - 1}: cut off")  # fmt: skip
+
+    def _count_items(self, request: str) -> None:
+        if request not in self._asked:
+            return
+        settled = len(self._settled.get(request, ())) + self._cancelled[request]
+        said = f"{settled} of the {self._asked[request]} items of request {request} have their outcome here"
+        if settled > self._asked[request]:
+            self._problem(f"{said}: more than there were")
+        else:
+            rest = "" if settled == self._asked[request] else ": the others are open, or their events were left out"
+            self._fact(said + rest)
 
     def _rebuild(self, rows: Sequence[Row], heads: dict[int, Head]) -> int:
         """The log from its first leaf: build the tree again and meet each head. Returns how far it was judged."""
@@ -456,18 +536,28 @@ class _Verification:
 
     def _check_kept(self, heads: dict[int, Head], rows: Sequence[Row]) -> None:
         """What the auditor kept decides whether this is the same log, and whether its end is still there."""
-        for note in self._kept:
-            with self._named("the checkpoint you kept"):
-                kept, newest = self._open_note(note), max(heads, default=0)
-                if kept.size > newest:
-                    raise Wrong(f"covers {kept.size} leaves, the pack's newest {newest}: the end was cut off, or an "
-                                "older copy was restored")  # fmt: skip
-                if kept.size not in heads and kept.size > len(rows):
-                    raise CannotTell(f"the pack holds no checkpoint of the {kept.size} leaves of the one you kept")
+        newest = max(heads, default=0)
+        for kept in self._kept:
+            if kept.size > newest:
+                self._problem(f"the checkpoint you kept: covers {kept.size} leaves, the pack's newest {newest}: the "
+                              "end was cut off, or an older copy was restored")  # fmt: skip
+            elif kept.size not in heads and kept.size > len(rows):
+                self._doubt("whether this is the log whose checkpoint you kept: the pack holds no checkpoint of its "
+                            f"{kept.size} leaves. Ask for a pack with --checkpoint {kept.size}")  # fmt: skip
+            else:
                 rebuilt = Tree().extended(row.computed or row.leaf for row in rows[: kept.size]).root()
-                if kept.root != (heads[kept.size].root if kept.size in heads else rebuilt):
-                    raise Wrong(f"has another root of {kept.size} leaves than the pack: two histories of one log")
-                self._fact(f"the checkpoint you kept, of {kept.size} leaves, is part of this log")
+                if kept.root == (heads[kept.size].root if kept.size in heads else rebuilt):
+                    self._fact(f"the checkpoint you kept, of {kept.size} leaves, is part of this log")
+                else:
+                    self._problem(f"the checkpoint you kept: has another root of {kept.size} leaves than the pack: two "
+                                  "histories of one log")  # fmt: skip
+
+    def _open_kept(self, note: str) -> Head:
+        """A checkpoint of the auditor's own: one that cannot be believed says nothing against the pack."""
+        try:
+            return self._open_note(note)
+        except Wrong as wrong:
+            raise CannotTell(f"the checkpoint you kept {wrong}") from wrong
 
     def _secrets(self) -> dict[str, dict[str, tuple[bytes, str]]]:
         found: dict[str, dict[str, tuple[bytes, str]]] = {}
@@ -488,8 +578,8 @@ class _Verification:
         lines = text.split("\n")
         if len(lines) < 3 or not _SIZE.fullmatch(lines[1]) or len(root := _unbase64(lines[2])) != 32:
             raise Wrong("is no signed checkpoint: edited")
-        if lines[0] != self._manifest["origin"] or lines[0] not in {key.name for key in self._keys}:
-            raise Wrong(f"is of the log {lines[0]!r}, not of one whose key is trusted here: another log's")
+        if lines[0] != self._manifest["origin"]:
+            raise Wrong(f"is of the log {lines[0]!r}, and the pack of {self._manifest['origin']!r}: another log's")
         strangers = []
         for line in tail.splitlines():
             name, _, encoded = (
@@ -546,6 +636,9 @@ class _Verification:
 
     def _fact(self, said: str) -> None:
         self.found.facts.append(said)
+
+    def _doubt(self, said: str) -> None:
+        self.found.doubts.append(said)
 
 
 def _check_cosignature(text: str, raw: bytes, key: Key) -> None:
@@ -653,11 +746,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
+def _is_selection(about: dict[str, Any]) -> bool:
+    """Of one asset or request, perhaps of one tenant; or of a range of time; or, empty, of the whole log."""
+    if not all(isinstance(name, str) for name in about.values()):
+        return False
+    if about.keys() <= {"from", "to"}:
+        return all(map(_INSTANT.fullmatch, about.values()))
+    return about.keys() - {"tenant"} in ({"asset"}, {"request"})
+
+
 def _open(path: Path) -> zipfile.ZipFile:
     """The pack, if it is a ZIP file within the bounds."""
     try:
         pack = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except OSError as error:
+        raise CannotTell(f"{path} cannot be read: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise CannotTell(f"{path} is no readable ZIP file; cut off, or something else: {error}") from error
     files = pack.infolist()
     if (
@@ -679,21 +783,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--vkey", action="append", default=[], metavar="LINE", help="a public key of the log that you trust"
     )
+    parser.add_argument("--vkeys", type=Path, metavar="FILE", help="a file of such lines")
     parser.add_argument("--checkpoint", action="append", default=[], type=Path, metavar="FILE",
                         help="a checkpoint of this log that you kept")  # fmt: skip
     parser.add_argument("--witnesses", type=Path, metavar="FILE", help="a witness policy that you trust")
     told = parser.parse_args(arguments)
     try:
         policy = told.witnesses.read_text() if told.witnesses else None
-        found = verify(told.pack, told.vkey, [path.read_text() for path in told.checkpoint], policy)
+        lines = told.vkeys.read_text().splitlines() if told.vkeys else []
+        trusted = [*told.vkey, *(line for line in lines if line.strip() and not line.startswith("#"))]
+        if told.vkeys and not trusted:
+            raise CannotTell(f"{told.vkeys} holds no public key")
+        found = verify(told.pack, trusted, [path.read_text() for path in told.checkpoint], policy)
     except (CannotTell, OSError, UnicodeDecodeError) as error:
         sys.stderr.write(f"CANNOT TELL: {error}\n")
         return 2
     shown = [f"  {fact}" for fact in found.facts] + [f"  WRONG: {said}" for said in found.problems[:_SHOWN]]
     left_out = len(found.problems) - _SHOWN
     shown += [f"  and {left_out} more"] if left_out > 0 else []
-    sys.stdout.write("\n".join(["NOT AS IT WAS SIGNED" if found.problems else "AS IT WAS SIGNED", *shown, ""]))
-    return 1 if found.problems else 0
+    shown += [f"  CANNOT TELL: {said}" for said in found.doubts]
+    code = 1 if found.problems else 2 if found.doubts else 0
+    verdict = ("AS IT WAS SIGNED", "NOT AS IT WAS SIGNED", "CANNOT TELL")
+    sys.stdout.write("\n".join([verdict[code], *shown, ""]))
+    return code
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from policy.errors import BrokenLedger, NotProvable
 from policy.ledger.merkle import (
@@ -108,8 +108,20 @@ def head(conn: Connection, size: int | None = None) -> str:
     query = select(checkpoints.c.size, checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
     found = conn.execute(query if size is None else query.where(checkpoints.c.size == size)).one_or_none()
     if found is None:
-        raise NotProvable("nothing is sealed yet" if size is None else f"there is no checkpoint of {size} leaves")
+        raise NotProvable(_no_head(conn, size))
     return cosigned_note(conn, found.size, found.note)
+
+
+def _no_head(conn: Connection, size: int | None) -> str:
+    """That there is no such head, and which ones are next to it."""
+    below, above = (
+        conn.execute(select(pick(checkpoints.c.size)).where(side)).scalar_one()
+        for pick, side in ((func.max, checkpoints.c.size < (size or 0)), (func.min, checkpoints.c.size > (size or 0)))
+    )
+    near = " and ".join(str(one) for one in (below, above) if one is not None)
+    if size is None or not near:
+        return "nothing is sealed yet"
+    return f"there is no checkpoint of {size} leaves; the nearest: {near}"
 
 
 def proven_asset(conn: Connection, asset_id: str, *, size: int | None = None, tenant: str | None = None) -> Proven:
@@ -183,7 +195,7 @@ def prove_extension(conn: Connection, old: int, new: int, vkeys: Iterable[Vkey])
     query = select(checkpoints.c.size, checkpoints.c.note).where(checkpoints.c.size.in_([old, new]))
     notes: dict[int, str] = dict(conn.execute(query).all())
     if missing := [size for size in (old, new) if size not in notes]:
-        raise NotProvable(f"there is no checkpoint of {missing[0]} leaves; sealed are other sizes")
+        raise NotProvable(_no_head(conn, missing[0]))
     proof = ConsistencyProof(old, prove_consistency(conn, old, new), notes[new])
     check_extension(proof, notes[old], vkeys)
     return proof

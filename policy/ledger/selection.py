@@ -108,7 +108,10 @@ def choose(conn: Connection, selection: Selection, size: int, *, beyond: bool, l
         registered = conn.scalars(_REGISTRATIONS, {"indices": indices})
     else:
         registered = conn.scalars(_ALL_REGISTRATIONS, {"end": chosen.whole[1]})
-    leaning = {*registered, *_erasures(conn, indices)}
+    beside = (
+        [] if chosen.whole is None else [place for place in (chosen.whole[0] - 1, chosen.whole[1]) if 0 <= place < size]
+    )
+    leaning = {*registered, *beside, *_erasures(conn, [*indices, *beside])}
     return Chosen(sorted({*indices, *(index for index in leaning if beyond or index < size)}), chosen.whole)
 
 
