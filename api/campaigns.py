@@ -51,7 +51,7 @@ class Campaign:
         spool.seek(0)
         for line in spool:
             number, custom_id, prompt, negative_prompt, sizes, seed, verdict, sent = json.loads(line)
-            recipe, judged = self._book.recipe(Sizes(*sizes)), Verdict.from_json(verdict)
+            recipe, judged = self._book.recipe(Sizes.from_json(sizes)), Verdict.from_json(verdict)
             for variant in range(self._spec.variants):
                 yield NewItem(
                     row=number,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
-from api.problems import Complaint, Problem, did_you_mean
+from api.problems import Complaint, Problem, did_you_mean, quoted
 from api.schemas import Wishes
-from workers.sampling.recipes import MAX_SEED, Recipe
+from workers.sampling.recipes import MAX_SEED, Lora, Recipe, Upscaler
 from workers.sampling.registry import ModelCard, Registry
 from workers.settings import Settings
 
@@ -20,6 +21,13 @@ class Sizes(NamedTuple):
     num_inference_steps: int
     guidance_scale: float
     scheduler: str
+    upscale: int = 1
+    loras: tuple[tuple[str, float], ...] = ()
+
+    @classmethod
+    def from_json(cls, stored: list[Any]) -> Self:
+        *plain, loras = stored
+        return cls._make([*plain, tuple((name, scale) for name, scale in loras)])
 
     @property
     def megapixel_steps(self) -> float:
@@ -37,8 +45,9 @@ class Made:
 class RecipeBook:
     """The recipes of one model within this installation's limits."""
 
-    def __init__(self, card: ModelCard, settings: Settings) -> None:
+    def __init__(self, card: ModelCard, settings: Settings, registry: Registry) -> None:
         self.card, self._settings = card, settings
+        self._upscalers, self._adapters = registry.upscalers_of(card), registry.adapters_of(card)
         self._made: dict[tuple[Sizes, bool], Made] = {}
 
     def sizes(self, wishes: Wishes) -> Sizes:
@@ -50,13 +59,24 @@ class RecipeBook:
             num_inference_steps=wishes.num_inference_steps or card.num_inference_steps,
             guidance_scale=card.guidance_scale if wishes.guidance_scale is None else wishes.guidance_scale,
             scheduler=wishes.scheduler or card.scheduler,
+            upscale=wishes.upscale,
+            loras=self.loras((lora.name, lora.scale) for lora in wishes.loras),
         )
+
+    def loras(self, asked: Iterable[tuple[str, float | None]]) -> tuple[tuple[str, float], ...]:
+        """With the adapters' own scales in the gaps, in one order: the same set is the same recipe."""
+        own = {name: adapter.scale for name, adapter in self._adapters.items()}
+        return tuple(sorted((name, own.get(name, 1.0) if scale is None else float(scale)) for name, scale in asked))
 
     def make(self, sizes: Sizes, negative_prompt: str) -> Made:
         """Pure but for a memory of what was asked before."""
         asked = (sizes, bool(negative_prompt))
         if asked not in self._made:
-            complaints = (*self._card_complaints(sizes, negative_prompt), *self._house_complaints(sizes))
+            complaints = (
+                *self._card_complaints(sizes, negative_prompt),
+                *self._house_complaints(sizes),
+                *self._extras_complaints(sizes),
+            )
             self._made[asked] = Made(None if complaints else self._recipe(sizes), complaints)
         return self._made[asked]
 
@@ -84,6 +104,7 @@ class RecipeBook:
         return made.recipe
 
     def _recipe(self, sizes: Sizes) -> Recipe:
+        upscaler = self._upscalers.get(sizes.upscale)
         return Recipe(
             model=self.card.name,
             model_revision=self.card.revision,
@@ -92,6 +113,8 @@ class RecipeBook:
             num_inference_steps=sizes.num_inference_steps,
             scheduler=sizes.scheduler,
             guidance_scale=float(sizes.guidance_scale),
+            loras=tuple(Lora(name, scale, self._adapters[name].revision) for name, scale in sizes.loras),
+            upscaler=Upscaler(upscaler.name, upscaler.factor, upscaler.revision) if upscaler else None,
         )
 
     def _card_complaints(self, sizes: Sizes, negative_prompt: str) -> list[Complaint]:
@@ -108,18 +131,42 @@ class RecipeBook:
     def _house_complaints(self, sizes: Sizes) -> list[Complaint]:
         found = []
         pixels, steps = self._settings.max_pixels, self._settings.max_steps
-        if sizes.width * sizes.height > pixels:
-            message = f"{sizes.width} x {sizes.height} is more than the {pixels:,} pixels allowed here"
-            found.append(Complaint("too_many_pixels", message, self._remedy("width"), field="width"))
+        factor = sizes.upscale if sizes.upscale in self._upscalers else 1
+        width, height = sizes.width * factor, sizes.height * factor
+        if width * height > pixels:
+            field = "upscale" if factor > 1 else "width"
+            message = f"{width} x {height} is more than the {pixels:,} pixels allowed here"
+            found.append(Complaint("too_many_pixels", message, self._remedy(field), field=field))
         if sizes.num_inference_steps > steps:
             message = f"{sizes.num_inference_steps} steps are more than the {steps} allowed here"
             remedy = self._remedy("num_inference_steps")
             found.append(Complaint("too_many_steps", message, remedy, field="num_inference_steps"))
         return found
 
+    def _extras_complaints(self, sizes: Sizes) -> list[Complaint]:
+        found, card = [], self.card
+        if sizes.upscale != 1 and sizes.upscale not in self._upscalers:
+            message = f"{card.name} has no upscaler of factor {sizes.upscale}"
+            found.append(Complaint("model_limit", message, self._remedy("upscale"), field="upscale"))
+        for name, scale in sizes.loras:
+            adapter = self._adapters.get(name)
+            if adapter is None:
+                message = f"{card.name} has no LoRA {quoted(name)}"
+                remedy = f"It has: {', '.join(self._adapters) or 'none'}.{did_you_mean(name, list(self._adapters))}"
+                found.append(Complaint("model_limit", message, remedy, field="loras"))
+            elif not 0 < scale <= adapter.max_scale:
+                message = f"{scale:g} is no scale between 0 and {adapter.max_scale:g}, what {name} takes"
+                remedy = f"Leave it out to get its own {adapter.scale:g}."
+                found.append(Complaint("model_limit", message, remedy, field="loras"))
+        if len({name for name, _ in sizes.loras}) != len(sizes.loras):
+            found.append(Complaint("model_limit", "a LoRA is named twice", "Name each once.", field="loras"))
+        return found
+
     def _remedy(self, field: str) -> str:
         card = self.card
+        factors = ", ".join(map(str, (1, *sorted(self._upscalers))))
         return {
+            "upscale": f"It enlarges by: {factors}. Leave it out to get the picture as it is drawn.",
             "width": f"{card.name} is at its best at {card.width} x {card.height}; leave the size out to get that.",
             "height": f"{card.name} is at its best at {card.width} x {card.height}; leave the size out to get that.",
             "num_inference_steps": f"Leave it out to get the model's own {card.num_inference_steps}.",

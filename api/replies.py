@@ -217,7 +217,9 @@ class ModelReply(Answer):
     max_guidance_scale: float
     scheduler: str
     schedulers: list[str]
-    knows: list[str] = Field(description="words it was trained on; empty for a general model")
+    upscale: list[int] = Field(description="factors its pictures can be enlarged by, as `upscale` takes them")
+    loras: list[str] = Field(description="adapters trained for it, as `loras` takes them")
+    knows: list[str] = Field(description="what it was trained on; empty for a general model")
 
 
 class KeyReply(Answer):

@@ -16,8 +16,8 @@ from workers.sampling.recipes import MAX_SEED
 from workers.settings import Settings
 
 # Columns that mean something to us; every other column is the template's.
-_WHOLE_NUMBERS = ("width", "height", "num_inference_steps", "seed")
-RESERVED = frozenset({"custom_id", "id", "negative_prompt", "guidance_scale", *_WHOLE_NUMBERS})
+_WHOLE_NUMBERS = ("width", "height", "num_inference_steps", "upscale", "seed")
+RESERVED = frozenset({"custom_id", "id", "negative_prompt", "guidance_scale", "loras", *_WHOLE_NUMBERS})
 
 _WHOLE = re.compile(r"[0-9]{1,16}")
 _DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?")
@@ -126,12 +126,26 @@ class RowReader:
                 complaints.append(
                     self._complaint(row, "not_a_number", f"{quoted(text)} is not {wanted}", remedy, column)
                 )
+        if text := cells.get("loras", ""):
+            asked["loras"] = self._loras_of(row, text, complaints)
         seed: int | None = asked.pop("seed", None)
         if seed is not None and (last := seed + self._spec.variants - 1) > MAX_SEED:
             message = f"the seed of the last variant would be {last}"
             remedy = f"The largest seed is {MAX_SEED} (2^53 - 1)."
             complaints.append(self._complaint(row, "seed_too_large", message, remedy, "seed"))
         return self._defaults._replace(**asked), self._spec.seed if seed is None else seed
+
+    def _loras_of(self, row: Row, text: str, complaints: list[Complaint]) -> tuple[tuple[str, float], ...]:
+        """ "poster", "poster:0.8", "poster:0.8 ink": names with scales, between spaces."""
+        asked: list[tuple[str, float | None]] = []
+        for word in text.split():
+            name, colon, scale = word.partition(":")
+            if colon and not _DECIMAL.fullmatch(scale):
+                message = f"{quoted(word)} is not a LoRA with its scale"
+                remedy = "Write its name, or name:0.8, and a space between two of them."
+                complaints.append(self._complaint(row, "not_a_lora", message, remedy, "loras"))
+            asked.append((name, float(scale) if colon and _DECIMAL.fullmatch(scale) else None))
+        return self._book.loras(asked)
 
     def _prompt(self, row: Row, cells: Mapping[str, str], complaints: list[Complaint]) -> str:
         for name in self._used:

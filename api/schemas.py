@@ -65,6 +65,15 @@ class _Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class LoraWish(_Sent):
+    """One adapter."""
+
+    name: str = Field(min_length=1, max_length=63, description="a name from `loras` of GET /v1/models")
+    scale: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="how strongly it acts; left out: its card's own"
+    )
+
+
 class Wishes(_Sent):
     """What both kinds of request may ask of a model. A field left out takes the model card's own default."""
 
@@ -78,6 +87,13 @@ class Wishes(_Sent):
     num_inference_steps: int | None = Field(None, ge=1, description="denoising steps")
     guidance_scale: float | None = Field(None, ge=0, allow_inf_nan=False, description="1 or less: no guidance")
     scheduler: str | None = Field(None, description="one of the model's schedulers", max_length=63)
+    upscale: int = Field(
+        1,
+        ge=1,
+        le=8,
+        description="times each side is enlarged after drawing, by an upscaler of the model; 1: not at all",
+    )
+    loras: list[LoraWish] = Field([], max_length=4, description="adapters of the model that bend its style")
     seed: int | None = Field(
         None,
         ge=0,

@@ -21,7 +21,7 @@ from workers.settings import Settings
 def check_single(asked: SingleRequest, parts: Parts, tenant: str) -> Checked:
     """The request, ready to be stored. Raises Problem listing every field that is wrong."""
     card = choose_model(parts.registry, asked.model)
-    book = RecipeBook(card, parts.settings)
+    book = RecipeBook(card, parts.settings, parts.registry)
     sizes = book.sizes(asked)
     work = sizes.megapixel_steps * asked.variants
     complaints = [*book.complaints(asked), *_complaints(asked, work, parts.settings)]

@@ -46,7 +46,7 @@ class FakeSampler:
             watch.check()
         faults = {item.id: self.faults[item.custom_id] for item in held.items if item.custom_id in self.faults}
         faults |= {item.id: CANCELLED for item in held.items if item.id in watch.cancelled}
-        height, width = held.recipe.height, held.recipe.width
+        height, width, _ = held.recipe.shape
         images = np.zeros((len(held.items), height, width, 3), np.uint8)
         for n, item in enumerate(held.items):
             if item.id not in faults:

@@ -192,7 +192,7 @@ def test_memory_does_not_grow_with_the_file(desk: Desk) -> None:
     with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as spool:
         file.write(b"object,colour,a,b,c,d,e\n")
         file.writelines(f"car,red{n}{f',{long_cell}' * 5}\n".encode() for n in range(1_000))
-        book = RecipeBook(parts.registry.get("starter"), parts.settings)
+        book = RecipeBook(parts.registry.get("starter"), parts.settings, parts.registry)
         spec = CampaignSpec(**SPEC)
         checked = Campaign(spec, file, book, settings=parts.settings, rules=parts.rules, tenant="acme")
         tracemalloc.start()

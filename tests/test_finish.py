@@ -10,12 +10,14 @@ import pytest
 from sqlalchemy import select
 
 from policy.errors import SigningUnavailable
+from policy.marks.inspect import inspect
 from policy.marks.signing import LocalSigner
 from policy.verdict import Decision, Verdict
 from tests.fakes import FakeSampler
 from tests.line import RECIPE, Line, new_item, rows
 from tests.works import Works, policy
 from workers.jobs.tables import assets, holds, renditions
+from workers.sampling.recipes import Lora, Upscaler
 from workers.states import BatchState, ItemState
 from workers.store import ObjectStore
 
@@ -54,6 +56,25 @@ def test_an_allowed_image_is_marked_stored_and_explained(works: Works):
         assert marks["watermark"]["id"] == f"{asset.watermark_id:012x}"
         assert marks["manifest"]["state"] in ("Trusted", "Valid")
         assert asset.policy_version == policy(works.settings_for("worker").policy_rules)[0].version
+
+
+def test_an_enlarged_picture_is_screened_marked_and_recorded_as_it_leaves(works: Works):
+    grown = replace(RECIPE, upscaler=Upscaler("double", 2, "sha256:" + "2" * 64), loras=(Lora("ink", 0.5, "sha256:3"),))
+    works.line.submit("acme", 1, new_items=[new_item(1, recipe=grown)])
+    (batch_id,) = works.look()
+    works.executor().run(batch_id)
+    (file,), (asset,) = all_of(works.line, renditions), all_of(works.line, assets)
+    assert (file.width, file.height) == (2 * RECIPE.width, 2 * RECIPE.height)
+    (told,) = works.line.events("item.released")
+    assert told.event["recipe"] == asset.provenance["recipe"] == grown.to_json()
+    assert told.event["recipe"]["upscaler"] == {"name": "double", "factor": 2, "revision": "sha256:" + "2" * 64}
+    settings = works.settings_for("worker")
+    found = inspect(ObjectStore(settings).get(file.key), settings.trust_anchors.read_text())
+    assert found.watermark.watermark_id == asset.watermark_id
+    assert found.manifest.generation["parts"] == [
+        {"role": "lora", "name": "ink", "revision": "sha256:3", "scale": 0.5},
+        {"role": "upscaler", "name": "double", "revision": "sha256:" + "2" * 64, "factor": 2},
+    ]
 
 
 def test_every_released_digest_has_an_allow_verdict_in_the_ledger(works: Works):

@@ -16,7 +16,8 @@ MODELS = Path(__file__).parent.parent / "models"
 
 @pytest.fixture
 def models_dir(tmp_path: Path) -> Path:
-    shutil.copytree(MODELS / "starter", tmp_path / "starter")
+    for folder in ("starter", "upscalers"):
+        shutil.copytree(MODELS / folder, tmp_path / folder)
     return tmp_path
 
 
@@ -29,6 +30,7 @@ def test_list_and_show_say_what_a_card_says(models_dir: Path) -> None:
     shown = run("show", "starter", "--models-dir", models_dir).output
     assert "Copyright (c) Microsoft Corporation" in shown
     assert "strawberry" in shown
+    assert "realesr-animevideov3-x4: 4 times, BSD-3-Clause" in shown
 
 
 def test_hash_prints_the_lines_that_the_card_needs(models_dir: Path) -> None:
@@ -39,6 +41,7 @@ def test_hash_prints_the_lines_that_the_card_needs(models_dir: Path) -> None:
 
 def test_check_names_the_file_that_is_not_the_cards(models_dir: Path) -> None:
     assert "10 files, all as on the card" in run("check", "starter", "--models-dir", models_dir).output
+    assert "realesr-animevideov3-x4: as on its card" in run("check", "starter", "--models-dir", models_dir).output
     config = models_dir / "starter" / "unet" / "config.json"
     config.chmod(0o644)
     config.write_text(config.read_text() + " ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import count, pairwise
 
 import pytest
@@ -11,11 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from tests.fakes import RecordingQueue
-from tests.line import RECIPE, Line
+from tests.line import RECIPE, Line, new_item
 from workers import planner, reconciler
 from workers.errors import BrokerUnavailable
 from workers.jobs.tables import batches
 from workers.planner import TURNS_PER_PRIORITY, Pending, Plan, plan
+from workers.sampling.recipes import Upscaler
 from workers.states import BatchState, ItemState, Priority
 
 _numbers = count(1)
@@ -257,3 +259,10 @@ def test_a_planner_killed_before_its_commit_planned_nothing(line: Line, settings
         conn.rollback()
     assert line.states() == {ItemState.PENDING: 3}
     assert [kind for kind in line.kinds() if kind.startswith("batch.")] == []
+
+
+def test_a_batch_is_cut_by_the_pixels_of_its_enlarged_pictures(line: Line, settings_for):
+    grown = replace(RECIPE, upscaler=Upscaler("fourfold", 4, "sha256:2"))
+    line.submit("acme", 4, new_items=[new_item(row, recipe=grown) for row in range(1, 5)])
+    room = settings_for("worker", max_batch_pixels=2 * 512 * 512)
+    assert planner.run_once(line.worker, RecordingQueue(), room) == 2

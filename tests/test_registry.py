@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
+from models.upscalers.convert import MEMBER_SHA256
 from workers.errors import CardInvalid, ModelMissing
 from workers.sampling.contents import file_of, paths_in
 from workers.sampling.registry import ModelCard, Registry
 
 MODELS = Path(__file__).parent.parent / "models"
+UPSCALER = "realesr-animevideov3-x4"
+REVISION = "sha256:" + "0" * 64
 
 
 @pytest.fixture
@@ -26,9 +29,11 @@ def card() -> ModelCard:
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    """A models directory with the starter's card alone: reading cards needs no other file."""
-    (tmp_path / "starter").mkdir()
-    shutil.copy(MODELS / "starter" / "card.yaml", tmp_path / "starter")
+    """A models directory with cards alone: reading cards needs no other file."""
+    for card in (MODELS / "starter" / "card.yaml", *MODELS.glob("upscalers/*/card.yaml")):
+        place = tmp_path / card.relative_to(MODELS)
+        place.parent.mkdir(parents=True)
+        shutil.copy(card, place)
     return tmp_path
 
 
@@ -146,6 +151,46 @@ def test_an_unknown_model_is_answered_with_those_there_are(models: Path) -> None
 def test_a_directory_without_cards_is_no_registry(tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match=r"no model card found: .*card\.yaml"):
         Registry.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pins", "words"),
+    [
+        ([{"name": "other", "revision": REVISION}], "upscalers: other at sha256:0+: there is no such upscaler"),
+        (
+            [{"name": UPSCALER, "revision": REVISION}],
+            rf"{UPSCALER} at sha256:0+: its revision is sha256:8761",
+        ),
+        ([{"name": "../starter", "revision": REVISION}], "upscalers.0.name: String should match"),
+        ([UPSCALER], "upscalers.0: Input should be a"),
+    ],
+)
+def test_an_upscaler_is_pinned_by_its_bytes(models: Path, pins: list[Any], words: str) -> None:
+    edit(models, upscalers=pins)
+    with pytest.raises(CardInvalid, match=words):
+        Registry.load(models)
+
+
+def test_two_upscalers_of_one_factor_are_refused(models: Path, card: ModelCard) -> None:
+    edit(models, upscalers=[{"name": pin.name, "revision": pin.revision} for pin in card.upscalers * 2])
+    with pytest.raises(CardInvalid, match="two of them have the same factor"):
+        Registry.load(models)
+
+
+def test_an_upscaler_of_the_wrong_kind_is_refused_with_file_and_field(models: Path) -> None:
+    path = models / "upscalers" / UPSCALER / "card.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"factor": 1, "architecture": "RRDBNet"}))
+    with pytest.raises(CardInvalid, match=r"card\.yaml: architecture: .*; factor: "):
+        Registry.load(models)
+
+
+def test_the_shipped_upscaler_and_adapters_are_exactly_the_bytes_on_their_cards() -> None:
+    registry = Registry.load(MODELS)
+    beside = (*registry.upscalers.values(), *registry.adapters.values())
+    assert UPSCALER in registry.upscalers
+    for extra in beside:
+        assert tuple(file_of(extra.home, path) for path in paths_in(extra.home)) == extra.files
+        assert MEMBER_SHA256 in extra.source if extra.name == UPSCALER else True
 
 
 def test_reading_cards_needs_no_deep_learning_library() -> None:

@@ -19,7 +19,7 @@ from workers import metrics
 from workers.errors import Draining, LeaseLost, ModelMissing, ModelRefused
 from workers.jobs.types import Claim, ClaimedItem, Place
 from workers.sampling.pipelines import Loaded, load_pipeline
-from workers.sampling.recipes import Recipe
+from workers.sampling.recipes import Lora, Recipe, Upscaler
 from workers.sampling.registry import ModelCard, Registry
 from workers.sampling.sampler import DiffusersSampler
 from workers.sampling.types import BLACK, CANCELLED, NOT_FINITE, OUT_OF_MEMORY
@@ -295,7 +295,8 @@ def test_a_cut_prompt_is_told_by_length_and_never_by_text(
         ({"model_revision": "sha256:0"}, ModelMissing, "asked for sha256:0, this worker has sha256:"),
         ({"scheduler": "os.system"}, ModelRefused, "scheduler: 'os.system' is not a scheduler of tiny"),
         ({"width": 999}, ModelRefused, "width: 999 is outside 32 to 128"),
-        ({"loras": (("style", 1.0),)}, ModelRefused, "without LoRAs"),
+        ({"loras": (Lora("style", 1.0, "sha256:0"),)}, ModelMissing, "no adapter style at sha256:0"),
+        ({"upscaler": Upscaler("big", 4, "sha256:0")}, ModelMissing, "no upscaler big at sha256:0"),
         ({"task": "inpaint"}, ModelRefused, "draws text-to-image"),
     ],
 )

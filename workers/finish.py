@@ -24,6 +24,7 @@ from PIL import Image
 from policy.errors import MarkError, PolicyError, SigningUnavailable
 from policy.images.screen import ImageScreen
 from policy.marks.marker import Marked, Marker, Stamp, evidence
+from policy.marks.stamp import Part
 from policy.marks.writers import Write
 from policy.prompts.meaning import MeaningScreen
 from policy.prompts.screen import screen_prompt
@@ -48,6 +49,7 @@ from workers.jobs.types import (
 )
 from workers.leases import Lease
 from workers.redraw import Shown, redrawn
+from workers.sampling.recipes import Recipe
 from workers.sampling.types import CANCELLED, Sampled
 from workers.store import QUARANTINE, RELEASED, ObjectStore, quarantine_key, released_key
 
@@ -195,6 +197,7 @@ class Finisher:
             made_at=datetime.now(UTC),
             ledger_origin=self.ledger_origin,
             published_prompt=item.prompt if item.publish_prompt else "",
+            parts=_parts(held.recipe),
         )
 
     def _put(self, key_of: _KeyMaker, held: Claim, item: ClaimedItem, marked: Marked) -> StoredRendition:
@@ -209,6 +212,13 @@ class Finisher:
         with metrics.FINISHING_SECONDS.labels("put").time():
             sha256 = self.store.put(key, _png(image), "image/png")
         return Held(item, verdict, key, sha256)
+
+
+def _parts(recipe: Recipe) -> tuple[Part, ...]:
+    """What else had a hand in the pictures of this recipe, for their public marks."""
+    loras = tuple(Part("lora", lora.name, lora.revision, lora.scale) for lora in recipe.loras)
+    grown = recipe.upscaler
+    return (*loras, Part("upscaler", grown.name, grown.revision, grown.factor)) if grown else loras
 
 
 def _key_maker(verdict: Verdict) -> _KeyMaker:

@@ -214,13 +214,14 @@ def _pending(conn: Connection, name: str, *, per_lane: int) -> list[Pending]:
         .lateral("oldest")
     )
     width, height = (recipes.c.recipe[side].astext.cast(Integer) for side in ("width", "height"))
+    factor = func.coalesce(recipes.c.recipe[("upscaler", "factor")].astext.cast(Integer), 1)
     rows = conn.execute(
         select(
             oldest.c.id,
             tenants.c.id.label("tenant"),
             priority.c.priority,
             oldest.c.recipe_id,
-            (width * height).label("pixels"),
+            (width * height * factor * factor).label("pixels"),
         )
         .select_from(tenants)
         .join(priority, true())

@@ -9,11 +9,12 @@ from policy.ledger.registers import Document, model, rule_set
 from policy.rules import Rules
 from workers.errors import CardInvalid
 from workers.sampling.contents import CARD
-from workers.sampling.registry import Registry
+from workers.sampling.extras import AdapterCard, UpscalerCard
+from workers.sampling.registry import ModelCard, Registry
 
 
 def documents_of(rules: Rules, rules_path: Path, registry: Registry) -> tuple[Document, ...]:
-    """The rule set and every card of the registry, read again from their files.
+    """The rule set and every card of the registry, upscalers' and adapters' too, read again from their files.
 
     Raises RulesInvalid or CardInvalid if a file was changed since it was loaded: what is kept must be what decides.
     """
@@ -21,7 +22,8 @@ def documents_of(rules: Rules, rules_path: Path, registry: Registry) -> tuple[Do
     if f"sha256:{policy.sha256}" != rules.version:
         raise RulesInvalid(f"{rules_path} was changed while this process started. Remedy: start it again")
     found = [policy]
-    for card in map(registry.get, registry.names()):
+    cards: list[ModelCard | UpscalerCard | AdapterCard] = [*registry.cards.values()]
+    for card in (*cards, *registry.upscalers.values(), *registry.adapters.values()):
         listed = sorted(card.files, key=lambda file: file.path.encode())
         found += model(
             card.name,

@@ -41,10 +41,10 @@ def submit_campaign(
     """Checks every row first, then stores all of them or nothing.
 
     The file is CSV (UTF-8, or UTF-16 with a byte order mark) with a header. The columns `custom_id` (or
-    `id`), `width`, `height`, `num_inference_steps`, `guidance_scale`, `seed` and `negative_prompt` override
-    the spec for their row; every other column is a value for the template. Errors come by row, line and
-    column, up to 100 at once. Rows that policy refuses do not stop the campaign: their items are stored
-    as refused, and the reply lists them.
+    `id`), `width`, `height`, `num_inference_steps`, `guidance_scale`, `upscale`, `loras` (`name` or
+    `name:0.8`, a space between two), `seed` and `negative_prompt` override the spec for their row; every
+    other column is a value for the template. Errors come by row, line and column, up to 100 at once. Rows
+    that policy refuses do not stop the campaign: their items are stored as refused, and the reply lists them.
 
     ```sh
     curl -H "Authorization: Bearer $PRESSWORK_KEY" -H "Idempotency-Key: spring-2027" \\
@@ -57,7 +57,7 @@ def submit_campaign(
     if not spec.dry_run and (replayed := once.replay(parts, caller.tenant, fingerprint)):
         return replayed
     card = choose_model(parts.registry, spec.model)
-    book = RecipeBook(card, parts.settings)
+    book = RecipeBook(card, parts.settings, parts.registry)
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as spooled:
         spool = cast(BinaryIO, spooled)
         campaign = Campaign(spec, upload.file, book, settings=parts.settings, rules=parts.rules, tenant=caller.tenant)

@@ -11,6 +11,7 @@ from api.auth import Reader
 from api.parts import PartsOf
 from api.replies import ModelReply, Page
 from api.schemas import NoQuery
+from workers.sampling.registry import Registry
 
 router = APIRouter(prefix="/v1/models", tags=["Models"])
 
@@ -18,8 +19,11 @@ router = APIRouter(prefix="/v1/models", tags=["Models"])
 @router.get("", summary="List the models")
 def list_all(caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Page[ModelReply]:
     """What each model is, may be used for, and can do. All on one page."""
-    cards = [asdict(parts.registry.get(name)) for name in parts.registry.names()]
-    return Page(
-        data=[ModelReply(**{name: card[name] for name in ModelReply.model_fields}) for card in cards],
-        next_cursor=None,
-    )
+    return Page(data=[_reply(parts.registry, name) for name in parts.registry.names()], next_cursor=None)
+
+
+def _reply(registry: Registry, name: str) -> ModelReply:
+    card = registry.get(name)
+    beside = {"upscale": [1, *sorted(registry.upscalers_of(card))], "loras": list(registry.adapters_of(card))}
+    fields = asdict(card) | beside
+    return ModelReply(**{field: fields[field] for field in ModelReply.model_fields})

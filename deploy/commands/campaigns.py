@@ -22,6 +22,8 @@ _SETTLED = ("released", "held", "refused", "failed", "cancelled", "recalled")
 @click.option("--template", required=True, help='Prompt with {column} placeholders, e.g. "a {colour} {product}".')
 @click.option("--name", default="", help="Name of the campaign.")
 @click.option("--model", help="Model; may be left out while there is only one.")
+@click.option("--upscale", type=int, help="Times each side is enlarged after drawing, e.g. 4.")
+@click.option("--lora", "loras", multiple=True, metavar="NAME[:SCALE]", help="Adapter of the model; repeatable.")
 @click.option("--variants", default=1, show_default=True, help="Images of each row.")
 @click.option(
     "--priority",
@@ -36,7 +38,8 @@ _SETTLED = ("released", "held", "refused", "failed", "cancelled", "recalled")
 @data_option
 def submit(csv: Path, data: Path, *, idempotency_key: str | None, watching: bool, **wishes: Any) -> None:
     """Send CSV times a template to the API of the embedded stack."""
-    spec = {name: value for name, value in wishes.items() if value not in (None, "")}
+    wishes["loras"] = [_lora(text) for text in wishes["loras"]]
+    spec = {name: value for name, value in wishes.items() if value not in (None, "", [])}
     with Client.of(data) as client:
         reply = client.submit_campaign(csv, spec, idempotency_key=idempotency_key)
         click.echo(summary(reply))
@@ -51,6 +54,14 @@ def watch(request: str, data: Path) -> None:
     """Show the progress of REQUEST until every item is settled."""
     with Client.of(data) as client:
         show_progress(client, request)
+
+
+def _lora(text: str) -> dict[str, Any]:
+    name, colon, scale = text.partition(":")
+    try:
+        return {"name": name, "scale": float(scale)} if colon else {"name": name}
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not NAME or NAME:SCALE", param_hint="--lora") from None
 
 
 def summary(reply: dict[str, Any]) -> str:

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from workers.errors import WorkerError
 from workers.sampling.contents import file_of, paths_in, revision_of
-from workers.sampling.folder_rules import check_folder
+from workers.sampling.extras import AdapterCard, UpscalerCard
+from workers.sampling.folder_rules import check_extra, check_folder
 from workers.sampling.registry import ModelCard, Registry
 from workers.settings import Settings
 
@@ -45,7 +46,7 @@ def list_models(models_dir: Path) -> None:
 @_MODELS_DIR
 def show(name: str, models_dir: Path) -> None:
     """What a card says, for people."""
-    card = _card(models_dir, name)
+    registry, card = _registry(models_dir), _card(models_dir, name)
     lines = [
         f"{card.name}: {card.title}",
         card.description,
@@ -57,6 +58,8 @@ def show(name: str, models_dir: Path) -> None:
         f"revision       {card.revision} ({len(card.files)} files, {sum(f.bytes for f in card.files):,} bytes)",
         f"size           {card.width} x {card.height}, sides {card.min_side} to {card.max_side}",
         f"schedulers     {', '.join(card.schedulers)}",
+        *(f"upscaler       {u.name}: {u.factor} times, {u.licence}" for u in registry.upscalers_of(card).values()),
+        *(f"LoRA           {a.name}: {a.title}, {a.licence}" for a in registry.adapters_of(card).values()),
         f"knows          {', '.join(card.knows) or 'no list'}",
         f"colours        {', '.join(card.colours) or 'no list'}",
         f"backgrounds    {', '.join(card.backgrounds) or 'no list'}",
@@ -80,13 +83,18 @@ def hash_folder(folder: Path) -> None:
 @click.argument("name")
 @_MODELS_DIR
 def check(name: str, models_dir: Path) -> None:
-    """Applies every loading rule to a model in a folder, as a worker does before it opens it."""
+    """Applies every loading rule to a model and what is beside it, as a worker does before it opens them."""
     card = _card(models_dir, name)
     if card.source.folder is None:
         raise click.ClickException(f"{name} comes from the hub; a worker checks it when it loads it")
     folder = card.home / card.source.folder
+    registry = _registry(models_dir)
     try:
         check_folder(card, folder, folder)
+        extras: list[UpscalerCard | AdapterCard] = [*registry.upscalers_of(card).values()]
+        for beside in (*extras, *registry.adapters_of(card).values()):
+            check_extra(beside)
+            click.echo(f"{beside.name}: as on its card ({beside.revision})")
     except WorkerError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{name}: {len(card.files)} files, all as on the card ({card.revision})")

@@ -164,7 +164,7 @@ def _definition(stamp: Stamp, maker: Maker, media_type: str, scheme: str, source
     created = {"action": "c2pa.created", **done, "digitalSourceType": DIGITAL_SOURCE_TYPE}
     made = [opened, edited] if source else [created]
     actions = [*made, {"action": "c2pa.watermarked.bound", **done}]
-    generation = {
+    generation: dict[str, Any] = {
         "asset_id": stamp.asset_id,
         "ledger_origin": stamp.ledger_origin,
         "model": stamp.model,
@@ -172,6 +172,8 @@ def _definition(stamp: Stamp, maker: Maker, media_type: str, scheme: str, source
         "policy_version": stamp.policy_version,
         "watermark_scheme": scheme,
     }
+    if stamp.parts:
+        generation["parts"] = [part.to_json() for part in stamp.parts]
     if stamp.published_prompt:
         generation["prompt"] = stamp.published_prompt
     mining = {entry: {"use": "notAllowed"} for entry in _MINING}

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 # IPTC Digital Source Type: a picture made by a trained model and nothing else, and one edited by such a model.
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 EDITED_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A network beside the model: which one, which bytes, and how much of it."""
+
+    role: str  # lora | upscaler
+    name: str
+    revision: str
+    amount: float  # the scale of a LoRA, the factor of an upscaler
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the manifest."""
+        word = {"lora": "scale", "upscaler": "factor"}[self.role]
+        return {"role": self.role, "name": self.name, "revision": self.revision, word: self.amount}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +42,7 @@ class Stamp:
     made_at: datetime
     ledger_origin: str
     published_prompt: str = ""
+    parts: tuple[Part, ...] = ()  # networks beside the model that had a hand in it
 
     @property
     def watermark_hex(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 from workers.errors import ModelMissing, ModelRefused
 from workers.sampling.contents import file_of, paths_in
+from workers.sampling.extras import AdapterCard, UpscalerCard
 from workers.sampling.registry import ModelCard, SchedulerName
 from workers.sampling.safetensors_header import check_safetensors
 
@@ -33,6 +34,7 @@ _CLASSES: dict[str, set[tuple[str, str]]] = {
 }
 # Named by many model folders, never loaded: screening is the line's own, and nothing blackens a picture.
 NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
+_Card = ModelCard | UpscalerCard | AdapterCard
 
 
 def check_folder(card: ModelCard, folder: Path, boundary: Path) -> None:
@@ -50,7 +52,19 @@ def check_folder(card: ModelCard, folder: Path, boundary: Path) -> None:
         _check_inside(card, folder, path)
 
 
-def _check_kind(card: ModelCard, file: Path, path: str, boundary: Path) -> None:
+def check_extra(card: UpscalerCard | AdapterCard) -> Path:
+    """The one file of an upscaler or an adapter, by the same rules. Raises ModelRefused or ModelMissing."""
+    if not card.home.is_dir():
+        raise ModelMissing(f"model {card.name}: there is no folder {card.home}")
+    paths = paths_in(card.home)
+    for path in paths:
+        _check_kind(card, card.home / path, path, card.home)
+    _check_contents(card, card.home, paths)
+    _check_inside(card, card.home, card.files[0].path)
+    return card.home / card.files[0].path
+
+
+def _check_kind(card: _Card, file: Path, path: str, boundary: Path) -> None:
     if file.is_symlink() and not file.resolve().is_relative_to(boundary.resolve()):
         raise _refused(card, path, "is a link that leads out of the model's folder")
     if file.suffix.lower() in _PICKLES:
@@ -61,7 +75,7 @@ def _check_kind(card: ModelCard, file: Path, path: str, boundary: Path) -> None:
         raise _refused(card, path, "is not a plain file")
 
 
-def _check_contents(card: ModelCard, folder: Path, paths: tuple[str, ...]) -> None:
+def _check_contents(card: _Card, folder: Path, paths: tuple[str, ...]) -> None:
     listed = {file.path: file for file in card.files}
     if unlisted := [path for path in paths if path not in listed]:
         raise _refused(card, unlisted[0], "is not on the card; remove it, or run `presswork models hash`")
@@ -72,12 +86,12 @@ def _check_contents(card: ModelCard, folder: Path, paths: tuple[str, ...]) -> No
             raise ModelMissing(f"model {card.name}: {path}: its bytes are not those of its card")
 
 
-def _check_inside(card: ModelCard, folder: Path, path: str) -> None:
+def _check_inside(card: _Card, folder: Path, path: str) -> None:
     file = folder / path
     try:
         if file.suffix == ".safetensors":
             check_safetensors(file)
-        elif path == _INDEX:
+        elif path == _INDEX and isinstance(card, ModelCard):
             _check_index(card, _read_object(file))
         elif path.endswith(".safetensors.index.json"):
             _check_shards(file, _read_object(file))
@@ -123,5 +137,5 @@ def _read_object(file: Path) -> dict[str, Any]:
     return read
 
 
-def _refused(card: ModelCard, path: str, why: str) -> ModelRefused:
+def _refused(card: _Card, path: str, why: str) -> ModelRefused:
     return ModelRefused(f"model {card.name}: {path}: {why}")

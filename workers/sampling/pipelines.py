@@ -11,7 +11,7 @@ import logging
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A diffusers pipeline in memory. Every run puts its own scheduler in, made from the model's `scheduler_config`."""
+    """A diffusers pipeline in memory. Every run puts its own scheduler in, made from the model's `scheduler_config`.
+
+    `adapters` are those it wears now, with their scales: workers.sampling.adapters alone changes them.
+    """
 
     pipe: Any
     scheduler_config: Mapping[str, Any]
+    adapters: dict[str, float] = field(default_factory=dict)
 
 
 Load = Callable[[ModelCard, torch.device], Loaded]
@@ -113,6 +117,7 @@ def keep_libraries_quiet() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     for name in ("diffusers", "transformers", "huggingface_hub"):
         warnings.filterwarnings("ignore", category=FutureWarning, module=rf"{name}\..*")
+    warnings.filterwarnings("ignore", message="Already found a `peft_config`")  # two adapters on purpose
 
 
 def is_out_of_memory(error: BaseException) -> bool:

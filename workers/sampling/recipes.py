@@ -6,14 +6,30 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
 
+class Lora(NamedTuple):
+    """An adapter, how strongly it acts, and which bytes it is."""
+
+    name: str
+    scale: float
+    revision: str
+
+
+class Upscaler(NamedTuple):
+    """What enlarges the pictures, how many times on each side, and which bytes it is."""
+
+    name: str
+    factor: int
+    revision: str
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Equal recipes may be sampled together. Pixels, steps; `loras` are (name, scale) pairs."""
+    """Equal recipes may be sampled together. `width` and `height` are what the model draws, in pixels."""
 
     model: str  # registry name, e.g. "starter"
     model_revision: str  # content hash from the model card, "sha256:..."
@@ -23,24 +39,40 @@ class Recipe:
     scheduler: str  # diffusers class name, e.g. "DDIMScheduler"
     guidance_scale: float
     task: str = "text-to-image"
-    loras: tuple[tuple[str, float], ...] = ()
+    loras: tuple[Lora, ...] = ()
+    upscaler: Upscaler | None = None
 
     @property
     def id(self) -> str:
         """Digest of the content: the same recipe has the same id everywhere."""
         return _digest(self)
 
+    @property
+    def upscale(self) -> int:
+        """How many times a side of the finished picture is longer than what the model draws."""
+        return self.upscaler.factor if self.upscaler else 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a finished picture."""
+        return self.height * self.upscale, self.width * self.upscale, 3
+
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "loras": [list(pair) for pair in self.loras]}
+        """Without an upscaler there is no such key: recipes older than upscalers keep their id."""
+        stored = {**asdict(self), "loras": [list(lora) for lora in self.loras]}
+        stored["upscaler"] = self.upscaler._asdict() if self.upscaler else None
+        return {name: value for name, value in stored.items() if name != "upscaler" or value}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Recipe:
-        return cls(**{**stored, "loras": tuple((name, scale) for name, scale in stored["loras"])})
+        upscaler = stored.get("upscaler")
+        loras = tuple(Lora(*lora) for lora in stored["loras"])
+        return cls(**{**stored, "loras": loras, "upscaler": Upscaler(**upscaler) if upscaler else None})
 
 
 @lru_cache(maxsize=4096)  # a campaign asks for the same few recipes once an item
 def _digest(recipe: Recipe) -> str:
-    text = json.dumps(asdict(recipe), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(recipe.to_json(), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

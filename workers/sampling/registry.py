@@ -11,11 +11,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
-import yaml
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 
 from workers.errors import CardInvalid, ModelMissing
 from workers.sampling.contents import CARD, ModelFile, revision_of
+from workers.sampling.extras import (
+    LORAS,
+    STRICT,
+    UPSCALERS,
+    AdapterCard,
+    Name,
+    Pin,
+    Revision,
+    Text,
+    TrainingPictures,
+    UpscalerCard,
+    read,
+    read_extras,
+)
 
 # Only schedulers whose result is a function of latents, seed and steps alone, and that all take `from_config`.
 SchedulerName = Literal[
@@ -26,10 +39,7 @@ SchedulerName = Literal[
     "LCMScheduler",
     "UniPCMultistepScheduler",
 ]
-Text = Annotated[str, Field(min_length=1)]
 Side = Annotated[int, Field(ge=8, le=16_384)]
-
-_STRICT = ConfigDict(extra="forbid", strict=False)
 
 
 class Problem(NamedTuple):
@@ -43,7 +53,7 @@ class Problem(NamedTuple):
 class Source:
     """Where a model's files are: a folder (relative to the card), or a repository on the hub at one commit."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     folder: str | None = None
     hub: Annotated[str | None, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = None
@@ -58,25 +68,13 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingPictures:
-    """One source of the pictures a model was trained on."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-
-    name: Text
-    licence: Text
-    copyright: Text
-    use: Text
-
-
-@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What a model is, may be used for, and can do. Sides in pixels."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     # What it is.
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    name: Name
     title: Text
     description: Text
     licence: Text
@@ -88,7 +86,7 @@ class ModelCard:
     # Which bytes it is.
     source: Source
     pipeline: Literal["StableDiffusionPipeline"]
-    revision: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+    revision: Revision
     files: Annotated[tuple[ModelFile, ...], Field(min_length=1)]
     home: Path  # folder of the card
 
@@ -108,6 +106,7 @@ class ModelCard:
     size_multiple: Annotated[int, Field(ge=1)] = 8
     accelerator_dtype: Literal["float16", "bfloat16", "float32"] = "float16"  # a CPU always computes in float32
     queue: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = "gpu"
+    upscalers: tuple[Pin, ...] = field(default=())  # what may enlarge its pictures; cards below models/upscalers
 
     # What it has seen; empty for a general model.
     knows: tuple[Text, ...] = field(default=())
@@ -174,17 +173,30 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The cards found below one directory, by name."""
+    """The cards found below one directory, by name. What a card pins is there, at the pinned revision."""
 
     cards: Mapping[str, ModelCard]
+    upscalers: Mapping[str, UpscalerCard] = field(default_factory=dict)
+    adapters: Mapping[str, AdapterCard] = field(default_factory=dict)
 
     @classmethod
     def load(cls, models_dir: Path) -> Registry:
-        """Reads models_dir/<name>/card.yaml. Raises ModelMissing (no card at all) and CardInvalid."""
+        """Reads models_dir/<name>/card.yaml and the extras. Raises ModelMissing (no card at all) and CardInvalid."""
         paths = sorted(models_dir.glob(f"*/{CARD}"))
         if not paths:
             raise ModelMissing(f"no model card found: {models_dir}/<name>/{CARD}")
-        return cls({path.parent.name: read_card(path) for path in paths})
+        found = cls(
+            {path.parent.name: read_card(path) for path in paths},
+            read_extras(models_dir, UPSCALERS, UpscalerCard),
+            read_extras(models_dir, LORAS, AdapterCard),
+        )
+        for card in found.cards.values():
+            factors = [found._pinned(card, pin).factor for pin in card.upscalers]
+            if len(set(factors)) != len(factors):
+                raise CardInvalid(f"{card.home / CARD}: upscalers: two of them have the same factor")
+        for adapter in found.adapters.values():
+            found._check_base(adapter)
+        return found
 
     def names(self) -> tuple[str, ...]:
         return tuple(self.cards)
@@ -195,27 +207,32 @@ class Registry:
             raise ModelMissing(f"there is no model {name!r}; there are: {', '.join(self.cards)}")
         return self.cards[name]
 
+    def upscalers_of(self, card: ModelCard) -> Mapping[int, UpscalerCard]:
+        """By factor."""
+        found = [self.upscalers[pin.name] for pin in card.upscalers]
+        return {upscaler.factor: upscaler for upscaler in found}
+
+    def adapters_of(self, card: ModelCard) -> Mapping[str, AdapterCard]:
+        """The LoRAs trained for this very revision, by name."""
+        return {name: adapter for name, adapter in self.adapters.items() if adapter.base.name == card.name}
+
+    def _pinned(self, card: ModelCard, pin: Pin) -> UpscalerCard:
+        upscaler = self.upscalers.get(pin.name)
+        if upscaler is None or upscaler.revision != pin.revision:
+            there = f"its revision is {upscaler.revision}" if upscaler else "there is no such upscaler"
+            raise CardInvalid(f"{card.home / CARD}: upscalers: {pin.name} at {pin.revision}: {there}")
+        return upscaler
+
+    def _check_base(self, adapter: AdapterCard) -> None:
+        base = self.cards.get(adapter.base.name)
+        if base is None or base.revision != adapter.base.revision:
+            there = f"which is {base.revision} here" if base else "which is not here"
+            raise CardInvalid(
+                f"{adapter.home / CARD}: base: it was trained for {adapter.base.name} at {adapter.base.revision},"
+                f" {there}; an adapter of other weights draws noise. Remedy: train it again, or remove it"
+            )
+
 
 def read_card(path: Path) -> ModelCard:
-    """One card, checked. Raises CardInvalid naming the file and every field that is wrong."""
-    try:
-        written = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CardInvalid(f"{path}: not readable as YAML: {error}") from error
-    if not isinstance(written, dict):
-        raise CardInvalid(f"{path}: a card is a mapping of fields, this is a {type(written).__name__}")
-    try:
-        card = _CARD.validate_python({**written, "home": path.parent})
-    except ValidationError as error:
-        raise CardInvalid(f"{path}: " + "; ".join(_sentence(e["loc"], e["msg"]) for e in error.errors())) from error
-    if card.name != path.parent.name:
-        raise CardInvalid(f"{path}: name: {card.name!r} is not the name of its folder, {path.parent.name!r}")
-    return card
-
-
-def _sentence(location: tuple[int | str, ...], message: str) -> str:
-    place = ".".join(str(part) for part in location)
-    return f"{place}: {message}" if place else message.removeprefix("Value error, ")
-
-
-_CARD = TypeAdapter(ModelCard)
+    """One model's card, checked. Raises CardInvalid naming the file and every field that is wrong."""
+    return read(path, ModelCard)

@@ -1,5 +1,8 @@
 """A claim in, its pixels out: one diffusers pipeline run, or several where the batch does not fit in memory.
 
+Where the recipe names an upscaler, what was drawn is enlarged here, before anybody looks at it: what is screened,
+marked and signed afterwards is the finished picture.
+
 Each item has its own generator on the CPU, seeded with the item's seed alone, so its noise does not
 depend on its neighbours. Its last bits do: a run of another size may round differently, so `places`
 records where each image came off.
@@ -8,7 +11,7 @@ records where each image came off.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import diffusers
@@ -17,8 +20,11 @@ import structlog
 import torch
 
 from workers import metrics
-from workers.errors import ModelMissing, ModelRefused
+from workers.errors import ModelMissing, ModelRefused, OutOfMemory
 from workers.jobs.types import Claim, ClaimedItem, Place
+from workers.sampling.adapters import check_adapter, use_adapters
+from workers.sampling.enlarge import Enlarger
+from workers.sampling.extras import AdapterCard, UpscalerCard
 from workers.sampling.pipelines import (
     Load,
     Loaded,
@@ -57,11 +63,20 @@ class DiffusersSampler:
         self._device = choose_device(device)
         self._device_name = _name_of(self._device)
         self._pipelines = Pipelines(self._device, load, keep)
+        self._enlargers: dict[str, Enlarger] = {}  # by revision; about a megabyte each
         self._fitting: dict[tuple[object, ...], int] = {}  # most images that went through at once, after a failure
 
     def preload(self, name: str) -> None:
-        """Checks and loads a model now. Raises as `sample` does: a worker that cannot draw should not start."""
-        self._pipelines.get(self._registry.get(name))
+        """Checks and loads a model now, with all that may be asked for beside it.
+
+        Raises as `sample` does: a worker that cannot draw should not start.
+        """
+        card = self._registry.get(name)
+        loaded = self._pipelines.get(card)
+        for upscaler in self._registry.upscalers_of(card).values():
+            self._enlarger(upscaler)
+        for adapter in self._registry.adapters_of(card).values():
+            check_adapter(adapter, loaded.pipe)
 
     def sample(self, held: Claim, watch: Watch) -> Sampled:
         """Pixels for a claim, uint8 [N, H, W, 3] and contiguous, in item order. Hold the GPU lock.
@@ -72,7 +87,9 @@ class DiffusersSampler:
         """
         started = time.monotonic()
         card = self._card_for(held.recipe)
+        enlarger = self._enlarger_for(card, held.recipe)
         loaded = self._pipelines.get(card)
+        use_adapters(loaded, self._adapters_for(card, held.recipe))
         _tell_of_cut_prompts(loaded, held.items)
         runs: list[_Drawn] = []
         todo = held.items
@@ -88,6 +105,9 @@ class DiffusersSampler:
             if fault
         }
         faults |= {item.id: CANCELLED for item in held.items if item.id in watch.cancelled}
+        if enlarger is not None:
+            images = _enlarged(enlarger, images, held, faults, watch)
+            faults |= {item.id: CANCELLED for item in held.items if item.id in watch.cancelled}
         images[[n for n, item in enumerate(held.items) if item.id in faults]] = 0
         places = [Place(len(drawn.images), n, self._device_name) for drawn in runs for n in range(len(drawn.images))]
         return Sampled(images, faults, tuple(places), time.monotonic() - started)
@@ -96,8 +116,8 @@ class DiffusersSampler:
         card = self._registry.get(recipe.model)
         if card.revision != recipe.model_revision:
             raise ModelMissing(f"model {card.name}: asked for {recipe.model_revision}, this worker has {card.revision}")
-        if recipe.task != "text-to-image" or recipe.loras:
-            raise ModelRefused(f"model {card.name}: draws text-to-image without LoRAs, asked for {recipe.to_json()}")
+        if recipe.task != "text-to-image":
+            raise ModelRefused(f"model {card.name}: draws text-to-image, asked for {recipe.task}")
         problems = card.problems(
             width=recipe.width,
             height=recipe.height,
@@ -108,6 +128,29 @@ class DiffusersSampler:
         if problems:  # the card was narrowed after the request was accepted
             raise ModelRefused(f"model {card.name}: {problems[0].field}: {problems[0].message}")
         return card
+
+    def _enlarger_for(self, card: ModelCard, recipe: Recipe) -> Enlarger | None:
+        if recipe.upscaler is None:
+            return None
+        wanted = recipe.upscaler
+        upscaler = self._registry.upscalers_of(card).get(wanted.factor)
+        if upscaler is None or (upscaler.name, upscaler.revision) != (wanted.name, wanted.revision):
+            raise ModelMissing(f"model {card.name}: this worker has no upscaler {wanted.name} at {wanted.revision}")
+        return self._enlarger(upscaler)
+
+    def _enlarger(self, upscaler: UpscalerCard) -> Enlarger:
+        if upscaler.revision not in self._enlargers:
+            self._enlargers[upscaler.revision] = Enlarger(upscaler, self._device)
+        return self._enlargers[upscaler.revision]
+
+    def _adapters_for(self, card: ModelCard, recipe: Recipe) -> list[tuple[AdapterCard, float]]:
+        there, found = self._registry.adapters_of(card), []
+        for lora in recipe.loras:
+            adapter = there.get(lora.name)
+            if adapter is None or adapter.revision != lora.revision:
+                raise ModelMissing(f"model {card.name}: this worker has no adapter {lora.name} at {lora.revision}")
+            found.append((adapter, lora.scale))
+        return found
 
     def _draw_some(self, wish: _Wish) -> _Drawn:
         """As many of the first items as fit in memory, at least one; what did not fit is remembered."""
@@ -195,6 +238,22 @@ def _draw(wish: _Wish) -> _Drawn:
         NOT_FINITE if not h else BLACK if b else None for h, b in zip(healthy.tolist(), black.tolist(), strict=True)
     ]
     return _Drawn(pixels, tuple(faults))
+
+
+def _enlarged(enlarger: Enlarger, images: Pixels, held: Claim, faults: Mapping[str, str], watch: Watch) -> Pixels:
+    """Each picture that came out, enlarged; one at a time, so that memory is that of one."""
+    grown = np.zeros((len(images), *held.recipe.shape), np.uint8)
+    for n, item in enumerate(held.items):
+        watch.check()
+        if item.id in faults or item.id in watch.cancelled:
+            continue
+        try:
+            grown[n] = enlarger.enlarge(images[n])
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemory(f"upscaler {enlarger.card.name}: one tile does not fit") from None
+    return grown
 
 
 def _finite(batch: Any) -> Any:
