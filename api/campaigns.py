@@ -38,7 +38,7 @@ class Campaign:
 
     def check(self, spool: BinaryIO) -> Findings:
         """Pass one: every row read, screened, and written to `spool`. Raises Problem with up to MAX_LISTED errors."""
-        found = Findings(self._book.card, self._rules, self._context, self._spec.variants)
+        found = Findings(self._book, self._rules, self._context, self._spec.variants)
         template, sheet = self._template(found), self._sheet(found)
         if template is not None and sheet is not None:
             self._rows(sheet, template, found, spool)

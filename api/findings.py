@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator, Sequence
 
-from api.problems import Complaint, Problem
+from api.problems import Complaint, Problem, quoted
+from api.recipes import RecipeBook
 from api.reports import Notice, Refusal, Report, Rewriting
 from api.rows import Reading
 from api.screening import refusal, rewriting
+from api.vocabulary import Strange, Vocabulary
 from policy.rulebook.scope import Context
 from policy.rules import Rules
 from policy.verdict import Decision, Verdict
-from workers.sampling.registry import ModelCard
 
 MAX_LISTED = 100  # complaints and refusals; a longer list helps nobody
 _ROWS_NAMED = 10  # by a warning
 
-_WORD = re.compile(r"\w+")
-_IDLE_WORDS = frozenset({"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
+_THINGS_NAMED = 5
 
 
 class Findings:
     """Grows row by row; memory is bounded by MAX_LISTED."""
 
-    def __init__(self, card: ModelCard, rules: Rules, context: Context, variants: int) -> None:
-        self._card, self._rules, self._context, self._variants = card, rules, context, variants
-        self._known = frozenset(word.casefold() for text in card.knows for word in _WORD.findall(text)) - _IDLE_WORDS
+    def __init__(self, book: RecipeBook, rules: Rules, context: Context, variants: int) -> None:
+        self._card, self._rules, self._context, self._variants = book.card, rules, context, variants
+        self._words = book.vocabulary
         self.complaints: list[Complaint] = []
         self.unused_columns: list[str] = []
         self.rows = 0
@@ -33,8 +33,7 @@ class Findings:
         self._refused: list[Refusal] = []
         self._rewritten: list[Rewriting] = []
         self._refused_rows = self._held_rows = self._rewritten_rows = 0
-        self._strange: list[int] = []
-        self._strange_rows = 0
+        self._strange, self._crowded, self._unasked = _Rows(), _Rows(), _Rows()
 
     @property
     def full(self) -> bool:
@@ -59,9 +58,17 @@ class Findings:
             if len(self._rewritten) < MAX_LISTED:
                 told = rewriting(verdict, row=read.number, line=read.line, custom_id=read.custom_id)
                 self._rewritten.append(told)
-        if self._known and self._known.isdisjoint(map(str.casefold, _WORD.findall(read.prompt))):
-            self._strange_rows += 1
-            self._strange += [read.number] if self._strange_rows <= _ROWS_NAMED else []
+        if self._words is not None:
+            self._look(self._words, read)
+
+    def _look(self, words: Vocabulary, read: Reading) -> None:
+        known, strange = words.look(read.prompt)
+        if strange:
+            self._strange.add(read.number, [_told(thing) for thing in strange])
+        if len(known) > 1:
+            self._crowded.add(read.number, [" and ".join(known)])
+        if unasked := words.styles(read.prompt) - {name for name, _ in read.sizes.loras}:
+            self._unasked.add(read.number, sorted(unasked))
 
     def raise_complaints(self) -> None:
         """Raises Problem if anything has to be put right; the refusals met on the way are told as well."""
@@ -103,14 +110,54 @@ class Findings:
             Notice(code="unused_column", message=f"no placeholder asks for column '{name}'", column=name)
             for name in self.unused_columns
         ]
-        if self._strange_rows:
-            message = (
-                f"{self._strange_rows:,} of {self.rows:,} prompts share no word with what {self._card.name} was"
-                " trained on ('knows' of its card); expect little of those images"
-            )
-            warnings.append(Notice(code="unknown_words", message=message, rows=self._strange))
+        warnings += self._word_warnings()
         if self._refused_rows == self.rows:
             where = sorted({refused.column for refused in self._refused})
             message = f"every row is refused, because of: {', '.join(where)}; no image will be made"
             warnings.append(Notice(code="all_refused", message=message))
         return warnings
+
+    def _word_warnings(self) -> Iterator[Notice]:
+        card, of = self._card, f"of {self.rows:,} prompts"
+        if self._strange.count:
+            read_in = f", read in {', '.join(card.languages)}" if card.languages else ""
+            message = (
+                f"{self._strange.count:,} {of} ask for what {card.name} does not know{self._strange.named()}. Expect"
+                f" something else there. It knows {len(card.knows)} things{read_in}: {', '.join(card.knows)}"
+            )
+            yield Notice(code="unknown_words", message=message, rows=self._strange.numbers)
+        if self._crowded.count:
+            message = f"{self._crowded.count:,} {of} name several things{self._crowded.named()}; {card.name} draws one"
+            yield Notice(code="several_things", message=message, rows=self._crowded.numbers)
+        if self._unasked.count:
+            message = (
+                f"{self._unasked.count:,} {of} name the style of a LoRA without asking for it{self._unasked.named()};"
+                " name it in `loras`"
+            )
+            yield Notice(code="lora_not_asked", message=message, rows=self._unasked.numbers)
+
+
+class _Rows:
+    """How many rows a warning concerns, the first of them, and the first few words it is about."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.numbers: list[int] = []
+        self._texts: dict[str, None] = {}
+
+    def add(self, number: int, texts: Sequence[str]) -> None:
+        self.count += 1
+        if len(self.numbers) < _ROWS_NAMED:
+            self.numbers.append(number)
+        for text in texts:
+            if text and len(self._texts) < _THINGS_NAMED:
+                self._texts.setdefault(text)
+
+    def named(self) -> str:
+        return f": {'; '.join(self._texts)}" if self._texts else ""
+
+
+def _told(thing: Strange) -> str:
+    if not thing.text:
+        return ""
+    return quoted(thing.text) + (f" (the nearest is '{thing.near}')" if thing.near else "")

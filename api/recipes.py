@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from api.problems import Complaint, Problem, did_you_mean, quoted
 from api.schemas import Wishes
+from api.vocabulary import Vocabulary
 from workers.sampling.recipes import MAX_SEED, Lora, Recipe, Upscaler
 from workers.sampling.registry import ModelCard, Registry
 from workers.settings import Settings
@@ -48,6 +49,7 @@ class RecipeBook:
     def __init__(self, card: ModelCard, settings: Settings, registry: Registry) -> None:
         self.card, self._settings = card, settings
         self._upscalers, self._adapters = registry.upscalers_of(card), registry.adapters_of(card)
+        self.vocabulary = Vocabulary(card, self._adapters) if card.knows else None
         self._made: dict[tuple[Sizes, bool], Made] = {}
 
     def sizes(self, wishes: Wishes) -> Sizes:

@@ -31,7 +31,7 @@ def check_single(asked: SingleRequest, parts: Parts, tenant: str) -> Checked:
     context = Context(tenant, asked.name, card.name)
     screened = screen(parts.rules, context, asked.prompt, asked.negative_prompt)
     sources = {"prompt": asked.prompt, "negative_prompt": asked.negative_prompt}
-    found = Findings(card, parts.rules, context, asked.variants)
+    found = Findings(book, parts.rules, context, asked.variants)
     found.rows = 1
     found.add(
         Reading(1, None, asked.custom_id, asked.prompt, asked.negative_prompt, sizes, asked.seed, sources),

@@ -147,7 +147,27 @@ def test_warnings_name_unused_columns_and_prompts_the_model_knows_nothing_of(des
     unused, strange = accepted["warnings"]
     assert (unused["code"], unused["column"]) == ("unused_column", "note")
     assert (strange["code"], strange["rows"]) == ("unknown_words", [2])
-    assert "1 of 2 prompts" in strange["message"]
+    assert strange["message"].startswith("1 of 2 prompts ask for what starter does not know: 'xylophone'. ")
+    assert "It knows 14 things, read in English: apple, backpack, " in strange["message"]
+
+
+def test_misspelled_crowded_and_joined_things_are_warned_of_and_praise_is_not(desk: Desk) -> None:
+    things = (
+        "a sneeker",
+        "a coffee machine",
+        "an apple and a zebra",
+        "an apple and a banana",
+        "a stunning apple, a must",
+    )
+    table = "thing\n" + "".join(f'"{thing}"\n' for thing in things)
+    accepted = campaign(desk.caller(), table, {"template": "{thing} on a white background, summer sale"}).json()
+    strange, crowded = accepted["warnings"]
+    assert (strange["code"], strange["rows"]) == ("unknown_words", [1, 2, 3])
+    assert (
+        "'sneeker' (the nearest is 'sneaker'); 'coffee machine' (the nearest is 'cup of coffee')" in strange["message"]
+    )
+    assert (crowded["code"], crowded["rows"]) == ("several_things", [4])
+    assert "apple and banana; starter draws one" in crowded["message"]
 
 
 def test_only_the_first_hundred_errors_are_listed(desk: Desk) -> None:

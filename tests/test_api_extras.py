@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.desk import Desk, House, campaign, places, problem
-from tests.tiny_pipeline import add_adapter, add_upscaler, build_tiny_model
+from tests.tiny_pipeline import add_adapter, add_upscaler, build_tiny_model, write_card
 from workers.sampling.registry import Registry
 
 UPSCALER = "realesr-animevideov3-x4"
@@ -82,7 +82,8 @@ def test_a_cell_that_is_no_factor_and_no_lora_is_named_by_row(desk: Desk) -> Non
 def with_lora(own_house: House, tmp_path: Path) -> tuple[House, Path]:
     add_upscaler(tmp_path)
     build_tiny_model(tmp_path, upscalers=True)
-    add_adapter(tmp_path, scale=0.7, max_scale=1.2)
+    add_adapter(tmp_path, scale=0.7, max_scale=1.2, words=["ink print"])
+    write_card(tmp_path / "tiny", knows=["car"], words=["background"])
     return own_house, tmp_path
 
 
@@ -102,3 +103,12 @@ def test_a_lora_is_asked_for_by_name_and_takes_its_cards_scale(with_lora: tuple[
         assert [error["field"] for error in document["errors"]] == ["loras"]
     missed = problem(caller.post("/v1/requests", json={"prompt": "a", "loras": [{"name": "inc"}]}), 422, "invalid_body")
     assert missed["errors"][0]["remedy"] == "It has: ink. Did you mean 'ink'?"
+
+
+def test_a_prompt_that_names_the_style_of_a_lora_without_asking_for_it_is_told(with_lora: tuple[House, Path]) -> None:
+    house, models_dir = with_lora
+    caller = house.caller(models_dir=models_dir)
+    asked: dict[str, Any] = {"prompt": "a car as an ink print"}
+    (told,) = caller.post("/v1/requests", json=asked).json()["warnings"]
+    assert (told["code"], "without asking for it: ink" in told["message"]) == ("lora_not_asked", True)
+    assert caller.post("/v1/requests", json={**asked, "loras": [{"name": "ink"}]}).json()["warnings"] == []

@@ -54,7 +54,7 @@ def draw_scene(chance: random.Random, sprites: Sprites) -> Scene:
 def picture(scene: Scene, sprites: Sprites) -> np.ndarray:
     """uint8 RGB [128, 128, 3]."""
     pixels = SIZES[scene.size]
-    left, top = _corner(scene, pixels)
+    left, top = corner(scene, pixels)
     canvas = _stage(BACKGROUNDS[scene.background], scene.stage)
     if scene.style == "render":
         canvas *= 1 - _shadow(left, top, pixels)
@@ -69,7 +69,7 @@ def picture(scene: Scene, sprites: Sprites) -> np.ndarray:
 def foreground(scene: Scene, sprites: Sprites) -> np.ndarray:
     """bool [128, 128]: where the object is."""
     pixels = SIZES[scene.size]
-    left, top = _corner(scene, pixels)
+    left, top = corner(scene, pixels)
     look = Look(scene.style, scene.colour, scene.view)
     mask = np.zeros((PIXELS, PIXELS), bool)
     mask[top : top + pixels, left : left + pixels] = (
@@ -78,7 +78,7 @@ def foreground(scene: Scene, sprites: Sprites) -> np.ndarray:
     return mask
 
 
-def _corner(scene: Scene, pixels: int) -> tuple[int, int]:
+def corner(scene: Scene, pixels: int) -> tuple[int, int]:
     """Left and top of the object."""
     margin = (PIXELS - pixels) // 2
     shift = margin // _STEP * _STEP

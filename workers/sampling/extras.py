@@ -98,6 +98,7 @@ class AdapterCard:
     home: Path
     scale: Annotated[float, Field(gt=0, le=2, allow_inf_nan=False)] = 1.0  # what a request gets that names none
     max_scale: Annotated[float, Field(gt=0, le=4, allow_inf_nan=False)] = 1.5
+    words: tuple[Text, ...] = ()  # how people name the style; a prompt that says them should ask for it
     training: Mapping[str, Any] | None = None
     evaluation: Mapping[str, Any] | None = None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
@@ -110,14 +110,24 @@ class ModelCard:
 
     # What it has seen; empty for a general model.
     knows: tuple[Text, ...] = field(default=())
+    synonyms: Mapping[Text, tuple[Text, ...]] = field(default_factory=dict)  # by name, with plurals
     colours: tuple[Text, ...] = field(default=())
     backgrounds: tuple[Text, ...] = field(default=())
+    words: tuple[Text, ...] = field(default=())  # sizes, places, styles, grounds
+    filler: tuple[Text, ...] = field(default=())  # changes nothing
+    languages: tuple[Text, ...] = field(default=())  # that prompts are read in
+
+    # How it came to be, for people and auditors.
+    training: Mapping[str, Any] | None = None
+    evaluation: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if len({file.path for file in self.files}) != len(self.files):
             raise ValueError("files: a path is listed twice")
         if self.revision != revision_of(self.files):
             raise ValueError(f"revision: the listed files make {revision_of(self.files)}; run `presswork models hash`")
+        if unknown := set(self.synonyms) - set(self.knows):
+            raise ValueError(f"synonyms: {sorted(unknown)[0]!r} is not among what it knows")
         own = self.problems(
             width=self.width,
             height=self.height,

@@ -1,0 +1,149 @@
+"""What a model with a list of words will not draw of a prompt: things it never saw. Everything is read from its card.
+
+A card that names what its model `knows` gives the words for each thing (`synonyms`), the words it understands beside
+them (`colours`, `backgrounds`, `words`) and those that change nothing (`filler`). What is left over is looked at where
+English puts a thing: as the whole subject ("a zebra"), behind a known word ("coffee machine"), joined to one ("and a
+zebra"), or in a place ("on a beach"). Words elsewhere, such as adjectives and praise, are nobody's mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from workers.sampling.extras import AdapterCard
+from workers.sampling.registry import ModelCard
+
+_CLAUSE = re.compile(r"[,;.!?:()\[\]\n|/]+")
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+_ARTICLES = frozenset({"a", "an", "the", "one", "two", "three", "some", "my", "your", "our", "his", "her", "this"})
+_PLACES = frozenset({"on", "in", "at", "under", "against", "inside", "near", "by", "behind", "over", "above", "below"})
+_JOINTS = frozenset({"and", "or", "with", "plus", "beside", "besides", "holding", "wearing", "next", "to"})
+_OTHERS = frozenset(
+    {"of", "for", "from", "is", "are", "be", "it", "its", "as", "more", "very", "so", "no", "not", "into"}
+)
+_IDLE = _ARTICLES | _PLACES | _JOINTS | _OTHERS
+_LONGEST = 3  # words of a thing that is named back
+
+
+class Strange(NamedTuple):
+    """Something a prompt asks for and the model does not know. `near` is what it knows that reads like it, or ""."""
+
+    text: str
+    near: str
+
+
+class _Span(NamedTuple):
+    begin: int
+    end: int
+    thing: str  # what the model knows by these words; "" for words that are no thing
+
+
+class Vocabulary:
+    """The words of one card, ready for many prompts."""
+
+    def __init__(self, card: ModelCard, adapters: Mapping[str, AdapterCard]) -> None:
+        styles = {word: name for name, adapter in adapters.items() for word in adapter.words}
+        self._styles = {f" {' '.join(_words(word))} ": name for word, name in styles.items()}
+        names = {word: name for name in card.knows for word in (name, *card.synonyms.get(name, ()))}
+        self._nouns = sorted(names)
+        self._names = names
+        others = (*card.colours, *card.backgrounds, *card.words, *card.filler, *styles)
+        self._phrases: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        for text, thing in (*names.items(), *((text, "") for text in others)):
+            if words := tuple(_words(text)):
+                self._phrases.setdefault(words[0], []).append((words, thing))
+        for phrases in self._phrases.values():
+            phrases.sort(key=lambda phrase: (-len(phrase[0]), phrase[1] == ""))
+
+    def look(self, prompt: str) -> tuple[list[str], list[Strange]]:
+        """The things a prompt names that the model knows, each once; and what it names that the model does not."""
+        known: list[str] = []
+        strange: list[str] = []
+        clauses = [words for clause in _CLAUSE.split(prompt) if (words := list(_words(clause)))]
+        for words in clauses:
+            spans = self._spans(words)
+            things = [span for span in spans if span.thing]
+            known += [span.thing for n, span in enumerate(things) if not _is_compound(things, n)]
+            strange += self._beside(words, spans)
+        if not known:
+            strange = [next((text for words in clauses if (text := self._subject(words))), ""), *strange]
+        return list(dict.fromkeys(known)), [Strange(text, self._near(text)) for text in dict.fromkeys(strange)]
+
+    def styles(self, prompt: str) -> set[str]:
+        """The adapters whose style a prompt names in words."""
+        said = f" {' '.join(_words(prompt))} "
+        return {name for words, name in self._styles.items() if words in said}
+
+    def _spans(self, words: list[str]) -> list[_Span]:
+        """Known phrases from left to right, the longest at each place."""
+        found, at = [], 0
+        while at < len(words):
+            for phrase, thing in self._phrases.get(words[at], ()):
+                if tuple(words[at : at + len(phrase)]) == phrase:
+                    found.append(_Span(at, at + len(phrase), thing))
+                    break
+            at = found[-1].end if found and found[-1].begin == at else at + 1
+        return found
+
+    def _beside(self, words: list[str], spans: list[_Span]) -> Iterator[str]:
+        """Unknown things behind what is known, joined to it, or around it."""
+        inside = {n for span in spans for n in range(span.begin, span.end)}
+        ends = {span.end for span in spans if span.thing}
+        for n, word in enumerate(words):
+            if n in inside:
+                continue
+            if n in ends and self._is_strange(word):  # "coffee machine"
+                begin = next(span.begin for span in spans if span.end == n)
+                yield " ".join((*words[begin:n], *self._run(words, inside, n)))
+            elif word in _JOINTS | _PLACES:
+                yield from self._led_to(words, inside, n, after_thing=n in ends)
+
+    def _led_to(self, words: list[str], inside: set[int], n: int, *, after_thing: bool) -> Iterator[str]:
+        """ "and a zebra", "on a beach"; without an article only straight behind a thing: "an apple and zebras"."""
+        at, article = n + 1, False
+        while at < len(words) and at not in inside and words[at] in _ARTICLES | _JOINTS:
+            article |= words[at] in _ARTICLES
+            at += 1
+        if not (article or (after_thing and words[n] in _JOINTS)):
+            return
+        while at in inside and at + 1 < len(words):  # "and a red zebra"
+            at += 1
+        if at < len(words) and at not in inside and (run := self._run(words, inside, at)):
+            if words[at + len(run) : at + len(run) + 1] and at + len(run) in inside:
+                return  # an adjective of something known: "on a marble table" ends elsewhere, "a shiny car" is a car
+            yield " ".join(run)
+
+    def _run(self, words: list[str], inside: set[int], begin: int) -> list[str]:
+        end = begin
+        while end < len(words) and end not in inside and self._is_strange(words[end]) and end - begin < _LONGEST:
+            end += 1
+        return words[begin:end]
+
+    def _subject(self, words: list[str]) -> str:
+        """What a clause without anything known seems to be about; "" where it is all filler."""
+        inside = {n for span in self._spans(words) for n in range(span.begin, span.end)}
+        runs = [self._run(words, inside, n) for n in range(len(words)) if n not in inside]
+        return " ".join(next((run for run in runs if run), []))
+
+    def _is_strange(self, word: str) -> bool:
+        return word not in _IDLE and not word[0].isdigit()
+
+    def _near(self, text: str) -> str:
+        if not text:
+            return ""
+        for wanted in (text, text.rsplit(maxsplit=1)[-1]):
+            if close := get_close_matches(wanted, self._nouns, n=1, cutoff=0.75):
+                return self._names[close[0]]
+        return next((self._names[word] for word in text.split() if word in self._names), "")
+
+
+def _is_compound(things: list[_Span], n: int) -> bool:
+    """Whether another known word stands straight behind: "car key" is a key."""
+    return n + 1 < len(things) and things[n + 1].begin == things[n].end
+
+
+def _words(text: str) -> Iterable[str]:
+    return (found.group().casefold() for found in _WORD.finditer(text.replace("-", " ")))
