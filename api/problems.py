@@ -43,6 +43,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "too_many_open_items": (429, "Too many images of this tenant wait already"),
     "internal_error": (500, "Something went wrong on our side"),
     "audit_not_configured": (503, "This installation gives the API no view of the ledger"),
+    "export_not_installed": (503, "This installation lacks what writes this format"),
     "busy": (503, "All database connections are in use"),
     "database_unavailable": (503, "The database does not answer"),
     "store_unavailable": (503, "The object store does not answer"),

@@ -179,7 +179,7 @@ class EventsQuery(BaseModel):
     since: Instant | None = Field(None, alias="from", description="from this day or moment on (RFC 3339)")
     until: Instant | None = Field(None, alias="to", description="before this day or moment (RFC 3339)")
     kind: list[Kind] = Field([], max_length=len(KINDS), description="only these kinds; repeatable")
-    format: Literal["jsonl", "csv"] = Field("jsonl", description="JSON lines or CSV")
+    format: Literal["jsonl", "csv", "parquet"] = Field("jsonl", description="JSON lines, CSV or Parquet")
 
 
 class NoQuery(BaseModel):

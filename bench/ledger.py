@@ -1,9 +1,10 @@
-"""What the ledger costs: appends beside plain inserts of the same bytes, then sealing, verifying and proving.
+"""What the ledger costs beside plain inserts of the same bytes: appending, sealing, verifying, proving, in one run.
 
     python -m bench.ledger
 
-Starts a durable Postgres of its own (fsync on) and takes about two minutes. Each writer is a process with
-a connection of its own, one transaction for each call.
+Starts a durable Postgres of its own (fsync on) and takes about two minutes. Each writer is a process with a connection
+of its own, one transaction for each call. What one process does to many entries (seal, verify, prove) stands beside one
+writer of a hundred plain rows a transaction.
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
+import rfc8785
+import uuid_utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, create_engine, text
 
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
 from policy.events import ItemReleased, Private
-from policy.ledger.append import append
+from policy.ledger.append import append, commit
 from policy.ledger.keys import LocalNoteSigner
-from policy.ledger.proofs import prove
+from policy.ledger.proofs import InclusionProof, Prover, check, prove
 from policy.ledger.seal import seal
 from policy.ledger.verify import verify
 
@@ -33,10 +37,11 @@ BATCHES = (1, 100)  # events of one transaction
 SEALED = 50_000  # entries that are sealed and verified
 PROOFS = 300
 
-BODY = b"x" * 1_500  # as long as that of `event`
+BASIS = (1, 100)  # writers and rows of a transaction of the plain insert beside which one process's work stands
 PLAIN = (
     "create schema plain; create table plain.bodies (id bigint generated always as identity primary key, body bytea)"
 )
+_NEWEST = text("select size, note from audit.checkpoints order by size desc limit 1")
 _INSERT = text("insert into plain.bodies (body) select * from unnest(cast(:bodies as bytea[]))")
 
 
@@ -74,19 +79,22 @@ def main() -> None:
         superuser = stack.postgres.url("superuser")
         with create_engine(superuser).begin() as conn:
             conn.execute(text(PLAIN))
-        appends(superuser)
-        sealing(superuser)
+        sealing(superuser, appends(superuser))
 
 
-def appends(url: str) -> None:
+def appends(url: str) -> float:
+    """How many plain rows a second the writers of BASIS write."""
     print("events a second                 append    plain insert   append / plain")
+    basis = 0.0
     for batch in BATCHES:
         for writers in WRITERS:
             ours, plain = measured(url, writers, batch, _append), measured(url, writers, batch, _plain)
+            basis = plain if (writers, batch) == BASIS else basis
             print(
                 f"  {writers} writers, {batch:3} a transaction {ours:9,.0f} {plain:15,.0f} {ours / plain:14.2f}",
                 flush=True,
             )
+    return basis
 
 
 def measured(url: str, writers: int, batch: int, write: Callable[[Connection, int], None]) -> float:
@@ -121,11 +129,26 @@ def _append(conn: Connection, batch: int) -> None:
 
 
 def _plain(conn: Connection, batch: int) -> None:
-    conn.execute(_INSERT, {"bodies": [BODY] * batch})
+    conn.execute(_INSERT, {"bodies": _same_bytes(batch)})
 
 
-def sealing(url: str) -> None:
+@cache
+def _same_bytes(count: int) -> list[bytes]:
+    """What `_append` stores of so many events, but for ids and salts; made once: the plain insert only inserts."""
+    return [_body_of(event(number)) for number in range(count)]
+
+
+def _body_of(said: ItemReleased) -> bytes:
+    commitments = {name: {"commitment": commit(bytes(16), value)} for name, value in said.private().items()}
+    body = {"v": 1, "event_id": str(uuid_utils.uuid7()), "at": "2026-11-21T01:50:41.581962Z", "tenant": "bench",
+            "actor": "worker:bench", "kind": said.kind, "subjects": list(said.subjects()),
+            "event": said.payload() | commitments}  # fmt: skip
+    return bytes(rfc8785.dumps(body))
+
+
+def sealing(url: str, basis: float) -> None:
     """Seal what the writers left and as much again, verify all of it, prove some of it."""
+    print(f"entries a second, beside {basis:,.0f} plain rows a second          of plain   us of this process each")
     engine = create_engine(url)
     signer = LocalNoteSigner("bench.example/ledger", Ed25519PrivateKey.generate())
     with engine.connect() as conn:
@@ -133,22 +156,36 @@ def sealing(url: str) -> None:
     for begin in range(waiting, SEALED, 1_000):
         with engine.begin() as conn:
             append(conn, tenant="bench", actor="worker:bench", events=[event(n) for n in range(begin, begin + 1_000)])
-    with _timed("sealed", lambda: sealed):
+    with _timed("sealed", lambda: sealed, basis):
         sealed = 0
         while step := _seal(engine, signer):
             sealed += step
-    with engine.connect() as conn, _timed("verified from end to end", lambda: report.entries):
+    with engine.connect() as conn, _timed("verified from end to end", lambda: report.entries, basis):
         report = verify(conn, [signer.vkey])
     if not report.intact:
         raise SystemExit(f"the benchmark's own log does not verify: {report.problems[:3]}")
     with engine.connect() as conn:
         some = text("select cast(event_id as text) from audit.sequence order by random() limit :proofs")
         ids = conn.scalars(some, {"proofs": PROOFS}).all()
-        with _timed("proven, one at a time", lambda: len(ids)):
+        with _timed("proven, one at a time", lambda: len(ids), basis):
             proofs = [str(prove(conn, event_id)) for event_id in ids]
+        size, note = conn.execute(_NEWEST).one()
+        with _timed("proven, all in one go", lambda: size, basis):
+            prover = Prover(conn)
+            for index in range(size):
+                str(prover.inclusion(index, size, note))
+        with _timed("checked, such a proof", lambda: len(ids), basis):
+            for event_id, proof in zip(ids, proofs, strict=True):
+                check(InclusionProof.parse(proof), _body(conn, event_id), [signer.vkey])
         body = conn.execute(text("select avg(octet_length(body)) from audit.entries")).scalar_one()
     print(
         f"  a log of {sealed:,} entries of {body:,.0f} bytes with two private texts each; a proof: {len(proofs[0])} B"
+    )
+
+
+def _body(conn: Connection, event_id: str) -> bytes:
+    return bytes(
+        conn.execute(text("select body from audit.entries where event_id = :id"), {"id": event_id}).scalar_one()
     )
 
 
@@ -159,13 +196,13 @@ def _seal(engine: Engine, signer: LocalNoteSigner) -> int:
 
 
 @contextmanager
-def _timed(what: str, count: Callable[[], int]) -> Iterator[None]:
-    """Prints the rate, and the processor time of this process, which a busy machine does not change."""
+def _timed(what: str, count: Callable[[], int], basis: float) -> Iterator[None]:
+    """Prints the rate, beside the plain insert's, and processor time of this process, which load does not change."""
     wall, processor = time.perf_counter(), time.process_time()
     yield
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
     each = processor / count() * 1e6
-    print(f"  {what:26} {count() / wall:9,.0f} a second {each:8,.0f} us of this process each", flush=True)
+    print(f"  {what:26} {count() / wall:19,.0f} {count() / wall / basis:22.2f} {each:14,.0f}", flush=True)
 
 
 if __name__ == "__main__":

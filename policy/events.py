@@ -182,6 +182,8 @@ class ItemReleased(Event):
     marks: dict[str, Any]
     renditions: tuple[dict[str, Any], ...]
     review: dict[str, Any] | None = None  # who released it from quarantine; None: policy allowed it at once
+    row: int | None = None  # 1-based, of the spreadsheet; None in events from before it was kept, here and below
+    variant: int | None = None  # 0-based
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,8 @@ class ItemHeld(Event):
     verdict: dict[str, Any]
     sha256: str  # of what a reviewer sees
     renditions: tuple[dict[str, Any], ...] = ()  # what a release would release; none where the marks failed
+    row: int | None = None
+    variant: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +221,8 @@ class ItemRefused(Event):
     seed: str
     verdict: dict[str, Any]
     review: dict[str, Any] | None = None  # who refused it; None: policy did
+    row: int | None = None
+    variant: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,5 +297,4 @@ class PictureIdentified(Event):
     asset_id: str | None
 
 
-KINDS = frozenset(event.kind for event in Event.__subclasses__())
-"""Every kind of event there is."""
+KINDS = frozenset(event.kind for event in Event.__subclasses__())  # every kind of event there is

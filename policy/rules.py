@@ -69,6 +69,13 @@ class Rules:
             review=file.review.compiled(),
         )
 
+    @property
+    def name_campaigns(self) -> bool:
+        """Whether what they say of a text may depend on the name of its request."""
+        exempted = (exemption for exemptions in self.exceptions.values() for exemption in exemptions)
+        scopes = (*(rule.scope for rule in self.prompt_rules), *(rule.scope for rule in self.meaning.rules))
+        return any(scope.campaigns for scope in (*scopes, *(exemption.scope for exemption in exempted)))
+
     def excepted(self, context: Context, rule: str, *names: str) -> bool:
         """Whether a term of this rule, by any of its names, is open to this tenant, here."""
         return any(

@@ -52,6 +52,7 @@ class NotJudged(StrEnum):
     ERASED = "prompt_erased"
     UNSCORED = "score_not_recorded"
     UNREADABLE = "verdict_unreadable"
+    UNNAMED = "campaign_name_erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Report:
     unpictured: int  # newly held or allowed by their prompts, but never made: their pictures might have spoken
     changes: Mapping[str, Changed]
     reviews: Mapping[str, Mapping[str, int]]  # {what a person decided of a held item: {what the rules say: items}}
+    request_names: Mapping[str, str]  # of the requests that are told apart, where they were not erased
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -109,6 +111,7 @@ class Simulation:
         self._requests: defaultdict[Change, Counter[str]] = defaultdict(Counter)
         self._other_requests: Counter[Change] = Counter()
         self._examples: defaultdict[Change, list[Example]] = defaultdict(list)
+        self._names: dict[str, str] = {}
 
     def take(self, recorded: Recorded) -> None:
         """One event of a kind in DECIDED."""
@@ -133,7 +136,7 @@ class Simulation:
         reasons = _reasons(was if change is Change.ALLOWED else now)
         self._unpictured += change is not Change.REFUSED and not _pictured(recorded)
         self._categories[change].update(dict.fromkeys((finding.category for finding in reasons), 1))
-        self._count_request(change, request_id)
+        self._count_request(change, request_id, recorded.request_name)
         if len(self._examples[change]) < self._most:
             rules = tuple(dict.fromkeys(finding.rule for finding in reasons))
             found = Example(item_id, request_id, recorded.tenant, recorded.at, before, now.decision, rules)
@@ -157,13 +160,16 @@ class Simulation:
                 )
                 for change in Change
             },
+            request_names=dict(self._names),
             reviews={said: {str(new): self._people[said, new] for new in VERDICTS} for said in PEOPLE.values()},
         )
 
-    def _count_request(self, change: Change, request_id: str) -> None:
+    def _count_request(self, change: Change, request_id: str, name: str | None) -> None:
         known = self._requests[change]
         if request_id in known or len(known) < REQUESTS:
             known[request_id] += 1
+            if name:
+                self._names[request_id] = name
         else:
             self._other_requests[change] += 1
 
@@ -190,9 +196,12 @@ def judge_again(rules: Rules, recorded: Recorded, was: Verdict, meaning: Meaning
     texts = [recorded.private.get(field) for field in PromptField]
     if None in texts:
         return NotJudged.ERASED
-    context = Context(recorded.tenant, model=str(recorded.event.get("recipe", {}).get("model", "")))
+    if recorded.request_name is None and rules.name_campaigns:
+        return NotJudged.UNNAMED
+    model = str(recorded.event.get("recipe", {}).get("model", ""))
+    context = Context(recorded.tenant, campaign=recorded.request_name or "", model=model)
     prompts = [
-        _screened(rules, text or "", tenant=context.tenant, field=field, model=context.model)
+        _screened(rules, text or "", tenant=context.tenant, field=field, campaign=context.campaign, model=context.model)
         for field, text in zip(PromptField, texts, strict=True)
     ]
     kept = tuple(f for f in was.findings if f.stage is Stage.MARK or f.category == SCREENING)

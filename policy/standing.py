@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from policy.ledger.read import Recorded, entries_by_id
+from policy.ledger.read import Recorded, entries_by_id, with_request_names
 from policy.ledger.stream import Connect
 from policy.rules import Rules
 from policy.simulate import NotJudged, judge_again
@@ -66,7 +66,7 @@ def still_public(connect: Connect, rules: Rules, *, tenant: str | None = None) -
 def look(conn: Connection, rules: Rules, *, tenant: str | None, after: int, limit: int = PAGE) -> Looked:
     """Judge the next `limit` public pictures again. Needs a connection that may read the schema."""
     ids = list(conn.scalars(text(_PUBLIC), {"after": after, "tenant": tenant, "limit": limit}))
-    standings = [_standing(rules, one) for one in entries_by_id(conn, ids)]
+    standings = [_standing(rules, one) for one in with_request_names(conn, entries_by_id(conn, ids))]
     return Looked(
         found=tuple(one for one in standings if isinstance(one, Standing)),
         judged=sum(not isinstance(one, NotJudged) for one in standings),

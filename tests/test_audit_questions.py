@@ -57,7 +57,7 @@ def test_an_asset_outlives_its_job(call, asset_id, database):
         for table in ("renditions", "assets", "items", "requests"):
             conn.exec_driver_sql(f"delete from {table}")
     told = json.loads(call("asset", asset_id, "--json").stdout)
-    assert told["prompt"] == "a red kettle number 1"
+    assert (told["prompt"], told["row"], told["variant"]) == ("a red kettle number 1", 1, 0)
     assert "custom_id" not in told
 
 

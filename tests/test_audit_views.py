@@ -93,6 +93,25 @@ def test_an_asset_nobody_fetched_has_an_empty_list_of_links(ledger):
     assert ask(ledger, "select links from audit.lineage where asset_id = 'a0'") == [([],)]
 
 
+def test_the_row_and_what_became_of_text_and_drawings_on_the_way_are_told_without_the_job(ledger):
+    finding = {**FINDING, "decision": "rewrite"}
+    ledger.append(
+        events.ItemRewritten(
+            "r1", "i5", Private("a nude 5"), Private(""), Private("a 5"), Private(""), POLICY, (finding,)
+        ),
+        events.PictureDiscarded("r1", "i5", "b1", 1, 1, "7", None, "nothing came out"),
+        released(5, row=29, variant=3),
+    )
+    (found,) = ask(ledger, "select * from audit.lineage where asset_id = 'a5'")
+    assert (found.row, found.variant) == (29, 3)
+    (rewrite,) = found.rewrites
+    assert (rewrite["sent_prompt"], rewrite["policy_version"], rewrite["findings"]) == ("a nude 5", POLICY, [finding])
+    (drawing,) = found.discarded
+    assert (drawing["drawing"], drawing["seed"], drawing["fault"]) == (1, "7", "nothing came out")
+    (older,) = ask(ledger, "select row, rewrites, discarded from audit.lineage where asset_id = 'a1'")
+    assert tuple(older) == (None, [], [])
+
+
 def test_erased_text_is_missing_and_the_rest_stays(ledger):
     ledger.tamper("delete from audit.private where value = 'prompt 1'")
     (found,) = ask(ledger, "select prompt, negative_prompt, seed from audit.lineage where asset_id = 'a1'")
@@ -123,6 +142,14 @@ def test_items_are_counted_by_day_tenant_and_decision(ledger):
     assert [tuple(row) for row in found] == [
         ("acme", "refused", 1), ("acme", "released", 2), ("rival", "refused", 1), ("rival", "released", 1)
     ]  # fmt: skip
+
+
+def test_a_request_that_was_cancelled_as_a_whole_counts_by_its_items(ledger):
+    ledger.append(events.ItemCancelled("r1", "i7"), events.RequestCancelled("r1", 40), events.RequestCancelled("r1", 0))
+    counted = ask(ledger, "select items from audit.counts where decision = 'cancelled' and tenant = 'acme'")
+    assert [tuple(row) for row in counted] == [(41,)]
+    ledger.tamper("update audit.entries set body = 'nonsense' where kind = 'request.cancelled'")
+    assert ask(ledger, "select items from audit.counts where decision = 'cancelled'") == [(1,)]
 
 
 def test_every_event_is_readable_with_its_private_text(ledger):

@@ -125,6 +125,9 @@ def test_a_pack_is_a_zip_file_that_every_reader_understands(log, tmp_path):
     (tmp_path / "q.zip").write_bytes(raw)
     with pytest.raises(CannotTell, match="no readable ZIP file"):
         verdict(tmp_path / "q.zip", log)
+    (tmp_path / "q.zip").write_bytes((tmp_path / "p.zip").read_bytes() + path.read_bytes())
+    with pytest.raises(CannotTell, match="bytes of none of its files"):
+        verdict(tmp_path / "q.zip", log)
     with zipfile.ZipFile(path, "a") as pack, pytest.warns(UserWarning, match="Duplicate name"):
         pack.writestr("vkeys", "another")
     with pytest.raises(CannotTell, match="two files of one name"):

@@ -17,7 +17,7 @@ from policy.simulate import REQUESTS, simulate
 from policy.verdict import Decision, Finding, Stage, Verdict
 from tests.ledger import Ledger, refused
 from tests.rule_files import DEFAULT_RULES, written
-from tests.test_audit_views import judged, released
+from tests.test_audit_views import ACCEPTED, judged, released
 
 UNAVAILABLE = Finding(Decision.HOLD, Stage.IMAGE, "screening", "classifier_unavailable")
 UNMARKED = Finding(Decision.HOLD, Stage.MARK, "marks", "MarkUnreadable")
@@ -192,6 +192,25 @@ def test_a_candidate_is_run_over_the_ledger(ledger, call, tmp_path):
 def test_text_that_was_erased_is_said_to_be_missing(ledger, call, tmp_path):
     ledger.tamper("delete from audit.private where value = 'a nude'")
     assert "1 not judged: prompt erased" in call(str(written(tmp_path))).output
+
+
+CAMPAIGNS = {"id": "sexual/nudity", "decision": "hold", "terms": {"en": ["nude"]}, "scope": {"campaigns": ["spring*"]}}
+
+
+def test_rules_for_a_campaign_are_replayed_for_that_campaign_only(database, call, tmp_path):
+    ledger = Ledger(database)
+    seen = {"decision": "allow", "policy_version": "sha256:old", "findings": [], "scores": {"test/bad": 0.1}}
+    for request, name in (("r1", "Spring sale"), ("r2", "autumn")):
+        ledger.append(replace(ACCEPTED, request_id=request, name=Private(name)))
+        ledger.append(released(request, request_id=request, verdict=seen, prompt=Private("a nude")))
+    path = str(written(tmp_path, rule=CAMPAIGNS))
+    report = json.loads(call(path, "--json").stdout)
+    assert report["changes"]["newly_held"]["by_request"] == {"r1": 1}
+    assert report["request_names"] == {"r1": "Spring sale"}
+    assert "r1  Spring sale  1" in call(path).output, "a campaign is told by its id and its name"
+    ledger.tamper("delete from audit.private where value = 'autumn'")
+    assert "1 not judged: campaign name erased" in call(path).output
+    assert json.loads(call(str(written(tmp_path)), "--json").stdout)["judged"] == 2, "other rules need no name"
 
 
 def test_a_refusal_of_the_shipped_rules_is_found_again(database, call):

@@ -13,19 +13,25 @@ from api.auth import Auditor
 from api.parts import PartsOf
 from api.problems import Complaint, Problem
 from api.schemas import EventsQuery
+from policy.errors import ExportUnavailable
 from policy.ledger.exports import csv_rows, jsonl
+from policy.ledger.parquet import parquet
 from policy.ledger.read import Recorded
 from policy.ledger.stream import Span, entries_in
 
 router = APIRouter(prefix="/v1")
-_WRITERS = {"jsonl": (jsonl, "application/jsonl"), "csv": (csv_rows, "text/csv; charset=utf-8")}
+_WRITERS = {
+    "jsonl": (jsonl, "application/jsonl"),
+    "csv": (csv_rows, "text/csv; charset=utf-8"),
+    "parquet": (parquet, "application/vnd.apache.parquet"),
+}
 _CONTENT = {media_type.partition(";")[0]: {"schema": {"type": "string"}} for _, media_type in _WRITERS.values()}
 
 
 @router.get(
     "/audit/events",
     tags=["Audit"],
-    summary="Your tenant's events, as JSON lines or CSV",
+    summary="Your tenant's events, as JSON lines, CSV or Parquet",
     response_class=StreamingResponse,
     responses={200: {"content": _CONTENT, "description": "One event a line, oldest first"}},
 )
@@ -44,7 +50,11 @@ def export(caller: Auditor, parts: PartsOf, query: Annotated[EventsQuery, Query(
     write, media_type = _WRITERS[query.format]
     attachment = {"Content-Disposition": f'attachment; filename="events.{query.format}"'}
     pages = _begun(entries_in(parts.auditor.begin, span))
-    return StreamingResponse(write(pages), media_type=media_type, headers=attachment)
+    try:
+        written = write(pages)
+    except ExportUnavailable as error:
+        raise Problem("export_not_installed", f"{error}, where the API runs.") from error
+    return StreamingResponse(written, media_type=media_type, headers=attachment)
 
 
 def _begun(pages: Iterator[list[Recorded]]) -> Iterator[list[Recorded]]:

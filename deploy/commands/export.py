@@ -15,11 +15,11 @@ from deploy.commands.ledger import auditor_settings, open_ledger
 from deploy.commands.options import data_option, writing
 from policy.events import KINDS
 from policy.ledger.exports import csv_rows, jsonl
-from policy.ledger.parquet import write_parquet
+from policy.ledger.parquet import parquet
 from policy.ledger.read import Recorded
 from policy.ledger.stream import Span, entries_in
 
-_LINES = {"jsonl": jsonl, "csv": csv_rows}
+_WRITERS = {"jsonl": jsonl, "csv": csv_rows, "parquet": parquet}
 
 
 @click.command()
@@ -27,7 +27,7 @@ _LINES = {"jsonl": jsonl, "csv": csv_rows}
 @click.option("--to", "until", type=Instant(), help="Events before this day or moment.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(sorted(KINDS)), metavar="KIND", help="Repeatable.")
 @click.option("--tenant", help="Only this tenant's.")
-@click.option("--format", "written", type=click.Choice(["jsonl", "csv", "parquet"]), default="jsonl", show_default=True,
+@click.option("--format", "written", type=click.Choice(list(_WRITERS)), default="jsonl", show_default=True,
               help="How the events are written.")  # fmt: skip
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
               help="The file, written whole or not at all; - is standard output.")  # fmt: skip
@@ -45,15 +45,15 @@ def export(
     """Write events, oldest first, as JSON lines, CSV or Parquet, with the private text that was not erased."""
     if since and until and since >= until:
         raise click.UsageError("--to is not after --from")
-    if written == "parquet" and output == Path("-"):
-        raise click.UsageError("Parquet is written backwards: name a file with -o")
+    if written == "parquet" and output == Path("-") and sys.stdout.isatty():
+        raise click.UsageError("Parquet is no text for a terminal: name a file with -o, or write into a pipe")
     if output != Path("-") and output.exists() and not output.is_file():
         raise click.ClickException(f"{output} is no file, and would be replaced by one; -o - writes to a pipe")
     with open_ledger(auditor_settings(data)) as conn:
         conn.execution_options(isolation_level="REPEATABLE READ")  # one snapshot for all pages
         pages = entries_in(lambda: nullcontext(conn), Span(since, until, tenant, kinds))
         if output == Path("-"):
-            sys.stdout.buffer.writelines(_LINES[written](pages))
+            sys.stdout.buffer.writelines(_WRITERS[written](pages))
             return
         count = _write(pages, output, written)
     click.echo(f"wrote {count:,} events to {output}")
@@ -64,17 +64,13 @@ def _write(pages: Iterator[list[Recorded]], output: Path, written: str) -> int:
     unfinished = output.with_name(f".{output.name}.part")
     try:
         with writing(output):
-            if written == "parquet":
-                count = write_parquet(pages, unfinished)
-            else:
-                tally = _Tally()
-                with unfinished.open("wb") as file:
-                    file.writelines(_LINES[written](tally.of(pages)))
-                count = tally.count
+            tally = _Tally()
+            with unfinished.open("wb") as file:
+                file.writelines(_WRITERS[written](tally.of(pages)))
             unfinished.replace(output)
     finally:
         unfinished.unlink(missing_ok=True)
-    return count
+    return tally.count
 
 
 class _Tally:

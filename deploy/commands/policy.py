@@ -22,6 +22,7 @@ from deploy.commands.options import data_option
 from deploy.commands.policy_report import report
 from deploy.commands.simulation import show_simulation
 from policy.errors import PolicyError
+from policy.ledger.read import with_request_names
 from policy.ledger.stream import Span, entries_in
 from policy.prompts.normalise import copies
 from policy.prompts.rewrite import prepare
@@ -186,14 +187,14 @@ def simulate(
     """What the candidate RULES would have decided of everything the ledger holds. No GPU, and nothing is stored.
 
     Prompts are judged from their text, pictures and meanings from the raw scores recorded of them; where the
-    candidate has other examples than then, prompts are scored anew. Rules for a campaign do not speak: its name
-    is not in the events of its items.
+    candidate has other examples than then, prompts are scored anew.
     """
     rules = _loaded(path)
     with open_ledger(auditor_settings(data)) as conn:
         conn.execution_options(isolation_level="REPEATABLE READ")  # one snapshot for all pages
         pages = entries_in(lambda: nullcontext(conn), Span(since=since, tenant=tenant, kinds=DECIDED))
-        found = simulate_rules(rules, chain.from_iterable(pages), examples=examples, meaning=_meaning(rules))
+        history = chain.from_iterable(with_request_names(conn, page) for page in pages)
+        found = simulate_rules(rules, history, examples=examples, meaning=_meaning(rules))
     if as_json:
         click.echo(json.dumps(found.to_json()))
     else:

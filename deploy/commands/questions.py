@@ -50,7 +50,8 @@ def asset(asset_id: str, data: Path, as_json: bool) -> None:
         found = questions.lineage(conn, asset_id)
         if found is None:
             raise click.ClickException(f"the ledger knows no released asset {asset_id}")
-        told = {**_row_of(conn, str(found["item_id"])), **found}
+        known = {name: value for name, value in found.items() if value is not None or name not in ("row", "variant")}
+        told = {**_row_of(conn, str(found["item_id"])), **known}
     if as_json:
         click.echo(as_line(told))
     else:
@@ -150,7 +151,7 @@ def _counted(pages: Iterable[Looked], counted: Counter[str]) -> Iterator[Looked]
 
 
 def _row_of(conn: Connection, item_id: str) -> dict[str, Any]:
-    """Where in its spreadsheet the item stood, while the job is kept: the ledger itself does not hold it."""
+    """What the customer called the item, while the job is kept, and its row, which older events do not tell."""
     try:
         wanted = str(UUID(item_id))
     except ValueError:

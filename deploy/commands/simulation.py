@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
+from deploy.commands.shown import cell
 from policy.simulate import Change, Changed, Report
 from policy.verdict import VERDICTS, Decision
 
-_SHOWN = 10  # categories and requests; --json has all of them
+_SHOWN = 10  # categories and campaigns; --json has all of them
 
 
 def show_simulation(report: Report) -> None:
@@ -31,7 +32,7 @@ def show_simulation(report: Report) -> None:
         console.print("", people)
         console.print(_agreement(report.reviews))
     for change in Change:
-        _show_change(console, change.replace("_", " "), report.changes[change])
+        _show_change(console, change.replace("_", " "), report.changes[change], report.request_names)
     if report.unpictured:
         console.print(f"\n{report.unpictured:,} of the held and allowed were never made: their pictures are unknown")
 
@@ -45,24 +46,25 @@ def _agreement(reviews: Mapping[str, Mapping[str, int]]) -> str:
     )
 
 
-def _show_change(console: Console, name: str, changed: Changed) -> None:
+def _show_change(console: Console, name: str, changed: Changed, names: Mapping[str, str]) -> None:
     console.print(f"\n{name}: {changed.items:,}")
+    called = {f"{request}  {cell(names.get(request))}": items for request, items in changed.by_request.items()}
     for what, counted, others in (
         ("category", changed.by_category, 0),
-        ("request", changed.by_request, changed.other_requests),
+        ("campaign", called, changed.other_requests),
     ):
         if counted:
-            console.print(_counted(what, counted, others))
+            _show_counted(console, what, counted, others)
     for example in changed.examples:
         rules = ", ".join(example.rules)
         console.print(f"  {example.before} -> {example.after}  item {example.item_id}  {rules}", soft_wrap=True)
 
 
-def _counted(what: str, counted: Mapping[str, int], others: int) -> Table:
-    table = Table(what, "items", box=None, padding=(0, 2))
-    first = list(counted.items())[:_SHOWN]
-    for name, items in first:
-        table.add_row(name, f"{items:,}")
-    if rest := sum(counted.values()) - sum(items for _, items in first) + others:
-        table.add_row("others", f"{rest:,}")
-    return table
+def _show_counted(console: Console, what: str, counted: Mapping[str, int], others: int) -> None:
+    """Names whole, however narrow the terminal: an id that is cut is of no use."""
+    lines = [(name, f"{items:,}") for name, items in list(counted.items())[:_SHOWN]]
+    if rest := sum(counted.values()) - sum(list(counted.values())[:_SHOWN]) + others:
+        lines.append(("others", f"{rest:,}"))
+    width = max(len(name) for name, _ in (*lines, (what, "")))
+    for name, items in ((what, "items"), *lines):
+        console.print(f"  {name.ljust(width)}  {items}", soft_wrap=True)

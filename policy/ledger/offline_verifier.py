@@ -774,6 +774,8 @@ def _open(path: Path) -> zipfile.ZipFile:
         raise CannotTell(f"{path} is encrypted, or packed in a way that packs are not")
     if len({f.filename for f in files}) != len(files):
         raise CannotTell(f"{path} holds two files of one name")
+    if pack.comment or min((f.header_offset for f in files), default=0):
+        raise CannotTell(f"{path} holds bytes of none of its files: another program may read another pack")
     return pack
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Text, and_, cast, func, or_, select, true
@@ -33,6 +33,7 @@ class Recorded:
     event: Mapping[str, Any]  # a private field holds its commitment
     private: Mapping[str, str]  # the text of those that were not erased
     erased: Mapping[str, Erasure] = field(default_factory=dict)  # what erased the others
+    request_name: str | None = None  # where `with_request_names` looked it up; None too where it was erased
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready; private text stands where its commitment stood, and beside the commitment what erased it."""
@@ -86,6 +87,19 @@ def entries_by_id(conn: Connection, entry_ids: Sequence[int]) -> list[Recorded]:
         .order_by(entries.c.id)
     )
     return _recorded(conn, query)
+
+
+def with_request_names(conn: Connection, recorded: Sequence[Recorded]) -> list[Recorded]:
+    """The same, each with the name of the request it is about: rules may speak for some campaigns only."""
+    subject = func.audit.subject(entries.c.subjects, "request")
+    wanted = {str(one.event.get("request_id")) for one in recorded}
+    query = (
+        select(subject, private.c.value)
+        .join(private, and_(private.c.event_id == entries.c.event_id, private.c.field == "name"))
+        .where(entries.c.kind == "request.accepted", subject.in_(wanted))
+    )
+    names: dict[str, str] = dict(conn.execute(query).all()) if wanted else {}
+    return [replace(one, request_name=names.get(str(one.event.get("request_id")))) for one in recorded]
 
 
 def _names_beside(conn: Connection, names: set[str], tenant: str | None, *, without: str = "") -> set[str]:

@@ -52,6 +52,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str) -> Cla
             tuple(map(Finding.from_json, row.rewrites or ())),
             tuple(row.renditions),
             row.publish_prompt,
+            row=row.row,
         )
         for row in conn.execute(
             select(items, requests.c.name.label("campaign"), requests.c.renditions, requests.c.publish_prompt)

@@ -101,6 +101,8 @@ def event_of(held: Claim, outcome: Outcome, *, review: dict[str, Any] | None = N
         "prompt": Private(item.prompt),
         "negative_prompt": Private(item.negative_prompt),
         "verdict": outcome.verdict.to_json(),
+        "row": item.row,
+        "variant": item.variant,
     }
     if isinstance(outcome, Released):
         return events.ItemReleased(

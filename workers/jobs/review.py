@@ -220,4 +220,6 @@ def _refused(item: Row[Any], hold: Row[Any], row: dict[str, Any]) -> Event:
         seed=str(item.seed),
         verdict=hold.verdict,
         review={"sha256": row["sha256"], "key_ids": [row["key_id"]], "policy_version": row["policy_version"]},
+        row=item.row,
+        variant=item.variant,
     )

@@ -133,7 +133,7 @@ def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]
     row = conn.execute(query.where(items.c.id == hold.item_id)).one()
     made = hold.provenance
     asked = (row.custom_id, row.variant, row.prompt, row.negative_prompt)
-    item = ClaimedItem(row.id, row.request_id, row.tenant, *asked, seed=int(made["seed"]))
+    item = ClaimedItem(row.id, row.request_id, row.tenant, *asked, seed=int(made["seed"]), row=row.row)
     return Releasing(
         held=Claim(row.batch_id, row.queue, hold.attempt, Recipe.from_json(row.recipe), (item,)),
         picture=Released(

@@ -139,6 +139,8 @@ def _refusal(request: NewRequest, item: NewItem, id: str) -> events.ItemRefused:
         recipe=item.recipe.to_json(),
         seed=str(item.seed),
         verdict=item.verdict.to_json(),
+        row=item.row,
+        variant=item.variant,
     )
 
 

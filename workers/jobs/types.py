@@ -83,6 +83,7 @@ class ClaimedItem:
     renditions: tuple[str, ...] = (ORIGINAL,)  # the files its request asked for
     publish_prompt: bool = False  # its request wants the prompt in the files
     discarded: tuple[Discarded, ...] = ()  # earlier drawings within this claim; `seed` is the last one's
+    row: int | None = None  # 1-based, of its spreadsheet
 
 
 @dataclass(frozen=True, slots=True)
