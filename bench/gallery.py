@@ -8,15 +8,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from imwatermark import WatermarkDecoder, WatermarkEncoder
 
+from bench import library
+from bench.artworks import artwork
 from bench.scenes import scene
 from policy.fingerprints import Image, fingerprint
 from policy.identify.answer import Known
+from policy.identify.codes import CODES_KEPT, codes
 from policy.identify.examine import Original
-from policy.identify.features import CODES_KEPT, codes
 from policy.identify.index import Entry, Index
-from policy.marks import payload, watermark
+from policy.marks import watermark
 
 THINGS = (
     *("large strawberry", "apple", "banana", "hamburger", "doughnut", "cup of coffee", "cactus", "watch"),
@@ -24,12 +25,11 @@ THINGS = (
 )
 GROUNDS = ("white", "light blue", "teal", "yellow", "black", "pink", "mint", "navy", "beige")
 FOREIGN_SEED = 50_000
-LIBRARY = ("dwtDctSvd", "dwtDct")
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """One picture of ours as it left, and the same as the library would have marked it."""
+    """One picture of ours as it left, and for some the same as the library would have marked it."""
 
     name: str
     watermark_id: int
@@ -44,8 +44,8 @@ class Shelf:
         self.index = Index()
         self._known = [Known(str(n), each.watermark_id, "released", "bench") for n, each in enumerate(released)]
         self._by_code = {known.watermark_id: known for known in self._known}
-        self._originals = [Original.of(each.marked) for each in released]
-        pairs = zip(released, self._originals, strict=True)
+        self.originals = [Original.of(each.marked) for each in released]
+        pairs = zip(released, self.originals, strict=True)
         self.index.add([Entry(fingerprint(each.marked), codes(kept.features, most=CODES_KEPT)) for each, kept in pairs])
 
     def by_id(self, asset_id: str) -> Known | None:
@@ -58,27 +58,48 @@ class Shelf:
         return self._known[number]
 
     def original(self, asset: Known) -> Original | None:
-        return self._originals[int(asset.asset_id)]
+        return self.originals[int(asset.asset_id)]
 
 
 def pictures(images: int, work: Path) -> Iterator[tuple[str, Image]]:
-    """Half scenes in families of three, half of the built-in model; the latter every second one enlarged."""
-    scenes = (images + 1) // 2
-    for n in range(scenes):
+    """A third scenes in families of three, a third artworks, a third of the model; of these every second enlarged."""
+    third = images // 3
+    for n in range(third):
         yield f"scene {n // 3}.{n % 3}", scene(n // 3, n % 3)
-    drawn = drawings(images - scenes, work)
-    for n, (name, image) in enumerate(drawn):
+    for n in range(third):
+        yield f"artwork {n}", artwork(n)
+    yield from _drawn(images - 2 * third, 0, work)
+
+
+def foreign_picture(n: int, known: int, drawn: Sequence[tuple[str, Image]]) -> tuple[str, Image]:
+    """Never released: in every ten four other scenes, four other artworks and two near twins, now and then a drawing.
+
+    Twins are further variants of released scenes and artworks; drawings are further seeds of the released ones.
+    """
+    third = known // 3
+    if n % 50 == 49 and n // 50 < len(drawn):
+        return drawn[n // 50]
+    match n % 10:
+        case 0 | 2 | 4 | 6:
+            return f"scene {n}", scene(FOREIGN_SEED + n)
+        case 8:
+            return f"twin scene {n}", scene(n // 10 % (third // 3), 7 + n)
+        case 5:
+            return f"twin artwork {n}", artwork(n // 10 % third, 7 + n)
+        case _:
+            return f"artwork {n}", artwork(FOREIGN_SEED + n // 2)
+
+
+def foreign_drawings(count: int, known: int, work: Path) -> list[tuple[str, Image]]:
+    """What the model draws of the same prompts under other seeds."""
+    return list(_drawn(count // 50, known - 2 * (known // 3), work))
+
+
+def _drawn(count: int, after: int, work: Path) -> Iterator[tuple[str, Image]]:
+    """So many drawings after the first so many, every second enlarged."""
+    for n, (name, image) in enumerate(drawings(after + count, work)[after:]):
         large = cv2.resize(image, (512, 512), interpolation=cv2.INTER_CUBIC) if n % 2 else image
         yield name, np.asarray(large, np.uint8)
-
-
-def foreign_pictures(count: int, known: int, work: Path) -> Iterator[tuple[str, Image]]:
-    """Pictures that were never released: other scenes, further variants of released ones, other seeds of the model."""
-    for n in range(count):
-        if n % 4 == 3:
-            yield f"twin {n}", scene(n // 4 % max(1, known // 6), 7 + n)
-        else:
-            yield f"foreign {n}", scene(FOREIGN_SEED + n, 0)
 
 
 def drawings(count: int, work: Path) -> list[tuple[str, Image]]:
@@ -122,33 +143,22 @@ def _draw(jobs: Sequence[tuple[str, str, int]], folder: Path) -> None:
             cv2.imwrite(str(folder / _file(job)), cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
 
 
-def release(named: Sequence[tuple[str, Image]]) -> list[Released]:
-    """Marked by us, and by the library's two methods with the same payload."""
+def release(images: int, work: Path, *, library_every: int) -> list[Released]:
+    """Marked by us; every so many also by the library's two methods with the same payload. Made once and kept."""
+    folder = work / f"released-{images}"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = pictures(images, work) if len(list(folder.iterdir())) < images else None
     chance = np.random.default_rng(7)
     released = []
-    for name, image in named:
-        watermark_id = int(chance.integers(1 << 48))
-        ours = watermark.embed(image, watermark_id, watermark.ladder(image)[0])
-        library = {method: _library_mark(image, watermark_id, method) for method in LIBRARY}
-        released.append(Released(name, watermark_id, ours, library))
+    for n in range(images):
+        watermark_id, kept = int(chance.integers(1 << 48)), folder / f"{n}.npz"
+        if made is not None:
+            name, image = next(made)
+            methods = library.METHODS if n % library_every == 0 else ()
+            theirs = {method: library.marked(image, watermark_id, method) for method in methods}
+            ours = watermark.embed(image, watermark_id, watermark.ladder(image)[0])
+            np.savez(kept, name=np.array(name), ours=ours, **theirs)  # type: ignore[arg-type]
+        with np.load(kept) as arrays:
+            theirs = {method: arrays[method] for method in library.METHODS if method in arrays}
+            released.append(Released(str(arrays["name"]), watermark_id, arrays["ours"], theirs))
     return released
-
-
-def _library_mark(image: Image, watermark_id: int, method: str) -> Image:
-    if image.shape[0] * image.shape[1] < 256 * 256:
-        return image  # it refuses smaller pictures
-    encoder = WatermarkEncoder()
-    encoder.set_watermark("bits", payload.encode(watermark_id).tolist())
-    marked = encoder.encode(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), method)
-    return np.asarray(cv2.cvtColor(marked, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def library_read(image: Image, method: str) -> int | None:
-    if image.shape[0] * image.shape[1] < 256 * 256:
-        return None
-    try:
-        bits = WatermarkDecoder("bits", payload.CODE_BITS).decode(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), method)
-    except (RuntimeError, ValueError, IndexError, cv2.error):
-        return None
-    found = payload.decode(np.array(bits, np.uint8))
-    return found and found.watermark_id

@@ -1,13 +1,14 @@
 """Which copies of released pictures are recognised, beside the library's blind reads; how fast a million is searched.
 
-python -m bench.identify                             240 pictures, every attack, 1,000 foreign ones, a million: hours
+python -m bench.identify                             201 pictures, every attack, 1,000 foreign ones, a million: an hour
 python -m bench.identify --images 30 --foreign 60    a look
 python -m bench.identify --attacks "jpeg 30,crop 50%"
 python -m bench.identify --only index                the million alone
+python -m bench.identify --only tables               what there is so far
 
-Results are kept in --work (a file of JSON lines) and not made again, so a run may be stopped and continued. Pictures:
-half are scenes by formula in families of three variants, half drawn by the built-in model in families of seeds, as they
-come and enlarged to 512. What is compared is pixels: manifests, which every attack here strips, play no part.
+Results are kept in --work (a file of JSON lines) and not made again, so a run may be stopped and continued; after a
+change of the code start with an empty folder. What is compared is pixels: manifests, which every attack here strips,
+play no part. The library's methods mark and read every fourth picture.
 """
 
 from __future__ import annotations
@@ -16,31 +17,36 @@ import argparse
 import json
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
+from bench import library
 from bench.attacks import ATTACKS
-from bench.gallery import FOREIGN_SEED, LIBRARY, Released, Shelf, foreign_pictures, library_read, pictures, release
+from bench.gallery import FOREIGN_SEED, Released, Shelf, foreign_drawings, foreign_picture, release
 from bench.scenes import scene
 from policy.fingerprints import CROPS, HASH_BYTES, Image, distance, perceptual_hash, turned_hashes
 from policy.identify.answer import Answer
-from policy.identify.examine import Original
-from policy.identify.features import CODES_KEPT, features, projections
+from policy.identify.codes import CODES_KEPT, Codes, codes, projections
+from policy.identify.features import ENOUGH_FEATURES, features, mirrored
 from policy.identify.index import Index
 from policy.identify.search import identify_pixels
 from policy.intake.picture import Picture
 
+_UNSHOWN = ("plain", "seconds")
+Foreigner = Callable[[int], tuple[str, Image]]
+
 
 class Kept:
-    """Results by (kind, picture, attack), in a file that grows."""
+    """Results by (kind, picture, attack), in a file that grows; those of other parts are read beside it."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path, images: int, part: str) -> None:
+        self._path = folder / f"results-{images}-{part.replace('/', 'of')}.jsonl"
         self.rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-        if path.exists():
+        for path in folder.glob(f"results-{images}-*.jsonl"):
             for line in path.read_text().splitlines():
                 row = json.loads(line)
                 self.rows[row["kind"], row["picture"], row["attack"]] = row
@@ -69,12 +75,13 @@ def attacked(number: int, each: Released, attack: str, shelf: Shelf) -> dict[str
     answer, seconds = _asked(harm(each.marked, np.random.default_rng(chance)), shelf)
     named = answer.asset.asset_id if answer.asset else None
     reads = {
-        method: library_read(harm(marked, np.random.default_rng(chance)), method) == each.watermark_id
+        method: library.read(harm(marked, np.random.default_rng(chance)), method) == each.watermark_id
         for method, marked in each.library.items()
     }
     return {
         "finding": answer.finding.value,
         "right": named == str(number),
+        "plain": len(shelf.originals[number].features) < ENOUGH_FEATURES,
         "verified": answer.verified,
         "blind": answer.blind is not None and answer.blind.watermark_id == each.watermark_id,
         "seconds": seconds,
@@ -82,11 +89,12 @@ def attacked(number: int, each: Released, attack: str, shelf: Shelf) -> dict[str
     }
 
 
-def foreign(image: Image, shelf: Shelf) -> dict[str, Any]:
+def foreign(name: str, image: Image, shelf: Shelf) -> dict[str, Any]:
     """A picture that is nobody's: found is wrong."""
     answer, seconds = _asked(image, shelf)
     best = answer.candidates[0] if answer.candidates else None
     return {
+        "name": name,
         "finding": answer.finding.value,
         "verified": answer.verified,
         "likeness": best.likeness if best else 0.0,
@@ -101,7 +109,7 @@ def show_attacks(kept: Kept, names: Sequence[str]) -> None:
     )
     print(
         f"{'attack':24} {'copies':>6} {'found':>6} {'verif.':>6} {'wrong':>6} {'confl.':>6} {'blind':>6}",
-        *LIBRARY,
+        *(f"{method:>9}" for method in library.METHODS),
         "  s",
     )
     total: dict[str, list[float]] = defaultdict(list)
@@ -116,7 +124,8 @@ def show_attacks(kept: Kept, names: Sequence[str]) -> None:
             "wrong": [own and not row["right"] for own, row in zip(ours, rows, strict=True)],
             "conflicting": [row["finding"] == "conflicting" for row in rows],
             "blind": [row["blind"] for row in rows],
-            **{method: [row[method] for row in rows] for method in LIBRARY},
+            **{method: [row[method] for row in rows if method in row] for method in library.METHODS},
+            "plain": [row["plain"] for row in rows],
             "seconds": [row["seconds"] for row in rows],
         }
         for column, values in columns.items():
@@ -124,13 +133,43 @@ def show_attacks(kept: Kept, names: Sequence[str]) -> None:
         _row(name, len(rows), columns)
     if total:
         _row("all", len(total["found"]), total)
-        blind, library = (100 * float(np.mean(total[name])) for name in ("blind", "dwtDctSvd"))
-        print(f"blind reads over the library's dwtDctSvd: {blind / max(library, 0.1):.2f}")
+        _share("found", total["found"])
+        rich = [found for found, plain in zip(total["found"], total["plain"], strict=True) if not plain]
+        _share("found of pictures with features enough", rich)
+        blind, theirs = (100 * float(np.mean(total[name])) for name in ("blind", "dwtDctSvd"))
+        print(f"blind reads over the library's dwtDctSvd: {blind / max(theirs, 0.1):.2f}")
+
+
+def _share(what: str, found: Sequence[float]) -> None:
+    low, high = interval(int(sum(found)), len(found))
+    print(
+        f"{what}: {int(sum(found))} of {len(found)}, {100 * float(np.mean(found)):.2f} %"
+        f" ({100 * low:.2f} to {100 * high:.2f} with a confidence of 95 %)"
+    )
+
+
+def interval(successes: int, trials: int) -> tuple[float, float]:
+    """Where the true share lies with a confidence of 95 per cent (Wilson, 1927)."""
+    z = 1.96
+    share, wide = successes / trials, z * z / trials
+    half = z * float(np.sqrt(share * (1 - share) / trials + wide / (4 * trials)))
+    return (share + wide / 2 - half) / (1 + wide), (share + wide / 2 + half) / (1 + wide)
+
+
+def show_misses(kept: Kept) -> None:
+    """Every copy that was not found, and what was said of it."""
+    for (kind, picture, attack), row in kept.rows.items():
+        if kind == "attacked" and not (row["finding"] == "ours" and row["right"]):
+            print(f"   {attack:24} {picture:36} {row['finding']}{', another one' if row['finding'] == 'ours' else ''}")
 
 
 def _row(name: str, count: int, columns: dict[str, list[Any]]) -> None:
-    shown = [f"{100 * float(np.mean(values)):6.1f}" for column, values in columns.items() if column != "seconds"]
+    shown = [f"{_per_cent(values):6.1f}" for column, values in columns.items() if column not in _UNSHOWN]
     print(f"{name:24} {count:6}", *shown, f"{float(np.median(columns['seconds'])):5.2f}", flush=True)
+
+
+def _per_cent(values: list[Any]) -> float:
+    return 100 * float(np.mean(values)) if values else float("nan")
 
 
 def show_foreign(kept: Kept) -> None:
@@ -157,6 +196,7 @@ def show_freedom(released: Sequence[Released]) -> None:
 def index_of_a_million(count: int, queries: int) -> None:
     """Time of one query's searches among synthetic hashes and codes; the process's threads as OpenCV takes them."""
     chance = np.random.default_rng(1)
+    real = np.concatenate([codes(features(scene(FOREIGN_SEED + 500 + n))) for n in range(40)])
     index = Index()
     began = time.perf_counter()
     step = 100_000
@@ -165,7 +205,7 @@ def index_of_a_million(count: int, queries: int) -> None:
         index.add_rows(
             chance.integers(0, 256, (rows, HASH_BYTES), np.uint8),
             chance.integers(0, 256, (rows * len(CROPS), HASH_BYTES), np.uint8),
-            chance.integers(0, 1 << 63, rows * CODES_KEPT, np.uint64),
+            _alike(real, rows * CODES_KEPT, chance),
             np.repeat(np.arange(rows), CODES_KEPT),
         )
     print(f"\n{count:,} synthetic pictures indexed in {time.perf_counter() - began:.0f} s")
@@ -174,50 +214,81 @@ def index_of_a_million(count: int, queries: int) -> None:
         image = scene(FOREIGN_SEED + n)
         hashes = list(turned_hashes(image)) * 2  # a whole picture and its largest region
         projected = projections(features(image).descriptors[:400])
+        turned = projections(mirrored(features(image)).descriptors[:400])
         asked = time.perf_counter()
         index.nearest(hashes, most=12)
         looked = time.perf_counter()
         index.nearest_crops(hashes[:2], most=4)
         cut = time.perf_counter()
-        index.voted(np.vstack([projected, projected]), most=24)
+        for each in (projected, turned):
+            index.voted(each, most=20)
         ended = time.perf_counter()
         whole.append(looked - asked)
         parts.append(cut - looked)
         votes.append(ended - cut)
     every = [sum(each) for each in zip(whole, parts, votes, strict=True)]
-    for name, taken in (("16 hashes", whole), ("2 hashes among crops", parts), ("800 codes", votes), ("all", every)):
+    for name, taken in (
+        ("16 hashes", whole),
+        ("2 hashes among crops", parts),
+        ("2 x 400 codes", votes),
+        ("all", every),
+    ):
         print(f"  {name:22} median {1e3 * float(np.median(taken)):6.0f} ms, worst {1e3 * max(taken):6.0f} ms")
+
+
+def _alike(real: Codes, count: int, chance: np.random.Generator) -> Codes:
+    """Codes that crowd as real ones do: codes of scenes, each with some bits turned."""
+    turned = np.zeros(count, np.uint64)
+    for _ in range(8):
+        turned ^= np.uint64(1) << chance.integers(0, 64, count, np.uint64)
+    return real[chance.integers(0, len(real), count)] ^ turned
+
+
+def work_off(
+    jobs: Sequence[tuple[str, int, str]], released: Sequence[Released], kept: Kept, foreigner: Foreigner
+) -> None:
+    """Every job that has no result yet. Jobs come shuffled, so a run that was stopped is a fair sample of the whole."""
+    shelf = Shelf(released)
+    few = sum(len(each.features) < ENOUGH_FEATURES for each in shelf.originals)
+    print(f"{len(released)} pictures, {few} with too few features to be found in a crop", flush=True)
+    show_freedom(released)
+    for kind, n, attack in jobs:
+        if kind == "attacked":
+            kept.of(kind, released[n].name, attack, lambda n=n, a=attack: attacked(n, released[n], a, shelf))
+        else:
+            kept.of(kind, f"foreign {n}", attack, lambda n=n: foreign(*foreigner(n), shelf))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=240)
+    parser.add_argument("--images", type=int, default=201)
     parser.add_argument("--foreign", type=int, default=1_000)
     parser.add_argument("--attacks", default=",".join(ATTACKS))
     parser.add_argument("--indexed", type=int, default=1_000_000)
-    parser.add_argument("--only", choices=["attacks", "foreign", "index"])
+    parser.add_argument("--only", choices=["attacks", "foreign", "index", "tables"])
+    parser.add_argument("--part", default="1/1", help="which share of the jobs, as 1/2: for several processes")
     parser.add_argument("--work", type=Path, default=Path("out/identify"))
+    parser.add_argument("--misses", action="store_true", help="name every copy that was not found")
     asked = parser.parse_args()
+    cv2.setNumThreads(1)  # a query's time is that of one core
     asked.work.mkdir(parents=True, exist_ok=True)
     names = [name.strip() for name in asked.attacks.split(",")]
+    kept = Kept(asked.work, asked.images, asked.part)
+    if asked.only in (None, "attacks", "foreign"):
+        jobs = [("attacked", n, name) for name in names for n in range(asked.images) if asked.only != "foreign"]
+        jobs += [("foreign", n, "none") for n in range(asked.foreign) if asked.only != "attacks"]
+        part, parts = (int(each) for each in asked.part.split("/"))
+        order = np.random.default_rng(5).permutation(len(jobs))[part - 1 :: parts]
+        released = release(asked.images, asked.work, library_every=4)
+        drawn = foreign_drawings(asked.foreign, asked.images, asked.work) if asked.only != "attacks" else []
+        work_off([jobs[n] for n in order], released, kept, lambda n: foreign_picture(n, asked.images, drawn))
     if asked.only != "index":
-        kept = Kept(asked.work / f"results-{asked.images}.jsonl")
-        released = release(list(pictures(asked.images, asked.work)))
-        shelf = Shelf(released)
-        few = sum(len(Original.of(each.marked).features) < 24 for each in released)
-        print(f"{len(released)} pictures, {few} with too few features to be found in a crop", flush=True)
-        if asked.only != "foreign":
-            for name in names:
-                for number, each in enumerate(released):
-                    kept.of("attacked", each.name, name, lambda n=number, e=each, a=name: attacked(n, e, a, shelf))
-                print(f"  {name}", flush=True)
-            show_attacks(kept, names)
-        if asked.only != "attacks":
-            for name, image in foreign_pictures(asked.foreign, asked.images, asked.work):
-                kept.of("foreign", name, "none", lambda i=image: foreign(i, shelf))
-            show_foreign(kept)
-        show_freedom(released)
+        show_attacks(kept, names)
+        if asked.misses:
+            show_misses(kept)
+        show_foreign(kept)
     if asked.only in (None, "index"):
+        cv2.setNumThreads(-1)
         index_of_a_million(asked.indexed, queries=40)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from imwatermark import WatermarkDecoder, WatermarkEncoder
 
+from policy.fingerprints import turned
 from policy.marks import payload, reference, watermark
 from tests.pictures import COLOURS, WHITE, colour_chequer, flat, gradient, jpeg, product, resized, texture
 
@@ -132,3 +133,13 @@ def test_strength_follows_the_picture():
         for image in (texture(512, 512), flat(512, 512, WHITE))
     ]
     assert max(luma) < 1, "where colour can move, brightness stays"
+
+
+@pytest.mark.parametrize("turn", range(8))
+def test_a_turned_picture_reads_when_it_is_turned_back(turn):
+    picture = marked(texture(512, 512))
+    found = watermark.read_turned(turned(picture, turn), range(8))
+    assert found is not None
+    reading, back = found
+    assert (reading.watermark_id, reading.scheme) == (ID, LARGE)
+    assert np.array_equal(turned(turned(picture, turn), back), picture)

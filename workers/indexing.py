@@ -11,7 +11,8 @@ import structlog
 from sqlalchemy import Engine
 
 from policy.fingerprints import MIN_QUALITY, fingerprint
-from policy.identify.features import CODES_KEPT, ENOUGH_FEATURES, codes
+from policy.identify.codes import CODES_KEPT, codes
+from policy.identify.features import ENOUGH_FEATURES
 from workers import metrics
 from workers.catalogue import read_original
 from workers.jobs import fingerprints

@@ -29,13 +29,11 @@ class Likeness:
     """How alike, from 0 to 1 (the share of the original's variance that the copy explains), and on how much of it.
 
     `detail` is the same of what is finer than a twelfth of the frame: of two variants of one scene, the right one
-    explains the detail too. `fine` is the same of the finest that the frame holds: noise and blur lower it for every
-    candidate alike, so it only ranks them.
+    explains the detail too.
     """
 
     whole: float
     detail: float
-    fine: float
     common: float
 
 
@@ -44,25 +42,32 @@ def compare(laid: Image, known: NDArray[np.uint8], original: Image) -> Likeness:
     mask = cv2.resize(known, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) == 255
     common = float(mask.mean())
     if common < _SMALLEST_COMMON:
-        return Likeness(0.0, 0.0, 0.0, common)
+        return Likeness(0.0, 0.0, common)
     here, there = _small(laid), _small(original)
-    grey = _saturation(here[mask]) < _GREY
-    if grey:
+    if _saturation(here[mask]) < _GREY:
         here, there = _luma(here), _luma(there)
     fine_here, fine_there = (each - _coarse(each) for each in (here, there))
     return Likeness(
         _explained(here[mask], there[mask]) if _varies(there[mask]) else _close(here[mask], there[mask]),
         _explained(fine_here[mask], fine_there[mask]),
-        _explained(*(_finest(each, grey)[known > 0] for each in (laid, original))),
         common,
     )
 
 
-def _finest(image: Image, grey: bool) -> NDArray[np.float32]:
-    """What is finer than a hundredth of the frame, or so."""
-    exact = image.astype(np.float32)
-    exact = exact - cv2.GaussianBlur(exact, (0, 0), 4)
-    return _luma(exact) if grey else exact
+def fineness(laid: Image, known: NDArray[np.uint8], original: Image) -> float:
+    """The same of the finest that the frame holds, finer than a hundredth of it or so, in luma.
+
+    Noise and blur lower it for every candidate alike, so it only ranks those that agree.
+    """
+    here, there = (_finest(each) for each in (laid, original))
+    mask = known[::2, ::2] > 0
+    return _explained(here[mask], there[mask])
+
+
+def _finest(image: Image) -> NDArray[np.float32]:
+    exact = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    fine: NDArray[np.float32] = (exact - cv2.GaussianBlur(exact, (0, 0), 4))[::2, ::2, None]
+    return fine
 
 
 def _luma(image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -112,4 +117,4 @@ def _explained(here: NDArray[np.float32], there: NDArray[np.float32]) -> float:
     return max(0.0, 1 - float(apart[kept].mean()) / variance)
 
 
-__all__ = ["FRAME", "Likeness", "compare"]
+__all__ = ["FRAME", "Likeness", "compare", "fineness"]

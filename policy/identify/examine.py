@@ -8,13 +8,25 @@ measured by bench/identify.py; docs/identify.md shows them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from policy.fingerprints import Image
 from policy.identify.answer import CodeRead, Examined, Known
-from policy.identify.compare import Likeness, compare
+from policy.identify.compare import Likeness, compare, fineness
 from policy.identify.features import Features, features
-from policy.identify.register import FRAME, Registration, by_features, by_frame, by_search, lay_back, refined, resized
+from policy.identify.register import (
+    FRAME,
+    Registration,
+    by_features,
+    by_frame,
+    by_search,
+    lay_back,
+    refined,
+    resized,
+    searched_luma,
+)
 from policy.identify.views import MIRRORED, Views
 from policy.marks import nearest, watermark
 
@@ -26,6 +38,12 @@ SURE, SURE_DETAIL = 0.94, 0.85
 LOG10_CHANCE = -4.0
 # Before the map is refined less is not worth refining, and so much is good enough to try no other.
 _HOPELESS, _GOOD = 0.2, 0.92
+# So alike, and its code reads: there is nothing to refine.
+_EXACT = 0.98
+# A map by features is tried on so many regions of the picture alone.
+_REGIONS = 2
+# With so many features on both sides, looking for the frame in the original finds nothing more.
+_PLENTY = 80
 _SMALLEST_COMMON = 0.1
 
 
@@ -44,11 +62,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """An original, how it may be marked, and its features: worth keeping for the next query."""
+    """An original, how it may be marked, and what a comparison needs of it: worth keeping for the next query."""
 
     pixels: Image
     schemes: tuple[watermark.Scheme, ...]
     features: Features
+    frame: Image
+    searched: Image
 
     @classmethod
     def of(cls, pixels: Image) -> Original:
@@ -57,11 +77,29 @@ class Original:
         small = pixels
         if scale < 1:
             small = resized(pixels, max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-        return cls(small, watermark.ladder(pixels), features(small))
+        frame = resized(small, FRAME, FRAME)
+        return cls(small, watermark.ladder(pixels), features(small), frame, searched_luma(small))
 
     @property
     def size(self) -> tuple[int, int]:
         return self.pixels.shape[1], self.pixels.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """One way to lay the picture on the original, and how much of it that explains."""
+
+    found: Registration
+    query: Image
+    turn: int
+    laid: Image
+    known: Image
+    likeness: Likeness
+
+    @classmethod
+    def of(cls, query: Image, found: Registration, turn: int, original: Original) -> _Fit:
+        laid, known = lay_back(query, found.matrix, original.size)
+        return cls(found, query, turn, laid, known, compare(laid, known, original.frame))
 
 
 def examine(views: Views, candidate: Candidate, original: Original | None) -> Examined:
@@ -74,10 +112,10 @@ def examine(views: Views, candidate: Candidate, original: Original | None) -> Ex
     }
     if original is None:
         return Examined(**known, original=False)  # type: ignore[arg-type]
-    best = _best_fit(views, candidate, original)
+    best, code = _best_fit(views, candidate, original)
     if best is None:
         return Examined(**known, original=True)  # type: ignore[arg-type]
-    found, query, likeness, turn = best
+    found, likeness = best.found, best.likeness
     agrees = likeness.whole >= AGREES and likeness.common >= _SMALLEST_COMMON
     agrees = agrees and (found.method != "features" or found.log10_chance <= LOG10_CHANCE)
     sure = agrees and likeness.whole >= SURE and likeness.detail >= SURE_DETAIL
@@ -85,44 +123,37 @@ def examine(views: Views, candidate: Candidate, original: Original | None) -> Ex
         **known,  # type: ignore[arg-type]
         original=True,
         method=found.method,
-        turn=turn,
+        turn=best.turn,
         inliers=found.inliers,
         matches=found.matches,
         log10_chance=found.log10_chance,
         likeness=likeness.whole,
         detail=likeness.detail,
-        fine=likeness.fine,
+        fine=fineness(best.laid, best.known, original.frame) if agrees else 0.0,
         common=likeness.common,
-        code=_read_code(query, found, candidate.asset, original),
+        code=code,
         content_agrees=agrees,
         content_sure=sure,
     )
 
 
-def _best_fit(
-    views: Views, candidate: Candidate, original: Original
-) -> tuple[Registration, Image, Likeness, int] | None:
-    """Of all ways to lay the picture on the original, the one that explains most of it."""
-    frame = resized(original.pixels, FRAME, FRAME)
-    best: tuple[Registration, Image, Likeness, int] | None = None
+def _best_fit(views: Views, candidate: Candidate, original: Original) -> tuple[_Fit | None, CodeRead | None]:
+    """Of all ways to lay the picture on the original, the one that explains most of it, and the code read there."""
+    best: _Fit | None = None
     for rough, query, turn in _fits(views, candidate, original):
-        found, likeness = rough, _likeness(query, rough, original, frame)
-        if likeness.whole < _HOPELESS:
+        fit = _Fit.of(query, rough, turn, original)
+        if fit.likeness.whole < _HOPELESS:
             continue
-        better = refined(query, original.pixels, rough)
-        after = _likeness(query, better, original, frame)
-        if after.whole >= likeness.whole:
-            found, likeness = better, after
-        if best is None or likeness.whole > best[2].whole:
-            best = (found, query, likeness, turn)
-        if likeness.whole >= _GOOD:
+        if fit.likeness.whole >= _EXACT and (code := _read_code(fit, candidate.asset, original)):
+            return fit, code
+        better = _Fit.of(query, refined(query, original.pixels, rough), turn, original)
+        if better.likeness.whole >= fit.likeness.whole:
+            fit = better
+        if best is None or _explained(fit) > _explained(best):
+            best = fit
+        if fit.likeness.whole >= _GOOD and fit.likeness.detail >= SURE_DETAIL:
             break
-    return best
-
-
-def _likeness(query: Image, found: Registration, original: Original, frame: Image) -> Likeness:
-    laid, known = lay_back(query, found.matrix, original.size)
-    return compare(laid, known, frame)
+    return best, _read_code(best, candidate.asset, original) if best else None
 
 
 def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[tuple[Registration, Image, int]]:
@@ -134,31 +165,49 @@ def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[tu
         found = by_features(views.features(turn), original.features)
         if found is not None:
             yield found, views.turned(0, turn), turn
+            yield from _within(views, found, turn)
+    if not _worth_searching(views, candidate, original):
+        return
     for view in range(min(2, len(views.images))):
         for turn in (0, MIRRORED):
             query = views.turned(view, turn)
-            searched = by_search(query, original.pixels)
+            size = (query.shape[1], query.shape[0])
+            searched = by_search(views.small(view, turn), size, original.searched, original.size)
             if searched is not None:
                 yield searched, query, turn
 
 
-def _read_code(query: Image, found: Registration, asset: Known, original: Original) -> CodeRead | None:
+def _explained(fit: _Fit) -> float:
+    return fit.likeness.whole + fit.likeness.detail
+
+
+def _within(views: Views, found: Registration, turn: int) -> Iterator[tuple[Registration, Image, int]]:
+    """The same map of the largest regions alone: what is around them in a screenshot is not the picture's."""
+    for view in range(1, min(_REGIONS, len(views.regions)) + 1):
+        left, top = views.corner(view, turn)
+        moved = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], np.float64)
+        yield replace(found, matrix=found.matrix @ moved), views.turned(view, turn), turn
+
+
+def _worth_searching(views: Views, candidate: Candidate, original: Original) -> bool:
+    """Where both have features enough and it is for them that the candidate is here, they have had their say."""
+    few = min(len(views.features(0)), len(original.features)) < _PLENTY
+    return few or candidate.framed or "crop hash" in candidate.found_by
+
+
+def _read_code(fit: _Fit, asset: Known, original: Original) -> CodeRead | None:
     """The asset's own id, if the bits of the laid-back picture are near enough to it."""
-    laid, known = lay_back(query, found.matrix, original.size)
-    reads = []
     for scheme in original.schemes:
-        soft = watermark.soft_bits(laid, scheme, known)
+        soft = watermark.soft_bits(fit.laid, scheme, fit.known)
         match = nearest.match(soft, [asset.watermark_id])
         if match is not None:
-            reads.append(
-                CodeRead(
-                    asset.watermark_id,
-                    scheme.name,
-                    match.bit_errors,
-                    match.bits_heard,
-                    match.false_probability,
-                    asset,
-                    "aligned",
-                )
+            return CodeRead(
+                asset.watermark_id,
+                scheme.name,
+                match.bit_errors,
+                match.bits_heard,
+                match.false_probability,
+                asset,
+                "aligned",
             )
-    return min(reads, key=lambda read: read.false_probability) if reads else None
+    return None

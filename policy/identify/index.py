@@ -2,8 +2,8 @@
 
 Two parts. Hashes of whole pictures and of their fixed crops are compared with every hash of the query, all of them.
 Local codes are looked up by three words of 21 bits each; a word that differs in the bits the query is least sure of is
-looked up too, and each hit is a vote for its picture. 1,344 bytes a picture: 192 of hashes, 1,152 of words. What it
-returns are candidates, best first; nothing is decided here.
+looked up too, and each hit is a vote for its picture that weighs less the more pictures share the word. 1,728 bytes a
+picture: 192 of hashes, 1,536 of words. What it returns are candidates, best first; nothing is decided here.
 
 Lost with the process and built again from the table of fingerprints. Not safe for several threads that write.
 """
@@ -18,15 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.fingerprints import CROPS, HASH_BYTES, Fingerprint
-from policy.identify.features import CODES_KEPT, Codes, Floats, pack
+from policy.identify.codes import CODES_KEPT, Codes, pack
+from policy.identify.features import Floats
 
 WORDS = 3
 WORD_BITS = 21
 _WORD_MASK = np.uint64((1 << WORD_BITS) - 1)
 # So many least sure bits of a word are tried both ways: 16 words for one.
 _UNSURE_BITS = 4
-# A word that more pictures than this hold says nothing (plain edges and corners): it casts no votes.
-_COMMON = 2_000
+# A query hears so many votes of a segment, those of the rarest words: what many hold (plain edges and corners) says
+# little, and would take most of the time.
+_MOST_HITS = 300_000
 # Segments are merged when there are more: each costs a lookup.
 _SEGMENTS = 12
 
@@ -107,15 +109,17 @@ class Index:
         return _nearest(self._crops.all(), hashes, most, len(CROPS))
 
     def voted(self, projected: Floats, *, most: int) -> list[Voted]:
-        """The pictures that share most local codes with the query's features [N, 64], most votes first."""
+        """The pictures that share most local codes with the query's features [N, 64], the weightiest votes first."""
         if not len(self) or not len(projected):
             return []
         wanted = _wanted(projected)
-        owners = np.concatenate([_owners(segment, wanted) for segment in self._segments])
+        found = [_owners(segment, wanted) for segment in self._segments]
+        owners = np.concatenate([each for each, _ in found])
+        weights = np.bincount(owners, np.concatenate([each for _, each in found]), len(self))
+        best = np.argpartition(-weights, min(most, len(weights) - 1))[:most]
+        best = best[np.argsort(-weights[best], kind="stable")]
         votes = np.bincount(owners, minlength=len(self))
-        best = np.argpartition(-votes, min(most, len(votes) - 1))[:most]
-        ranked = sorted(((int(votes[number]), int(number)) for number in best), reverse=True)
-        return [Voted(number, count) for count, number in ranked if count > 1]
+        return [Voted(int(number), int(votes[number])) for number in best if votes[number] > 1]
 
 
 class _Rows:
@@ -177,14 +181,14 @@ def _wanted(projected: Floats) -> NDArray[np.uint64]:
     return np.unique(np.concatenate(wanted))
 
 
-def _owners(segment: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Whose codes have one of these words, once for each; words that too many have are left out."""
+def _owners(segment: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], Floats]:
+    """Whose codes have one of these words, and what each vote weighs; the words that most have are left out."""
     low = np.searchsorted(segment, wanted << np.uint64(32))
     high = np.searchsorted(segment, (wanted + np.uint64(1)) << np.uint64(32))
     count = high - low
-    count[count > _COMMON] = 0
-    kept = count > 0
-    low, count = low[kept], count[kept]
+    rarest = np.argsort(count, kind="stable")
+    rarest = rarest[(count[rarest] > 0) & (np.cumsum(count[rarest]) <= _MOST_HITS)]
+    low, count = low[rarest], count[rarest]
     steps = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     owners = segment[np.repeat(low, count) + steps] & np.uint64(0xFFFFFFFF)
-    return np.asarray(owners, np.int64)
+    return np.asarray(owners, np.int64), np.repeat(np.float32(1) / count.astype(np.float32), count)

@@ -74,18 +74,19 @@ def by_frame(query: tuple[int, int], original: tuple[int, int]) -> Registration:
     return Registration(_scaling(original[0] / query[0], original[1] / query[1]), "frame")
 
 
-def by_search(query: Image, original: Image) -> Registration | None:
-    """The query's frame, upright and unstretched, lies inside the original: the place and size that fit best."""
-    height, width = original.shape[:2]
-    shrink = _SEARCH_SIDE / max(height, width)
-    whole = _luma(original, max(8, round(width * shrink)), max(8, round(height * shrink)))
-    fit = min(width / query.shape[1], height / query.shape[0])
-    largest = (max(1, round(query.shape[1] * fit * shrink)), max(1, round(query.shape[0] * fit * shrink)))
-    part = _luma(resized(query, *largest), *largest)  # from here every size is a small step
+def by_search(part: Image, query: tuple[int, int], whole: Image, original: tuple[int, int]) -> Registration | None:
+    """The query's frame, upright and unstretched, lies inside the original: the place and size that fit best.
+
+    `part` and `whole` are the `searched_luma` of query and original, whose sizes as (width, height) are given too.
+    """
+    fit = min(original[0] / query[0], original[1] / query[1])
+    shrink = _SEARCH_SIDE / max(original)
+    largest = (max(1, round(query[0] * fit * shrink)), max(1, round(query[1] * fit * shrink)))
+    part = resized(part, *largest)  # from here every size is a small step
     best: tuple[float, Matrix] | None = None
     for scale in _SEARCHED_SCALES:
         factor = fit * scale
-        columns, rows = round(query.shape[1] * factor * shrink), round(query.shape[0] * factor * shrink)
+        columns, rows = round(query[0] * factor * shrink), round(query[1] * factor * shrink)
         if min(columns, rows) < 24 or columns > whole.shape[1] or rows > whole.shape[0]:
             continue
         fits = cv2.matchTemplate(whole, resized(part, columns, rows), cv2.TM_CCOEFF_NORMED)
@@ -95,6 +96,12 @@ def by_search(query: Image, original: Image) -> Registration | None:
     if best is None or best[0] < 0.6:
         return None
     return Registration(best[1], "search")
+
+
+def searched_luma(image: Image) -> Image:
+    """What `by_search` looks at: luma whose longer side is that of its search."""
+    shrink = _SEARCH_SIDE / max(image.shape[:2])
+    return _luma(image, max(8, round(image.shape[1] * shrink)), max(8, round(image.shape[0] * shrink)))
 
 
 def refined(query: Image, original: Image, found: Registration) -> Registration:
@@ -128,6 +135,8 @@ def lay_back(
     Where the query has more pixels than the frame it is shrunk by area means first, so that nothing aliases.
     """
     to_frame = _scaling(side / original[0], side / original[1]) @ matrix
+    if np.allclose(to_frame, _scaling(side / query.shape[1], side / query.shape[0]), atol=1e-6):
+        return resized(query, side, side), np.full((side, side), 255, np.uint8)
     scale = _scale_at_middle(to_frame, query.shape[1], query.shape[0])
     source = query
     if scale < 0.8:
@@ -204,7 +213,7 @@ def _scale_at_middle(matrix: Matrix, width: int, height: int) -> float:
 
 
 def _luma(image: Image, width: int, height: int) -> Image:
-    luma = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+    luma = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8) if image.ndim == 3 else image
     return luma if (luma.shape[1], luma.shape[0]) == (width, height) else resized(luma, width, height)
 
 

@@ -10,13 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-import numpy as np
-
 from policy.fingerprints import Image
 from policy.identify.answer import Answer, CodeRead, Examined, Known
+from policy.identify.codes import projections
 from policy.identify.decide import decide, manifest_layer
 from policy.identify.examine import Candidate, Original, examine
-from policy.identify.features import projections
 from policy.identify.index import Index, Near
 from policy.identify.register import resized
 from policy.identify.views import MIRRORED, Blind, Views
@@ -26,13 +24,16 @@ from policy.marks.provenance import Manifest, ManifestReader
 
 # Larger pictures are shrunk to this first: a screenshot of 4K keeps two pixels of three.
 LONGEST_SIDE = 2560
-# A query takes at most so many candidates by hash, by the hashes of crops and by votes; each costs 20 to 150 ms.
-MOST_BY_HASH, MOST_BY_CROP, MOST_BY_VOTES = 12, 4, 24
+# A query takes at most so many candidates by hash, by the hashes of crops, and by votes of the picture as it is and
+# mirrored; each costs 5 to 100 ms.
+MOST_BY_HASH, MOST_BY_CROP, MOST_BY_VOTES = 12, 4, 20
 # Unrelated pictures differ in 128 of 256 bits, with a spread of 14 or so (bench/identify.py).
 _FARTHEST_HASH, _FARTHEST_CROP = 88, 72
 # So near that, with its code, a picture is the one whose original is gone.
 _SAME_HASH = 56
 _FEATURES_ASKED = 400
+# An asset that a mark names is looked for among so many nearest.
+_NAMED_AMONG = 4
 # What a word of 127 bits costs blind: bits wrong at most 10 and a CRC of 16 bits, six schemes (marks/watermark.py).
 _BLIND_FALSE = 5.5e-10
 # The whole picture eight ways, four regions two ways.
@@ -97,25 +98,26 @@ def _by_fingerprint(seen: Examined, blind: CodeRead | None) -> Examined:
 
 def _stages(views: Views, named: Sequence[Candidate], index: Index, library: Library) -> Iterator[list[Candidate]]:
     """Candidates, the cheapest to find first: those that marks name, those that look alike, those that share places."""
-    hashes = [each.hash for each in views.hashes]
-    near = index.nearest(hashes, most=MOST_BY_HASH)
+    yield [_with_distance(each, views, index, library) for each in named]
+    near = index.nearest([each.hash for each in views.hashes], most=MOST_BY_HASH)
     like = [found for found in near if found.distance <= _FARTHEST_HASH]
-    alike = [_alike(asset, found, views) for found in like if (asset := library.by_number(found.number))]
-    by_id = {each.asset.asset_id: each for each in alike}
-    yield [
-        replace(by_id[each.asset.asset_id], found_by=(*each.found_by, "hash")) if each.asset.asset_id in by_id else each
-        for each in named
-    ]
-    yield alike
+    yield [_alike(asset, found, views) for found in like if (asset := library.by_number(found.number))]
+    for turn in (0, MIRRORED):
+        voted = index.voted(projections(views.features(turn).descriptors[:_FEATURES_ASKED]), most=MOST_BY_VOTES)
+        found_by = [(library.by_number(found.number), found.votes) for found in voted]
+        yield [Candidate(known, ("features",), votes=votes) for known, votes in found_by if known]
     upright = [each.hash for each in views.hashes if each.turn in (0, MIRRORED)]
     parts = [found for found in index.nearest_crops(upright, most=MOST_BY_CROP) if found.distance <= _FARTHEST_CROP]
-    projected = [projections(views.features(turn).descriptors[:_FEATURES_ASKED]) for turn in (0, MIRRORED)]
-    voted = index.voted(np.vstack(projected), most=MOST_BY_VOTES)
-    yield [
-        Candidate(known, ("features",), votes=found.votes)
-        for found in voted
-        if (known := library.by_number(found.number))
-    ] + [Candidate(known, ("crop hash",)) for found in parts if (known := library.by_number(found.number))]
+    yield [Candidate(known, ("crop hash",)) for found in parts if (known := library.by_number(found.number))]
+
+
+def _with_distance(named: Candidate, views: Views, index: Index, library: Library) -> Candidate:
+    """What a mark named, and how far its hash is from the view that the mark was read from."""
+    for found in index.nearest([views.hash(named.view, named.turn)], most=_NAMED_AMONG):
+        known = library.by_number(found.number)
+        if found.distance <= _FARTHEST_HASH and known is not None and known.asset_id == named.asset.asset_id:
+            return replace(named, found_by=(*named.found_by, "hash"), hash_distance=found.distance)
+    return named
 
 
 def _alike(asset: Known, near: Near, views: Views) -> Candidate:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from policy.fingerprints import Image, turned, turned_hashes
-from policy.identify.features import Features, features
-from policy.identify.regions import regions
+from policy.identify.features import Features, features, mirrored
+from policy.identify.regions import Region, regions
+from policy.identify.register import searched_luma
 from policy.marks import watermark
 from policy.marks.watermark import Reading
 
@@ -42,11 +43,26 @@ class Views:
     def __init__(self, whole: Image) -> None:
         self.whole = whole
         self._features: dict[int, Features] = {}
+        self._small: dict[int, Image] = {}
+
+    def hash(self, view: int, turn: int) -> bytes:
+        """Of one view, so turned."""
+        return turned_hashes(self.images[view] if view else self.whole)[turn]
+
+    @cached_property
+    def regions(self) -> list[Region]:
+        """Boxes in the picture that may be pictures, largest first."""
+        return regions(self.whole)
 
     @cached_property
     def images(self) -> list[Image]:
-        """The whole picture, then its regions, largest first."""
-        return [self.whole, *(region.of(self.whole) for region in regions(self.whole))]
+        """The whole picture, then its regions."""
+        return [self.whole, *(region.of(self.whole) for region in self.regions)]
+
+    def corner(self, view: int, turn: int) -> tuple[int, int]:
+        """Where a region's left upper corner lies in the whole picture, both upright (0) or mirrored (1)."""
+        region = self.regions[view - 1]
+        return (self.whole.shape[1] - region.right if turn == MIRRORED else region.left), region.top
 
     @cached_property
     def hashes(self) -> list[Hashed]:
@@ -59,19 +75,28 @@ class Views:
         return hashed
 
     def turned(self, view: int, turn: int) -> Image:
-        return turned(self.images[view], turn) if turn else self.images[view]
+        image = self.images[view] if view else self.whole
+        return turned(image, turn) if turn else image
+
+    def small(self, view: int, turn: int) -> Image:
+        """Luma of a view, so turned, of what `register.by_search` looks for: made once for all candidates."""
+        if view not in self._small:
+            self._small[view] = searched_luma(self.images[view])
+        return turned(self._small[view], turn)
 
     def features(self, turn: int) -> Features:
         """Of the whole picture, upright (0) or mirrored (1)."""
         if turn not in self._features:
-            self._features[turn] = features(self.turned(0, turn))
+            self._features[turn] = mirrored(self.features(0)) if turn == MIRRORED else features(self.whole)
         return self._features[turn]
 
     def read_blind(self) -> Blind | None:
         """The first mark that reads by itself, and where."""
-        for view, image in enumerate(self.images):
-            for turn in range(8) if view == 0 else (0, MIRRORED):
-                found = watermark.read(turned(image, turn) if turn else image)
-                if found is not None:
-                    return Blind(found, view, turn)
+        found = watermark.read_turned(self.whole, range(8))
+        if found is not None:
+            return Blind(found[0], 0, found[1])
+        for view, image in enumerate(self.images[1:], start=1):
+            found = watermark.read_turned(image, (0, MIRRORED))
+            if found is not None:
+                return Blind(found[0], view, found[1])
         return None

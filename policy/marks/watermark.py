@@ -16,6 +16,7 @@ The library itself is not imported here (it pulls torch); policy/marks/reference
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.fingerprints import turned
 from policy.marks import payload
 
 Image = NDArray[np.uint8]
@@ -123,13 +125,24 @@ def embed(image: Image, watermark_id: int, scheme: Scheme) -> Image:
 
 def read(image: Image) -> Reading | None:
     """The mark of an RGB picture of any size, or None if there is none to be read."""
-    values: dict[int, Floats] = {}
-    for scheme in SCHEMES:
-        if scheme.grid not in values:
-            values[scheme.grid] = _values(image, scheme.grid)
-        found = payload.decode(_majority(values[scheme.grid], scheme), correct=scheme.correctable_bits)
-        if found is not None:
-            return Reading(found.watermark_id, scheme, found.bit_errors)
+    found = read_turned(image, (0,))
+    return found and found[0]
+
+
+def read_turned(image: Image, turns: Sequence[int]) -> tuple[Reading, int] | None:
+    """The same of a picture in these flips and quarter turns (fingerprints.turned), in order; and the turn that read.
+
+    A cell's largest singular value is the same in every turn: the cells are computed once and only change places.
+    """
+    cells: dict[int, Floats] = {}
+    for turn in turns:
+        for scheme in SCHEMES:
+            if scheme.grid not in cells:
+                cells[scheme.grid] = _values(image, scheme.grid).reshape(scheme.grid // 8, -1)
+            bits = _majority(turned(cells[scheme.grid], turn).ravel(), scheme)
+            found = payload.decode(bits, correct=scheme.correctable_bits)
+            if found is not None:
+                return Reading(found.watermark_id, scheme, found.bit_errors), turn
     return None
 
 
