@@ -24,6 +24,7 @@ from api.routes import (
     assets,
     audit,
     campaigns,
+    detect,
     erasures,
     events,
     identify,
@@ -44,7 +45,7 @@ from workers.settings import Settings
 log = structlog.get_logger()
 _BODY_UNREAD = frozenset({401, 403, 404, 405, 408, 413, 415})  # answered before the body is read to its end
 _ROUTERS = (
-    *(requests, campaigns, items, assets, identify, reviews, recalls, revocations, webhooks),
+    *(requests, campaigns, items, assets, identify, detect, reviews, recalls, revocations, webhooks),
     *(events, audit, proofs, models, keys, erasures, legal_holds, operations),
 )
 

@@ -45,7 +45,7 @@ def authenticate(
 
     Nothing is cached: a revoked key stops working with the commit that revokes it.
     """
-    _refuse_key_in_query(request)
+    refuse_key_in_query(request)
     presented = credentials.credentials if credentials else ""
     if not presented.startswith(KEY_PREFIX):
         raise _unauthorized()
@@ -63,7 +63,8 @@ def authenticate(
     return Caller(key.tenant, key.id)
 
 
-def _refuse_key_in_query(request: Request) -> None:
+def refuse_key_in_query(request: Request) -> None:
+    """Raises Problem."""
     for name, value in request.query_params.multi_items():
         if name.casefold() in _KEY_NAMES or value.startswith(KEY_PREFIX):
             raise Problem(

@@ -27,6 +27,7 @@ TAGS = [
     {"name": "Audit", "description": "What the ledger says."},
     {"name": "Models", "description": "What may be used here, and for what."},
     {"name": "Identify", "description": "Whose picture is this?"},
+    {"name": "Detect", "description": "The same for anybody, without a key, where the installation allows it."},
     {"name": "Recalls", "description": "Take released images back, and the signed list of what was taken back."},
     {"name": "Webhooks", "description": "Who is told when an asset is released or recalled."},
     {"name": "Privacy", "description": "Erase private text, and hold back what must not be erased."},
@@ -63,6 +64,10 @@ _CAMPAIGN_BODY = {
         },
     },
 }
+_PICTURE_BODY: dict[str, Any] = {
+    media_type: {"schema": {"type": "string", "format": "binary"}}
+    for media_type in ("application/octet-stream", "image/*")
+}
 _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/v1/requests", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/SingleRequest"}}},
     ("/v1/erasures", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/ErasureOrder"}}},
@@ -72,10 +77,8 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/v1/webhooks", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/NewWebhook"}}},
     ("/v1/reviews", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/Decisions"}}},
     ("/v1/reviews/{item_id}", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/Decision"}}},
-    ("/v1/identify", "post"): {
-        media_type: {"schema": {"type": "string", "format": "binary"}}
-        for media_type in ("application/octet-stream", "image/*")
-    },
+    ("/v1/identify", "post"): _PICTURE_BODY,
+    ("/v1/detect", "post"): _PICTURE_BODY,
     ("/v1/campaigns", "post"): {
         "multipart/form-data": {
             "schema": _CAMPAIGN_BODY,

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine, func, select
 
 from api.probes import Probes, make_probes
-from api.rate import RateLimit
+from api.rate import RateLimit, Strangers
 from api.registers import Registers
 from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
@@ -38,6 +38,7 @@ class Parts:
     store: ObjectStore
     probes: Probes
     rate: RateLimit
+    strangers: Strangers
     registers: Registers
 
     @classmethod
@@ -59,6 +60,7 @@ class Parts:
             store=store,
             probes=make_probes(settings, engine, store),
             rate=RateLimit(settings.max_requests_per_minute),
+            strangers=Strangers(settings.public_detector_tenant, settings.public_detector_per_minute),
             registers=registers,
         )
 

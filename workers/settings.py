@@ -102,6 +102,10 @@ class Settings(BaseSettings):
     identify_max_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="a picture sent to be identified")
     identify_lease_seconds: float = Field(120.0, ge=1, description="a question not answered by then is asked again")
     identify_keep_seconds: float = Field(86_400.0, ge=60, description="an answer can be read for so long")
+    public_detector_tenant: str = Field(
+        "", pattern="^[a-z0-9-]{0,63}$", description="strangers may ask /v1/detect in this tenant's name; empty: nobody"
+    )
+    public_detector_per_minute: int = Field(10, ge=1, description="questions of one address; all together ten times")
 
     # API limits.
     max_rows: int = Field(50_000, ge=1, description="data rows of one campaign")

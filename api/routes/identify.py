@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
-from api.auth import Reader
+from api.auth import Caller, Reader
 from api.bodies import picture_body
 from api.identify_forms import IdentificationReply, Lineage, WaitQuery
 from api.paging import uuid_or_not_found
@@ -51,21 +51,8 @@ def ask_about(
       --data-binary @found.jpg http://127.0.0.1:8400/v1/identify
     ```
     """
-    id = new_id()
-    key = inbox_key(caller.tenant, id)
-    parts.store.put(key, picture, "application/octet-stream")
-    with parts.transaction(caller.tenant) as conn:
-        ask(
-            conn,
-            id=id,
-            tenant=caller.tenant,
-            key_id=caller.key_id,
-            object=key,
-            size=len(picture),
-            sha256=hashlib.sha256(picture).hexdigest(),
-        )
-        view = get_question(conn, caller.tenant, id)
-    return JSONResponse(_reply(view, None).model_dump(mode="json"), 202, headers={"Location": f"/v1/identify/{id}"})
+    view = stored(caller, parts, picture)
+    return JSONResponse(reply(view, None).model_dump(mode="json"), 202, headers={"Location": f"/v1/identify/{view.id}"})
 
 
 @router.get("/{identification_id}", summary="The answer about a picture")
@@ -79,8 +66,26 @@ def read(
         with parts.transaction(caller.tenant) as conn:
             view = get_question(conn, caller.tenant, id)
         if view.settled_at is not None or time.monotonic() >= deadline:
-            return _reply(view, _lineage(view, caller.tenant, parts))
+            return reply(view, _lineage(view, caller.tenant, parts))
         time.sleep(_LOOK_SECONDS)
+
+
+def stored(caller: Caller, parts: Parts, picture: bytes) -> QuestionView:
+    """A question about these bytes, waiting."""
+    id = new_id()
+    key = inbox_key(caller.tenant, id)
+    parts.store.put(key, picture, "application/octet-stream")
+    with parts.transaction(caller.tenant) as conn:
+        ask(
+            conn,
+            id=id,
+            tenant=caller.tenant,
+            key_id=caller.key_id,
+            object=key,
+            size=len(picture),
+            sha256=hashlib.sha256(picture).hexdigest(),
+        )
+        return get_question(conn, caller.tenant, id)
 
 
 def _lineage(view: QuestionView, tenant: str, parts: Parts) -> Lineage | None:
@@ -108,7 +113,8 @@ def _lineage(view: QuestionView, tenant: str, parts: Parts) -> Lineage | None:
     )
 
 
-def _reply(view: QuestionView, lineage: Lineage | None) -> IdentificationReply:
+def reply(view: QuestionView, lineage: Lineage | None) -> IdentificationReply:
+    """What its asker reads of a question."""
     answer = view.answer if view.state == QuestionState.DONE else None
     return IdentificationReply(
         id=view.id,

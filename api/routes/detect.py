@@ -1,0 +1,58 @@
+"""/v1/detect: the same question without a key, for anybody. Off unless a tenant is named for it.
+
+Laws on generated media ask for a free detector. Strangers ask in the name of a tenant that owns no picture, so they
+learn what any other tenant learns: that a picture was made here, what its manifest says, and whether it was recalled.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
+
+from api.bodies import picture_body
+from api.identify_forms import IdentificationReply
+from api.paging import uuid_or_not_found
+from api.parts import PartsOf
+from api.routes.identify import reply, stored
+from api.schemas import NoQuery
+from api.strangers import Asking, Looking
+from workers.jobs.identify import get_question
+from workers.jobs.keys import create_tenant
+
+router = APIRouter(prefix="/v1/detect", tags=["Detect"])
+_ACTOR = "public detector"
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=IdentificationReply,
+    response_description="Stored; the answer comes from GET /v1/detect/{id}",
+    summary="Ask whether a picture was made here; no key needed",
+)
+def detect(
+    caller: Asking,
+    parts: PartsOf,
+    query: Annotated[NoQuery, Query()],
+    picture: Annotated[bytes, Depends(picture_body)],
+) -> JSONResponse:
+    """The body is the picture file itself, as for `/v1/identify`. It is deleted once it is answered.
+
+    404 where the installation has no public detector; 429 for an address that asks too often.
+    """
+    with parts.transaction(caller.tenant) as conn:
+        create_tenant(conn, caller.tenant, name="Strangers", actor=_ACTOR)
+    view = stored(caller, parts, picture)
+    return JSONResponse(reply(view, None).model_dump(mode="json"), 202, headers={"Location": f"/v1/detect/{view.id}"})
+
+
+@router.get("/{identification_id}", summary="The answer about a picture; no key needed")
+def answer(
+    identification_id: str, caller: Looking, parts: PartsOf, query: Annotated[NoQuery, Query()]
+) -> IdentificationReply:
+    """Answers are kept for a day. No asset is named, no tenant, no prompt."""
+    id = uuid_or_not_found(identification_id, "identification")
+    with parts.transaction(caller.tenant) as conn:
+        return reply(get_question(conn, caller.tenant, id), None)
