@@ -104,7 +104,8 @@ def test_a_crop_in_a_screenshot_is_compared_without_the_page_around_it(shelf: Sh
     found = ATTACKS["screenshot + crop"](shelf.marked[number], np.random.default_rng(number))
     answer = shelf.asked(found)
     assert (answer.finding, answer.verified) == (Finding.OURS, True)
-    assert answer.asset and answer.asset.asset_id == str(number)
+    assert answer.asset
+    assert answer.asset.asset_id == str(number)
 
 
 def test_without_colour_the_content_alone_is_named_and_not_verified(shelf: Shelf) -> None:
