@@ -74,6 +74,7 @@ def attacked(number: int, each: Released, attack: str, shelf: Shelf) -> dict[str
     chance = (number, list(ATTACKS).index(attack))
     answer, seconds = _asked(harm(each.marked, np.random.default_rng(chance)), shelf)
     named = answer.asset.asset_id if answer.asset else None
+    seen = next((each for each in answer.candidates if each.asset.asset_id == str(number)), None)
     reads = {
         method: library.read(harm(marked, np.random.default_rng(chance)), method) == each.watermark_id
         for method, marked in each.library.items()
@@ -84,6 +85,8 @@ def attacked(number: int, each: Released, attack: str, shelf: Shelf) -> dict[str
         "plain": len(shelf.originals[number].features) < ENOUGH_FEATURES,
         "verified": answer.verified,
         "blind": answer.blind is not None and answer.blind.watermark_id == each.watermark_id,
+        "likeness": seen and round(seen.likeness, 4),
+        "detail": seen and round(seen.detail, 4),
         "seconds": seconds,
         **reads,
     }
@@ -213,8 +216,8 @@ def index_of_a_million(count: int, queries: int) -> None:
     for n in range(queries):
         image = scene(FOREIGN_SEED + n)
         hashes = list(turned_hashes(image)) * 2  # a whole picture and its largest region
-        projected = projections(features(image).descriptors[:400])
-        turned = projections(mirrored(features(image)).descriptors[:400])
+        projected = projections(features(image).descriptors)
+        turned = projections(mirrored(features(image)).descriptors)
         asked = time.perf_counter()
         index.nearest(hashes, most=12)
         looked = time.perf_counter()
@@ -230,7 +233,7 @@ def index_of_a_million(count: int, queries: int) -> None:
     for name, taken in (
         ("16 hashes", whole),
         ("2 hashes among crops", parts),
-        ("2 x 400 codes", votes),
+        ("2 x 700 codes", votes),
         ("all", every),
     ):
         print(f"  {name:22} median {1e3 * float(np.median(taken)):6.0f} ms, worst {1e3 * max(taken):6.0f} ms")

@@ -31,7 +31,6 @@ MOST_BY_HASH, MOST_BY_CROP, MOST_BY_VOTES = 12, 4, 20
 _FARTHEST_HASH, _FARTHEST_CROP = 88, 72
 # So near that, with its code, a picture is the one whose original is gone.
 _SAME_HASH = 56
-_FEATURES_ASKED = 400
 # An asset that a mark names is looked for among so many nearest.
 _NAMED_AMONG = 4
 # What a word of 127 bits costs blind: bits wrong at most 10 and a CRC of 16 bits, six schemes (marks/watermark.py).
@@ -103,7 +102,7 @@ def _stages(views: Views, named: Sequence[Candidate], index: Index, library: Lib
     like = [found for found in near if found.distance <= _FARTHEST_HASH]
     yield [_alike(asset, found, views) for found in like if (asset := library.by_number(found.number))]
     for turn in (0, MIRRORED):
-        voted = index.voted(projections(views.features(turn).descriptors[:_FEATURES_ASKED]), most=MOST_BY_VOTES)
+        voted = index.voted(projections(views.features(turn).descriptors), most=MOST_BY_VOTES)
         found_by = [(library.by_number(found.number), found.votes) for found in voted]
         yield [Candidate(known, ("features",), votes=votes) for known, votes in found_by if known]
     upright = [each.hash for each in views.hashes if each.turn in (0, MIRRORED)]
