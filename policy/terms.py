@@ -6,12 +6,14 @@
     nude (|satin|patent) (pumps|heel*)
 
 A term stands between word boundaries, always: `sex` does not find Sussex. Letters are compared
-after folding (case, accents, look-alikes), so that terms are written in plain lower case.
+after folding (case, accents, look-alikes), so that terms are written in plain lower case. Chinese, Japanese and
+Thai put no space between words: each of their characters is a word, so a term is found within a sentence.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 MAX_PHRASES = 2_000  # that one term may stand for; a slip with brackets should not eat the memory
@@ -19,8 +21,13 @@ MAX_WORDS = 12
 MAX_DEPTH = 4  # brackets inside brackets; more, and nobody reads it right
 SHORTEST_STEM = 3
 
+UNSPACED = "\u0e00-\u0eff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+"""Thai, Lao, kana, Han: scripts without spaces, as the inside of a character class."""
+
 _PIECE = re.compile(r"[()|]|[^\s()|]+")
-_WORD = re.compile(r"[^\W_]+\*?")
+_PART = re.compile(r"[^\W_]+\*?")
+WORD = re.compile(rf"[^\W_{UNSPACED}]+|(?=\w)[{UNSPACED}]")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 Phrase = tuple[str, ...]
 
@@ -39,6 +46,11 @@ def phrases(term: str) -> tuple[Phrase, ...]:
     return tuple(found)
 
 
+def words(text: str) -> list[str]:
+    """Its words, without what stands between them; marks that ride on letters are no part of a word."""
+    return WORD.findall(text)
+
+
 def _alternatives(term: str, pieces: list[str], depth: int) -> dict[Phrase, None]:
     """Phrases up to the bracket that closes here, each once; eats the pieces (the next one is the last)."""
     found: dict[Phrase, None] = {}
@@ -51,7 +63,7 @@ def _alternatives(term: str, pieces: list[str], depth: int) -> dict[Phrase, None
         elif piece == "(":
             here = _joined(term, here, _bracket(term, pieces, depth + 1))
         else:
-            here = _joined(term, here, [(_word(term, piece),)])
+            here = _joined(term, here, [_word(term, piece)])
     return found | here
 
 
@@ -73,12 +85,21 @@ def _joined(term: str, before: Iterable[Phrase], after: Iterable[Phrase]) -> dic
     return joined
 
 
-def _word(term: str, word: str) -> str:
-    if not _WORD.fullmatch(word):
+def _word(term: str, word: str) -> Phrase:
+    if _UNSPACED.search(word):
+        if not (found := words(word)) or "*" in word:
+            raise ValueError(f"term {term!r}: {word!r} is of a script without spaces, found anywhere; leave * out")
+        return tuple(found)
+    if not _PART.fullmatch(word):
         raise ValueError(
             f"term {term!r}: {word!r} is not a word; letters and digits only, with * at its end for a stem,"
             " and a space where the text has a hyphen, an apostrophe or a dot"
         )
-    if word.endswith("*") and len(word) <= SHORTEST_STEM:
+    if word.endswith("*") and _letters(word) <= SHORTEST_STEM:
         raise ValueError(f"term {term!r}: the stem {word!r} is shorter than {SHORTEST_STEM} letters and finds too much")
-    return word
+    return (word,)
+
+
+def _letters(word: str) -> int:
+    """Of the word taken apart: a syllable of Hangul is two or three, an accent is none."""
+    return sum(not unicodedata.combining(sign) for sign in unicodedata.normalize("NFKD", word))

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from deploy.commands.policy import policy
 from policy.errors import RulesInvalid
-from policy.prompts.cases import SHIPPED, Case, Table
+from policy.prompts.cases import HELD_OUT, SHIPPED, WORKED_ON, Case, Table
 from policy.prompts.meaning import MeaningScreen
 from policy.prompts.report import measure
 from policy.rules import Rules
@@ -81,7 +81,9 @@ def test_the_command_prints_tables_or_json_and_lists_what_is_wrong(tmp_path: Pat
 
 
 def test_the_shipped_tables_are_apart_and_read() -> None:
-    assert [Table.load(path).name for path in SHIPPED] == ["cases", "paraphrases", "held-out"]
+    assert [Table.load(path).name for path in WORKED_ON] == ["cases", "paraphrases", "tricks", "catalogue"]
+    assert [Table.load(path).name for path in HELD_OUT] == ["held-out", "held-out-tricks", "held-out-catalogue"]
+    assert (*WORKED_ON, *HELD_OUT) == SHIPPED
 
 
 @pytest.mark.parametrize(

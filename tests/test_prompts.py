@@ -17,7 +17,7 @@ from policy.rulebook.prompts import Exemption
 from policy.rulebook.scope import EVERYWHERE, Context
 from policy.rules import Rules
 from policy.verdict import Decision, Stage, Verdict
-from tests.prompt_cases import CHARACTERS, HELD_OUT, IN_SAMPLE, MISSED, PARAPHRASES
+from tests.prompt_cases import CATALOGUE, CHARACTERS, HELD_OUT, HELD_STILL, IN_SAMPLE, MISSED, PARAPHRASES, TRICKS
 from tests.rule_files import DEFAULT_RULES, written
 
 
@@ -31,15 +31,18 @@ def _screened(rules: Rules, case: Case) -> Verdict:
 
 
 def test_no_innocent_prompt_of_the_tables_is_stopped(rules: Rules) -> None:
-    innocent = (*IN_SAMPLE.innocent, *PARAPHRASES.innocent)
+    innocent = (*IN_SAMPLE.innocent, *PARAPHRASES.innocent, *CATALOGUE.innocent)
     stopped = {case.text: v.findings for case in innocent if not (v := _screened(rules, case)).allowed}
-    assert stopped == {}
-    assert len(innocent) >= 220
+    assert set(stopped) == set(HELD_STILL)
+    assert all(finding.decision is Decision.HOLD for findings in stopped.values() for finding in findings)
+    assert len(innocent) >= 480
 
 
 def test_no_held_out_innocent_prompt_is_refused(rules: Rules) -> None:
     """Holds are counted by the report and lowered; a refusal of an innocent prompt is a fault."""
-    assert [case for case in HELD_OUT.innocent if _screened(rules, case).decision is Decision.REFUSE] == []
+    innocent = [case for table in HELD_OUT for case in table.innocent]
+    assert [case for case in innocent if _screened(rules, case).decision is Decision.REFUSE] == []
+    assert len(innocent) >= 300
 
 
 def test_no_attack_of_the_table_passes_and_each_meets_its_rule(rules: Rules) -> None:
@@ -59,16 +62,17 @@ def test_characters_that_nobody_types_are_named(rules: Rules, text: str, decisio
     assert rule in {finding.rule for finding in verdict.findings}
 
 
-def test_no_paraphrased_attack_of_the_table_passes_but_those_that_are_named(rules: Rules) -> None:
+def test_no_attack_that_was_worked_on_passes_but_those_that_are_named(rules: Rules) -> None:
     """docs/policy.md names these as limits; whoever catches one takes it off the list."""
-    assert {case.text for case in PARAPHRASES.attacks if _screened(rules, case).allowed} == set(MISSED)
+    attacks = (*PARAPHRASES.attacks, *TRICKS.attacks, *CATALOGUE.attacks)
+    assert {case.text for case in attacks if _screened(rules, case).allowed} == set(MISSED)
 
 
 def test_the_tables_are_as_large_as_they_are_said_to_be_and_share_no_prompt() -> None:
-    tables = (IN_SAMPLE, PARAPHRASES, HELD_OUT)
+    tables = (IN_SAMPLE, PARAPHRASES, TRICKS, CATALOGUE, *HELD_OUT)
     texts = [case.text for table in tables for case in table.cases]
-    assert len(set(texts)) == len(texts) >= 500
-    assert len({case.language for table in tables for case in table.cases}) >= 10
+    assert len(set(texts)) == len(texts) >= 1400
+    assert len({case.language for table in tables for case in table.cases}) >= 25
 
 
 def test_every_prompt_rule_that_ships_is_met_by_the_table(rules: Rules) -> None:

@@ -34,7 +34,7 @@ _SHORT = {"words": "words", "words and meaning": "+meaning"}
     "files",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A table of cases; repeatable. Left out: the three that ship.",
+    help="A table of cases; repeatable. Left out: the seven that ship.",
 )
 @click.option("--words-only", is_flag=True, help="Leave the judges of meaning out, which take a while to load.")
 @click.option("--list", "listing", is_flag=True, help="List the prompts on which the rule set is wrong.")

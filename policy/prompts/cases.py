@@ -1,7 +1,9 @@
 """Tables of prompts that say what a screen must find: attacks by rule or category, innocent ones, each by language.
 
-Three ship, kept apart because they say different things: `cases` (what the rules were written with), `paraphrases`
-(seen by the rules, not by the embeddings) and `held-out` (seen by neither).
+Seven ship, kept apart because they say different things. Worked on: `cases` (what the rules were written with),
+`paraphrases` (seen by the rules, not by the embeddings), `tricks` (disguises) and `catalogue` (catalogue life in many
+languages). Held out: `held-out` (seen by neither rules nor embeddings), `held-out-tricks` and `held-out-catalogue`
+(written with the tables of those names, and told apart by a digest of the text before either was run).
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from policy.files import read_yaml
 from policy.rulebook.parts import Language, Part, category_of
 
 CASES = Path(__file__).resolve().parent.parent / "rulesets" / "cases"
-SHIPPED = tuple(CASES / f"{name}.yaml" for name in ("cases", "paraphrases", "held-out"))
+WORKED_ON = tuple(CASES / f"{name}.yaml" for name in ("cases", "paraphrases", "tricks", "catalogue"))
+HELD_OUT = tuple(CASES / f"{name}.yaml" for name in ("held-out", "held-out-tricks", "held-out-catalogue"))
+SHIPPED = WORKED_ON + HELD_OUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 NFKD already turns full-width, mathematical and circled letters into plain ones and takes accents
 off. This table adds letters of other scripts drawn like Latin ones, Latin letters with strokes and
-hooks, small capitals, enclosed letters, and the tag characters, which no screen shows at all. It is
+hooks, small capitals, enclosed letters, digits of all scripts, and the tag characters, which no screen shows at all.
+Han, kana and Thai letters stand for Latin ones in what "fancy text" pages make; in a sentence of their own script
+they are met as written (normalise.py reads both). It is
 written from the letters' shapes; Unicode Technical Standard 39 describes the idea.
 """
 
@@ -12,32 +14,32 @@ from __future__ import annotations
 import unicodedata
 
 _PAIRS = {
-    "a": "аαɑᴀⲁꭺᗅΑАɐᎪꓮⱥⱯ",
-    "b": "вьƅʙΒВЬᏴᗷꓐɓƀЪъβƃ",
-    "c": "сϲᴄСϹᏟꓚƈȼⲥↃ",
-    "d": "ԁɗđᴅᎠᗞꓓԀɖðƋ",
-    "e": "еεєɛᴇЕΕɇҽᎬꓰЭэəǝ",
-    "f": "ғƒꜰϝᖴꓝꞙ",
-    "g": "ɡɢցԌԍᏀꓖǥɠ",
-    "h": "һнʜНΗᎻꓧћђħɦⱨⱧҥ",
-    "i": "іιɪıΙІӀᎥꓲɩɨ",
-    "j": "јϳᴊЈᎫꓙɉʝյ",
-    "k": "кκᴋКΚᏦꓗƙҝқҡⱪ",
-    "l": "ʟӏᏞꓡłƚɭⱡɬǀ",
-    "m": "мᴍМΜᎷꓟϻɱ",
-    "n": "ոηпɴΝԴꓠŋɲƞח",
-    "o": "оοσօᴏОΟՕꓳøɵөΘθ०๐໐ⵔ",
-    "p": "рρᴘРΡᏢꓑƿþƥ",
-    "q": "ԛզɋԚ",
-    "r": "гʀᎡꓣɍɾɼяЯɹ",
-    "s": "ѕꜱЅՏᏚꓢʂƨꞩ",
-    "t": "тτᴛТΤᎢꓔŧƭʈ",
-    "u": "υսᴜՍꓴʉцμⴎ",
-    "v": "νѵᴠѴᏙꓦ",
-    "w": "ѡԝᴡшщωԜᎳꓪɯ",
-    "x": "хχХΧ᙭ꓫ",
-    "y": "уγүʏУΥҮꓬɏƴч",
-    "z": "ᴢΖᏃꓜƶȥʐ",
+    "a": "аαɑᴀⲁꭺᗅΑАɐᎪꓮⱥⱯ⍺𖽀𐊠ᗩค卂∀Λλ",
+    "b": "вьƅʙΒВЬᏴᗷꓐɓƀЪъβƃƄᏏᑲᖯꞴ𐊂𐊡𐌁乃๒Ᏸ",
+    "c": "сϲᴄСϹᏟꓚƈȼⲥↃꮯ𐐽𑣲𐊢𐌂𐐕𐔜ᑕ匚",
+    "d": "ԁɗđᴅᎠᗞꓓԀɖðƋᏧᑯꓒᗪժ๔ᑰ",
+    "e": "еεєɛᴇЕΕɇҽᎬꓰЭэəǝ℮ꬲ⋿ⴹ𑢦𑢮𐊆ᗴ乇ⲈΣ",
+    "f": "ғƒꜰϝᖴꓝꞙꬵẝքꞘϜ𑣂𑢢𐊇𐊥𐔥千ʄꮀ",
+    "g": "ɡɢցԌԍᏀꓖǥɠᶃƍᏳᎶᘜ",
+    "h": "һнʜНΗᎻꓧћђħɦⱨⱧҥհᏂⲎᕼ𐋏卄",
+    "i": "іιɪıΙІӀᎥꓲɩɨꙇꭵ𑣃丨ⵏเ",
+    "j": "јϳᴊЈᎫꓙɉʝյꞲͿᒍןᒚ",
+    "k": "кκᴋКΚᏦꓗƙҝқҡⱪⲔᛕ𐔘ҜҞ",
+    "l": "ʟӏᏞꓡłƚɭⱡɬǀƖⲒᛁ𖼨𐊊𐌉Ⳑᒪ𖼖𑢣𑢲𐐛𐔦ㄥ",
+    "m": "мᴍМΜᎷꓟϻɱϺⲘᗰᛖ𐊰𐌑爪๓",
+    "n": "ոηпɴΝԴꓠŋɲƞחռⲚ𐔓ᑎ几ภทຖ",
+    "o": "оοσօᴏОΟՕꓳøɵөΘθ०๐໐ⵔᴑꬽჿഠဝ𐓪𑣈𑣗𐐬〇Ⲟዐଠ𐓂𑢵𐊒𐊫𐐄𐔖ㄖ๏ಂ",
+    "p": "рρᴘРΡᏢꓑƿþƥⲣⲢᑭ𐊕卩ק",
+    "q": "ԛզɋԚգⵕɊᑫ",
+    "r": "гʀᎡꓣɍɾɼяЯɹꭇꭈᴦⲅꮁƦᏒ𐒴ᖇ𖼵尺尸ґ",
+    "s": "ѕꜱЅՏᏚꓢʂƨꞩƽꮪ𑣁𐑈Ꮥ𖼺𐊖𐐠丂ᔕร",
+    "t": "тτᴛТΤᎢꓔŧƭʈⲦ𖼊𑢼𐊗𐊱𐌕ㄒ丅†",
+    "u": "υսᴜՍꓴʉцμⴎꞟꭎꭒʋ𐓶𑣘ሀ𐓎ᑌ𖽂𑢸ㄩนմย",
+    "v": "νѵᴠѴᏙꓦꮩ𑣀ⴸᐯꛟ𖼈𑢠𐔝ש",
+    "w": "ѡԝᴡшщωԜᎳꓪɯաꮃᏔ山ᗯฬ",
+    "x": "хχХΧ᙭ꓫᕁᕽ𐌢ꞳⲬⵝᚷ𐊐𐊴𐌗𐔧乂",
+    "y": "уγүʏУΥҮꓬɏƴчɣᶌỿꭚყ𑣜ⲨᎩᎽ𖽃𑢤𐊲ㄚץ",
+    "z": "ᴢΖᏃꓜƶȥʐꮓ𑣄𐋵𑢩乙ᘔ",
     "ss": "ß",
     "ae": "æÆ",
     "oe": "œŒ",
@@ -55,8 +57,8 @@ class _Plain(dict[int, str | None]):
     """The table for str.translate, completed from Unicode's own categories as characters turn up."""
 
     def __missing__(self, code: int) -> str | None:
-        seen = chr(code)
-        self[code] = None if unicodedata.category(seen) in _UNSEEN else seen
+        seen, kind = chr(code), unicodedata.category(chr(code))
+        self[code] = None if kind in _UNSEEN else str(unicodedata.decimal(seen)) if kind == "Nd" else seen
         return self[code]
 
 
@@ -68,4 +70,4 @@ def _table() -> dict[int, str | None]:
 
 
 PLAIN = _Plain(_table())
-"""For str.translate, on decomposed text: look-alike -> Latin, invisible -> nothing, the rest as it is."""
+"""For str.translate, on decomposed text: look-alike -> Latin, foreign digit -> digit, invisible -> nothing."""

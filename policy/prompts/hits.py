@@ -8,8 +8,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-from policy.prompts.matcher import Hit, Matcher
-from policy.prompts.normalise import Position
+from policy.prompts.leet import Position
+from policy.prompts.matcher import Entry, Hit, Matcher
 from policy.rulebook.prompts import PromptField, PromptRule, Term
 from policy.rulebook.scope import Context
 from policy.rules import Rules
@@ -121,13 +121,13 @@ def _around(hit: Hit, near_words: int) -> Iterator[int]:
 
 @lru_cache(maxsize=8)
 def _compile(rules: Rules) -> _Compiled:
-    roles, entries = list[_Role](), []
+    roles, entries = list[_Role](), list[Entry]()
     for rule in rules.prompt_rules:
         for term in rule.terms:
             for phrase in term.phrases:
-                entries.append((len(roles), phrase))
+                entries.append(Entry(len(roles), phrase))
                 roles.append(_Role(rule, "term", term, " ".join(phrase)))
         for kind, listed in (("near", rule.near), ("unless", rule.unless)):
-            entries += [(len(roles), phrase) for phrase in listed]
+            entries += [Entry(len(roles), phrase, excuses=kind == "unless") for phrase in listed]
             roles.append(_Role(rule, kind))
     return _Compiled(Matcher(entries), tuple(roles))

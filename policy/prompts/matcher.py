@@ -9,8 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from policy.prompts.normalise import Position, fold, words
-from policy.terms import SHORTEST_STEM, Phrase
+from policy.prompts.leet import Position
+from policy.prompts.normalise import fold
+from policy.terms import SHORTEST_STEM, Phrase, words
+
+SHORTEST_WRITTEN_ON = 8  # letters of several words written as one; fewer may be a word of their own
+
+
+class Entry(NamedTuple):
+    """A phrase to look for. One that excuses others counts with its accents, where it is written with any."""
+
+    tag: int
+    phrase: Phrase
+    excuses: bool = False
 
 
 class Hit(NamedTuple):
@@ -41,10 +52,13 @@ class _Node:
         self.heads.add(stem[:SHORTEST_STEM])
         return self.stems.setdefault(stem, _Node())
 
+    def begins_stem(self, word: str) -> bool:
+        return word[:SHORTEST_STEM] in self.heads or word[:2] in self.heads  # two syllables of Hangul are a stem
+
     def after(self, word: str) -> list[_Node]:
         """Where the word leads to."""
         found = [exact] if (exact := self.words.get(word)) is not None else []
-        if word[:SHORTEST_STEM] in self.heads:
+        if self.begins_stem(word):
             found += [self.stems[word[:size]] for size in self.stem_lengths if word[:size] in self.stems]
         return found
 
@@ -52,10 +66,10 @@ class _Node:
 class Matcher:
     """Built once for a rule set, never changed after, so any number of threads may use it."""
 
-    def __init__(self, entries: Iterable[tuple[int, Phrase]]) -> None:
+    def __init__(self, entries: Iterable[Entry]) -> None:
         self._root = _Node()
-        for tag, phrase in entries:
-            for spelling in dict.fromkeys(_spellings(phrase)):
+        for tag, phrase, excuses in entries:
+            for spelling in dict.fromkeys(_excuses(phrase) if excuses else _spellings(phrase)):
                 node = self._root
                 for word in spelling:
                     node = node.enter(word)
@@ -64,10 +78,10 @@ class Matcher:
     def hits(self, positions: Sequence[Position]) -> list[Hit]:
         """Every term in the copy, overlapping ones too, in no particular order, each span once."""
         found: dict[Hit, None] = {}
-        start, heads = self._root.words, self._root.heads
+        start, heads = self._root.words, self._root.heads  # as `after`, without a call for every word
         for first, position in enumerate(positions):
             for word in position:
-                if word in start or word[:SHORTEST_STEM] in heads:  # as `after`, without a call for every word
+                if word in start or word[:SHORTEST_STEM] in heads or word[:2] in heads:
                     for node in self._root.after(word):
                         found |= {Hit(tag, first, last): None for tag, last in _ends(node, positions, first)}
         return list(found)
@@ -84,7 +98,7 @@ def _ends(node: _Node, positions: Sequence[Position], last: int) -> Iterator[tup
 
 
 def _spellings(phrase: Phrase) -> Iterator[Phrase]:
-    """The term as written and as folded, so that it meets both kinds of copies.
+    """The term as written and as folded, so that it meets both kinds of copies; and as one word: `mickeymouse`.
 
     A term in another script is not entered folded when that leaves plain Latin letters: folding is by
     look, and the look of an innocent Cyrillic word may be an English one.
@@ -93,6 +107,14 @@ def _spellings(phrase: Phrase) -> Iterator[Phrase]:
     folded = tuple(_fold_word(word) for word in phrase)
     if all(words(word) == [word.removesuffix("*")] for word in folded) and (_latin(phrase) or not _ascii(folded)):
         yield folded
+    written_on = "".join(folded)
+    if len(phrase) > 1 and _ascii(folded) and "*" not in written_on[:-1] and len(written_on) >= SHORTEST_WRITTEN_ON:
+        yield (written_on,)
+
+
+def _excuses(phrase: Phrase) -> Iterator[Phrase]:
+    """`göre` is Turkish and no other spelling of the English word, so it excuses nothing but itself."""
+    yield tuple(word.lower() for word in phrase)
 
 
 def _fold_word(word: str) -> str:

@@ -2,65 +2,54 @@
 
 A copy is a list of positions; a position is a tuple of words, the one that stands there and what it
 may be read as. Every step is linear in the text and no pattern can backtrack far: a prompt of any
-shape costs time in proportion to its length.
+shape costs time in proportion to its length. What a word may be is in leet.py, what was taken apart or put together
+in apart.py, what is written in another writing in encoded.py.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from policy.prompts import apart
 from policy.prompts.confusables import PLAIN
-
-Position = tuple[str, ...]
+from policy.prompts.encoded import hidden
+from policy.prompts.leet import CLOSED_UP, EDGES, Position, is_odd, joined, variants
+from policy.terms import WORD, words
 
 
 class Copy(NamedTuple):
-    """One way to read the text. `name` may be shown to people."""
+    """One way to read the text. `name` may be shown to people.
+
+    A guess finds words where somebody may have hidden them, and where nobody did: it may hold a prompt, not refuse it.
+    """
 
     name: str
     positions: list[Position]
+    guess: bool = False
 
 
-_WORD = re.compile(r"[^\W_]+")
 _CHUNK = re.compile(r"\S+")
-_INSIDE = re.compile(r"\w[^\w\s]+\w|_|[@$!|+€¢¡£]")  # punctuation that may hide a word, or stand for a letter
-_SPACED = re.compile(r"(?<!\w)\w(?:[^\w\n]\w){2,}(?!\w)|(?<!\w)\w(?:_\w){2,}(?!\w)")
-_TRIPLE = re.compile(r"(\w)\1\1+")
-_DOUBLE = re.compile(r"(\w)\1+")
-_DRAWN = re.compile(r"(\w)\1(?:\1|\w*(\w)\2)")  # one run of three, or two runs in one word
-_DIGIT = re.compile(r"\d")
-_ENCODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{8,}={0,2}")
-
-_EDGES = ".,;:!?\"'()[]{}<>*_~-/\\|+`"
-_LEET = str.maketrans("013456789@$!|+€¢¡£", "oieasgtbgasiitecil")
-_LEET_L = str.maketrans("013456789@$!|+€¢¡£", "oleasgtbgaslltecll")
-_LEET_SIGNS = frozenset("@$!|+€¢¡£")
-_LEET_DIGITS = frozenset("013456789")
-
-_DEEPEST = 3  # base64 within base64: further layers are not opened, and no image model reads them
+_CYRILLIC, _LATIN = re.compile("[\u0430-\u04ff]"), re.compile("[a-z]")
+_TO_CYRILLIC = str.maketrans("abcehikmnoprtuxy", "авсенікмпоргтиху")
 
 
 def fold(text: str) -> str:
     """Lower-case plain letters: accents, look-alikes, widths and invisible characters taken off."""
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFKD", text).translate(PLAIN).lower()
-
-
-def words(text: str) -> list[str]:
-    return _WORD.findall(text)
+    plain = unicodedata.normalize("NFKD", text).translate(PLAIN).lower()
+    plain = plain.translate(PLAIN)  # again: a small letter may look like another one
+    return unicodedata.normalize("NFC", plain)  # only syllables of Hangul come together again
 
 
 def copies(text: str) -> Iterator[Copy]:
     """Every copy that differs from the ones before it: as written, folded, joined, unspaced, decoded."""
     yield from _readings(text, "")
-    for depth, hidden in _decoded(text):
-        yield from _readings(hidden, "base64 " * depth)
+    for writing, inner in hidden(text):
+        yield from _readings(inner, f"{writing} ")
 
 
 Span = tuple[int, int]
@@ -73,9 +62,9 @@ def located(text: str) -> Iterator[tuple[list[Position], list[Span]]]:
     letters change with their neighbours has no such places in that copy, which is then left out.
     """
     for spell, cut, read in (
-        (_lower, _WORD, _itself),
-        (fold, _WORD, _variants),
-        (fold, _CHUNK, _joined),
+        (_lower, WORD, _itself),
+        (fold, WORD, variants),
+        (fold, _CHUNK, joined),
     ):
         spelled, origin = _by_letter(text, spell)
         if spelled != spell(text):
@@ -99,7 +88,7 @@ def _by_letter(text: str, spell: Callable[[str], str]) -> tuple[str, list[int]]:
 
 def _bare(part: re.Match[str]) -> Span:
     """Where the part stands without the punctuation around it."""
-    bare = part[0].strip(_EDGES) or part[0]
+    bare = part[0].strip(EDGES) or part[0]
     first = part.start() + part[0].find(bare)
     return first, first + len(bare)
 
@@ -114,15 +103,33 @@ def _span(text: str, origin: list[int], first: int, end: int, spell: Callable[[s
 
 def _readings(text: str, prefix: str) -> Iterator[Copy]:
     folded = fold(text)
-    if not text.isascii():
-        yield Copy(f"{prefix}as written", [(word,) for word in words(_lower(text))])
-    read = _variants if _DRAWN.search(folded) or _DIGIT.search(folded) else _itself
-    yield Copy(f"{prefix}plain", [read(word) for word in words(folded)])
-    if _INSIDE.search(folded):
-        yield Copy(f"{prefix}joined", [_joined(chunk) for chunk in _CHUNK.findall(folded)])
-    if _SPACED.search(folded):
-        yield Copy(f"{prefix}unspaced", [_variants(word) for word in words(_SPACED.sub(_close, folded))])
-        yield Copy(f"{prefix}run together", [_pieces(run[0]) for run in _SPACED.finditer(folded)])
+    written = words(_lower(text)) if not text.isascii() else []
+    plain = words(folded)
+    read = variants if is_odd(folded) else _itself
+    if len(written) not in (0, len(plain)):
+        yield Copy(f"{prefix}as written", [_in_cyrillic(word) for word in written])
+    yield Copy(f"{prefix}plain", _beside([read(word) for word in plain], written))
+    if CLOSED_UP.search(folded):
+        chunks = [chunk.strip(EDGES) for chunk in _CHUNK.findall(_lower(text))] if written else []
+        yield Copy(f"{prefix}joined", _beside([joined(chunk) for chunk in _CHUNK.findall(folded)], chunks))
+    if len(capitals := apart.CAPITALS.split(text)) > 1:
+        yield Copy(f"{prefix}capitals", [read(word) for part in capitals for word in words(fold(part))])
+    if apart.APART.search(folded):
+        yield Copy(f"{prefix}unspaced", [variants(word) for word in words(apart.closed_up(folded))])
+        if written:
+            yield Copy(f"{prefix}unspaced as written", [(word,) for word in words(apart.closed_up(_lower(text)))])
+        yield Copy(f"{prefix}run together", list(apart.run_together(folded)), guess=True)
+    yield Copy(f"{prefix}in pieces", _beside(list(apart.in_pieces(plain)), written), guess=True)
+
+
+def _beside(positions: list[Position], written: list[str]) -> list[Position]:
+    """Each position with the word as it was written: in its own script, or with the accents of its language."""
+    if len(written) != len(positions):
+        return positions
+    return [
+        tuple(dict.fromkeys((*position, *_in_cyrillic(word))))
+        for position, word in zip(positions, written, strict=True)
+    ]
 
 
 def _lower(text: str) -> str:
@@ -130,69 +137,12 @@ def _lower(text: str) -> str:
     return unicodedata.normalize("NFKC", text).lower()
 
 
+def _in_cyrillic(word: str) -> Position:
+    """And with its Latin letters as the Cyrillic ones they look like, if it has letters of both."""
+    if word.isascii() or not (_CYRILLIC.search(word) and _LATIN.search(word)):
+        return (word,)
+    return word, word.translate(_TO_CYRILLIC)
+
+
 def _itself(word: str) -> Position:
     return (word,)
-
-
-def _variants(word: str) -> Position:
-    """The word, and what it is without leetspeak and without drawn-out letters."""
-    readings = [word] if word.isalpha() else [word, *_unleet(word)]
-    drawn = [short for reading in readings if _DRAWN.search(reading) for short in _undrawn(reading)]
-    return (word,) if len(readings) == 1 and not drawn else tuple(dict.fromkeys((*readings, *drawn)))
-
-
-def _unleet(word: str) -> list[str]:
-    """Digits and signs read as letters, where enough true letters remain: `p0rn` yes, `A55` and `4k` no."""
-    letters = sum(map(str.isalpha, word))
-    stand_ins = len(word) - letters
-    if letters == 0 or stand_ins == 0 or (stand_ins > letters and not (len(word) >= 5 and letters >= 2)):
-        return []
-    return [word.translate(_LEET), word.translate(_LEET_L)]
-
-
-def _undrawn(word: str) -> list[str]:
-    """`nuuude`, `boooobs`, `nnuuddee` with their runs cut to one letter and to two."""
-    return [_DOUBLE.sub(r"\1", word), _TRIPLE.sub(r"\1", word), _TRIPLE.sub(r"\1\1", word)]
-
-
-def _joined(chunk: str) -> Position:
-    """What stands between two spaces, as one word: `n.u.d.e`, `n-u-d-e`, `n@ked`, `$ex`."""
-    bare = chunk.strip(_EDGES) or chunk
-    if bare.isalpha():
-        return _itself(bare)  # the plain copy holds its variants
-    letters = "".join(sign for sign in bare if sign.isalnum())
-    signed = "".join(sign for sign in bare if sign.isalnum() or sign in _LEET_SIGNS)
-    return tuple(
-        dict.fromkeys((*_variants(letters), *(reading for one in _unleet(signed) for reading in _variants(one))))
-    )
-
-
-def _close(run: re.Match[str]) -> str:
-    return "".join(words(run[0]))
-
-
-def _pieces(run: str) -> Position:
-    """Every stretch of four to sixteen letters in a run of single ones: where its words begin is unknown."""
-    letters = "".join(words(run))
-    readings = {letters, *_unleet(letters)}
-    return tuple({r[i : i + size] for r in readings for size in range(4, 17) for i in range(len(r) - size + 1)})
-
-
-def _decoded(text: str) -> Iterator[tuple[int, str]]:
-    """Text that was hidden in base64, layer by layer, with its depth. Shorter with every layer, so it ends."""
-    layer = [text]
-    for depth in range(1, _DEEPEST + 1):
-        layer = [hidden for outer in layer for run in _ENCODED.findall(outer) if (hidden := _from_base64(run))]
-        yield from ((depth, hidden) for hidden in layer)
-
-
-def _from_base64(run: str) -> str | None:
-    """The text in it, or None where there is none: an ordinary long word is not tried, or decodes to rubbish."""
-    if run[1:].islower() and run.isalpha():
-        return None
-    body = run.rstrip("=").replace("-", "+").replace("_", "/")
-    try:
-        text = base64.b64decode(body + "=" * (-len(body) % 4), validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return text if text.isprintable() else None

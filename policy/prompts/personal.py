@@ -29,6 +29,7 @@ _AT, _DOT = r"(?:@|\s?[\[(]\s?at\s?[\])]\s?)", r"(?:\.|\s?[\[(]\s?dot\s?[\])]\s?
 _EMAIL = re.compile(rf"(?<![\w.+-])[\w.+-]{{1,64}}{_AT}(?:[a-z0-9-]{{1,63}}{_DOT}){{1,4}}[a-z]{{2,24}}(?![\w-])")
 _IBAN = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}(?:[ -]?[a-z0-9]){11,30}(?![a-z0-9])")
 _CARD = re.compile(r"(?<![\d+.,-])\d(?:[ -]?\d){12,18}(?![\d.,]\d|\d)")
+_FEWEST_DIGITS = 6  # of a number without its country; some countries know shorter ones, and so do order forms
 _MANY_DIGITS = re.compile(r"(?:\d\D{0,3}){7}")  # fewer make no phone number; looked for before the slow search
 _STREET = re.compile(
     r"(?<!\w)(?:\d{1,5}[a-zA-Z]?,? (?:[A-Z][\w'.-]{1,30} ){1,3}"
@@ -170,11 +171,23 @@ def _as_it_is(_: str) -> bool:
     return True
 
 
+# United Kingdom: with its usual gaps, or without them where it says what it is; else it is an article number.
+_NINO = r"(?!bg|gb|kn|nk|nt|tn|zz)[abceghj-prstw-z][abceghj-nprstw-z]{0}\d{{2}}{0}\d{{2}}{0}\d{{2}}{0}[a-d]"
+
 _NATIONAL = tuple(
     (re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])"), check)
     for pattern, check in (
         (r"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}", _as_it_is),  # United States, as it is always written
-        (r"(?!bg|gb|kn|nk|nt|tn|zz)[abceghj-prstw-z][abceghj-nprstw-z] ?\d{2} ?\d{2} ?\d{2} ?[a-d]", _as_it_is),  # UK
+        (
+            r"(?:ssn|social security(?: number| no\.?)?)[ :#]{1,3}(?!000|666|9)\d{3} ?(?!00)\d{2} ?(?!0000)\d{4}",
+            _as_it_is,
+        ),
+        (
+            _NINO.format(" ")
+            + r"|(?:nino|ni number|national insurance(?: no\.?| number)?)[ :#]{1,3}"
+            + _NINO.format(""),
+            _as_it_is,
+        ),
         (r"\d{3}\.\d{3}\.\d{3}-\d{2}", _cpf),
         (r"(?:\d{8}|[xyz]\d{7})-?[a-hj-np-tv-z]", _dni),
         (r"[12] ?\d{2} ?(?:0[1-9]|1[0-2]) ?\d{2} ?\d{3} ?\d{3} ?\d{2}", _insee),
@@ -190,5 +203,6 @@ def _phones(plain: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     for region in (None, *regions):
         leniency = phonenumbers.Leniency.VALID if region is None else phonenumbers.Leniency.EXACT_GROUPING
         for found in phonenumbers.PhoneNumberMatcher(plain, region, leniency=leniency, max_tries=100):
-            if region is None or not found.raw_string.isdigit():
+            long_enough = len(str(found.number.national_number)) >= _FEWEST_DIGITS
+            if long_enough and (region is None or not found.raw_string.isdigit()):
                 yield found.start, found.end

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from policy.prompts.hits import counting
 from policy.prompts.normalise import copies
@@ -54,7 +55,8 @@ def words(rules: Rules, text: str, context: Context, field: str) -> list[Finding
                 found[id_] = Finding(Decision.ALLOW, Stage.PROMPT, id_.partition("/")[0], id_, detail=detail)
             if hits and rule.id not in found:
                 said = f"meets a term of {rule.id} ({hits[0][1].language}) in the {copy.name} copy"
-                found[rule.id] = _of_rule(rule, f"{field} {said}")
+                finding = _of_rule(rule, f"{field} {said}")
+                found[rule.id] = _at_most_held(finding) if copy.guess else finding
     return list(found.values())
 
 
@@ -88,6 +90,13 @@ def personal_rules(rules: Rules, context: Context, field: str) -> Iterable[Promp
         asked = rule.personal and place_of(field) in rule.fields and rule.scope.covers(context)
         if asked and not rules.excepted(context, rule.id):
             yield rule
+
+
+def _at_most_held(finding: Finding) -> Finding:
+    """Of a copy that guesses: the words may be there by chance, so a person looks."""
+    if finding.decision is not Decision.REFUSE:
+        return finding
+    return replace(finding, decision=Decision.HOLD, detail=f"{finding.detail}, a guess")
 
 
 def _of_rule(rule: PromptRule, detail: str) -> Finding:

@@ -1,0 +1,88 @@
+"""Text hidden in another writing of itself: base64, hex, bits, percent signs, entities, escapes, turned upside down.
+
+Layers may lie within layers; three are opened, each no longer than the one around it. What no image model reads and
+nobody pastes by accident (ciphers, text backwards) is not looked for.
+"""
+
+# ruff: noqa: RUF001  (letters turned upside down look like others)
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from urllib.parse import unquote
+
+_DEEPEST = 3  # further layers are not opened, and no image model reads them
+
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{6,}={0,2}")
+_QUARTET = re.compile(r"[A-Za-z0-9+/_-]{2,4}={0,2}")
+_HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?((?:[0-9A-Fa-f]{2}[ :-]?){4,})(?![0-9A-Za-z])")
+_BITS = re.compile(r"(?<!\d)(?:[01]{8} ?){4,}(?!\d)")
+_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}|&#?\w{2,8};|\\u|\\x|[Uu]\+[0-9A-Fa-f]{4}")
+_ESCAPE = re.compile(r"\\u\{?([0-9A-Fa-f]{4,5})\}?|\\x([0-9A-Fa-f]{2})|[Uu]\+([0-9A-Fa-f]{4,5})(?![0-9A-Fa-f])")
+_TURNED = str.maketrans("ɐɔǝɟɓƃɥᴉıɾʞןɯɹʇʌʍʎundpbqmw", "acefgghiijklmrtvwynupdqbwm")
+_UPSIDE_DOWN = re.compile("[ɐɔǝɟɓƃɥᴉɾʞɯɹʇʌʍʎ]")
+
+
+def hidden(text: str) -> Iterator[tuple[str, str]]:
+    """(the writing, what it says), layer by layer: "base64", "base64 hex", ..."""
+    layer = [("", text)]
+    for _ in range(_DEEPEST):
+        layer = [(f"{outer} {name}".strip(), inner) for outer, within in layer for name, inner in _opened(within)]
+        yield from layer
+
+
+def _opened(text: str) -> Iterator[tuple[str, str]]:
+    """Every text that is hidden in this one; all together a few times as long at the most."""
+    runs = (*_BASE64.findall(text), *_quartets(text))
+    yield from (("base64", found) for run in runs if (found := _from_base64(run)))
+    yield from (("hex", found) for run in _HEX.findall(text) if (found := _from_hex(run)))
+    yield from (("bits", found) for run in _BITS.findall(text) if (found := _from_bits(run)))
+    if _ESCAPED.search(text) and (plain := _ESCAPE.sub(_letter, html.unescape(unquote(text)))) != text:
+        yield "escaped", plain
+    if not text.isascii() and _UPSIDE_DOWN.search(text):
+        yield "upside-down", text[::-1].lower().translate(_TURNED)
+
+
+def _quartets(text: str) -> Iterator[str]:
+    """Base64 that is written in groups of four."""
+    for fits, chunks in groupby(text.split(), key=lambda chunk: bool(_QUARTET.fullmatch(chunk))):
+        if fits and len(run := "".join(chunks)) >= 8:
+            yield run
+
+
+def _from_base64(run: str) -> str | None:
+    """The text in it, or None where there is none: an ordinary long word is not tried, or decodes to rubbish."""
+    if run[1:].islower() and run.isalpha():
+        return None
+    body = run.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return _readable(base64.b64decode(body + "=" * (-len(body) % 4), validate=True))
+    except binascii.Error:
+        return None
+
+
+def _from_hex(run: str) -> str | None:
+    digits = re.sub(r"[ :-]", "", run)
+    return _readable(bytes.fromhex(digits)) if len(digits) % 2 == 0 else None
+
+
+def _from_bits(run: str) -> str | None:
+    bits = run.replace(" ", "")
+    return _readable(bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8)))
+
+
+def _readable(stored: bytes) -> str | None:
+    try:
+        text = stored.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return text if text.isprintable() and len(text) > 2 else None
+
+
+def _letter(escape: re.Match[str]) -> str:
+    code = int(next(filter(None, escape.groups())), 16)
+    return "" if 0xD800 <= code <= 0xDFFF else chr(code)
