@@ -192,6 +192,7 @@ def judge_again(rules: Rules, recorded: Recorded, was: Verdict, meaning: Meaning
     """The candidate's verdict on a settled item, or why there is none.
 
     Recorded scores have six decimals, so a picture within a millionth of a threshold may fall on its other side.
+    A score that was never recorded could only make a verdict stricter: what is held or refused without it stands.
     """
     texts = [recorded.private.get(field) for field in PromptField]
     if None in texts:
@@ -205,13 +206,17 @@ def judge_again(rules: Rules, recorded: Recorded, was: Verdict, meaning: Meaning
         for field, text in zip(PromptField, texts, strict=True)
     ]
     kept = tuple(f for f in was.findings if f.stage is Stage.MARK or f.category == SCREENING)
-    try:
-        pictures = tuple(_picture_findings(rules, was, kept)) if _pictured(recorded) else ()
-        scores = _meant(rules, texts[0] or "", was, kept, meaning) if _pictured(recorded) else was.scores
-    except KeyError:
-        return NotJudged.UNSCORED
+    pictures: tuple[Finding, ...] = ()
+    scores, complete = was.scores, True
+    if _pictured(recorded):
+        try:
+            pictures = tuple(_picture_findings(rules, was, kept))
+            scores = _meant(rules, texts[0] or "", was, kept, meaning)
+        except KeyError:
+            complete = False
     meant = apply(rules, scores, context)
-    return merge([*prompts, Verdict(rules.version, (*pictures, *meant, *_written(rules, was), *kept), scores)])
+    now = merge([*prompts, Verdict(rules.version, (*pictures, *meant, *_written(rules, was), *kept), scores)])
+    return now if complete or now.decision is not Decision.ALLOW else NotJudged.UNSCORED
 
 
 def _meant(

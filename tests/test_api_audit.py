@@ -10,8 +10,10 @@ import pytest
 from policy import events
 from policy.events import Private
 from policy.ledger.append import append
+from policy.rules import Rules
 from tests.desk import problem
 from tests.ledger import refused
+from tests.rule_files import DEFAULT_RULES
 from tests.test_audit_views import POLICY, REVISION, judged, recipe, released
 
 FOUND = {
@@ -24,6 +26,7 @@ FOUND = {
 }
 SCORES = {f"nsfw/{name}": 0.0 for name in ("drawings", "hentai", "neutral", "porn", "sexy")}
 SCORES |= {"blank/blank": 0.0}
+SCORES |= {f"{r.judge}/{name}": 0.0 for r in Rules.load(DEFAULT_RULES).meaning.rules for name in r.scores}
 ALLOWED = {"decision": "allow", "policy_version": POLICY, "findings": [], "scores": SCORES}
 ASSETS = [str(uuid4()) for _ in range(3)]
 

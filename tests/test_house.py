@@ -20,6 +20,8 @@ LONGER = {  # path -> why it is one idea all the same
     "migrations/versions/0007_privacy.py": "a migration that has run is never cut up",
     "policy/ledger/offline_verifier.py": "one file is what an auditor can read, keep and run without us",
     "tests/test_api_campaigns.py": "one file a module: what a spreadsheet may do to us, case by case",
+    "tests/test_images.py": "one file a module: what a classifier may do to us, case by case",
+    "tests/test_intake.py": "what a stranger's picture may do to us, case by case",
     "tests/test_pack.py": "what a forger may do to a pack, case by case, on packs that are made once",
     "tests/test_pipelines.py": "one file a module: what a model folder may do to us, case by case",
     "tests/test_sampler.py": "one file a module, on pipelines that are loaded once",

@@ -91,6 +91,15 @@ def test_pages_meet_without_a_gap(ledger, rules):
     assert seen == ["a1", "a2", "a5"]
 
 
+def test_a_score_that_was_never_recorded_hides_nothing_that_the_words_alone_decide(ledger, rules):
+    for number, prompt in ((6, "a nude queen"), (7, "a red kettle")):
+        verdict = {"decision": "allow", "policy_version": OLD, "findings": [], "scores": {}}
+        ledger.append(released(number, prompt=Private(prompt), negative_prompt=Private(""), verdict=verdict))
+    (looked,) = found(ledger, rules)
+    assert {one.asset_id for one in looked.found} == {"a1", "a2", "a5", "a6"}
+    assert (looked.judged, looked.not_judged) == (6, 1)
+
+
 def test_erased_text_is_counted_and_not_guessed(ledger, rules):
     ledger.tamper("delete from audit.private where value = 'a nude woman'")
     (looked,) = found(ledger, rules)

@@ -59,7 +59,7 @@ def order_erasure(
 
 
 @router.get("", summary="List orders to erase, newest first")
-def list_all(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> Page[ErasureReply]:
+def list_erasure_orders(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> Page[ErasureReply]:
     """Every order about your tenant, those of the operator too."""
     with parts.transaction(caller.tenant) as conn:
         found = list_erasures(conn, caller.tenant, limit=query.limit + 1, before=id_of(query.cursor))
@@ -68,7 +68,7 @@ def list_all(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, Query()]
 
 
 @router.get("/{erasure_id}", summary="How far an order to erase has come")
-def read(erasure_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> ErasureReply:
+def read_erasure(erasure_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> ErasureReply:
     """`left` is empty when it is finished; what stays in it is under a legal hold."""
     with parts.transaction(caller.tenant) as conn:
         return erasure_reply(get_erasure(conn, caller.tenant, uuid_or_not_found(erasure_id, "erasure")))

@@ -34,7 +34,7 @@ def place_hold(
 
 
 @router.get("", summary="List legal holds, oldest first")
-def list_all(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> Page[HoldReply]:
+def list_legal_holds(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> Page[HoldReply]:
     """Lifted ones too."""
     with parts.transaction(caller.tenant) as conn:
         found = list_holds(conn, caller.tenant, limit=query.limit + 1, after=id_of(query.cursor))
@@ -43,7 +43,7 @@ def list_all(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, Query()]
 
 
 @router.get("/{hold_id}", summary="One legal hold")
-def read(hold_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> HoldReply:
+def read_hold(hold_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> HoldReply:
     """With its reason, and who lifted it."""
     with parts.transaction(caller.tenant) as conn:
         return hold_reply(get_hold(conn, caller.tenant, uuid_or_not_found(hold_id, "legal hold")))

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from policy.errors import PolicyUnavailable
+from policy.rulebook.scope import Context
+from policy.verdict import Verdict
 from workers import logs
 from workers.__main__ import make_executor, serve_executor
 from workers.jobs.types import Claim, Place
@@ -38,7 +41,7 @@ class SteppingSampler:
 class RaisingScreen:
     """A screen whose classifier cannot run."""
 
-    def screen(self, images: np.ndarray) -> list[object]:
+    def screen(self, images: np.ndarray, contexts: Sequence[Context] = ()) -> list[Verdict]:
         raise PolicyUnavailable("the classifier is broken")
 
 
