@@ -99,7 +99,7 @@ def appends(url: str) -> float:
 
 def measured(url: str, writers: int, batch: int, write: Callable[[Connection, int], None]) -> float:
     """Events a second of all writers together; each counts what it wrote while all were writing."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
     barrier, counts = context.Barrier(writers), context.Queue()
     children = [context.Process(target=_write, args=(url, batch, write, barrier, counts)) for _ in range(writers)]
     for child in children:

@@ -8,12 +8,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
+from deploy.embedded.environment import settings_of
+from deploy.embedded.seaweed import ANCHORS
 from policy.errors import BrokenLedger
 from policy.ledger.anchor import Anchored
 from policy.ledger.notes import Checkpoint, sign_checkpoint
 from tests.ledger import ORIGIN, new_signer
 from workers.anchor import PREFIX, FolderAnchor, StoreAnchor, make_anchors
 from workers.errors import DigestMismatch, NotLocked, StoreUnavailable
+from workers.settings import Settings
 from workers.store import ObjectStore
 
 SIZES = [1, 9, 10, 99, 100, 12_345_678_901]
@@ -149,6 +152,43 @@ def test_what_is_locked_outlives_its_owner(s3, settings_for, locked_bucket):
     assert client.list_objects_v2(Bucket=locked_bucket)["KeyCount"] == 0
     assert anchor.newest() == Anchored(5, b"\1" * 32)
     assert anchor.note(anchor.newest()) == note
+
+
+def test_the_embedded_stack_s_second_bucket_locks_what_its_sealer_puts_there(stack, s3):
+    given = {role: as_settings(settings_of(stack, role)) for role in ("sealer", "auditor")}
+    origin = f"presswork.example/{secrets.token_hex(4)}"  # nobody empties such a bucket
+    _, second = make_anchors(given["sealer"], origin)
+    note = sign_checkpoint(Checkpoint(origin, 5, b"\1" * 32), new_signer(origin))
+    second.put(Checkpoint(origin, 5, b"\1" * 32), note)
+    admin = s3.client()
+    (version,) = admin.list_object_versions(Bucket=ANCHORS, Prefix=f"{PREFIX}/{origin}/")["Versions"]
+    for client in (admin, s3.client("sealer")):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.delete_object(Bucket=ANCHORS, Key=version["Key"], VersionId=version["VersionId"])
+    _, read = make_anchors(given["auditor"], origin)
+    assert read.note(read.newest()) == note
+    with pytest.raises(StoreUnavailable):
+        read.put(Checkpoint(origin, 6, b"\1" * 32), note)
+    for role in ("worker", "api", "clerk", "identify"):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.client(role).put_object(Bucket=ANCHORS, Key=f"{PREFIX}/{origin}/0", Body=b"")
+
+
+def as_settings(values):
+    return Settings(**{name.removeprefix("PRESSWORK_").lower(): value for name, value in values.items()})
+
+
+def test_each_bucket_has_a_lock_of_its_own(s3, settings_for, locked_bucket):
+    second = {"anchor_s3_endpoint_url": s3.endpoint_url, "anchor_s3_bucket": locked_bucket, "anchor_s3_lock_days": 1,
+              "anchor_s3_access_key_id": s3.identity("admin").access_key,
+              "anchor_s3_secret_access_key": s3.identity("admin").secret_key}  # fmt: skip
+    for anchor in make_anchors(settings_for("sealer", **second), ORIGIN):
+        put(anchor, 5)
+    kept = s3.client().list_object_versions(Bucket=locked_bucket)["Versions"][0]
+    told = s3.client().get_object_retention(Bucket=locked_bucket, Key=kept["Key"], VersionId=kept["VersionId"])
+    assert told["Retention"]["Mode"] == "COMPLIANCE"
+    with pytest.raises(NotLocked):
+        put(make_anchors(settings_for("sealer", anchor_lock_days=1, **second), ORIGIN)[0], 6)
 
 
 def test_a_bucket_that_cannot_lock_says_so_instead_of_keeping_it_unlocked(s3, settings_for):

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.embedded.environment import ROLES, process_environment, settings_of
 from deploy.embedded.passwords import S3_ROLES
-from deploy.embedded.seaweed import INNER_PORTS
+from deploy.embedded.seaweed import ANCHORS, INNER_PORTS
 from deploy.embedded.stack import PREFERRED_PORTS, Stack
 from workers.settings import Settings
 
@@ -77,6 +77,9 @@ def test_what_is_meant_for_the_device_reaches_the_worker_alone(addresses: Stack)
 
 @pytest.mark.parametrize("role", ROLES)
 def test_the_login_of_a_second_anchor_is_for_whoever_seals_or_audits(addresses: Stack, role: str) -> None:
-    shell = {"PRESSWORK_ANCHOR_S3_SECRET_ACCESS_KEY": "elsewhere"}
-    given = "elsewhere" in process_environment(addresses, role, shell).values()
-    assert given == (role in ("sealer", "auditor"))
+    shell = {"PRESSWORK_ANCHOR_S3_BUCKET": "theirs", "PRESSWORK_ANCHOR_S3_SECRET_ACCESS_KEY": "elsewhere"}
+    seen = process_environment(addresses, role, shell)
+    given = {name: value for name, value in seen.items() if name.startswith("PRESSWORK_ANCHOR_S3_")}
+    assert given == (shell if role in ("sealer", "auditor") else {}), "and nothing of the stack's own second bucket"
+    own = process_environment(addresses, role, {}).get("PRESSWORK_ANCHOR_S3_BUCKET")
+    assert own == (ANCHORS if role in ("sealer", "auditor") else None)

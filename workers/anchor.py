@@ -30,7 +30,7 @@ _NOTE_BYTES = 1 << 20  # more is no note
 
 def make_anchors(settings: Settings, origin: str) -> tuple[Anchor, ...]:
     """Every place that the settings name, for this log."""
-    anchors: list[Anchor] = [StoreAnchor(_store(settings), origin)]
+    anchors: list[Anchor] = [StoreAnchor(_store(settings, settings.anchor_lock_days), origin)]
     if settings.anchor_s3_bucket:
         second = {
             "s3_endpoint_url": settings.anchor_s3_endpoint_url,
@@ -40,14 +40,15 @@ def make_anchors(settings: Settings, origin: str) -> tuple[Anchor, ...]:
             "s3_access_key_id": settings.anchor_s3_access_key_id,
             "s3_secret_access_key": settings.anchor_s3_secret_access_key,
         }
-        anchors.append(StoreAnchor(_store(settings.model_copy(update=second)), origin, name="second"))
+        own, days = settings.anchor_s3_lock_days, settings.anchor_lock_days
+        store = _store(settings.model_copy(update=second), days if own is None else own)
+        anchors.append(StoreAnchor(store, origin, name="second"))
     if settings.anchor_folder:
         anchors.append(FolderAnchor(settings.anchor_folder, origin))
     return tuple(anchors)
 
 
-def _store(settings: Settings) -> ObjectStore:
-    days = settings.anchor_lock_days
+def _store(settings: Settings, days: int) -> ObjectStore:
     return LockedStore(settings, days=days) if days else ObjectStore(settings)
 
 

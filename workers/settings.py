@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     anchor_lock_days: int = Field(
         0, ge=0, le=36_500, description="object lock of anchored checkpoints, where the bucket has it; 0 locks none"
     )
+    anchor_s3_lock_days: int | None = Field(
+        None, ge=0, le=36_500, description="the same in the second bucket; none: as in the first"
+    )
     anchor_folder: Path | None = Field(None, description="further anchor: a folder, such as a write-once share")
     anchor_s3_bucket: str | None = Field(None, description="further anchor: a second bucket, of another owner")
     anchor_s3_endpoint_url: str | None = Field(None, description="its S3 endpoint; empty for AWS itself")

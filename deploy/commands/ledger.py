@@ -37,9 +37,9 @@ def auditor_settings(data: Path) -> Settings:
         if given is ParameterSource.DEFAULT and _DATABASE_URL in os.environ:
             return Settings()
         from deploy.commands.stack import attached  # noqa: PLC0415 - an installation need not have the embedded parts
-        from deploy.embedded.environment import settings_of  # noqa: PLC0415
+        from deploy.embedded.environment import settings_of, with_second_anchor_of  # noqa: PLC0415
 
-        values: dict[str, Any] = settings_of(attached(data), "auditor")
+        values: dict[str, Any] = dict(with_second_anchor_of(os.environ, settings_of(attached(data), "auditor")))
         return Settings(**{name.removeprefix("PRESSWORK_").lower(): value for name, value in values.items()})
     except ValidationError as error:
         raise CannotTell(str(error)) from error

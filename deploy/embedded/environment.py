@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.embedded.ports import LOOPBACK
-from deploy.embedded.seaweed import BUCKET, REGION
+from deploy.embedded.seaweed import ANCHORS, BUCKET, REGION
 from deploy.embedded.stack import Stack
 
 ROLES = ("api", "planner", "worker", "sealer", "clerk", "identify", "auditor", "owner")
 _WITHOUT_STORE = ("owner", "planner")
 LEDGER_ORIGIN = "presswork.local/ledger"
+LOCK_DAYS = 30  # of checkpoints in the second bucket
+_SECOND = "PRESSWORK_ANCHOR_S3_"
 _OF_THE_SHELL = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _OF_THE_DEVICE = ("CUDA_", "HF_", "MKL_", "NVIDIA_", "OMP_", "PYTORCH_")  # prefixes; workers only, HF_TOKEN is a secret
 
@@ -67,6 +69,15 @@ def settings_of(stack: Stack, role: str) -> dict[str, str]:
             "S3_ACCESS_KEY_ID": identity.access_key,
             "S3_SECRET_ACCESS_KEY": identity.secret_key,
         }
+        if role in ("sealer", "auditor"):
+            values |= {
+                "ANCHOR_S3_BUCKET": ANCHORS,
+                "ANCHOR_S3_ENDPOINT_URL": stack.seaweed.endpoint_url,
+                "ANCHOR_S3_REGION": REGION,
+                "ANCHOR_S3_ACCESS_KEY_ID": identity.access_key,
+                "ANCHOR_S3_SECRET_ACCESS_KEY": identity.secret_key,
+                "ANCHOR_S3_LOCK_DAYS": str(LOCK_DAYS),
+            }
     if role in ("api", "planner", "worker"):
         values["REDIS_URL"] = stack.valkey.url()
     if role in ("planner", "sealer", "clerk", "identify", "worker"):
@@ -90,7 +101,7 @@ def process_environment(stack: Stack, role: str, shell: Mapping[str, str]) -> di
     PRESSWORK_ variables of the shell are passed on, so that `PRESSWORK_LEASE_SECONDS=10 presswork up` does what it
     says; those that the stack itself decides, for this role or another, are not.
     """
-    decided = {name for each in ROLES for name in settings_of(stack, each)}
+    decided = {name for each in ROLES for name in with_second_anchor_of(shell, settings_of(stack, each))}
     kept = {
         name: value
         for name, value in shell.items()
@@ -100,7 +111,14 @@ def process_environment(stack: Stack, role: str, shell: Mapping[str, str]) -> di
     }
     if role == "worker":  # the other half of the cores finishes the batch before
         kept.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
-    return {**kept, "AWS_EC2_METADATA_DISABLED": "true", **settings_of(stack, role)}
+    return {**kept, "AWS_EC2_METADATA_DISABLED": "true", **with_second_anchor_of(shell, settings_of(stack, role))}
+
+
+def with_second_anchor_of(shell: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """The settings of a role, without the stack's own second anchor where the shell names another, of another owner."""
+    if f"{_SECOND}BUCKET" not in shell:
+        return dict(values)
+    return {name: value for name, value in values.items() if not name.startswith(_SECOND)}
 
 
 def _of_another(name: str, role: str) -> bool:

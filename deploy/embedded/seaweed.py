@@ -8,9 +8,11 @@ Who may do what (a test tries each):
     api       read on released/ and quarantine/: it signs the links that tenants and reviewers get;
               read, list on ledger/revocations/; write on inbox/, where pictures wait to be identified
     identify  read on released/ and recalled/; read, write, list on inbox/: it deletes what it answered
-    sealer    read, write, list on ledger/
-    auditor   read, list on ledger/
+    sealer    read, write, list on ledger/, in both buckets
+    auditor   read, list on ledger/, in both buckets
 
+The second bucket is made with object lock: a checkpoint that the sealer put there is changed or deleted by nobody who
+comes by S3, the admin included, before its time.
 A weed action names a path after the bucket; without the slash before the star, "released*" would also open
 "released-elsewhere/".
 """
@@ -29,6 +31,7 @@ from deploy.embedded.passwords import S3_ROLES, Passwords
 from deploy.embedded.ports import LOOPBACK
 
 BUCKET = "presswork"
+ANCHORS = "presswork-anchors"  # with object lock
 REGION = "us-east-1"
 # weed listens on all of these; each gets a port of ours, or it takes a fixed one that may be in use.
 INNER_PORTS = (
@@ -48,7 +51,7 @@ _READY_KEY = "released/.ready"
 
 
 class Seaweed:
-    """A single-process object store in `directory`, with one bucket."""
+    """A single-process object store in `directory`, with two buckets."""
 
     name = "seaweed"
     grace_seconds = 15.0
@@ -84,6 +87,10 @@ class Seaweed:
         client = self.client("admin")
         client.put_object(Bucket=BUCKET, Key=_READY_KEY, Body=b"ready")
         client.get_object(Bucket=BUCKET, Key=_READY_KEY)["Body"].read()
+        try:
+            client.create_bucket(Bucket=ANCHORS, ObjectLockEnabledForBucket=True)
+        except (client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
+            return  # by an earlier start
 
     def client(self, role: str) -> Any:
         """A boto3 client with the rights of `role`."""
@@ -162,7 +169,9 @@ def actions(role: str) -> list[str]:
             originals = [f"Read:{BUCKET}/{place}/*" for place in ("released", "recalled")]
             return [*originals, *(f"{verb}:{BUCKET}/inbox/*" for verb in ("Read", "Write", "List"))]
         case "sealer" | "auditor":
-            written = ["Write"] if role == "sealer" else []
-            return [f"{verb}:{BUCKET}/ledger/*" for verb in ("Read", *written, "List")]
+            places = [f"{bucket}/ledger/*" for bucket in (BUCKET, ANCHORS)]
+            reads = [f"{verb}:{place}" for place in places for verb in ("Read", "List")]
+            writes = [*(f"Write:{place}" for place in places), f"PutObjectRetention:{ANCHORS}/ledger/*"]
+            return reads + (writes if role == "sealer" else [])
         case _:
             raise ValueError(f"no S3 identity is called {role}")
