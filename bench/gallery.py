@@ -16,7 +16,9 @@ from policy.fingerprints import Image, fingerprint
 from policy.identify.answer import Known
 from policy.identify.codes import CODES_KEPT, codes
 from policy.identify.examine import Original
+from policy.identify.features import ENOUGH_FEATURES
 from policy.identify.index import Entry, Index
+from policy.identify.plain import thumbnail
 from policy.marks import watermark
 
 THINGS = (
@@ -46,7 +48,7 @@ class Shelf:
         self._by_code = {known.watermark_id: known for known in self._known}
         self.originals = [Original.of(each.marked) for each in released]
         pairs = zip(released, self.originals, strict=True)
-        self.index.add([Entry(fingerprint(each.marked), codes(kept.features, most=CODES_KEPT)) for each, kept in pairs])
+        self.index.add([_entry(each.marked, kept) for each, kept in pairs])
 
     def by_id(self, asset_id: str) -> Known | None:
         return self._known[int(asset_id)] if asset_id.isdecimal() and int(asset_id) < len(self._known) else None
@@ -59,6 +61,11 @@ class Shelf:
 
     def original(self, asset: Known) -> Original | None:
         return self.originals[int(asset.asset_id)]
+
+
+def _entry(marked: Image, original: Original) -> Entry:
+    plain = thumbnail(marked) if len(original.features) < ENOUGH_FEATURES else b""
+    return Entry(fingerprint(marked), codes(original.features, most=CODES_KEPT), plain)
 
 
 def pictures(images: int, work: Path) -> Iterator[tuple[str, Image]]:

@@ -60,7 +60,7 @@ class Kept:
         return self.rows[key]
 
 
-def _asked(image: Image, shelf: Shelf) -> tuple[Answer, float]:
+def asked_of(image: Image, shelf: Shelf) -> tuple[Answer, float]:
     height, width = image.shape[:2]
     picture = Picture(image, "image/png", width, height, "RGB", 1, 1, False, 0, b"")
     began = time.process_time()
@@ -72,7 +72,7 @@ def attacked(number: int, each: Released, attack: str, shelf: Shelf) -> dict[str
     """One copy: what we say of it, and what the library reads from the same copy of its own mark."""
     harm = ATTACKS[attack]
     chance = (number, list(ATTACKS).index(attack))
-    answer, seconds = _asked(harm(each.marked, np.random.default_rng(chance)), shelf)
+    answer, seconds = asked_of(harm(each.marked, np.random.default_rng(chance)), shelf)
     named = answer.asset.asset_id if answer.asset else None
     seen = next((each for each in answer.candidates if each.asset.asset_id == str(number)), None)
     reads = {
@@ -94,7 +94,7 @@ def attacked(number: int, each: Released, attack: str, shelf: Shelf) -> dict[str
 
 def foreign(name: str, image: Image, shelf: Shelf) -> dict[str, Any]:
     """A picture that is nobody's: found is wrong."""
-    answer, seconds = _asked(image, shelf)
+    answer, seconds = asked_of(image, shelf)
     best = answer.candidates[0] if answer.candidates else None
     return {
         "name": name,

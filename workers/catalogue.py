@@ -123,7 +123,7 @@ def _known(file: FileOf) -> Known:
 
 def _entry(row: StoredFingerprint) -> Entry:
     crops = tuple(row.crops[n * HASH_BYTES : (n + 1) * HASH_BYTES] for n in range(len(CROPS)))
-    return Entry(Fingerprint(row.whole, crops, row.quality), np.frombuffer(row.codes, "<u8"))
+    return Entry(Fingerprint(row.whole, crops, row.quality), np.frombuffer(row.codes, "<u8"), row.thumbnail)
 
 
 def _is_id(text: str) -> bool:

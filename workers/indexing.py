@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from policy.fingerprints import MIN_QUALITY, fingerprint
 from policy.identify.codes import CODES_KEPT, codes
 from policy.identify.features import ENOUGH_FEATURES
+from policy.identify.plain import thumbnail
 from workers import metrics
 from workers.catalogue import read_original
 from workers.jobs import fingerprints
@@ -48,6 +49,7 @@ def _fingerprint(store: ObjectStore, file: FileOf) -> StoredFingerprint | None:
     if original is None:
         return None
     looks = fingerprint(original.pixels)
+    plain = len(original.features) < ENOUGH_FEATURES
     return StoredFingerprint(
         asset_id=file.asset_id,
         tenant=file.tenant,
@@ -55,6 +57,7 @@ def _fingerprint(store: ObjectStore, file: FileOf) -> StoredFingerprint | None:
         crops=b"".join(looks.crops),
         quality=looks.quality,
         features=len(original.features),
-        identifiable=looks.quality >= MIN_QUALITY and len(original.features) >= ENOUGH_FEATURES,
+        identifiable=looks.quality >= MIN_QUALITY and not plain,
         codes=codes(original.features, most=CODES_KEPT).astype("<u8").tobytes(),
+        thumbnail=thumbnail(original.pixels) if plain else b"",
     )

@@ -16,12 +16,14 @@ from policy.fingerprints import Image
 from policy.identify.answer import CodeRead, Examined, Known
 from policy.identify.compare import Likeness, compare, fineness
 from policy.identify.features import Features, features
+from policy.identify.plain import Window
 from policy.identify.register import (
     FRAME,
     Registration,
     by_features,
     by_frame,
     by_search,
+    by_window,
     lay_back,
     refined,
     resized,
@@ -32,12 +34,13 @@ from policy.marks import nearest, watermark
 
 # With a code: how much of the original the copy must explain.
 AGREES = 0.75
-# Without one: of the whole, and of what is finer than a twelfth of it.
-SURE, SURE_DETAIL = 0.94, 0.85
+# Without one: so much of the whole, and so much of what is finer than a twelfth of it. Levels that were cut off (a copy
+# made brighter) cost the whole and not the detail; near twins are alike in the whole and not in the detail.
+SURE = ((0.94, 0.85), (0.88, 0.9))
 # A map found by features counts when chance would give so few: 10 to this power.
 LOG10_CHANCE = -4.0
 # Before the map is refined less is not worth refining, and so much is good enough to try no other.
-_HOPELESS, _GOOD = 0.2, 0.92
+_HOPELESS, _GOOD, _GOOD_DETAIL = 0.2, 0.92, 0.85
 # So alike, and its code reads: there is nothing to refine.
 _EXACT = 0.98
 # A map by features is tried on so many regions of the picture alone.
@@ -58,6 +61,7 @@ class Candidate:
     view: int = 0
     turn: int = 0
     votes: int | None = None
+    window: Window | None = None  # the part of the original that the view may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +121,7 @@ def examine(views: Views, candidate: Candidate, original: Original | None) -> Ex
         return Examined(**known, original=True)  # type: ignore[arg-type]
     found, likeness = best.found, best.likeness
     agrees = likeness.whole >= AGREES and likeness.common >= _SMALLEST_COMMON
-    agrees = agrees and (found.method != "features" or found.log10_chance <= LOG10_CHANCE)
-    sure = agrees and likeness.whole >= SURE and likeness.detail >= SURE_DETAIL
+    sure = agrees and any(likeness.whole >= whole and likeness.detail >= detail for whole, detail in SURE)
     return Examined(
         **known,  # type: ignore[arg-type]
         original=True,
@@ -151,7 +154,7 @@ def _best_fit(views: Views, candidate: Candidate, original: Original) -> tuple[_
             fit = better
         if best is None or _explained(fit) > _explained(best):
             best = fit
-        if fit.likeness.whole >= _GOOD and fit.likeness.detail >= SURE_DETAIL:
+        if fit.likeness.whole >= _GOOD and fit.likeness.detail >= _GOOD_DETAIL:
             break
     return best, _read_code(best, candidate.asset, original) if best else None
 
@@ -161,9 +164,12 @@ def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[tu
     if candidate.framed:
         query = views.turned(candidate.view, candidate.turn)
         yield by_frame((query.shape[1], query.shape[0]), original.size), query, candidate.turn
+    if candidate.window:
+        query = views.turned(candidate.view, candidate.turn)
+        yield by_window((query.shape[1], query.shape[0]), original.size, candidate.window), query, candidate.turn
     for turn in (0, MIRRORED):
         found = by_features(views.features(turn), original.features)
-        if found is not None:
+        if found is not None and found.log10_chance <= LOG10_CHANCE:
             yield found, views.turned(0, turn), turn
             yield from _within(views, found, turn)
     if not _worth_searching(views, candidate, original):

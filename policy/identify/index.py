@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from policy.fingerprints import CROPS, HASH_BYTES, Fingerprint
+from policy.fingerprints import CROPS, HASH_BYTES, Fingerprint, Image
 from policy.identify.codes import CODES_KEPT, Codes, pack
 from policy.identify.features import Floats
+from policy.identify.plain import Part, PlainIndex
 
 WORDS = 3
 WORD_BITS = 21
@@ -39,6 +40,7 @@ class Entry:
 
     fingerprint: Fingerprint
     codes: Codes
+    thumbnail: bytes = b""  # of a plain picture (policy/identify/plain.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,14 @@ class Index:
         self._wholes = _Rows(HASH_BYTES)
         self._crops = _Rows(HASH_BYTES)
         self._segments: list[NDArray[np.uint64]] = []
+        self._plain = PlainIndex()
 
     def __len__(self) -> int:
         return len(self._wholes)
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Take in pictures; their numbers follow those that are there."""
+        self._plain.add(range(len(self), len(self) + len(entries)), [entry.thumbnail for entry in entries])
         wholes = b"".join(entry.fingerprint.whole for entry in entries)
         crops = b"".join(crop for entry in entries for crop in entry.fingerprint.crops)
         owners = np.repeat(np.arange(len(entries)), [min(len(entry.codes), CODES_KEPT) for entry in entries])
@@ -107,6 +111,10 @@ class Index:
     def nearest_crops(self, hashes: Sequence[bytes], *, most: int) -> list[Near]:
         """The same among the hashes of crops."""
         return _nearest(self._crops.all(), hashes, most, len(CROPS))
+
+    def plain(self, images: Sequence[Image], *, most: int) -> list[Part]:
+        """The parts of plain pictures that look most like one of these plain ones."""
+        return self._plain.nearest(images, most=most)
 
     def voted(self, projected: Floats, *, most: int) -> list[Voted]:
         """The pictures that share most local codes with the query's features [N, 64], the weightiest votes first."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from policy.fingerprints import Image
 from policy.identify.features import Features
+from policy.identify.plain import Window
 
 Matrix = NDArray[np.float64]
 
@@ -96,6 +97,13 @@ def by_search(part: Image, query: tuple[int, int], whole: Image, original: tuple
     if best is None or best[0] < 0.6:
         return None
     return Registration(best[1], "search")
+
+
+def by_window(query: tuple[int, int], original: tuple[int, int], window: Window) -> Registration:
+    """The query's frame is that part of the original: sizes as (width, height)."""
+    matrix = _scaling(window.share * original[0] / query[0], window.share * original[1] / query[1])
+    matrix[:2, 2] += (window.left * original[0], window.top * original[1])
+    return Registration(matrix, "search")
 
 
 def searched_luma(image: Image) -> Image:

@@ -26,7 +26,7 @@ from policy.marks.provenance import Manifest, ManifestReader
 LONGEST_SIDE = 2560
 # A query takes at most so many candidates by hash, by the hashes of crops, and by votes of the picture as it is and
 # mirrored; each costs 5 to 100 ms.
-MOST_BY_HASH, MOST_BY_CROP, MOST_BY_VOTES = 12, 4, 20
+MOST_BY_HASH, MOST_BY_CROP, MOST_BY_VOTES, MOST_PLAIN = 12, 4, 20, 12
 # Unrelated pictures differ in 128 of 256 bits, with a spread of 14 or so (bench/identify.py).
 _FARTHEST_HASH, _FARTHEST_CROP = 88, 72
 # So near that, with its code, a picture is the one whose original is gone.
@@ -105,9 +105,21 @@ def _stages(views: Views, named: Sequence[Candidate], index: Index, library: Lib
         voted = index.voted(projections(views.features(turn).descriptors), most=MOST_BY_VOTES)
         found_by = [(library.by_number(found.number), found.votes) for found in voted]
         yield [Candidate(known, ("features",), votes=votes) for known, votes in found_by if known]
+    yield _plain(views, index, library)
     upright = [each.hash for each in views.hashes if each.turn in (0, MIRRORED)]
     parts = [found for found in index.nearest_crops(upright, most=MOST_BY_CROP) if found.distance <= _FARTHEST_CROP]
     yield [Candidate(known, ("crop hash",)) for found in parts if (known := library.by_number(found.number))]
+
+
+def _plain(views: Views, index: Index, library: Library) -> list[Candidate]:
+    """Plain pictures that a plain view may be a part of."""
+    asked = [(view, turn) for view in views.plain() for turn in (0, MIRRORED)]
+    parts = index.plain([views.turned(view, turn) for view, turn in asked], most=MOST_PLAIN)
+    return [
+        Candidate(known, ("colours",), view=asked[part.query][0], turn=asked[part.query][1], window=part.window)
+        for part in parts
+        if (known := library.by_number(part.number))
+    ]
 
 
 def _with_distance(named: Candidate, views: Views, index: Index, library: Library) -> Candidate:

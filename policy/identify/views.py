@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from policy.fingerprints import Image, turned, turned_hashes
-from policy.identify.features import Features, features, mirrored
+from policy.identify.features import ENOUGH_FEATURES, Features, features, mirrored
 from policy.identify.regions import Region, regions
 from policy.identify.register import searched_luma
 from policy.marks import watermark
@@ -89,6 +89,13 @@ class Views:
         if turn not in self._features:
             self._features[turn] = mirrored(self.features(0)) if turn == MIRRORED else features(self.whole)
         return self._features[turn]
+
+    def plain(self) -> list[int]:
+        """Of the whole picture and its largest region those that have too few features."""
+        found = [0] if len(self.features(0)) < ENOUGH_FEATURES else []
+        if self.regions and len(features(self.images[1], most=ENOUGH_FEATURES)) < ENOUGH_FEATURES:
+            found.append(1)
+        return found
 
     def read_blind(self) -> Blind | None:
         """The first mark that reads by itself, and where."""

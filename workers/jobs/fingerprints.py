@@ -48,6 +48,7 @@ class StoredFingerprint:
     features: int
     identifiable: bool
     codes: bytes
+    thumbnail: bytes  # b"" where there are features enough
 
 
 def take(conn: Connection, most: int) -> list[str]:

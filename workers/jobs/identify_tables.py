@@ -34,6 +34,7 @@ fingerprints = Table(
     Column("features", Integer, nullable=False),  # how many places local features found
     Column("identifiable", Boolean, nullable=False),  # enough of both to be found by looks, after cropping too
     Column("codes", LargeBinary, nullable=False),  # of the strongest of them, 8 bytes each
+    Column("thumbnail", LargeBinary, nullable=False),  # of a plain picture: policy.identify.plain; empty for others
     Column("indexed_at", _AT, nullable=False, server_default=func.clock_timestamp()),
 )
 
