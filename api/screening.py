@@ -48,7 +48,10 @@ def refusal(
     """A refused row in words. `sources` are the texts the prompt was put together from, by their names."""
     finding = _worst(verdict)
     column = _blame(rules, context, finding, sources)
-    where = "the texts together are" if column == "prompt" else f"the text of '{column}' is"
+    if column == "prompt":
+        where = "the prompt is" if "prompt" in sources else "the texts together are"
+    else:
+        where = f"the text of '{column}' is"
     detail = f": {finding.detail}" if finding.detail else ""
     return Refusal(
         row=row,

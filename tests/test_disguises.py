@@ -28,9 +28,9 @@ def rules() -> Rules:
         ("n, u, d, e woman", "unspaced"),
         ("n\nu\nd\ne", "unspaced"),
         ("a n a k e d w o m a n", "run together"),
-        ("a nak ed woman", "in pieces"),
-        ("a n ude woman", "in pieces"),
-        ("#nakedwoman", "in pieces"),
+        ("a nak ed woman", "pieced"),
+        ("a n ude woman", "pieced"),
+        ("#nakedwoman", "pieced"),
         ("NakedWoman", "capitals"),
         ("n*de woman", "joined"),
         ("|\\|ude woman", "joined"),
@@ -99,7 +99,7 @@ def test_scripts_without_spaces_and_of_two_kinds_are_read(rules: Rules, text: st
 def test_what_is_guessed_holds_and_never_refuses(rules: Rules) -> None:
     verdict = screen_prompt(rules, "a p orn star", tenant="t")
     assert [(f.rule, f.decision) for f in verdict.findings] == [("sexual/explicit", Decision.HOLD)]
-    assert verdict.findings[0].detail.endswith("in pieces copy, a guess")
+    assert verdict.findings[0].detail.endswith("pieced copy, a guess")
     assert screen_prompt(rules, "a porn star", tenant="t").decision is Decision.REFUSE
 
 
@@ -159,4 +159,4 @@ def test_ordinary_words_have_one_reading() -> None:
     assert variants("leather") == ("leather",)
     assert variants("llama") == ("llama",)
     assert joined("leather,") == ("leather",)
-    assert [copy.name for copy in copies("a leather handbag")] == ["plain", "in pieces"]
+    assert [copy.name for copy in copies("a leather handbag")] == ["plain", "pieced"]

@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -246,7 +247,7 @@ def test_the_card_tells_the_truth_about_the_weights(nsfw: Nsfw) -> None:
     assert len(weights) == card["bytes"] < 5_000_000
     assert card["licence"] == "MIT"
     assert "Copyright (c) 2019 Infinite Red, Inc." in card["licence_text"]
-    assert nsfw.revision == f"sha256:{card['sha256']}"
+    assert nsfw.revision == f"sha256:{card['sha256']} (MIT)"
 
 
 @pytest.fixture
@@ -282,19 +283,11 @@ def test_a_rule_about_a_score_that_nobody_gives_stops_the_start(tmp_path: Path) 
 def test_threads_screening_at_once_get_their_own_answers(screen: ImageScreen) -> None:
     tiles = starter_tiles()
     expected = [verdict.scores for verdict in screen.screen(tiles)]
-    answers: dict[int, list[Verdict]] = {}
-
-    def work(number: int) -> None:
-        answers[number] = screen.screen(tiles[number : number + 4])
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in (0, 4, 8, 12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for number, verdicts in answers.items():
-        for offset, verdict in enumerate(verdicts):
-            assert verdict.scores == pytest.approx(expected[number + offset], abs=1e-5)
+    fours = [tiles[start : start + 4] for start in range(0, 16, 4)]
+    with ThreadPoolExecutor() as pool:
+        found = [verdict for verdicts in pool.map(screen.screen, fours) for verdict in verdicts]
+    for verdict, scores in zip(found, expected, strict=False):
+        assert verdict.scores == pytest.approx(scores, abs=1e-5)
 
 
 def test_a_verdict_survives_the_record(screen: ImageScreen) -> None:

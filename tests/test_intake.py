@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import json
 import struct
-import subprocess
-import sys
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from policy.errors import PictureRefused, PictureUnreadable
+from policy.errors import PictureRefused
 from policy.intake import child, picture
 from policy.intake.headers import MAX_PARTS
 from policy.intake.picture import MAX_BYTES, Refusal, open_picture
-
-FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
-SCENE = np.kron(np.random.default_rng(5).integers(0, 256, (6, 8, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
-
-
-def saved(image: Image.Image | np.ndarray, kind: str = "PNG", **options: object) -> bytes:
-    file = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, kind, **options)
-    return file.getvalue()
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png(width: int, height: int, *parts: bytes, depth: int = 8, colour: int = 2) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(parts) + chunk(b"IEND", b"")
-
-
-def refusal(content: bytes, **limits: float) -> str:
-    with pytest.raises(PictureRefused) as refused:
-        open_picture(content, **limits)
-    assert str(refused.value)
-    assert isinstance(refused.value, PictureUnreadable)  # whoever catches that, catches this
-    return refused.value.code
+from tests.foreign_files import FORMATS, SCENE, chunk, png, refusal, saved
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -254,94 +224,6 @@ def test_the_xmp_packet_comes_along_and_a_giant_one_does_not() -> None:
     assert open_picture(saved(SCENE, pnginfo=giant)).xmp == b""
 
 
-def _liar(kind: str, name: bytes, at: int, size: bytes) -> bytes:
-    """800 x 600 noisy pixels in a file whose header speaks of fewer."""
-    whole = bytearray(saved(np.random.default_rng(3).integers(0, 256, (600, 800, 3), np.uint8), kind))
-    at += whole.index(name)
-    whole[at : at + len(size)] = size
-    return bytes(whole)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        _liar("PNG", b"IHDR", 4, struct.pack(">II", 3, 2)),
-        _liar("JPEG", b"\xff\xc0", 5, struct.pack(">HH", 2, 3)),
-        _liar("WEBP", b"VP8 ", 14, struct.pack("<HH", 3, 2)),
-        _liar("AVIF", b"ispe", 8, struct.pack(">II", 3, 2)),
-    ],
-)
-def test_a_header_that_lies_gets_a_refusal_or_the_few_pixels_it_spoke_of(content: bytes) -> None:
-    try:
-        opened = open_picture(content)
-    except PictureRefused:
-        return
-    assert opened.pixels.shape == (2, 3, 3)
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF"])
-def test_decoding_that_needs_more_memory_than_allowed_is_refused(kind: str) -> None:
-    large = saved(Image.new("RGB", (3000, 3000), "teal"), kind)
-    assert refusal(large, memory_bytes=40 * 1024 * 1024) in (Refusal.TOO_COSTLY, Refusal.CRASHED, Refusal.DAMAGED)
-
-
-def test_decoding_that_takes_longer_than_allowed_is_refused() -> None:
-    slow = saved(Image.fromarray(np.random.default_rng(1).integers(0, 256, (2600, 2600, 3), np.uint8)), "WEBP")
-    assert refusal(slow, seconds=0.05) == Refusal.TOO_COSTLY
-
-
-def test_a_child_out_of_processor_time_is_refused() -> None:
-    noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (3000, 3000, 3), np.uint8))
-    slow = saved(noise, "JPEG", progressive=True, quality=95)
-    assert refusal(slow, cpu_seconds=0) == Refusal.TOO_COSTLY
-
-
-@pytest.mark.parametrize(
-    ("program", "code"),
-    [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", Refusal.CRASHED),
-        ("raise SystemExit(3)", Refusal.CRASHED),
-        ("", Refusal.CRASHED),
-        ("print('no json')", Refusal.CRASHED),
-        ("print('[]')", Refusal.CRASHED),
-        ('print(\'{"width": 9, "height": 9, "xmp_bytes": 0}\')', Refusal.CRASHED),
-        ('print(\'{"width": 1000000, "height": 1000000, "xmp_bytes": 0}\')', Refusal.CRASHED),
-        ("print('{' * 100000)", Refusal.CRASHED),
-        ('print(\'{"refused": "invented", "said": ""}\')', Refusal.CRASHED),
-    ],
-)
-def test_a_decoder_that_a_picture_took_over_cannot_hurt_us(
-    program: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    taken_over = tmp_path / "child.py"
-    taken_over.write_text(program)
-    monkeypatch.setattr(picture, "_CHILD", taken_over)
-    assert refusal(saved(SCENE)) == code
-
-
-def test_the_child_sees_none_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = (
-        "dict(width=1, height=1, xmp_bytes=0, frames=1, orientation=1, transparent=False, mode=str(dict(os.environ)))"
-    )
-    (tmp_path / "child.py").write_text(f"import json, os\nprint(json.dumps({facts}))\nprint('rg', end='', flush=True)")
-    monkeypatch.setenv("PRESSWORK_SECRET", "not for strangers")
-    monkeypatch.setattr(picture, "_CHILD", tmp_path / "child.py")
-    assert refusal(saved(SCENE)) == Refusal.CRASHED  # two bytes are no pixel
-    (tmp_path / "child.py").write_text(f"import json, os\nprint(json.dumps({facts}))\nprint('rgb', end='', flush=True)")
-    assert "PRESSWORK" not in open_picture(saved(SCENE)).mode
-
-
-@pytest.mark.parametrize(
-    "greedy", ["x = bytes(10**9)", "while True: pass", "import os; os.write(1, bytes(10**6)); os.write(1, b'x')"]
-)
-def test_the_child_cannot_take_more_than_its_limits(greedy: str, tmp_path: Path) -> None:
-    program = f"import sys, runpy\nrunpy.run_path({child.__file__!r})['limit'](2 * 10**8, 1, 10**4)\n{greedy}"
-    with (tmp_path / "answer").open("wb") as target:
-        ran = subprocess.run([sys.executable, "-c", program], stdout=target, stderr=subprocess.DEVNULL, check=False)
-    assert ran.returncode != 0
-    assert (tmp_path / "answer").stat().st_size <= 10**4
-
-
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_flipped_byte_is_a_picture_or_a_refusal_and_nothing_else(kind: str) -> None:
     random = np.random.default_rng(7)
@@ -361,12 +243,3 @@ def test_a_hostile_file_leaves_the_next_one_alone() -> None:
     with pytest.raises(PictureRefused):
         open_picture(_text_bomb())
     assert np.array_equal(open_picture(saved(SCENE)).pixels, SCENE)
-
-
-def test_the_facts_are_json(tmp_path: Path) -> None:
-    """One line a parent of another language could read: the child's answer is the contract."""
-    target = io.BytesIO()
-    child.answer(io.BytesIO(saved(SCENE)), target, {"format": "PNG", "pixels": 10**6, "side": 100})
-    line, _, pixels = target.getvalue().partition(b"\n")
-    assert json.loads(line)["width"] == 64
-    assert len(pixels) == SCENE.size

@@ -41,6 +41,15 @@ def test_a_prompt_can_be_checked(words: tuple[str, ...], typed: str, exit_code: 
     assert said in result.output
 
 
+def test_what_a_prompt_means_can_be_asked_as_the_worker_does() -> None:
+    """It has no listed word: words allow it, and the judge of meaning holds it."""
+    prompt = "a dancer takes everything off on a pole while men watch"
+    assert _run("check", prompt).exit_code == 0
+    asked = _run("check", "--meaning", prompt)
+    assert asked.exit_code == 1
+    assert "hold    sexual/meaning: minilm says" in asked.output
+
+
 def test_a_verdict_can_be_had_as_the_ledger_keeps_it() -> None:
     result = _run("check", "--json", "a nude woman")
     verdict = Verdict.from_json(json.loads(result.output))

@@ -32,7 +32,7 @@ from policy.rulebook.scope import EVERYWHERE, Context, Scope
 from policy.rules import Rules
 from policy.simulate import DECIDED, Meaning
 from policy.simulate import simulate as simulate_rules
-from policy.verdict import Decision, Verdict
+from policy.verdict import Decision, Verdict, merge
 from workers.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ policy.add_command(report)
 @click.option("--campaign", default="", help="Name of the request, for rules with a scope.")
 @click.option("--model", default="", help="Name of the model, for rules with a scope.")
 @click.option("--negative", is_flag=True, help="TEXT is a negative prompt: what is kept out of the picture.")
+@click.option("--meaning", "with_meaning", is_flag=True, help="Ask the judges of meaning too, as the worker does.")
 @click.option("--copies", "show_copies", is_flag=True, help="Show the normalised copies that are read as well.")
 @_JSON
 @_RULES
@@ -76,20 +77,36 @@ def check(
     campaign: str,
     model: str,
     negative: bool,
+    with_meaning: bool,
     show_copies: bool,
     as_json: bool,
     path: Path,
 ) -> None:
-    """What the rules make of the prompt TEXT; - reads it from standard input. Exit 1 unless it is allowed."""
+    """What the rules make of the prompt TEXT; - reads it from standard input. Exit 1 unless it is allowed.
+
+    By its words, as at submission. Before release the worker asks what it means as well: --meaning does so here.
+    """
     wanted = sys.stdin.read() if text == "-" else text
     field = PromptField.NEGATIVE_PROMPT if negative else PromptField.PROMPT
-    prepared = prepare(_loaded(path), wanted, Context(tenant, campaign, model), field)
-    click.echo(_told("prompt", prepared.verdict, as_json=as_json))
+    rules, context = _loaded(path), Context(tenant, campaign, model)
+    prepared = prepare(rules, wanted, context, field)
+    verdict = prepared.verdict
+    if with_meaning and field is PromptField.PROMPT:
+        verdict = merge([verdict, *_judged(rules, prepared.text, context)])
+    click.echo(_told("prompt", verdict, as_json=as_json))
     if prepared.text != wanted and not as_json:
         click.echo(f"  becomes {prepared.text!r}")
     for copy in copies(prepared.text) if show_copies else ():
-        click.echo(f"  read as ({copy.name}): {' '.join('|'.join(position[:4]) for position in copy.positions)}")
-    sys.exit(0 if prepared.verdict.allowed else 1)
+        guessed = ", a guess" if copy.guess else ""
+        click.echo(f"  read as ({copy.name}{guessed}): {' '.join(map('|'.join, copy.positions))}")
+    sys.exit(0 if verdict.allowed else 1)
+
+
+def _judged(rules: Rules, text: str, context: Context) -> list[Verdict]:
+    """What the judges of meaning say of the text, if the rules ask any."""
+    from policy.prompts.meaning import MeaningScreen  # noqa: PLC0415 - loads the network
+
+    return MeaningScreen.load(rules).screen([(text, context)]) if rules.meaning.rules else []
 
 
 @policy.command("check-image")
@@ -109,6 +126,8 @@ def check_image(files: tuple[Path, ...], as_json: bool, path: Path) -> None:
         (verdict,) = screen.screen(_opened(file)[None])
         click.echo(_told(str(file), verdict, as_json=as_json))
         allowed &= verdict.allowed
+    for name, revision in screen.revisions.items() if not as_json else ():
+        click.echo(f"  asked: {name}, {revision}")
     sys.exit(0 if allowed else 1)
 
 

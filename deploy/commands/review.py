@@ -209,6 +209,12 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         console.print(f"and {len(found) - _SHOWN:,} more; --json shows all")
 
 
+def _scores(scores: Mapping[str, float]) -> str:
+    """The highest first, without the digests of the examples that tell scores of different rule sets apart."""
+    ranked = sorted(scores.items(), key=lambda named: -named[1])
+    return ", ".join(f"{name.partition('@')[0]} {score:.2f}" for name, score in ranked)
+
+
 def _print_hold(hold: Mapping[str, Any], picture: Path | None) -> None:
     request = f"{hold['request_id']} {hold['request_name']}".strip()
     facts = [
@@ -220,7 +226,7 @@ def _print_hold(hold: Mapping[str, Any], picture: Path | None) -> None:
         ("state", f"{hold['state']}, held {_age(hold['held_at'])} ago"),
     ]
     facts += [("held for", _finding(finding)) for finding in hold["findings"]]
-    facts += [("scores", ", ".join(f"{name} {score:.2f}" for name, score in hold["scores"].items()))]
+    facts += [("scores", _scores(hold["scores"]))]
     facts += [
         (said["decision"], f"{said['reviewer']}: {said['comment']}{'' if said['final'] else ' (not final)'}")
         for said in hold["reviews"]

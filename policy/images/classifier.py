@@ -24,7 +24,7 @@ class Classifier(Protocol):
 
     @property
     def revision(self) -> str:
-        """What decides its answers: the digest of its weights, or the version of its formula."""
+        """What decides its answers: the digest of its weights with their licence, or the version of its formula."""
 
     def scores(self, images: np.ndarray) -> np.ndarray:
         """float [N, len(classes)], each in [0, 1], for uint8 RGB [N, H, W, 3]."""

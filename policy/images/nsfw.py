@@ -46,7 +46,7 @@ class Nsfw:
     def __init__(self, card: Card, weights: bytes, *, threads: int) -> None:
         self.name = card.classifier
         self.classes = card.classes
-        self.revision = f"sha256:{card.sha256}"
+        self.revision = f"sha256:{card.sha256} ({card.licence})"
         self._side = card.side_pixels
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads

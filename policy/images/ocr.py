@@ -78,7 +78,8 @@ class RapidReader:
             "Det.model_path": str(detection),
             "Rec.model_path": str(recognition),
         }
-        return cls(RapidOCR(params=parameters), f"sha256:{card.detection.sha256} sha256:{card.recognition.sha256}")
+        digests = f"sha256:{card.detection.sha256} sha256:{card.recognition.sha256}"
+        return cls(RapidOCR(params=parameters), f"{digests} ({card.licence})")
 
     def read(self, images: np.ndarray) -> list[list[Line]]:
         return [self._lines(_sized(image)) for image in images]

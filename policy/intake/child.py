@@ -65,7 +65,8 @@ def answer(source: BinaryIO, target: BinaryIO, wanted: dict[str, Any]) -> None:
         _refuse(target, "too_costly", "decoding it takes more memory than is allowed")
         return
     except Exception as error:  # noqa: BLE001 - whatever a decoder raises on bytes of strangers: the answer is one line
-        _refuse(target, "damaged", f"{type(error).__name__}: {error}"[:300])
+        said = " ".join(str(error).split()) or "no reason is given"
+        _refuse(target, "damaged", f"it does not decode as {wanted['format']}: {said}"[:300])
         return
     xmp = opened.info.get("xmp") or b""
     packet = xmp if isinstance(xmp, bytes) else str(xmp).encode()

@@ -119,7 +119,7 @@ def _readings(text: str, prefix: str) -> Iterator[Copy]:
         if written:
             yield Copy(f"{prefix}unspaced as written", [(word,) for word in words(apart.closed_up(_lower(text)))])
         yield Copy(f"{prefix}run together", list(apart.run_together(folded)), guess=True)
-    yield Copy(f"{prefix}in pieces", _beside(list(apart.in_pieces(plain)), written), guess=True)
+    yield Copy(f"{prefix}pieced", _beside(list(apart.in_pieces(plain)), written), guess=True)
 
 
 def _beside(positions: list[Position], written: list[str]) -> list[Position]:
