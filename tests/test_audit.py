@@ -113,6 +113,21 @@ def test_a_login_that_may_not_read_the_ledger_cannot_verify_it(ledger):
     assert "permission denied" in result.output
 
 
+def test_what_the_auditor_lacks_says_nothing_against_the_log(ledger, tmp_path):
+    broken = tmp_path / "broken.vkeys"
+    broken.write_text("presswork.example/test+deadbeef+AAAA\n")
+    for arguments, changed, said in [
+        (("verify",), {"PRESSWORK_LEDGER_VKEYS": str(broken)}, "not a public key line"),
+        (("verify",), {"PRESSWORK_LEDGER_VKEYS": None}, "no public keys"),
+        (("verify",), {"PRESSWORK_WITNESS_POLICY": str(broken)}, "witness policy"),
+        (("verify", "--data", str(tmp_path)), {}, "nothing runs on"),
+        (("counts",), {"PRESSWORK_DATABASE_URL": "postgresql+psycopg://a:b@127.0.0.1:1/x"}, "Connection refused"),
+    ]:
+        result = ledger.call(*arguments, **changed)
+        assert (result.exit_code, said in result.output) == (2, True), result.output
+        assert "sqlalche.me" not in result.output
+
+
 def test_the_events_of_an_item_are_told_with_their_private_text(ledger):
     result = ledger.call("events", "item-99")
     assert result.exit_code == 0

@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from deploy.errors import DeployError
+from policy.errors import PolicyError
 from policy.ledger.keys import load_vkeys
 from policy.ledger.notes import Vkey
 from policy.ledger.witnesses import WitnessPolicy
@@ -41,7 +43,7 @@ def auditor_settings(data: Path) -> Settings:
 
         values: dict[str, Any] = dict(with_second_anchor_of(os.environ, settings_of(attached(data), "auditor")))
         return Settings(**{name.removeprefix("PRESSWORK_").lower(): value for name, value in values.items()})
-    except ValidationError as error:
+    except (ValidationError, DeployError) as error:
         raise CannotTell(str(error)) from error
 
 
@@ -50,12 +52,23 @@ def vkeys_of(settings: Settings) -> tuple[Vkey, ...]:
         raise CannotTell(
             "no public keys. Remedy: PRESSWORK_LEDGER_VKEYS names the file that the sealer's owner gave you"
         )
-    return load_vkeys(settings.ledger_vkeys)
+    with _told():
+        return load_vkeys(settings.ledger_vkeys)
 
 
 def witnesses_of(settings: Settings) -> WitnessPolicy | None:
     """The witness policy that the settings name, if they do."""
-    return WitnessPolicy.load(settings.witness_policy) if settings.witness_policy else None
+    with _told():
+        return WitnessPolicy.load(settings.witness_policy) if settings.witness_policy else None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is wrong with the auditor's own files says nothing against the log."""
+    try:
+        yield
+    except PolicyError as error:
+        raise CannotTell(str(error)) from error
 
 
 @contextmanager
@@ -73,7 +86,8 @@ def ledger_engine(settings: Settings) -> Iterator[Engine]:
     try:
         yield engine
     except SQLAlchemyError as error:
-        raise CannotTell(f"cannot read the ledger: {error}") from error
+        said = str(getattr(error, "orig", None) or error).strip()
+        raise CannotTell(f"cannot read the ledger: {' '.join(said.split())}") from error
     except WorkerError as error:
         raise CannotTell(
             f"cannot read the anchor: {error}. Remedy: --no-anchor proves what can be proven without"
