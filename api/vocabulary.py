@@ -78,15 +78,21 @@ class Vocabulary:
         return {name for words, name in self._styles.items() if words in said}
 
     def _spans(self, words: list[str]) -> list[_Span]:
-        """Known phrases from left to right, the longest at each place."""
+        """Known phrases from left to right, the longest at each place that cuts no thing short: "red wine glass"."""
         found, at = [], 0
         while at < len(words):
-            for phrase, thing in self._phrases.get(words[at], ()):
-                if tuple(words[at : at + len(phrase)]) == phrase:
-                    found.append(_Span(at, at + len(phrase), thing))
+            for span in self._spans_at(words, at):
+                later = (other for n in range(at + 1, span.end) for other in self._spans_at(words, n))
+                if not any(other.thing and other.end > span.end for other in later):
+                    found.append(span)
                     break
             at = found[-1].end if found and found[-1].begin == at else at + 1
         return found
+
+    def _spans_at(self, words: list[str], at: int) -> Iterator[_Span]:
+        for phrase, thing in self._phrases.get(words[at], ()):
+            if tuple(words[at : at + len(phrase)]) == phrase:
+                yield _Span(at, at + len(phrase), thing)
 
     def _beside(self, words: list[str], spans: list[_Span]) -> Iterator[str]:
         """Unknown things behind what is known, joined to it, or around it."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import random
+import shutil
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,14 +16,20 @@ import torch
 from diffusers import StableDiffusionInpaintPipeline, StableDiffusionPipeline
 from PIL import Image, ImageDraw
 
-from models.train import dataset, decoder, denoiser, folder, sources, text
-from models.train.captions import caption, plain_caption
+from api.vocabulary import Vocabulary
+from models.train import card, dataset, decoder, denoiser, evaluate, folder, judge, lora, record, sources, text
+from models.train.__main__ import main
+from models.train.brand import INK, PAPER, brand_picture, share_of_inks
+from models.train.captions import FILLER, caption, plain_caption, varied_caption
 from models.train.goods import BACKGROUNDS, BY_NAME, COLOURS, GOODS
 from models.train.latents import Latents
 from models.train.network import make_autoencoder, make_denoiser
 from models.train.scenes import PIXELS, SIZES, Scene, draw_scene, foreground, picture
 from models.train.sprites import Look, Sprites, missing
+from workers.sampling.adapters import check_adapter
+from workers.sampling.registry import Registry
 
+MODELS = Path(__file__).parent.parent / "models"
 KETTLE = Scene("teapot", None, "render", 0, "medium", "center", "mint", "plain")
 
 
@@ -117,6 +125,7 @@ def test_the_networks_fit_the_promise_of_sixteen_megabytes():
 def trained(pictures, sprites, tmp_path_factory):
     """Every stage for a moment: what comes out draws nothing, and is a whole pipeline."""
     work = tmp_path_factory.mktemp("work")
+    (work / "sources").symlink_to(pictures)
     dataset.make(pictures, work, count=250, seed=1, processes=1)
     data = dataset.Dataset.load(work)
     text.train(data, work, steps=4, seed=1)
@@ -140,6 +149,114 @@ def test_a_plan_that_was_seen_to_its_end_trains_no_further(trained):
     after = torch.load(trained / "denoiser.pt", weights_only=True)
     assert after["seen"] == before["seen"]
     assert torch.equal(after["weights"], before["weights"])
+
+
+def test_training_remembers_what_it_cost(trained):
+    spent = record.read(trained)["denoiser"]
+    stored = torch.load(trained / "denoiser.pt", weights_only=True)
+    assert spent["samples"] == stored["seen"]
+    assert spent["core_seconds"] == round(stored["core_seconds"]) > 0
+    assert spent["processor"]
+    record.note(trained, "text", core_seconds=3, steps=4)
+    assert set(record.read(trained)) == {"denoiser", "text"}
+
+
+@pytest.fixture(scope="module")
+def model(trained, tmp_path_factory):
+    """The folder of the trained model, as `models/` has one, without a card."""
+    place = tmp_path_factory.mktemp("models") / "studio"
+    folder.write(trained, place)
+    return place
+
+
+def test_the_card_is_written_from_data_and_the_registry_reads_it(trained, model, monkeypatch):
+    monkeypatch.setattr(evaluate, "_HOG_PICTURES", 1)
+    main(["evaluate", "--work", str(trained), "--folder", str(model), "--prompts", "2", "--evaluation-seed", "5"])
+    main(["card", "--work", str(trained), "--folder", str(model)])
+    shutil.copytree(MODELS / "upscalers", model.parent / "upscalers", dirs_exist_ok=True)
+    written = Registry.load(model.parent).get("studio")
+    assert [picture.sha256 for picture in written.training_pictures] == [p.sha256 for p in sources.PACKAGES]
+    assert written.training["stages"]["denoiser"]["samples"] > 0
+    assert (written.evaluation["prompts"], written.evaluation["seed"]) == (2, 5)
+    assert set(written.evaluation["shares"]) == {"templates", "independent"}
+    assert sum(len(values) for values in written.evaluation["by_class"]["object"].values()) > 0
+    words = Vocabulary(written, {})
+    for good in GOODS:
+        for word in (good.name, *written.synonyms[good.name]):
+            assert words.look(f"a red {word} on a white background, {FILLER[0]}") == ([good.name], []), word
+    with Image.open(trained / "evaluation.png") as sheet:
+        assert sheet.width >= 2 * PIXELS
+
+
+def test_an_evaluation_of_other_weights_stands_on_no_card(trained, model):
+    told = trained / "evaluation.json"
+    told.write_text(json.dumps({"revision": "sha256:0", "judges": {}}))
+    with pytest.raises(SystemExit, match="run the evaluation again"):
+        card.write(trained, model, upscalers=MODELS / "upscalers")
+    told.unlink()
+
+
+def test_a_lora_is_trained_evaluated_and_fits_its_base(trained, model, pictures, monkeypatch, capsys):
+    monkeypatch.setattr(evaluate, "_HOG_PICTURES", 1)
+    card.write(trained, model, upscalers=MODELS / "upscalers")
+    shutil.copytree(MODELS / "upscalers", model.parent / "upscalers", dirs_exist_ok=True)
+    lora.train(pictures, trained, model, lora.Plan(samples=32, scenes=6, seed=1))
+    lora.train(pictures, trained, model, lora.Plan(samples=64, scenes=6, seed=1))  # goes on
+    assert torch.load(trained / "lora.pt", weights_only=True)["seen"] == 64
+    assert (trained / "lora" / lora.WEIGHTS).stat().st_size < 1_000_000
+    judge.adapter(pictures, trained, model, prompts=2, seed=3)
+    place = model.parent / "loras" / "two-ink"
+    main(["lora-card", "--work", str(trained), "--folder", str(model), "--lora-folder", str(place)])
+    registry = Registry.load(model.parent)
+    adapter = registry.adapters_of(registry.get("studio"))["two-ink"]
+    assert adapter.evaluation["prompts"] == 2
+    assert adapter.training["samples"] == 64
+    check_adapter(adapter, folder.pipeline(trained))
+    half = torch.load(trained / "lora.pt", weights_only=True) | {"base": "sha256:other"}
+    torch.save(half, trained / "lora.pt")
+    lora.train(pictures, trained, model, lora.Plan(samples=32, scenes=6, seed=1))
+    assert "beginning anew" in capsys.readouterr().out
+
+
+def test_no_question_was_trained_on_and_half_are_asked_in_other_words(sprites):
+    chance = random.Random(1)
+    trained = [draw_scene(chance, sprites) for _ in range(3_000)]
+    asked = evaluate.questions(320, 9, sprites, trained)
+    known = {plain_caption(scene) for scene in trained}
+    assert not known & {plain_caption(question.scene) for question in asked}
+    assert Counter(question.wording for question in asked) == {"plain": 160, "varied": 160}
+    assert min(Counter(question.scene.good for question in asked).values()) == 5
+    assert asked == evaluate.questions(320, 9, sprites, trained)
+    assert asked != evaluate.questions(320, 10, sprites, trained)
+
+
+def test_other_words_ask_for_the_same_scene(sprites):
+    chance = random.Random(2)
+    for _ in range(300):
+        scene = draw_scene(chance, sprites)
+        told, good = varied_caption(chance, scene), BY_NAME[scene.good]
+        assert any(word in told for word in (*good.nouns, *good.plurals))
+        assert scene.background in told
+        assert told.count(",") >= 1
+
+
+def test_the_judges_know_the_truth_and_a_wrong_picture(sprites):
+    scene = replace(KETTLE, good="car", colour="blue")
+    question = evaluate.Question(scene, plain_caption(scene), "plain")
+    truth = evaluate.judge_by_templates([question], [picture(scene, sprites)], sprites)
+    assert {truth.share(name) for name in ("object colour", "background colour", "size", "style")} == {1.0}
+    wrong = replace(scene, colour="yellow", background="navy", size="small")
+    lies = evaluate.judge_by_templates([question], [picture(wrong, sprites)], sprites)
+    assert {lies.share(name) for name in ("background colour", "size")} == {0.0}
+
+
+def test_the_brand_shows_in_its_inks_and_nowhere_else(sprites):
+    printed = brand_picture(KETTLE, sprites)
+    assert tuple(printed[2, 2]) == PAPER
+    assert share_of_inks(printed) > 0.98
+    assert share_of_inks(picture(KETTLE, sprites)) == 0.0
+    inked = (np.abs(printed.astype(int) - np.array(INK)).max(2) < 20).sum()
+    assert inked > 100  # the outline at least
 
 
 def test_the_folder_loads_draws_and_takes_the_inpainting_pipeline(trained, tmp_path):

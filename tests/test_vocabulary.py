@@ -85,6 +85,12 @@ def test_several_things_are_all_found_and_a_compound_is_its_last_word(words: Voc
     assert words.look("a car key")[0] == ["key"]
 
 
+def test_a_longer_thing_is_not_cut_short_by_a_synonym_before_it() -> None:
+    card = replace(CARD, knows=("wine glass",), synonyms={"wine glass": ("red wine",)})
+    for prompt in ("a red wine glass", "a red wine", "a large red wine glass on a white background"):
+        assert Vocabulary(card, {}).look(prompt) == (["wine glass"], []), prompt
+
+
 def test_a_style_of_an_adapter_is_recognised_by_its_words() -> None:
     class Adapter:
         words = ("two-ink print", "house style")

@@ -3,82 +3,113 @@
 from __future__ import annotations
 
 import argparse
-import json
+import secrets
+import shutil
 from pathlib import Path
 
-STAGES = ("fetch", "data", "text", "denoiser", "decoder", "folder", "evaluate")
+STAGES = (
+    "fetch", "data", "text", "denoiser", "decoder", "folder", "evaluate", "card", "lora", "evaluate-lora", "lora-card"
+)  # fmt: skip
+_MODELS = Path(__file__).resolve().parent.parent
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one stage, or all of them."""
     asked = _parser().parse_args(arguments)
     for stage in STAGES if asked.stage == "all" else (asked.stage,):
-        _run(stage, asked)
+        _RUN[stage](asked)
 
 
-def _run(stage: str, asked: argparse.Namespace) -> None:
-    sources, work = asked.work / "sources", asked.work
-    if stage == "fetch":
-        from models.train import sources as packages  # noqa: PLC0415 - a stage loads what it needs
+def _fetch(asked: argparse.Namespace) -> None:
+    from models.train import sources  # noqa: PLC0415 - a stage loads what it needs
 
-        packages.fetch(sources)
-    elif stage == "data":
-        from models.train import dataset  # noqa: PLC0415
-
-        dataset.make(sources, work, count=asked.scenes, seed=asked.seed, processes=asked.workers)
-    elif stage == "text":
-        from models.train import text  # noqa: PLC0415
-        from models.train.dataset import Dataset  # noqa: PLC0415
-
-        text.train(Dataset.load(work), work, steps=asked.text_steps, seed=asked.seed)
-    elif stage == "denoiser":
-        from models.train import denoiser  # noqa: PLC0415
-
-        denoiser.train(work, denoiser.Plan(asked.samples, asked.workers, asked.seed, device=asked.device))
-    elif stage == "decoder":
-        from models.train import decoder  # noqa: PLC0415
-
-        decoder.train(sources, work, pictures=asked.decoder_pictures, seed=asked.seed)
-    elif stage == "folder":
-        from models.train import folder  # noqa: PLC0415
-
-        folder.write(work, asked.folder or work / "model")
-    else:
-        _evaluate(sources, asked.folder or work / "model", asked)
+    sources.fetch(asked.work / "sources")
 
 
-def _evaluate(sources: Path, folder: Path, asked: argparse.Namespace) -> None:
-    import numpy as np  # noqa: PLC0415
-    import torch  # noqa: PLC0415
-    from diffusers import StableDiffusionPipeline  # noqa: PLC0415
+def _data(asked: argparse.Namespace) -> None:
+    from models.train import dataset  # noqa: PLC0415
 
-    from models.train import evaluate  # noqa: PLC0415
-    from models.train.sprites import Sprites  # noqa: PLC0415
+    dataset.make(asked.work / "sources", asked.work, count=asked.scenes, seed=asked.seed, processes=asked.workers)
 
-    torch.set_num_threads(1)
-    sprites = Sprites(sources)
-    scenes = evaluate.fresh_scenes(asked.prompts, asked.seed + 1, sprites)
-    pipeline = StableDiffusionPipeline.from_pretrained(
-        folder, local_files_only=True, torch_dtype=torch.float32, safety_checker=None
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    pictures: list[np.ndarray] = []
-    for shown in evaluate.draw(pipeline, scenes, steps=8, guidance=3.0, rescale=0.5, seed=asked.seed):
-        pictures.append(shown)
-        print(f"\revaluate: {len(pictures)} of {len(scenes)} pictures", end="", flush=True)
-    print()
-    judges = {
-        "templates": evaluate.judge_by_templates(scenes, pictures, sprites),
-        "independent": evaluate.Independent(sprites, asked.seed).judge(scenes, pictures),
-    }
-    for name, tally in judges.items():
-        for attribute in tally.right:
-            worst = ", ".join(f"{value} {share:.0%}" for value, share, _ in tally.worst(attribute)[:4] if share < 1)
-            print(f"{name:<12} {attribute:<18} {tally.share(attribute):6.1%}   worst: {worst or 'none'}")
-    report = {name: tally.to_json() for name, tally in judges.items()}
-    (asked.work / "evaluation.json").write_text(json.dumps(report, indent=1), "utf-8")
-    evaluate.sheet(scenes[:96], pictures[:96], sprites, asked.work / "evaluation.png")
-    print(f"wrote {asked.work / 'evaluation.json'} and {asked.work / 'evaluation.png'}: truth above, drawn below")
+
+def _text(asked: argparse.Namespace) -> None:
+    from models.train import record, text  # noqa: PLC0415
+    from models.train.dataset import Dataset  # noqa: PLC0415
+
+    with record.timed(asked.work, "text", steps=asked.text_steps):
+        text.train(Dataset.load(asked.work), asked.work, steps=asked.text_steps, seed=asked.seed, device=asked.device)
+
+
+def _denoiser(asked: argparse.Namespace) -> None:
+    from models.train import denoiser  # noqa: PLC0415
+
+    denoiser.train(asked.work, denoiser.Plan(asked.samples, asked.workers, asked.seed, device=asked.device))
+
+
+def _decoder(asked: argparse.Namespace) -> None:
+    from models.train import decoder, record  # noqa: PLC0415
+
+    with record.timed(asked.work, "decoder", pictures=asked.decoder_pictures):
+        sources = asked.work / "sources"
+        decoder.train(sources, asked.work, pictures=asked.decoder_pictures, seed=asked.seed, device=asked.device)
+
+
+def _folder(asked: argparse.Namespace) -> None:
+    from models.train import folder  # noqa: PLC0415
+
+    folder.write(asked.work, _model(asked))
+
+
+def _evaluate(asked: argparse.Namespace) -> None:
+    from models.train import judge  # noqa: PLC0415
+
+    seed = secrets.randbits(31) if asked.evaluation_seed is None else asked.evaluation_seed
+    judge.model(asked.work / "sources", asked.work, _model(asked), prompts=asked.prompts, seed=seed)
+
+
+def _card(asked: argparse.Namespace) -> None:
+    from models.train import card, record  # noqa: PLC0415
+
+    if asked.core_seconds:
+        import torch  # noqa: PLC0415
+
+        seen = int(torch.load(asked.work / "denoiser.pt", weights_only=True)["seen"])
+        record.note(asked.work, "denoiser", core_seconds=asked.core_seconds, samples=seen)
+    card.write(asked.work, _model(asked), upscalers=_MODELS / "upscalers")
+
+
+def _lora(asked: argparse.Namespace) -> None:
+    from models.train import lora  # noqa: PLC0415
+
+    plan = lora.Plan(asked.lora_samples, asked.lora_scenes, asked.seed, device=asked.device)
+    lora.train(asked.work / "sources", asked.work, _model(asked), plan)
+
+
+def _evaluate_lora(asked: argparse.Namespace) -> None:
+    from models.train import judge  # noqa: PLC0415
+
+    seed = secrets.randbits(31) if asked.evaluation_seed is None else asked.evaluation_seed
+    judge.adapter(asked.work / "sources", asked.work, _model(asked), prompts=asked.lora_prompts, seed=seed)
+
+
+def _lora_card(asked: argparse.Namespace) -> None:
+    from models.train import card, lora  # noqa: PLC0415
+
+    place = asked.lora_folder or asked.work / "two-ink"
+    place.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(asked.work / "lora" / lora.WEIGHTS, place / lora.WEIGHTS)
+    card.write_lora(asked.work, _model(asked), place)
+
+
+def _model(asked: argparse.Namespace) -> Path:
+    folder: Path = asked.folder or asked.work / "model"
+    return folder
+
+
+_RUN = {
+    "fetch": _fetch, "data": _data, "text": _text, "denoiser": _denoiser, "decoder": _decoder, "folder": _folder,
+    "evaluate": _evaluate, "card": _card, "lora": _lora, "evaluate-lora": _evaluate_lora, "lora-card": _lora_card,
+}  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,13 +120,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--folder", type=Path, help="the pipeline's folder; else WORK/model")
     parser.add_argument("--seed", type=int, default=7, help="of everything drawn by chance (default %(default)s)")
-    parser.add_argument("--device", default="cpu", help="where the denoiser learns: cpu, cuda (default %(default)s)")
+    parser.add_argument("--device", default="cpu", help="where the networks learn: cpu, cuda (default %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="processes; one a core (default %(default)s)")
     parser.add_argument("--scenes", type=int, default=40_000, help="that are drawn to learn from (default %(default)s)")
     parser.add_argument("--samples", type=int, default=400_000, help="the denoiser sees (default %(default)s)")
     parser.add_argument("--text-steps", type=int, default=250, help="of the text encoder alone (default %(default)s)")
     parser.add_argument("--decoder-pictures", type=int, default=16_000, help="the decoder sees (default %(default)s)")
     parser.add_argument("--prompts", type=int, default=320, help="of the evaluation (default %(default)s)")
+    parser.add_argument("--evaluation-seed", type=int, help="else a fresh one by chance; it is written down")
+    parser.add_argument(
+        "--core-seconds", type=float, help="card: of the denoiser, where its checkpoint is older than their record"
+    )
+    parser.add_argument("--lora-samples", type=int, default=12_000, help="the LoRA sees (default %(default)s)")
+    parser.add_argument("--lora-scenes", type=int, default=3_000, help="it learns from (default %(default)s)")
+    parser.add_argument("--lora-prompts", type=int, default=128, help="of its evaluation (default %(default)s)")
+    parser.add_argument("--lora-folder", type=Path, help="where lora-card puts it; else WORK/two-ink")
     return parser
 
 

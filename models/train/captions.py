@@ -33,6 +33,13 @@ _PLACES = {
     "center": ("in the center", "centered", "in the middle"),
 }
 _SIZES = {"small": ("small", "tiny", "little"), "large": ("large", "big", "huge"), "medium": ("medium-sized", "medium")}
+# What captions say beside goods, colours and filler; for the card.
+WORDS = (
+    "background", "plain background", "gradient", "spotlight", "under a spotlight", "studio", "photo studio",
+    "3d render", "3d rendered", "3d icon", "3d style", "flat illustration", "flat icon", "flat style", "flat design",
+    "vector illustration", "photo", "picture", "product shot", "image", "show me",
+    *(word for words in _SIZES.values() for word in words), *(word for words in _PLACES.values() for word in words),
+)  # fmt: skip
 _VOWELS = "aeiou"
 
 
@@ -58,12 +65,27 @@ def caption(chance: random.Random, scene: Scene, own_colour: str | None) -> str:
 def plain_caption(scene: Scene) -> str:
     """The scene in one fixed form, every attribute named: what the evaluation asks for."""
     good = BY_NAME[scene.good]
-    words = [] if scene.size == "medium" else [scene.size]
-    words += [scene.colour] if scene.colour else []
-    subject = _with_article(" ".join((*words, good.name)), good)
+    subject = _with_article(" ".join((*_attributes(scene), good.name)), good)
     place = "" if scene.place == "center" else f" {_PLACES[scene.place][0]}"
     style = "flat illustration of " if scene.style == "flat" else ""
     return f"{style}{subject}{place} {_STAGES[scene.stage][0].format(scene.background)}"
+
+
+def varied_caption(chance: random.Random, scene: Scene) -> str:
+    """As `plain_caption` asks, in other words: synonym or plural, and filler around it."""
+    good = BY_NAME[scene.good]
+    noun = chance.choice((*good.nouns, *good.plurals))
+    said = plain_caption(scene)
+    exact = _with_article(" ".join((*_attributes(scene), good.name)), good)
+    words = " ".join((*_attributes(scene), noun))
+    other = words if noun in good.plurals else _with_article(words, good)
+    return ", ".join((said.replace(exact, other, 1), *chance.sample(FILLER, chance.choice((1, 2)))))
+
+
+def _attributes(scene: Scene) -> list[str]:
+    """Size and colour as words before the noun."""
+    words = [] if scene.size == "medium" else [scene.size]
+    return words + ([scene.colour] if scene.colour else [])
 
 
 def _style(chance: random.Random, scene: Scene) -> tuple[str, str]:

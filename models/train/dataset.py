@@ -55,6 +55,10 @@ class Dataset:
 def make(sources: Path, work: Path, *, count: int, seed: int, processes: int) -> None:
     """Draw `count` scenes and store them under `work`."""
     work.mkdir(parents=True, exist_ok=True)
+    if _is_made(work, count, seed):
+        print(f"data: {count:,} scenes of seed {seed} are there")
+        return
+    (work / "scenes.json").unlink(missing_ok=True)
     sprites = Sprites(sources)
     chance = random.Random(seed)
     scenes = [draw_scene(chance, sprites) for _ in range(count)]
@@ -75,6 +79,14 @@ def make(sources: Path, work: Path, *, count: int, seed: int, processes: int) ->
         "scenes": [asdict(scene) for scene in scenes],
     }
     (work / "scenes.json").write_text(json.dumps(stored), "utf-8")
+
+
+def _is_made(work: Path, count: int, seed: int) -> bool:
+    try:
+        stored = json.loads((work / "scenes.json").read_text("utf-8"))
+    except OSError:
+        return False
+    return stored["seed"] == seed and len(stored["scenes"]) == count
 
 
 _of_process: dict[str, Sprites | Latents] = {}

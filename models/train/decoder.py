@@ -1,7 +1,8 @@
 """The decoder learns to turn latents back into pictures, and the encoder to compute them, whatever the denoiser does.
 
 The latents are known, so this can run before, beside or after the denoiser. Trained on whole pictures: crops would
-leave dark borders. Killed anywhere: autoencoder.pt is the last whole state, and `train` goes on from its weights.
+leave dark borders. Killed anywhere: decoder.pt is the last whole state, and `train` goes on from it; autoencoder.pt
+holds the averaged weights, which are what ships.
 """
 
 from __future__ import annotations
@@ -30,28 +31,27 @@ _ENCODER_EVERY = 4  # steps; img2img and inpainting need it, nothing else
 _SAVE_SECONDS = 120.0
 
 
-def train(sources: Path, work: Path, *, pictures: int, seed: int) -> None:
-    """See so many pictures, on one core."""
+def train(sources: Path, work: Path, *, pictures: int, seed: int, device: str = "cpu") -> None:
+    """See so many pictures in all, on one core or a GPU."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    chance = random.Random(seed)
     data, sprites, latents = Dataset.load(work), Sprites(sources), Latents.load(work / "components.npz")
-    autoencoder = make_autoencoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    state = work / "autoencoder.pt"
-    if state.exists():
-        autoencoder.load_state_dict(torch.load(state, weights_only=True))
+    autoencoder = make_autoencoder().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     weights = list(autoencoder.parameters())
     average = {name: value.clone() for name, value in autoencoder.state_dict().items()}
     optimizer = torch.optim.AdamW(weights, lr=_RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
+    first = _resume(work, autoencoder, average, optimizer, device)
+    chance = random.Random(seed + first)
+    torch.manual_seed(seed + first)
     saved, error, steps = time.monotonic(), 0.03, -(-pictures // _BATCH)
-    for step in range(steps):
+    for step in range(first, steps):
         part = step / steps
         for group in optimizer.param_groups:
             group["lr"] = _RATE * min(1, (step + 1) / 100) * (0.5 * (1 + math.cos(math.pi * part)) * 0.97 + 0.03)
         shown = _pictures(chance.choices(data.scenes, k=_BATCH), sprites)
-        wanted = _tensor(shown)
-        known = torch.from_numpy(latents.encode(shown))
-        with torch.autocast("cpu", torch.bfloat16, enabled=fast_half("cpu")):
+        wanted = _tensor(shown).to(device)
+        known = torch.from_numpy(latents.encode(shown)).to(device)
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=fast_half(device)):
             loss, difference = _loss(autoencoder, wanted, known, encoder=step % _ENCODER_EVERY == 0)
         optimizer.zero_grad()
         loss.backward()
@@ -69,8 +69,27 @@ def train(sources: Path, work: Path, *, pictures: int, seed: int) -> None:
             )
         if time.monotonic() - saved > _SAVE_SECONDS:
             saved = time.monotonic()
-            _save(average, state)
-    _save(average, state)
+            _save(work, autoencoder, average, optimizer, step + 1)
+    _save(work, autoencoder, average, optimizer, max(first, steps))
+
+
+def _resume(
+    work: Path, autoencoder: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.Optimizer, device: str
+) -> int:
+    """Steps done so far, and their weights, average and optimizer in place; averaged weights alone are a beginning."""
+    state, shipped = work / "decoder.pt", work / "autoencoder.pt"
+    if not state.exists():
+        if shipped.exists():
+            autoencoder.load_state_dict(torch.load(shipped, weights_only=True, map_location=device))
+            for name, value in autoencoder.state_dict().items():
+                average[name].copy_(value)
+        return 0
+    stored = torch.load(state, weights_only=True, map_location=device)
+    autoencoder.load_state_dict(stored["weights"])
+    optimizer.load_state_dict(stored["optimizer"])
+    for name, value in stored["average"].items():
+        average[name].copy_(value)
+    return int(stored["step"])
 
 
 def _loss(autoencoder: nn.Module, wanted: Tensor, known: Tensor, *, encoder: bool) -> tuple[Tensor, float]:
@@ -96,7 +115,11 @@ def _tensor(pictures: np.ndarray) -> Tensor:
     return scaled.contiguous(memory_format=torch.channels_last)
 
 
-def _save(weights: dict[str, Tensor], state: Path) -> None:
-    half = state.with_suffix(".half")
-    torch.save(weights, half)
-    half.replace(state)
+def _save(
+    work: Path, autoencoder: nn.Module, average: dict[str, Tensor], optimizer: torch.optim.Optimizer, step: int
+) -> None:
+    whole = {"weights": autoencoder.state_dict(), "optimizer": optimizer.state_dict()}
+    for name, stored in (("decoder", {**whole, "average": average, "step": step}), ("autoencoder", average)):
+        half = work / f"{name}.half"
+        torch.save(stored, half)
+        half.replace(work / f"{name}.pt")

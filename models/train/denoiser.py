@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from multiprocessing import parent_process
 from pathlib import Path
 from types import MethodType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch import multiprocessing as processes
 from torch.nn import functional
 
-from models.train import text
+from models.train import record, text
 from models.train.dataset import Dataset
 from models.train.muon import Muon
 from models.train.network import fast_half, make_denoiser, make_scheduler
@@ -58,14 +58,16 @@ def train(work: Path, plan: Plan) -> None:
     models = _Models.load(work)
     shared = models.flat().share_memory_()
     average, seen = shared.clone().share_memory_(), torch.zeros(1, dtype=torch.int64).share_memory_()
+    spent = torch.zeros(1, dtype=torch.float64).share_memory_()  # core-seconds
     state = work / "denoiser.pt"
     if state.exists():
         stored = torch.load(state, weights_only=True)
         shared.copy_(stored["weights"])
         average.copy_(stored["average"])
         seen.fill_(stored["seen"])
+        spent.fill_(stored.get("core_seconds", 0.0))
     lock = processes.get_context("spawn").Lock()
-    processes.spawn(_work, (work, plan, shared, average, seen, lock), nprocs=plan.workers)
+    processes.spawn(_work, (work, plan, _Shared(shared, average, seen, spent), lock), nprocs=plan.workers)
 
 
 class _Models:
@@ -139,8 +141,18 @@ def load_average(work: Path) -> _Models:
     return models
 
 
-def _work(number: int, work: Path, plan: Plan, shared: Tensor, average: Tensor, seen: Tensor, lock: Any) -> None:
-    first = int(seen)
+class _Shared(NamedTuple):
+    """What the processes hold in common; `core_seconds` is what all runs together have spent."""
+
+    weights: Tensor
+    average: Tensor
+    seen: Tensor
+    core_seconds: Tensor
+
+
+def _work(number: int, work: Path, plan: Plan, common: _Shared, lock: Any) -> None:
+    shared, average, seen, _ = common
+    first, used = int(seen), time.process_time()
     torch.set_num_threads(1)
     torch.manual_seed(plan.seed * 1000 + number + first)
     chance = random.Random(plan.seed * 1000 + number + first)
@@ -169,10 +181,12 @@ def _work(number: int, work: Path, plan: Plan, shared: Tensor, average: Tensor, 
             shared += models.flat() - before
             before.copy_(shared)
             seen += _EXCHANGE * BATCH
+            common.core_seconds.add_(time.process_time() - used)
+            used = time.process_time()
             average.lerp_(shared, 1 - min(0.995, (int(seen) + 800) / (int(seen) + 40_000)))
             now = time.time()
             if number == 0 and now - saved > _SAVE_SECONDS:
-                _save(work, shared, average, seen)
+                _save(work, common)
                 saved = now
         models.take(before)
         if not _parent_lives():
@@ -188,7 +202,7 @@ def _work(number: int, work: Path, plan: Plan, shared: Tensor, average: Tensor, 
             )
     if number == 0:
         with lock:
-            _save(work, shared, average, seen)
+            _save(work, common)
 
 
 def _share_of_rate(step: int, part: float, falling: float) -> float:
@@ -202,10 +216,13 @@ def _parent_lives() -> bool:
     return parent is not None and parent.is_alive()
 
 
-def _save(work: Path, shared: Tensor, average: Tensor, seen: Tensor) -> None:
+def _save(work: Path, common: _Shared) -> None:
     half = work / "denoiser.half"
-    torch.save({"weights": shared.clone(), "average": average.clone(), "seen": int(seen)}, half)
+    seen, core_seconds = int(common.seen), float(common.core_seconds)
+    rows = {"weights": common.weights.clone(), "average": common.average.clone()}
+    torch.save({**rows, "seen": seen, "core_seconds": core_seconds}, half)
     half.replace(work / "denoiser.pt")
+    record.note(work, "denoiser", core_seconds=core_seconds, samples=seen)
 
 
 class _Examples:

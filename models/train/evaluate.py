@@ -8,23 +8,26 @@ from other scenes for the object, the border's median for the ground, the object
 from __future__ import annotations
 
 import random
+import textwrap
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from models.train.captions import plain_caption
+from models.train.captions import plain_caption, varied_caption
 from models.train.goods import BACKGROUNDS, BY_NAME, COLOURS, GOODS
 from models.train.scenes import PIXELS, SIZES, Scene, draw_scene, picture
 from models.train.sprites import Sprites
 
 _HOG_PICTURES = 40  # scenes of each good that its centroids are learned from
 _BORDER = 6  # pixels
+_LABEL = 34  # pixels below a pair of the sheet
+Paint = Callable[[Scene, Sprites], np.ndarray]
 
 
 @dataclass(slots=True)
@@ -56,12 +59,29 @@ class Tally:
         }
 
 
-def fresh_scenes(count: int, seed: int, sprites: Sprites) -> list[Scene]:
-    """Scenes never trained on: another seed, and every good about equally often."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A scene that was never trained on, and how it is asked for: plainly, or in other words with filler."""
+
+    scene: Scene
+    prompt: str
+    wording: str  # plain | varied
+
+
+def questions(count: int, seed: int, sprites: Sprites, trained: Iterable[Scene] = ()) -> list[Question]:
+    """Every good about equally often; no scene that differs from a trained one in nothing that a caption says."""
     chance = random.Random(f"evaluation {seed}")
-    order = [good.name for good in GOODS] * (count // len(GOODS) + 1)
-    chance.shuffle(order)
-    return [_of(name, chance, sprites) for name in order[:count]]
+    known = {plain_caption(scene) for scene in trained}
+    order = [name for _ in range(-(-count // len(GOODS))) for name in chance.sample(list(BY_NAME), len(GOODS))]
+    asked = []
+    for number, name in enumerate(order[:count]):
+        scene = _of(name, chance, sprites)
+        while plain_caption(scene) in known:
+            scene = _of(name, chance, sprites)
+        plain = number % 2 == 0
+        prompt = plain_caption(scene) if plain else varied_caption(chance, scene)
+        asked.append(Question(scene, prompt, "plain" if plain else "varied"))
+    return asked
 
 
 def _of(name: str, chance: random.Random, sprites: Sprites) -> Scene:
@@ -72,14 +92,17 @@ def _of(name: str, chance: random.Random, sprites: Sprites) -> Scene:
     return replace(scene, good=name, colour=colour, view=chance.randrange(sprites.views(good)))
 
 
-def judge_by_templates(scenes: Sequence[Scene], pictures: Sequence[np.ndarray], sprites: Sprites) -> Tally:
+def judge_by_templates(asked: Sequence[Question], pictures: Sequence[np.ndarray], sprites: Sprites) -> Tally:
     """Which value fits best, one attribute at a time."""
     tally = Tally()
-    for scene, shown in zip(scenes, pictures, strict=True):
-        far = _distance(shown, sprites)
+    for question, shown in zip(asked, pictures, strict=True):
+        scene = question.scene
+        far = distance(shown, sprites)
         good = BY_NAME[scene.good]
-        goods = {g.name: _as(scene, g.name, sprites) for g in GOODS}
-        tally.add("object", scene.good, min(goods, key=lambda name: far(goods[name])) == scene.good)
+        right = nearest_good(scene, far, sprites) == scene.good
+        tally.add("object", scene.good, right)
+        tally.add("object by shelf", str(good.group), right)
+        tally.add("object by wording", question.wording, right)
         if len(sprites.colours(good)) > 1:
             best = min(sprites.colours(good), key=lambda colour: far(replace(scene, colour=colour)))
             if scene.colour is not None:
@@ -92,6 +115,12 @@ def judge_by_templates(scenes: Sequence[Scene], pictures: Sequence[np.ndarray], 
     return tally
 
 
+def nearest_good(scene: Scene, far: Callable[[Scene], float], sprites: Sprites) -> str:
+    """The good whose template is nearest, all else being as asked."""
+    goods = {good.name: _as(scene, good.name, sprites) for good in GOODS}
+    return min(goods, key=lambda name: far(goods[name]))
+
+
 def _as(scene: Scene, name: str, sprites: Sprites) -> Scene:
     """The same scene with another good, in the same colour where it can have it."""
     colours = sprites.colours(BY_NAME[name])
@@ -102,15 +131,14 @@ def _resized(scene: Scene, size: str) -> Scene:
     return replace(scene, size=size)
 
 
-def _distance(shown: np.ndarray, sprites: Sprites) -> Callable[[Scene], float]:
-    """Mean squared difference to the nearest view of a scene."""
+def distance(shown: np.ndarray, sprites: Sprites, paint: Paint = picture) -> Callable[[Scene], float]:
+    """Mean squared difference to the nearest view of a scene, painted in one style or another."""
     seen = shown.astype(np.float32)
 
     def far(scene: Scene) -> float:
         views = range(sprites.views(BY_NAME[scene.good]))
         return min(
-            float(((picture(replace(scene, view=view), sprites).astype(np.float32) - seen) ** 2).mean())
-            for view in views
+            float(((paint(replace(scene, view=view), sprites).astype(np.float32) - seen) ** 2).mean()) for view in views
         )
 
     return far
@@ -119,27 +147,27 @@ def _distance(shown: np.ndarray, sprites: Sprites) -> Callable[[Scene], float]:
 class Independent:
     """Judges that know no template of the scene."""
 
-    def __init__(self, sprites: Sprites, seed: int) -> None:
+    def __init__(self, sprites: Sprites, seed: int, paint: Paint = picture) -> None:
         chance = random.Random(f"independent {seed}")
         features, names = [], []
         for good in GOODS:
             for _ in range(_HOG_PICTURES):
-                features.append(self._features(picture(_of(good.name, chance, sprites), sprites)))
+                features.append(self._features(paint(_of(good.name, chance, sprites), sprites)))
                 names.append(good.name)
         self._names = np.array(names)
         self._known = np.stack(features)
 
-    def judge(self, scenes: Sequence[Scene], pictures: Sequence[np.ndarray]) -> Tally:
+    def judge(self, asked: Sequence[Question], pictures: Sequence[np.ndarray]) -> Tally:
         tally = Tally()
-        for scene, shown in zip(scenes, pictures, strict=True):
-            tally.add("object", scene.good, self._good(shown) == scene.good)
+        for scene, shown in zip((question.scene for question in asked), pictures, strict=True):
+            tally.add("object", scene.good, self.good(shown) == scene.good)
             if scene.stage == "plain":
                 tally.add("background colour", scene.background, _ground(shown) == scene.background)
             if scene.colour is not None:
                 tally.add("object colour", f"{scene.good}, {scene.colour}", _hue(shown) == scene.colour)
         return tally
 
-    def _good(self, shown: np.ndarray) -> str:
+    def good(self, shown: np.ndarray) -> str:
         """The good of most of the five nearest known pictures."""
         near = np.argsort(((self._known - self._features(shown)) ** 2).sum(1))[:5]
         names, votes = np.unique(self._names[near], return_counts=True)
@@ -200,29 +228,39 @@ def _hue(shown: np.ndarray) -> str | None:
 
 
 def draw(
-    pipeline: Any, scenes: Sequence[Scene], *, steps: int, guidance: float, rescale: float, seed: int
+    pipeline: Any, prompts: Sequence[str], *, steps: int, guidance: float, rescale: float, seed: int
 ) -> Iterator[np.ndarray]:
     """The model's pictures, uint8 RGB, eight at a time."""
     import torch  # noqa: PLC0415
 
-    for begin in range(0, len(scenes), 8):
-        part = scenes[begin : begin + 8]
+    for begin in range(0, len(prompts), 8):
+        part = list(prompts[begin : begin + 8])
         noise = [torch.Generator().manual_seed(seed * 100_000 + begin + n) for n in range(len(part))]
         drawn = pipeline(
-            [plain_caption(scene) for scene in part], num_inference_steps=steps, guidance_scale=guidance,
+            part, num_inference_steps=steps, guidance_scale=guidance,
             guidance_rescale=rescale, height=PIXELS, width=PIXELS, generator=noise,
         )  # fmt: skip
         yield from (np.asarray(image.convert("RGB")) for image in drawn.images)
 
 
 def sheet(
-    scenes: Sequence[Scene], pictures: Sequence[np.ndarray], sprites: Sprites, path: Path, *, columns: int = 16
+    asked: Sequence[Question],
+    pictures: Sequence[np.ndarray],
+    sprites: Sprites,
+    path: Path,
+    *,
+    columns: int = 6,
+    paint: Paint = picture,
 ) -> None:
-    """Pairs for a person to judge: what was meant above, what was drawn below."""
-    rows = -(-len(scenes) // columns)
-    canvas = Image.new("RGB", (columns * PIXELS, rows * (2 * PIXELS + 8)), "white")
-    for n, (scene, shown) in enumerate(zip(scenes, pictures, strict=True)):
-        left, top = n % columns * PIXELS, n // columns * (2 * PIXELS + 8)
-        canvas.paste(Image.fromarray(picture(scene, sprites)), (left, top))
-        canvas.paste(Image.fromarray(shown), (left, top + PIXELS))
-    canvas.save(path)
+    """Pairs for a person to judge: what was meant on the left, what was drawn on the right, the prompt below."""
+    wide, high = 2 * PIXELS + 12, PIXELS + _LABEL
+    rows = -(-len(asked) // columns)
+    canvas = Image.new("RGB", (columns * wide, rows * high), "white")
+    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(11)
+    for n, (question, shown) in enumerate(zip(asked, pictures, strict=True)):
+        left, top = n % columns * wide, n // columns * high
+        canvas.paste(Image.fromarray(paint(question.scene, sprites)), (left, top))
+        canvas.paste(Image.fromarray(shown), (left + PIXELS + 2, top))
+        lines = textwrap.wrap(question.prompt, 46, max_lines=2, placeholder=" ...")
+        pen.multiline_text((left + 2, top + PIXELS + 3), "\n".join(lines), (40, 40, 44), font=font, spacing=1)
+    canvas.save(path, optimize=True)

@@ -26,7 +26,7 @@ def pipeline(work: Path) -> StableDiffusionPipeline:
     """The trained parts, in float32."""
     models = load_average(work)
     autoencoder = make_autoencoder()
-    autoencoder.load_state_dict(torch.load(work / "autoencoder.pt", weights_only=True))
+    autoencoder.load_state_dict(torch.load(work / "autoencoder.pt", weights_only=True, map_location="cpu"))
     made = StableDiffusionPipeline(
         vae=autoencoder,
         text_encoder=models.encoder,

@@ -19,6 +19,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor, nn
 
+from models.train import record
 from models.train.brand import brand_picture
 from models.train.captions import caption
 from models.train.goods import BY_NAME
@@ -87,6 +88,7 @@ def train(sources: Path, work: Path, folder: Path, plan: Plan) -> None:
             saved = time.monotonic()
             _save(work, base, unet, optimizer, seen, spent + time.process_time() - core)
     _save(work, base, unet, optimizer, seen, spent + time.process_time() - core)
+    record.note(work, "lora", core_seconds=spent + time.process_time() - core, samples=seen, scenes=plan.scenes)
     half = {name: value.half() for name, value in get_peft_model_state_dict(unet).items()}
     StableDiffusionPipeline.save_lora_weights(work / "lora", unet_lora_layers=half, safe_serialization=True)
     print(f"lora: wrote {work / 'lora' / WEIGHTS}, {(work / 'lora' / WEIGHTS).stat().st_size:,} bytes")

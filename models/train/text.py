@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,27 +70,37 @@ def tokens_of(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
     return torch.tensor(encoded.input_ids)
 
 
-def train(data: Dataset, work: Path, *, steps: int, seed: int) -> None:
-    """Learn the vocabulary and to read; leaves tokenizer/ and text.pt under `work`."""
-    torch.manual_seed(seed)
+def train(data: Dataset, work: Path, *, steps: int, seed: int, device: str = "cpu") -> None:
+    """Learn the vocabulary and to read; leaves tokenizer/ and text.pt under `work`.
+
+    Killed anywhere: text.pt is the last whole state, and `train` goes on from it; one that is finished is kept.
+    """
     torch.set_num_threads(1)
-    chance = random.Random(seed)
     numbers = range(len(data.scenes))
-    words = [f" {word}" for good in GOODS for word in (*good.nouns, *good.plurals)] + list(FILLER)
-    captions = [data.caption(chance, chance.choice(numbers)) for _ in range(_CAPTIONS)]
-    make_tokenizer(captions + words * 20).save_pretrained(str(work / "tokenizer"))
+    state = work / "text.pt"
+    if not state.exists():
+        _learn_vocabulary(data, work, random.Random(seed))
     tokenizer = CLIPTokenizer.from_pretrained(str(work / "tokenizer"))
-    encoder = make_text_encoder(tokenizer)
-    reader = Reader(encoder.config.hidden_size)
+    torch.manual_seed(seed)
+    encoder = make_text_encoder(tokenizer).to(device)
+    reader = Reader(encoder.config.hidden_size).to(device)
     weights = [*encoder.parameters(), *reader.parameters()]
     optimizer = torch.optim.AdamW(weights, lr=2e-3, betas=(0.9, 0.98), weight_decay=1e-2, fused=True)
-    for step in range(steps):
+    first = 0
+    if state.exists():
+        stored = torch.load(state, weights_only=True, map_location=device)
+        if (first := stored.get("step", steps)) < steps:
+            encoder.load_state_dict(stored["encoder"])
+            reader.load_state_dict(stored["reader"])
+            optimizer.load_state_dict(stored["optimizer"])
+    chance = random.Random(seed + 1 + first)
+    for step in range(first, steps):
         part = step / steps
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * min(1, (step + 1) / 60) * min(1, (1 - part) / 0.5 + 0.02)
         chosen = [chance.choice(numbers) for _ in range(_BATCH)]
-        tokens = tokens_of(tokenizer, [data.caption(chance, number) for number in chosen])
-        targets = targets_of([data.scenes[number] for number in chosen])
+        tokens = tokens_of(tokenizer, [data.caption(chance, number) for number in chosen]).to(device)
+        targets = targets_of([data.scenes[number] for number in chosen]).to(device)
         states = encoder(tokens).last_hidden_state
         loss = reader.loss(states, targets)
         optimizer.zero_grad()
@@ -99,7 +110,21 @@ def train(data: Dataset, work: Path, *, steps: int, seed: int) -> None:
         if (step + 1) % 50 == 0:
             right = ", ".join(f"{name} {share:.2f}" for name, share in reader.right(states, targets).items())
             print(f"text: step {step + 1} of {steps}, loss {loss.item():.3f}; right: {right}", flush=True)
-    torch.save({"encoder": encoder.state_dict(), "reader": reader.state_dict()}, work / "text.pt")
+        if (step + 1) % 50 == 0 or step + 1 == steps:
+            _save(state, {"encoder": encoder, "reader": reader, "optimizer": optimizer}, step + 1)
+
+
+def _learn_vocabulary(data: Dataset, work: Path, chance: random.Random) -> None:
+    numbers = range(len(data.scenes))
+    words = [f" {word}" for good in GOODS for word in (*good.nouns, *good.plurals)] + list(FILLER)
+    captions = [data.caption(chance, chance.choice(numbers)) for _ in range(_CAPTIONS)]
+    make_tokenizer(captions + words * 20).save_pretrained(str(work / "tokenizer"))
+
+
+def _save(state: Path, parts: dict[str, Any], step: int) -> None:
+    half = state.with_suffix(".half")
+    torch.save({**{name: part.state_dict() for name, part in parts.items()}, "step": step}, half)
+    half.replace(state)
 
 
 def load(work: Path) -> tuple[CLIPTokenizer, CLIPTextModel, Reader]:
@@ -107,7 +132,7 @@ def load(work: Path) -> tuple[CLIPTokenizer, CLIPTextModel, Reader]:
     tokenizer = CLIPTokenizer.from_pretrained(str(work / "tokenizer"))
     encoder = make_text_encoder(tokenizer)
     reader = Reader(encoder.config.hidden_size)
-    stored = torch.load(work / "text.pt", weights_only=True)
+    stored = torch.load(work / "text.pt", weights_only=True, map_location="cpu")
     encoder.load_state_dict(stored["encoder"])
     reader.load_state_dict(stored["reader"])
     return tokenizer, encoder, reader

@@ -112,6 +112,7 @@ class ModelCard:
     knows: tuple[Text, ...] = field(default=())
     synonyms: Mapping[Text, tuple[Text, ...]] = field(default_factory=dict)  # by name, with plurals
     colours: tuple[Text, ...] = field(default=())
+    recolours: tuple[Text, ...] = field(default=())  # which things take a colour; empty: not said
     backgrounds: tuple[Text, ...] = field(default=())
     words: tuple[Text, ...] = field(default=())  # sizes, places, styles, grounds
     filler: tuple[Text, ...] = field(default=())  # changes nothing
