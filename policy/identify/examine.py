@@ -154,7 +154,7 @@ def _best_fit(views: Views, candidate: Candidate, original: Original) -> tuple[_
             fit = better
         if best is None or _explained(fit) > _explained(best):
             best = fit
-        if fit.likeness.whole >= _GOOD and fit.likeness.detail >= _GOOD_DETAIL:
+        if _explained(best)[0] and fit.likeness.whole >= _GOOD and fit.likeness.detail >= _GOOD_DETAIL:
             break
     return best, _read_code(best, candidate.asset, original) if best else None
 
@@ -183,8 +183,9 @@ def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[tu
                 yield searched, query, turn
 
 
-def _explained(fit: _Fit) -> float:
-    return fit.likeness.whole + fit.likeness.detail
+def _explained(fit: _Fit) -> tuple[bool, float]:
+    """The more the better; what fits a small box of the picture alone comes last."""
+    return fit.likeness.common >= _SMALLEST_COMMON, fit.likeness.whole + fit.likeness.detail
 
 
 def _within(views: Views, found: Registration, turn: int) -> Iterator[tuple[Registration, Image, int]]:
