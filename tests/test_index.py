@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from bench.scenes import scene
-from policy.fingerprints import fingerprint
+from policy.fingerprints import HASH_BYTES, fingerprint
 from policy.identify.codes import CODES_KEPT, codes, projections
 from policy.identify.features import features, mirrored
+from policy.identify.hashes import EXACT_ROWS, Hashes
 from policy.identify.index import Entry, Index
 
 
@@ -58,3 +59,15 @@ def test_an_empty_index_finds_nothing() -> None:
     assert index.nearest([bytes(32)], most=3) == []
     assert index.nearest_crops([bytes(32)], most=3) == []
     assert index.voted(np.ones((4, 64), np.float32), most=3) == []
+
+
+def test_a_near_hash_is_found_among_so_many_that_not_all_are_compared_whole() -> None:
+    chance = np.random.default_rng(2)
+    rows = chance.integers(0, 256, (EXACT_ROWS + 5_000, HASH_BYTES), np.uint8)
+    hashes = Hashes(1)
+    hashes.add(rows)
+    for number in (0, 77_777, EXACT_ROWS + 4_999):
+        turned = np.unpackbits(rows[number])
+        turned[chance.choice(256, 40, replace=False)] ^= 1
+        (first, *_) = hashes.nearest([bytes(32), np.packbits(turned).tobytes()], most=3)
+        assert (first.number, first.distance, first.query) == (number, 40, 1)

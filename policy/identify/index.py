@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from policy.fingerprints import CROPS, HASH_BYTES, Fingerprint, Image
 from policy.identify.codes import CODES_KEPT, Codes, pack
 from policy.identify.features import Floats
+from policy.identify.hashes import Hashes, Near
 from policy.identify.plain import Part, PlainIndex
 
 WORDS = 3
@@ -32,6 +32,7 @@ _UNSURE_BITS = 4
 _MOST_HITS = 300_000
 # Segments are merged when there are more: each costs a lookup.
 _SEGMENTS = 12
+_LARGE = 4_000_000  # keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,6 @@ class Entry:
     fingerprint: Fingerprint
     codes: Codes
     thumbnail: bytes = b""  # of a plain picture (policy/identify/plain.py)
-
-
-@dataclass(frozen=True, slots=True)
-class Near:
-    """A candidate by hash: its number in the index, the distance, and which of the query's hashes found it."""
-
-    number: int
-    distance: int
-    query: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +56,9 @@ class Index:
     """Fingerprints by number, 0 and up, in the order in which they were added."""
 
     def __init__(self) -> None:
-        self._wholes = _Rows(HASH_BYTES)
-        self._crops = _Rows(HASH_BYTES)
-        self._segments: list[NDArray[np.uint64]] = []
+        self._wholes = Hashes(1)
+        self._crops = Hashes(len(CROPS))
+        self._segments: list[_Segment] = []
         self._plain = PlainIndex()
 
     def __len__(self) -> int:
@@ -96,21 +88,20 @@ class Index:
         words = np.stack([_word(codes, place) for place in range(WORDS)]) if len(codes) else np.zeros((3, 0), np.uint64)
         places = np.arange(WORDS, dtype=np.uint64)[:, None] << np.uint64(WORD_BITS)
         keys = (words | places) << np.uint64(32) | (owners + first).astype(np.uint64)
-        segment = np.sort(keys.ravel())
-        self._segments.append(segment)
+        self._segments.append(_Segment.of(keys.ravel()))
         while len(self._segments) > 1 and (
-            len(self._segments) > _SEGMENTS or len(self._segments[-2]) <= 2 * len(self._segments[-1])
+            len(self._segments) > _SEGMENTS or len(self._segments[-2].keys) <= 2 * len(self._segments[-1].keys)
         ):
             last = self._segments.pop()
-            self._segments[-1] = np.sort(np.concatenate([self._segments[-1], last]))
+            self._segments[-1] = _Segment.of(np.concatenate([self._segments[-1].keys, last.keys]))
 
     def nearest(self, hashes: Sequence[bytes], *, most: int) -> list[Near]:
         """The pictures whose whole hash is nearest to any of these, each once, nearest first."""
-        return _nearest(self._wholes.all(), hashes, most, 1)
+        return self._wholes.nearest(hashes, most=most)
 
     def nearest_crops(self, hashes: Sequence[bytes], *, most: int) -> list[Near]:
         """The same among the hashes of crops."""
-        return _nearest(self._crops.all(), hashes, most, len(CROPS))
+        return self._crops.nearest(hashes, most=most)
 
     def plain(self, images: Sequence[Image], *, most: int) -> list[Part]:
         """The parts of plain pictures that look most like one of these plain ones."""
@@ -124,48 +115,36 @@ class Index:
         found = [_owners(segment, wanted) for segment in self._segments]
         owners = np.concatenate([each for each, _ in found])
         weights = np.bincount(owners, np.concatenate([each for _, each in found]), len(self))
-        best = np.argpartition(-weights, min(most, len(weights) - 1))[:most]
+        heard = np.flatnonzero(weights)
+        most = min(most, len(heard))
+        best = heard[np.argpartition(-weights[heard], most - 1)[:most]] if most else heard
         best = best[np.argsort(-weights[best], kind="stable")]
         votes = np.bincount(owners, minlength=len(self))
         return [Voted(int(number), int(votes[number])) for number in best if votes[number] > 1]
 
 
-class _Rows:
-    """Rows of bytes that grow at the end; room doubles, so that adding stays cheap."""
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """Words with their owners, sorted; of a large one also where each word begins, so that none is searched for."""
 
-    def __init__(self, width: int) -> None:
-        self._room = np.empty((1024, width), np.uint8)
-        self._count = 0
+    keys: NDArray[np.uint64]
+    starts: NDArray[np.int64] | None
 
-    def __len__(self) -> int:
-        return self._count
+    @classmethod
+    def of(cls, keys: NDArray[np.uint64]) -> _Segment:
+        ordered = np.sort(keys)
+        if len(ordered) < _LARGE:
+            return cls(ordered, None)
+        counts = np.bincount((ordered >> np.uint64(32)).astype(np.int64), minlength=WORDS << WORD_BITS)
+        return cls(ordered, np.concatenate([[0], np.cumsum(counts)]))
 
-    def add(self, rows: NDArray[np.uint8]) -> None:
-        wanted = self._count + len(rows)
-        if wanted > len(self._room):
-            larger = np.empty((max(wanted, 2 * len(self._room)), self._room.shape[1]), np.uint8)
-            larger[: self._count] = self._room[: self._count]
-            self._room = larger
-        self._room[self._count : wanted] = rows
-        self._count = wanted
-
-    def all(self) -> NDArray[np.uint8]:
-        return self._room[: self._count]
-
-
-def _nearest(rows: NDArray[np.uint8], hashes: Sequence[bytes], most: int, rows_each: int) -> list[Near]:
-    if not len(rows) or not hashes:
-        return []
-    asked = np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, HASH_BYTES)
-    found = min(most, len(rows))
-    distances, places = cv2.batchDistance(asked, rows, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=found)
-    best: dict[int, Near] = {}
-    for query in range(len(asked)):
-        for apart, place in zip(distances[query].tolist(), places[query].tolist(), strict=True):
-            number = place // rows_each
-            if number not in best or apart < best[number].distance:
-                best[number] = Near(number, apart, query)
-    return sorted(best.values(), key=lambda near: (near.distance, near.number))[:most]
+    def found(self, wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the keys of each word begin, and how many there are."""
+        if self.starts is not None:
+            words = wanted.astype(np.int64)
+            return self.starts[words], self.starts[words + 1] - self.starts[words]
+        low = np.searchsorted(self.keys, wanted << np.uint64(32))
+        return low, np.searchsorted(self.keys, (wanted + np.uint64(1)) << np.uint64(32)) - low
 
 
 def _word(codes: Codes, place: int) -> NDArray[np.uint64]:
@@ -189,14 +168,12 @@ def _wanted(projected: Floats) -> NDArray[np.uint64]:
     return np.unique(np.concatenate(wanted))
 
 
-def _owners(segment: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], Floats]:
+def _owners(segment: _Segment, wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], Floats]:
     """Whose codes have one of these words, and what each vote weighs; the words that most have are left out."""
-    low = np.searchsorted(segment, wanted << np.uint64(32))
-    high = np.searchsorted(segment, (wanted + np.uint64(1)) << np.uint64(32))
-    count = high - low
+    low, count = segment.found(wanted)
     rarest = np.argsort(count, kind="stable")
     rarest = rarest[(count[rarest] > 0) & (np.cumsum(count[rarest]) <= _MOST_HITS)]
     low, count = low[rarest], count[rarest]
     steps = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    owners = segment[np.repeat(low, count) + steps] & np.uint64(0xFFFFFFFF)
+    owners = segment.keys[np.repeat(low, count) + steps] & np.uint64(0xFFFFFFFF)
     return np.asarray(owners, np.int64), np.repeat(np.float32(1) / count.astype(np.float32), count)

@@ -15,7 +15,8 @@ from policy.identify.answer import Answer, CodeRead, Examined, Known
 from policy.identify.codes import projections
 from policy.identify.decide import decide, manifest_layer
 from policy.identify.examine import Candidate, Original, examine
-from policy.identify.index import Index, Near
+from policy.identify.hashes import Near
+from policy.identify.index import Index
 from policy.identify.register import resized
 from policy.identify.views import MIRRORED, Blind, Views
 from policy.intake.picture import Picture, open_picture
