@@ -176,7 +176,8 @@ def test_writing_longer_than_a_prompt_may_be_is_screened_to_its_end(tmp_path: Pa
     lines = [Line("innocent words " * 20, 0.9)] * 9 + [Line("nude", 0.9)]
     assert _screened(tmp_path, lines).decision is Decision.HOLD
     assert _screened(tmp_path, lines[:-1]).allowed
-    assert _screened(tmp_path, [*lines[:-1], Line("nud", 0.9), Line("e", 0.9)]).allowed
+    assert not _screened(tmp_path, [*lines[:-1], Line("nud", 0.9), Line("e", 0.9)]).allowed  # a word over two lines
+    assert _screened(tmp_path, [*lines[:-1], Line("nu", 0.9), Line("de", 0.9)]).allowed
 
 
 def test_a_rule_set_that_wants_writing_read_needs_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
