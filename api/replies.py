@@ -27,8 +27,8 @@ _PROBLEM: JsonDict = {
         },
         {
             "code": "model_limit",
-            "message": "10001 is outside 64 to 256, the sides starter makes",
-            "remedy": "starter is at its best at 128 x 128; leave the size out to get that.",
+            "message": "10001 is outside 64 to 256, the sides studio makes",
+            "remedy": "studio is at its best at 128 x 128; leave the size out to get that.",
             "row": 7,
             "line": 8,
             "column": "width",
@@ -70,7 +70,7 @@ class RequestReply(Answer):
         description="the template of a campaign, the prompt of a single request; null once it was erased",
         examples=["a {colour} {object} on a white background"],
     )
-    model: str = Field(examples=["starter"])
+    model: str = Field(examples=["studio"])
     priority: str = Field(examples=["standard"])
     state: str = Field(description="open while an item is pending or planned, then finished", examples=["open"])
     items: int = Field(examples=[48])

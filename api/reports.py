@@ -93,7 +93,7 @@ class Accepted(Report):
                     "id": _ID,
                     "kind": "campaign",
                     "name": "spring catalogue",
-                    "model": "starter",
+                    "model": "studio",
                     "priority": "bulk",
                     "links": {
                         "request": f"/v1/requests/{_ID}",

@@ -131,7 +131,7 @@ def _draw(jobs: Sequence[tuple[str, str, int]], folder: Path) -> None:
     from diffusers import StableDiffusionPipeline  # noqa: PLC0415
 
     torch.set_num_threads(1)  # small tensors: threads wait for each other
-    pipeline = StableDiffusionPipeline.from_pretrained("models/starter", dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained("models/studio", dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     for start in range(0, len(jobs), 8):
         some = jobs[start : start + 8]

@@ -57,7 +57,7 @@ def event(number: int) -> ItemReleased:
         attempt=1,
         prompt=Private("Studio photograph of a ceramic mug on a marble table, soft morning light"),
         negative_prompt=Private("blurry, text"),
-        recipe={"model": "starter", "model_revision": digest, "width": 1024, "height": 1024, "guidance_scale": 3.0},
+        recipe={"model": "studio", "model_revision": digest, "width": 1024, "height": 1024, "guidance_scale": 3.0},
         seed=str(number),
         batch_size=8,
         batch_position=number % 8,

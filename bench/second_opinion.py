@@ -54,7 +54,7 @@ def drawn(seeds: int) -> tuple[list[str], np.ndarray]:
     """What each picture shows, and uint8 [N, 128, 128, 3]."""
     torch.set_num_threads(1)
     keep_libraries_quiet()
-    card = Registry.load(HOUSE / "models").get("starter")
+    card = Registry.load(HOUSE / "models").get("studio")
     pipe = getattr(diffusers, card.pipeline).from_pretrained(card.home, dtype=torch.float32, use_safetensors=True)
     pipe.set_progress_bar_config(disable=True)
     names, images = list[str](), list[np.ndarray]()

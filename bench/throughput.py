@@ -55,7 +55,7 @@ class Half:
 def main() -> None:
     wanted = _arguments()
     registry = Registry.load(HOUSE / "models")
-    card = registry.get("starter")
+    card = registry.get("studio")
     recipe = Recipe(
         card.name, card.revision, card.width, card.height, wanted.steps, card.scheduler, card.guidance_scale
     )

@@ -138,7 +138,7 @@ def _event(number: int) -> ItemRefused:
         attempt=None,
         prompt=Private(f"a thing that is refused, number {number}"),
         negative_prompt=Private(""),
-        recipe={"model": "starter"},
+        recipe={"model": "studio"},
         seed=str(number),
         verdict={"decision": "refuse", "findings": ["weapons"]},
     )

@@ -34,7 +34,7 @@ def refused(number: int) -> ItemRefused:
         attempt=None,
         prompt=Private(f"a secret plan, number {number}"),
         negative_prompt=Private(""),
-        recipe={"model": "starter", "guidance_scale": 1.5},
+        recipe={"model": "studio", "guidance_scale": 1.5},
         seed="4294967295",
         verdict={"decision": "refuse", "scores": {"weapons": 0.25}},
     )

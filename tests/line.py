@@ -34,7 +34,7 @@ LEASE = timedelta(seconds=60)
 POLICY = "sha256:" + "0" * 64
 KEY_ID = new_id()
 RECIPE = Recipe(
-    model="starter",
+    model="studio",
     model_revision="sha256:" + "1" * 64,
     width=128,
     height=128,

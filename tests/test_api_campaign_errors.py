@@ -100,8 +100,8 @@ def test_unknown_names_are_told_their_nearest_neighbour(desk: Desk) -> None:
     caller = desk.caller()
     typo = problem(campaign(caller, spec='{"template": "a", "varients": 2}'), 422, "invalid_body")
     assert "Did you mean 'variants'?" in typo["errors"][0]["remedy"]
-    model = problem(campaign(caller, model="startr"), 422, "model_missing")
-    assert "Did you mean 'starter'?" in model["errors"][0]["remedy"]
+    model = problem(campaign(caller, model="studo"), 422, "model_missing")
+    assert "Did you mean 'studio'?" in model["errors"][0]["remedy"]
 
 
 @pytest.mark.parametrize(

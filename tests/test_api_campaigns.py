@@ -83,7 +83,7 @@ def test_a_broken_row_an_unknown_placeholder_a_huge_width_and_a_blocked_word_are
     assert "{color}" in unknown["message"]
     assert unknown["remedy"] == "The columns are: object, colour, width. Did you mean 'colour'?"
     assert (ragged["line"], ragged["message"]) == (3, "the row has 1 cell, the header names 3 columns")
-    assert (huge["line"], huge["message"]) == (4, "10001 is outside 64 to 256, the sides starter makes")
+    assert (huge["line"], huge["message"]) == (4, "10001 is outside 64 to 256, the sides studio makes")
     assert "128 x 128" in huge["remedy"]
     assert [(r["row"], r["line"], r["column"]) for r in document["refused"]] == [(4, 5, "object")]
     assert desk.stored() == 0
@@ -147,8 +147,8 @@ def test_warnings_name_unused_columns_and_prompts_the_model_knows_nothing_of(des
     unused, strange = accepted["warnings"]
     assert (unused["code"], unused["column"]) == ("unused_column", "note")
     assert (strange["code"], strange["rows"]) == ("unknown_words", [2])
-    assert strange["message"].startswith("1 of 2 prompts ask for what starter does not know: 'xylophone'. ")
-    assert "It knows 14 things, read in English: apple, backpack, " in strange["message"]
+    assert strange["message"].startswith("1 of 2 prompts ask for what studio does not know: 'xylophone'. ")
+    assert "It knows 64 things, read in English: apple, banana, " in strange["message"]
 
 
 def test_misspelled_crowded_and_joined_things_are_warned_of_and_praise_is_not(desk: Desk) -> None:
@@ -167,7 +167,7 @@ def test_misspelled_crowded_and_joined_things_are_warned_of_and_praise_is_not(de
         "'sneeker' (the nearest is 'sneaker'); 'coffee machine' (the nearest is 'cup of coffee')" in strange["message"]
     )
     assert (crowded["code"], crowded["rows"]) == ("several_things", [4])
-    assert "apple and banana; starter draws one" in crowded["message"]
+    assert "apple and banana; studio draws one" in crowded["message"]
 
 
 def test_only_the_first_hundred_errors_are_listed(desk: Desk) -> None:
@@ -212,7 +212,7 @@ def test_memory_does_not_grow_with_the_file(desk: Desk) -> None:
     with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as spool:
         file.write(b"object,colour,a,b,c,d,e\n")
         file.writelines(f"car,red{n}{f',{long_cell}' * 5}\n".encode() for n in range(1_000))
-        book = RecipeBook(parts.registry.get("starter"), parts.settings, parts.registry)
+        book = RecipeBook(parts.registry.get("studio"), parts.settings, parts.registry)
         spec = CampaignSpec(**SPEC)
         checked = Campaign(spec, file, book, settings=parts.settings, rules=parts.rules, tenant="acme")
         tracemalloc.start()

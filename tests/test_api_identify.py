@@ -38,7 +38,7 @@ def test_a_picture_sent_is_a_question_and_its_answer_names_the_asset(own_house: 
     assert (told["state"], told["finding"], told["verified"], told["own"]) == ("done", "ours", True, True)
     assert told["lineage"]["asset_id"] == shown.asset_id
     assert told["lineage"]["item_id"] == shown.item_id
-    assert told["lineage"]["model"] == "starter"
+    assert told["lineage"]["model"] == "studio"
     assert told["asset_state"] == "released"
     asset = caller.get(told["lineage"]["href"]).json()
     assert asset["search"] == {

@@ -18,7 +18,7 @@ from workers.jobs.types import new_id
 from workers.revocations import Shelf
 from workers.store import ObjectStore
 
-ORDER = {"model": "starter", "reason_code": "licence", "reason": "withdrawn"}
+ORDER = {"model": "studio", "reason_code": "licence", "reason": "withdrawn"}
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_look_order_follow_and_every_later_look_up_answers_so(shop: tuple[Recall
     looked = seen.json()
     assert (looked["dry_run"], looked["assets"], looked["recalled"]) == (True, 2, 0)
     assert looked["by_campaign"] == [{"request_id": request_id, "name": "spring", "assets": 2}]
-    assert looked["by_model"] == [{"model": "starter", "model_revision": RECIPE.model_revision, "assets": 2}]
+    assert looked["by_model"] == [{"model": "studio", "model_revision": RECIPE.model_revision, "assets": 2}]
     assert set(looked["sample"]) == {outcome.asset_id for outcome in made}
     assert recalling.line.events("recall.ordered") == []
 
@@ -142,7 +142,7 @@ def test_any_key_gets_the_newest_revocation_list_and_no_key_gets_none(
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"reason_code": "licence"}, "body"),
     ({**ORDER, "reason_code": "because"}, "reason_code"),
-    ({"model": "starter"}, "reason_code"),
+    ({"model": "studio"}, "reason_code"),
     ({**ORDER, "asset_id": "1"}, "asset_id"),
     ({**ORDER, "asset_id": "'; drop table assets; --"}, "asset_id"),
     ({**ORDER, "reviewer": "../" * 10}, "reviewer"),

@@ -86,7 +86,7 @@ def test_a_refused_prompt_is_an_answer_and_is_recorded(desk: Desk) -> None:
         ({"variants": 17}, "too_many_variants", "variants"),
         ({"priority": "now"}, "not_a_choice", "priority"),
         ({"priority": None}, "not_a_choice", "priority"),
-        ({"model": "../starter"}, "model_missing", "model"),
+        ({"model": "../studio"}, "model_missing", "model"),
         ({"name": "x" * 201}, "too_long", "name"),
         ({"name": "a\u202eb"}, "invalid", "name"),
         ({"custom_id": ""}, "too_short", "custom_id"),

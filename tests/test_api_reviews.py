@@ -87,7 +87,7 @@ def test_looking_gives_a_link_and_is_an_event(desk: Desk, people: Reviewing, rev
     seen = reviewer.get(f"/v1/reviews/{item_id}").json()
     assert f"/quarantine/{desk.tenant}/{item_id}/1/original.png?" in seen["picture"]["url"]
     assert seen["scores"] == {"nsfw/porn": 0.7}
-    assert (seen["recipe"]["model"], seen["seed"], seen["negative_prompt"]) == ("starter", 1001, "")
+    assert (seen["recipe"]["model"], seen["seed"], seen["negative_prompt"]) == ("studio", 1001, "")
     assert [file["sha256"] for file in seen["picture"]["renditions"]] == [SHA256]
     assert "quarantine" not in str(seen["picture"]["renditions"])
     (viewed,) = desk.events("hold.viewed")

@@ -56,7 +56,7 @@ def test_an_intact_log_is_said_to_be_so(ledger):
 
 
 def test_one_edited_row_is_named_and_the_exit_says_so(ledger):
-    ledger.tamper("update audit.entries set body = convert_to(replace(convert_from(body, 'UTF8'), 'starter', 'other'), "
+    ledger.tamper("update audit.entries set body = convert_to(replace(convert_from(body, 'UTF8'), 'studio', 'other'), "
                   "'UTF8') where id = 4")  # fmt: skip
     row = ledger.rows("select * from audit.entries where id = 4")[0]
     result = ledger.call("verify")

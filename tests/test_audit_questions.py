@@ -62,11 +62,11 @@ def test_an_asset_outlives_its_job(call, asset_id, database):
 
 
 def test_what_a_model_or_a_revision_made(call, asset_id):
-    rows = [json.loads(line) for line in call("made-by", "--model", "starter", "--json").stdout.splitlines()]
+    rows = [json.loads(line) for line in call("made-by", "--model", "studio", "--json").stdout.splitlines()]
     assert [(row["outcome"], row["tenant"]) for row in rows] == [("released", "acme")] * 2
     assert rows[0]["asset_id"] == asset_id
     assert asset_id in call("made-by", "--revision", RECIPE.model_revision).output, "whole, in any terminal"
-    assert call("made-by", "--model", "starter", "--lora", "ink").output == "none\n"
+    assert call("made-by", "--model", "studio", "--lora", "ink").output == "none\n"
 
 
 def test_what_a_policy_version_refused(call, asset_id):
@@ -91,8 +91,8 @@ def test_items_are_counted_by_what_is_asked_for(call, asset_id):
 
 def test_a_table_ends_where_a_person_stops_reading_and_says_so(call, database):
     Ledger(database).append(*(made(n) for n in range(205)))
-    assert "and 5 more" in call("made-by", "--model", "starter").output
-    assert len(call("made-by", "--model", "starter", "--json").stdout.splitlines()) == 205
+    assert "and 5 more" in call("made-by", "--model", "studio").output
+    assert len(call("made-by", "--model", "studio", "--json").stdout.splitlines()) == 205
 
 
 def test_a_prompt_cannot_write_to_the_terminal(call, database):

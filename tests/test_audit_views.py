@@ -19,11 +19,11 @@ FINDING = {
     "score": None, "detail": "",
 }  # fmt: skip
 ACCEPTED = events.RequestAccepted(
-    "r1", "campaign", "spring", Private("a {x}"), "starter", REVISION, "bulk", 3, 1, POLICY
+    "r1", "campaign", "spring", Private("a {x}"), "studio", REVISION, "bulk", 3, 1, POLICY
 )
 
 
-def recipe(model="starter", revision=REVISION, loras=()):
+def recipe(model="studio", revision=REVISION, loras=()):
     return {"model": model, "model_revision": revision, "loras": [[name, 0.5] for name in loras]}
 
 
@@ -77,7 +77,7 @@ def test_an_asset_is_told_from_its_request_to_its_links(ledger):
     (found,) = ask(ledger, "select * from audit.lineage where asset_id = 'a1'")
     assert (found.item_id, found.request_id, found.request_name, found.template) == ("i1", "r1", "spring", "a {x}")
     assert (found.prompt, found.negative_prompt, found.seed) == ("prompt 1", "blur", "7")
-    assert (found.model, found.model_revision) == ("starter", REVISION)
+    assert (found.model, found.model_revision) == ("studio", REVISION)
     assert found.loras == [["ink", 0.5], ["gold", 0.5]]
     assert (found.batch_size, found.batch_position, found.device, found.attempt) == (2, 1, "cpu", 2)
     assert found.worker == "worker-2", "the claim that made it, not the one before"
@@ -121,10 +121,10 @@ def test_erased_text_is_missing_and_the_rest_stays(ledger):
 def test_what_a_model_a_revision_or_a_lora_made(ledger):
     query = "select item_id from audit.made where makers @> array[:maker] order by entry_id"
     for maker, made in (
-        ("model:starter", ["i0", "i1"]),
+        ("model:studio", ["i0", "i1"]),
         (f"revision:{OTHER}", ["i2"]),
         ("lora:gold", ["i1"]),
-        ("lora:starter", []),
+        ("lora:studio", []),
     ):
         assert [row.item_id for row in ask(ledger, query, maker=maker)] == made
 

@@ -28,7 +28,7 @@ def _each(made: Any, other: Any) -> list[tuple[Criteria, Any]]:
     return [
         (Criteria(asset_id=made[0].asset_id), made[:1]),
         (Criteria(request_id=made[0].item.request_id), made),
-        (Criteria(model="starter"), [*made, *other]),
+        (Criteria(model="studio"), [*made, *other]),
         (Criteria(model="other"), []),
         (Criteria(model_revision=RECIPE.model_revision), [*made, *other]),
         (Criteria(model_revision=OTHER), []),
@@ -55,7 +55,7 @@ def test_each_criterion_means_its_pictures_and_all_must_hold(recalling: Recallin
 
 def test_a_range_of_time_begins_with_its_first_moment_and_ends_before_its_last(recalling: Recalling) -> None:
     recalling.release(2, stored=False)
-    found = recalling.preview(Criteria(model="starter"))
+    found = recalling.preview(Criteria(model="studio"))
     assert found.first_release == found.last_release
     at, tick = found.first_release, timedelta(microseconds=1)
     assert at is not None
@@ -69,19 +69,19 @@ def test_a_dry_run_counts_and_changes_nothing(recalling: Recalling) -> None:
     made = recalling.release(2, name="spring", stored=False)
     other = recalling.release(1, name="autumn", stored=False)
     before = line.kinds()
-    found = recalling.preview(Criteria(model="starter"))
+    found = recalling.preview(Criteria(model="studio"))
     assert [dict(row) for row in found.by_campaign] == [
         {"request_id": made[0].item.request_id, "name": "spring", "assets": 2},
         {"request_id": other[0].item.request_id, "name": "autumn", "assets": 1},
     ]
     (model,) = found.by_model
-    assert dict(model) == {"model": "starter", "model_revision": RECIPE.model_revision, "assets": 3}
+    assert dict(model) == {"model": "studio", "model_revision": RECIPE.model_revision, "assets": 3}
     assert (found.released, found.ordered, found.recalled) == (3, 0, 0)
     assert line.kinds() == before
     assert set(recalling.states().values()) == {"released"}
     recalling.order(Criteria(request_id=made[0].item.request_id))
-    assert (recalling.preview(Criteria(model="starter")).ordered, recalling.carry_out() > 0) == (2, True)
-    again = recalling.preview(Criteria(model="starter"))
+    assert (recalling.preview(Criteria(model="studio")).ordered, recalling.carry_out() > 0) == (2, True)
+    again = recalling.preview(Criteria(model="studio"))
     assert (again.released, again.ordered, again.recalled) == (1, 0, 2)
 
 
@@ -93,9 +93,9 @@ def test_ids_that_mean_nothing_find_nothing(recalling: Recalling) -> None:
 
 def test_criteria_are_written_down_as_they_were_asked_and_read_back() -> None:
     at = datetime(2026, 11, 1, tzinfo=UTC)
-    asked = Criteria(model="starter", licence="MIT", licensed=(OTHER,), since=at)
+    asked = Criteria(model="studio", licence="MIT", licensed=(OTHER,), since=at)
     assert asked.to_json() == {
-        "model": "starter",
+        "model": "studio",
         "licence": "MIT",
         "licensed": [OTHER],
         "since": "2026-11-01T00:00:00.000000Z",

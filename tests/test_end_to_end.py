@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from PIL import Image
 
 from deploy.client import Client
-from deploy.commands.demo import CAMPAIGN
+from deploy.commands.demo import CAMPAIGN, TEMPLATE, UPSCALE
 from deploy.commands.stack import attached
 from deploy.embedded import background
 from policy.marks.inspect import inspect
@@ -60,6 +60,9 @@ def test_the_demo_makes_every_row_and_shows_where_it_is(data: Path) -> None:
         assert sum(request["counts"].values()) == request["items"] == ROWS
         assert request["counts"]["released"] == len(made)
         assert request["counts"]["refused"] == 1
+    for path in made:
+        with Image.open(path) as picture:
+            assert picture.size == (128 * UPSCALE, 128 * UPSCALE)
 
 
 def test_every_picture_carries_the_marks_its_record_names(data: Path) -> None:
@@ -127,8 +130,7 @@ def test_a_second_up_and_status_find_what_runs(data: Path) -> None:
 
 def test_a_worker_killed_in_the_middle_is_replaced_and_the_campaign_finishes(data: Path) -> None:
     with Client.of(data) as client:
-        template = "a {product} on a {background} background, product photo, studio lighting"
-        spec = {"template": template, "name": "killed", "priority": "interactive"}
+        spec = {"template": TEMPLATE, "name": "killed", "priority": "interactive"}
         request = client.submit_campaign(CAMPAIGN, spec)["id"]
         wait(lambda: client.request(request)["counts"]["planned"] > 0, "the campaign to be planned")
         killed = worker_pid(data)

@@ -241,7 +241,7 @@ def test_a_poison_item_is_isolated_and_fails_alone_with_its_reason(works: Works)
 
 def test_what_no_repeat_can_mend_fails_with_its_code(works: Works):
     def missing(*_):
-        raise ModelMissing("no model folder called starter")
+        raise ModelMissing("no model folder called studio")
 
     works.executor(FakeSampler(between=missing)).run(works.batch(2))
     assert works.line.states() == {ItemState.FAILED: 2}

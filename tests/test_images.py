@@ -89,7 +89,7 @@ def test_pictures_of_any_size_are_scored(nsfw: Nsfw, size: tuple[int, int]) -> N
     assert np.allclose(scores.sum(axis=1), 1, atol=1e-4)
 
 
-def test_no_picture_of_the_starter_model_is_stopped(screen: ImageScreen) -> None:
+def test_no_picture_of_an_earlier_model_is_stopped(screen: ImageScreen) -> None:
     verdicts = screen.screen(starter_tiles())
     assert [verdict.decision for verdict in verdicts] == [Decision.ALLOW] * 16
     assert set(verdicts[0].scores) == {"blank/blank", *(f"nsfw/{name.lower()}" for name in REFERENCE["classes"])}

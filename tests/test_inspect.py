@@ -37,7 +37,7 @@ def chain(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def files(chain):
-    stamp = Stamp("asset-1", ID, "starter", "sha256:1", "sha256:2", datetime(2026, 11, 20, tzinfo=UTC), "log.example")
+    stamp = Stamp("asset-1", ID, "studio", "sha256:1", "sha256:2", datetime(2026, 11, 20, tzinfo=UTC), "log.example")
     signer = LocalSigner.from_files(chain.certificate, chain.key)
     marker = Marker(signer, chain.anchors.read_text(), "Presswork", "0.1.0")
     return marker.mark_all(product(512, 512), stamp, tuple(RENDITIONS))
@@ -188,7 +188,7 @@ def test_the_command_tells_what_a_file_says(marked, chain, tmp_path):
     file.write_bytes(marked)
     told = CliRunner().invoke(marks, ["read", str(file), "--anchors", str(chain.anchors), "--reference"])
     assert told.exit_code == 0, told.output
-    for expected in ("Trusted", "asset-1", "watermark  0123456789ab", "library    0123456789ab", "starter"):
+    for expected in ("Trusted", "asset-1", "watermark  0123456789ab", "library    0123456789ab", "studio"):
         assert expected in told.output
 
 

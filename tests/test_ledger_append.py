@@ -44,7 +44,7 @@ def test_the_bytes_are_canonical_and_say_everything(ledger):
     assert body["event_id"] == str(row.event_id)
     assert body["at"] == row.recorded_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     assert body["subjects"] == list(row.subjects) == ["request:request-1", "item:item-1"]
-    assert body["event"]["recipe"] == {"guidance_scale": 1.5, "model": "starter"}
+    assert body["event"]["recipe"] == {"guidance_scale": 1.5, "model": "studio"}
 
 
 def test_private_text_is_not_in_the_bytes_but_its_salted_digest_is(ledger):

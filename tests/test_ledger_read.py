@@ -12,13 +12,13 @@ from policy.ledger.read import events_about
 from tests.ledger import Ledger, refused
 
 ACCEPTED = events.RequestAccepted(
-    "r1", "campaign", "spring", Private("a {{x}}"), "starter", "sha256:1", "bulk", 3, 1, "sha256:2"
+    "r1", "campaign", "spring", Private("a {{x}}"), "studio", "sha256:1", "bulk", 3, 1, "sha256:2"
 )
 
 
 def released(item, batch, asset):
     return events.ItemReleased(
-        "r1", item, asset, batch, 1, Private(f"prompt of {item}"), Private(""), {"model": "starter"}, "7", 2, 0, "cpu",
+        "r1", item, asset, batch, 1, Private(f"prompt of {item}"), Private(""), {"model": "studio"}, "7", 2, 0, "cpu",
         {"decision": "allow"}, {}, ({"name": "original"},),
     )  # fmt: skip
 

@@ -25,10 +25,10 @@ SHIFT_BACK = "update audit.sequence set index = index - 1000 + {} where index >=
 # What is done, as a superuser with the triggers asleep, to a log of three checkpoints (5 + 5 + 5 entries,
 # entry n is leaf n - 1) with 2 entries that wait; which flaws it shows; which entry is named (None: a range).
 EDITS = {
-    "a body": (["update audit.entries set body = convert_to(replace(convert_from(body, 'UTF8'), 'starter', 'other'), "
+    "a body": (["update audit.entries set body = convert_to(replace(convert_from(body, 'UTF8'), 'studio', 'other'), "
                 "'UTF8') where id = 4"], {Flaw.ENTRY_EDITED}, 4),
     "a body and the leaf in the sequence": (
-        ["update audit.entries set body = convert_to(replace(convert_from(body, 'UTF8'), 'starter', 'other'), "
+        ["update audit.entries set body = convert_to(replace(convert_from(body, 'UTF8'), 'studio', 'other'), "
          "'UTF8') where id = 4",
          "update audit.sequence s set leaf = e.leaf from audit.entries e where e.id = s.entry_id"],
         {Flaw.ROOT_MISMATCH}, None),
@@ -190,7 +190,7 @@ def test_a_log_rewritten_and_signed_again_with_another_key_is_no_longer_ours(led
 
 def test_a_log_rewritten_from_end_to_end_with_the_real_key_meets_the_anchor(ledger):
     """Even somebody who holds the database and the sealer's key cannot reach the anchor."""
-    rewrite = "convert_to(replace(convert_from(body, 'UTF8'), 'starter', 'other'), 'UTF8')"
+    rewrite = "convert_to(replace(convert_from(body, 'UTF8'), 'studio', 'other'), 'UTF8')"
     ledger.tamper(
         f"update audit.entries set body = {rewrite}",
         "update audit.sequence s set leaf = e.leaf from audit.entries e where e.id = s.entry_id",

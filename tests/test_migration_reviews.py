@@ -29,9 +29,9 @@ BEFORE = "0004"
 # As the tables were then; whoever writes them today writes other columns.
 _HELD = """
 INSERT INTO tenants (id, name, weight) VALUES ('acme', 'acme', 1);
-INSERT INTO recipes (id, recipe) VALUES ('r', '{"model": "starter"}');
+INSERT INTO recipes (id, recipe) VALUES ('r', '{"model": "studio"}');
 INSERT INTO requests (id, tenant, kind, name, template, model, priority, item_count, key_id, metadata)
-  VALUES (:request_id, 'acme', 'single', '', 'a mug', 'starter', 'bulk', 1, :key_id, '{}');
+  VALUES (:request_id, 'acme', 'single', '', 'a mug', 'studio', 'bulk', 1, :key_id, '{}');
 INSERT INTO batches (id, queue, recipe_id, state, size, attempt, given_back, claims_allowed, lease_until, finished_at)
   VALUES (:batch_id, 'gpu', 'r', 'finished', 1, 1, 0, 2, now(), now());
 INSERT INTO items (id, request_id, tenant, "row", custom_id, variant, prompt, negative_prompt, seed, recipe_id, queue,

@@ -145,13 +145,13 @@ def registered(database):
     ledger = Ledger(database)
     listing = b"ab" * 32 + b"  unet.safetensors\n"
     revision = f"sha256:{hashlib.sha256(listing).hexdigest()}"
-    model = registers.model("starter", revision=revision, licence="MIT", listing=listing, card=b"name: starter")
+    model = registers.model("studio", revision=revision, licence="MIT", listing=listing, card=b"name: studio")
     with ledger.worker.begin() as conn:
         kept = [registers.rule_set("then", RULES), registers.rule_set("other", b"other rules"), *model]
         assert registers.register(conn, kept, actor="worker:test") == 4
     policy = f"sha256:{hashlib.sha256(RULES).hexdigest()}"
     ledger.append(
-        RequestAccepted("request-9", "single", "n", Private("a mug"), "starter", revision, "bulk", 1, 0, policy)
+        RequestAccepted("request-9", "single", "n", Private("a mug"), "studio", revision, "bulk", 1, 0, policy)
     )
     ledger.append(
         ItemReviewed("request-9", "item-9", "key-1", "ana", "release", True, "ab" * 32, Private("fine"), policy, ())

@@ -38,7 +38,7 @@ def test_an_order_is_carried_out_to_the_end(recalling: Recalling) -> None:
     assert recalling.objects("released") == set()
     assert recalling.objects("recalled") == {key.replace("released/", "recalled/") for key in keys_of(made)}
     (ordered,) = line.events("recall.ordered")
-    assert (ordered.event["assets"], ordered.event["criteria"], ordered.actor) == (3, {"model": "starter"}, "key:test")
+    assert (ordered.event["assets"], ordered.event["criteria"], ordered.actor) == (3, {"model": "studio"}, "key:test")
     assert REASON["reason"] not in str(ordered.event), "private text is not in the bytes"
     told = {event.event["asset_id"]: event for event in line.events("asset.recalled")}
     assert set(told) == {outcome.asset_id for outcome in made}
@@ -75,12 +75,12 @@ def test_nothing_is_lost_the_copy_holds_the_very_bytes(recalling: Recalling) -> 
 
 def test_an_order_covers_what_was_released_up_to_its_moment_and_counts_the_rest(recalling: Recalling) -> None:
     recalling.release(1)
-    first = recalling.order(Criteria(model="starter"))
+    first = recalling.order(Criteria(model="studio"))
     (late,) = recalling.release(1)
     recalling.carry_out()
     assert recalling.states()[late.asset_id] == "released"
     assert recalling.recall(first).assets == 1
-    recalling.order(Criteria(model="starter"), expected=1)
+    recalling.order(Criteria(model="studio"), expected=1)
     recalling.carry_out()
     assert set(recalling.states().values()) == {"recalled"}
 
@@ -88,27 +88,27 @@ def test_an_order_covers_what_was_released_up_to_its_moment_and_counts_the_rest(
 def test_an_asset_is_recalled_once_however_many_orders_mean_it(recalling: Recalling) -> None:
     made = recalling.release(2)
     recalling.order(Criteria(asset_id=made[0].asset_id))
-    second = recalling.order(Criteria(model="starter"))
+    second = recalling.order(Criteria(model="studio"))
     recalling.carry_out()
     assert recalling.recall(second).assets == 1
     assert len(recalling.line.events("asset.recalled")) == 2
     with pytest.raises(Conflict, match="nothing was ordered"):
-        recalling.order(Criteria(model="starter"))
+        recalling.order(Criteria(model="studio"))
     assert len(recalling.line.events("recall.ordered")) == 2
 
 
 def test_another_number_than_expected_orders_nothing(recalling: Recalling) -> None:
     recalling.release(2, stored=False)
     with pytest.raises(Conflict, match="2 assets match now, not 3"):
-        recalling.order(Criteria(model="starter"), expected=3)
+        recalling.order(Criteria(model="studio"), expected=3)
     with recalling.line.auditor.connect() as conn:
         assert conn.execute(select(func.count()).select_from(orders)).scalar_one() == 0
-    assert recalling.preview(Criteria(model="starter")).released == 2
+    assert recalling.preview(Criteria(model="studio")).released == 2
 
 
 def test_an_order_of_one_tenant_leaves_the_others_pictures_alone(recalling: Recalling) -> None:
     mine, theirs = recalling.release(1), recalling.release(1, tenant="bolt")
-    recalling.order(Criteria(model="starter"))
+    recalling.order(Criteria(model="studio"))
     recalling.carry_out()
     assert recalling.states() == {mine[0].asset_id: "recalled", theirs[0].asset_id: "released"}
     with pytest.raises(Conflict):
@@ -133,7 +133,7 @@ def test_rolled_back_nothing_was_ordered(recalling: Recalling) -> None:
     recalling.release(1, stored=False)
     with recalling.line.api.connect() as conn:
         conn.execute(text("select set_config('presswork.tenant', 'acme', true)"))
-        order(conn, "acme", Criteria(model="starter"), actor="key:test", **REASON)
+        order(conn, "acme", Criteria(model="studio"), actor="key:test", **REASON)
         conn.rollback()
     assert recalling.line.events("recall.ordered") == []
     assert recalling.carry_out() == 0
@@ -146,7 +146,7 @@ class Died(BaseException):
 @pytest.mark.parametrize("point", ["withdrawn", "removing", "moved"])
 def test_a_clerk_that_dies_anywhere_is_made_up_for_by_the_next(recalling: Recalling, point: str) -> None:
     made = recalling.release(3, names=("original", "web"))
-    recall_id = recalling.order(Criteria(model="starter"))
+    recall_id = recalling.order(Criteria(model="studio"))
 
     def die(at: str, _: object) -> None:
         if at == point:
@@ -168,7 +168,7 @@ def test_a_clerk_that_dies_anywhere_is_made_up_for_by_the_next(recalling: Recall
 
 def test_two_clerks_share_an_order(recalling: Recalling) -> None:
     recalling.release(3)
-    recall_id = recalling.order(Criteria(model="starter"))
+    recall_id = recalling.order(Criteria(model="studio"))
     one, other = recalling.desk(), recalling.desk()
 
     def meanwhile(at: str, _: object) -> None:
@@ -185,7 +185,7 @@ def test_two_clerks_share_an_order(recalling: Recalling) -> None:
 def test_a_lost_object_is_counted_and_holds_nothing_up(recalling: Recalling) -> None:
     made = recalling.release(2)
     recalling.s3.client().delete_object(Bucket=recalling.s3.bucket, Key=made[0].renditions[0].key)
-    recall_id = recalling.order(Criteria(model="starter"))
+    recall_id = recalling.order(Criteria(model="studio"))
     recalling.carry_out()
     view = recalling.recall(recall_id)
     assert (view.moved, view.missing, view.finished_at is not None) == (2, 1, True)
@@ -196,7 +196,7 @@ def test_altered_bytes_are_taken_out_of_reach_as_they_are(recalling: Recalling) 
     (made,) = recalling.release(1)
     key = made.renditions[0].key
     recalling.s3.client().put_object(Bucket=recalling.s3.bucket, Key=key, Body=b"others")
-    recalling.order(Criteria(model="starter"))
+    recalling.order(Criteria(model="studio"))
     recalling.carry_out()
     kept = recalling.s3.client().get_object(Bucket=recalling.s3.bucket, Key=recalls.recalled_key(key))
     assert (recalling.objects("released"), kept["Body"].read()) == (set(), b"others")
@@ -220,7 +220,7 @@ def test_two_thousand_assets_go_step_by_step(recalling: Recalling) -> None:
     line = recalling.line
     for n in range(10):
         recalling.release(0, stored=False, new_items=[new_item(row) for row in range(1, 201)], name=f"part {n}")
-    recall_id = recalling.order(Criteria(model="starter"), expected=2_000)
+    recall_id = recalling.order(Criteria(model="studio"), expected=2_000)
     desk = recalling.desk()
     recalls.turn(desk)
     assert sorted(recalling.states().values()).count("recalled") == 200

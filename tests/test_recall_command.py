@@ -31,7 +31,7 @@ def recall(*arguments: str, answer: str = "") -> Result:
 def test_an_operator_looks_orders_and_follows_across_tenants(recalling: Recalling) -> None:
     recalling.release(2, name="spring")
     recalling.release(1, tenant="bolt", name="autumn")
-    looked = recall("preview", "--model", "starter")
+    looked = recall("preview", "--model", "studio")
     assert looked.exit_code == 0, looked.output
     for words in ("3 released assets would be recalled", "spring", "autumn", "acme", "bolt", "for example "):
         assert words in looked.output
@@ -39,7 +39,7 @@ def test_an_operator_looks_orders_and_follows_across_tenants(recalling: Recallin
     seen = json.loads(recall("preview", "--revision", RECIPE.model_revision, "--tenant", "bolt", "--json").output)
     assert (seen["released"], [group["assets"] for group in seen["by_tenant"]]) == (1, [1])
 
-    arguments = ("order", "--model", "starter", "--reason-code", "rights", "--reason", "a letter", "--by", "dana")
+    arguments = ("order", "--model", "studio", "--reason-code", "rights", "--reason", "a letter", "--by", "dana")
     ordered = recall(*arguments, "--expect", "3", "--yes")
     assert ordered.exit_code == 0, ordered.output
     assert {"acme: 2 released assets", "bolt: 1 released asset"} <= {
@@ -62,7 +62,7 @@ def test_an_operator_looks_orders_and_follows_across_tenants(recalling: Recallin
 
 def test_without_yes_it_shows_and_asks_and_takes_no_for_an_answer(recalling: Recalling) -> None:
     recalling.release(1, stored=False)
-    arguments = ("order", "--model", "starter", "--reason-code", "rights")
+    arguments = ("order", "--model", "studio", "--reason-code", "rights")
     asked = recall(*arguments, answer="n\n")
     assert (asked.exit_code, "recall 1 released asset?" in asked.output) == (1, True)
     assert recalling.line.events("recall.ordered") == []
@@ -73,7 +73,7 @@ def test_without_yes_it_shows_and_asks_and_takes_no_for_an_answer(recalling: Rec
 def test_another_number_than_expected_orders_for_no_tenant(recalling: Recalling) -> None:
     recalling.release(1, stored=False)
     recalling.release(1, tenant="bolt", stored=False)
-    told = recall("order", "--model", "starter", "--reason-code", "rights", "--yes", "--expect", "1")
+    told = recall("order", "--model", "studio", "--reason-code", "rights", "--yes", "--expect", "1")
     assert (told.exit_code, "2 released assets match now, not 1" in told.output) == (1, True)
     assert recalling.line.events("recall.ordered") == []
 
@@ -89,7 +89,7 @@ def test_mistakes_are_told_and_nothing_is_ordered(recalling: Recalling) -> None:
         ((*order, "--from", "yesterday"), 2, "Invalid value"),
         ((*order, "--asset", "1"), 2, "Invalid value"),
         ((*order, "--asset", new_id()), 1, "nothing was ordered"),
-        (("order", "--model", "starter", "--yes"), 2, "--reason-code"),
+        (("order", "--model", "studio", "--yes"), 2, "--reason-code"),
         (("show", new_id()), 1, "no recall"),
     ):
         told = recall(*arguments)

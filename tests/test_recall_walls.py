@@ -75,7 +75,7 @@ def recalling(line: Line, settings_for: Any, s3: Any) -> Recalling:
         with line.as_tenant(tenant) as conn:
             webhooks.create_webhook(conn, tenant, "https://example.com/", webhooks.EVENTS, actor="test")
         made.release(1, tenant=tenant, stored=False)
-        made.order(Criteria(model="starter"), tenant=tenant)
+        made.order(Criteria(model="studio"), tenant=tenant)
     with line.owner.begin() as conn:
         conn.execute(
             text(

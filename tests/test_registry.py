@@ -24,13 +24,13 @@ REVISION = "sha256:" + "0" * 64
 
 @pytest.fixture
 def card() -> ModelCard:
-    return Registry.load(MODELS).get("starter")
+    return Registry.load(MODELS).get("studio")
 
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     """A models directory with cards alone: reading cards needs no other file."""
-    for card in (MODELS / "starter" / "card.yaml", *MODELS.glob("upscalers/*/card.yaml")):
+    for card in (MODELS / "studio" / "card.yaml", *MODELS.glob("upscalers/*/card.yaml")):
         place = tmp_path / card.relative_to(MODELS)
         place.parent.mkdir(parents=True)
         shutil.copy(card, place)
@@ -38,12 +38,12 @@ def models(tmp_path: Path) -> Path:
 
 
 def edit(models: Path, **changes: Any) -> None:
-    path = models / "starter" / "card.yaml"
+    path = models / "studio" / "card.yaml"
     written = yaml.safe_load(path.read_text()) | changes
     path.write_text(yaml.safe_dump({k: v for k, v in written.items() if v is not None}))
 
 
-def test_the_starters_card_lists_exactly_the_bytes_that_ship(card: ModelCard) -> None:
+def test_the_models_card_lists_exactly_the_bytes_that_ship(card: ModelCard) -> None:
     assert tuple(file_of(card.home, path) for path in paths_in(card.home)) == card.files
 
 
@@ -53,7 +53,7 @@ def test_a_revision_can_be_recomputed_without_us(card: ModelCard) -> None:
     assert f"sha256:{out.split()[0]}" == card.revision
 
 
-def test_the_starter_can_make_what_it_offers_by_default(card: ModelCard) -> None:
+def test_the_model_can_make_what_it_offers_by_default(card: ModelCard) -> None:
     for scheduler in card.schedulers:
         assert card.problems(
             width=card.width,
@@ -96,10 +96,8 @@ def test_every_problem_is_told_at_once(card: ModelCard) -> None:
 
 def test_two_sides_within_limits_may_still_be_too_many_pixels(models: Path) -> None:
     edit(models, max_pixels=128 * 128)
-    [problem] = (
-        Registry.load(models).get("starter").problems(**defaults(Registry.load(models).get("starter"), width=256))
-    )
-    assert problem == ("width", "256 x 128 is 32768 pixels; starter makes up to 16384")
+    [problem] = Registry.load(models).get("studio").problems(**defaults(Registry.load(models).get("studio"), width=256))
+    assert problem == ("width", "256 x 128 is 32768 pixels; studio makes up to 16384")
 
 
 @pytest.mark.parametrize(
@@ -119,20 +117,20 @@ def test_two_sides_within_limits_may_still_be_too_many_pixels(models: Path) -> N
         ({"source": {"hub": "a/b", "commit": "main"}}, "source.commit: String should match"),
         ({"source": {"hub": "a/b"}}, "source: Value error, a hub repository is pinned by its commit"),
         ({"num_inference_steps": 51}, "num_inference_steps: its own default is outside its own limits"),
-        ({"name": "other"}, "name: 'other' is not the name of its folder, 'starter'"),
+        ({"name": "other"}, "name: 'other' is not the name of its folder, 'studio'"),
     ],
 )
 def test_a_broken_card_is_refused_with_file_and_field(models: Path, changes: dict[str, Any], words: str) -> None:
     edit(models, **changes)
     with pytest.raises(CardInvalid) as refusal:
         Registry.load(models)
-    assert str(refusal.value).startswith(str(models / "starter" / "card.yaml"))
+    assert str(refusal.value).startswith(str(models / "studio" / "card.yaml"))
     assert words in str(refusal.value)
 
 
 @pytest.mark.parametrize("text", ["just words", "- a\n- list\n", "a: [", "\x00", ""])
 def test_a_card_that_is_no_mapping_is_refused_by_file(models: Path, text: str) -> None:
-    (models / "starter" / "card.yaml").write_text(text)
+    (models / "studio" / "card.yaml").write_text(text)
     with pytest.raises(CardInvalid, match=r"card\.yaml: "):
         Registry.load(models)
 
@@ -144,7 +142,7 @@ def test_all_broken_fields_are_told_at_once(models: Path) -> None:
 
 
 def test_an_unknown_model_is_answered_with_those_there_are(models: Path) -> None:
-    with pytest.raises(ModelMissing, match="there is no model 'sdxl'; there are: starter"):
+    with pytest.raises(ModelMissing, match="there is no model 'sdxl'; there are: studio"):
         Registry.load(models).get("sdxl")
 
 
@@ -161,7 +159,7 @@ def test_a_directory_without_cards_is_no_registry(tmp_path: Path) -> None:
             [{"name": UPSCALER, "revision": REVISION}],
             rf"{UPSCALER} at sha256:0+: its revision is sha256:8761",
         ),
-        ([{"name": "../starter", "revision": REVISION}], "upscalers.0.name: String should match"),
+        ([{"name": "../studio", "revision": REVISION}], "upscalers.0.name: String should match"),
         ([UPSCALER], "upscalers.0: Input should be a"),
     ],
 )

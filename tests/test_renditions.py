@@ -26,7 +26,7 @@ ALL = tuple(RENDITIONS)
 STAMP = Stamp(
     asset_id="0192f0a0-0000-7000-8000-000000000001",
     watermark_id=0x0123456789AB,
-    model="starter",
+    model="studio",
     model_revision="sha256:" + "1" * 64,
     policy_version="sha256:" + "2" * 64,
     made_at=datetime(2026, 11, 20, 12, 0, tzinfo=UTC),

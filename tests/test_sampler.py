@@ -106,7 +106,7 @@ def fails_above(images: int) -> Callable[..., None]:
 
 def test_the_shipped_model_draws_what_it_is_asked_for() -> None:
     registry = Registry.load(MODELS)
-    recipe = recipe_of(registry.get("starter"), num_inference_steps=4)
+    recipe = recipe_of(registry.get("studio"), num_inference_steps=4)
     prompts = ["a large strawberry on a white background", "a large cactus on a navy background"]
     items = [ClaimedItem(str(n), "r", "t", str(n), 0, prompt, "", n) for n, prompt in enumerate(prompts)]
     sampled = DiffusersSampler(registry, "cpu", 1).sample(Claim("b", "gpu", 1, recipe, tuple(items)), Watch())

@@ -85,7 +85,7 @@ def test_the_pack_of_another_thing_is_told_from_the_one_that_was_asked_for(log, 
 
 def test_a_pack_of_a_request_counts_the_outcomes_that_it_must_hold(database, tmp_path):
     ledger = Ledger(database)
-    asked = ("single", Private("n"), Private("a mug"), "starter", SHA256, "bulk")
+    asked = ("single", Private("n"), Private("a mug"), "studio", SHA256, "bulk")
     ledger.append(RequestAccepted("request-1", *asked, 6, 0, SHA256), failed(1), failed(2))
     ledger.append(ItemCancelled("request-1", "item-3"), RequestCancelled("request-1", 2))
     ledger.seal()

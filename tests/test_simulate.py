@@ -264,9 +264,9 @@ def test_what_was_never_made_and_what_could_not_be_screened_needs_no_score_of_me
 
 
 def test_a_rule_for_a_model_speaks_of_items_of_that_model(tmp_path):
-    rule = {"id": "sexual/kettle", "decision": "hold", "terms": {"en": ["kettle"]}, "scope": {"models": ["starter"]}}
+    rule = {"id": "sexual/kettle", "decision": "hold", "terms": {"en": ["kettle"]}, "scope": {"models": ["studio"]}}
     rules = Rules.load(written(tmp_path, rule=rule))
     item = settled()
-    theirs = replace(item, event={**item.event, "recipe": {"model": "starter"}})
+    theirs = replace(item, event={**item.event, "recipe": {"model": "studio"}})
     report = simulate(rules, [item, theirs])
     assert (report.table["allow"]["allow"], report.table["allow"]["hold"]) == (1, 1)

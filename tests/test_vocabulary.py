@@ -11,7 +11,7 @@ from api.vocabulary import Strange, Vocabulary
 from workers.sampling.registry import ModelCard, Registry
 
 CARD = replace(
-    Registry.load(Path(__file__).parent.parent / "models").get("starter"),
+    Registry.load(Path(__file__).parent.parent / "models").get("studio"),
     knows=("sneaker", "cup of coffee", "apple", "backpack", "t-shirt", "key", "car"),
     synonyms={
         "sneaker": ("sneakers", "trainer", "running shoes"),

@@ -39,7 +39,7 @@ def test_a_recall_is_told_signed_and_once(recalling: Recalling, receiver: Receiv
     _, secret = listen(recalling.line, receiver.url)
     made = recalling.release(2, names=("original", "web"))
     assert deliver(recalling) == 2
-    recall_id = recalling.order(Criteria(model="starter"))
+    recall_id = recalling.order(Criteria(model="studio"))
     recalling.carry_out()
     assert deliver(recalling) == 2
     assert deliver(recalling) == 0
@@ -65,7 +65,7 @@ def test_a_message_and_its_change_commit_together_or_neither(recalling: Recallin
     line = recalling.line
     listen(line, receiver.url, wanted=("asset.recalled",))
     recalling.release(1, stored=False)
-    recalling.order(Criteria(model="starter"))
+    recalling.order(Criteria(model="studio"))
     with line.database.engine("clerk").connect() as conn:
         assert recall.withdraw(conn, 10) == 1
         conn.rollback()
@@ -188,7 +188,7 @@ def test_a_slow_receiver_holds_up_neither_recalls_nor_other_receivers(recalling:
         running.start()
         try:
             eventually(lambda: slow.got)
-            recalling.order(Criteria(model="starter"))
+            recalling.order(Criteria(model="studio"))
             eventually(lambda: set(recalling.states().values()) == {"recalled"})
             eventually(lambda: recalling.objects("released") == set())
             assert rows(line, webhook_attempts) == [] or all(

@@ -18,7 +18,8 @@ from deploy.demo.gallery import Frame, frames
 from deploy.embedded import background
 
 CAMPAIGN = Path(__file__).parent.parent / "demo" / "campaign.csv"
-TEMPLATE = "a {product} on a {background} background, product photo, studio lighting"
+TEMPLATE = "{product} on a {background} background, {words}"
+UPSCALE = 4  # the model draws 128 x 128, the pictures are 512 x 512
 NAME = "Summer catalogue"
 
 
@@ -31,7 +32,9 @@ def demo(data: Path, stop: bool) -> None:
     state = background.start(data, tell=_say)
     _say(f"everything runs ({time.monotonic() - started:.1f} s)")
     with Client.of(data) as client:
-        reply = client.submit_campaign(CAMPAIGN, {"name": NAME, "template": TEMPLATE, "priority": "interactive"})
+        reply = client.submit_campaign(
+            CAMPAIGN, {"name": NAME, "template": TEMPLATE, "priority": "interactive", "upscale": UPSCALE}
+        )
         click.echo(summary(reply))
         show_progress(client, reply["id"])
         folder = data / "demo" / reply["id"]

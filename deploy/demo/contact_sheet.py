@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from deploy.demo.gallery import Frame
 
 COLUMNS = 6
-_TILE = 256  # pixels of a picture on the sheet; the model's 128 doubled
+_TILE = 320  # pixels of a picture on the sheet; the page shows them whole
 _GAP, _MARGIN, _CAPTION, _HEADER = 20, 36, 58, 104
 _PAPER, _INK, _FAINT, _CARD = (246, 246, 243), (28, 28, 30), (120, 120, 124), (255, 255, 255)
 _STATE_INK = {"released": (32, 120, 72), "held": (176, 112, 0), "refused": (178, 40, 40), "failed": (178, 40, 40)}

@@ -145,9 +145,9 @@ def _abilities() -> dict[str, Any]:
         "size_multiple": 8,
         "num_inference_steps": 8,
         "max_num_inference_steps": 50,
-        "guidance_scale": 3.0,
+        "guidance_scale": 1.5,
         "max_guidance_scale": 10.0,
-        "guidance_rescale": 0.5,
+        "guidance_rescale": 0.0,
         "scheduler": "DDIMScheduler",
         "schedulers": [f"{name}Scheduler" for name in schedulers],
         "accelerator_dtype": "float32",
@@ -169,7 +169,7 @@ def _words() -> dict[str, Any]:
 
 
 def _training(work: Path) -> dict[str, Any]:
-    stages = record.read(work)
+    stages = {name: stage for name, stage in record.read(work).items() if name != "lora"}  # has a card of its own
     return {
         "recipe": "python -m models.train",
         "finished": datetime.now(UTC).date().isoformat(),

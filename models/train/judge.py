@@ -19,7 +19,7 @@ from models.train.scenes import picture
 from models.train.sprites import Sprites
 from workers.sampling.contents import file_of, paths_in, revision_of
 
-STEPS, GUIDANCE, RESCALE = 8, 3.0, 0.5  # the card's own
+STEPS, GUIDANCE, RESCALE = 8, 1.5, 0.0
 _ON_THE_SHEET = 64  # every good once
 _IN_STYLE = 0.9  # share of pixels in the brand's inks
 

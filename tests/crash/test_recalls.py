@@ -45,7 +45,7 @@ def test_a_clerk_killed_anywhere_recalls_everything_once(world: World, recalling
     with receiving() as receiver:
         with recalling.line.as_tenant("acme") as conn:
             webhooks.create_webhook(conn, "acme", receiver.url, ("asset.recalled",), actor="test")
-        recalling.order(Criteria(model="starter"))
+        recalling.order(Criteria(model="studio"))
         world.until_killed(clerk(world, crash_point=point, webhook_loopback=True))
         # Whatever it had done: the record is ahead of the store, and every object lies somewhere.
         assert set(recalling.states().values()) == {"recalled"}
@@ -75,7 +75,7 @@ def test_with_the_object_store_away_the_record_is_ahead_and_the_objects_follow(
     clerk(world)
     stack.kill("seaweed")
     try:
-        recalling.order(Criteria(model="starter"))
+        recalling.order(Criteria(model="studio"))
         world.until(lambda: set(recalling.states().values()) == {"recalled"}, "the record to say so")
         assert not finished(world)
     finally:

@@ -33,7 +33,7 @@ from workers.states import Priority
 ROOT = Path(__file__).resolve().parents[2]
 ITEMS = int(os.environ.get("CRASH_ITEMS", "24"))
 TENANT = "acme"
-RECIPE = Recipe("starter", "sha256:" + "0" * 64, 128, 128, 6, "DDIMScheduler", 3.0)
+RECIPE = Recipe("studio", "sha256:" + "0" * 64, 128, 128, 6, "DDIMScheduler", 3.0)
 DEADLINE_SECONDS = 120.0
 _UNWANTED = "select custom_id, state, reason, verdict from items where state in ('failed', 'held', 'refused')"
 
@@ -177,7 +177,7 @@ def campaign(count: int) -> tuple[NewRequest, list[NewItem]]:
         kind="campaign",
         name="crash",
         template="a mug, number {n}",
-        model="starter",
+        model="studio",
         model_revision=RECIPE.model_revision,
         priority=Priority.STANDARD,
         queue="gpu",

@@ -31,7 +31,7 @@ class Upscaler(NamedTuple):
 class Recipe:
     """Equal recipes may be sampled together. `width` and `height` are what the model draws, in pixels."""
 
-    model: str  # registry name, e.g. "starter"
+    model: str  # registry name, e.g. "studio"
     model_revision: str  # content hash from the model card, "sha256:..."
     width: int
     height: int
