@@ -83,7 +83,7 @@ def test_a_pack_carries_both_keys_with_their_times_and_one_alone_is_not_enough(l
     before, after = (vkey.line for vkey in load_vkeys(log.files.vkeys))
     path = log.packed(tmp_path / "p.zip")
     assert offline_verifier.verify(path).problems == []
-    assert any(f"{before}, {after}" in fact for fact in offline_verifier.verify(path).facts)
+    assert any(f"{before}, {after}" in doubt for doubt in offline_verifier.verify(path).doubts)
     for alone, head in ((before, "checkpoints/4:"), (after, "checkpoints/2:")):
         problems = offline_verifier.verify(path, [alone]).problems
         assert any(said.startswith(head) and "an unknown key" in said for said in problems), problems
