@@ -16,6 +16,7 @@ import yaml
 
 from models.train import captions, record
 from models.train.goods import BACKGROUNDS, COLOURS, GOODS, Good
+from models.train.network import GUIDANCE, RESCALE, STEPS
 from models.train.sources import PACKAGES
 from workers.sampling.contents import CARD, file_of, paths_in, revision_of
 from workers.sampling.extras import AdapterCard, UpscalerCard, read
@@ -143,11 +144,11 @@ def _abilities() -> dict[str, Any]:
         "max_side": 256,
         "max_pixels": 256 * 256,
         "size_multiple": 8,
-        "num_inference_steps": 8,
+        "num_inference_steps": STEPS,
         "max_num_inference_steps": 50,
-        "guidance_scale": 1.5,
+        "guidance_scale": GUIDANCE,
         "max_guidance_scale": 10.0,
-        "guidance_rescale": 0.0,
+        "guidance_rescale": RESCALE,
         "scheduler": "DDIMScheduler",
         "schedulers": [f"{name}Scheduler" for name in schedulers],
         "accelerator_dtype": "float32",

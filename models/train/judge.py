@@ -15,11 +15,11 @@ from models.train import evaluate, lora
 from models.train.brand import brand_picture, share_of_inks
 from models.train.dataset import Dataset
 from models.train.evaluate import Question, Tally
+from models.train.network import GUIDANCE, RESCALE, STEPS
 from models.train.scenes import picture
 from models.train.sprites import Sprites
 from workers.sampling.contents import file_of, paths_in, revision_of
 
-STEPS, GUIDANCE, RESCALE = 8, 1.5, 0.0
 _ON_THE_SHEET = 64  # every good once
 _IN_STYLE = 0.9  # share of pixels in the brand's inks
 

@@ -18,6 +18,9 @@ TOKENS = 48  # of a prompt; the rest is cut off
 _VOCABULARY = 1536
 _WIDTH = 128
 _TRAINED_STEPS = 1000
+# How the card has it sampled. Of 320 fresh prompts, a guidance of 3 (rescaled by 0.5) got 94 % of the grounds right and
+# 42 % of the things by their gradients; 1.5 got 100 % and 69 %, as it does not sharpen what the grounds are mottled by.
+STEPS, GUIDANCE, RESCALE = 8, 1.5, 0.0
 _SIGNAL = 0.4  # of the plain schedule's signal at each step
 
 
