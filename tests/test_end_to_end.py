@@ -156,7 +156,7 @@ def test_held_pictures_are_reviewed_from_the_command_line(data: Path) -> None:
     looked = presswork(data, "review", "show", good)
     assert (looked.returncode, "brands/" in looked.stdout) == (0, True), looked.stderr
     with Image.open(data / "review" / f"{good}.png") as picture:
-        assert picture.size == (128, 128)
+        assert picture.size == (512, 512)  # enlarged before it was screened: what is released is what was seen
     own = presswork(data, "review", "release", good, "--comment", "mine", "--key-file", str(data / "api.key"))
     assert own.returncode == 1
     assert "Another person must release" in own.stderr
