@@ -45,8 +45,8 @@ class Database:
         return self.stack.postgres.url(role, database=self.name)
 
     def engine(self, role: str = "worker", **options: Any) -> Engine:
-        """An engine that is disposed of when the test ends."""
-        engine = create_engine(self.url(role), **options)
+        """An engine that is disposed of when the test ends, and outlives a Postgres that another test stopped."""
+        engine = create_engine(self.url(role), **{"pool_pre_ping": True} | options)
         self._engines.append(engine)
         return engine
 
