@@ -51,10 +51,10 @@ def _strokes(width: int, height: int, shared: np.random.Generator, own: np.rando
 
 
 def _fractal(width: int, height: int, shared: np.random.Generator, own: np.random.Generator) -> np.ndarray:
-    """A Julia set in three waves of colour."""
+    """A Julia set in three waves of colour. Another variant is another set: the same one nearer by is a copy."""
     x, y = _grid(width, height)
     z = ((x - width / 2) + 1j * (y - height / 2)) * (2.6 / min(width, height)) * own.uniform(0.5, 1.1)
-    constant = 0.7885 * np.exp(1j * shared.uniform(0, 6.3)) + own.normal(0, 0.01)
+    constant = 0.7885 * np.exp(1j * own.uniform(0, 6.3))
     age = np.zeros(z.shape, np.float32)
     for _ in range(40):
         inside = np.abs(z) < 4

@@ -138,8 +138,7 @@ def _draw(jobs: Sequence[tuple[str, str, int]], folder: Path) -> None:
         images = pipeline(
             [f"a {thing} on a {ground} background, product photo" for thing, ground, _ in some],
             num_inference_steps=8,
-            guidance_scale=3.0,
-            guidance_rescale=0.5,
+            guidance_scale=1.5,
             height=128,
             width=128,
             output_type="np",

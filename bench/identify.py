@@ -36,6 +36,7 @@ from policy.identify.index import Index
 from policy.identify.search import identify_pixels
 from policy.intake.picture import Picture
 
+_HARDEST = 21
 _UNSHOWN = ("plain", "seconds")
 Foreigner = Callable[[int], tuple[str, Image]]
 
@@ -116,6 +117,9 @@ def show_attacks(kept: Kept, names: Sequence[str]) -> None:
         "  s",
     )
     total: dict[str, list[float]] = defaultdict(list)
+    found_by: dict[str, list[bool]] = {}
+    verified_by: dict[str, list[bool]] = {}
+    read_blind: dict[str, float] = {}
     for name in names:
         rows = [row for (kind, _, attack), row in kept.rows.items() if kind == "attacked" and attack == name]
         if not rows:
@@ -133,14 +137,23 @@ def show_attacks(kept: Kept, names: Sequence[str]) -> None:
         }
         for column, values in columns.items():
             total[column] += values
+        found_by[name], verified_by[name] = columns["found"], columns["verified"]
+        read_blind[name] = float(np.mean(columns["blind"]))
         _row(name, len(rows), columns)
     if total:
         _row("all", len(total["found"]), total)
         _share("found", total["found"])
         rich = [found for found, plain in zip(total["found"], total["plain"], strict=True) if not plain]
         _share("found of pictures with features enough", rich)
+        hardest = sorted(read_blind, key=lambda name: read_blind[name])[:_HARDEST]
+        _share(f"found of the {len(hardest)} attacks that leave fewest blind reads", _of(hardest, found_by))
+        _share("verified of the same", _of(hardest, verified_by))
         blind, theirs = (100 * float(np.mean(total[name])) for name in ("blind", "dwtDctSvd"))
         print(f"blind reads over the library's dwtDctSvd: {blind / max(theirs, 0.1):.2f}")
+
+
+def _of(names: Sequence[str], by_attack: dict[str, list[bool]]) -> list[bool]:
+    return [each for name in names for each in by_attack[name]]
 
 
 def _share(what: str, found: Sequence[float]) -> None:

@@ -121,6 +121,21 @@ def test_without_colour_the_content_alone_is_named_and_not_verified(shelf: Shelf
     assert (answer.finding, answer.asset, answer.verified) == (Finding.OURS, shelf.known[2], False)
 
 
+@pytest.mark.parametrize("attack", ["contrast 0.7", "contrast 1.3", "gamma 0.7", "gamma 1.5", "brighter"])
+def test_the_code_is_read_under_another_tone(shelf: Shelf, attack: str) -> None:
+    for number in (2, 5):
+        answer = shelf.asked(ATTACKS[attack](shelf.marked[number], np.random.default_rng(number)))
+        assert answer.verified, answer.to_json()
+
+
+@pytest.mark.parametrize("attack", ["contrast 0.7", "gamma 1.5"])
+def test_undoing_the_tone_writes_no_code_onto_a_picture_that_has_none(shelf: Shelf, attack: str) -> None:
+    """The tone is fitted to the marked original; the picture is the same one before it was marked."""
+    for number in range(10):
+        answer = shelf.asked(ATTACKS[attack](scene(number // 2, number % 2), np.random.default_rng(number)))
+        assert not answer.verified, answer.to_json()
+
+
 def test_a_mark_moved_onto_another_picture_shows(shelf: Shelf) -> None:
     """The attacker reads our mark and writes it onto a picture of his own."""
     other = scene(31)

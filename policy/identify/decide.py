@@ -5,7 +5,8 @@ False-match probability, an upper bound on the expected number of wrong finds in
     content   N x expected maps by chance (register.log10_chance), or for whole frames
               N x H x P(Bin(n, 1/2) <= d n / 256) with H hashes asked, d the distance and n the degrees of freedom
               measured between unrelated pictures
-    code      blind: the reads tried x 5.5e-10; informed: candidates compared x the chance of so few wrong bits
+    code      blind: the reads tried x 5.5e-10; informed: candidates compared x 4 reads x the chance of so few wrong
+              bits
     both      N x content x code: chroma's fine steps and luma's coarse shapes are treated as independent
 
 It counts foreign pictures taken for ours. It says nothing of a near twin made with the same model: the code does.
@@ -114,7 +115,7 @@ def false_match_probability(
     content = searched * _content_chance(best)
     codes = []
     if best.code is not None:
-        codes.append(2 * max(len(examined), 1) * best.code.false_probability)
+        codes.append(4 * max(len(examined), 1) * best.code.false_probability)
     if blind is not None and blind.watermark_id == best.asset.watermark_id:
         codes.append(blind.false_probability)
     return min(1.0, content * min(1.0, *codes, 1.0))

@@ -7,7 +7,7 @@ measured by bench/identify.py; docs/identify.md shows them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,7 @@ from policy.identify.register import (
     resized,
     searched_luma,
 )
+from policy.identify.tone import untoned
 from policy.identify.views import MIRRORED, Views
 from policy.marks import nearest, watermark
 
@@ -43,6 +44,8 @@ LOG10_CHANCE = -4.0
 _HOPELESS, _GOOD, _GOOD_DETAIL = 0.2, 0.92, 0.85
 # So alike, and its code reads: there is nothing to refine.
 _EXACT = 0.98
+# So alike that it is worth undoing what was done to the tone, to read the code once more.
+_TONE_FROM = 0.6
 # A map by features is tried on so many regions of the picture alone.
 _REGIONS = 2
 # With so many features on both sides, looking for the frame in the original finds nothing more.
@@ -203,9 +206,17 @@ def _worth_searching(views: Views, candidate: Candidate, original: Original) -> 
 
 
 def _read_code(fit: _Fit, asset: Known, original: Original) -> CodeRead | None:
-    """The asset's own id, if the bits of the laid-back picture are near enough to it."""
-    for scheme in original.schemes:
-        soft = watermark.soft_bits(fit.laid, scheme, fit.known)
+    """The asset's own id, if the bits of the laid-back picture are near enough to it: as it is, or its tone undone."""
+    read = _read_in(fit.laid, fit.known, asset, original.schemes)
+    if read is not None or fit.likeness.whole < _TONE_FROM:
+        return read
+    toned = untoned(fit.laid, fit.known, original.frame)
+    return None if toned is None else _read_in(*toned, asset, original.schemes)
+
+
+def _read_in(laid: Image, known: Image, asset: Known, schemes: Sequence[watermark.Scheme]) -> CodeRead | None:
+    for scheme in schemes:
+        soft = watermark.soft_bits(laid, scheme, known)
         match = nearest.match(soft, [asset.watermark_id])
         if match is not None:
             return CodeRead(

@@ -1,0 +1,65 @@
+"""What an editor did to the tone of a copy, undone: one curve of levels, fitted to the original. Pure.
+
+Contrast, gamma and brightness move the steps that the code stands in; the original says how far. The curve is the same
+for all three channels and all places and has 17 points, so it can't carry the code of the original over to a picture
+without one: cells of one colour stand on both sides of it, and their mean says nothing of any of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.fingerprints import Image
+
+_POINTS = 17
+_FEWEST = 200  # values near a point, below which its neighbours decide
+_SAME = 2.5  # levels: nearer to what it was than this, and there is nothing to undo
+_DARKEST, _BRIGHTEST, _CUT = 1, 254, 4  # levels: where tones end, and how far from there the original has to be
+_STEP = 2  # every second pixel each way is enough
+
+
+def untoned(laid: Image, known: NDArray[np.uint8], original: Image) -> tuple[Image, NDArray[np.uint8]] | None:
+    """The copy with the original's tone, and where that is known; None where it has that tone, or too little is common.
+
+    `laid`, uint8 [S, S, 3], lies in the frame of `original`; `known`, uint8 [S, S], is 0 where the copy has no pixel.
+    What became so bright or dark that it was cut off is not known any more either.
+    """
+    mask = known[::_STEP, ::_STEP] > 0
+    here = laid[::_STEP, ::_STEP][mask].ravel()
+    there = original[::_STEP, ::_STEP][mask].ravel()
+    if len(here) < _FEWEST:
+        return None
+    counts = np.bincount(here, minlength=256).astype(np.float64)
+    sums = np.bincount(here, there, minlength=256).astype(np.float64)
+    curve = _curve(counts, sums)
+    if curve is None:
+        return None
+    moved = np.abs(curve - np.arange(256))
+    if float((moved * counts).sum() / counts.sum()) < _SAME:
+        return None
+    levels = np.clip(np.round(curve), 0, 255).astype(np.uint8)
+    cut = ((laid >= _BRIGHTEST) & (original < _BRIGHTEST - _CUT)) | ((laid <= _DARKEST) & (original > _DARKEST + _CUT))
+    return np.asarray(levels[laid], np.uint8), np.where(cut.any(axis=2), 0, known).astype(np.uint8)
+
+
+def _curve(counts: NDArray[np.float64], sums: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Rising, straight between its points, through the means of what lies around each; None where two are not known."""
+    levels = np.arange(256, dtype=np.float64)
+    points = np.linspace(0, 255, _POINTS)
+    wide = points[1]
+    at, means = [], []
+    for point in points:
+        near = np.clip(1 - np.abs(levels - point) / wide, 0, None) * (counts > 0)
+        weight = near * counts
+        if weight.sum() >= _FEWEST:
+            at.append(float((weight * levels).sum() / weight.sum()))
+            means.append(float((near * sums).sum() / weight.sum()))
+    if len(at) < 2:
+        return None
+    risen = np.maximum.accumulate(means)
+    first = min(max((risen[1] - risen[0]) / max(at[1] - at[0], 1.0), 0.2), 5.0)
+    last = min(max((risen[-1] - risen[-2]) / max(at[-1] - at[-2], 1.0), 0.2), 5.0)
+    curve = np.interp(levels, at, risen)
+    curve = np.where(levels < at[0], risen[0] + first * (levels - at[0]), curve)
+    return np.where(levels > at[-1], risen[-1] + last * (levels - at[-1]), curve)
