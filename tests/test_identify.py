@@ -13,10 +13,10 @@ from bench.artworks import artwork
 from bench.attacks import ATTACKS
 from bench.scenes import scene
 from policy.fingerprints import Image, fingerprint
-from policy.identify.answer import CodeRead, Examined, Finding, Known, ManifestStanding
+from policy.identify.answer import Finding, Known, ManifestStanding
 from policy.identify.codes import CODES_KEPT, codes
 from policy.identify.compare import compare
-from policy.identify.decide import decide, false_match_probability, hash_chance, manifest_layer
+from policy.identify.decide import manifest_layer
 from policy.identify.examine import Original
 from policy.identify.features import features
 from policy.identify.index import Entry, Index
@@ -26,7 +26,6 @@ from policy.identify.register import (
     by_features,
     by_search,
     lay_back,
-    log10_chance,
     refined,
     resized,
     searched_luma,
@@ -221,42 +220,6 @@ def test_somebody_else_s_manifest_on_our_picture_is_told(shelf: Shelf) -> None:
     answer = shelf.asked(shelf.marked[5], Manifest(state="Valid", generator="Another Maker 2"))
     assert (answer.finding, answer.verified) == (Finding.OURS, True)
     assert "somebody else's manifest" in " ".join(answer.reasons)
-
-
-ASSET, OTHER = Known("a", 1, "released", "acme"), Known("b", 2, "released", "acme")
-FIT = Examined(
-    ASSET, ("features",), None, 9, True, "features", 0, 60, 80, -90.0, 0.98, 0.95, 0.9, 1.0, None, True, True
-)
-CODE = CodeRead(1, "s", 3, 127, 1e-30, ASSET, "aligned")
-NO_MANIFEST = manifest_layer(None, lambda _: None)
-
-
-def test_an_unknown_code_on_our_content_conflicts_and_on_no_content_says_nothing() -> None:
-    stray = CodeRead(99, "s", 0, 127, 1e-9, None, "whole")
-    assert decide(NO_MANIFEST, stray, [FIT], indexed=10, picture={}).finding is Finding.CONFLICTING
-    assert decide(NO_MANIFEST, stray, [], indexed=10, picture={}).finding is Finding.NOT_FOUND
-
-
-def test_the_code_decides_between_twins() -> None:
-    near = replace(FIT, asset=OTHER, likeness=0.999, detail=0.999)
-    answer = decide(NO_MANIFEST, None, [near, replace(FIT, code=CODE)], indexed=10, picture={})
-    assert (answer.asset, answer.verified) == (ASSET, True)
-
-
-def test_content_that_only_resembles_is_no_answer() -> None:
-    like = replace(FIT, content_sure=False)
-    assert decide(NO_MANIFEST, None, [like], indexed=10, picture={}).finding is Finding.NOT_FOUND
-
-
-def test_the_chance_grows_with_the_index_and_shrinks_with_the_evidence() -> None:
-    alone = false_match_probability(FIT, None, [FIT], 1_000_000)
-    assert alone == pytest.approx(1e6 * 1e-90)
-    assert false_match_probability(FIT, None, [FIT], 10) < alone
-    both = replace(FIT, code=CODE)
-    assert false_match_probability(both, None, [both], 1_000_000) < alone * 1e-25
-    assert hash_chance(0) < hash_chance(40) < hash_chance(100) < 0.5 < hash_chance(160) <= 1
-    assert log10_chance(40, 50, (512, 512)) < log10_chance(10, 50, (512, 512))
-    assert log10_chance(4, 50, (512, 512)) > 0
 
 
 def test_another_tenant_s_asset_leaves_no_trace_in_what_is_told(shelf: Shelf) -> None:
