@@ -1,8 +1,7 @@
 """Does the model draw what it was asked for? Two independent judges on fresh prompts, and a sheet for a person.
 
 The first judge compares each picture with drawn templates and asks which value of an attribute fits best, all others
-being as asked. The second never sees a template of that scene: gradients of the picture (HOG) against centroids learned
-from other scenes for the object, the border's median for the ground, the object's main hue for its colour.
+being as asked. The second (gradients.py) never sees a template of that scene.
 """
 
 from __future__ import annotations
@@ -15,17 +14,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from models.train.captions import plain_caption, varied_caption
-from models.train.goods import BACKGROUNDS, BY_NAME, COLOURS, GOODS
+from models.train.goods import BACKGROUNDS, BY_NAME, GOODS
 from models.train.scenes import PIXELS, SIZES, Scene, draw_scene, picture
 from models.train.sprites import Sprites
 
-_HOG_PICTURES = 40  # scenes of each good that its centroids are learned from
-_BORDER = 6  # pixels
 _LABEL = 34  # pixels below a pair of the sheet
 Paint = Callable[[Scene, Sprites], np.ndarray]
 
@@ -75,16 +71,16 @@ def questions(count: int, seed: int, sprites: Sprites, trained: Iterable[Scene] 
     order = [name for _ in range(-(-count // len(GOODS))) for name in chance.sample(list(BY_NAME), len(GOODS))]
     asked = []
     for number, name in enumerate(order[:count]):
-        scene = _of(name, chance, sprites)
+        scene = scene_of(name, chance, sprites)
         while plain_caption(scene) in known:
-            scene = _of(name, chance, sprites)
+            scene = scene_of(name, chance, sprites)
         plain = number % 2 == 0
         prompt = plain_caption(scene) if plain else varied_caption(chance, scene)
         asked.append(Question(scene, prompt, "plain" if plain else "varied"))
     return asked
 
 
-def _of(name: str, chance: random.Random, sprites: Sprites) -> Scene:
+def scene_of(name: str, chance: random.Random, sprites: Sprites) -> Scene:
     good = BY_NAME[name]
     scene = draw_scene(chance, sprites)
     colours = sprites.colours(good)
@@ -142,89 +138,6 @@ def distance(shown: np.ndarray, sprites: Sprites, paint: Paint = picture) -> Cal
         )
 
     return far
-
-
-class Independent:
-    """Judges that know no template of the scene."""
-
-    def __init__(self, sprites: Sprites, seed: int, paint: Paint = picture) -> None:
-        chance = random.Random(f"independent {seed}")
-        features, names = [], []
-        for good in GOODS:
-            for _ in range(_HOG_PICTURES):
-                features.append(self._features(paint(_of(good.name, chance, sprites), sprites)))
-                names.append(good.name)
-        self._names = np.array(names)
-        self._known = np.stack(features)
-
-    def judge(self, asked: Sequence[Question], pictures: Sequence[np.ndarray]) -> Tally:
-        tally = Tally()
-        for scene, shown in zip((question.scene for question in asked), pictures, strict=True):
-            tally.add("object", scene.good, self.good(shown) == scene.good)
-            if scene.stage == "plain":
-                tally.add("background colour", scene.background, _ground(shown) == scene.background)
-            if scene.colour is not None:
-                tally.add("object colour", f"{scene.good}, {scene.colour}", _hue(shown) == scene.colour)
-        return tally
-
-    def good(self, shown: np.ndarray) -> str:
-        """The good of most of the five nearest known pictures."""
-        near = np.argsort(((self._known - self._features(shown)) ** 2).sum(1))[:5]
-        names, votes = np.unique(self._names[near], return_counts=True)
-        return str(names[votes.argmax()])
-
-    def _features(self, shown: np.ndarray) -> np.ndarray:
-        """Gradients of the object alone, cropped and brought to one size."""
-        left, top, right, bottom = _box(shown)
-        part = cv2.resize(shown[top:bottom, left:right], (64, 64), interpolation=cv2.INTER_AREA)
-        gradients = _gradients(part)
-        tiny = cv2.resize(part, (8, 8), interpolation=cv2.INTER_AREA).astype(np.float32).ravel() / 255
-        return np.concatenate([gradients, tiny * 0.35])
-
-
-def _gradients(part: np.ndarray) -> np.ndarray:
-    """Histograms of oriented gradients [8 * 8 * 9], each cell's block of four normalised (Dalal and Triggs, 2005)."""
-    grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    strength, angle = cv2.cartToPolar(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
-    bins = (angle * 9 / np.pi).astype(np.int32) % 9
-    cells = np.zeros((8, 8, 9), np.float32)
-    for number in range(9):
-        cells[..., number] = (strength * (bins == number)).reshape(8, 8, 8, 8).sum((1, 3))
-    blocks = [np.roll(cells, shift, (0, 1)) for shift in ((0, 0), (0, 1), (1, 0), (1, 1))]
-    return (cells / (np.sqrt(sum((block**2).sum(2, keepdims=True) for block in blocks)) + 1e-3)).ravel()
-
-
-def _box(shown: np.ndarray) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of what stands out from the border's colour of its row."""
-    edge = np.median(np.concatenate([shown[:, :3], shown[:, -3:]], 1), axis=1)
-    away = np.abs(shown.astype(np.float32) - edge[:, None]).max(2) > 40
-    rows, columns = np.flatnonzero(away.sum(1) > 1), np.flatnonzero(away.sum(0) > 1)
-    if len(rows) < 8 or len(columns) < 8:
-        return 0, 0, PIXELS, PIXELS
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
-def _ground(shown: np.ndarray) -> str:
-    frame = np.concatenate([shown[:_BORDER].reshape(-1, 3), shown[:, :_BORDER].reshape(-1, 3)])
-    seen = np.median(frame, axis=0)
-    return min(BACKGROUNDS, key=lambda name: float(((seen - np.array(BACKGROUNDS[name])) ** 2).sum()))
-
-
-def _hue(shown: np.ndarray) -> str | None:
-    """The colour word nearest to most of the object's saturated pixels."""
-    left, top, right, bottom = _box(shown)
-    part = cv2.cvtColor(shown[top:bottom, left:right], cv2.COLOR_RGB2HSV).astype(np.float32)
-    ground = cv2.cvtColor(shown[:1, :1], cv2.COLOR_RGB2HSV).astype(np.float32)[0, 0]
-    other = np.abs((part[..., 0] - ground[0] + 90) % 180 - 90) > 8
-    other |= np.abs(part[..., 1] - ground[1]) > 60
-    other |= np.abs(part[..., 2] - ground[2]) > 60
-    wanted = other & (part[..., 1] > 70) & (part[..., 2] > 60)
-    if wanted.sum() < 20:
-        return None
-    hues = part[..., 0][wanted] * 2
-    votes = {name: int((np.abs((hues - degrees + 180) % 360 - 180) < 24).sum()) for name, degrees in COLOURS.items()}
-    votes["red"] += int(((hues > 338) & (hues < 352)).sum())
-    return max(votes, key=lambda name: votes[name])
 
 
 def draw(

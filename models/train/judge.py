@@ -15,6 +15,7 @@ from models.train import evaluate, lora
 from models.train.brand import brand_picture, share_of_inks
 from models.train.dataset import Dataset
 from models.train.evaluate import Question, Tally
+from models.train.gradients import Independent
 from models.train.network import GUIDANCE, RESCALE, STEPS
 from models.train.scenes import picture
 from models.train.sprites import Sprites
@@ -30,9 +31,11 @@ def model(sources: Path, work: Path, folder: Path, *, prompts: int, seed: int) -
     sprites = Sprites(sources)
     asked = evaluate.questions(prompts, seed, sprites, Dataset.load(work).scenes)
     shown = _drawn(_pipeline(folder), asked, seed)
+    independent = Independent(sprites, seed)
     judges = {
         "templates": evaluate.judge_by_templates(asked, shown, sprites),
-        "independent": evaluate.Independent(sprites, seed).judge(asked, shown),
+        "independent": independent.judge(asked, shown),
+        "independent, of what was meant": independent.judge(asked, [picture(each.scene, sprites) for each in asked]),
     }
     for name, tally in judges.items():
         _tell(name, tally)
@@ -51,7 +54,7 @@ def adapter(sources: Path, work: Path, folder: Path, *, prompts: int, seed: int)
     plain = _drawn(pipe, asked, seed)
     pipe.load_lora_weights(str(work / "lora"), weight_name=lora.WEIGHTS)
     styled = _drawn(pipe, asked, seed)
-    known = evaluate.Independent(sprites, seed, brand_picture)
+    known = Independent(sprites, seed, brand_picture)
     tally = Tally()
     for question, before, after in zip(asked, plain, styled, strict=True):
         scene = question.scene
@@ -108,4 +111,4 @@ def _drawn(pipe: Any, asked: Sequence[Question], seed: int) -> list[np.ndarray]:
 def _tell(name: str, tally: Tally) -> None:
     for attribute in tally.right:
         worst = ", ".join(f"{value} {share:.0%}" for value, share, _ in tally.worst(attribute)[:4] if share < 1)
-        print(f"{name:<12} {attribute:<20} {tally.share(attribute):6.1%}   worst: {worst or 'none'}")
+        print(f"{name:<31} {attribute:<20} {tally.share(attribute):6.1%}   worst: {worst or 'none'}")
