@@ -51,7 +51,7 @@ def _strokes(width: int, height: int, shared: np.random.Generator, own: np.rando
 
 
 def _fractal(width: int, height: int, shared: np.random.Generator, own: np.random.Generator) -> np.ndarray:
-    """A Julia set in three waves of colour. Another variant is another set: the same one nearer by is a copy."""
+    """A Julia set in three waves of colour. Another variant is another set in others: the same nearer by is a copy."""
     x, y = _grid(width, height)
     z = ((x - width / 2) + 1j * (y - height / 2)) * (2.6 / min(width, height)) * own.uniform(0.5, 1.1)
     constant = 0.7885 * np.exp(1j * own.uniform(0, 6.3))
@@ -60,7 +60,7 @@ def _fractal(width: int, height: int, shared: np.random.Generator, own: np.rando
         inside = np.abs(z) < 4
         z = np.where(inside, z * z + constant, z)
         age += inside
-    speed, phase = shared.uniform(0.1, 0.45, 3), shared.uniform(0, 6.3, 3)
+    speed, phase = shared.uniform(0.1, 0.45, 3), own.uniform(0, 6.3, 3)
     return np.asarray(127 + 120 * np.sin(age[..., None] * speed + phase), np.float32)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from bench import library
 from bench.artworks import artwork
 from bench.scenes import scene
+from bench.system import HOUSE
 from policy.fingerprints import Image, fingerprint
 from policy.identify.answer import Known
 from policy.identify.codes import CODES_KEPT, codes
@@ -69,7 +70,7 @@ def _entry(marked: Image, original: Original) -> Entry:
 
 
 def pictures(images: int, work: Path) -> Iterator[tuple[str, Image]]:
-    """A third scenes in families of three, a third artworks, a third of the model; of these every second enlarged."""
+    """A third scenes in families of three, a third artworks, a third of the built-in model."""
     third = images // 3
     for n in range(third):
         yield f"scene {n // 3}.{n % 3}", scene(n // 3, n % 3)
@@ -81,7 +82,8 @@ def pictures(images: int, work: Path) -> Iterator[tuple[str, Image]]:
 def foreign_picture(n: int, known: int, drawn: Sequence[tuple[str, Image]]) -> tuple[str, Image]:
     """Never released: in every ten four other scenes, four other artworks and two near twins, now and then a drawing.
 
-    Twins are further variants of released scenes and artworks; drawings are further seeds of the released ones.
+    Twins are further variants of released scenes and artworks; drawings show the things of the released ones, from the
+    same noise, on other grounds.
     """
     third = known // 3
     if n % 50 == 49 and n // 50 < len(drawn):
@@ -98,15 +100,21 @@ def foreign_picture(n: int, known: int, drawn: Sequence[tuple[str, Image]]) -> t
 
 
 def foreign_drawings(count: int, known: int, work: Path) -> list[tuple[str, Image]]:
-    """What the model draws of the same prompts under other seeds."""
+    """What the model draws of the same things from the same noise on other grounds."""
     return list(_drawn(count // 50, known - 2 * (known // 3), work))
 
 
 def _drawn(count: int, after: int, work: Path) -> Iterator[tuple[str, Image]]:
-    """So many drawings after the first so many, every second enlarged."""
+    """So many drawings after the first so many: enlarged to 512 as the sample campaign is, every fourth left at 128."""
+    import torch  # noqa: PLC0415 - seconds, and only where something is to be drawn
+
+    from workers.sampling.enlarge import Enlarger  # noqa: PLC0415
+    from workers.sampling.registry import Registry  # noqa: PLC0415
+
+    registry = Registry.load(HOUSE / "models")
+    enlarger = Enlarger(registry.upscalers_of(registry.get("studio"))[4], torch.device("cpu"))
     for n, (name, image) in enumerate(drawings(after + count, work)[after:]):
-        large = cv2.resize(image, (512, 512), interpolation=cv2.INTER_CUBIC) if n % 2 else image
-        yield name, np.asarray(large, np.uint8)
+        yield name, image if n % 4 == 0 else np.asarray(enlarger.enlarge(image), np.uint8)
 
 
 def drawings(count: int, work: Path) -> list[tuple[str, Image]]:
@@ -131,7 +139,7 @@ def _draw(jobs: Sequence[tuple[str, str, int]], folder: Path) -> None:
     from diffusers import StableDiffusionPipeline  # noqa: PLC0415
 
     torch.set_num_threads(1)  # small tensors: threads wait for each other
-    pipeline = StableDiffusionPipeline.from_pretrained("models/studio", dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained(HOUSE / "models" / "studio", dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     for start in range(0, len(jobs), 8):
         some = jobs[start : start + 8]

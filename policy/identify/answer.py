@@ -65,6 +65,10 @@ class CodeRead:
         }
 
 
+# A code that so few pictures without it would come as near to: damaged, and still evidence.
+LEANS = 1e-4
+
+
 @dataclass(frozen=True, slots=True)
 class Examined:
     """A candidate that was laid beside the picture: how it was found, how it fits, and what its code says there."""
@@ -85,11 +89,17 @@ class Examined:
     common: float = 0.0
     code: CodeRead | None = None
     content_agrees: bool = False
-    content_sure: bool = False  # by content alone, without the code
+    content_sure: bool = False  # without a code that could be read
+    code_chance: float = 1.0  # that a picture without this code comes as near to it, over all reads
 
     @property
     def verified(self) -> bool:
         return self.content_agrees and self.code is not None
+
+    @property
+    def leans(self) -> bool:
+        """Whether what is left of the code speaks for this asset."""
+        return self.code_chance <= LEANS
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -112,6 +122,7 @@ class Examined:
             "common": round(self.common, 4),
             "content_agrees": self.content_agrees,
             "code": self.code and self.code.to_json(),
+            "code_chance": self.code_chance,
         }
 
 

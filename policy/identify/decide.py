@@ -5,7 +5,7 @@ False-match probability, an upper bound on the expected number of wrong finds in
     content   N x expected maps by chance (register.log10_chance), or for whole frames
               N x H x P(Bin(n, 1/2) <= d n / 256) with H hashes asked, d the distance and n the degrees of freedom
               measured between unrelated pictures
-    code      blind: the reads tried x 5.5e-10; informed: candidates compared x 4 reads x the chance of so few wrong
+    code      blind: the reads tried x 5.5e-10; informed: candidates compared x 6 reads x the chance of so few wrong
               bits
     both      N x content x code: chroma's fine steps and luma's coarse shapes are treated as independent
 
@@ -115,7 +115,9 @@ def false_match_probability(
     content = searched * _content_chance(best)
     codes = []
     if best.code is not None:
-        codes.append(4 * max(len(examined), 1) * best.code.false_probability)
+        codes.append(6 * max(len(examined), 1) * best.code.false_probability)
+    elif best.code_chance < 1:
+        codes.append(max(len(examined), 1) * best.code_chance)
     if blind is not None and blind.watermark_id == best.asset.watermark_id:
         codes.append(blind.false_probability)
     return min(1.0, content * min(1.0, *codes, 1.0))
@@ -180,6 +182,8 @@ def _reasons(layer: ManifestLayer, best: Examined | None, finding: Finding) -> l
     said = []
     if best is not None and best.verified and best.code is not None:
         said.append(f"Content and code agree: {best.code.bit_errors} of {best.code.bits_heard} bits wrong.")
+    elif best is not None and best.leans:
+        said.append(f"The content is that of {best.asset.asset_id}; its code is damaged, what is left leans to it.")
     elif best is not None:
         said.append(f"The content is that of {best.asset.asset_id}; its code could not be read.")
     elif finding is Finding.NOT_FOUND:

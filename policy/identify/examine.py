@@ -1,19 +1,19 @@
 """One candidate beside the picture: laid back onto the original, compared, and its code read in place. Pure.
 
-Content agrees when the laid-back picture explains the original; it agrees surely, without the code, only where it does
-so down to the detail, as variants of one campaign resemble each other in everything else. The numbers below are
-measured by bench/identify.py; docs/identify.md shows them.
+Content agrees when the laid-back picture explains the original; it is sure, without a code that can be read, only
+where it does so down to the detail, as variants of one campaign resemble each other in everything else, or where the
+bits lean to the code. The numbers below are measured by bench/identify.py; docs/identify.md shows them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from policy.fingerprints import Image
-from policy.identify.answer import CodeRead, Examined, Known
+from policy.identify.answer import LEANS, CodeRead, Examined, Known
 from policy.identify.compare import Likeness, compare, fineness
 from policy.identify.features import Features, features
 from policy.identify.plain import Window
@@ -31,13 +31,18 @@ from policy.identify.register import (
 )
 from policy.identify.tone import untoned
 from policy.identify.views import MIRRORED, Views
+from policy.identify.wear import worn_likeness
 from policy.marks import nearest, watermark
 
 # With a code: how much of the original the copy must explain.
 AGREES = 0.75
-# Without one: so much of the whole, and so much of what is finer than a twelfth of it. Levels that were cut off (a copy
-# made brighter) cost the whole and not the detail; near twins are alike in the whole and not in the detail.
-SURE = ((0.94, 0.85), (0.88, 0.9))
+# Without one: so much of the whole, and so much of what is finer than a twelfth of it. Of 60 near twins (the same
+# model, the same thing, another ground) the nearest reached 0.992 and 0.981.
+SURE = ((0.995, 0.97),)
+# With bits that lean to the code, too many of them wrong to read it: so much less. Twins lean by chance.
+LIKE = ((0.94, 0.85), (0.88, 0.9))
+# Bits that lean so far need no more than content that agrees.
+LEANS_FAR = 1e-6
 # A map found by features counts when chance would give so few: 10 to this power.
 LOG10_CHANCE = -4.0
 # Before the map is refined less is not worth refining, and so much is good enough to try no other.
@@ -51,6 +56,9 @@ _REGIONS = 2
 # With so many features on both sides, looking for the frame in the original finds nothing more.
 _PLENTY = 80
 _SMALLEST_COMMON = 0.1
+
+
+_Toned = tuple[Image, Image]  # pixels, and where they are known
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +127,13 @@ def examine(views: Views, candidate: Candidate, original: Original | None) -> Ex
     }
     if original is None:
         return Examined(**known, original=False)  # type: ignore[arg-type]
-    best, code = _best_fit(views, candidate, original)
+    best = _best_fit(views, candidate, original)
     if best is None:
         return Examined(**known, original=True)  # type: ignore[arg-type]
-    found, likeness = best.found, best.likeness
+    toned = untoned(best.laid, best.known, original.frame) if best.likeness.whole >= _TONE_FROM else None
+    found, likeness = best.found, _likeness(best, toned, original)
+    code, chance = _read_code(best, toned, candidate.asset, original)
     agrees = likeness.whole >= AGREES and likeness.common >= _SMALLEST_COMMON
-    sure = agrees and any(likeness.whole >= whole and likeness.detail >= detail for whole, detail in SURE)
     return Examined(
         **known,  # type: ignore[arg-type]
         original=True,
@@ -139,19 +148,39 @@ def examine(views: Views, candidate: Candidate, original: Original | None) -> Ex
         common=likeness.common,
         code=code,
         content_agrees=agrees,
-        content_sure=sure,
+        content_sure=agrees and _sure(likeness, chance),
+        code_chance=chance,
     )
 
 
-def _best_fit(views: Views, candidate: Candidate, original: Original) -> tuple[_Fit | None, CodeRead | None]:
-    """Of all ways to lay the picture on the original, the one that explains most of it, and the code read there."""
+def _sure(likeness: Likeness, chance: float) -> bool:
+    """Whether content names the asset without a code that could be read. What leans to the code says much."""
+    if chance <= LEANS_FAR:
+        return True
+    least = LIKE if chance <= LEANS else SURE
+    return any(likeness.whole >= whole and likeness.detail >= detail for whole, detail in least)
+
+
+def _likeness(fit: _Fit, toned: _Toned | None, original: Original) -> Likeness:
+    """Of the picture as it is, with its tone undone, or beside an original with the same losses: the best."""
+    found = [fit.likeness]
+    if toned is not None:
+        found.append(compare(toned[0], fit.known, original.frame))
+    if fit.likeness.whole >= AGREES and not any(_sure(each, 1.0) for each in found):
+        worn = worn_likeness(fit.query, fit.found, original.pixels)
+        found.append(replace(worn, common=fit.likeness.common))
+    return max(found, key=lambda likeness: likeness.whole + likeness.detail)
+
+
+def _best_fit(views: Views, candidate: Candidate, original: Original) -> _Fit | None:
+    """Of all ways to lay the picture on the original, the one that explains most of it."""
     best: _Fit | None = None
     for rough, query, turn in _fits(views, candidate, original):
         fit = _Fit.of(query, rough, turn, original)
         if fit.likeness.whole < _HOPELESS:
             continue
-        if fit.likeness.whole >= _EXACT and (code := _read_code(fit, candidate.asset, original)):
-            return fit, code
+        if fit.likeness.whole >= _EXACT and _read_in(fit.laid, fit.known, candidate.asset, original)[0]:
+            return fit
         better = _Fit.of(query, refined(query, original.pixels, rough), turn, original)
         if better.likeness.whole >= fit.likeness.whole:
             fit = better
@@ -159,7 +188,7 @@ def _best_fit(views: Views, candidate: Candidate, original: Original) -> tuple[_
             best = fit
         if _explained(best)[0] and fit.likeness.whole >= _GOOD and fit.likeness.detail >= _GOOD_DETAIL:
             break
-    return best, _read_code(best, candidate.asset, original) if best else None
+    return best
 
 
 def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[tuple[Registration, Image, int]]:
@@ -205,21 +234,33 @@ def _worth_searching(views: Views, candidate: Candidate, original: Original) -> 
     return few or candidate.framed or "crop hash" in candidate.found_by
 
 
-def _read_code(fit: _Fit, asset: Known, original: Original) -> CodeRead | None:
-    """The asset's own id, if the bits of the laid-back picture are near enough to it: as it is, or its tone undone."""
-    read = _read_in(fit.laid, fit.known, asset, original.schemes)
-    if read is not None or fit.likeness.whole < _TONE_FROM:
-        return read
-    toned = untoned(fit.laid, fit.known, original.frame)
-    return None if toned is None else _read_in(*toned, asset, original.schemes)
+def _read_code(fit: _Fit, toned: _Toned | None, asset: Known, original: Original) -> tuple[CodeRead | None, float]:
+    """The asset's own id, if the laid-back picture's bits are near enough: as it is, or its tone undone. And a chance.
+
+    The chance is that a picture without this code would come as near to it in any of the reads.
+    """
+    ways = [(fit.laid, fit.known)]
+    if toned is not None:
+        ways += [toned, (toned[0], fit.known)]  # without what was cut off, and with it, where that is nearly everything
+    chances = []
+    for laid, known in ways:
+        read, chance = _read_in(laid, known, asset, original)
+        chances.append(chance)
+        if read is not None:
+            return read, chance
+    return None, min(1.0, len(ways) * min(chances))
 
 
-def _read_in(laid: Image, known: Image, asset: Known, schemes: Sequence[watermark.Scheme]) -> CodeRead | None:
-    for scheme in schemes:
+def _read_in(laid: Image, known: Image, asset: Known, original: Original) -> tuple[CodeRead | None, float]:
+    chance = 1.0
+    for scheme in original.schemes:
         soft = watermark.soft_bits(laid, scheme, known)
-        match = nearest.match(soft, [asset.watermark_id])
-        if match is not None:
-            return CodeRead(
+        match = nearest.match(soft, [asset.watermark_id], at_most=1.0)
+        if match is None:
+            continue
+        chance = min(chance, len(original.schemes) * match.false_probability)
+        if match.false_probability <= nearest.MAX_FALSE_PROBABILITY:
+            read = CodeRead(
                 asset.watermark_id,
                 scheme.name,
                 match.bit_errors,
@@ -228,4 +269,5 @@ def _read_in(laid: Image, known: Image, asset: Known, schemes: Sequence[watermar
                 asset,
                 "aligned",
             )
-    return None
+            return read, chance
+    return None, chance

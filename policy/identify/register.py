@@ -72,7 +72,7 @@ def by_features(query: Features, original: Features) -> Registration | None:
 
 def by_frame(query: tuple[int, int], original: tuple[int, int]) -> Registration:
     """The query's frame is the original's: sizes as (width, height)."""
-    return Registration(_scaling(original[0] / query[0], original[1] / query[1]), "frame")
+    return Registration(scaling(original[0] / query[0], original[1] / query[1]), "frame")
 
 
 def by_search(part: Image, query: tuple[int, int], whole: Image, original: tuple[int, int]) -> Registration | None:
@@ -101,7 +101,7 @@ def by_search(part: Image, query: tuple[int, int], whole: Image, original: tuple
 
 def by_window(query: tuple[int, int], original: tuple[int, int], window: Window) -> Registration:
     """The query's frame is that part of the original: sizes as (width, height)."""
-    matrix = _scaling(window.share * original[0] / query[0], window.share * original[1] / query[1])
+    matrix = scaling(window.share * original[0] / query[0], window.share * original[1] / query[1])
     matrix[:2, 2] += (window.left * original[0], window.top * original[1])
     return Registration(matrix, "search")
 
@@ -130,7 +130,7 @@ def refined(query: Image, original: Image, found: Registration) -> Registration:
     moved = cv2.perspectiveTransform(corners, whole.astype(np.float32))
     if not np.isfinite(moved).all() or np.abs(moved - corners).max() > _FARTHEST_REFINEMENT * _REFINE_SIDE:
         return found
-    to_frame = _scaling(_REFINE_SIDE / original.shape[1], _REFINE_SIDE / original.shape[0])
+    to_frame = scaling(_REFINE_SIDE / original.shape[1], _REFINE_SIDE / original.shape[0])
     matrix = np.linalg.inv(to_frame) @ np.linalg.inv(whole.astype(np.float64)) @ to_frame @ found.matrix
     return Registration(matrix, found.method, found.inliers, found.matches, found.log10_chance)
 
@@ -142,15 +142,15 @@ def lay_back(
 
     Where the query has more pixels than the frame it is shrunk by area means first, so that nothing aliases.
     """
-    to_frame = _scaling(side / original[0], side / original[1]) @ matrix
-    if np.allclose(to_frame, _scaling(side / query.shape[1], side / query.shape[0]), atol=1e-6):
+    to_frame = scaling(side / original[0], side / original[1]) @ matrix
+    if np.allclose(to_frame, scaling(side / query.shape[1], side / query.shape[0]), atol=1e-6):
         return resized(query, side, side), np.full((side, side), 255, np.uint8)
     scale = _scale_at_middle(to_frame, query.shape[1], query.shape[0])
     source = query
     if scale < 0.8:
         size = (max(1, round(query.shape[1] * scale)), max(1, round(query.shape[0] * scale)))
         source = np.asarray(cv2.resize(query, size, interpolation=cv2.INTER_AREA), np.uint8)
-        to_frame = to_frame @ _scaling(query.shape[1] / size[0], query.shape[0] / size[1])
+        to_frame = to_frame @ scaling(query.shape[1] / size[0], query.shape[0] / size[1])
     laid = cv2.warpPerspective(source, to_frame, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     inside = cv2.warpPerspective(
         np.full(source.shape[:2], 255, np.uint8), to_frame, (side, side), flags=cv2.INTER_LINEAR
@@ -202,13 +202,13 @@ def _matches(query: Features, original: Features) -> tuple[NDArray[np.float32], 
     return query.places[good], original.places[first[good]]
 
 
-def _scaling(across: float, down: float) -> Matrix:
+def scaling(across: float, down: float) -> Matrix:
     """Pixel centres are at integers, edges half a pixel before and after."""
     return np.array([[across, 0, 0.5 * across - 0.5], [0, down, 0.5 * down - 0.5], [0, 0, 1]], np.float64)
 
 
 def _moved(factor: float, x: float, y: float) -> Matrix:
-    matrix = _scaling(factor, factor)
+    matrix = scaling(factor, factor)
     matrix[0, 2] += x
     matrix[1, 2] += y
     return matrix

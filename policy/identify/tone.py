@@ -15,7 +15,11 @@ from policy.fingerprints import Image
 _POINTS = 17
 _FEWEST = 200  # values near a point, below which its neighbours decide
 _SAME = 2.5  # levels: nearer to what it was than this, and there is nothing to undo
-_DARKEST, _BRIGHTEST, _CUT = 1, 254, 4  # levels: where tones end, and how far from there the original has to be
+_DARKEST, _BRIGHTEST, _CUT = (
+    1,
+    254,
+    4,
+)  # levels: where tones end, and how far from there the original has to be on the mean
 _STEP = 2  # every second pixel each way is enough
 
 
@@ -23,7 +27,8 @@ def untoned(laid: Image, known: NDArray[np.uint8], original: Image) -> tuple[Ima
     """The copy with the original's tone, and where that is known; None where it has that tone, or too little is common.
 
     `laid`, uint8 [S, S, 3], lies in the frame of `original`; `known`, uint8 [S, S], is 0 where the copy has no pixel.
-    What became so bright or dark that it was cut off is not known any more either.
+    Where tones were cut off, the ends of the copy's range are not known any more either: all of an end, as to ask the
+    original place by place would let its own code choose the places.
     """
     mask = known[::_STEP, ::_STEP] > 0
     here = laid[::_STEP, ::_STEP][mask].ravel()
@@ -39,8 +44,18 @@ def untoned(laid: Image, known: NDArray[np.uint8], original: Image) -> tuple[Ima
     if float((moved * counts).sum() / counts.sum()) < _SAME:
         return None
     levels = np.clip(np.round(curve), 0, 255).astype(np.uint8)
-    cut = ((laid >= _BRIGHTEST) & (original < _BRIGHTEST - _CUT)) | ((laid <= _DARKEST) & (original > _DARKEST + _CUT))
-    return np.asarray(levels[laid], np.uint8), np.where(cut.any(axis=2), 0, known).astype(np.uint8)
+    cut = np.zeros(laid.shape[:2], bool)
+    if _mean(sums, counts, slice(_BRIGHTEST, None)) < _BRIGHTEST - _CUT:
+        cut |= (laid >= _BRIGHTEST).any(axis=2)
+    if _mean(sums, counts, slice(0, _DARKEST + 1)) > _DARKEST + _CUT:
+        cut |= (laid <= _DARKEST).any(axis=2)
+    return np.asarray(levels[laid], np.uint8), np.where(cut, 0, known).astype(np.uint8)
+
+
+def _mean(sums: NDArray[np.float64], counts: NDArray[np.float64], levels: slice) -> float:
+    """What the original has where the copy has these levels; where it has none of them, nothing was cut off."""
+    seen = float(counts[levels].sum())
+    return float(sums[levels].sum()) / seen if seen else float(np.arange(256)[levels].mean())
 
 
 def _curve(counts: NDArray[np.float64], sums: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -1,0 +1,54 @@
+"""What a copy lost on its way, done to the original as well: shrunk as the copy is, and saved as JPEG.
+
+A small or badly compressed copy no longer explains the fine half of its original, and a near twin does not either.
+Beside the original with the same losses the copy is nearly the same again, and the twin is not. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from policy.fingerprints import Image
+from policy.identify.compare import Likeness, compare
+from policy.identify.register import Registration, resized, scaling
+
+_QUALITIES = (75, 50, 30)
+_LONGEST = 768  # of a copy's sides: at more pixels a copy has lost little
+
+
+def worn_likeness(query: Image, found: Registration, original: Image) -> Likeness:
+    """The best of the original's likenesses, in the copy's own frame, each with other losses."""
+    scale = min(1.0, _LONGEST / max(query.shape[:2]))
+    size = max(1, round(query.shape[1] * scale)), max(1, round(query.shape[0] * scale))
+    shown = query if scale == 1 else resized(query, *size)
+    there, known = _seen_from(original, found.matrix, query, size)
+    return max(
+        (compare(shown, known, each) for each in _losses(there)), key=lambda likeness: likeness.whole + likeness.detail
+    )
+
+
+def _seen_from(
+    original: Image, matrix: NDArray[np.float64], query: Image, size: tuple[int, int]
+) -> tuple[Image, NDArray[np.uint8]]:
+    """The original as the copy shows it, in so many pixels, and 255 where it does. `matrix`: from copy to original."""
+    back = np.linalg.inv(matrix @ scaling(query.shape[1] / size[0], query.shape[0] / size[1]))
+    shrink = float(np.sqrt(abs(np.linalg.det((back / back[2, 2])[:2, :2]))))
+    source = original
+    if shrink < 0.8:
+        small = max(1, round(original.shape[1] * shrink)), max(1, round(original.shape[0] * shrink))
+        source = resized(original, *small)
+        back = back @ scaling(original.shape[1] / small[0], original.shape[0] / small[1])
+    there = cv2.warpPerspective(source, back, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpPerspective(np.full(source.shape[:2], 255, np.uint8), back, size, flags=cv2.INTER_LINEAR)
+    return np.asarray(there, np.uint8), np.where(inside == 255, 255, 0).astype(np.uint8)
+
+
+def _losses(image: Image) -> Iterator[Image]:
+    yield image
+    for quality in _QUALITIES:
+        _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+        yield np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
