@@ -310,19 +310,3 @@ def test_the_folder_loads_draws_and_takes_the_inpainting_pipeline(trained, tmp_p
     assert filled.size == (128, 128)
     with pytest.raises(SystemExit, match="exists"):
         folder.write(trained, tmp_path / "model")
-
-
-def test_an_archive_with_other_bytes_is_not_used(tmp_path, monkeypatch):
-    for package in sources.PACKAGES:
-        (tmp_path / package.folder).mkdir()
-    sources.fetch(tmp_path)
-    first = sources.PACKAGES[0]
-    (tmp_path / first.folder).rmdir()
-    (tmp_path / first.archive).write_bytes(b"something else")
-    fake = tmp_path / "bin"
-    fake.mkdir()
-    (fake / "npm").write_text("#!/bin/sh\nexit 0\n")
-    (fake / "npm").chmod(0o755)
-    monkeypatch.setenv("PATH", str(fake))
-    with pytest.raises(SystemExit, match="not the package"):
-        sources.fetch(tmp_path)
