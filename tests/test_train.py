@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import random
 import shutil
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionInpaintPipeline, StableDiffusionPipeline
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from api.vocabulary import Vocabulary
 from models.train import (
@@ -22,7 +21,6 @@ from models.train import (
     dataset,
     decoder,
     denoiser,
-    evaluate,
     folder,
     gradients,
     judge,
@@ -33,12 +31,13 @@ from models.train import (
 )
 from models.train.__main__ import main
 from models.train.brand import INK, PAPER, brand_picture, share_of_inks
-from models.train.captions import FILLER, caption, plain_caption, varied_caption
+from models.train.captions import FILLER, caption, plain_caption
 from models.train.goods import BACKGROUNDS, BY_NAME, COLOURS, GOODS
 from models.train.latents import Latents
 from models.train.network import make_autoencoder, make_denoiser
-from models.train.scenes import PIXELS, SIZES, STAGES, Scene, draw_scene, foreground, picture
+from models.train.scenes import PIXELS, SIZES, Scene, draw_scene, foreground, picture
 from models.train.sprites import Look, Sprites, missing
+from tests.cutouts import make_cutouts
 from workers.sampling.adapters import check_adapter
 from workers.sampling.registry import Registry
 
@@ -48,23 +47,7 @@ KETTLE = Scene("teapot", None, "render", 0, "medium", "center", "mint", "plain")
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """A folder like the unpacked packages: a red disc with a handle for every good, in both styles."""
-    root = tmp_path_factory.mktemp("sources")
-    renders = root / "fluent-emoji-3d" / "assets"
-    renders.mkdir(parents=True)
-    disc = Image.new("RGBA", (256, 256))
-    pen = ImageDraw.Draw(disc)
-    pen.ellipse((40, 40, 200, 200), fill=(220, 30, 30, 255))
-    pen.rectangle((200, 100, 250, 140), fill=(120, 120, 120, 255))
-    stored = io.BytesIO()
-    disc.save(stored, "WEBP", lossless=True)
-    for good in GOODS:
-        (renders / f"{good.emoji}.webp").write_bytes(stored.getvalue())
-    flat = root / "fluent-emoji-flat"
-    flat.mkdir()
-    body = '<circle fill="#d33" cx="15" cy="15" r="10"/>'
-    (flat / "icons.json").write_text(json.dumps({"icons": {good.flat: {"body": body} for good in GOODS}}))
-    return root
+    return make_cutouts(tmp_path_factory.mktemp("sources"))
 
 
 @pytest.fixture(scope="module")
@@ -229,53 +212,6 @@ def test_a_lora_is_trained_evaluated_and_fits_its_base(trained, model, pictures,
     torch.save(half, trained / "lora.pt")
     lora.train(pictures, trained, model, lora.Plan(samples=32, scenes=6, seed=1))
     assert "beginning anew" in capsys.readouterr().out
-
-
-def test_no_question_was_trained_on_and_half_are_asked_in_other_words(sprites):
-    chance = random.Random(1)
-    trained = [draw_scene(chance, sprites) for _ in range(3_000)]
-    asked = evaluate.questions(320, 9, sprites, trained)
-    known = {plain_caption(scene) for scene in trained}
-    assert not known & {plain_caption(question.scene) for question in asked}
-    assert Counter(question.wording for question in asked) == {"plain": 160, "varied": 160}
-    assert min(Counter(question.scene.good for question in asked).values()) == 5
-    assert asked == evaluate.questions(320, 9, sprites, trained)
-    assert asked != evaluate.questions(320, 10, sprites, trained)
-
-
-def test_other_words_ask_for_the_same_scene(sprites):
-    chance = random.Random(2)
-    for _ in range(300):
-        scene = draw_scene(chance, sprites)
-        told, good = varied_caption(chance, scene), BY_NAME[scene.good]
-        assert any(word in told for word in (*good.nouns, *good.plurals))
-        assert scene.background in told
-        assert told.count(",") >= 1
-
-
-def test_the_judges_know_the_truth_and_a_wrong_picture(sprites):
-    scene = replace(KETTLE, good="car", colour="blue")
-    question = evaluate.Question(scene, plain_caption(scene), "plain")
-    truth = evaluate.judge_by_templates([question], [picture(scene, sprites)], sprites)
-    assert {truth.share(name) for name in ("object colour", "background colour", "size", "style")} == {1.0}
-    wrong = replace(scene, colour="yellow", background="navy", size="small")
-    lies = evaluate.judge_by_templates([question], [picture(wrong, sprites)], sprites)
-    assert {lies.share(name) for name in ("background colour", "size")} == {0.0}
-
-
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("style", ["render", "flat"])
-@pytest.mark.parametrize("size", SIZES)
-def test_the_judge_finds_the_object_in_every_light(sprites, stage, style, size):
-    """In a spotlight it took the light for a part of the object, and named one good in three wrongly."""
-    for ground in ("mint", "black", "red"):
-        scene = replace(KETTLE, stage=stage, style=style, size=size, background=ground, good="camera", colour="blue")
-        rows, columns = np.nonzero(foreground(scene, sprites))
-        meant = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
-        found = np.array(gradients.object_box(picture(scene, sprites)))
-        away = found - meant
-        assert np.abs(away[:3]).max() <= 4, (ground, found, meant)
-        assert -4 <= away[3] <= SIZES[size] // 4, (ground, found, meant)  # its shadow may count
 
 
 def test_the_brand_shows_in_its_inks_and_nowhere_else(sprites):
