@@ -1,4 +1,4 @@
-"""What an editor did to the tone of a copy, undone: one curve of levels, fitted to the original. Pure.
+"""What an editor did to the tone of a copy, undone, or done to the original too: one curve of levels. Pure.
 
 Contrast, gamma and brightness move the steps that the code stands in; the original says how far. The curve is the same
 for all three channels and all places and has 17 points, so it can't carry the code of the original over to a picture
@@ -30,16 +30,10 @@ def untoned(laid: Image, known: NDArray[np.uint8], original: Image) -> tuple[Ima
     Where tones were cut off, the ends of the copy's range are not known any more either: all of an end, as to ask the
     original place by place would let its own code choose the places.
     """
-    mask = known[::_STEP, ::_STEP] > 0
-    here = laid[::_STEP, ::_STEP][mask].ravel()
-    there = original[::_STEP, ::_STEP][mask].ravel()
-    if len(here) < _FEWEST:
+    fitted = _fitted(laid, known, original)
+    if fitted is None:
         return None
-    counts = np.bincount(here, minlength=256).astype(np.float64)
-    sums = np.bincount(here, there, minlength=256).astype(np.float64)
-    curve = _curve(counts, sums)
-    if curve is None:
-        return None
+    curve, counts, sums = fitted
     moved = np.abs(curve - np.arange(256))
     if float((moved * counts).sum() / counts.sum()) < _SAME:
         return None
@@ -50,6 +44,29 @@ def untoned(laid: Image, known: NDArray[np.uint8], original: Image) -> tuple[Ima
     if _mean(sums, counts, slice(0, _DARKEST + 1)) > _DARKEST + _CUT:
         cut |= (laid <= _DARKEST).any(axis=2)
     return np.asarray(levels[laid], np.uint8), np.where(cut, 0, known).astype(np.uint8)
+
+
+def toned_like(original: Image, known: NDArray[np.uint8], copy: Image) -> Image | None:
+    """The original with the copy's tone, what is cut off included: all three uint8, in one frame; None as above."""
+    fitted = _fitted(original, known, copy)
+    if fitted is None:
+        return None
+    return np.asarray(np.clip(np.round(fitted[0]), 0, 255).astype(np.uint8)[original], np.uint8)
+
+
+def _fitted(
+    image: Image, known: NDArray[np.uint8], like: Image
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None:
+    """The curve from one's levels to the other's, and how many values there are and what they come to at each level."""
+    mask = known[::_STEP, ::_STEP] > 0
+    here = image[::_STEP, ::_STEP][mask].ravel()
+    there = like[::_STEP, ::_STEP][mask].ravel()
+    if len(here) < _FEWEST:
+        return None
+    counts = np.bincount(here, minlength=256).astype(np.float64)
+    sums = np.bincount(here, there, minlength=256).astype(np.float64)
+    curve = _curve(counts, sums)
+    return None if curve is None else (curve, counts, sums)
 
 
 def _mean(sums: NDArray[np.float64], counts: NDArray[np.float64], levels: slice) -> float:

@@ -1,4 +1,4 @@
-"""What a copy lost on its way, done to the original as well: shrunk as the copy is, and saved as JPEG.
+"""What a copy lost on its way, done to the original as well: shrunk as the copy is, toned as it is, saved as it was.
 
 A small or badly compressed copy no longer explains the fine half of its original, and a near twin does not either.
 Beside the original with the same losses the copy is nearly the same again, and the twin is not. Pure.
@@ -15,8 +15,15 @@ from numpy.typing import NDArray
 from policy.fingerprints import Image
 from policy.identify.compare import Likeness, compare
 from policy.identify.register import Registration, resized, scaling
+from policy.identify.tone import toned_like
 
-_QUALITIES = (75, 50, 30)
+_SAVED = (
+    (".jpg", cv2.IMWRITE_JPEG_QUALITY, 75),
+    (".jpg", cv2.IMWRITE_JPEG_QUALITY, 50),
+    (".jpg", cv2.IMWRITE_JPEG_QUALITY, 30),
+    (".webp", cv2.IMWRITE_WEBP_QUALITY, 60),
+)
+_GRAIN = 1.5 / 128  # of a side: what is finer is smoothed away in both, once, for a copy with noise
 _LONGEST = 768  # of a copy's sides: at more pixels a copy has lost little
 
 
@@ -26,9 +33,16 @@ def worn_likeness(query: Image, found: Registration, original: Image) -> Likenes
     size = max(1, round(query.shape[1] * scale)), max(1, round(query.shape[0] * scale))
     shown = query if scale == 1 else resized(query, *size)
     there, known = _seen_from(original, found.matrix, query, size)
-    return max(
-        (compare(shown, known, each) for each in _losses(there)), key=lambda likeness: likeness.whole + likeness.detail
-    )
+    ways = [there]
+    if (toned := toned_like(there, known, shown)) is not None:
+        ways.append(toned)
+    seen = [compare(shown, known, each) for way in ways for each in _losses(way)]
+    seen += [compare(_smooth(shown), known, _smooth(way)) for way in ways]
+    return max(seen, key=lambda likeness: likeness.whole + likeness.detail)
+
+
+def _smooth(image: Image) -> Image:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), _GRAIN * max(image.shape[:2])), np.uint8)
 
 
 def _seen_from(
@@ -49,6 +63,6 @@ def _seen_from(
 
 def _losses(image: Image) -> Iterator[Image]:
     yield image
-    for quality in _QUALITIES:
-        _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    for suffix, option, quality in _SAVED:
+        _, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [option, quality])
         yield np.asarray(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
