@@ -44,3 +44,13 @@ def test_the_chance_grows_with_the_index_and_shrinks_with_the_evidence() -> None
     assert hash_chance(0) < hash_chance(40) < hash_chance(100) < 0.5 < hash_chance(160) <= 1
     assert log10_chance(40, 50, (512, 512)) < log10_chance(10, 50, (512, 512))
     assert log10_chance(4, 50, (512, 512)) > 0
+
+
+def test_a_damaged_code_counts_and_is_told() -> None:
+    """A frame searched for in the original has no formula of its own; what is left of its code has one."""
+    searched = replace(FIT, method="search", hash_distance=None)
+    assert decide(NO_MANIFEST, None, [searched], indexed=10, picture={}).false_match_probability is None
+    answer = decide(NO_MANIFEST, None, [replace(searched, code_chance=1e-9)], indexed=10, picture={})
+    assert answer.false_match_probability == pytest.approx(1e-8)
+    assert "leans to it" in " ".join(answer.reasons)
+    assert not answer.verified

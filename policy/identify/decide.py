@@ -116,7 +116,7 @@ def false_match_probability(
     codes = []
     if best.code is not None:
         codes.append(6 * max(len(examined), 1) * best.code.false_probability)
-    elif best.code_chance < 1:
+    elif best.leans:
         codes.append(max(len(examined), 1) * best.code_chance)
     if blind is not None and blind.watermark_id == best.asset.watermark_id:
         codes.append(blind.false_probability)
@@ -125,7 +125,7 @@ def false_match_probability(
 
 def _counted(best: Examined) -> bool:
     """Whether there is a formula for the evidence; there is none for a frame that was searched for in the original."""
-    return best.code is not None or _content_chance(best) < 1
+    return best.code is not None or best.leans or _content_chance(best) < 1
 
 
 def _content_chance(best: Examined) -> float:
