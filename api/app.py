@@ -15,11 +15,11 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from api import openapi
-from api.answers import ANSWERS, problem_for
-from api.docs_page import serve_docs
-from api.observation import Observation
-from api.parts import Parts
-from api.problems import Problem
+from api.edge.dependencies import Parts
+from api.edge.docs_page import serve_docs
+from api.edge.errors import ANSWERS, problem_for
+from api.edge.middleware import Observation
+from api.edge.problems import Problem
 from api.routes import (
     assets,
     audit,

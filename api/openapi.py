@@ -10,13 +10,13 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.privacy_forms import ErasureOrder, HoldOrder
-from api.problems import MEDIA_TYPE
-from api.recall_forms import RecallOrder
-from api.replies import ProblemReply
-from api.review_forms import Decision, Decisions
-from api.schemas import CampaignSpec, NewKey, SingleRequest
-from api.webhook_forms import NewWebhook
+from api.edge.problems import MEDIA_TYPE
+from api.schemas.privacy import ErasureOrder, HoldOrder
+from api.schemas.recalls import RecallOrder
+from api.schemas.replies import ProblemReply
+from api.schemas.requests import CampaignSpec, NewKey, SingleRequest
+from api.schemas.reviews import Decision, Decisions
+from api.schemas.webhooks import NewWebhook
 
 TAGS = [
     {"name": "Requests", "description": "Ask for images, see how far they have come, cancel."},

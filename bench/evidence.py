@@ -22,11 +22,11 @@ from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
 from policy.ledger import offline_verifier
 from policy.ledger.append import append
+from policy.ledger.documents import register, rule_set
 from policy.ledger.keys import LocalNoteSigner
 from policy.ledger.notes import Vkey
 from policy.ledger.pack import write_pack
 from policy.ledger.proofs import Prover, prove
-from policy.ledger.registers import register, rule_set
 from policy.ledger.seal import seal
 from policy.ledger.selection import Selection
 from policy.ledger.tables import checkpoints, entries, sequence

@@ -15,11 +15,11 @@ from bench.scenes import scene
 from bench.system import HOUSE
 from policy.fingerprints import Image, fingerprint
 from policy.identify.answer import Known
-from policy.identify.codes import CODES_KEPT, codes
+from policy.identify.descriptors import CODES_KEPT, codes
 from policy.identify.examine import Original
 from policy.identify.features import ENOUGH_FEATURES
 from policy.identify.index import Entry, Index
-from policy.identify.plain import thumbnail
+from policy.identify.low_texture import thumbnail
 from policy.marks import watermark
 
 THINGS = (

@@ -29,7 +29,7 @@ from bench.identify_tables import Kept, show_attacks, show_foreign, show_misses
 from bench.scenes import scene
 from policy.fingerprints import CROPS, HASH_BYTES, Image, distance, perceptual_hash, turned_hashes
 from policy.identify.answer import Answer
-from policy.identify.codes import CODES_KEPT, Codes, codes, projections
+from policy.identify.descriptors import CODES_KEPT, Codes, codes, projections
 from policy.identify.features import ENOUGH_FEATURES, features, mirrored
 from policy.identify.index import Index
 from policy.identify.search import identify_pixels

@@ -1,7 +1,7 @@
 """invisible-watermark's two methods as they are used beside ours: marks by the library itself, reads by its arithmetic.
 
 Its decoder walks over blocks in Python: 50 to 250 ms a read, hours for the attack table. Here the same numbers are
-computed for all blocks at once; tests/test_bench_library.py holds every bit against the library's own decoder.
+computed for all blocks at once; tests/house/test_bench_library.py holds every bit against the library's own decoder.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from policy.marks.renditions import RENDITIONS
 from policy.marks.signing import LocalSigner
 from policy.marks.stamp import Maker, Stamp
 from policy.marks.watermark import Image
-from tests.pictures import BLACK, COLOURS, WHITE, flat, gradient, jpeg, product, resized, texture
+from tests.support.pictures import BLACK, COLOURS, WHITE, flat, gradient, jpeg, product, resized, texture
 
 ID = 0xABCDEF012345
 MAKER = Maker("Presswork", "bench")

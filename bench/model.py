@@ -18,8 +18,8 @@ import torch
 
 from bench.system import HOUSE
 from workers.jobs.types import Claim, ClaimedItem
+from workers.recipes import Recipe
 from workers.sampling.enlarge import Enlarger
-from workers.sampling.recipes import Recipe
 from workers.sampling.registry import ModelCard, Registry
 from workers.sampling.sampler import DiffusersSampler
 

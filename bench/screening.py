@@ -28,8 +28,8 @@ from policy.rulebook.classifiers import Brought
 from policy.rulebook.prompts import PromptRule
 from policy.rulebook.scope import Context
 from policy.rules import Rules
-from tests.nsfw_reference.pictures import starter_tiles
-from tests.prompt_cases import IN_SAMPLE
+from tests.policy.images.nsfw_reference.pictures import starter_tiles
+from tests.support.prompt_cases import IN_SAMPLE
 
 RULES = Path(__file__).parent.parent / "policy" / "rulesets" / "default.yaml"
 ROWS = 2_000

@@ -26,8 +26,8 @@ from policy.rules import Rules
 from workers.jobs import keys
 from workers.jobs.submit import submit
 from workers.jobs.types import NewItem, NewRequest, new_id
+from workers.recipes import Recipe, seed_for
 from workers.sampling.pipelines import keep_libraries_quiet
-from workers.sampling.recipes import Recipe, seed_for
 from workers.sampling.registry import ModelCard, Registry
 from workers.states import Priority
 

@@ -29,8 +29,8 @@ from policy.ledger.append import append
 from policy.ledger.keys import KeyFiles, keys_on_disk, make_key_files
 from policy.ledger.notes import Checkpoint
 from workers import logs
-from workers.anchor import StoreAnchor
-from workers.sealer import Sealer
+from workers.sealing.anchors import StoreAnchor
+from workers.sealing.sealer import Sealer
 from workers.settings import Settings
 from workers.store import ObjectStore
 

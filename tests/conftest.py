@@ -23,8 +23,8 @@ from deploy.embedded.seaweed import BUCKET
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
 from policy.marks.certificates import make_development_chain
-from tests.desk import Desk, House
-from tests.line import Line
+from tests.support.client import Desk, House
+from tests.support.line import Line
 from workers.settings import Settings
 
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}

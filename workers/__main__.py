@@ -16,7 +16,7 @@ from workers.settings import Settings
 
 if TYPE_CHECKING:
     from policy.marks.writers import Writer
-    from workers.executor import Executor
+    from workers.gpu.executor import Executor
     from workers.sampling.registry import Registry
     from workers.sampling.types import Sampler
 
@@ -26,9 +26,9 @@ USAGE = "usage: python -m workers gpu | planner | sealer | clerk | identify"
 
 def serve_planner(settings: Settings) -> None:
     """Plan, dispatch, expire. Any number may run; one works at a time."""
-    from workers import reconciler  # noqa: PLC0415 - each process imports what it runs
     from workers.crash import killer  # noqa: PLC0415
     from workers.database import make_engine  # noqa: PLC0415
+    from workers.planning import reconciler  # noqa: PLC0415 - each process imports what it runs
     from workers.queue import Queue  # noqa: PLC0415
 
     engine = make_engine(settings.database_url.get_secret_value(), name="planner", pool_size=2)
@@ -37,21 +37,21 @@ def serve_planner(settings: Settings) -> None:
 
 def serve_sealer(settings: Settings) -> None:
     """Seal committed events and anchor checkpoints. Any number may run; one works at a time."""
-    from workers import sealer  # noqa: PLC0415
+    from workers.sealing import sealer  # noqa: PLC0415
 
     sealer.serve(settings, _stop_on_signal())
 
 
 def serve_clerk(settings: Settings) -> None:
     """Carry out what people ordered: reviews, recalls, erasures. Any number may run."""
-    from workers import clerk  # noqa: PLC0415
+    from workers.clerk import loop as clerk  # noqa: PLC0415
 
     clerk.serve(settings, _stop_on_signal())
 
 
 def serve_identify(settings: Settings) -> None:
     """Answer whose picture this is, and index what is released. Any number may run."""
-    from workers import identify  # noqa: PLC0415
+    from workers.identification import loop as identify  # noqa: PLC0415
 
     identify.serve(settings, _stop_on_signal())
 
@@ -73,9 +73,9 @@ def serve_gpu(settings: Settings) -> None:
 
 def register_all(settings: Settings, executor: Executor, registry: Registry) -> None:
     """Keep the texts of the rule set and the cards before a batch is judged by them. Raises if they cannot be kept."""
-    from policy.ledger.registers import register  # noqa: PLC0415
+    from policy.ledger.documents import register  # noqa: PLC0415
     from workers.database import transact  # noqa: PLC0415
-    from workers.registers import documents_of  # noqa: PLC0415
+    from workers.documents import documents_of  # noqa: PLC0415
 
     documents = documents_of(executor.finisher.rules, settings.policy_rules, registry)
     actor = f"worker:{executor.worker}"
@@ -122,8 +122,8 @@ def make_executor(settings: Settings, sampler: Sampler, mark_writer: Writer | No
     from policy.rules import Rules  # noqa: PLC0415
     from workers.crash import killer  # noqa: PLC0415
     from workers.database import make_engine  # noqa: PLC0415
-    from workers.executor import Executor  # noqa: PLC0415
-    from workers.finish import Finisher  # noqa: PLC0415
+    from workers.gpu.executor import Executor  # noqa: PLC0415
+    from workers.gpu.finish import Finisher  # noqa: PLC0415
     from workers.store import ObjectStore  # noqa: PLC0415
     from workers.version import VERSION  # noqa: PLC0415
 

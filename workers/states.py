@@ -45,5 +45,6 @@ class Priority(StrEnum):
     BULK = "bulk"  # overnight campaigns
 
 
+WAKE_CHANNEL = "presswork_pending"  # of NOTIFY: items wait to be planned; the payload is the queue
 ITEM_OPEN = (ItemState.PENDING, ItemState.PLANNED)
 BATCH_OPEN = (BatchState.DISPATCHED, BatchState.RUNNING)

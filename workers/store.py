@@ -4,7 +4,7 @@
     quarantine/<tenant>/<item>/<attempt>/<rendition>.<ext> what waits for a reviewer
     inbox/<tenant>/<identification>               pictures that somebody asks about, until the answer
     recalled/...                                  what the clerk took out of released/, under the same path
-    ledger/checkpoints/<log>/<countdown>-<size>-<root>     anchors of the audit ledger (workers/anchor.py)
+    ledger/checkpoints/<log>/<countdown>-<size>-<root>     anchors of the audit ledger (workers/sealing/anchors.py)
 
 A key names the attempt that wrote it, so a repeated put of one attempt is the same object, and a dead
 attempt's leftovers are never referred to. The store verifies the SHA-256 that we send.

@@ -10,17 +10,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
-from api.auth import Auditor, Caller, Reader
-from api.paging import id_of, page, uuid_or_not_found
-from api.parts import Parts, PartsOf
-from api.problems import Problem
-from api.recall_forms import mark_reply, refuse_recalled
-from api.replies import AssetReply, EventReply, Page, Rendition, Search
-from api.schemas import NoQuery, PageQuery
+from api.edge.auth import Auditor, Caller, Reader
+from api.edge.dependencies import Parts, PartsOf
+from api.edge.paging import id_of, page, uuid_or_not_found
+from api.edge.problems import Problem
+from api.schemas.recalls import mark_reply, refuse_recalled
+from api.schemas.replies import AssetReply, EventReply, Page, Rendition, Search
+from api.schemas.requests import NoQuery, PageQuery
 from policy.events import AssetLinked
 from policy.ledger.append import append
 from policy.ledger.read import events_about
-from workers.jobs.recall_views import RecallMark, marks_of
+from workers.jobs.recall.views import RecallMark, marks_of
 from workers.jobs.views import AssetView, get_asset, list_assets
 from workers.states import AssetState
 

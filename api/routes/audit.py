@@ -10,13 +10,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
-from api.auditing import CountsQuery, Lineage, Listed, MadeQuery, RefusalsQuery, ReviewsQuery, StillPublic
-from api.auth import Auditor
-from api.paging import cursor_of_number, number_of, uuid_or_not_found
-from api.parts import Parts, PartsOf
-from api.problems import Complaint, Problem
-from api.schemas import NoQuery, PageQuery
-from policy import standing
+from api.edge.auth import Auditor
+from api.edge.dependencies import Parts, PartsOf
+from api.edge.paging import cursor_of_number, number_of, uuid_or_not_found
+from api.edge.problems import Complaint, Problem
+from api.schemas.audit import (
+    CountsQuery,
+    Lineage,
+    Listed,
+    MadeQuery,
+    RefusalsQuery,
+    ReviewsQuery,
+    StillPublic,
+)
+from api.schemas.requests import NoQuery, PageQuery
+from policy import still_public as standing
 from policy.ledger import questions
 from workers.errors import NotFound
 

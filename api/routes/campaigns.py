@@ -9,15 +9,15 @@ from typing import Annotated, BinaryIO, cast
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
-from api.auth import Submitter
-from api.bodies import Upload, campaign_upload, parse
-from api.campaigns import Campaign
-from api.idempotency import OnceOf
-from api.parts import PartsOf
-from api.recipes import RecipeBook, choose_model
-from api.reports import Accepted, DryRun
-from api.schemas import CampaignSpec, NoQuery
-from api.submission import Checked, store
+from api.edge.auth import Submitter
+from api.edge.bodies import Upload, campaign_upload, parse
+from api.edge.dependencies import PartsOf
+from api.edge.idempotency import OnceOf
+from api.schemas.requests import CampaignSpec, NoQuery
+from api.schemas.submission import Accepted, DryRun
+from api.submission.campaign import Campaign
+from api.submission.recipes import RecipeBook, choose_model
+from api.submission.store import Checked, store
 
 router = APIRouter(prefix="/v1/campaigns", tags=["Campaigns"])
 _MEMORY_BYTES = 1024 * 1024  # of the spool; beyond it lies on disk

@@ -11,14 +11,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
-from api.bodies import picture_body
-from api.identify_forms import IdentificationReply
-from api.paging import uuid_or_not_found
-from api.parts import PartsOf
+from api.edge.anonymous import Asking, Looking
+from api.edge.bodies import picture_body
+from api.edge.dependencies import PartsOf
+from api.edge.paging import uuid_or_not_found
 from api.routes.identify import reply, stored
-from api.schemas import NoQuery
-from api.strangers import Asking, Looking
-from workers.jobs.identify import get_question
+from api.schemas.identify import IdentificationReply
+from api.schemas.requests import NoQuery
+from workers.jobs.identification.questions import get_question
 from workers.jobs.keys import create_tenant
 
 router = APIRouter(prefix="/v1/detect", tags=["Detect"])

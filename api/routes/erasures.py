@@ -7,16 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
-from api.auth import Admin
-from api.bodies import json_body
-from api.paging import id_of, page, uuid_or_not_found
-from api.parts import PartsOf
-from api.privacy_forms import ErasureOrder, ErasurePreview, ErasureReply, erasure_reply, preview_reply
-from api.problems import Complaint, Problem
-from api.replies import Page
-from api.schemas import NoQuery, PageQuery
-from workers.jobs.erasable import preview
-from workers.jobs.erasures import get_erasure, list_erasures, order, refuse_where_it_cannot
+from api.edge.auth import Admin
+from api.edge.bodies import json_body
+from api.edge.dependencies import PartsOf
+from api.edge.paging import id_of, page, uuid_or_not_found
+from api.edge.problems import Complaint, Problem
+from api.schemas.privacy import ErasureOrder, ErasurePreview, ErasureReply, erasure_reply, preview_reply
+from api.schemas.replies import Page
+from api.schemas.requests import NoQuery, PageQuery
+from workers.jobs.privacy.orders import get_erasure, list_erasures, order, refuse_where_it_cannot
+from workers.jobs.privacy.select import preview
 
 router = APIRouter(prefix="/v1/erasures", tags=["Privacy"])
 

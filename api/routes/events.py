@@ -9,10 +9,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from api.auth import Auditor
-from api.parts import PartsOf
-from api.problems import Complaint, Problem
-from api.schemas import EventsQuery
+from api.edge.auth import Auditor
+from api.edge.dependencies import PartsOf
+from api.edge.problems import Complaint, Problem
+from api.schemas.requests import EventsQuery
 from policy.errors import ExportUnavailable
 from policy.ledger.exports import csv_rows, jsonl
 from policy.ledger.parquet import parquet

@@ -13,13 +13,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
-from api.auth import Caller, Reader
-from api.bodies import picture_body
-from api.identify_forms import IdentificationReply, Lineage, WaitQuery
-from api.paging import uuid_or_not_found
-from api.parts import Parts, PartsOf
-from api.schemas import NoQuery
-from workers.jobs.identify import QuestionState, QuestionView, ask, get_question
+from api.edge.auth import Caller, Reader
+from api.edge.bodies import picture_body
+from api.edge.dependencies import Parts, PartsOf
+from api.edge.paging import uuid_or_not_found
+from api.schemas.identify import IdentificationReply, Lineage, WaitQuery
+from api.schemas.requests import NoQuery
+from workers.jobs.identification.questions import QuestionState, QuestionView, ask, get_question
 from workers.jobs.types import new_id
 from workers.jobs.views import get_asset
 from workers.store import inbox_key

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from api.auth import Reader, Submitter
-from api.paging import uuid_or_not_found
-from api.parts import PartsOf
-from api.replies import Cancelled, Finding, ItemReply, Verdict
-from api.schemas import NoQuery
+from api.edge.auth import Reader, Submitter
+from api.edge.dependencies import PartsOf
+from api.edge.paging import uuid_or_not_found
+from api.schemas.replies import Cancelled, Finding, ItemReply, Verdict
+from api.schemas.requests import NoQuery
 from workers.jobs.cancel import cancel_item
 from workers.jobs.views import ItemView, get_item
 

@@ -8,13 +8,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.auth import Admin
-from api.bodies import json_body
-from api.paging import uuid_or_not_found
-from api.parts import PartsOf
-from api.problems import Complaint, Problem
-from api.replies import KeyCreated, KeyReply, Page
-from api.schemas import NewKey, NoQuery
+from api.edge.auth import Admin
+from api.edge.bodies import json_body
+from api.edge.dependencies import PartsOf
+from api.edge.paging import uuid_or_not_found
+from api.edge.problems import Complaint, Problem
+from api.schemas.replies import KeyCreated, KeyReply, Page
+from api.schemas.requests import NewKey, NoQuery
 from workers.jobs.keys import ApiKey, create_key, list_keys, revoke_key
 
 router = APIRouter(prefix="/v1/keys", tags=["Keys"])

@@ -6,15 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.auth import Admin
-from api.bodies import json_body
-from api.paging import id_of, page, uuid_or_not_found
-from api.parts import PartsOf
-from api.privacy_forms import HoldOrder, HoldReply, hold_reply
-from api.replies import Page
+from api.edge.auth import Admin
+from api.edge.bodies import json_body
+from api.edge.dependencies import PartsOf
+from api.edge.paging import id_of, page, uuid_or_not_found
 from api.routes.erasures import no_idempotency_key
-from api.schemas import NoQuery, PageQuery
-from workers.jobs.legal_holds import get_hold, lift, list_holds, place
+from api.schemas.privacy import HoldOrder, HoldReply, hold_reply
+from api.schemas.replies import Page
+from api.schemas.requests import NoQuery, PageQuery
+from workers.jobs.privacy.legal_holds import get_hold, lift, list_holds, place
 
 router = APIRouter(prefix="/v1/legal-holds", tags=["Privacy"])
 

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.auth import Reader
-from api.parts import PartsOf
-from api.replies import ModelReply, Page
-from api.schemas import NoQuery
+from api.edge.auth import Reader
+from api.edge.dependencies import PartsOf
+from api.schemas.replies import ModelReply, Page
+from api.schemas.requests import NoQuery
 from workers.sampling.registry import Registry
 
 router = APIRouter(prefix="/v1/models", tags=["Models"])

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api.parts import PartsOf
-from api.problems import Problem
-from api.replies import Health, Readiness
-from api.schemas import NoQuery
+from api.edge.dependencies import PartsOf
+from api.edge.problems import Problem
+from api.schemas.replies import Health, Readiness
+from api.schemas.requests import NoQuery
 
 router = APIRouter(tags=["Operations"])
 _ANSWER_SECONDS = 2.0  # a part that takes longer is not ready

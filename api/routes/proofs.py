@@ -18,17 +18,17 @@ from pydantic import ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.background import BackgroundTask
 
-from api.auth import Auditor
-from api.paging import uuid_or_not_found
-from api.parts import Parts, PartsOf
-from api.problems import Complaint, Problem
-from api.reports import Answer
+from api.edge.auth import Auditor
+from api.edge.dependencies import Parts, PartsOf
+from api.edge.paging import uuid_or_not_found
+from api.edge.problems import Complaint, Problem
+from api.schemas.submission import Answer
 from policy.ledger.keys import load_vkeys
 from policy.ledger.notes import Vkey
 from policy.ledger.pack import write_pack
 from policy.ledger.proofs import Proven, head, prove_extension, proven_asset, proven_event
 from policy.ledger.selection import Selection
-from policy.ledger.witnesses import WitnessPolicy
+from policy.ledger.witness_policy import WitnessPolicy
 
 router = APIRouter(prefix="/v1/audit", tags=["Audit"])
 MAX_PACK_EVENTS = 10_000  # of one request: seconds of work while a connection is lent; the command makes larger ones

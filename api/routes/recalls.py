@@ -9,13 +9,13 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
-from api.auth import Admin
-from api.bodies import json_body
-from api.idempotency import OnceOf
-from api.paging import id_of, page, uuid_or_not_found
-from api.parts import Parts, PartsOf
-from api.problems import Complaint, Problem
-from api.recall_forms import (
+from api.edge.auth import Admin
+from api.edge.bodies import json_body
+from api.edge.dependencies import Parts, PartsOf
+from api.edge.idempotency import OnceOf
+from api.edge.paging import id_of, page, uuid_or_not_found
+from api.edge.problems import Complaint, Problem
+from api.schemas.recalls import (
     PreviewReply,
     RecallOrder,
     RecallQuery,
@@ -24,12 +24,12 @@ from api.recall_forms import (
     preview_reply,
     recall_reply,
 )
-from api.replies import Page
-from api.schemas import NoQuery
-from workers.jobs.criteria import Criteria, licensed, preview
+from api.schemas.replies import Page
+from api.schemas.requests import NoQuery
 from workers.jobs.idempotency import Reply
-from workers.jobs.recall import order
-from workers.jobs.recall_views import get_recall, list_recalls, matching_now
+from workers.jobs.recall.criteria import Criteria, licensed, preview
+from workers.jobs.recall.orders import order
+from workers.jobs.recall.views import get_recall, list_recalls, matching_now
 
 router = APIRouter(prefix="/v1/recalls", tags=["Recalls"])
 

@@ -8,17 +8,17 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
-from api.auth import Reader, Submitter
-from api.bodies import json_body
-from api.idempotency import OnceOf
-from api.paging import id_of, page, uuid_or_not_found
-from api.parts import PartsOf
-from api.replies import Cancelled, Counts, ItemReply, Page, RequestReply
-from api.reports import Accepted
+from api.edge.auth import Reader, Submitter
+from api.edge.bodies import json_body
+from api.edge.dependencies import PartsOf
+from api.edge.idempotency import OnceOf
+from api.edge.paging import id_of, page, uuid_or_not_found
 from api.routes.items import item_reply
-from api.schemas import ItemsQuery, NoQuery, PageQuery, SingleRequest
-from api.singles import check_single
-from api.submission import links, store
+from api.schemas.replies import Cancelled, Counts, ItemReply, Page, RequestReply
+from api.schemas.requests import ItemsQuery, NoQuery, PageQuery, SingleRequest
+from api.schemas.submission import Accepted
+from api.submission.single import check_single
+from api.submission.store import links, store
 from workers.jobs.cancel import cancel_request
 from workers.jobs.views import RequestView, get_request, list_items, list_requests
 from workers.states import ITEM_OPEN

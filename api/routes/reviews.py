@@ -7,13 +7,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from api.answers import problem_for
-from api.auth import Caller, Reviewer
-from api.bodies import json_body
-from api.paging import id_of, page, uuid_or_not_found
-from api.parts import Parts, PartsOf
-from api.replies import Page
-from api.review_forms import (
+from api.edge.auth import Caller, Reviewer
+from api.edge.bodies import json_body
+from api.edge.dependencies import Parts, PartsOf
+from api.edge.errors import problem_for
+from api.edge.paging import id_of, page, uuid_or_not_found
+from api.schemas.replies import Page
+from api.schemas.requests import NoQuery
+from api.schemas.reviews import (
     Decision,
     DecisionReply,
     DecisionResult,
@@ -26,13 +27,12 @@ from api.review_forms import (
     held_item,
     hold_fields,
 )
-from api.schemas import NoQuery
 from policy.events import HoldViewed
 from policy.ledger.append import append
 from workers import metrics
 from workers.errors import WorkerError
-from workers.jobs.review import Judgement, review
-from workers.jobs.review_views import HoldView, get_hold, list_holds
+from workers.jobs.review.decide import Judgement, review
+from workers.jobs.review.views import HoldView, get_hold, list_holds
 
 router = APIRouter(prefix="/v1/reviews", tags=["Reviews"])
 

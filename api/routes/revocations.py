@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, Security
 
-from api.auth import Caller, authenticate
-from api.parts import PartsOf
-from api.problems import Problem
-from api.schemas import NoQuery
-from workers.revocations import MEDIA_TYPE, Shelf
+from api.edge.auth import Caller, authenticate
+from api.edge.dependencies import PartsOf
+from api.edge.problems import Problem
+from api.schemas.requests import NoQuery
+from workers.revocation_lists import MEDIA_TYPE, Shelf
 
 router = APIRouter(prefix="/v1")
 Keyholder = Annotated[Caller, Security(authenticate, scopes=[])]  # any scope: it says nothing to who has no file

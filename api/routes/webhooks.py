@@ -7,16 +7,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from api.auth import Admin
-from api.bodies import json_body
-from api.paging import uuid_or_not_found
-from api.parts import PartsOf
-from api.problems import Complaint, Problem
-from api.replies import Page
-from api.schemas import NoQuery
-from api.webhook_forms import DeliveryReply, NewWebhook, WebhookCreated, WebhookReply, WebhookSecret
+from api.edge.auth import Admin
+from api.edge.bodies import json_body
+from api.edge.dependencies import PartsOf
+from api.edge.paging import uuid_or_not_found
+from api.edge.problems import Complaint, Problem
+from api.schemas.replies import Page
+from api.schemas.requests import NoQuery
+from api.schemas.webhooks import DeliveryReply, NewWebhook, WebhookCreated, WebhookReply, WebhookSecret
 from workers.errors import AddressRefused
-from workers.jobs import webhooks
+from workers.jobs.webhooks import endpoints as webhooks
 from workers.outbound import check_url
 
 router = APIRouter(prefix="/v1/webhooks", tags=["Webhooks"])

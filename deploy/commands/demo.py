@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from deploy.client import Client
-from deploy.commands.campaigns import show_progress, summary
-from deploy.commands.options import DEFAULT_DATA, data_option, shown
+from deploy.commands.shared.options import DEFAULT_DATA, data_option, shown
+from deploy.commands.submit import show_progress, summary
 from deploy.demo.contact_sheet import write_page, write_picture
 from deploy.demo.gallery import Frame, frames
 from deploy.embedded import background

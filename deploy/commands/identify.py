@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.client import Client
-from deploy.commands.options import data_option
+from deploy.commands.shared.options import data_option
 from deploy.errors import DeployError
 
 _WAIT_SECONDS = 15.0  # of one call

@@ -1,96 +1,60 @@
-"""How the commands that read the ledger come by it: settings of the auditor, public keys, a connection."""
+"""`presswork ledger`: the sealer's key, and a new one in its place."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
-from pydantic import ValidationError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from deploy.errors import DeployError
-from policy.errors import PolicyError
-from policy.ledger.keys import load_vkeys
-from policy.ledger.notes import Vkey
-from policy.ledger.witnesses import WitnessPolicy
-from workers.database import make_engine
-from workers.errors import WorkerError
+from deploy.commands.shared.options import data_option
+from policy.ledger.keys import KeyFiles, load_vkeys, rotate
+from policy.ledger.seal import newest, wait_for_lock
 from workers.settings import Settings
 
-_DATABASE_URL = "PRESSWORK_DATABASE_URL"
+
+@click.group()
+def ledger() -> None:
+    """The sealer's key."""
 
 
-class CannotTell(click.ClickException):
-    """Neither intact nor tampered with: the ledger, its keys or its anchor could not be read."""
+@ledger.command("rotate-key")
+@data_option
+def rotate_key(data: Path) -> None:
+    """Give the sealer a new key; the old one signs nothing after the newest head there is.
 
-    exit_code = 2
-
-
-def auditor_settings(data: Path) -> Settings:
-    """The embedded stack's auditor, unless the environment describes an installation and no --data was given."""
-    given = click.get_current_context().get_parameter_source("data")
+    Run it where the sealer's files are, with the sealer's settings or on the embedded stack of --data. The sealer may
+    run meanwhile. Killed anywhere, run it again. Then hand the printed lines to everybody who verifies.
+    """
+    settings = _sealer_settings(data)
+    if not (settings.ledger_key and settings.ledger_vkeys):
+        raise click.ClickException("PRESSWORK_LEDGER_KEY and PRESSWORK_LEDGER_VKEYS must name the sealer's files")
+    files = KeyFiles(settings.ledger_key, settings.ledger_vkeys)
+    engine = create_engine(settings.database_url.get_secret_value(), hide_parameters=True)
     try:
-        if given is ParameterSource.DEFAULT and _DATABASE_URL in os.environ:
-            return Settings()
-        from deploy.commands.stack import attached  # noqa: PLC0415 - an installation need not have the embedded parts
-        from deploy.embedded.environment import settings_of, with_second_anchor_of  # noqa: PLC0415
-
-        values: dict[str, Any] = dict(with_second_anchor_of(os.environ, settings_of(attached(data), "auditor")))
-        return Settings(**{name.removeprefix("PRESSWORK_").lower(): value for name, value in values.items()})
-    except (ValidationError, DeployError) as error:
-        raise CannotTell(str(error)) from error
-
-
-def vkeys_of(settings: Settings) -> tuple[Vkey, ...]:
-    if settings.ledger_vkeys is None:
-        raise CannotTell(
-            "no public keys. Remedy: PRESSWORK_LEDGER_VKEYS names the file that the sealer's owner gave you"
-        )
-    with _told():
-        return load_vkeys(settings.ledger_vkeys)
-
-
-def witnesses_of(settings: Settings) -> WitnessPolicy | None:
-    """The witness policy that the settings name, if they do."""
-    with _told():
-        return WitnessPolicy.load(settings.witness_policy) if settings.witness_policy else None
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What is wrong with the auditor's own files says nothing against the log."""
-    try:
-        yield
-    except PolicyError as error:
-        raise CannotTell(str(error)) from error
-
-
-@contextmanager
-def open_ledger(settings: Settings) -> Iterator[Connection]:
-    """A connection that reads the ledger."""
-    with ledger_engine(settings) as engine, engine.connect() as conn:
-        yield conn
-
-
-@contextmanager
-def ledger_engine(settings: Settings) -> Iterator[Engine]:
-    """Connections that read the ledger, one at a time."""
-    url = settings.auditor_database_url or settings.database_url
-    engine = make_engine(url.get_secret_value(), name="audit", pool_size=1)
-    try:
-        yield engine
+        with engine.begin() as conn:
+            wait_for_lock(conn)  # until the end of this block nobody seals
+            head = newest(conn, load_vkeys(files.vkeys))
+            rotate(files, origin=settings.ledger_origin, size=head[0].size if head else 0)
     except SQLAlchemyError as error:
-        said = str(getattr(error, "orig", None) or error).strip()
-        raise CannotTell(f"cannot read the ledger: {' '.join(said.split())}") from error
-    except WorkerError as error:
-        raise CannotTell(
-            f"cannot read the anchor: {error}. Remedy: --no-anchor proves what can be proven without"
-        ) from error
+        raise click.ClickException(f"cannot reach the ledger, and nothing was changed: {error}") from error
     finally:
         engine.dispose()
+    click.echo(f"the sealer signs with a new key from now on. The lines of {files.vkeys}, for everybody who verifies:")
+    for vkey in load_vkeys(files.vkeys):
+        click.echo(vkey.line)
+
+
+def _sealer_settings(data: Path) -> Settings:
+    given = click.get_current_context().get_parameter_source("data")
+    if given is ParameterSource.DEFAULT and "PRESSWORK_DATABASE_URL" in os.environ:
+        return Settings()
+    from deploy.commands.stack import attached  # noqa: PLC0415 - an installation need not have the embedded parts
+    from deploy.embedded.environment import settings_of  # noqa: PLC0415
+
+    values: dict[str, Any] = settings_of(attached(data), "sealer")
+    return Settings(**{name.removeprefix("PRESSWORK_").lower(): value for name, value in values.items()})

@@ -20,16 +20,16 @@ from click.core import ParameterSource
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from deploy.commands.instants import Instant
-from deploy.commands.options import data_option
+from deploy.commands.shared.instants import Instant
+from deploy.commands.shared.options import data_option
 from deploy.commands.stack import attached
 from deploy.embedded.environment import settings_of
 from workers.database import make_engine
-from workers.jobs import legal_holds, retention
-from workers.jobs.erasable import NOUNS, Preview, Scope
-from workers.jobs.erasable import preview as count
-from workers.jobs.erasures import Erasure, list_erasures, order, refuse_where_it_cannot
-from workers.jobs.legal_holds import HoldScope, LegalHold
+from workers.jobs.privacy import legal_holds, retention
+from workers.jobs.privacy.legal_holds import HoldScope, LegalHold
+from workers.jobs.privacy.orders import Erasure, list_erasures, order, refuse_where_it_cannot
+from workers.jobs.privacy.select import NOUNS, Preview, Scope
+from workers.jobs.privacy.select import preview as count
 from workers.settings import Settings
 
 _ACTOR = "presswork privacy"

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.client import Client
-from deploy.commands.options import DEFAULT_DATA, data_option, shown
+from deploy.commands.shared.options import DEFAULT_DATA, data_option, shown
 from deploy.embedded.first_start import reviewer_key_file
 from deploy.errors import CallFailed
 

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from deploy.commands.options import data_option, shown
+from deploy.commands.shared.options import data_option, shown
 from deploy.embedded import background
 from deploy.embedded.children import is_same_process
 from deploy.embedded.environment import ROLES, settings_of

@@ -15,8 +15,9 @@ import numpy as np
 from policy.fingerprints import Image
 from policy.identify.answer import LEANS, CodeRead, Examined, Known
 from policy.identify.compare import Likeness, compare, fineness
+from policy.identify.degradation import worn_likeness
 from policy.identify.features import Features, features
-from policy.identify.plain import Window
+from policy.identify.low_texture import Window
 from policy.identify.register import (
     FRAME,
     Registration,
@@ -31,7 +32,6 @@ from policy.identify.register import (
 )
 from policy.identify.tone import untoned
 from policy.identify.views import MIRRORED, Views
-from policy.identify.wear import worn_likeness
 from policy.marks import nearest, watermark
 
 # With a code: how much of the original the copy must explain.

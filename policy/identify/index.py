@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.fingerprints import CROPS, HASH_BYTES, Fingerprint, Image
-from policy.identify.codes import CODES_KEPT, Codes, pack
+from policy.identify.descriptors import CODES_KEPT, Codes, pack
 from policy.identify.features import Floats
 from policy.identify.hashes import Hashes, Near
-from policy.identify.plain import Part, PlainIndex
+from policy.identify.low_texture import Part, PlainIndex
 
 WORDS = 3
 WORD_BITS = 21
@@ -41,7 +41,7 @@ class Entry:
 
     fingerprint: Fingerprint
     codes: Codes
-    thumbnail: bytes = b""  # of a plain picture (policy/identify/plain.py)
+    thumbnail: bytes = b""  # of a plain picture (policy/identify/low_texture.py)
 
 
 @dataclass(frozen=True, slots=True)

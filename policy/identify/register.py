@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from policy.fingerprints import Image
 from policy.identify.features import Features
-from policy.identify.plain import Window
+from policy.identify.low_texture import Window
 
 Matrix = NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from policy.fingerprints import Image
 from policy.identify.answer import Answer, CodeRead, Examined, Known
-from policy.identify.codes import projections
 from policy.identify.decide import decide, manifest_layer
+from policy.identify.descriptors import projections
 from policy.identify.examine import Candidate, Original, examine
 from policy.identify.hashes import Near
 from policy.identify.index import Index

@@ -11,7 +11,7 @@ import numpy as np
 from policy.errors import PolicyUnavailable
 from policy.images import stack
 from policy.images.classifier import Classifier
-from policy.images.guard import Guard
+from policy.images.fenced import Guard
 from policy.images.texts import NAME as TEXT_READER
 from policy.images.texts import Reader, TextScreen
 from policy.images.thresholds import asks, judge

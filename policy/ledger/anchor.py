@@ -14,8 +14,8 @@ from typing import Protocol
 from sqlalchemy import Connection, select
 
 from policy.errors import BrokenLedger, LedgerError
+from policy.ledger.flaws import Flaw, Problem
 from policy.ledger.notes import Checkpoint, Vkey, open_checkpoint
-from policy.ledger.report import Flaw, Problem
 from policy.ledger.tables import checkpoints
 
 _COMPARED = 1_000  # at a time: one page of a listing

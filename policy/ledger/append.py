@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select, text
 from policy.errors import LedgerError
 from policy.events import Event
 
+SYSTEM_TENANT = "presswork"  # whose events are no one tenant's: batches, which mix tenants, and registered documents
 BODY_VERSION = 1
 SALT_BYTES = 16  # 128 bits: nobody guesses a prompt from its digest
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from policy.ledger.append import BODY_VERSION, commit
 from policy.ledger.explain import Erasure
+from policy.ledger.flaws import Flaw, Problem
 from policy.ledger.merkle import leaf_hash
-from policy.ledger.report import Flaw, Problem
 
 _COLUMNS = ("event_id", "tenant", "kind", "actor", "at")
 _FIELDS = {"v", "subjects", "event", *_COLUMNS}

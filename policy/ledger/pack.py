@@ -21,14 +21,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, text
 
 from policy.errors import BrokenLedger, NotProvable, TooMuch
-from policy.ledger import registers
+from policy.ledger import documents as registers
 from policy.ledger.append import timestamp
 from policy.ledger.notes import Vkey
 from policy.ledger.offline_verifier import FORMAT, MAX_BYTES, MAX_FILE_BYTES
 from policy.ledger.proofs import Prover
 from policy.ledger.selection import MAX_EVENTS, Selection, choose
 from policy.ledger.tables import checkpoints, entries, private, sequence
-from policy.ledger.witnesses import WitnessPolicy, cosigned_note, newest_witnessed
+from policy.ledger.witness_policy import WitnessPolicy, cosigned_note, newest_witnessed
 
 _CHUNK = 1_000  # events in memory
 _SPOOL_BYTES = 8 << 20  # of a listing, before it goes to a file

@@ -29,7 +29,7 @@ from policy.ledger.merkle import (
 )
 from policy.ledger.notes import Checkpoint, Vkey, open_checkpoint
 from policy.ledger.tables import checkpoints, entries, nodes, sequence
-from policy.ledger.witnesses import cosigned_note
+from policy.ledger.witness_policy import cosigned_note
 
 _FORMAT = "c2sp.org/tlog-proof@v1"
 _KEPT_HEIGHT = 3  # lower ones are cheaper to compute than to keep

@@ -17,9 +17,9 @@ from policy.errors import LedgerError, UnknownKey
 from policy.ledger.append import timestamp
 from policy.ledger.examine import STORED_SQL, Secret, Stored, examine, named
 from policy.ledger.explain import Erasure
+from policy.ledger.flaws import Findings, Flaw, Problem
 from policy.ledger.merkle import Node, Tree, leaf_hash
 from policy.ledger.notes import Checkpoint, Vkey, open_checkpoint
-from policy.ledger.report import Findings, Flaw, Problem
 from policy.ledger.tables import checkpoints, entries, nodes, sequence
 
 CHUNK = 2_000  # rows in memory

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from policy.errors import MarkError, MarkUnreadable
 from policy.marks import signing, watermark, xmp
 from policy.marks.encode import CODINGS, Coding, decode, encode
-from policy.marks.likeness import Likeness, compare
+from policy.marks.pixel_check import Likeness, compare
 from policy.marks.provenance import Manifest, ManifestReader, ManifestWriter, require_trusted
 from policy.marks.renditions import ORIGINAL, RENDITIONS, ordered
 from policy.marks.signing import Signer

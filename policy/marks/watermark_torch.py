@@ -3,7 +3,8 @@
 Step by step what policy/marks/watermark.py does, with a batch in front, and the roundings of OpenCV's resizing with
 it. Nothing loops over cells: an area mean is two matrix products, and power iteration runs over all cells of all
 pictures. The bits are those that numpy writes; a pixel differs by a level at most, where a sum falls on the edge
-between two (tests/test_watermark_torch.py). The mark in a file is always read back with numpy, whoever wrote it.
+between two (tests/policy/marks/test_watermark_torch.py). The mark in a file is always read back with numpy, whoever
+wrote it.
 
 Any thread may call; nothing is kept but small matrices. Importing this loads torch, so only workers do.
 """

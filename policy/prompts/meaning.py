@@ -14,7 +14,7 @@ import numpy as np
 
 from policy.custody import Custody
 from policy.errors import PolicyUnavailable
-from policy.prompts.judge import Judge
+from policy.prompts.scorer import Judge
 from policy.prompts.thresholds import Scores, apply
 from policy.rulebook.meaning import EMBEDDING
 from policy.rulebook.scope import Context
@@ -131,6 +131,6 @@ def _load(rules: Rules, name: str) -> Judge:
 
     if name == EMBEDDING:
         return Embedding.load(rules.meaning)
-    from policy.prompts.guards import load  # noqa: PLC0415
+    from policy.prompts.moderation_models import load  # noqa: PLC0415
 
     return load(next(guard for guard in rules.meaning.guards if guard.name == name), rules.brought.home)

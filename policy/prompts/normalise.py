@@ -13,9 +13,9 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from policy.prompts import apart
+from policy.prompts import splits as apart
 from policy.prompts.confusables import PLAIN
-from policy.prompts.encoded import hidden
+from policy.prompts.encodings import hidden
 from policy.prompts.leet import CLOSED_UP, EDGES, Position, is_odd, joined, variants
 from policy.terms import WORD, words
 

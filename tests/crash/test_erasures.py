@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from tests.crash.sealing import seal_and_verify
 from tests.crash.world import World
-from tests.line import Line
-from tests.privacy import SECRET, TENANT, Privacy
+from tests.support.line import Line
+from tests.support.privacy import SECRET, TENANT, Privacy
 
 pytestmark = pytest.mark.crash
 KEY_PLACE = f"quarantine/{TENANT}/"

@@ -11,12 +11,12 @@ import pytest
 
 from tests.crash.sealing import seal_and_verify
 from tests.crash.world import World
-from tests.line import Line
-from tests.recalls import Recalling, files_of, keys_of, picture
-from tests.receiver import receiving
-from workers.duties.recalls import recalled_key
-from workers.jobs import webhooks
-from workers.jobs.criteria import Criteria
+from tests.support.line import Line
+from tests.support.recalls import Recalling, files_of, keys_of, picture
+from tests.support.receiver import receiving
+from workers.clerk.recalls import recalled_key
+from workers.jobs.recall.criteria import Criteria
+from workers.jobs.webhooks import endpoints as webhooks
 from workers.store import ObjectStore
 
 pytestmark = pytest.mark.crash

@@ -13,9 +13,9 @@ import pytest
 
 from tests.crash.sealing import seal_and_verify
 from tests.crash.world import World
-from tests.line import Line
-from tests.reviewing import Reviewing
-from tests.works import Works
+from tests.support.line import Line
+from tests.support.reviews import Reviewing
+from tests.support.worker import Works
 
 pytestmark = pytest.mark.crash
 

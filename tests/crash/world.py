@@ -26,7 +26,7 @@ from policy.verdict import Verdict
 from tests.crash.sealing import seal_and_verify
 from workers.jobs.submit import submit
 from workers.jobs.types import NewItem, NewRequest, new_id
-from workers.sampling.recipes import Recipe, seed_for
+from workers.recipes import Recipe, seed_for
 from workers.settings import Settings
 from workers.states import Priority
 

@@ -11,13 +11,12 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from policy import events
-from policy.ledger.append import append
+from policy.ledger.append import SYSTEM_TENANT, append
 from policy.verdict import Finding
 from workers.errors import LeaseLost
-from workers.jobs.dispatch import LINE
 from workers.jobs.tables import batches, items, recipes, requests
 from workers.jobs.types import Claim, ClaimedItem
-from workers.sampling.recipes import Recipe
+from workers.recipes import Recipe
 from workers.states import BatchState, ItemState
 
 
@@ -37,7 +36,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str) -> Cla
     if taken is None:
         return None
     claimed = events.BatchClaimed(batch_id, taken.attempt, worker)
-    append(conn, tenant=LINE, actor=f"worker:{worker}", events=[claimed])
+    append(conn, tenant=SYSTEM_TENANT, actor=f"worker:{worker}", events=[claimed])
     members = tuple(
         ClaimedItem(
             row.id,
@@ -92,14 +91,14 @@ def give_back(conn: Connection, held: Claim, reason: str, delay: timedelta = tim
     if returned.rowcount != 1:
         raise LeaseLost(held.batch_id)
     event = events.BatchReturned(held.batch_id, held.attempt, reason)
-    append(conn, tenant=LINE, actor="worker", events=[event])
+    append(conn, tenant=SYSTEM_TENANT, actor="worker", events=[event])
 
 
 def _finish_empty(conn: Connection, batch_id: str, attempt: int, worker: str) -> None:
     over = batches.update().where(batches.c.id == batch_id, batches.c.state == BatchState.RUNNING)
     conn.execute(over.values(state=BatchState.FINISHED, finished_at=func.clock_timestamp()))
     finished = events.BatchFinished(batch_id, attempt)
-    append(conn, tenant=LINE, actor=f"worker:{worker}", events=[finished])
+    append(conn, tenant=SYSTEM_TENANT, actor=f"worker:{worker}", events=[finished])
 
 
 def _ours(held: Claim) -> tuple[ColumnElement[bool], ...]:

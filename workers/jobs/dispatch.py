@@ -13,12 +13,10 @@ from sqlalchemy import Connection, Integer, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
 
 from policy import events
-from policy.ledger.append import append
+from policy.ledger.append import SYSTEM_TENANT, append
 from workers.jobs.tables import batches, items, recipes, turns
 from workers.jobs.types import new_id
 from workers.states import BatchState, ItemState
-
-LINE = "presswork"  # the ledger's tenant for events of batches, which mix tenants
 
 
 def dispatch(
@@ -82,7 +80,7 @@ def new_batch(
     )
     recipe = conn.scalar(select(recipes.c.recipe).where(recipes.c.id == recipe_id))
     dispatched = events.BatchDispatched(batch_id, queue, recipe or {}, tuple(members))
-    append(conn, tenant=LINE, actor="planner", events=[dispatched])
+    append(conn, tenant=SYSTEM_TENANT, actor="planner", events=[dispatched])
     return batch_id
 
 

@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, func, select
 
 from policy import events
-from policy.ledger.append import append
+from policy.ledger.append import SYSTEM_TENANT, append
 from workers.errors import LeaseLost
-from workers.jobs.dispatch import LINE, new_batch
-from workers.jobs.submit import WAKE_CHANNEL
+from workers.jobs.dispatch import new_batch
 from workers.jobs.tables import batches, items
 from workers.jobs.types import Claim
-from workers.states import BATCH_OPEN, BatchState, ItemState
+from workers.states import BATCH_OPEN, WAKE_CHANNEL, BatchState, ItemState
 
 WORKER_LOST = "worker_lost"  # item's reason when every claim of its batch ended without a settlement
 _SPLIT_CLAIMS = 1  # a batch split from a killer is halved at once when it kills too
@@ -67,7 +66,7 @@ def _expire_one(conn: Connection, batch: Row[*tuple[Any, ...]], reason: str, lea
     this = batches.update().where(batches.c.id == batch.id)
     if batch.state == BatchState.RUNNING:
         expired = events.BatchExpired(batch.id, batch.attempt, reason)
-        append(conn, tenant=LINE, actor="reconciler", events=[expired])
+        append(conn, tenant=SYSTEM_TENANT, actor="reconciler", events=[expired])
         if batch.attempt - batch.given_back >= batch.claims_allowed:
             return _abandon(conn, batch, reason, lease)
     conn.execute(this.values(state=BatchState.DISPATCHED, worker=None, lease_until=func.clock_timestamp() + lease))
@@ -95,7 +94,7 @@ def _abandon(conn: Connection, batch: Row[*tuple[Any, ...]], reason: str, lease:
     elif members:
         into = _halves(conn, batch, [member.id for member in members], lease)
     abandoned = events.BatchAbandoned(batch.id, batch.attempt, tuple(send.batch_id for send in into))
-    append(conn, tenant=LINE, actor="reconciler", events=[abandoned])
+    append(conn, tenant=SYSTEM_TENANT, actor="reconciler", events=[abandoned])
     conn.execute(select(func.pg_notify(WAKE_CHANNEL, batch.queue)))
     return into
 

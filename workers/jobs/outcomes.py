@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 
 from policy import events
 from policy.events import Event, Private
-from workers.jobs.deliveries import Told, tell
 from workers.jobs.tables import assets, renditions
 from workers.jobs.types import Claim, ClaimedItem, Failed, Held, Outcome, Place, Released
+from workers.jobs.webhooks.deliveries import Told, tell
 from workers.states import AssetState
 
 

@@ -14,14 +14,12 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select
 
 from policy import events
-from policy.ledger.append import append
+from policy.ledger.append import SYSTEM_TENANT, append
 from workers.errors import Conflict, LeaseLost
-from workers.jobs.dispatch import LINE
 from workers.jobs.outcomes import discarded, event_of, provenance, write_assets
-from workers.jobs.submit import WAKE_CHANNEL
 from workers.jobs.tables import batches, holds, items
 from workers.jobs.types import Claim, Failed, Held, Outcome, Refused, Released
-from workers.states import BatchState, ItemState
+from workers.states import WAKE_CHANNEL, BatchState, ItemState
 
 
 def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozenset[str]:
@@ -60,7 +58,7 @@ def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozen
         theirs = [outcome for outcome in wanted if outcome.item.tenant == tenant]
         happened = [event for o in theirs for event in (*discarded(held, o.item), event_of(held, o))]
         append(conn, tenant=tenant, actor="worker", events=happened)
-    append(conn, tenant=LINE, actor="worker", events=[events.BatchFinished(held.batch_id, held.attempt)])
+    append(conn, tenant=SYSTEM_TENANT, actor="worker", events=[events.BatchFinished(held.batch_id, held.attempt)])
     conn.execute(select(func.pg_notify(WAKE_CHANNEL, held.queue)))
     return frozenset(outcome.item.id for outcome in outcomes) - open_ids
 

@@ -20,10 +20,9 @@ from policy.ledger.append import append
 from policy.verdict import Decision
 from workers.jobs.tables import items, recipes, requests
 from workers.jobs.types import NewItem, NewRequest, new_id
-from workers.sampling.recipes import Recipe
-from workers.states import ItemState
+from workers.recipes import Recipe
+from workers.states import WAKE_CHANNEL, ItemState
 
-WAKE_CHANNEL = "presswork_pending"  # NOTIFY payload: the queue
 _CHUNK = 1000  # rows a statement; more gains nothing and holds more memory
 
 

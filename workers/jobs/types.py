@@ -10,7 +10,7 @@ import uuid_utils
 
 from policy.marks.renditions import ORIGINAL
 from policy.verdict import Finding, Verdict
-from workers.sampling.recipes import Recipe
+from workers.recipes import Recipe
 from workers.states import Priority
 
 

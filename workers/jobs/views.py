@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from policy.marks.renditions import ORIGINAL
 from workers.errors import NotFound
-from workers.jobs.identify_tables import fingerprints
+from workers.jobs.identification.tables import fingerprints
 from workers.jobs.tables import assets, items, recipes, renditions, requests
 from workers.jobs.types import StoredRendition
 from workers.states import ItemState

@@ -22,6 +22,7 @@ import torch
 from workers import metrics
 from workers.errors import ModelMissing, ModelRefused, OutOfMemory
 from workers.jobs.types import Claim, ClaimedItem, Place
+from workers.recipes import Recipe
 from workers.sampling.adapters import check_adapter, use_adapters
 from workers.sampling.enlarge import Enlarger
 from workers.sampling.extras import AdapterCard, UpscalerCard
@@ -35,7 +36,6 @@ from workers.sampling.pipelines import (
     keep_libraries_quiet,
     load_pipeline,
 )
-from workers.sampling.recipes import Recipe
 from workers.sampling.registry import ModelCard, Registry
 from workers.sampling.types import BLACK, CANCELLED, NOT_FINITE, OUT_OF_MEMORY, Pixels, Sampled, Watch
 

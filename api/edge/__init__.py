@@ -1,0 +1,1 @@
+"""What surrounds every request: who calls, what a body may be, how an error is answered."""

@@ -1,0 +1,89 @@
+"""Who calls, and what the key may do. Runs before the body is read, so a stranger cannot make us store one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+
+from api.edge.dependencies import PartsOf
+from api.edge.problems import Problem
+from workers.jobs.keys import KEY_PREFIX, find_key
+
+_KEY_NAMES = frozenset({"key", "api_key", "apikey", "api-key", "token", "access_token", "authorization"})
+_bearer = HTTPBearer(
+    scheme_name="API key",
+    bearerFormat="pw_...",
+    description="`Authorization: Bearer pw_...`. A key belongs to one tenant and has scopes: "
+    "submit, read, review, audit, admin.",
+    auto_error=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A valid key of a tenant."""
+
+    tenant: str
+    key_id: str
+
+    @property
+    def actor(self) -> str:
+        """The caller's name in the ledger."""
+        return f"key:{self.key_id}"
+
+
+def authenticate(
+    request: Request,
+    parts: PartsOf,
+    needed: SecurityScopes,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+) -> Caller:
+    """The caller, or one answer for a missing, malformed, unknown, expired and revoked key alike.
+
+    Nothing is cached: a revoked key stops working with the commit that revokes it.
+    """
+    refuse_key_in_query(request)
+    presented = credentials.credentials if credentials else ""
+    if not presented.startswith(KEY_PREFIX):
+        raise _unauthorized()
+    with parts.engine.begin() as conn:
+        key = find_key(conn, presented)
+    if key is None:
+        raise _unauthorized()
+    request.state.tenant, request.state.key_id = key.tenant, key.id  # for the log line
+    parts.rate.count(key.id)
+    missing = [scope for scope in needed.scopes if scope not in key.scopes]
+    if missing:
+        challenge = f'Bearer realm="presswork", error="insufficient_scope", scope="{" ".join(needed.scopes)}"'
+        detail = f"This key lacks the scope {', '.join(missing)}. Use a key that has it."
+        raise Problem("forbidden", detail, headers={"WWW-Authenticate": challenge})
+    return Caller(key.tenant, key.id)
+
+
+def refuse_key_in_query(request: Request) -> None:
+    """Raises Problem."""
+    for name, value in request.query_params.multi_items():
+        if name.casefold() in _KEY_NAMES or value.startswith(KEY_PREFIX):
+            raise Problem(
+                "key_in_query",
+                "URLs are written into logs and histories. Send the key as 'Authorization: Bearer pw_...', "
+                "and revoke this one if it was real.",
+            )
+
+
+def _unauthorized() -> Problem:
+    return Problem(
+        "unauthorized",
+        "Send a valid key as 'Authorization: Bearer pw_...'.",
+        headers={"WWW-Authenticate": 'Bearer realm="presswork"'},
+    )
+
+
+Submitter = Annotated[Caller, Security(authenticate, scopes=["submit"])]
+Reader = Annotated[Caller, Security(authenticate, scopes=["read"])]
+Reviewer = Annotated[Caller, Security(authenticate, scopes=["review"])]
+Auditor = Annotated[Caller, Security(authenticate, scopes=["audit"])]
+Admin = Annotated[Caller, Security(authenticate, scopes=["admin"])]

@@ -1,0 +1,93 @@
+"""What every route works with, built once by `create_app` and passed down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection, Engine, func, select
+
+from api.edge.probes import Probes, make_probes
+from api.edge.rate_limit import RateLimit, Strangers
+from api.edge.startup import Registers
+from policy.prompts.screen import screen_prompt
+from policy.rules import Rules
+from workers.database import make_engine
+from workers.documents import documents_of
+from workers.sampling.registry import Registry
+from workers.settings import Settings
+from workers.store import ObjectStore
+
+_POOL_SECONDS = 1.0  # a request that finds no free connection is answered "busy", not kept waiting
+
+_AUDIT_POOL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The API process: one rule set and one registry for its life. Thread-safe."""
+
+    settings: Settings
+    engine: Engine
+    auditor: Engine | None
+    rules: Rules
+    registry: Registry
+    store: ObjectStore
+    probes: Probes
+    rate: RateLimit
+    strangers: Strangers
+    registers: Registers
+
+    @classmethod
+    def build(cls, settings: Settings) -> Parts:
+        """Raises RulesInvalid, ModelMissing and CardInvalid: a process that cannot judge does not start."""
+        auditor = settings.auditor_database_url
+        rules, registry = Rules.load(settings.policy_rules), Registry.load(settings.models_dir)
+        screen_prompt(rules, "", tenant="")  # compiles the rules, which would cost the first caller half a second
+        engine = _engine(settings.database_url.get_secret_value(), "api", settings.api_pool_size)
+        store = ObjectStore(settings)
+        registers = Registers(engine, documents_of(rules, settings.policy_rules, registry))
+        registers.begin()
+        return cls(
+            settings=settings,
+            engine=engine,
+            auditor=_engine(auditor.get_secret_value(), "api-audit", _AUDIT_POOL) if auditor else None,
+            rules=rules,
+            registry=registry,
+            store=store,
+            probes=make_probes(settings, engine, store),
+            rate=RateLimit(settings.max_requests_per_minute),
+            strangers=Strangers(settings.public_detector_tenant, settings.public_detector_per_minute),
+            registers=registers,
+        )
+
+    @contextmanager
+    def transaction(self, tenant: str) -> Iterator[Connection]:
+        """A transaction that row-level security confines to one tenant. Commits at the end of the block.
+
+        The setting is local to the transaction, so the connection's next borrower does not inherit it.
+        """
+        with self.engine.begin() as conn:
+            conn.execute(select(func.set_config("presswork.tenant", tenant, True)))
+            yield conn
+
+    def close(self) -> None:
+        for engine in (self.engine, self.auditor):
+            if engine is not None:
+                engine.dispose()
+        self.probes.close()
+
+
+def _engine(url: str, name: str, pool_size: int) -> Engine:
+    return make_engine(url, name=name, pool_size=pool_size, pool_seconds=_POOL_SECONDS)
+
+
+async def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+PartsOf = Annotated[Parts, Depends(_parts)]

@@ -1,0 +1,74 @@
+"""Pydantic's findings in our words: a stable code, what is wrong, what to do, at which field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from api.edge.problems import Complaint, did_you_mean
+
+_NUMBER = "Send a JSON number without quotes, spaces or units."
+
+_NUMBER = "Send a JSON number without quotes, spaces or units."
+
+# pydantic's type: (our stable code, remedy). Other types keep their own name.
+REMEDIES = {
+    "missing": ("missing", "Add it."),
+    "extra_forbidden": ("unknown_field", "Remove it."),
+    "int_type": ("not_an_integer", _NUMBER),
+    "int_from_float": ("not_an_integer", _NUMBER),
+    "int_parsing": ("not_an_integer", "Send digits only."),
+    "float_type": ("not_a_number", _NUMBER),
+    "bool_type": ("not_a_boolean", "Send true or false, without quotes."),
+    "string_type": ("not_a_string", "Send text in quotes."),
+    "dict_type": ("not_an_object", 'Send {"name": value, ...}.'),
+    "model_type": ("not_an_object", 'Send {"name": value, ...}.'),
+    "list_type": ("not_a_list", "Send [value, ...]."),
+    "greater_than_equal": ("too_small", "Send a larger number."),
+    "less_than_equal": ("too_large", "Send a smaller number."),
+    "finite_number": ("not_finite", "Send a finite number."),
+    "string_too_short": ("too_short", "Send more text."),
+    "string_too_long": ("too_long", "Shorten it."),
+    "too_long": ("too_long", "Send fewer."),
+    "too_short": ("too_short", "Send more."),
+    "enum": ("not_a_choice", "Send one of those."),
+    "literal_error": ("not_a_choice", "Send one of those."),
+    "string_pattern_mismatch": ("pattern", "See the API's schema at /docs."),
+    "value_error": ("invalid", "Send another value."),
+}
+# Where pydantic's own words are about Python.
+_MESSAGES = {
+    "missing": "this field is required",
+    "extra_forbidden": "there is no such field",
+    "int_type": "this is no whole number",
+    "int_from_float": "this is no whole number",
+    "int_parsing": "this is no whole number",
+    "float_type": "this is no number",
+    "bool_type": "this is neither true nor false",
+    "string_type": "this is no text",
+    "dict_type": "this is no JSON object",
+    "model_type": "this is no JSON object",
+    "list_type": "this is no JSON list",
+    "string_pattern_mismatch": "this is not of the documented form",
+}
+
+
+def from_validation(errors: Sequence[Mapping[str, Any]], model: type[BaseModel] | None = None) -> list[Complaint]:
+    """One complaint for every error; with the model, an unknown field is told its nearest neighbour."""
+    return [_complaint(error, model) for error in errors]
+
+
+def _complaint(error: Mapping[str, Any], model: type[BaseModel] | None) -> Complaint:
+    kind, place = error["type"], [str(part) for part in error["loc"]]
+    code, remedy = REMEDIES.get(kind, (kind, "See the API's schema at /docs."))
+    if kind == "extra_forbidden" and model and len(place) == 1:
+        remedy += did_you_mean(place[0], list(model.model_fields))
+    message = _MESSAGES.get(kind) or _lower_first(error["msg"])
+    return Complaint(code, message, remedy, field=".".join(place) or "body")
+
+
+def _lower_first(sentence: str) -> str:
+    plain = sentence.removeprefix("Value error, ").removeprefix("Input ")
+    return plain[:1].lower() + plain[1:]

@@ -1,0 +1,59 @@
+"""What is asked and answered about pictures found elsewhere."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.schemas.submission import Answer
+
+MAX_WAIT_SECONDS = 20.0  # a waiting reader holds a thread of the API
+
+
+class WaitQuery(BaseModel):
+    """How long the reply may wait for the answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    wait: float = Field(0.0, ge=0, le=MAX_WAIT_SECONDS, description="seconds to wait for the answer")
+
+
+class Lineage(Answer):
+    """Where an asset of your own comes from, as of now."""
+
+    asset_id: str
+    state: str = Field(description="released or recalled", examples=["released"])
+    request_id: str
+    item_id: str
+    custom_id: str = Field(examples=["sku-4711"])
+    variant: int
+    released_at: datetime
+    policy_version: str
+    model: str | None
+    model_revision: str | None
+    href: str = Field(description="the asset")
+    events_href: str = Field(description="what the ledger says of it; needs the scope audit")
+
+
+class IdentificationReply(Answer):
+    """A question about a picture and, once it is `done`, the answer."""
+
+    id: str
+    state: str = Field(description="waiting, running, done or failed", examples=["done"])
+    sha256: str = Field(description="of the file that was sent")
+    bytes: int
+    reason: str | None = Field(description="stable code of a failure", examples=["not_a_picture"])
+    created_at: datetime
+    settled_at: datetime | None
+    finding: str | None = Field(description="ours, not_found or conflicting", examples=["ours"])
+    verified: bool | None = Field(description="content and code agree on one asset")
+    made_here: bool | None = Field(description="some layer names an asset of this installation")
+    own: bool | None = Field(description="the asset is your tenant's")
+    asset_state: str | None = Field(description="released or recalled", examples=["released"])
+    reasons: list[str] = Field(description="sentences")
+    false_match_probability: float | None = Field(description="expected wrong finds in such a search; docs/identify.md")
+    layers: dict[str, Any] | None = Field(description="manifest, watermark, candidates: what each says")
+    picture: dict[str, Any] | None = Field(description="the file as it was opened")
+    lineage: Lineage | None = Field(description="for an asset of your own")

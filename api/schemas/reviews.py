@@ -1,0 +1,207 @@
+"""What a reviewer sends and is answered with."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
+
+from api.schemas.requests import MAX_PAGE, Instant, PageQuery
+from api.schemas.submission import Answer
+from policy.rulebook.review import ReviewRules
+from workers.jobs.review.decide import categories, people_agreed, why_not_releasable
+from workers.jobs.review.views import HoldFilter, HoldView
+
+MAX_COMMENT_CHARS = 2_000
+MAX_DECISIONS = 100  # of one call
+
+_ITEM_ID = "0199c0de-7b1b-7d02-8a44-0c5a5f0c2f10"
+_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_DECISION: dict[str, JsonValue] = {"decision": "release", "comment": "licence is on file", "sha256": _SHA256}
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Decision(_Sent):
+    """What a reviewer says of one held picture."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_DECISION]})
+
+    decision: Literal["release", "refuse"]
+    comment: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_COMMENT_CHARS)] = (
+        Field(description="why; kept with the decision")
+    )
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="of the picture you looked at, as GET /v1/reviews/{item_id} told it"
+    )
+
+
+class ItemDecision(Decision):
+    """A decision that names its item."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"item_id": _ITEM_ID, **_DECISION}]})
+
+    item_id: Annotated[str, BeforeValidator(lambda id: str(UUID(id)) if isinstance(id, str) else id)]
+
+
+class Decisions(_Sent):
+    """Several decisions; each stands for itself."""
+
+    decisions: list[ItemDecision] = Field(min_length=1, max_length=MAX_DECISIONS)
+
+
+class ReviewsQuery(PageQuery):
+    """Which held pictures."""
+
+    limit: int = Field(100, ge=1, le=MAX_PAGE, description="entries on a page")
+    decided: Literal["no", "yes", "any"] = Field("no", description="no: the queue")
+    category: str = Field("", max_length=63, description="held for this category")
+    request_id: UUID | None = Field(None, description="of this request")
+    held_before: Instant | None = Field(None, description="held before this day or moment (RFC 3339)")
+
+    def filter(self) -> HoldFilter:
+        return HoldFilter(
+            decided={"no": False, "yes": True, "any": None}[self.decided],
+            category=self.category or None,
+            request_id=str(self.request_id) if self.request_id else None,
+            held_before=self.held_before,
+        )
+
+
+class HoldFinding(Answer):
+    """One reason of a hold, with its score where a classifier gave one."""
+
+    decision: str
+    stage: str
+    category: str
+    rule: str
+    score: float | None
+    detail: str
+
+
+class ReviewReply(Answer):
+    """What one person said."""
+
+    reviewer: str = Field(description="name of the key")
+    key_id: str
+    decision: str
+    final: bool = Field(description="false: another person must agree")
+    comment: str
+    policy_version: str
+    at: datetime
+
+
+class HeldItem(Answer):
+    """A picture in quarantine, and why."""
+
+    item_id: str = Field(examples=[_ITEM_ID])
+    request_id: str
+    request_name: str
+    custom_id: str
+    row: int
+    variant: int
+    prompt: str
+    state: str = Field(description="of the item: held until a decision was carried out", examples=["held"])
+    categories: list[str] = Field(examples=[["brands"]])
+    findings: list[HoldFinding]
+    policy_version: str = Field(description="that held it")
+    sha256: str = Field(description="of the picture; a decision must name it", examples=[_SHA256])
+    held_at: datetime
+    decided_at: datetime | None
+    releasable: bool
+    why_not_releasable: str | None
+    people_needed: int = Field(description="different people who must say release")
+    people_agreed: int
+    reviews: list[ReviewReply]
+
+
+class HeldPicture(Answer):
+    """Where to look. The link needs no key and ends by itself; null once a decision was made."""
+
+    url: str | None
+    url_expires_at: datetime | None
+    media_type: str
+    renditions: list[dict[str, Any]] = Field(description="what a release would release, each with its digest")
+
+
+class HeldItemDetail(HeldItem):
+    """All a reviewer needs. Reading it is an event of the ledger, as it gives out a link."""
+
+    negative_prompt: str
+    seed: int
+    recipe: dict[str, Any]
+    scores: dict[str, float] = Field(description="every score of every classifier")
+    picture: HeldPicture
+    asset_id: str | None = Field(description="of the released picture")
+
+
+class DecisionReply(Answer):
+    """What a decision led to. A final release is carried out within seconds: then the item is released."""
+
+    item_id: str
+    decision: str
+    final: bool
+    people_needed: int
+    people_agreed: int
+
+
+class DecisionResult(Answer):
+    """One of several decisions: 200, or the status and code of the problem that it met."""
+
+    item_id: str
+    status: int = Field(examples=[200])
+    code: str | None = Field(None, examples=["conflict"])
+    detail: str | None = None
+    result: DecisionReply | None = None
+
+
+class DecisionResults(Answer):
+    """In the order of the decisions."""
+
+    results: list[DecisionResult]
+
+
+def held_item(view: HoldView, rules: ReviewRules) -> HeldItem:
+    return HeldItem(**hold_fields(view, rules))
+
+
+def hold_fields(view: HoldView, rules: ReviewRules) -> dict[str, Any]:
+    """The fields of a HeldItem. Rules of now: they say who may release, not who might have when it was held."""
+    held_for = categories(view.verdict)
+    why_not = why_not_releasable(view.asset_id, view.attempt, held_for, rules)
+    return {
+        "item_id": view.id,
+        "request_id": view.request_id,
+        "request_name": view.request_name,
+        "custom_id": view.custom_id,
+        "row": view.row,
+        "variant": view.variant,
+        "prompt": view.prompt,
+        "state": view.state,
+        "categories": held_for,
+        "findings": [HoldFinding(**finding) for finding in view.verdict["findings"]],
+        "policy_version": view.verdict["policy_version"],
+        "sha256": view.sha256,
+        "held_at": view.held_at,
+        "decided_at": view.decided_at,
+        "releasable": not why_not,
+        "why_not_releasable": why_not or None,
+        "people_needed": rules.people_needed(held_for),
+        "people_agreed": people_agreed(view.reviews),
+        "reviews": [
+            ReviewReply(
+                reviewer=said.reviewer,
+                key_id=said.key_id,
+                decision=said.decision,
+                final=said.final,
+                comment=said.comment,
+                policy_version=said.policy_version,
+                at=said.at,
+            )
+            for said in view.reviews
+        ],
+    }

@@ -1,0 +1,195 @@
+"""From what somebody asks to a recipe that the model can make, or the reasons why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
+
+from api.edge.problems import Complaint, Problem, did_you_mean, quoted
+from api.schemas.requests import Wishes
+from api.submission.vocabulary import Vocabulary
+from workers.recipes import MAX_SEED, Lora, Recipe, Upscaler
+from workers.sampling.registry import ModelCard, Registry
+from workers.settings import Settings
+
+
+class Sizes(NamedTuple):
+    """What decides a recipe besides the model. Hashable, so that equal rows are checked once."""
+
+    width: int
+    height: int
+    num_inference_steps: int
+    guidance_scale: float
+    scheduler: str
+    upscale: int = 1
+    loras: tuple[tuple[str, float], ...] = ()
+
+    @classmethod
+    def from_json(cls, stored: list[Any]) -> Self:
+        *plain, loras = stored
+        return cls._make([*plain, tuple((name, scale) for name, scale in loras)])
+
+    @property
+    def megapixel_steps(self) -> float:
+        return self.width * self.height * self.num_inference_steps / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A recipe, or what is wrong with it, as complaints that name a field."""
+
+    recipe: Recipe | None
+    complaints: tuple[Complaint, ...]
+
+
+class RecipeBook:
+    """The recipes of one model within this installation's limits."""
+
+    def __init__(self, card: ModelCard, settings: Settings, registry: Registry) -> None:
+        self.card, self._settings = card, settings
+        self._upscalers, self._adapters = registry.upscalers_of(card), registry.adapters_of(card)
+        self.vocabulary = Vocabulary(card, self._adapters) if card.knows else None
+        self._made: dict[tuple[Sizes, bool], Made] = {}
+
+    def sizes(self, wishes: Wishes) -> Sizes:
+        """What is asked for, the card's defaults in the gaps."""
+        card = self.card
+        return Sizes(
+            width=card.width if wishes.width is None else wishes.width,
+            height=card.height if wishes.height is None else wishes.height,
+            num_inference_steps=wishes.num_inference_steps or card.num_inference_steps,
+            guidance_scale=card.guidance_scale if wishes.guidance_scale is None else wishes.guidance_scale,
+            scheduler=wishes.scheduler or card.scheduler,
+            upscale=wishes.upscale,
+            loras=self.loras((lora.name, lora.scale) for lora in wishes.loras),
+        )
+
+    def loras(self, asked: Iterable[tuple[str, float | None]]) -> tuple[tuple[str, float], ...]:
+        """With the adapters' own scales in the gaps, in one order: the same set is the same recipe."""
+        own = {name: adapter.scale for name, adapter in self._adapters.items()}
+        return tuple(sorted((name, own.get(name, 1.0) if scale is None else float(scale)) for name, scale in asked))
+
+    def make(self, sizes: Sizes, negative_prompt: str) -> Made:
+        """Pure but for a memory of what was asked before."""
+        asked = (sizes, bool(negative_prompt))
+        if asked not in self._made:
+            complaints = (
+                *self._card_complaints(sizes, negative_prompt),
+                *self._house_complaints(sizes),
+                *self._extras_complaints(sizes),
+            )
+            self._made[asked] = Made(None if complaints else self._recipe(sizes), complaints)
+        return self._made[asked]
+
+    def complaints(self, wishes: Wishes) -> list[Complaint]:
+        """Everything about a request as a whole that model or installation cannot do, by field."""
+        found = [*self.make(self.sizes(wishes), wishes.negative_prompt).complaints]
+        most = min(self._settings.max_variants, self._settings.max_items)
+        last_seed = (wishes.seed or 0) + wishes.variants - 1
+        if len(wishes.negative_prompt) > self._settings.max_prompt_chars:
+            message = f"more than the {self._settings.max_prompt_chars:,} characters allowed"
+            found.append(Complaint("prompt_too_long", message, "Shorten it.", field="negative_prompt"))
+        if wishes.variants > most:
+            message = f"{wishes.variants} variants are more than the {most} allowed here"
+            found.append(Complaint("too_many_variants", message, "Ask for fewer.", field="variants"))
+        elif last_seed > MAX_SEED:
+            message = f"the seed of the last variant would be {last_seed}"
+            found.append(Complaint("seed_too_large", message, f"The largest is {MAX_SEED} (2^53 - 1).", field="seed"))
+        return found
+
+    def recipe(self, sizes: Sizes) -> Recipe:
+        """The recipe of sizes that `make` accepted."""
+        made = self.make(sizes, "")
+        if made.recipe is None:
+            raise ValueError(f"these sizes were never accepted: {sizes}")
+        return made.recipe
+
+    def _recipe(self, sizes: Sizes) -> Recipe:
+        upscaler = self._upscalers.get(sizes.upscale)
+        return Recipe(
+            model=self.card.name,
+            model_revision=self.card.revision,
+            width=sizes.width,
+            height=sizes.height,
+            num_inference_steps=sizes.num_inference_steps,
+            scheduler=sizes.scheduler,
+            guidance_scale=float(sizes.guidance_scale),
+            loras=tuple(Lora(name, scale, self._adapters[name].revision) for name, scale in sizes.loras),
+            upscaler=Upscaler(upscaler.name, upscaler.factor, upscaler.revision) if upscaler else None,
+        )
+
+    def _card_complaints(self, sizes: Sizes, negative_prompt: str) -> list[Complaint]:
+        problems = self.card.problems(
+            width=sizes.width,
+            height=sizes.height,
+            num_inference_steps=sizes.num_inference_steps,
+            guidance_scale=sizes.guidance_scale,
+            scheduler=sizes.scheduler,
+            negative_prompt=negative_prompt,
+        )
+        return [Complaint("model_limit", p.message, self._remedy(p.field), field=p.field) for p in problems]
+
+    def _house_complaints(self, sizes: Sizes) -> list[Complaint]:
+        found = []
+        pixels, steps = self._settings.max_pixels, self._settings.max_steps
+        factor = sizes.upscale if sizes.upscale in self._upscalers else 1
+        width, height = sizes.width * factor, sizes.height * factor
+        if width * height > pixels:
+            field = "upscale" if factor > 1 else "width"
+            message = f"{width} x {height} is more than the {pixels:,} pixels allowed here"
+            found.append(Complaint("too_many_pixels", message, self._remedy(field), field=field))
+        if sizes.num_inference_steps > steps:
+            message = f"{sizes.num_inference_steps} steps are more than the {steps} allowed here"
+            remedy = self._remedy("num_inference_steps")
+            found.append(Complaint("too_many_steps", message, remedy, field="num_inference_steps"))
+        return found
+
+    def _extras_complaints(self, sizes: Sizes) -> list[Complaint]:
+        found, card = [], self.card
+        if sizes.upscale != 1 and sizes.upscale not in self._upscalers:
+            message = f"{card.name} has no upscaler of factor {sizes.upscale}"
+            found.append(Complaint("model_limit", message, self._remedy("upscale"), field="upscale"))
+        for name, scale in sizes.loras:
+            adapter = self._adapters.get(name)
+            if adapter is None:
+                message = f"{card.name} has no LoRA {quoted(name)}"
+                remedy = f"It has: {', '.join(self._adapters) or 'none'}.{did_you_mean(name, list(self._adapters))}"
+                found.append(Complaint("model_limit", message, remedy, field="loras"))
+            elif not 0 < scale <= adapter.max_scale:
+                message = f"{scale:g} is no scale between 0 and {adapter.max_scale:g}, what {name} takes"
+                remedy = f"Leave it out to get its own {adapter.scale:g}."
+                found.append(Complaint("model_limit", message, remedy, field="loras"))
+        if len({name for name, _ in sizes.loras}) != len(sizes.loras):
+            found.append(Complaint("model_limit", "a LoRA is named twice", "Name each once.", field="loras"))
+        return found
+
+    def _remedy(self, field: str) -> str:
+        card = self.card
+        factors = ", ".join(map(str, (1, *sorted(self._upscalers))))
+        return {
+            "upscale": f"It enlarges by: {factors}. Leave it out to get the picture as it is drawn.",
+            "width": f"{card.name} is at its best at {card.width} x {card.height}; leave the size out to get that.",
+            "height": f"{card.name} is at its best at {card.width} x {card.height}; leave the size out to get that.",
+            "num_inference_steps": f"Leave it out to get the model's own {card.num_inference_steps}.",
+            "guidance_scale": f"Leave it out to get the model's own {card.guidance_scale:g}.",
+            "scheduler": f"Leave it out to get the model's own {card.scheduler}.",
+        }.get(field, "Leave it out, or choose another value.")
+
+
+def choose_model(registry: Registry, name: str | None) -> ModelCard:
+    """The card asked for; without a name, the only one there is. Raises Problem naming the models."""
+    names = registry.names()
+    if name is None and len(names) == 1:
+        return registry.get(names[0])
+    if name is not None and name in names:
+        return registry.get(name)
+    message = "more than one model is installed" if name is None else f"there is no model '{name}'"
+    remedy = f"The models are: {', '.join(names)}.{did_you_mean(name or '', names)}"
+    complaint = Complaint("model_missing", message, remedy, field="model")
+    raise Problem("model_missing", f"{message}. {remedy}", errors=[complaint])
+
+
+def at(complaint: Complaint, *, row: int, line: int, column: str | None) -> Complaint:
+    """The complaint, moved from a field to a place in the spreadsheet."""
+    return replace(complaint, field=None, row=row, line=line, column=column or complaint.field)

@@ -1,0 +1,98 @@
+"""Prompt screening at the door: what a row's texts may be sampled as, and which column to blame for a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from api.schemas.submission import Refusal, Rewriting
+from policy.prompts.rewrite import prepare
+from policy.prompts.screen import screen_prompt
+from policy.rulebook.prompts import PromptField
+from policy.rulebook.scope import Context
+from policy.rules import Rules
+from policy.verdict import Decision, Finding, Verdict, merge
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """The texts to sample, the verdict on both, and of a text that was rewritten what had been sent, by its field."""
+
+    prompt: str
+    negative_prompt: str
+    verdict: Verdict
+    sent: Mapping[str, str]
+
+
+def screen(rules: Rules, context: Context, prompt: str, negative_prompt: str) -> Screened:
+    """The verdict on both texts together, after the rewrites that the rules ask for."""
+    wanted = prepare(rules, prompt, context)
+    sent = {} if wanted.text == prompt else {"prompt": prompt}
+    if not negative_prompt:
+        return Screened(wanted.text, "", wanted.verdict, sent)
+    unwanted = prepare(rules, negative_prompt, context, PromptField.NEGATIVE_PROMPT)
+    sent |= {} if unwanted.text == negative_prompt else {"negative_prompt": negative_prompt}
+    return Screened(wanted.text, unwanted.text, merge([wanted.verdict, unwanted.verdict]), sent)
+
+
+def refusal(
+    rules: Rules,
+    context: Context,
+    verdict: Verdict,
+    *,
+    row: int,
+    line: int | None,
+    custom_id: str,
+    sources: Mapping[str, str],
+) -> Refusal:
+    """A refused row in words. `sources` are the texts the prompt was put together from, by their names."""
+    finding = _worst(verdict)
+    column = _blame(rules, context, finding, sources)
+    if column == "prompt":
+        where = "the prompt is" if "prompt" in sources else "the texts together are"
+    else:
+        where = f"the text of '{column}' is"
+    detail = f": {finding.detail}" if finding.detail else ""
+    return Refusal(
+        row=row,
+        line=line,
+        custom_id=custom_id,
+        column=column,
+        category=finding.category,
+        rule=finding.rule,
+        message=f"{where} refused by rule {finding.rule}{detail}",
+    )
+
+
+def rewriting(verdict: Verdict, *, row: int, line: int | None, custom_id: str) -> Rewriting:
+    """A rewritten row in words."""
+    changes = verdict.rewrites
+    rules = list(dict.fromkeys(finding.rule for finding in changes))
+    message = "; ".join(f"{finding.detail}, by rule {finding.rule}" for finding in changes)
+    return Rewriting(row=row, line=line, custom_id=custom_id, rules=rules, message=message)
+
+
+def _worst(verdict: Verdict) -> Finding:
+    return next(finding for finding in verdict.findings if finding.decision is Decision.REFUSE)
+
+
+def _blame(rules: Rules, context: Context, finding: Finding, sources: Mapping[str, str]) -> str:
+    """The first source that is refused by the same rule on its own; "prompt" if only their combination is."""
+    for name, text in sources.items():
+        if not text.strip():
+            continue
+        alone = screen_prompt(
+            rules,
+            text,
+            tenant=context.tenant,
+            field=_field(name),
+            campaign=context.campaign,
+            model=context.model,
+        )
+        if any(f.rule == finding.rule and f.decision is Decision.REFUSE for f in alone.findings):
+            return name
+    return "prompt"
+
+
+def _field(name: str) -> str:
+    return name if name == "negative_prompt" else "prompt"

@@ -1,0 +1,85 @@
+"""From a checked request to stored rows: the one place where the API calls `jobs.submit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from api.edge.auth import Caller
+from api.edge.dependencies import Parts
+from api.edge.problems import Problem
+from api.schemas.requests import CampaignSpec, SingleRequest
+from api.schemas.submission import Accepted, Links, Report
+from workers.jobs.idempotency import Reply
+from workers.jobs.submit import submit
+from workers.jobs.types import NewItem, NewRequest, new_id
+from workers.jobs.views import count_waiting
+from workers.metrics import ITEMS_REFUSED_AT_SUBMIT, ITEMS_SUBMITTED
+from workers.sampling.registry import ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A request with nothing left to complain about. `items` makes them for a request id."""
+
+    kind: str
+    asked: SingleRequest | CampaignSpec
+    template: str
+    card: ModelCard
+    report: Report
+    items: Callable[[str], Iterable[NewItem]]
+
+
+def store(conn: Connection, caller: Caller, parts: Parts, checked: Checked) -> Reply:
+    """202 with the request's id. Commits with the caller's transaction, and not before: no broker is asked."""
+    parts.registers.ensure()
+    _demand_room(conn, caller, parts, checked)
+    request = NewRequest(
+        id=new_id(),
+        tenant=caller.tenant,
+        kind=checked.kind,
+        name=checked.asked.name,
+        template=checked.template,
+        model=checked.card.name,
+        model_revision=checked.card.revision,
+        priority=checked.asked.priority,
+        queue=checked.card.queue,
+        key_id=caller.key_id,
+        policy_version=parts.rules.version,
+        metadata=checked.asked.metadata,
+        renditions=checked.asked.renditions,
+        publish_prompt=checked.asked.publish_prompt,
+    )
+    submitted = submit(conn, request, checked.items(request.id))
+    ITEMS_SUBMITTED.labels(request.kind, request.priority).inc(submitted.items)
+    ITEMS_REFUSED_AT_SUBMIT.inc(submitted.refused)
+    accepted = Accepted(
+        **dict(checked.report),
+        id=request.id,
+        kind=request.kind,
+        name=request.name,
+        model=request.model,
+        priority=request.priority,
+        links=links(request.id),
+    )
+    return Reply(202, accepted.model_dump(mode="json"))
+
+
+def _demand_room(conn: Connection, caller: Caller, parts: Parts, checked: Checked) -> None:
+    """A tenant's queue is bounded. Two submissions at the same moment may pass it by one request together."""
+    most = parts.settings.max_open_items
+    waiting = count_waiting(conn, caller.tenant, checked.card.queue, most=most)
+    if waiting + checked.report.items > most:
+        raise Problem(
+            "too_many_open_items",
+            f"{waiting:,} images of yours wait, this request has {checked.report.items:,}, and {most:,} may wait."
+            " Nothing was stored. Send it again when some are made, or cancel what is not needed.",
+            headers={"Retry-After": "60"},
+        )
+
+
+def links(request_id: str) -> Links:
+    here = f"/v1/requests/{request_id}"
+    return Links(request=here, items=f"{here}/items", assets=f"{here}/assets")

@@ -1,0 +1,1 @@
+"""`presswork audit`: verify the ledger, read it, prove what it says."""

@@ -1,0 +1,1 @@
+"""`presswork policy`: rule sets, and what they say of a prompt or a picture."""

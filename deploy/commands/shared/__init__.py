@@ -1,0 +1,1 @@
+"""What several commands share: options, opening the ledger, instants, tables on a terminal."""

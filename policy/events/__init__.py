@@ -1,0 +1,91 @@
+"""Audit events: one frozen class per thing that can happen, and `KINDS`, the names of them all.
+
+line       requests, batches, items, links
+people     reviews, recalls, erasures, legal holds, questions
+registers  tenants, API keys, webhooks, rule sets, model cards
+event      what every event is: kind, payload, private text, subjects
+"""
+
+from policy.events.event import Event, Private
+from policy.events.line import (
+    AssetLinked,
+    BatchAbandoned,
+    BatchClaimed,
+    BatchDispatched,
+    BatchExpired,
+    BatchFinished,
+    BatchReturned,
+    ItemCancelled,
+    ItemFailed,
+    ItemHeld,
+    ItemRefused,
+    ItemReleased,
+    ItemRewritten,
+    PictureDiscarded,
+    RequestAccepted,
+    RequestCancelled,
+)
+from policy.events.people import (
+    AssetRecalled,
+    ErasureFinished,
+    ErasureOrdered,
+    HoldViewed,
+    ItemReviewed,
+    LegalHoldLifted,
+    LegalHoldPlaced,
+    PictureErased,
+    PictureIdentified,
+    RecallFinished,
+    RecallOrdered,
+    TextErased,
+)
+from policy.events.registers import (
+    KeyCreated,
+    KeyRevoked,
+    ModelRegistered,
+    PolicyRegistered,
+    TenantCreated,
+    WebhookChanged,
+)
+
+__all__ = [
+    "KINDS",
+    "AssetLinked",
+    "AssetRecalled",
+    "BatchAbandoned",
+    "BatchClaimed",
+    "BatchDispatched",
+    "BatchExpired",
+    "BatchFinished",
+    "BatchReturned",
+    "ErasureFinished",
+    "ErasureOrdered",
+    "Event",
+    "HoldViewed",
+    "ItemCancelled",
+    "ItemFailed",
+    "ItemHeld",
+    "ItemRefused",
+    "ItemReleased",
+    "ItemReviewed",
+    "ItemRewritten",
+    "KeyCreated",
+    "KeyRevoked",
+    "LegalHoldLifted",
+    "LegalHoldPlaced",
+    "ModelRegistered",
+    "PictureDiscarded",
+    "PictureErased",
+    "PictureIdentified",
+    "PolicyRegistered",
+    "Private",
+    "RecallFinished",
+    "RecallOrdered",
+    "RequestAccepted",
+    "RequestCancelled",
+    "TenantCreated",
+    "TextErased",
+    "WebhookChanged",
+]
+
+KINDS = frozenset(event.kind for event in Event.__subclasses__())

@@ -1,0 +1,72 @@
+"""Events of registers: tenants, API keys, webhooks, and the documents that decide (rule sets and model cards)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from policy.events.event import Event, Private
+
+
+@dataclass(frozen=True, slots=True)
+class TenantCreated(Event):
+    """A tenant may now submit, with this many turns for every turn of a tenant of weight 1."""
+
+    kind: ClassVar[str] = "tenant.created"
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCreated(Event):
+    """An API key was handed out. Only its hash is stored."""
+
+    kind: ClassVar[str] = "key.created"
+    key_id: str
+    name: str
+    scopes: tuple[str, ...]
+    person: Private | None = None  # whose key it is, where that was said
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRevoked(Event):
+    """An API key stopped working."""
+
+    kind: ClassVar[str] = "key.revoked"
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRegistered(Event):
+    """A rule set was first used; its text is kept under this digest, so that an auditor can read it years later."""
+
+    kind: ClassVar[str] = "policy.registered"
+    policy_version: str
+    name: str
+
+    def subjects(self) -> tuple[str, ...]:
+        return (f"policy:{self.policy_version}",)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRegistered(Event):
+    """A model revision was first used; the text of its card is kept under `card_sha256`."""
+
+    kind: ClassVar[str] = "model.registered"
+    model: str
+    model_revision: str
+    licence: str
+    card_sha256: str
+
+    def subjects(self) -> tuple[str, ...]:
+        return (f"model:{self.model}", f"revision:{self.model_revision}")
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookChanged(Event):
+    """An address that is told what happens was created, enabled, disabled or deleted, or its secret rotated."""
+
+    kind: ClassVar[str] = "webhook.changed"
+    webhook_id: str
+    change: str  # created | rotated | enabled | disabled | deleted
+    events: tuple[str, ...]  # what it is told
+    url: Private  # an address may hold a token

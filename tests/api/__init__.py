@@ -1,0 +1,1 @@
+"""Tests of api/: one file a resource."""

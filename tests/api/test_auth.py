@@ -1,0 +1,281 @@
+"""Keys and walls: one answer for every bad key, scopes, and tenants that cannot see each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
+
+from tests.support.client import Desk, House, campaign, problem
+from workers.jobs.keys import find_key
+from workers.jobs.tables import api_keys, requests
+from workers.jobs.types import new_id
+
+# (method, address, scope it needs)
+ADDRESSES = [
+    ("POST", "/v1/requests", "submit"),
+    ("POST", "/v1/campaigns", "submit"),
+    ("GET", "/v1/requests", "read"),
+    ("GET", "/v1/requests/{request_id}", "read"),
+    ("GET", "/v1/requests/{request_id}/items", "read"),
+    ("GET", "/v1/requests/{request_id}/assets", "read"),
+    ("POST", "/v1/requests/{request_id}/cancel", "submit"),
+    ("GET", "/v1/items/{item_id}", "read"),
+    ("POST", "/v1/items/{item_id}/cancel", "submit"),
+    ("GET", "/v1/assets/{asset_id}", "read"),
+    ("GET", "/v1/assets/{asset_id}/events", "audit"),
+    ("POST", "/v1/identify", "read"),
+    ("GET", "/v1/identify/{identification_id}", "read"),
+    ("GET", "/v1/audit/assets/{asset_id}", "audit"),
+    ("GET", "/v1/audit/made-by", "audit"),
+    ("GET", "/v1/audit/refusals", "audit"),
+    ("GET", "/v1/audit/reviews", "audit"),
+    ("GET", "/v1/audit/still-public", "audit"),
+    ("GET", "/v1/audit/counts", "audit"),
+    ("GET", "/v1/audit/events", "audit"),
+    ("GET", "/v1/audit/checkpoint", "audit"),
+    ("GET", "/v1/audit/consistency", "audit"),
+    ("GET", "/v1/audit/proofs/events/{event_id}", "audit"),
+    ("GET", "/v1/audit/proofs/assets/{asset_id}", "audit"),
+    ("GET", "/v1/audit/packs", "audit"),
+    ("GET", "/v1/reviews", "review"),
+    ("GET", "/v1/reviews/{item_id}", "review"),
+    ("POST", "/v1/reviews/{item_id}", "review"),
+    ("POST", "/v1/reviews", "review"),
+    ("POST", "/v1/recalls", "admin"),
+    ("GET", "/v1/recalls", "admin"),
+    ("GET", "/v1/recalls/{recall_id}", "admin"),
+    ("POST", "/v1/webhooks", "admin"),
+    ("GET", "/v1/webhooks", "admin"),
+    ("DELETE", "/v1/webhooks/{webhook_id}", "admin"),
+    ("POST", "/v1/webhooks/{webhook_id}/secret", "admin"),
+    ("POST", "/v1/webhooks/{webhook_id}/enable", "admin"),
+    ("GET", "/v1/webhooks/{webhook_id}/deliveries", "admin"),
+    ("POST", "/v1/erasures", "admin"),
+    ("GET", "/v1/erasures", "admin"),
+    ("GET", "/v1/erasures/{erasure_id}", "admin"),
+    ("POST", "/v1/legal-holds", "admin"),
+    ("GET", "/v1/legal-holds", "admin"),
+    ("GET", "/v1/legal-holds/{hold_id}", "admin"),
+    ("DELETE", "/v1/legal-holds/{hold_id}", "admin"),
+    ("GET", "/v1/models", "read"),
+    ("POST", "/v1/keys", "admin"),
+    ("GET", "/v1/keys", "admin"),
+    ("DELETE", "/v1/keys/{key_id}", "admin"),
+]
+ANY_KEY = {("GET", "/v1/revocations")}  # tells nothing but what was recalled
+NO_KEY = {("POST", "/v1/detect"), ("GET", "/v1/detect/{identification_id}")}  # tests/api/test_detect.py
+
+
+def test_every_address_below_v1_is_in_the_table_above(desk: Desk) -> None:
+    paths = desk.house.app().openapi()["paths"]
+    documented = {(method.upper(), path) for path, operations in paths.items() for method in operations}
+    named = {(method, path) for method, path, _ in ADDRESSES} | ANY_KEY | NO_KEY
+    assert {(method, path) for method, path in documented if path.startswith("/v1")} == named
+
+
+@pytest.mark.parametrize(("method", "address", "scope"), ADDRESSES)
+def test_no_key_is_401_and_a_key_without_the_scope_is_403(desk: Desk, method: str, address: str, scope: str) -> None:
+    address = re.sub(r"{\w+}", new_id(), address)
+    nobody = problem(desk.house.stranger().request(method, address), 401, "unauthorized")
+    assert "pw_" in nobody["detail"]
+    others = desk.caller([other for other in ("submit", "read", "review", "audit", "admin") if other != scope])
+    refused = others.request(method, address)
+    assert scope in problem(refused, 403, "forbidden")["detail"]
+    assert f'scope="{scope}"' in refused.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer pw_",
+        "Bearer pw_" + "A" * 43,
+        "Bearer pw_" + "A" * 100_000,
+        "Bearer pw_é",
+        "Bearer nonsense",
+        "Basic cHdfOng=",
+        "pw_naked",
+    ],
+)
+def test_every_bad_key_gets_the_same_answer(desk: Desk, sent: str) -> None:
+    answer = desk.house.stranger().get("/v1/requests", headers={"Authorization": sent.encode()})
+    document = problem(answer, 401, "unauthorized")
+    assert answer.headers["www-authenticate"] == 'Bearer realm="presswork"'
+    assert document["detail"] == "Send a valid key as 'Authorization: Bearer pw_...'."
+
+
+def test_an_expired_and_a_revoked_key_are_answered_like_an_unknown_one(desk: Desk) -> None:
+    client = desk.house.stranger()
+    _, expired = desk.house.key(desk.tenant, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    bodies = []
+    revoked, revoked_key = desk.house.key(desk.tenant)
+    assert desk.caller().delete(f"/v1/keys/{revoked.id}").status_code == 204
+    for key in (expired, revoked_key, "pw_" + "A" * 43):
+        answer = client.get("/v1/requests", headers={"Authorization": f"Bearer {key}"})
+        bodies.append(problem(answer, 401, "unauthorized") | {"instance": ""})
+    assert bodies[0] == bodies[1] == bodies[2]
+
+
+def test_a_key_that_expires_later_works_until_then(desk: Desk) -> None:
+    _, key = desk.house.key(desk.tenant, expires_at=datetime.now(UTC) + timedelta(hours=1))
+    answer = desk.house.stranger().get("/v1/requests", headers={"Authorization": f"Bearer {key}"})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("query", ["api_key=x", "key=x", "ACCESS_TOKEN=x", "limit=5&foo=pw_abc", "token="])
+def test_a_key_in_the_url_is_refused_and_not_logged(desk: Desk, query: str) -> None:
+    document = problem(desk.caller().get(f"/v1/requests?{query}"), 400, "key_in_query")
+    assert "revoke" in document["detail"]
+    assert "pw_abc" not in str(desk.logs)
+
+
+def test_only_the_digest_of_a_key_is_stored_and_it_is_shown_once(desk: Desk) -> None:
+    admin = desk.caller()
+    created = admin.post("/v1/keys", json={"name": "shop", "scopes": ["read", "submit"], "expires_in_days": 30})
+    body = created.json()
+    assert created.status_code == 201
+    assert body["key"].startswith("pw_")
+    assert len(body["key"]) == 46
+    assert body["scopes"] == ["submit", "read"]
+    listed = admin.get("/v1/keys").json()["data"]
+    assert body["id"] in [key["id"] for key in listed]
+    assert body["key"] not in str(listed) + str(desk.logs)
+    with desk.house.line.owner.connect() as conn:
+        stored = conn.execute(select(api_keys).where(api_keys.c.id == body["id"])).one()
+        assert body["key"] not in str(stored)
+        found = find_key(conn, body["key"])
+    assert found is not None
+    assert found.expires_at is not None
+    assert [event.event["key_id"] for event in desk.events("key.created")][-1] == body["id"]
+    assert body["key"] not in str(desk.events("key.created"))
+
+
+def test_a_new_key_has_the_scopes_it_was_given_and_no_more(desk: Desk) -> None:
+    key = desk.caller().post("/v1/keys", json={"name": "reader", "scopes": ["read"]}).json()["key"]
+    reader = desk.house.stranger()
+    reader.headers["Authorization"] = f"Bearer {key}"
+    assert reader.get("/v1/requests").status_code == 200
+    problem(reader.post("/v1/requests", json={"prompt": "a car"}), 403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": "x", "scopes": []}, "scopes"),
+        ({"name": "x", "scopes": ["root"]}, "scopes.0"),
+        ({"name": "", "scopes": ["read"]}, "name"),
+        ({"name": "a\nb", "scopes": ["read"]}, "name"),
+        ({"name": "x", "scopes": ["read"], "tenant": "other"}, "tenant"),
+        ({"name": "x", "scopes": ["read"], "expires_in_days": 0}, "expires_in_days"),
+    ],
+)
+def test_a_wrong_key_request_names_the_field(desk: Desk, body: dict[str, Any], field: str) -> None:
+    document = problem(desk.caller().post("/v1/keys", json=body), 422, "invalid_body")
+    assert [error["field"] for error in document["errors"]] == [field]
+
+
+def test_a_reply_with_a_secret_is_never_stored_for_repeating(desk: Desk) -> None:
+    answer = desk.caller().post(
+        "/v1/keys", json={"name": "x", "scopes": ["read"]}, headers={"Idempotency-Key": "again"}
+    )
+    assert problem(answer, 422, "invalid_parameters")["errors"][0]["code"] == "not_repeatable"
+
+
+def test_revoking_again_is_harmless_and_recorded_once(desk: Desk) -> None:
+    stored, _ = desk.house.key(desk.tenant)
+    admin = desk.caller()
+    assert [admin.delete(f"/v1/keys/{stored.id}").status_code for _ in range(2)] == [204, 204]
+    assert [event.event["key_id"] for event in desk.events("key.revoked")] == [stored.id]
+
+
+@pytest.mark.parametrize("id_of", [lambda mine: mine, lambda _: new_id(), lambda _: "../../etc/passwd", lambda _: "x"])
+def test_foreign_unknown_and_impossible_ids_are_the_same_404(desk: Desk, id_of: Callable[[str], str]) -> None:
+    owner = desk.caller()
+    request_id = campaign(owner).json()["id"]
+    item_id = owner.get(f"/v1/requests/{request_id}/items").json()["data"][0]["id"]
+    key_id = owner.get("/v1/keys").json()["data"][0]["id"]
+    foreigner = desk.house.caller(f"{desk.tenant}-other")
+    for method, address, mine in [
+        ("GET", "/v1/requests/{}", request_id),
+        ("GET", "/v1/requests/{}/items", request_id),
+        ("GET", "/v1/requests/{}/assets", request_id),
+        ("POST", "/v1/requests/{}/cancel", request_id),
+        ("GET", "/v1/items/{}", item_id),
+        ("POST", "/v1/items/{}/cancel", item_id),
+        ("GET", "/v1/assets/{}", item_id),
+        ("GET", "/v1/assets/{}/events", item_id),
+        ("DELETE", "/v1/keys/{}", key_id),
+    ]:
+        answer = foreigner.request(method, address.format(id_of(mine)))
+        document = problem(answer, 404, "not_found")
+        assert document["detail"] in (
+            "There is no such thing for this key.",
+            "There is nothing at this address; /docs lists the addresses there are.",
+        )
+    assert owner.get(f"/v1/requests/{request_id}").json()["counts"]["pending"] == 2
+    assert owner.get("/v1/requests").status_code == 200
+
+
+def test_lists_hold_only_the_tenants_own(desk: Desk) -> None:
+    foreigner = desk.house.caller(f"{desk.tenant}-other")
+    campaign(desk.caller())
+    assert foreigner.get("/v1/requests").json() == {"data": [], "next_cursor": None}
+    assert len(foreigner.get("/v1/keys").json()["data"]) == 1
+
+
+def test_a_database_error_that_quotes_the_row_does_not_reach_log_or_answer(own_house: House) -> None:
+    caller = own_house.caller()
+    with own_house.database.engine("superuser").begin() as conn:
+        conn.execute(text("alter table items add check (prompt = '')"))
+    with capture_logs() as logs:
+        answer = caller.post("/v1/requests", json={"prompt": "a very private car"})
+    problem(answer, 500, "internal_error")
+    assert "private" not in answer.text + str(logs)
+    (failed,) = [entry for entry in logs if entry["event"] == "request_failed"]
+    assert (failed["error"], failed["cause"], failed["sqlstate"]) == ("IntegrityError", "CheckViolation", "23514")
+    assert "submit" in failed["stack"]
+
+
+def test_row_level_security_holds_where_the_code_forgets_the_tenant(own_house: House) -> None:
+    campaign(own_house.caller("acme"))
+    parts = own_house.app().state.parts
+    with parts.transaction("other") as conn:
+        assert conn.execute(select(requests)).all() == []
+    with parts.engine.begin() as conn:
+        assert conn.execute(select(requests)).all() == []
+    with pytest.raises(DBAPIError, match="row-level security"), parts.transaction("other") as conn:
+        conn.execute(text("insert into idempotency_keys values ('acme', 'k', sha256(''), 202, '{}')"))
+    with parts.transaction("acme") as conn:
+        assert len(conn.execute(select(requests)).all()) == 1
+
+
+def test_the_tenant_of_one_transaction_does_not_leak_into_the_next(own_house: House) -> None:
+    parts = own_house.app(api_pool_size=1).state.parts
+    campaign(own_house.caller("acme"))
+    with parts.transaction("acme") as conn:
+        assert len(conn.execute(select(requests)).all()) == 1
+    with parts.engine.begin() as conn:
+        assert conn.execute(select(requests)).all() == []
+
+
+def test_keys_and_prompts_never_reach_the_log(desk: Desk) -> None:
+    caller = desk.caller()
+    caller.post("/v1/requests", json={"prompt": "a very private car"})
+    problem(caller.post("/v1/requests", json={"prompt": "a very private car", "width": 1}), 422, "invalid_body")
+    written = str(desk.logs)
+    assert "private" not in written
+    assert "pw_" not in written
+    lines = [entry for entry in desk.logs if entry["event"] == "http_request"]
+    assert {(line["route"], line["status"], line["tenant"]) for line in lines} == {
+        ("/v1/requests", 202, desk.tenant),
+        ("/v1/requests", 422, desk.tenant),
+    }

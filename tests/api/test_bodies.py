@@ -1,0 +1,193 @@
+"""Hostile bodies: each gets a problem of the right status, none a crash, and nothing is stored."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api.edge.bodies import MAX_DEPTH, MAX_JSON_BYTES, strict_json
+from tests.support.client import GOOD, SPEC, Desk, campaign, problem
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "Expecting value"),
+        (b"{", "Expecting property name"),
+        (b'{"prompt": "a",}', "Expecting property name"),
+        (b"\xef\xbb\xbf{}", "BOM"),
+        (b'{"prompt": "\xff"}', "byte 12 is not UTF-8"),
+        ('{"prompt": "a"}'.encode("utf-16"), "not UTF-8"),
+        (b'{"prompt": "a\x00b"}', "Invalid control character"),
+        (b'{"prompt": "a\\u0000b"}', "NUL"),
+        (b'{"prompt": "a\\ud800b"}', "surrogate"),
+        (b'{"metadata": {"a\\u0000": 1}, "prompt": "a"}', "NUL"),
+        (b'{"prompt": "a", "prompt": "b"}', "'prompt' appears twice"),
+        (b'{"prompt": "a", "metadata": {"x": 1, "x": 2}}', "'x' appears twice"),
+        (b'{"prompt": "a", "guidance_scale": NaN}', "NaN"),
+        (b'{"prompt": "a", "guidance_scale": Infinity}', "Infinity"),
+        (b'{"prompt": "a", "guidance_scale": -Infinity}', "-Infinity"),
+        (b'{"prompt": "a", "guidance_scale": 1e400}', "too large"),
+        (b'{"prompt": "a", "seed": ' + b"9" * 5000 + b"}", "digits"),
+        (b"[" * 500_000, "deep"),
+        (b'{"a":' * 100_000, "deep"),
+        (b'{"prompt": "a", "metadata": ' + b"[" * 30 + b"]" * 30 + b"}", f"more than {MAX_DEPTH} deep"),
+        (b"null", "object"),
+        (b'"text"', "object"),
+        (b"[1, 2]", "object"),
+    ],
+)
+def test_json_that_is_not_strict_is_refused_in_words(desk: Desk, body: bytes, said: str) -> None:
+    document = problem(desk.caller().post("/v1/requests", content=body, headers=JSON), 422, "invalid_body")
+    assert said in document["errors"][0]["message"]
+    assert document["errors"][0]["field"] == "body"
+    assert desk.stored() == 0
+
+
+@pytest.mark.parametrize(
+    "media_type", ["", "text/plain", "text/json", "application/xml", "application/x-www-form-urlencoded", "json", "%"]
+)
+def test_another_media_type_is_415(desk: Desk, media_type: str) -> None:
+    caller = desk.caller()
+    for address, wanted in (("/v1/requests", "application/json"), ("/v1/campaigns", "multipart/form-data")):
+        answer = caller.post(address, content=b"{}", headers={"Content-Type": media_type})
+        assert wanted in problem(answer, 415, "unsupported_media_type")["detail"]
+        assert answer.headers["accept-post"] == wanted
+
+
+def test_a_charset_does_no_harm(desk: Desk) -> None:
+    headers = {"Content-Type": "Application/JSON; charset=utf-8"}
+    assert desk.caller().post("/v1/requests", content=b'{"prompt": "a car"}', headers=headers).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        (b"", "multipart/form-data"),
+        (b"", "multipart/form-data; boundary="),
+        (b"", "multipart/form-data; boundary=x"),
+        (b"nonsense", "multipart/form-data; boundary=x"),
+        (b"--x\r\n\r\nvalue\r\n--x--\r\n", "multipart/form-data; boundary=x"),
+        (b'--x\r\nContent-Disposition: form-data; name="spec"\r\n\r\n{}', "multipart/form-data; boundary=x"),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 50 + b"--x--",
+            "multipart/form-data; boundary=x",
+        ),
+        (b"--x\r\n" + b"A: b\r\n" * 10_000 + b"\r\n", "multipart/form-data; boundary=x"),
+    ],
+)
+def test_multipart_that_cannot_be_read_is_a_problem(desk: Desk, content: bytes, content_type: str) -> None:
+    answer = desk.caller().post("/v1/campaigns", content=content, headers={"Content-Type": content_type})
+    assert answer.status_code in (400, 422)
+    problem(answer, answer.status_code, answer.json()["code"])
+    assert desk.stored() == 0
+
+
+def test_a_body_above_the_limit_is_413_whether_announced_or_not(desk: Desk) -> None:
+    caller = desk.caller(max_body_bytes=2_000)
+    announced = campaign(caller, "object,colour\n" + "car,red\n" * 1_000)
+    assert "2,000 bytes" in problem(announced, 413, "body_too_large")["detail"]
+    assert announced.headers["connection"] == "close"
+    chunked = caller.post(
+        "/v1/campaigns",
+        content=(b"x" * 500 for _ in range(10)),
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    )
+    problem(chunked, 413, "body_too_large")
+    big_json = json.dumps({"prompt": "x" * MAX_JSON_BYTES}).encode()
+    problem(desk.caller().post("/v1/requests", content=big_json, headers=JSON), 413, "body_too_large")
+    assert desk.stored() == 0
+
+
+def test_a_spec_above_the_limit_is_refused(desk: Desk) -> None:
+    answer = campaign(desk.caller(), spec={**SPEC, "metadata": {"a": "x" * MAX_JSON_BYTES}})
+    assert answer.status_code in (400, 413)
+    as_file = desk.caller().post(
+        "/v1/campaigns", files={"spec": ("s.json", b" " * (MAX_JSON_BYTES + 1)), "file": ("rows.csv", GOOD)}
+    )
+    problem(as_file, 413, "body_too_large")
+
+
+def test_a_stranger_is_answered_before_the_body_is_read(desk: Desk) -> None:
+    with desk.house.served() as port:
+        answer = _half_a_body(port, key="pw_wrong")
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"100 Continue" not in answer
+
+
+def test_a_body_that_does_not_arrive_is_408_and_the_connection_is_closed(desk: Desk) -> None:
+    _, key = desk.house.key(desk.tenant)
+    with desk.house.served(body_seconds=0.2) as port:
+        answer = _half_a_body(port, key=key)
+    assert b"HTTP/1.1 408 " in answer
+    assert b'"code":"body_too_slow"' in answer
+
+
+def test_a_connection_that_is_dropped_in_the_middle_stores_nothing(desk: Desk) -> None:
+    _, key = desk.house.key(desk.tenant)
+    with desk.house.served() as port, socket.create_connection(("127.0.0.1", port), timeout=10) as sender:
+        sender.sendall(
+            _head(key, 1_000_000) + b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        )
+    assert desk.stored() == 0
+    assert [entry for entry in desk.logs if entry["log_level"] == "error"] == []
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_json_or_a_value_error(body: bytes) -> None:
+    try:
+        value = strict_json(body)
+    except ValueError:
+        return
+    assert json.loads(body) == value
+
+
+_json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+_fields = (
+    "prompt",
+    "width",
+    "seed",
+    "variants",
+    "guidance_scale",
+    "metadata",
+    "priority",
+    "model",
+    "name",
+    "custom_id",
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.dictionaries(st.sampled_from(_fields), _json_values, max_size=4))
+def test_whatever_the_fields_hold_the_answer_is_a_202_or_a_problem(desk: Desk, changes: dict[str, object]) -> None:
+    caller = desk.caller(["submit"])
+    answer = caller.post("/v1/requests", content=json.dumps({"prompt": "a car", **changes}), headers=JSON)
+    if answer.status_code != 202:
+        problem(answer, 422, answer.json()["code"])
+
+
+def _head(key: str, length: int) -> bytes:
+    return (
+        f"POST /v1/campaigns HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer {key}\r\nExpect: 100-continue\r\n"
+        f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {length}\r\n\r\n"
+    ).encode()
+
+
+def _half_a_body(port: int, *, key: str) -> bytes:
+    """Everything the server says to somebody who announces a body, sends a little, and waits until it hangs up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sender:
+        sender.sendall(_head(key, 1_000_000) + b"--x\r\n")
+        answer = b""
+        while chunk := sender.recv(65_536):
+            answer += chunk
+        return answer

@@ -1,0 +1,159 @@
+"""What a tenant takes away from the ledger over HTTP: it proves itself, and shows no other tenant's events."""
+
+from __future__ import annotations
+
+import json
+import uuid
+import zipfile
+from io import BytesIO
+
+import pytest
+
+from policy.ledger import offline_verifier
+from policy.ledger.proofs import ConsistencyProof, InclusionProof, check, check_extension
+from policy.ledger.seal import seal
+from tests.support.client import campaign, problem
+from tests.support.ledger import new_signer
+from tests.support.line import released
+from workers.jobs.settle import settle
+
+NOBODY = "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"
+
+
+class Sealed:
+    """A house whose ledger is sealed with a key of its own, and two tenants in it that share a batch."""
+
+    def __init__(self, house, folder):
+        self.house, self.signer = house, new_signer()
+        self.vkeys = folder / "ledger.vkeys"
+        self.vkeys.write_text(f"{self.signer.vkey}\n")
+        self.caller = house.caller("acme", ledger_vkeys=self.vkeys)
+        self.rival = house.caller("rival", ledger_vkeys=self.vkeys)
+        self.engine = house.database.engine("sealer")
+
+    def seal(self):
+        with self.engine.begin() as conn:
+            return seal(conn, self.signer, [self.signer.vkey])
+
+    def get(self, address, **query):
+        return self.caller.get(f"/v1/audit/{address}", params=query)
+
+
+@pytest.fixture
+def sealed(own_house, tmp_path):
+    return Sealed(own_house, tmp_path)
+
+
+@pytest.fixture
+def asked(sealed):
+    """A request of acme and one of rival, sealed."""
+    ids = [campaign(caller).json()["id"] for caller in (sealed.caller, sealed.rival)]
+    sealed.seal()
+    return ids
+
+
+@pytest.fixture
+def asset(sealed):
+    """An asset of acme, released and sealed."""
+    line = sealed.house.line
+    held = line.claim(line.dispatch(line.submit("acme", 1)))
+    outcome = released(held, held.items[0])
+    with line.worker.begin() as conn:
+        settle(conn, held, [outcome])
+    sealed.seal()
+    return outcome.asset_id
+
+
+def test_heads_are_given_and_proven_to_extend_one_another(sealed, asked):
+    first = sealed.get("checkpoint").text
+    campaign(sealed.caller)
+    newest = sealed.seal().note
+    assert sealed.get("checkpoint").text == newest
+    assert sealed.get("checkpoint", size=first.split("\n")[1]).text == first
+    proof = sealed.get("consistency", old=first.split("\n")[1], new=newest.split("\n")[1])
+    assert proof.headers["content-type"].startswith("text/plain")
+    assert check_extension(ConsistencyProof.parse(proof.text), first, [sealed.signer.vkey])
+
+
+def test_an_event_of_the_tenant_is_proven_and_no_other(sealed, asked):
+    mine, theirs = (
+        next(event for event in caller.get("/v1/audit/events").text.splitlines() if "request.accepted" in event)
+        for caller in (sealed.caller, sealed.rival)
+    )
+    told = sealed.get(f"proofs/events/{json.loads(mine)['event_id']}").json()
+    head = check(InclusionProof.parse(told["proof"]), told["event"].encode(), [sealed.signer.vkey])
+    assert (head.size, json.loads(told["event"])["kind"]) == (told["size"], "request.accepted")
+    for other in (json.loads(theirs)["event_id"], NOBODY, "nonsense"):
+        problem(sealed.get(f"proofs/events/{other}"), 404, "not_found")
+
+
+def test_an_asset_is_proven_by_the_event_that_released_it(sealed, asset):
+    told = sealed.get(f"proofs/assets/{asset}").json()
+    assert check(InclusionProof.parse(told["proof"]), told["event"].encode(), [sealed.signer.vkey])
+    assert json.loads(told["event"])["event"]["asset_id"] == asset
+    for caller, thing in ((sealed.rival, asset), (sealed.caller, NOBODY)):
+        problem(caller.get(f"/v1/audit/proofs/assets/{thing}"), 404, "not_found")
+
+
+def test_a_pack_of_a_request_proves_itself_and_holds_this_tenants_events_alone(sealed, asked, tmp_path):
+    answer = sealed.get("packs", request=asked[0])
+    assert answer.headers["content-type"] == "application/zip"
+    assert f"evidence-{asked[0]}.zip" in answer.headers["content-disposition"]
+    path = tmp_path / "pack.zip"
+    path.write_bytes(answer.content)
+    assert offline_verifier.verify(path, [str(sealed.signer.vkey)]).problems == []
+    with zipfile.ZipFile(BytesIO(answer.content)) as pack:
+        told = [json.loads(line) for line in pack.read("index.jsonl").splitlines()]
+        whole = b"".join(pack.read(name) for name in pack.namelist())
+    assert {"acme"} < {line["tenant"] for line in told} == {"acme", "presswork"}
+    assert {line["kind"] for line in told if line["tenant"] == "presswork"} == {"policy.registered", "model.registered"}
+    assert asked[1].encode() not in whole
+    problem(sealed.rival.get("/v1/audit/packs", params={"request": asked[0]}), 404, "not_found")
+
+
+def test_nothing_is_left_of_a_pack_once_it_was_sent(sealed, asked, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "packs"))
+    (tmp_path / "packs").mkdir()
+    assert sealed.get("packs", request=asked[0]).status_code == 200
+    problem(sealed.get("packs", request=NOBODY), 404, "not_found")
+    assert list((tmp_path / "packs").iterdir()) == []
+
+
+def test_more_than_an_answer_holds_is_refused(sealed, asked, monkeypatch):
+    monkeypatch.setattr("api.routes.proofs.MAX_PACK_EVENTS", 0)
+    told = problem(sealed.get("packs", request=asked[0]), 422, "limit_exceeded")
+    assert "Remedy: ask for less" in told["detail"]
+
+
+@pytest.mark.parametrize(
+    ("address", "query", "status", "code"),
+    [
+        ("checkpoint", {"size": 10**6}, 404, "not_found"),
+        ("checkpoint", {"size": 0}, 422, "invalid_parameters"),
+        ("checkpoint", {"size": 10**30}, 422, "invalid_parameters"),
+        ("consistency", {"old": 1, "new": 10**6}, 404, "not_found"),
+        ("consistency", {"old": 9, "new": 2}, 422, "invalid_parameters"),
+        ("consistency", {"old": 1}, 422, "invalid_parameters"),
+        ("packs", {}, 422, "invalid_parameters"),
+        ("packs", {"asset": NOBODY, "request": NOBODY}, 422, "invalid_parameters"),
+        ("packs", {"asset": "../../etc"}, 404, "not_found"),
+        ("packs", {"asset": NOBODY}, 404, "not_found"),
+    ],
+)
+def test_what_does_not_exist_or_cannot_be_is_answered_clearly(sealed, asked, address, query, status, code):
+    problem(sealed.get(address, **query), status, code)
+
+
+def test_before_the_first_seal_nothing_can_be_proven(sealed):
+    request = campaign(sealed.caller).json()["id"]
+    problem(sealed.get("checkpoint"), 404, "not_found")
+    told = problem(sealed.get("packs", request=request), 404, "not_found")
+    assert "nothing is sealed yet" in told["detail"]
+
+
+def test_it_takes_the_scope_and_an_installation_that_has_the_keys(sealed, asked):
+    proofs = ("checkpoint", "consistency?old=1&new=1", f"packs?request={asked[0]}", f"proofs/events/{uuid.uuid4()}")
+    for address in proofs:
+        problem(sealed.house.caller(scopes=["read"]).get(f"/v1/audit/{address}"), 403, "forbidden")
+    keyless = sealed.house.caller("acme")
+    problem(keyless.get("/v1/audit/packs", params={"request": asked[0]}), 503, "audit_not_configured")

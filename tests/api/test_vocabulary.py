@@ -1,0 +1,124 @@
+"""What a model will not draw is told from its card: unknown things wherever English puts them, and no praise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from api.submission.vocabulary import Strange, Vocabulary
+from workers.sampling.registry import ModelCard, Registry
+
+CARD = replace(
+    Registry.load(Path(__file__).parents[2] / "models").get("studio"),
+    knows=("sneaker", "cup of coffee", "apple", "backpack", "t-shirt", "key", "car"),
+    synonyms={
+        "sneaker": ("sneakers", "trainer", "running shoes"),
+        "cup of coffee": ("coffee", "cups of coffee"),
+        "t-shirt": ("t-shirts", "tee"),
+    },
+    colours=("red", "green"),
+    backgrounds=("white", "light blue"),
+    words=("background", "large", "on the left", "flat illustration", "in a studio"),
+    filler=("product photo", "summer sale", "studio lighting", "best seller"),
+)
+
+
+@pytest.fixture(scope="module")
+def words() -> Vocabulary:
+    return Vocabulary(CARD, {})
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a sneaker",
+        "Sneakers",
+        "RED T-SHIRT on a white background",
+        "two running shoes on a light blue background",
+        "a large cup of coffee on the left, product photo, studio lighting",
+        "summer sale! a red backpack, best seller, stunning, award-winning, must-have of 2027",
+        "flat illustration of a tee in a studio",
+        "coffee",
+        "a shiny new vintage apple on a bright white background",
+        "an apple for the summer sale and for you",
+        "hero shot of our beloved apple, made with love, 20% off",
+        "an apple on sale",
+    ],
+)
+def test_known_things_with_praise_around_them_are_no_reason_to_warn(words: Vocabulary, prompt: str) -> None:
+    known, strange = words.look(prompt)
+    assert strange == []
+    assert len(known) == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ("a zebra", [("zebra", "")]),
+        ("a red zebra on a white background, product photo", [("zebra", "")]),
+        ("product photo, summer sale, a zebra", [("zebra", "")]),
+        ("a sneeker", [("sneeker", "sneaker")]),
+        ("a backpak on a white background", [("backpak", "backpack")]),
+        ("ein roter Schuh auf wei\u00dfem Hintergrund", [("ein roter schuh", "")]),
+        ("\u8d64\u3044\u9774", [("\u8d64\u3044\u9774", "")]),
+        ("", [("", "")]),
+        ("product photo, best seller", [("", "")]),
+        ("a coffee machine on a white background", [("coffee machine", "cup of coffee")]),
+        ("an apple pie", [("apple pie", "apple")]),
+        ("an apple and a zebra", [("zebra", "")]),
+        ("an apple and zebras", [("zebras", "")]),
+        ("a red backpack with a green zebra on a white background", [("zebra", "")]),
+        ("a sneaker on a marble table", [("marble table", "")]),
+        ("a sneaker in the jungle, product photo", [("jungle", "")]),
+    ],
+)
+def test_what_it_does_not_know_is_named_with_its_nearest_neighbour(
+    words: Vocabulary, prompt: str, told: list[tuple[str, str]]
+) -> None:
+    assert words.look(prompt)[1] == [Strange(*thing) for thing in told]
+
+
+def test_several_things_are_all_found_and_a_compound_is_its_last_word(words: Vocabulary) -> None:
+    assert words.look("an apple and a cup of coffee, apple")[0] == ["apple", "cup of coffee"]
+    assert words.look("a car key")[0] == ["key"]
+
+
+def test_a_longer_thing_is_not_cut_short_by_a_synonym_before_it() -> None:
+    card = replace(CARD, knows=("wine glass",), synonyms={"wine glass": ("red wine",)})
+    for prompt in ("a red wine glass", "a red wine", "a large red wine glass on a white background"):
+        assert Vocabulary(card, {}).look(prompt) == (["wine glass"], []), prompt
+
+
+def test_a_style_of_an_adapter_is_recognised_by_its_words() -> None:
+    class Adapter:
+        words = ("two-ink print", "house style")
+
+    words = Vocabulary(CARD, {"two-ink": Adapter()})  # type: ignore[dict-item]
+    assert words.styles("an apple as a Two-Ink print") == {"two-ink"}
+    assert words.styles("an apple in ink") == set()
+    assert words.look("an apple in the house style")[1] == []
+
+
+def test_a_card_whose_synonyms_are_of_nothing_it_knows_is_refused() -> None:
+    with pytest.raises(ValueError, match="'zebra' is not among what it knows"):
+        replace(CARD, synonyms={"zebra": ("zebras",)})
+
+
+def test_the_shipped_model_warns_of_nothing_it_was_trained_on() -> None:
+    registry = Registry.load(Path(__file__).parents[2] / "models")
+    for card in registry.cards.values():
+        own = Vocabulary(card, registry.adapters_of(card))
+        for name in card.knows:
+            for word in (name, *card.synonyms.get(name, ())):
+                assert own.look(f"a {word} on a {card.backgrounds[0]} background, {', '.join(card.filler[:3])}") == (
+                    [name],
+                    [],
+                ), word
+
+
+def test_a_long_prompt_is_looked_at_in_one_pass(words: Vocabulary) -> None:
+    known, _ = words.look(" ".join(["a red sneaker and"] * 5_000))
+    assert isinstance(CARD, ModelCard)
+    assert known == ["sneaker"]

@@ -1,0 +1,1 @@
+"""Behaviour that belongs to no one module: the whole system, database roles, migrations."""

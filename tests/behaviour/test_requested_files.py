@@ -1,0 +1,101 @@
+"""The files a request asks for, from the wish to the ledger: each marked, each listed, each in one place."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from policy.marks.inspect import inspect
+from policy.marks.renditions import DEFAULT, RENDITIONS
+from tests.support.client import Desk
+from tests.support.fakes import FakeSampler
+from tests.support.line import Line, new_item
+from tests.support.worker import Works
+from tests.workers.gpu.test_finish import GREY
+from workers.jobs.tables import assets, holds
+from workers.jobs.views import get_asset, get_request
+from workers.states import ItemState
+from workers.store import ObjectStore
+
+ALL = tuple(RENDITIONS)
+
+
+@pytest.fixture
+def works(line: Line, settings_for, s3) -> Works:
+    return Works(line, settings_for, s3)
+
+
+def test_every_file_that_was_asked_for_is_marked_stored_listed_and_in_the_ledger(works: Works):
+    (item_id,) = works.line.submit("acme", 1, renditions=ALL)
+    works.executor().run(works.line.dispatch([item_id]))
+    with works.line.as_tenant("acme") as conn:
+        view = get_asset(conn, "acme", conn.scalars(select(assets.c.id)).one())
+    assert [(file.name, file.media_type) for file in view.renditions] == [
+        ("original", "image/png"),
+        *sorted((name, kind) for name, kind in RENDITIONS.items() if name != "original"),
+    ]
+    assert sorted(file.key.rpartition("/")[2] for file in view.renditions) == [
+        "avif.avif",
+        "jpeg.jpg",
+        "original.png",
+        "webp.webp",
+    ]
+    worker = works.settings_for("worker")
+    anchors, store = worker.trust_anchors.read_text(), ObjectStore(worker)
+    for file in view.renditions:
+        seen = inspect(store.get(file.key), anchors)
+        assert seen.watermark.watermark_id == view.watermark_id
+        assert (seen.manifest.state, seen.manifest.asset_id) == ("Trusted", view.id)
+        assert "prompt" not in seen.manifest.generation
+        assert "Iptc4xmpExt:AIPromptInformation" not in seen.xmp
+    (told,) = works.line.events("item.released")
+    assert {file["sha256"] for file in told.event["renditions"]} == {file.sha256 for file in view.renditions}
+    assert set(told.event["marks"]["renditions"]) == set(ALL) - {"original"}
+
+
+def test_a_held_picture_waits_with_all_its_files(works: Works):
+    (item_id,) = works.line.submit("acme", 1, renditions=DEFAULT)
+    works.executor(FakeSampler(pictures={"row-1": GREY})).run(works.line.dispatch([item_id]))
+    assert works.line.states() == {ItemState.HELD: 1}
+    with works.line.auditor.connect() as conn:
+        hold = conn.execute(select(holds)).one()
+    assert [file["name"] for file in hold.renditions] == list(DEFAULT)
+    assert works.s3.keys() == works.s3.keys("quarantine/") == sorted(file["key"] for file in hold.renditions)
+
+
+def test_a_prompt_is_in_public_files_only_where_its_request_says_so(works: Works):
+    said, silent = "a teal teapot for everybody to see", "a red kettle for nobody"
+    (public,) = works.line.submit("acme", 1, new_items=[new_item(1, prompt=said)], publish_prompt=True)
+    (private,) = works.line.submit("acme", 1, new_items=[new_item(1, prompt=silent)])
+    works.executor().run(works.line.dispatch([public, private]))
+    store = ObjectStore(works.settings_for("worker"))
+    for key in works.s3.keys("released/"):
+        file = store.get(key)
+        seen = inspect(file)
+        if public in key:
+            assert seen.manifest.generation["prompt"] == said
+            assert seen.xmp["Iptc4xmpExt:AIPromptInformation"] == said
+        else:
+            assert silent.encode() not in file
+    assert [event.event["publish_prompt"] for event in works.line.events("request.accepted")] == [True, False]
+
+
+def test_the_wish_is_kept_with_the_request_and_in_the_ledger(desk: Desk):
+    caller = desk.caller()
+    ask = {"prompt": "a red kettle"}
+    plain = caller.post("/v1/requests", json=ask).json()
+    chosen = caller.post("/v1/requests", json={**ask, "renditions": ["avif", "webp"], "publish_prompt": True}).json()
+    replies = [caller.get(accepted["links"]["request"]).json() for accepted in (plain, chosen)]
+    assert [reply["renditions"] for reply in replies] == [list(DEFAULT), ["original", "webp", "avif"]]
+    assert [reply["publish_prompt"] for reply in replies] == [False, True]
+    recorded = {event.event["request_id"]: event.event for event in desk.events("request.accepted")}
+    assert recorded[plain["id"]]["renditions"] == list(DEFAULT)
+    assert recorded[chosen["id"]]["publish_prompt"] is True
+    with desk.house.line.as_tenant(desk.tenant) as conn:
+        assert get_request(conn, desk.tenant, chosen["id"]).renditions == ("original", "webp", "avif")
+
+
+def test_a_file_that_there_is_not_is_named_with_those_that_there_are(desk: Desk):
+    refused = desk.caller().post("/v1/requests", json={"prompt": "a red kettle", "renditions": ["tiff"]})
+    assert refused.status_code == 422
+    assert "there is no rendition 'tiff'; there are original, jpeg, webp, avif" in refused.text

@@ -1,0 +1,1 @@
+"""Outside contracts: other implementations read what we write."""

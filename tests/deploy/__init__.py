@@ -1,0 +1,1 @@
+"""Tests of deploy/: the command and the embedded stack."""

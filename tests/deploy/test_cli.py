@@ -1,0 +1,172 @@
+"""The presswork command where no application has to run: help, refusals with their remedies, keys, migrations."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from deploy.cli import main
+from deploy.client import told
+from deploy.embedded import state as states
+from deploy.embedded.stack import Stack
+from migrations.upgrade import upgrade
+from tests.support.repository import HOUSE
+from workers.jobs.keys import find_key
+
+
+def presswork(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
+    """Every command, as one types it with its groups."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        yield " ".join((*path, name)), command
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+
+
+COMMANDS = dict(commands(main))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_and_its_options(name: str) -> None:
+    told = presswork(*name.split(), "--help")
+    assert (told.exit_code, told.output.startswith(f"Usage: main {name}")) == (0, True)
+    assert COMMANDS[name].help
+    options = [option for option in COMMANDS[name].params if isinstance(option, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    assert presswork("upp").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "command", [("status",), ("down",), ("env",), ("watch", "x"), ("key", "create", "--name", "x")]
+)
+def test_a_command_that_needs_a_running_stack_says_how_to_start_one(tmp_path: Path, command: tuple[str, ...]) -> None:
+    told = presswork(*command, "--data", tmp_path / "nowhere")
+    assert told.exit_code == 1
+    assert "nothing runs on" in told.output
+    assert "Remedy: `presswork up`" in told.output
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_up_says_why_it_did_not_come_up(tmp_path: Path) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text("15\n")
+    told = presswork("up", "--data", tmp_path)
+    assert told.exit_code == 1
+    assert "made by Postgres 15" in told.output
+    assert "Remedy" in told.output
+    assert not states.is_locked(tmp_path)
+
+
+def test_up_names_a_data_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = presswork("up", "--data", tmp_path / "file" / "data")
+    assert told.exit_code == 1
+    assert "Remedy: choose another --data" in told.output
+
+
+def test_a_second_supervisor_leaves_the_first_one_s_state_alone(stack: Stack) -> None:
+    before = (stack.data / "state.json").read_bytes()
+    told = presswork("up", "--foreground", "--data", stack.data)
+    assert told.exit_code == 1
+    assert "already runs" in told.output
+    assert (stack.data / "state.json").read_bytes() == before
+
+
+def test_status_shows_every_part_and_its_address(stack: Stack) -> None:
+    stack.remember("running")  # another test may have started a part again since
+    told = presswork("status", "--data", stack.data)
+    assert told.exit_code == 0
+    for name, child in stack.children.items():
+        assert re.search(rf"{name}\s+\w+\s+{child.pid}\s", told.output), told.output
+
+
+def test_env_prints_what_a_shell_can_read(stack: Stack) -> None:
+    told = presswork("env", "--role", "auditor", "--data", stack.data)
+    exports = [shlex.split(line) for line in told.output.splitlines()]
+    assert all(word == "export" and len(rest) == 1 for word, *rest in exports)
+    assert f"PRESSWORK_DATABASE_URL={stack.postgres.url('auditor')}" in [setting for _, setting in exports]
+
+
+def test_migrate_brings_an_empty_database_to_the_newest_revision(stack: Stack) -> None:
+    superuser = sa.create_engine(
+        stack.postgres.url("superuser", database="postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+    )
+    with superuser.connect() as conn:
+        conn.execute(sa.text("create database empty owner presswork_owner"))
+    url = stack.postgres.url("owner", database="empty")
+    for _ in range(2):  # repeating it changes nothing
+        told = presswork("migrate", url)
+        assert (told.exit_code, "newest revision" in told.output) == (0, True), told.output
+    newest = max(path.name for path in (HOUSE / "migrations" / "versions").glob("[0-9]*.py"))
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as conn:
+        assert newest.startswith(conn.execute(sa.text("select version_num from alembic_version")).scalar_one())
+    with superuser.connect() as conn:
+        conn.execute(sa.text("drop database empty"))
+
+
+def test_a_created_key_works_and_its_scopes_are_those_asked_for(stack: Stack) -> None:
+    upgrade(stack.postgres.url("owner"))
+    told = presswork(
+        "key", "create", "--tenant", "shop", "--name", "catalogue", "--scopes", "read,submit", "--data", stack.data
+    )
+    assert told.exit_code == 0, told.output
+    engine = sa.create_engine(stack.postgres.url("api"), poolclass=sa.NullPool)
+    with engine.connect() as conn:
+        found = find_key(conn, told.stdout.strip())
+    assert found is not None
+    assert (found.tenant, found.name, found.scopes) == ("shop", "catalogue", ("submit", "read"))
+
+
+def test_a_key_can_say_whose_it_is(stack: Stack) -> None:
+    upgrade(stack.postgres.url("owner"))
+    person = ("--person", "alice@example.com")
+    told = presswork("key", "create", "--name", "desk", "--scopes", "review", *person, "--data", stack.data)
+    assert told.exit_code == 0, told.output
+    engine = sa.create_engine(stack.postgres.url("api"), poolclass=sa.NullPool)
+    with engine.connect() as conn:
+        found = find_key(conn, told.stdout.strip())
+    assert found is not None
+    assert (found.scopes, found.person) == (("review",), "alice@example.com")
+
+
+def test_a_scope_that_does_not_exist_is_named(stack: Stack) -> None:
+    told = presswork("key", "create", "--name", "x", "--scopes", "read,fly", "--data", stack.data)
+    assert told.exit_code == 2
+    assert "no scope is called fly; there are submit, read, review, audit, admin" in told.output
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (
+            {
+                "title": "Invalid campaign",
+                "detail": "2 things to put right.",
+                "errors": [{"row": 3, "line": 4, "column": "width", "message": "m", "remedy": "r"}],
+            },
+            "Invalid campaign: 2 things to put right.\n  row 3 line 4 column width: m. r",
+        ),
+        ("<html>", "the API answered 502: <html>"),
+    ],
+)
+def test_a_problem_is_told_with_its_places_and_remedies(reply: Any, said: str) -> None:
+    content = {"text": reply} if isinstance(reply, str) else {"json": reply}
+    assert told(httpx.Response(502, **content)) == said

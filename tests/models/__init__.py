@@ -1,0 +1,1 @@
+"""Tests of models/: the recipe of the built-in model."""

@@ -1,0 +1,1 @@
+"""Reference scores of nsfwjs, and the program that made them."""

@@ -1,0 +1,151 @@
+"""The API's tests in few words: a desk with real services behind it, and callers with keys."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from httpx import Response
+from sqlalchemy import func, select
+
+from api.app import create_app
+from tests.support.line import Line
+from workers.jobs.keys import SCOPES, ApiKey, create_key, create_tenant
+from workers.jobs.tables import items, requests
+from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.conftest import Database
+
+GOOD = "object,colour\nbackpack,red\ncar,green\n"
+SPEC = {"template": "a {colour} {object} on a white background"}
+
+
+@dataclass(slots=True)
+class House:
+    """The API on one database. `stack` closes what was opened."""
+
+    database: Database
+    settings_for: Callable[..., Settings]
+    stack: ExitStack = field(default_factory=ExitStack)
+    line: Line = field(init=False)
+    _apps: dict[str, FastAPI] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.line = Line.on(self.database)
+
+    def app(self, **changes: Any) -> FastAPI:
+        """The application with these settings changed; built once for each set of changes."""
+        name = repr(sorted(changes.items()))
+        if name not in self._apps:
+            self._apps[name] = create_app(self.settings_for("api", **changes))
+            self.stack.callback(self._apps[name].state.parts.close)
+        return self._apps[name]
+
+    def key(
+        self, tenant: str = "acme", scopes: Iterable[str] = SCOPES, expires_at: datetime | None = None
+    ) -> tuple[ApiKey, str]:
+        """A fresh key, as stored and as shown once."""
+        with self.line.owner.begin() as conn:
+            create_tenant(conn, tenant, name=tenant, actor="test")
+            return create_key(conn, tenant, name="test", scopes=scopes, actor="test", expires_at=expires_at)
+
+    def caller(self, tenant: str = "acme", scopes: Iterable[str] = SCOPES, **changes: Any) -> TestClient:
+        """A client with a fresh key of the tenant."""
+        client = self.stranger(**changes)
+        client.headers["Authorization"] = f"Bearer {self.key(tenant, scopes)[1]}"
+        return client
+
+    def stranger(self, **changes: Any) -> TestClient:
+        """A client without a key."""
+        return TestClient(self.app(**changes), raise_server_exceptions=False)
+
+    @contextmanager
+    def served(self, **changes: Any) -> Iterator[int]:
+        """The port of a real server, for what only happens on a socket."""
+        config = uvicorn.Config(self.app(**changes), log_config=None, access_log=False, lifespan="off")
+        server = uvicorn.Server(config)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+            thread.start()
+            try:
+                yield listening.getsockname()[1]
+            finally:
+                server.should_exit = True
+                thread.join()
+
+
+@dataclass(slots=True)
+class Desk:
+    """One test's view of a house: its own tenant, what was logged meanwhile, what its tenant has stored."""
+
+    house: House
+    logs: list[Any]
+    tenant: str = field(default_factory=lambda: f"tenant-{secrets.token_hex(6)}")
+
+    def caller(self, scopes: Iterable[str] = SCOPES, **changes: Any) -> TestClient:
+        """A client with a fresh key of this test's tenant."""
+        return self.house.caller(self.tenant, scopes, **changes)
+
+    def stored(self) -> int:
+        """Requests and items of the tenant."""
+        with self.house.line.auditor.connect() as conn:
+            return sum(
+                conn.execute(select(func.count()).where(table.c.tenant == self.tenant)).scalar_one()
+                for table in (requests, items)
+            )
+
+    def items(self) -> list[Any]:
+        """Rows of the tenant's items, in order."""
+        with self.house.line.auditor.connect() as conn:
+            return list(conn.execute(select(items).where(items.c.tenant == self.tenant).order_by(items.c.id)))
+
+    def events(self, kind: str) -> list[Any]:
+        """The tenant's lines of the ledger of that kind, oldest first."""
+        return [recorded for recorded in self.house.line.events(kind) if recorded.tenant == self.tenant]
+
+
+def campaign(
+    client: TestClient,
+    table: str | bytes = GOOD,
+    spec: dict[str, Any] | str | None = None,
+    headers: dict[str, str] | None = None,
+    **more: Any,
+) -> Response:
+    """Submit a campaign; keywords go into the spec."""
+    written = spec if isinstance(spec, str) else json.dumps({**(SPEC if spec is None else spec), **more})
+    return client.post(
+        "/v1/campaigns", data={"spec": written}, files={"file": ("rows.csv", table, "text/csv")}, headers=headers
+    )
+
+
+def problem(response: Response, status: int, code: str) -> dict[str, Any]:
+    """The problem document of an answer that must be one."""
+    document: dict[str, Any] = response.json()
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    assert (response.status_code, document["code"]) == (status, code), document
+    assert document["type"] == f"urn:presswork:problem:{code}"
+    assert document["status"] == status
+    assert document["title"]
+    assert document["detail"]
+    assert document["instance"] == f"urn:uuid:{response.headers['x-request-id']}"
+    for error in document.get("errors", []):
+        assert error["code"]
+        assert error["message"]
+        assert error["remedy"]
+    return document
+
+
+def places(document: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """(code, row, column or field) of every error."""
+    return [(e["code"], e.get("row"), e.get("column") or e.get("field")) for e in document["errors"]]

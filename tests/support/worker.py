@@ -1,0 +1,94 @@
+"""A worker in this process: the real screen, marks, store and executor around a sampler that only draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from policy.images.screen import ImageScreen
+from policy.marks.marker import Marker
+from policy.marks.signing import LocalSigner, Signer
+from policy.prompts.meaning import MeaningScreen
+from policy.rules import Rules
+from tests.support.fakes import FakeSampler, RecordingQueue
+from tests.support.line import Line
+from workers.crash import Probe, no_probe
+from workers.gpu.executor import Executor
+from workers.gpu.finish import Finisher
+from workers.jobs.types import Claim
+from workers.planning import planner, reconciler
+from workers.settings import Settings
+from workers.store import ObjectStore
+
+if TYPE_CHECKING:
+    from tests.conftest import S3
+
+
+@dataclass(slots=True)
+class Works:
+    """Executors on one test's services, and the planner and reconciler that feed them."""
+
+    line: Line
+    settings_for: Callable[..., Settings]
+    s3: S3
+    queue: RecordingQueue = field(default_factory=RecordingQueue)
+
+    def executor(
+        self,
+        sampler: FakeSampler | None = None,
+        *,
+        signer: Signer | None = None,
+        store: ObjectStore | None = None,
+        probe: Probe = no_probe,
+        worker: str = "worker-1",
+        **settings: Any,
+    ) -> Executor:
+        chosen = self.settings_for("worker", **settings)
+        rules, screen = policy(chosen.policy_rules)
+        certificate, key, anchors = chosen.signing_certificate, chosen.signing_key, chosen.trust_anchors
+        assert certificate is not None
+        assert key is not None
+        assert anchors is not None
+        signer = signer or LocalSigner.from_files(certificate, key)
+        marker = Marker(signer, anchors.read_text(), chosen.generator_name, "test")
+        store = store or ObjectStore(chosen)
+        return Executor(
+            settings=chosen,
+            engine=self.line.worker,
+            sampler=sampler or FakeSampler(),
+            finisher=Finisher(rules, screen, meaning(rules), marker, store, chosen.ledger_origin, probe),
+            worker=worker,
+            probe=probe,
+        )
+
+    def batch(self, images: int = 3, **submitted: Any) -> str:
+        return self.line.dispatch(self.line.submit("acme", images, **submitted))
+
+    def look(self, **settings: Any) -> list[str]:
+        """What planner and reconciler send when they look once."""
+        already = len(self.queue.batch_ids)
+        for part in (reconciler, planner):
+            part.run_once(self.line.worker, self.queue, self.settings_for("worker", **settings))
+        return self.queue.batch_ids[already:]
+
+    def taken_over(self, held: Claim) -> None:
+        """The lease of this claim runs out and another worker does the whole batch."""
+        self.line.lease_runs_out(held.batch_id)
+        assert self.look() == [held.batch_id]
+        self.executor(worker="worker-2").run(held.batch_id)
+
+
+@cache
+def policy(path: Path) -> tuple[Rules, ImageScreen]:
+    """The rules and their screen; loading the weights costs more than most tests."""
+    rules = Rules.load(path)
+    return rules, ImageScreen.load(rules)
+
+
+@cache
+def meaning(rules: Rules) -> MeaningScreen:
+    """The judges that the rules ask for."""
+    return MeaningScreen.load(rules)

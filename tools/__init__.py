@@ -1,0 +1,1 @@
+"""Developers' tools: what does not ship in the wheel."""

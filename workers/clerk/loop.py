@@ -1,0 +1,74 @@
+"""The clerk's loop: carries out what people ordered, one duty after the other, for as long as anything waits.
+
+An order is a row that was committed with its event; a duty takes the next ones with FOR UPDATE SKIP LOCKED, acts
+on the object store, and writes down that it was done. Every act on the store can be repeated, so a clerk killed
+anywhere is replaced by the next one. Any number may run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from workers import metrics
+from workers.clerk import erasures, recalls, removals, retention, webhooks
+from workers.clerk import releases as reviewed
+from workers.clerk.context import ClerkDesk
+from workers.crash import killer
+from workers.database import make_engine
+from workers.errors import WorkerError
+from workers.settings import Settings
+from workers.store import ObjectStore
+
+log = structlog.get_logger()
+_CONNECTIONS = 4  # the duties' one, and some that couriers share for moments
+
+Duty = Callable[[ClerkDesk], int]
+DUTIES: Mapping[str, Duty] = {
+    "reviewed": reviewed.turn,
+    "recalls": recalls.turn,
+    "erasures": erasures.turn,
+    "retention": retention.turn,
+    "removals": removals.turn,
+}
+MESSAGES: Mapping[str, Duty] = {"webhooks": webhooks.turn}  # in a thread of its own: receivers may be slow
+
+
+def serve(settings: Settings, stop: threading.Event) -> None:
+    """Take turns until `stop`; wait `poll_seconds` only after a turn in which nothing waited."""
+    engine = make_engine(settings.database_url.get_secret_value(), name="clerk", pool_size=_CONNECTIONS)
+    desk = ClerkDesk(engine, ObjectStore(settings), settings, killer(settings.crash_point))
+    couriers = threading.Thread(target=_take_turns, args=(desk, MESSAGES, stop), name="webhooks")
+    couriers.start()
+    _take_turns(desk, DUTIES, stop)
+    couriers.join()
+    engine.dispose()
+
+
+def _take_turns(desk: ClerkDesk, duties: Mapping[str, Duty], stop: threading.Event) -> None:
+    while not stop.is_set():
+        if not turn(desk, duties):
+            stop.wait(desk.settings.poll_seconds)
+
+
+def turn(desk: ClerkDesk, duties: Mapping[str, Duty] = DUTIES) -> int:
+    """Every duty once; how much was done. What stops one is logged, stops no other, and is tried again."""
+    done = 0
+    for name, duty in duties.items():
+        try:
+            did = duty(desk)
+        except (SQLAlchemyError, WorkerError) as error:
+            metrics.CLERK_FAILURES.labels(name).inc()
+            log.warning("duty_failed", duty=name, error=type(error).__name__, reason=_short(error))
+            continue
+        metrics.CLERK_ACTS.labels(name).inc(did)
+        done += did
+    return done
+
+
+def _short(error: Exception) -> str:
+    """A database error's own text may quote rows; ours never does."""
+    return "" if isinstance(error, SQLAlchemyError) else str(error)

@@ -1,0 +1,107 @@
+"""Send what webhooks wait for: Standard Webhooks, several addresses at once, one failure costs an address its turn.
+
+Runs in a thread of its own beside the other duties, so that no receiver, however slow, holds up a recall: an attempt
+ends after `webhook_seconds`, a turn asks at most a few addresses at a time, and an address that failed is left alone,
+longer each time. What receivers answer is never read beyond its status.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import structlog
+
+from workers import metrics
+from workers.clerk.context import ClerkDesk
+from workers.jobs.webhooks.deliveries import Attempt, Delivery, let_go, record, sweep, take, take_next
+from workers.jobs.webhooks.endpoints import SECRET_PREFIX
+from workers.outbound import post
+from workers.version import VERSION
+
+log = structlog.get_logger()
+_ADDRESSES = 8  # asked side by side in one turn
+_MESSAGES = 50  # to one address in one turn: the others wait no longer than for these
+
+
+def turn(desk: ClerkDesk) -> int:
+    """Everything that is due now, up to a turn's bounds; how many messages were delivered."""
+    give_up = timedelta(hours=desk.settings.webhook_give_up_hours)
+    with desk.engine.begin() as conn:
+        for _ in range(sweep(conn, give_up=give_up)):
+            metrics.WEBHOOK_ATTEMPTS.labels("given_up").inc()
+        first = take(conn, _ADDRESSES)
+    if not first:
+        return 0
+    with ThreadPoolExecutor(_ADDRESSES, thread_name_prefix="webhook") as couriers:
+        return sum(couriers.map(lambda delivery: _serve(desk, delivery, give_up), first))
+
+
+def headers(delivery: Delivery) -> dict[str, str]:
+    """Standard Webhooks: id, timestamp and one signature for each secret that is good now."""
+    at = str(int(delivery.at.timestamp()))
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": f"Presswork/{VERSION}",
+        "webhook-id": delivery.message_id,
+        "webhook-timestamp": at,
+        "webhook-signature": " ".join(signatures(delivery.secrets, delivery.message_id, at, delivery.body)),
+    }
+
+
+def signatures(secrets: Sequence[str], message_id: str, timestamp: str, body: str) -> list[str]:
+    """ "v1,<base64>" under each secret: HMAC-SHA256 of "<id>.<timestamp>.<body>"."""
+    signed = f"{message_id}.{timestamp}.{body}".encode()
+    made = [hmac.digest(_key(secret), signed, hashlib.sha256) for secret in secrets]
+    return [f"v1,{base64.b64encode(mac).decode()}" for mac in made]
+
+
+def _serve(desk: ClerkDesk, delivery: Delivery | None, give_up: timedelta) -> int:
+    """One address after its lease was taken: message after message, until none is due or one fails."""
+    delivered = 0
+    while delivery is not None:
+        attempt = _send(desk, delivery)
+        with desk.engine.begin() as conn:
+            became = record(conn, delivery, attempt, give_up=give_up)
+            metrics.WEBHOOK_ATTEMPTS.labels(attempt.error or "delivered").inc()
+            if became != "delivered":
+                log.warning(
+                    "webhook_failed",
+                    webhook_id=delivery.webhook_id,
+                    message_id=delivery.message_id,
+                    attempt=delivery.attempt,
+                    status=attempt.status,
+                    error=attempt.error,
+                    state=became,
+                )
+                return delivered
+            delivered += 1
+            if delivered >= _MESSAGES:
+                let_go(conn, delivery.webhook_id)
+                return delivered
+            delivery = take_next(conn, delivery.webhook_id)
+    return delivered
+
+
+def _send(desk: ClerkDesk, delivery: Delivery) -> Attempt:
+    settings = desk.settings
+    answer = post(
+        delivery.url,
+        delivery.body.encode(),
+        headers(delivery),
+        seconds=settings.webhook_seconds,
+        loopback=settings.webhook_loopback,
+    )
+    return Attempt(answer.status, answer.error, answer.milliseconds)
+
+
+def _key(secret: str) -> bytes:
+    try:
+        return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+    except binascii.Error as error:
+        raise ValueError("a stored secret is not base64") from error

@@ -1,0 +1,42 @@
+"""What this process decides by and makes pictures with, as the documents that the ledger keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from policy.errors import RulesInvalid
+from policy.ledger.documents import Document, model, rule_set
+from policy.rules import Rules
+from workers.errors import CardInvalid
+from workers.sampling.contents import CARD
+from workers.sampling.extras import AdapterCard, UpscalerCard
+from workers.sampling.registry import ModelCard, Registry
+
+
+def documents_of(rules: Rules, rules_path: Path, registry: Registry) -> tuple[Document, ...]:
+    """The rule set and every card of the registry, upscalers' and adapters' too, read again from their files.
+
+    Raises RulesInvalid or CardInvalid if a file was changed since it was loaded: what is kept must be what decides.
+    """
+    policy = rule_set(rules.name, _read(rules_path, RulesInvalid))
+    if f"sha256:{policy.sha256}" != rules.version:
+        raise RulesInvalid(f"{rules_path} was changed while this process started. Remedy: start it again")
+    found = [policy]
+    cards: list[ModelCard | UpscalerCard | AdapterCard] = [*registry.cards.values()]
+    for card in (*cards, *registry.upscalers.values(), *registry.adapters.values()):
+        listed = sorted(card.files, key=lambda file: file.path.encode())
+        found += model(
+            card.name,
+            revision=card.revision,
+            licence=card.licence,
+            listing="".join(f"{file.sha256}  {file.path}\n" for file in listed).encode(),
+            card=_read(card.home / CARD, CardInvalid),
+        )
+    return tuple(found)
+
+
+def _read(path: Path, error: type[RulesInvalid | CardInvalid]) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as missing:
+        raise error(f"{path}: cannot be read any more ({missing.strerror})") from missing

@@ -1,0 +1,1 @@
+"""The GPU worker: one batch from claim to settlement."""

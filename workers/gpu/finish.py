@@ -1,0 +1,232 @@
+"""What happens to an image after the device: screen -> mark -> put.
+
+Nothing leaves from here without an allow verdict on the picture itself, marks that read back from the final
+bytes, and a digest that the store verified. What a person must see first is marked and signed all the
+same and put in quarantine, so that a later release (workers/clerk/releases.py) is of these very bytes.
+A screen that cannot run holds the item; a missing signing key waits; marks that do not hold send the
+image to quarantine unmarked. Killed anywhere: the objects of this attempt are referred to by nothing,
+and `discard` or the next attempt removes them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+import structlog
+from PIL import Image
+
+from policy.errors import MarkError, PolicyError, SigningUnavailable
+from policy.images.screen import ImageScreen
+from policy.marks.marker import Marked, Marker, Stamp, evidence
+from policy.marks.stamp import Part
+from policy.marks.writers import Write
+from policy.prompts.meaning import MeaningScreen
+from policy.prompts.screen import screen_prompt
+from policy.rulebook.scope import Context
+from policy.rules import Rules
+from policy.verdict import Decision, Finding, Stage, Verdict, merge
+from workers import metrics
+from workers.crash import Probe
+from workers.errors import DigestMismatch
+from workers.gpu.leases import Lease
+from workers.gpu.redraw import Shown, redrawn
+from workers.jobs.types import (
+    Claim,
+    ClaimedItem,
+    Failed,
+    Held,
+    HeldAsset,
+    Outcome,
+    Place,
+    Refused,
+    Released,
+    StoredRendition,
+    new_id,
+)
+from workers.recipes import Recipe
+from workers.sampling.types import CANCELLED, Sampled
+from workers.store import QUARANTINE, RELEASED, ObjectStore, quarantine_key, released_key
+
+log = structlog.get_logger()
+_KeyMaker = Callable[[str, str, int, str, str], str]  # tenant, item, attempt, rendition, media type
+UNMARKED = "unmarked"  # name of what a reviewer sees of a picture whose marks failed
+
+
+class _Drawn(NamedTuple):
+    """One image as it came off, what will be said of it, and what writes its watermark."""
+
+    image: np.ndarray
+    place: Place
+    stamp: Stamp
+    write: Write
+
+
+@dataclass(frozen=True, slots=True)
+class Finisher:
+    """Turns sampled pixels into outcomes. CPU only, thread-safe; run it without the GPU lock."""
+
+    rules: Rules
+    screen: ImageScreen
+    meaning: MeaningScreen
+    marker: Marker
+    store: ObjectStore
+    ledger_origin: str
+    probe: Probe
+
+    def finish(
+        self, held: Claim, sampled: Sampled, lease: Lease, sample: Callable[[Claim], Sampled] | None = None
+    ) -> list[Outcome]:
+        """One outcome for every member that is still wanted, in item order.
+
+        `sample` draws again what the rules want drawn again. Raises LeaseLost as soon as it is known,
+        StoreUnavailable and SigningUnavailable when waiting may help: the caller gives the batch back.
+        """
+        shown = Shown(held, sampled, tuple(self._verdicts(held, sampled.images)))
+        if sample is not None:
+            shown = self._redrawn(shown, lease, sample)
+        held, sampled, verdicts = shown.held, shown.sampled, shown.verdicts
+        stamps = [self._stamp(held, item) for item in held.items]
+        writes = self.marker.prepare(sampled.images, [stamp.watermark_id for stamp in stamps])
+        outcomes: list[Outcome] = []
+        for n, item in enumerate(held.items):
+            lease.check_held()
+            fault = sampled.faults.get(item.id)
+            if fault == CANCELLED or item.id in lease.cancelled:
+                continue  # no outcome: its row is CANCELLED already
+            outcome = (
+                Failed(item, fault)
+                if fault
+                else self._finish_one(
+                    held, item, _Drawn(sampled.images[n], sampled.places[n], stamps[n], writes[n]), verdicts[n]
+                )
+            )
+            outcomes.append(outcome)
+            self.probe("finishing", held)
+        return outcomes
+
+    def _redrawn(self, shown: Shown, lease: Lease, sample: Callable[[Claim], Sampled]) -> Shown:
+        def again(some: Claim) -> Shown:
+            sampled = sample(some)
+            return Shown(some, sampled, tuple(self._verdicts(some, sampled.images)))
+
+        return redrawn(shown, self.rules.brought.redraw, lambda: lease.cancelled, again)
+
+    def discard(self, held: Claim, item_ids: Collection[str], *, before: int | None = None) -> None:
+        """Delete what this attempt stored for these items, or with `before`, what earlier attempts left."""
+        if before == 1 or not item_ids:
+            return
+        tenants = {item.id: item.tenant for item in held.items}
+        for item_id in item_ids:
+            for place in (RELEASED, QUARANTINE):
+                folder = f"{place}/{tenants[item_id]}/{item_id}/"
+                for stored in self.store.list(folder):
+                    attempt = int(stored.key.removeprefix(folder).partition("/")[0].partition(".")[0])
+                    if attempt == held.attempt if before is None else attempt < before:
+                        self.store.delete(stored.key)
+
+    def _verdicts(self, held: Claim, images: np.ndarray) -> list[Verdict]:
+        """Prompt and picture together, under the rules of now: the API's early look may be older."""
+        contexts = [Context(item.tenant, item.campaign, held.recipe.model) for item in held.items]
+        with metrics.FINISHING_SECONDS.labels("meaning").time():
+            meanings = self.meaning.screen(
+                [(item.prompt, context) for item, context in zip(held.items, contexts, strict=True)]
+            )
+        with metrics.FINISHING_SECONDS.labels("screen").time():
+            try:
+                pictures = self.screen.screen(images, contexts)
+            except PolicyError as error:
+                log.warning("screen_unavailable", batch_id=held.batch_id, error=str(error))
+                pictures = [self._unscreened() for _ in held.items]
+        return [
+            merge(
+                [
+                    Verdict(self.rules.version, item.rewrites),
+                    *self._texts(held, item),
+                    meaning,
+                    picture,
+                ]
+            )
+            for item, meaning, picture in zip(held.items, meanings, pictures, strict=True)
+        ]
+
+    def _texts(self, held: Claim, item: ClaimedItem) -> list[Verdict]:
+        return [
+            screen_prompt(
+                self.rules, text, tenant=item.tenant, field=field, campaign=item.campaign, model=held.recipe.model
+            )
+            for field, text in (("prompt", item.prompt), ("negative_prompt", item.negative_prompt))
+        ]
+
+    def _unscreened(self) -> Verdict:
+        finding = Finding(Decision.HOLD, Stage.IMAGE, "screening", "classifier_unavailable")
+        return Verdict(self.rules.version, (finding,))
+
+    def _finish_one(self, held: Claim, item: ClaimedItem, drawn: _Drawn, verdict: Verdict) -> Outcome:
+        metrics.VERDICTS.labels(verdict.decision).inc()
+        if verdict.decision is Decision.REFUSE:
+            return Refused(item, verdict)
+        image, place, stamp, write = drawn
+        try:
+            with metrics.FINISHING_SECONDS.labels("mark").time():
+                files = self.marker.mark_all(image, stamp, item.renditions, write=write)
+            stored = tuple(self._put(_key_maker(verdict), held, item, file) for file in files)
+        except SigningUnavailable:
+            raise
+        except (MarkError, DigestMismatch) as error:  # these bytes must not leave; the rest of the batch may
+            metrics.MARK_FAILURES.labels(type(error).__name__).inc()
+            finding = Finding(Decision.HOLD, Stage.MARK, "marks", type(error).__name__, detail=str(error))
+            return self._hold_unmarked(held, item, image, merge([verdict, Verdict(self.rules.version, (finding,))]))
+        if verdict.decision is Decision.HOLD:
+            asset = HeldAsset(stamp.asset_id, stamp.watermark_id, place, evidence(files), stored)
+            return Held(item, verdict, stored[0].key, stored[0].sha256, asset)
+        return Released(item, stamp.asset_id, stamp.watermark_id, place, verdict, evidence(files), stored)
+
+    def _stamp(self, held: Claim, item: ClaimedItem) -> Stamp:
+        return Stamp(
+            asset_id=new_id(),
+            watermark_id=secrets.randbits(48),
+            model=held.recipe.model,
+            model_revision=held.recipe.model_revision,
+            policy_version=self.rules.version,
+            made_at=datetime.now(UTC),
+            ledger_origin=self.ledger_origin,
+            published_prompt=item.prompt if item.publish_prompt else "",
+            parts=_parts(held.recipe),
+        )
+
+    def _put(self, key_of: _KeyMaker, held: Claim, item: ClaimedItem, marked: Marked) -> StoredRendition:
+        key = key_of(item.tenant, item.id, held.attempt, marked.name, marked.media_type)
+        with metrics.FINISHING_SECONDS.labels("put").time():
+            sha256 = self.store.put(key, marked.data, marked.media_type, expect_sha256=marked.sha256)
+        size = (marked.width, marked.height, len(marked.data))
+        return StoredRendition(marked.name, key, marked.media_type, *size, sha256)
+
+    def _hold_unmarked(self, held: Claim, item: ClaimedItem, image: np.ndarray, verdict: Verdict) -> Held:
+        key = quarantine_key(item.tenant, item.id, held.attempt, UNMARKED, "image/png")
+        with metrics.FINISHING_SECONDS.labels("put").time():
+            sha256 = self.store.put(key, _png(image), "image/png")
+        return Held(item, verdict, key, sha256)
+
+
+def _parts(recipe: Recipe) -> tuple[Part, ...]:
+    """What else had a hand in the pictures of this recipe, for their public marks."""
+    loras = tuple(Part("lora", lora.name, lora.revision, lora.scale) for lora in recipe.loras)
+    grown = recipe.upscaler
+    return (*loras, Part("upscaler", grown.name, grown.revision, grown.factor)) if grown else loras
+
+
+def _key_maker(verdict: Verdict) -> _KeyMaker:
+    """The place of a marked picture: out, or before a person's eyes. The release put of finishing."""
+    return released_key if verdict.allowed else quarantine_key
+
+
+def _png(image: np.ndarray) -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()

@@ -1,0 +1,157 @@
+"""The identify process: answers whose picture this is, and keeps the index of what was released. One thread.
+
+A question is a row (workers/jobs/identification/questions.py) and an upload under inbox/. The table is the queue: a
+claim is a conditional update with a lease, so nothing waits in Redis and no message can be lost. A turn answers every
+question that waits, then indexes a few new pictures. Any number of processes may run; each holds an index of its own.
+
+    claim -> read the upload -> identify -> settle with its event -> delete the upload
+
+Killed before `settle`: the lease runs out, another claim asks again, twice at most. Killed after it: the upload is
+left, and `sweep` deletes what no open question needs. A picture that kills the process is answered `gave_up`. What
+strangers may send is policy/intake's to refuse; pixels are bounded before anything here sees them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+import cv2
+import numpy as np
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from policy.errors import PictureRefused
+from policy.identify.search import identify
+from policy.marks.provenance import ManifestReader
+from workers import metrics
+from workers.crash import Probe, killer
+from workers.database import make_engine
+from workers.errors import NotFound, StoreUnavailable
+from workers.identification.indexing import index_some
+from workers.identification.released import Catalogue
+from workers.jobs.identification import questions
+from workers.jobs.identification.questions import Question
+from workers.settings import Settings
+from workers.store import INBOX, ObjectStore
+
+log = structlog.get_logger()
+_SWEEP_SECONDS = 60.0
+_ORPHANED = timedelta(hours=1)  # an upload without a question is younger while its request is under way
+_IDLE_SECONDS = 0.25  # an answer is waited for by somebody
+# What the libraries raise for pixels they cannot work with: answered, and the process goes on.
+_UNANSWERABLE = (cv2.error, ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyDesk:
+    """One process's tools. Owned by one thread."""
+
+    engine: Engine
+    store: ObjectStore
+    catalogue: Catalogue
+    manifests: ManifestReader
+    settings: Settings
+    probe: Probe
+
+
+def serve(settings: Settings, stop: threading.Event) -> None:
+    """Turns until `stop`; what is away is waited for."""
+    desk = make_desk(settings)
+    sweep_at = 0.0
+    while not stop.is_set():
+        try:
+            busy = turn(desk, stop)
+            if time.monotonic() >= sweep_at:
+                sweep(desk)
+                sweep_at = time.monotonic() + _SWEEP_SECONDS
+        except (SQLAlchemyError, StoreUnavailable) as error:
+            log.warning("identify_waits", error=type(error).__name__)
+            stop.wait(settings.poll_seconds)
+            continue
+        if not busy:
+            stop.wait(min(settings.poll_seconds, _IDLE_SECONDS))
+    desk.engine.dispose()
+
+
+def make_desk(settings: Settings) -> IdentifyDesk:
+    """The process's real parts. Without trust anchors no manifest is trusted, so it does not start without."""
+    if not settings.trust_anchors:
+        raise SystemExit("the identify process needs PRESSWORK_TRUST_ANCHORS; `presswork up` makes a development chain")
+    engine = make_engine(settings.database_url.get_secret_value(), name="identify", pool_size=2)
+    store = ObjectStore(settings)
+    manifests = ManifestReader(settings.trust_anchors.read_text())
+    return IdentifyDesk(engine, store, Catalogue(engine, store), manifests, settings, killer(settings.crash_point))
+
+
+def turn(desk: IdentifyDesk, stop: threading.Event) -> int:
+    """Everything that waits, once; how much was done."""
+    done = index_some(desk.engine, desk.store)
+    desk.catalogue.refresh()
+    metrics.INDEX_ENTRIES.set(len(desk.catalogue.index))
+    while not stop.is_set() and answer_next(desk):
+        done += 1
+    return done
+
+
+def answer_next(desk: IdentifyDesk) -> bool:
+    """Claim one question and answer it; False when none waits."""
+    with desk.engine.begin() as conn:
+        metrics.OPEN_IDENTIFICATIONS.set(questions.open_questions(conn))
+        question = questions.claim(conn, timedelta(seconds=desk.settings.identify_lease_seconds))
+    if question is None:
+        return False
+    desk.probe("questioned", None)
+    try:
+        data = _upload(desk, question)
+        with metrics.IDENTIFY_SECONDS.time():
+            answer = identify(data, desk.catalogue.index, desk.catalogue, desk.manifests)
+    except PictureRefused as refused:
+        _failed(desk, question, refused.code)
+    except NotFound:
+        _failed(desk, question, "upload_missing")
+    except _UNANSWERABLE as error:
+        log.error("identification_unanswerable", identification_id=question.id, error=type(error).__name__)
+        _failed(desk, question, "unanswerable")
+    except (StoreUnavailable, SQLAlchemyError):
+        with desk.engine.begin() as conn:
+            questions.give_back(conn, question)
+        raise
+    else:
+        told = answer.for_tenant(question.tenant)
+        own = answer.asset.asset_id if answer.asset and answer.asset.tenant == question.tenant else None
+        with desk.engine.begin() as conn:
+            questions.settle(conn, question, told, own)
+        metrics.IDENTIFICATIONS.labels(answer.finding.value).inc()
+    desk.probe("answered", None)
+    desk.store.delete(question.object)
+    return True
+
+
+def sweep(desk: IdentifyDesk) -> int:
+    """Forget old answers, and delete uploads that no question needs; how many of those."""
+    keys = [stored.key for stored in desk.store.list(f"{INBOX}/")]
+    with desk.engine.begin() as conn:
+        orphans = questions.unneeded(conn, keys, _ORPHANED)
+    for key in orphans:
+        desk.store.delete(key)
+    with desk.engine.begin() as conn:  # last: a settled row is what says that its upload may go
+        questions.expire(conn, timedelta(seconds=desk.settings.identify_keep_seconds))
+    return len(orphans)
+
+
+def _upload(desk: IdentifyDesk, question: Question) -> bytes:
+    data = desk.store.get(question.object)
+    if hashlib.sha256(data).hexdigest() != question.sha256:
+        raise NotFound(f"the upload of {question.id} is not what was sent")
+    return data
+
+
+def _failed(desk: IdentifyDesk, question: Question, reason: str) -> None:
+    with desk.engine.begin() as conn:
+        questions.fail(conn, question, reason)
+    metrics.IDENTIFICATIONS.labels("failed").inc()

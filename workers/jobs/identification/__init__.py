@@ -1,0 +1,1 @@
+"""Identification rows: questions asked, and the fingerprints of released pictures."""

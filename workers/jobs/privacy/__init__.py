@@ -1,0 +1,1 @@
+"""Privacy rows: orders to erase, legal holds, retention."""

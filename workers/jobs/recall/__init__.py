@@ -1,0 +1,1 @@
+"""Recall rows: which assets an order covers, and how far it has come."""

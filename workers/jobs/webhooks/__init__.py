@@ -1,0 +1,1 @@
+"""Webhook rows: endpoints, and the deliveries to them."""

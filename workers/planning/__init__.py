@@ -1,0 +1,1 @@
+"""The planner process: what is sampled next, and what is sent again."""
