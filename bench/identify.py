@@ -22,11 +22,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bench import library
-from bench.attacks import ATTACKS
-from bench.gallery import FOREIGN_SEED, Released, Shelf, foreign_drawings, foreign_picture, release
 from bench.identify_tables import Kept, show_attacks, show_foreign, show_misses
-from bench.scenes import scene
+from bench.pictures import library
+from bench.pictures.attacks import ATTACKS
+from bench.pictures.gallery import FOREIGN_SEED, Released, Shelf, foreign_drawings, foreign_picture, release
+from bench.pictures.scenes import scene
 from policy.fingerprints import CROPS, HASH_BYTES, Image, distance, perceptual_hash, turned_hashes
 from policy.identify.answer import Answer
 from policy.identify.descriptors import CODES_KEPT, Codes, codes, projections

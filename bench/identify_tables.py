@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import library
+from bench.pictures import library
 
 _HARDEST = 21
 _UNSHOWN = ("plain", "seconds")

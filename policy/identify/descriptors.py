@@ -4,8 +4,8 @@ Descriptors crowd: all edges resemble each other. So each is seen in frequencies
 over its 8 angles), the mean taken off, the 64 widest of the 128 brought to one spread and mixed by a Hadamard matrix;
 the bits are signs. A word of 21 such bits tells as much as 15 fair coins; signs of the plain descriptor told 12.
 
-Mean and spread were measured once on 18,000 descriptors of bench.gallery. They may never change: what was indexed once
-must be found later. Pure.
+Mean and spread were measured once on 18,000 descriptors of bench.pictures.gallery. They may never change: what was
+indexed once must be found later. Pure.
 """
 
 from __future__ import annotations

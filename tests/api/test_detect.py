@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from api.edge.rate_limit import address_of
-from bench.scenes import scene
+from bench.pictures.scenes import scene
 from tests.support.client import Desk, House, problem
 from tests.support.released import Gallery, jpeg, pixels, work
 from workers.settings import Settings

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
-from bench.scenes import scene
+from bench.pictures.scenes import scene
 from tests.conftest import S3
 from tests.support.client import Desk, House, problem
 from tests.support.released import Gallery, jpeg, pixels, work

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from imwatermark import WatermarkDecoder
 
-from bench import library
-from bench.artworks import artwork
-from bench.scenes import scene
+from bench.pictures import library
+from bench.pictures.artworks import artwork
+from bench.pictures.scenes import scene
 from policy.marks import payload
 
 

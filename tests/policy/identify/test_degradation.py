@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.attacks import ATTACKS
-from bench.scenes import scene
+from bench.pictures.attacks import ATTACKS
+from bench.pictures.scenes import scene
 from policy.identify.answer import Finding
 from policy.identify.compare import compare
 from policy.identify.degradation import worn_likeness

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.scenes import scene
+from bench.pictures.scenes import scene
 from policy.fingerprints import HASH_BYTES, fingerprint
 from policy.identify.descriptors import CODES_KEPT, codes, projections
 from policy.identify.features import features, mirrored

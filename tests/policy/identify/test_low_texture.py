@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.artworks import artwork
-from bench.attacks import ATTACKS
-from bench.gallery import Released, Shelf
 from bench.identify import asked_of
+from bench.pictures.artworks import artwork
+from bench.pictures.attacks import ATTACKS
+from bench.pictures.gallery import Released, Shelf
 from policy.fingerprints import Image
 from policy.identify.answer import Finding
 from policy.identify.low_texture import THUMBNAIL_BYTES, PlainIndex, thumbnail

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.artworks import artwork
-from bench.attacks import ATTACKS
-from bench.scenes import scene
+from bench.pictures.artworks import artwork
+from bench.pictures.attacks import ATTACKS
+from bench.pictures.scenes import scene
 from policy.fingerprints import Image, fingerprint
 from policy.identify.answer import Finding, Known, ManifestStanding
 from policy.identify.compare import compare

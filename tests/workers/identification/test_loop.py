@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from sqlalchemy import select, text
 
-from bench.attacks import ATTACKS
-from bench.scenes import scene
+from bench.pictures.attacks import ATTACKS
+from bench.pictures.scenes import scene
 from tests.conftest import S3
 from tests.support.line import Line
 from tests.support.released import Gallery, encoded, jpeg, pixels, work

@@ -1,4 +1,4 @@
-"""Pictures made by formula beside those of bench.scenes: art, flat design, soft grounds, print.
+"""Pictures made by formula beside those of bench.pictures.scenes: art, flat design, soft grounds, print.
 
 Eight kinds, 512 to 1152 pixels a side: brush strokes, fractals, flat icons, soft gradients, a printed page, lights out
 of focus, several products on white, woven cloth. A variant of a seed keeps its kind, colours and

@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench import library
-from bench.artworks import artwork
-from bench.scenes import scene
+from bench.pictures import library
+from bench.pictures.artworks import artwork
+from bench.pictures.scenes import scene
 from bench.system import HOUSE
 from policy.fingerprints import Image, fingerprint
 from policy.identify.answer import Known
