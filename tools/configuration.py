@@ -1,4 +1,4 @@
-"""The configuration table of the README, made from the settings themselves.
+"""Configuration table of the README, made from the settings.
 
     python -m tools.configuration
 
@@ -14,15 +14,15 @@ from pydantic.fields import FieldInfo
 
 from workers.settings import Settings
 
-HEADER = "| Variable | Default | Meaning |\n| --- | --- | --- |"
-_HOUSE = Path(__file__).resolve().parent.parent
+HEADER = "| Variable | Default | Allowed | Meaning |\n| --- | --- | --- | --- |"
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 def table() -> str:
     """One Markdown row per setting, in the order in which the settings declare them."""
     prefix = Settings.model_config["env_prefix"]
     rows = [
-        f"| `{prefix}{name.upper()}` | {_default(field)} | {field.description}{_limits(field)} |"
+        f"| `{prefix}{name.upper()}` | {_default(field)} | {_allowed(field)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join([HEADER, *rows])
@@ -34,17 +34,28 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default()
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
-    if isinstance(value, Path) and value.is_relative_to(_HOUSE):
-        value = value.relative_to(_HOUSE)
-    return "none" if value in (None, "") else f"`{value}`"
+    if isinstance(value, Path) and value.is_relative_to(_ROOT):
+        value = value.relative_to(_ROOT)
+    if value in (None, ""):
+        return "unset"
+    return f"`{written(value)}`"
 
 
-def _limits(field: FieldInfo) -> str:
-    """ " (1 to 16)", " (1 or more)": the bounds that validation holds the value to."""
-    bounds = {name: getattr(rule, name) for rule in field.metadata for name in ("ge", "le") if hasattr(rule, name)}
+def written(value: object) -> str:
+    """A value as an operator writes it into the environment: 30, not 30.0; false, not False."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _allowed(field: FieldInfo) -> str:
+    """ "1 to 16", "1 or more", "above 0": the bounds that validation holds the value to; empty if there are none."""
+    bounds = {end: getattr(rule, end) for rule in field.metadata for end in ("ge", "gt", "le") if hasattr(rule, end)}
     if "ge" in bounds and "le" in bounds:
-        return f" ({bounds['ge']:,} to {bounds['le']:,})"
-    return f" ({bounds['ge']:,} or more)" if bounds.get("ge") else ""
+        return f"{bounds['ge']:,} to {bounds['le']:,}"
+    if "gt" in bounds:
+        return f"above {bounds['gt']:,}"
+    return f"{bounds['ge']:,} or more" if "ge" in bounds else ""
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""All settings, read from the environment once, validated once, passed down.
+"""Settings of every process, read from the environment once, validated once, passed down.
 
-Every variable is PRESSWORK_ plus the name in capitals, e.g. PRESSWORK_DATABASE_URL. The README holds
-the table; a test compares both.
+Every variable is PRESSWORK_ plus the name in capitals, e.g. PRESSWORK_DATABASE_URL. The README holds the table that
+`python -m tools.configuration` makes of the descriptions below; a test compares both. A description is one or two
+sentences for an operator: what the value is, with its unit, and what happens at a special value.
 """
 
 from __future__ import annotations
@@ -12,142 +13,226 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_HOUSE = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 class Settings(BaseSettings):
-    """One process's settings. Frozen; every problem is listed at once when they are read."""
+    """The settings of one process. Frozen. Reading them reports every problem at once."""
 
     model_config = SettingsConfigDict(env_prefix="PRESSWORK_", frozen=True, extra="ignore")
 
-    # Where things are. Each process gets the database URL of its own role.
-    database_url: SecretStr = Field(description="Postgres, as this process's own role")
-    auditor_database_url: SecretStr | None = Field(None, description="Postgres as the auditor role (API, audit CLI)")
-    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Celery broker")
-    s3_endpoint_url: str | None = Field(None, description="S3 endpoint; empty for AWS itself")
-    s3_public_endpoint_url: str | None = Field(None, description="endpoint that presigned links name, if another")
-    s3_bucket: str = Field("presswork", description="bucket; its layout is in docs/storage.md")
-    s3_region: str = Field("us-east-1", description="S3 region")
-    s3_access_key_id: str | None = Field(None, description="this process's own S3 identity; empty: boto3's own chain")
-    s3_secret_access_key: SecretStr | None = Field(None, description="its secret")
+    # Connections. Each process gets the database URL of its own role.
+    database_url: SecretStr = Field(description="Postgres URL with the login of this process's role.")
+    auditor_database_url: SecretStr | None = Field(
+        None,
+        description="Postgres URL with the auditor's login. The API and `presswork recall` read the ledger through it.",
+    )
+    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="URL of the Celery broker.")
+    s3_endpoint_url: str | None = Field(None, description="URL of the S3 endpoint. Unset: AWS.")
+    s3_public_endpoint_url: str | None = Field(
+        None, description="S3 endpoint that presigned links name, if clients reach the store under another URL."
+    )
+    s3_bucket: str = Field("presswork", description="Name of the bucket. docs/storage.md describes its layout.")
+    s3_region: str = Field("us-east-1", description="S3 region.")
+    s3_access_key_id: str | None = Field(
+        None, description="S3 access key of this process's role. Unset: boto3's default credential chain."
+    )
+    s3_secret_access_key: SecretStr | None = Field(None, description="Secret of that S3 access key.")
 
-    # The line.
-    queues: str = Field("gpu", description="comma-separated queues a worker serves and a planner plans")
-    max_batch: int = Field(8, ge=1, le=64, description="most images sampled together")
-    max_batch_pixels: int = Field(8 * 1024 * 1024, ge=64 * 64, description="most pixels sampled together")
-    window: int = Field(4, ge=1, le=1000, description="batches in flight per queue")
-    lease_seconds: float = Field(30.0, ge=0.5, description="lease of a claim; renewed every third of it")
-    max_batch_seconds: float = Field(1800.0, ge=1, description="a claim older than this ends its worker process")
-    claims_allowed: int = Field(2, ge=1, le=10, description="claims a batch may use up before it is split")
-    return_seconds: float = Field(10.0, ge=0, description="a batch given back because something was away waits this")
-    worker_threads: int = Field(2, ge=1, le=8, description="batches one worker process overlaps")
-    poll_seconds: float = Field(1.0, ge=0.05, description="planner and reconciler look at least this often")
-    seal_seconds: float = Field(1.0, ge=0.05, description="sealing interval: the tampering window")
-    visibility_timeout_seconds: int = Field(600, ge=1, description="Redis redelivery; above the lease")
+    # Batches and leases.
+    queues: str = Field(
+        "gpu", description="Comma-separated names of the queues that a planner plans and a worker serves."
+    )
+    max_batch: int = Field(8, ge=1, le=64, description="Maximum number of images sampled together.")
+    max_batch_pixels: int = Field(8 * 1024 * 1024, ge=64 * 64, description="Maximum number of pixels sampled together.")
+    window: int = Field(4, ge=1, le=1000, description="Maximum number of batches in flight per queue.")
+    lease_seconds: float = Field(
+        30.0, ge=0.5, description="Lease of a claimed batch, in seconds. The worker renews it every third of that time."
+    )
+    max_batch_seconds: float = Field(
+        1800.0, ge=1, description="Maximum age of a claim, in seconds. An older one ends its worker process."
+    )
+    claims_allowed: int = Field(
+        2, ge=1, le=10, description="Number of claims after which a batch that was never settled is split."
+    )
+    return_seconds: float = Field(10.0, ge=0, description="Delay before a returned batch is sent again, in seconds.")
+    worker_threads: int = Field(
+        2, ge=1, le=8, description="Number of batches that one worker process handles at the same time."
+    )
+    poll_seconds: float = Field(
+        1.0, ge=0.05, description="Maximum pause of the planner and the reconciler between two rounds, in seconds."
+    )
+    seal_seconds: float = Field(
+        1.0, ge=0.05, description="Interval between two seals of the ledger, in seconds. This is the tampering window."
+    )
+    visibility_timeout_seconds: int = Field(
+        600,
+        ge=1,
+        description="Time after which Redis delivers an unacknowledged message again, in seconds. Above the lease.",
+    )
 
-    # What may be made.
-    models_dir: Path = Field(_HOUSE / "models", description="folder of model folders, each with its card.yaml")
-    policy_rules: Path = Field(_HOUSE / "policy" / "rulesets" / "default.yaml", description="the rule set")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
-    torch_threads: int = Field(0, ge=0, description="intra-op threads of torch; 0 leaves its default")
+    # Models and policy.
+    models_dir: Path = Field(
+        _ROOT / "models", description="Folder that holds one folder per model, each with a card.yaml."
+    )
+    policy_rules: Path = Field(_ROOT / "policy" / "rulesets" / "default.yaml", description="File of the rule set.")
+    device: str = Field("auto", description="Torch device: auto, cpu, cuda, cuda:1, ...")
+    torch_threads: int = Field(0, ge=0, description="Number of torch's intra-op threads. 0: torch's default.")
 
-    # Marks. Files, so that a secret store can mount them; made on first start for development.
-    signing_certificate: Path | None = Field(None, description="C2PA certificate chain, PEM, leaf first")
-    signing_key: Path | None = Field(None, description="its private key, PEM")
-    trust_anchors: Path | None = Field(None, description="root certificates the read-back trusts, PEM")
+    # Marks. The keys are files, so that a secret store can mount them. `presswork up` makes development keys.
+    signing_certificate: Path | None = Field(None, description="C2PA certificate chain, PEM, leaf first.")
+    signing_key: Path | None = Field(None, description="Private key of the C2PA certificate, PEM.")
+    trust_anchors: Path | None = Field(
+        None, description="Root certificates that the read-back of a manifest trusts, PEM."
+    )
     timestamp_url: str = Field(
         "",
         pattern=r"^(https?://\S+)?$",
-        description="time-stamp authority (RFC 3161); set, nothing leaves without a stamp",
+        description="URL of a time-stamp authority (RFC 3161). If set, no image is released without a time stamp.",
     )
-    generator_name: str = Field("Presswork", description="provider name in the public manifest")
+    generator_name: str = Field("Presswork", description="Name of the generator in the public manifest.")
 
     # The ledger.
-    ledger_origin: str = Field("presswork.example/ledger", description="name of the log, first line of a checkpoint")
-    ledger_key: Path | None = Field(None, description="Ed25519 private key of the sealer, PEM")
-    ledger_vkeys: Path | None = Field(None, description="public keys (vkey lines) that verify checkpoints")
+    ledger_origin: str = Field(
+        "presswork.example/ledger", description="Name of the log: the first line of every checkpoint."
+    )
+    ledger_key: Path | None = Field(None, description="Private key of the sealer, Ed25519, PEM.")
+    ledger_vkeys: Path | None = Field(None, description="Public keys that verify checkpoints, one vkey a line.")
     anchor_lock_days: int = Field(
-        0, ge=0, le=36_500, description="object lock of anchored checkpoints, where the bucket has it; 0 locks none"
+        0,
+        ge=0,
+        le=36_500,
+        description="Object lock of anchored checkpoints, in days, if the bucket supports it. 0: no lock.",
     )
     anchor_s3_lock_days: int | None = Field(
-        None, ge=0, le=36_500, description="the same in the second bucket; none: as in the first"
+        None, ge=0, le=36_500, description="Object lock in the second bucket, in days. Unset: as in the first bucket."
     )
-    anchor_folder: Path | None = Field(None, description="further anchor: a folder, such as a write-once share")
-    anchor_s3_bucket: str | None = Field(None, description="further anchor: a second bucket, of another owner")
-    anchor_s3_endpoint_url: str | None = Field(None, description="its S3 endpoint; empty for AWS itself")
-    anchor_s3_region: str = Field("us-east-1", description="its region")
-    anchor_s3_access_key_id: str | None = Field(None, description="the identity there; empty: boto3's own chain")
-    anchor_s3_secret_access_key: SecretStr | None = Field(None, description="its secret")
-    witness_policy: Path | None = Field(None, description="witnesses and their quorum, a C2SP tlog-policy file")
-    witness_seconds: float = Field(5.0, ge=0.1, le=60, description="a witness that takes longer is left alone")
+    anchor_folder: Path | None = Field(None, description="Additional anchor: a folder, such as a write-once share.")
+    anchor_s3_bucket: str | None = Field(
+        None, description="Additional anchor: a second bucket, ideally of another owner."
+    )
+    anchor_s3_endpoint_url: str | None = Field(None, description="S3 endpoint of the second bucket. Unset: AWS.")
+    anchor_s3_region: str = Field("us-east-1", description="S3 region of the second bucket.")
+    anchor_s3_access_key_id: str | None = Field(
+        None, description="S3 access key for the second bucket. Unset: boto3's default credential chain."
+    )
+    anchor_s3_secret_access_key: SecretStr | None = Field(
+        None, description="Secret of the S3 access key for the second bucket."
+    )
+    witness_policy: Path | None = Field(
+        None, description="File that names the witnesses and their quorum, in the C2SP tlog-policy format."
+    )
+    witness_seconds: float = Field(5.0, ge=0.1, le=60, description="Timeout of one request to a witness, in seconds.")
 
-    revocation_hours: float = Field(24.0, gt=0, description="a revocation list is issued again after this")
+    revocation_hours: float = Field(
+        24.0, gt=0, description="Maximum age of the newest revocation list, in hours. An older one is issued again."
+    )
 
     # Webhooks.
-    webhook_seconds: float = Field(10.0, ge=0.1, le=50, description="one attempt at a webhook ends by then")
-    webhook_give_up_hours: float = Field(72.0, gt=0, description="a message is given up after this")
-    webhook_loopback: bool = Field(False, description="webhooks may go to this very machine: tests and development")
+    webhook_seconds: float = Field(10.0, ge=0.1, le=50, description="Timeout of one webhook attempt, in seconds.")
+    webhook_give_up_hours: float = Field(
+        72.0, gt=0, description="Time after which an undelivered webhook message is given up, in hours."
+    )
+    webhook_loopback: bool = Field(
+        False, description="Allow webhooks to loopback addresses. For tests and development only."
+    )
 
-    # Retention, in days; docs/privacy.md has the reasons. 0 keeps for ever.
-    retention_prompt_days: int = Field(0, ge=0, description="prompts of settled items; 0: never")
-    retention_template_days: int = Field(0, ge=0, description="names, templates, metadata of requests; 0: never")
-    retention_comment_days: int = Field(0, ge=0, description="reviewers' comments and reasons of recalls; 0: never")
-    retention_reply_days: int = Field(30, ge=0, description="stored replies to repeated requests; 0: never")
+    # Retention. docs/privacy.md has the reasons.
+    retention_prompt_days: int = Field(
+        0, ge=0, description="Retention of the prompts of settled items, in days. 0: kept forever."
+    )
+    retention_template_days: int = Field(
+        0, ge=0, description="Retention of the names, templates and metadata of requests, in days. 0: kept forever."
+    )
+    retention_comment_days: int = Field(
+        0, ge=0, description="Retention of review comments and recall reasons, in days. 0: kept forever."
+    )
+    retention_reply_days: int = Field(
+        30, ge=0, description="Retention of stored replies to idempotent requests, in days. 0: kept forever."
+    )
     retention_quarantine_days: int = Field(
-        90, ge=0, description="pictures left in quarantine after their review; 0: never"
+        90,
+        ge=0,
+        description="Retention of images that stayed in quarantine after their review, in days. 0: kept forever.",
     )
-    retention_leftover_days: int = Field(7, ge=0, description="unlinked objects under released/; 0: never")
-    retention_raw_days: int = Field(1, ge=0, description="objects under raw/; 0: never")
-    retention_recalled_days: int = Field(365, ge=0, description="objects of recalled assets; 0: never")
-    retention_rest_seconds: float = Field(3600.0, gt=0, description="a sweep that found nothing rests so long")
+    retention_leftover_days: int = Field(
+        7, ge=0, description="Retention of objects under released/ that no row refers to, in days. 0: kept forever."
+    )
+    retention_raw_days: int = Field(1, ge=0, description="Retention of objects under raw/, in days. 0: kept forever.")
+    retention_recalled_days: int = Field(
+        365, ge=0, description="Retention of the files of recalled assets, in days. 0: kept forever."
+    )
+    retention_rest_seconds: float = Field(
+        3600.0, gt=0, description="Pause after a retention sweep that found nothing, in seconds."
+    )
 
-    # Identification: whose picture is this?
-    identify_max_bytes: int = Field(32 * 1024 * 1024, ge=1024, description="a picture sent to be identified")
-    identify_lease_seconds: float = Field(120.0, ge=1, description="a question not answered by then is asked again")
-    identify_keep_seconds: float = Field(86_400.0, ge=60, description="an answer can be read for so long")
-    public_detector_tenant: str = Field(
-        "", pattern="^[a-z0-9-]{0,63}$", description="strangers may ask /v1/detect in this tenant's name; empty: nobody"
+    # Identification.
+    identify_max_bytes: int = Field(
+        32 * 1024 * 1024, ge=1024, description="Maximum size of an image sent to be identified, in bytes."
     )
-    public_detector_per_minute: int = Field(10, ge=1, description="questions of one address; all together ten times")
+    identify_lease_seconds: float = Field(
+        120.0, ge=1, description="Lease of an identification in work, in seconds. After it, another process takes over."
+    )
+    identify_keep_seconds: float = Field(
+        86_400.0, ge=60, description="Time for which the result of an identification can be read, in seconds."
+    )
+    public_detector_tenant: str = Field(
+        "",
+        pattern="^[a-z0-9-]{0,63}$",
+        description="Tenant as which anonymous callers of /v1/detect act. Unset: /v1/detect answers 404.",
+    )
+    public_detector_per_minute: int = Field(
+        10, ge=1, description="Anonymous requests per minute and IP address. Ten times that for all addresses together."
+    )
 
     # API limits.
-    max_rows: int = Field(50_000, ge=1, description="data rows of one campaign")
-    max_items: int = Field(100_000, ge=1, description="rows x variants of one request")
-    max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="request body")
-    body_seconds: float = Field(300.0, gt=0, description="a request body must have arrived within this")
-    max_cell_chars: int = Field(4_000, ge=1, description="one cell of a spreadsheet")
-    max_prompt_chars: int = Field(2_000, ge=1, description="rendered prompt")
-    max_variants: int = Field(16, ge=1, description="variants of one row")
-    max_pixels: int = Field(4096 * 4096, ge=64 * 64, description="width x height of one image")
-    max_steps: int = Field(100, ge=1, description="num_inference_steps")
-    max_megapixel_steps: int = Field(50_000_000, ge=1, description="megapixels x steps of one whole request")
-    max_open_items: int = Field(500_000, ge=1, description="items of a tenant that may wait at once")
-    max_requests_per_minute: int = Field(3_000, ge=1, description="requests of one key to one API process")
-    link_seconds: int = Field(900, ge=1, le=900, description="life of a presigned link")
+    max_rows: int = Field(50_000, ge=1, description="Maximum number of data rows of a campaign.")
+    max_items: int = Field(100_000, ge=1, description="Maximum number of items of a request: rows x variants.")
+    max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Maximum size of a request body, in bytes.")
+    body_seconds: float = Field(300.0, gt=0, description="Time within which a request body must arrive, in seconds.")
+    max_cell_chars: int = Field(4_000, ge=1, description="Maximum length of a spreadsheet cell, in characters.")
+    max_prompt_chars: int = Field(2_000, ge=1, description="Maximum length of a rendered prompt, in characters.")
+    max_variants: int = Field(16, ge=1, description="Maximum number of variants of a row.")
+    max_pixels: int = Field(
+        4096 * 4096, ge=64 * 64, description="Maximum size of an image, in pixels: width x height, after upscaling."
+    )
+    max_steps: int = Field(100, ge=1, description="Maximum num_inference_steps.")
+    max_megapixel_steps: int = Field(50_000_000, ge=1, description="Maximum megapixels x steps of a whole request.")
+    max_open_items: int = Field(
+        500_000, ge=1, description="Maximum number of a tenant's items that wait at the same time."
+    )
+    max_requests_per_minute: int = Field(
+        3_000, ge=1, description="Requests per minute and API key, counted by each API process."
+    )
+    link_seconds: int = Field(900, ge=1, le=900, description="Lifetime of a presigned link, in seconds.")
 
     # Serving.
-    api_host: str = Field("127.0.0.1", description="address of presswork-api")
-    api_port: int = Field(8400, ge=1, le=65535, description="its port")
-    api_pool_size: int = Field(10, ge=1, le=100, description="database connections of one API process")
+    api_host: str = Field("127.0.0.1", description="Address on which the API listens.")
+    api_port: int = Field(8400, ge=1, le=65535, description="Port on which the API listens.")
+    api_pool_size: int = Field(10, ge=1, le=100, description="Database connections of one API process.")
     metrics_port: int = Field(
-        0, ge=0, le=65535, description="/metrics of planner, sealer, clerk, identify, worker; 0: none"
+        0, ge=0, le=65535, description="Port of /metrics on loopback, for every process except the API. 0: not served."
     )
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="structlog level")
-    crash_point: str = Field("", description="tests only: name of the step at which the process kills itself")
+    log_level: str = Field(
+        "INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="Lowest level that is logged: DEBUG, INFO, WARNING or ERROR.",
+    )
+    crash_point: str = Field("", description="For tests only: name of the step at which the process kills itself.")
 
     @model_validator(mode="after")
     def _they_fit_together(self) -> Self:
         if self.visibility_timeout_seconds <= self.lease_seconds:
             raise ValueError(
                 f"visibility_timeout_seconds ({self.visibility_timeout_seconds}) must be above lease_seconds"
-                f" ({self.lease_seconds:g}): Redis would deliver batches again that are being made"
+                f" ({self.lease_seconds:g}), or Redis delivers batches again while they run"
             )
         if not self.queue_names:
-            raise ValueError("queues names no queue; the default is 'gpu'")
+            raise ValueError("queues must name at least one queue; the default is 'gpu'")
         return self
 
     def to_environment(self) -> dict[str, str]:
-        """The variables that another process reads these very settings from. Holds secrets in the clear."""
+        """The environment from which another process reads the same settings. Holds secrets in plain text."""
         values = self.model_dump(exclude_none=True)
         plain = {n: v.get_secret_value() if isinstance(v, SecretStr) else v for n, v in values.items()}
         return {f"PRESSWORK_{name.upper()}": str(value) for name, value in plain.items()}

@@ -30,7 +30,7 @@ def test_a_time_stamp_authority_is_asked_over_http_or_not_at_all() -> None:
 
 
 def test_no_queue_at_all_is_refused() -> None:
-    with pytest.raises(ValidationError, match="names no queue"):
+    with pytest.raises(ValidationError, match="must name at least one queue"):
         make(queues=" , ")
     assert make(queues="gpu, cpu").queue_names == ("gpu", "cpu")
 
