@@ -6,23 +6,20 @@ while it is inserted: memory stays small however long the spreadsheet is, and no
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from api.edge.problems import Complaint
 from api.schemas.requests import CampaignSpec
+from api.submission.checked import CheckedRow
 from api.submission.findings import Findings
-from api.submission.recipes import RecipeBook, Sizes
+from api.submission.recipes import RecipeBook
 from api.submission.rows import RowReader
-from api.submission.screening import screen
 from api.submission.spreadsheets import Row, SheetInvalid, Spreadsheet, unknown_column
 from api.templates import Template, TemplateInvalid
 from policy.rulebook.scope import Context
 from policy.rules import Rules
-from policy.verdict import Verdict
 from workers.jobs.types import NewItem
-from workers.recipes import seed_for
 from workers.settings import Settings
 
 
@@ -50,20 +47,8 @@ class Campaign:
         """Pass two: the items of every checked row, in order."""
         spool.seek(0)
         for line in spool:
-            number, custom_id, prompt, negative_prompt, sizes, seed, verdict, sent = json.loads(line)
-            recipe, judged = self._book.recipe(Sizes.from_json(sizes)), Verdict.from_json(verdict)
-            for variant in range(self._spec.variants):
-                yield NewItem(
-                    row=number,
-                    custom_id=custom_id,
-                    variant=variant,
-                    prompt=prompt,
-                    negative_prompt=negative_prompt,
-                    seed=seed_for(request_id, custom_id, variant) if seed is None else seed + variant,
-                    recipe=recipe,
-                    verdict=judged,
-                    sent=sent,
-                )
+            row = CheckedRow.from_line(line)
+            yield from row.items(request_id, self._book.recipe(row.sizes), self._spec.variants)
 
     def _template(self, found: Findings) -> Template | None:
         try:
@@ -98,7 +83,15 @@ class Campaign:
             if name not in sheet.header:
                 found.complain(unknown_column(name, sheet.header))
         found.complain(*self._book.complaints(self._spec))
-        reader = RowReader(self._spec, self._book, sheet.header, template, self._settings)
+        reader = RowReader(
+            self._spec,
+            self._book,
+            sheet.header,
+            template,
+            settings=self._settings,
+            rules=self._rules,
+            context=self._context,
+        )
         found.unused_columns = reader.unused
         try:
             for row in sheet.rows():
@@ -114,19 +107,8 @@ class Campaign:
         if isinstance(read, list):
             found.complain(*read)
             return
-        screened = screen(self._rules, self._context, read.prompt, read.negative_prompt)
-        found.add(read, screened.verdict)
-        spooled = (
-            read.number,
-            read.custom_id,
-            screened.prompt,
-            screened.negative_prompt,
-            read.sizes,
-            read.seed,
-            screened.verdict.to_json(),
-            screened.sent,
-        )
-        spool.write(json.dumps(spooled, separators=(",", ":")).encode() + b"\n")
+        found.add(read)
+        spool.write(read.to_line())
 
     def _whole(self, found: Findings) -> None:
         most = self._settings.max_megapixel_steps

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from api.edge.problems import Complaint, Problem, quoted
 from api.schemas.submission import Notice, Refusal, Report, Rewriting
+from api.submission.checked import CheckedRow
 from api.submission.recipes import RecipeBook
-from api.submission.rows import Reading
 from api.submission.screening import refusal, rewriting
 from api.submission.vocabulary import Strange, Vocabulary
 from policy.rulebook.scope import Context
@@ -43,32 +43,33 @@ class Findings:
     def complain(self, *complaints: Complaint) -> None:
         self.complaints += complaints[: MAX_LISTED - len(self.complaints)]
 
-    def add(self, read: Reading, verdict: Verdict) -> None:
+    def add(self, row: CheckedRow) -> None:
         """Count a good row and what policy says of it."""
-        self.megapixel_steps += read.sizes.megapixel_steps * self._variants
+        verdict = row.texts.verdict
+        self.megapixel_steps += row.sizes.megapixel_steps * self._variants
         decision = verdict.decision
         if decision is Decision.HOLD:
             self._held_rows += 1
         elif decision is Decision.REFUSE:
             self._refused_rows += 1
             if len(self._refused) < MAX_LISTED:
-                self._refused.append(self._refusal(read, verdict))
+                self._refused.append(self._refusal(row, verdict))
         if verdict.rewrites:
             self._rewritten_rows += 1
             if len(self._rewritten) < MAX_LISTED:
-                told = rewriting(verdict, row=read.number, line=read.line, custom_id=read.custom_id)
+                told = rewriting(verdict, row=row.number, line=row.line, custom_id=row.custom_id)
                 self._rewritten.append(told)
         if self._words is not None:
-            self._look(self._words, read)
+            self._look(self._words, row)
 
-    def _look(self, words: Vocabulary, read: Reading) -> None:
-        known, strange = words.look(read.prompt)
+    def _look(self, words: Vocabulary, row: CheckedRow) -> None:
+        known, strange = words.look(row.sent_prompt)
         if strange:
-            self._strange.add(read.number, [_told(thing) for thing in strange])
+            self._strange.add(row.number, [_told(thing) for thing in strange])
         if len(known) > 1:
-            self._crowded.add(read.number, [" and ".join(known)])
-        if unasked := words.styles(read.prompt) - {name for name, _ in read.sizes.loras}:
-            self._unasked.add(read.number, sorted(unasked))
+            self._crowded.add(row.number, [" and ".join(known)])
+        if unasked := words.styles(row.sent_prompt) - {name for name, _ in row.sizes.loras}:
+            self._unasked.add(row.number, sorted(unasked))
 
     def raise_complaints(self) -> None:
         """Raises Problem if anything has to be put right; the refusals met on the way are told as well."""
@@ -94,15 +95,15 @@ class Findings:
             warnings=self._warnings(),
         )
 
-    def _refusal(self, read: Reading, verdict: Verdict) -> Refusal:
+    def _refusal(self, row: CheckedRow, verdict: Verdict) -> Refusal:
         return refusal(
             self._rules,
             self._context,
             verdict,
-            row=read.number,
-            line=read.line,
-            custom_id=read.custom_id,
-            sources=read.sources,
+            row=row.number,
+            line=row.line,
+            custom_id=row.custom_id,
+            sources=row.sources,
         )
 
     def _warnings(self) -> list[Notice]:

@@ -1,17 +1,20 @@
-"""One row of a campaign: its cells become a prompt, an id and a recipe, or complaints by column. Pure."""
+"""One row of a campaign: its cells become a screened prompt, an id and a recipe, or complaints by column. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from api.edge.problems import Complaint, quoted
 from api.schemas.requests import MAX_CUSTOM_ID_CHARS, CampaignSpec
+from api.submission.checked import CheckedRow
 from api.submission.recipes import RecipeBook, Sizes, at
+from api.submission.screening import screen
 from api.submission.spreadsheets import Row
 from api.templates import Template
+from policy.rulebook.scope import Context
+from policy.rules import Rules
 from workers.recipes import MAX_SEED
 from workers.settings import Settings
 
@@ -23,28 +26,22 @@ _WHOLE = re.compile(r"[0-9]{1,16}")
 _DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?")
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A good row. `seed` is None where the item's own is to be derived; `sources` made the prompt, for blame."""
-
-    number: int
-    line: int | None  # None: it came in no file
-    custom_id: str
-    prompt: str
-    negative_prompt: str
-    sizes: Sizes
-    seed: int | None
-    sources: Mapping[str, str]
-
-
 class RowReader:
     """Reads the rows of one spreadsheet, in order; remembers the custom_ids it has seen."""
 
     def __init__(
-        self, spec: CampaignSpec, book: RecipeBook, header: tuple[str, ...], template: Template, settings: Settings
+        self,
+        spec: CampaignSpec,
+        book: RecipeBook,
+        header: tuple[str, ...],
+        template: Template,
+        *,
+        settings: Settings,
+        rules: Rules,
+        context: Context,
     ) -> None:
         self._spec, self._book, self._header, self._template = spec, book, header, template
-        self._settings = settings
+        self._settings, self._rules, self._context = settings, rules, context
         self._defaults = book.sizes(spec)  # the caller has complained about these, if there was reason to
         self._ids: dict[str, int] = {}
         self._id_column = next((name for name in ("custom_id", "id") if name in header), "")
@@ -60,8 +57,8 @@ class RowReader:
         """Columns that neither the template nor we look at."""
         return [name for name in self._header if name not in RESERVED and name not in self._used]
 
-    def read(self, row: Row) -> Reading | list[Complaint]:
-        """The row, or everything that is wrong with it."""
+    def read(self, row: Row) -> CheckedRow | list[Complaint]:
+        """The row, screened, or everything that is wrong with it."""
         if len(row.cells) != len(self._header):
             return [self._ragged(row)]
         cells = dict(zip(self._header, row.cells, strict=True))
@@ -79,7 +76,8 @@ class RowReader:
             return complaints
         sources = {name: cells[name] for name in self._used}
         sources |= {"template": self._frame, "negative_prompt": negative_prompt}
-        return Reading(row.number, row.line, custom_id, prompt, negative_prompt, sizes, seed, sources)
+        texts = screen(self._rules, self._context, prompt, negative_prompt)
+        return CheckedRow(row.number, row.line, custom_id, texts, sizes, seed, sources)
 
     def _ragged(self, row: Row) -> Complaint:
         cells = "1 cell" if len(row.cells) == 1 else f"{len(row.cells)} cells"

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from api.edge.dependencies import Parts
 from api.edge.problems import Complaint, Problem
 from api.schemas.requests import SingleRequest
+from api.submission.checked import CheckedRow
 from api.submission.findings import Findings
 from api.submission.recipes import RecipeBook, choose_model
-from api.submission.rows import Reading
-from api.submission.screening import Screened, screen
+from api.submission.screening import screen
 from api.submission.store import Checked
 from policy.rulebook.scope import Context
-from workers.jobs.types import NewItem
-from workers.recipes import Recipe, seed_for
 from workers.settings import Settings
 
 
@@ -29,14 +27,12 @@ def check_single(asked: SingleRequest, parts: Parts, tenant: str) -> Checked:
         detail = "; ".join(f"{c.field}: {c.message}" for c in complaints[:3])
         raise Problem("invalid_body", f"{detail}.", errors=complaints)
     context = Context(tenant, asked.name, card.name)
-    screened = screen(parts.rules, context, asked.prompt, asked.negative_prompt)
+    texts = screen(parts.rules, context, asked.prompt, asked.negative_prompt)
     sources = {"prompt": asked.prompt, "negative_prompt": asked.negative_prompt}
+    row = CheckedRow(1, None, asked.custom_id, texts, sizes, asked.seed, sources)
     found = Findings(book, parts.rules, context, asked.variants)
     found.rows = 1
-    found.add(
-        Reading(1, None, asked.custom_id, asked.prompt, asked.negative_prompt, sizes, asked.seed, sources),
-        screened.verdict,
-    )
+    found.add(row)
     recipe = book.recipe(sizes)
     return Checked(
         kind="single",
@@ -44,7 +40,7 @@ def check_single(asked: SingleRequest, parts: Parts, tenant: str) -> Checked:
         template=asked.prompt,
         card=card,
         report=found.report(),
-        items=lambda request_id: _items(asked, request_id, recipe, screened),
+        items=lambda request_id: row.items(request_id, recipe, asked.variants),
     )
 
 
@@ -60,19 +56,4 @@ def _complaints(asked: SingleRequest, megapixel_steps: float, settings: Settings
         )
         yield Complaint(
             "too_much_work", message, "Ask for fewer variants or steps, or smaller images.", field="variants"
-        )
-
-
-def _items(asked: SingleRequest, request_id: str, recipe: Recipe, screened: Screened) -> Iterator[NewItem]:
-    for variant in range(asked.variants):
-        yield NewItem(
-            row=1,
-            custom_id=asked.custom_id,
-            variant=variant,
-            prompt=screened.prompt,
-            negative_prompt=screened.negative_prompt,
-            seed=seed_for(request_id, asked.custom_id, variant) if asked.seed is None else asked.seed + variant,
-            recipe=recipe,
-            verdict=screened.verdict,
-            sent=screened.sent,
         )

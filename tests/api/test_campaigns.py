@@ -199,7 +199,7 @@ def test_a_million_rows_are_refused_by_the_count_before_any_is_screened(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screened: list[str] = []
-    monkeypatch.setattr("api.submission.campaign.screen", lambda *texts: screened.append(texts[2]))
+    monkeypatch.setattr("api.submission.rows.screen", lambda *texts: screened.append(texts[2]))
     document = problem(campaign(desk.caller(), "object,colour\n" + "car,red\n" * 1_000_000), 422, "invalid_campaign")
     assert [error["code"] for error in document["errors"]] == ["too_many_rows"]
     assert "50,000" in document["errors"][0]["message"]
