@@ -27,7 +27,7 @@ from deploy.embedded.stack import Stack
 from workers.jobs.tables import items
 from workers.jobs.types import new_id
 
-HOUSE = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parent.parent
 _COLUMNS = "id::text, request_id::text, tenant, row, custom_id, variant, prompt, negative_prompt, seed, recipe_id"
 
 
@@ -39,7 +39,7 @@ def main() -> None:
         prepare(stack)
         api = subprocess.Popen(
             [sys.executable, "-m", "api"],
-            cwd=HOUSE,
+            cwd=REPOSITORY,
             env=process_environment(stack, "api", os.environ),
             stderr=subprocess.DEVNULL,
         )

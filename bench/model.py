@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from bench.system import HOUSE
+from bench.system import REPOSITORY
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe
 from workers.sampling.enlarge import Enlarger
@@ -37,7 +37,7 @@ class Watch:
 
 def main() -> None:
     wanted = _arguments()
-    registry = Registry.load(HOUSE / "models")
+    registry = Registry.load(REPOSITORY / "models")
     card = registry.get(wanted.model or registry.names()[0])
     _told("import and load", lambda: DiffusersSampler(registry, "cpu", 1).preload(card.name))
     sampler = DiffusersSampler(registry, "cpu", 1)

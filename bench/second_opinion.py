@@ -24,7 +24,7 @@ from policy.rules import Rules
 from workers.sampling.pipelines import keep_libraries_quiet
 from workers.sampling.registry import Registry
 
-HOUSE = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parent.parent
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)
 
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=4)
     names, images = drawn(parser.parse_args().seeds)
-    rules = Rules.load(HOUSE / "policy" / "rulesets" / "default.yaml")
+    rules = Rules.load(REPOSITORY / "policy" / "rulesets" / "default.yaml")
     first, second = (_explicit(network, images) for network in (Nsfw.load(), Nsfw.load(MID_CARD)))
     print(f"{len(images)} innocent pictures; porn + hentai from the threshold on")
     print("threshold   first alone   second alone   both")
@@ -54,7 +54,7 @@ def drawn(seeds: int) -> tuple[list[str], np.ndarray]:
     """What each picture shows, and uint8 [N, 128, 128, 3]."""
     torch.set_num_threads(1)
     keep_libraries_quiet()
-    card = Registry.load(HOUSE / "models").get("studio")
+    card = Registry.load(REPOSITORY / "models").get("studio")
     pipe = getattr(diffusers, card.pipeline).from_pretrained(card.home, dtype=torch.float32, use_safetensors=True)
     pipe.set_progress_bar_config(disable=True)
     names, images = list[str](), list[np.ndarray]()

@@ -24,7 +24,7 @@ from policy.ledger.keys import make_key_files
 from policy.marks.certificates import make_development_chain
 from workers.settings import Settings
 
-HOUSE = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parent.parent
 _PROCESSES = {"planner": "worker", "gpu": "worker", "sealer": "sealer"}  # python -m workers NAME -> database role
 
 
@@ -108,7 +108,7 @@ class System:
         environment = {**os.environ, **settings.to_environment(), "OMP_NUM_THREADS": "1"}  # torch has its own setting
         with (self.folder / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "workers", name], cwd=HOUSE, env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", "workers", name], cwd=REPOSITORY, env=environment, stdout=log, stderr=log
             )
 
     def _last_words(self) -> str:

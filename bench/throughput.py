@@ -20,7 +20,7 @@ import diffusers
 import torch
 from sqlalchemy import text
 
-from bench.system import HOUSE, System
+from bench.system import REPOSITORY, System
 from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
 from workers.jobs import keys
@@ -54,7 +54,7 @@ class Half:
 
 def main() -> None:
     wanted = _arguments()
-    registry = Registry.load(HOUSE / "models")
+    registry = Registry.load(REPOSITORY / "models")
     card = registry.get("studio")
     recipe = Recipe(
         card.name, card.revision, card.width, card.height, wanted.steps, card.scheduler, card.guidance_scale

@@ -23,7 +23,7 @@ from deploy.embedded.seaweed import BUCKET
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
 from policy.marks.certificates import make_development_chain
-from tests.support.client import Desk, House
+from tests.support.client import ApiServer, ApiTenant
 from tests.support.line import Line
 from workers.settings import Settings
 
@@ -212,24 +212,26 @@ def _no_settings_from_the_shell() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def _house(stack: Stack, _template: Engine, signing_files: SigningFiles) -> Iterator[House]:
+def _api_server(stack: Stack, _template: Engine, signing_files: SigningFiles) -> Iterator[ApiServer]:
     """The API on a database for the session: building the application costs more than most tests of it."""
     with _fresh_database(stack, _template) as database:
-        house = House(database, partial(_settings, database, stack.valkey.url(database=0), S3(stack), signing_files))
-        with house.stack:
-            yield house
+        server = ApiServer(
+            database, partial(_settings, database, stack.valkey.url(database=0), S3(stack), signing_files)
+        )
+        with server.stack:
+            yield server
 
 
 @pytest.fixture
-def desk(_house: House) -> Iterator[Desk]:
+def api(_api_server: ApiServer) -> Iterator[ApiTenant]:
     """The API, and a tenant that only this test knows."""
     with capture_logs() as logs:
-        yield Desk(_house, logs)
+        yield ApiTenant(_api_server, logs)
 
 
 @pytest.fixture
-def own_house(database: Database, settings_for: Callable[..., Settings]) -> Iterator[House]:
+def own_api(database: Database, settings_for: Callable[..., Settings]) -> Iterator[ApiServer]:
     """The API on this test's own database, for tests that break something."""
-    house = House(database, settings_for)
-    with house.stack, capture_logs():
-        yield house
+    server = ApiServer(database, settings_for)
+    with server.stack, capture_logs():
+        yield server

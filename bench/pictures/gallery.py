@@ -12,7 +12,7 @@ import numpy as np
 from bench.pictures import library
 from bench.pictures.artworks import artwork
 from bench.pictures.scenes import scene
-from bench.system import HOUSE
+from bench.system import REPOSITORY
 from policy.fingerprints import Image, fingerprint
 from policy.identify.answer import Known
 from policy.identify.descriptors import CODES_KEPT, codes
@@ -111,7 +111,7 @@ def _drawn(count: int, after: int, work: Path) -> Iterator[tuple[str, Image]]:
     from workers.sampling.enlarge import Enlarger  # noqa: PLC0415
     from workers.sampling.registry import Registry  # noqa: PLC0415
 
-    registry = Registry.load(HOUSE / "models")
+    registry = Registry.load(REPOSITORY / "models")
     enlarger = Enlarger(registry.upscalers_of(registry.get("studio"))[4], torch.device("cpu"))
     for n, (name, image) in enumerate(drawings(after + count, work)[after:]):
         yield name, image if n % 4 == 0 else np.asarray(enlarger.enlarge(image), np.uint8)
@@ -139,7 +139,7 @@ def _draw(jobs: Sequence[tuple[str, str, int]], folder: Path) -> None:
     from diffusers import StableDiffusionPipeline  # noqa: PLC0415
 
     torch.set_num_threads(1)  # small tensors: threads wait for each other
-    pipeline = StableDiffusionPipeline.from_pretrained(HOUSE / "models" / "studio", dtype=torch.float32)
+    pipeline = StableDiffusionPipeline.from_pretrained(REPOSITORY / "models" / "studio", dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     for start in range(0, len(jobs), 8):
         some = jobs[start : start + 8]

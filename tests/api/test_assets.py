@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from tests.conftest import S3
-from tests.support.client import Desk, campaign, problem
+from tests.support.client import ApiTenant, campaign, problem
 from tests.support.line import LEASE, released
 from workers.jobs.claim import claim
 from workers.jobs.dispatch import dispatch
@@ -22,12 +22,12 @@ PICTURE = b"\x89PNG the bytes of a picture"
 
 
 @pytest.fixture
-def gallery(desk: Desk, s3: S3) -> tuple[TestClient, str, list[str]]:
+def gallery(api: ApiTenant, s3: S3) -> tuple[TestClient, str, list[str]]:
     """A caller, its request, and the ids of the two assets released from it, whose bytes lie in the store."""
-    caller, line = desk.caller(), desk.house.line
+    caller, line = api.caller(), api.server.line
     request_id = campaign(caller).json()["id"]
     ids = [item["id"] for item in caller.get(f"/v1/requests/{request_id}/items").json()["data"]]
-    store = ObjectStore(desk.house.settings_for("worker"))
+    store = ObjectStore(api.server.settings_for("worker"))
     with line.worker.begin() as conn:
         batch_id = dispatch(conn, "gpu", line.item(ids[0]).recipe_id, ids, lease=LEASE, claims_allowed=2)
         held = claim(conn, str(batch_id), LEASE, "worker-1")
@@ -65,22 +65,22 @@ def test_a_link_is_for_one_key_and_reading_only(gallery: tuple[TestClient, str, 
     assert httpx.get(url.replace("released/", "quarantine/")).status_code == 403
 
 
-def test_the_life_of_a_link_is_a_setting(gallery: tuple[TestClient, str, list[str]], desk: Desk) -> None:
+def test_the_life_of_a_link_is_a_setting(gallery: tuple[TestClient, str, list[str]], api: ApiTenant) -> None:
     _, _, (first, _) = gallery
-    brief = desk.caller(link_seconds=60).get(f"/v1/assets/{first}").json()
+    brief = api.caller(link_seconds=60).get(f"/v1/assets/{first}").json()
     assert "X-Amz-Expires=60" in brief["renditions"][0]["url"]
 
 
 def test_giving_out_a_link_is_recorded_with_the_key_that_got_it(
-    gallery: tuple[TestClient, str, list[str]], desk: Desk
+    gallery: tuple[TestClient, str, list[str]], api: ApiTenant
 ) -> None:
     caller, request_id, ids = gallery
     caller.get(f"/v1/assets/{ids[0]}")
-    (linked,) = desk.events("asset.linked")
+    (linked,) = api.events("asset.linked")
     assert (linked.event["asset_id"], linked.event["rendition"], linked.event["seconds"]) == (ids[0], "original", 900)
     assert linked.actor == f"key:{linked.event['key_id']}"
     caller.get(f"/v1/requests/{request_id}/assets")
-    assert [entry.event["asset_id"] for entry in desk.events("asset.linked")] == [ids[0], *ids]
+    assert [entry.event["asset_id"] for entry in api.events("asset.linked")] == [ids[0], *ids]
 
 
 def test_the_assets_of_a_request_come_page_by_page(gallery: tuple[TestClient, str, list[str]]) -> None:
@@ -94,26 +94,26 @@ def test_the_assets_of_a_request_come_page_by_page(gallery: tuple[TestClient, st
     assert [item["asset_id"] for item in items] == ids
 
 
-def test_a_recalled_asset_is_410_and_has_no_links(gallery: tuple[TestClient, str, list[str]], desk: Desk) -> None:
+def test_a_recalled_asset_is_410_and_has_no_links(gallery: tuple[TestClient, str, list[str]], api: ApiTenant) -> None:
     caller, request_id, (first, _) = gallery
-    with desk.house.line.owner.begin() as conn:
+    with api.server.line.owner.begin() as conn:
         conn.execute(text("update assets set state = 'recalled' where id = :id"), {"id": first})
     problem(caller.get(f"/v1/assets/{first}"), 410, "recalled")
     listed = caller.get(f"/v1/requests/{request_id}/assets").json()["data"]
     assert [asset["renditions"][0]["url"] is None for asset in listed] == [True, False]
-    assert all(entry.event["asset_id"] != first for entry in desk.events("asset.linked"))
+    assert all(entry.event["asset_id"] != first for entry in api.events("asset.linked"))
 
 
-def test_another_tenant_sees_none_of_it(gallery: tuple[TestClient, str, list[str]], desk: Desk) -> None:
+def test_another_tenant_sees_none_of_it(gallery: tuple[TestClient, str, list[str]], api: ApiTenant) -> None:
     _, request_id, (first, _) = gallery
-    foreigner = desk.house.caller(f"{desk.tenant}-other")
+    foreigner = api.server.caller(f"{api.tenant}-other")
     for address in (f"/v1/assets/{first}", f"/v1/assets/{first}/events", f"/v1/requests/{request_id}/assets"):
         problem(foreigner.get(address), 404, "not_found")
-    assert desk.events("asset.linked") == []
+    assert api.events("asset.linked") == []
 
 
 def test_the_ledger_tells_the_story_of_an_asset_and_of_no_other(
-    gallery: tuple[TestClient, str, list[str]], desk: Desk
+    gallery: tuple[TestClient, str, list[str]], api: ApiTenant
 ) -> None:
     caller, _, (first, second) = gallery
     caller.get(f"/v1/assets/{first}")
@@ -123,21 +123,21 @@ def test_the_ledger_tells_the_story_of_an_asset_and_of_no_other(
     assert story["event"]["asset_id"] == first
     assert story["event"]["verdict"]["decision"] == "allow"
     assert story["event"]["prompt"] == "a red backpack on a white background"
-    assert {event["tenant"] for event in events} == {desk.tenant}
+    assert {event["tenant"] for event in events} == {api.tenant}
     assert second not in str(events)
 
 
 def test_without_an_auditors_database_the_story_is_503_and_says_what_to_set(
-    gallery: tuple[TestClient, str, list[str]], desk: Desk
+    gallery: tuple[TestClient, str, list[str]], api: ApiTenant
 ) -> None:
     _, _, (first, _) = gallery
-    blind = desk.caller(auditor_database_url=None)
+    blind = api.caller(auditor_database_url=None)
     document = problem(blind.get(f"/v1/assets/{first}/events"), 503, "audit_not_configured")
     assert "PRESSWORK_AUDITOR_DATABASE_URL" in document["detail"]
 
 
-def test_the_apis_own_role_cannot_read_the_ledger_or_make_an_asset(desk: Desk) -> None:
-    parts = desk.house.app().state.parts
+def test_the_apis_own_role_cannot_read_the_ledger_or_make_an_asset(api: ApiTenant) -> None:
+    parts = api.server.app().state.parts
     for statement in ("select * from audit.entries", "update items set prompt = 'x'", "delete from items"):
-        with pytest.raises(Exception, match="permission denied"), parts.transaction(desk.tenant) as conn:
+        with pytest.raises(Exception, match="permission denied"), parts.transaction(api.tenant) as conn:
             conn.execute(text(statement))

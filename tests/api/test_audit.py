@@ -32,7 +32,7 @@ ASSETS = [str(uuid4()) for _ in range(3)]
 
 
 @pytest.fixture
-def told(desk):
+def told(api):
     """The tenant's ledger: two public pictures, one recalled, one refused, one reviewed. And a rival's."""
     made = [
         replace(released(n, recipe=recipe(loras=["ink"])), asset_id=asset_id, item_id=f"i{n}", verdict=ALLOWED)
@@ -42,15 +42,15 @@ def told(desk):
     review = events.ItemReviewed(
         "r1", "i0", "k1", "ann", "release", True, "d" * 64, Private("our own brand"), POLICY, (FOUND,)
     )
-    with desk.house.line.worker.begin() as conn:
-        append(conn, tenant=desk.tenant, actor="test", events=[
+    with api.server.line.worker.begin() as conn:
+        append(conn, tenant=api.tenant, actor="test", events=[
             *made, judged(refused(9), item_id="i9"), review,
             events.AssetRecalled("c1", "r1", "i2", ASSETS[2], "policy", ("c" * 64,)),
         ])  # fmt: skip
         append(conn, tenant="another-tenant", actor="test", events=[
             replace(made[0], asset_id=str(uuid4())), judged(refused(8), item_id="i8"),
         ])  # fmt: skip
-    return desk
+    return api
 
 
 def test_an_asset_is_told_from_its_recipe_to_its_reviews_and_its_recall(told):
@@ -66,7 +66,7 @@ def test_an_asset_is_told_from_its_recipe_to_its_reviews_and_its_recall(told):
 
 
 def test_another_tenants_asset_is_unknown(told):
-    stranger = told.house.caller("somebody-else", ["audit"])
+    stranger = told.server.caller("somebody-else", ["audit"])
     problem(stranger.get(f"/v1/audit/assets/{ASSETS[0]}"), 404, "not_found")
     problem(told.caller(["audit"]).get("/v1/audit/assets/not-an-id"), 404, "not_found")
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
-from tests.support.client import Desk, House, campaign, problem
+from tests.support.client import ApiServer, ApiTenant, campaign, problem
 from workers.jobs.keys import find_key
 from workers.jobs.tables import api_keys, requests
 from workers.jobs.types import new_id
@@ -73,19 +73,21 @@ ANY_KEY = {("GET", "/v1/revocations")}  # tells nothing but what was recalled
 NO_KEY = {("POST", "/v1/detect"), ("GET", "/v1/detect/{identification_id}")}  # tests/api/test_detect.py
 
 
-def test_every_address_below_v1_is_in_the_table_above(desk: Desk) -> None:
-    paths = desk.house.app().openapi()["paths"]
+def test_every_address_below_v1_is_in_the_table_above(api: ApiTenant) -> None:
+    paths = api.server.app().openapi()["paths"]
     documented = {(method.upper(), path) for path, operations in paths.items() for method in operations}
     named = {(method, path) for method, path, _ in ADDRESSES} | ANY_KEY | NO_KEY
     assert {(method, path) for method, path in documented if path.startswith("/v1")} == named
 
 
 @pytest.mark.parametrize(("method", "address", "scope"), ADDRESSES)
-def test_no_key_is_401_and_a_key_without_the_scope_is_403(desk: Desk, method: str, address: str, scope: str) -> None:
+def test_no_key_is_401_and_a_key_without_the_scope_is_403(
+    api: ApiTenant, method: str, address: str, scope: str
+) -> None:
     address = re.sub(r"{\w+}", new_id(), address)
-    nobody = problem(desk.house.stranger().request(method, address), 401, "unauthorized")
+    nobody = problem(api.server.anonymous().request(method, address), 401, "unauthorized")
     assert "pw_" in nobody["detail"]
-    others = desk.caller([other for other in ("submit", "read", "review", "audit", "admin") if other != scope])
+    others = api.caller([other for other in ("submit", "read", "review", "audit", "admin") if other != scope])
     refused = others.request(method, address)
     assert scope in problem(refused, 403, "forbidden")["detail"]
     assert f'scope="{scope}"' in refused.headers["www-authenticate"]
@@ -106,40 +108,40 @@ def test_no_key_is_401_and_a_key_without_the_scope_is_403(desk: Desk, method: st
         "pw_naked",
     ],
 )
-def test_every_bad_key_gets_the_same_answer(desk: Desk, sent: str) -> None:
-    answer = desk.house.stranger().get("/v1/requests", headers={"Authorization": sent.encode()})
+def test_every_bad_key_gets_the_same_answer(api: ApiTenant, sent: str) -> None:
+    answer = api.server.anonymous().get("/v1/requests", headers={"Authorization": sent.encode()})
     document = problem(answer, 401, "unauthorized")
     assert answer.headers["www-authenticate"] == 'Bearer realm="presswork"'
     assert document["detail"] == "Send a valid key as 'Authorization: Bearer pw_...'."
 
 
-def test_an_expired_and_a_revoked_key_are_answered_like_an_unknown_one(desk: Desk) -> None:
-    client = desk.house.stranger()
-    _, expired = desk.house.key(desk.tenant, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+def test_an_expired_and_a_revoked_key_are_answered_like_an_unknown_one(api: ApiTenant) -> None:
+    client = api.server.anonymous()
+    _, expired = api.server.key(api.tenant, expires_at=datetime.now(UTC) - timedelta(seconds=1))
     bodies = []
-    revoked, revoked_key = desk.house.key(desk.tenant)
-    assert desk.caller().delete(f"/v1/keys/{revoked.id}").status_code == 204
+    revoked, revoked_key = api.server.key(api.tenant)
+    assert api.caller().delete(f"/v1/keys/{revoked.id}").status_code == 204
     for key in (expired, revoked_key, "pw_" + "A" * 43):
         answer = client.get("/v1/requests", headers={"Authorization": f"Bearer {key}"})
         bodies.append(problem(answer, 401, "unauthorized") | {"instance": ""})
     assert bodies[0] == bodies[1] == bodies[2]
 
 
-def test_a_key_that_expires_later_works_until_then(desk: Desk) -> None:
-    _, key = desk.house.key(desk.tenant, expires_at=datetime.now(UTC) + timedelta(hours=1))
-    answer = desk.house.stranger().get("/v1/requests", headers={"Authorization": f"Bearer {key}"})
+def test_a_key_that_expires_later_works_until_then(api: ApiTenant) -> None:
+    _, key = api.server.key(api.tenant, expires_at=datetime.now(UTC) + timedelta(hours=1))
+    answer = api.server.anonymous().get("/v1/requests", headers={"Authorization": f"Bearer {key}"})
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("query", ["api_key=x", "key=x", "ACCESS_TOKEN=x", "limit=5&foo=pw_abc", "token="])
-def test_a_key_in_the_url_is_refused_and_not_logged(desk: Desk, query: str) -> None:
-    document = problem(desk.caller().get(f"/v1/requests?{query}"), 400, "key_in_query")
+def test_a_key_in_the_url_is_refused_and_not_logged(api: ApiTenant, query: str) -> None:
+    document = problem(api.caller().get(f"/v1/requests?{query}"), 400, "key_in_query")
     assert "revoke" in document["detail"]
-    assert "pw_abc" not in str(desk.logs)
+    assert "pw_abc" not in str(api.logs)
 
 
-def test_only_the_digest_of_a_key_is_stored_and_it_is_shown_once(desk: Desk) -> None:
-    admin = desk.caller()
+def test_only_the_digest_of_a_key_is_stored_and_it_is_shown_once(api: ApiTenant) -> None:
+    admin = api.caller()
     created = admin.post("/v1/keys", json={"name": "shop", "scopes": ["read", "submit"], "expires_in_days": 30})
     body = created.json()
     assert created.status_code == 201
@@ -148,20 +150,20 @@ def test_only_the_digest_of_a_key_is_stored_and_it_is_shown_once(desk: Desk) -> 
     assert body["scopes"] == ["submit", "read"]
     listed = admin.get("/v1/keys").json()["data"]
     assert body["id"] in [key["id"] for key in listed]
-    assert body["key"] not in str(listed) + str(desk.logs)
-    with desk.house.line.owner.connect() as conn:
+    assert body["key"] not in str(listed) + str(api.logs)
+    with api.server.line.owner.connect() as conn:
         stored = conn.execute(select(api_keys).where(api_keys.c.id == body["id"])).one()
         assert body["key"] not in str(stored)
         found = find_key(conn, body["key"])
     assert found is not None
     assert found.expires_at is not None
-    assert [event.event["key_id"] for event in desk.events("key.created")][-1] == body["id"]
-    assert body["key"] not in str(desk.events("key.created"))
+    assert [event.event["key_id"] for event in api.events("key.created")][-1] == body["id"]
+    assert body["key"] not in str(api.events("key.created"))
 
 
-def test_a_new_key_has_the_scopes_it_was_given_and_no_more(desk: Desk) -> None:
-    key = desk.caller().post("/v1/keys", json={"name": "reader", "scopes": ["read"]}).json()["key"]
-    reader = desk.house.stranger()
+def test_a_new_key_has_the_scopes_it_was_given_and_no_more(api: ApiTenant) -> None:
+    key = api.caller().post("/v1/keys", json={"name": "reader", "scopes": ["read"]}).json()["key"]
+    reader = api.server.anonymous()
     reader.headers["Authorization"] = f"Bearer {key}"
     assert reader.get("/v1/requests").status_code == 200
     problem(reader.post("/v1/requests", json={"prompt": "a car"}), 403, "forbidden")
@@ -178,32 +180,30 @@ def test_a_new_key_has_the_scopes_it_was_given_and_no_more(desk: Desk) -> None:
         ({"name": "x", "scopes": ["read"], "expires_in_days": 0}, "expires_in_days"),
     ],
 )
-def test_a_wrong_key_request_names_the_field(desk: Desk, body: dict[str, Any], field: str) -> None:
-    document = problem(desk.caller().post("/v1/keys", json=body), 422, "invalid_body")
+def test_a_wrong_key_request_names_the_field(api: ApiTenant, body: dict[str, Any], field: str) -> None:
+    document = problem(api.caller().post("/v1/keys", json=body), 422, "invalid_body")
     assert [error["field"] for error in document["errors"]] == [field]
 
 
-def test_a_reply_with_a_secret_is_never_stored_for_repeating(desk: Desk) -> None:
-    answer = desk.caller().post(
-        "/v1/keys", json={"name": "x", "scopes": ["read"]}, headers={"Idempotency-Key": "again"}
-    )
+def test_a_reply_with_a_secret_is_never_stored_for_repeating(api: ApiTenant) -> None:
+    answer = api.caller().post("/v1/keys", json={"name": "x", "scopes": ["read"]}, headers={"Idempotency-Key": "again"})
     assert problem(answer, 422, "invalid_parameters")["errors"][0]["code"] == "not_repeatable"
 
 
-def test_revoking_again_is_harmless_and_recorded_once(desk: Desk) -> None:
-    stored, _ = desk.house.key(desk.tenant)
-    admin = desk.caller()
+def test_revoking_again_is_harmless_and_recorded_once(api: ApiTenant) -> None:
+    stored, _ = api.server.key(api.tenant)
+    admin = api.caller()
     assert [admin.delete(f"/v1/keys/{stored.id}").status_code for _ in range(2)] == [204, 204]
-    assert [event.event["key_id"] for event in desk.events("key.revoked")] == [stored.id]
+    assert [event.event["key_id"] for event in api.events("key.revoked")] == [stored.id]
 
 
 @pytest.mark.parametrize("id_of", [lambda mine: mine, lambda _: new_id(), lambda _: "../../etc/passwd", lambda _: "x"])
-def test_foreign_unknown_and_impossible_ids_are_the_same_404(desk: Desk, id_of: Callable[[str], str]) -> None:
-    owner = desk.caller()
+def test_foreign_unknown_and_impossible_ids_are_the_same_404(api: ApiTenant, id_of: Callable[[str], str]) -> None:
+    owner = api.caller()
     request_id = campaign(owner).json()["id"]
     item_id = owner.get(f"/v1/requests/{request_id}/items").json()["data"][0]["id"]
     key_id = owner.get("/v1/keys").json()["data"][0]["id"]
-    foreigner = desk.house.caller(f"{desk.tenant}-other")
+    foreigner = api.server.caller(f"{api.tenant}-other")
     for method, address, mine in [
         ("GET", "/v1/requests/{}", request_id),
         ("GET", "/v1/requests/{}/items", request_id),
@@ -225,16 +225,16 @@ def test_foreign_unknown_and_impossible_ids_are_the_same_404(desk: Desk, id_of: 
     assert owner.get("/v1/requests").status_code == 200
 
 
-def test_lists_hold_only_the_tenants_own(desk: Desk) -> None:
-    foreigner = desk.house.caller(f"{desk.tenant}-other")
-    campaign(desk.caller())
+def test_lists_hold_only_the_tenants_own(api: ApiTenant) -> None:
+    foreigner = api.server.caller(f"{api.tenant}-other")
+    campaign(api.caller())
     assert foreigner.get("/v1/requests").json() == {"data": [], "next_cursor": None}
     assert len(foreigner.get("/v1/keys").json()["data"]) == 1
 
 
-def test_a_database_error_that_quotes_the_row_does_not_reach_log_or_answer(own_house: House) -> None:
-    caller = own_house.caller()
-    with own_house.database.engine("superuser").begin() as conn:
+def test_a_database_error_that_quotes_the_row_does_not_reach_log_or_answer(own_api: ApiServer) -> None:
+    caller = own_api.caller()
+    with own_api.database.engine("superuser").begin() as conn:
         conn.execute(text("alter table items add check (prompt = '')"))
     with capture_logs() as logs:
         answer = caller.post("/v1/requests", json={"prompt": "a very private car"})
@@ -245,9 +245,9 @@ def test_a_database_error_that_quotes_the_row_does_not_reach_log_or_answer(own_h
     assert "submit" in failed["stack"]
 
 
-def test_row_level_security_holds_where_the_code_forgets_the_tenant(own_house: House) -> None:
-    campaign(own_house.caller("acme"))
-    parts = own_house.app().state.parts
+def test_row_level_security_holds_where_the_code_forgets_the_tenant(own_api: ApiServer) -> None:
+    campaign(own_api.caller("acme"))
+    parts = own_api.app().state.parts
     with parts.transaction("other") as conn:
         assert conn.execute(select(requests)).all() == []
     with parts.engine.begin() as conn:
@@ -258,24 +258,24 @@ def test_row_level_security_holds_where_the_code_forgets_the_tenant(own_house: H
         assert len(conn.execute(select(requests)).all()) == 1
 
 
-def test_the_tenant_of_one_transaction_does_not_leak_into_the_next(own_house: House) -> None:
-    parts = own_house.app(api_pool_size=1).state.parts
-    campaign(own_house.caller("acme"))
+def test_the_tenant_of_one_transaction_does_not_leak_into_the_next(own_api: ApiServer) -> None:
+    parts = own_api.app(api_pool_size=1).state.parts
+    campaign(own_api.caller("acme"))
     with parts.transaction("acme") as conn:
         assert len(conn.execute(select(requests)).all()) == 1
     with parts.engine.begin() as conn:
         assert conn.execute(select(requests)).all() == []
 
 
-def test_keys_and_prompts_never_reach_the_log(desk: Desk) -> None:
-    caller = desk.caller()
+def test_keys_and_prompts_never_reach_the_log(api: ApiTenant) -> None:
+    caller = api.caller()
     caller.post("/v1/requests", json={"prompt": "a very private car"})
     problem(caller.post("/v1/requests", json={"prompt": "a very private car", "width": 1}), 422, "invalid_body")
-    written = str(desk.logs)
+    written = str(api.logs)
     assert "private" not in written
     assert "pw_" not in written
-    lines = [entry for entry in desk.logs if entry["event"] == "http_request"]
+    lines = [entry for entry in api.logs if entry["event"] == "http_request"]
     assert {(line["route"], line["status"], line["tenant"]) for line in lines} == {
-        ("/v1/requests", 202, desk.tenant),
-        ("/v1/requests", 422, desk.tenant),
+        ("/v1/requests", 202, api.tenant),
+        ("/v1/requests", 422, api.tenant),
     }

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.edge.bodies import MAX_DEPTH, MAX_JSON_BYTES, strict_json
-from tests.support.client import GOOD, SPEC, Desk, campaign, problem
+from tests.support.client import GOOD, SPEC, ApiTenant, campaign, problem
 
 JSON = {"Content-Type": "application/json"}
 
@@ -43,27 +43,27 @@ JSON = {"Content-Type": "application/json"}
         (b"[1, 2]", "object"),
     ],
 )
-def test_json_that_is_not_strict_is_refused_in_words(desk: Desk, body: bytes, said: str) -> None:
-    document = problem(desk.caller().post("/v1/requests", content=body, headers=JSON), 422, "invalid_body")
+def test_json_that_is_not_strict_is_refused_in_words(api: ApiTenant, body: bytes, said: str) -> None:
+    document = problem(api.caller().post("/v1/requests", content=body, headers=JSON), 422, "invalid_body")
     assert said in document["errors"][0]["message"]
     assert document["errors"][0]["field"] == "body"
-    assert desk.stored() == 0
+    assert api.stored() == 0
 
 
 @pytest.mark.parametrize(
     "media_type", ["", "text/plain", "text/json", "application/xml", "application/x-www-form-urlencoded", "json", "%"]
 )
-def test_another_media_type_is_415(desk: Desk, media_type: str) -> None:
-    caller = desk.caller()
+def test_another_media_type_is_415(api: ApiTenant, media_type: str) -> None:
+    caller = api.caller()
     for address, wanted in (("/v1/requests", "application/json"), ("/v1/campaigns", "multipart/form-data")):
         answer = caller.post(address, content=b"{}", headers={"Content-Type": media_type})
         assert wanted in problem(answer, 415, "unsupported_media_type")["detail"]
         assert answer.headers["accept-post"] == wanted
 
 
-def test_a_charset_does_no_harm(desk: Desk) -> None:
+def test_a_charset_does_no_harm(api: ApiTenant) -> None:
     headers = {"Content-Type": "Application/JSON; charset=utf-8"}
-    assert desk.caller().post("/v1/requests", content=b'{"prompt": "a car"}', headers=headers).status_code == 202
+    assert api.caller().post("/v1/requests", content=b'{"prompt": "a car"}', headers=headers).status_code == 202
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,15 @@ def test_a_charset_does_no_harm(desk: Desk) -> None:
         (b"--x\r\n" + b"A: b\r\n" * 10_000 + b"\r\n", "multipart/form-data; boundary=x"),
     ],
 )
-def test_multipart_that_cannot_be_read_is_a_problem(desk: Desk, content: bytes, content_type: str) -> None:
-    answer = desk.caller().post("/v1/campaigns", content=content, headers={"Content-Type": content_type})
+def test_multipart_that_cannot_be_read_is_a_problem(api: ApiTenant, content: bytes, content_type: str) -> None:
+    answer = api.caller().post("/v1/campaigns", content=content, headers={"Content-Type": content_type})
     assert answer.status_code in (400, 422)
     problem(answer, answer.status_code, answer.json()["code"])
-    assert desk.stored() == 0
+    assert api.stored() == 0
 
 
-def test_a_body_above_the_limit_is_413_whether_announced_or_not(desk: Desk) -> None:
-    caller = desk.caller(max_body_bytes=2_000)
+def test_a_body_above_the_limit_is_413_whether_announced_or_not(api: ApiTenant) -> None:
+    caller = api.caller(max_body_bytes=2_000)
     announced = campaign(caller, "object,colour\n" + "car,red\n" * 1_000)
     assert "2,000 bytes" in problem(announced, 413, "body_too_large")["detail"]
     assert announced.headers["connection"] == "close"
@@ -101,42 +101,42 @@ def test_a_body_above_the_limit_is_413_whether_announced_or_not(desk: Desk) -> N
     )
     problem(chunked, 413, "body_too_large")
     big_json = json.dumps({"prompt": "x" * MAX_JSON_BYTES}).encode()
-    problem(desk.caller().post("/v1/requests", content=big_json, headers=JSON), 413, "body_too_large")
-    assert desk.stored() == 0
+    problem(api.caller().post("/v1/requests", content=big_json, headers=JSON), 413, "body_too_large")
+    assert api.stored() == 0
 
 
-def test_a_spec_above_the_limit_is_refused(desk: Desk) -> None:
-    answer = campaign(desk.caller(), spec={**SPEC, "metadata": {"a": "x" * MAX_JSON_BYTES}})
+def test_a_spec_above_the_limit_is_refused(api: ApiTenant) -> None:
+    answer = campaign(api.caller(), spec={**SPEC, "metadata": {"a": "x" * MAX_JSON_BYTES}})
     assert answer.status_code in (400, 413)
-    as_file = desk.caller().post(
+    as_file = api.caller().post(
         "/v1/campaigns", files={"spec": ("s.json", b" " * (MAX_JSON_BYTES + 1)), "file": ("rows.csv", GOOD)}
     )
     problem(as_file, 413, "body_too_large")
 
 
-def test_a_stranger_is_answered_before_the_body_is_read(desk: Desk) -> None:
-    with desk.house.served() as port:
+def test_a_stranger_is_answered_before_the_body_is_read(api: ApiTenant) -> None:
+    with api.server.served() as port:
         answer = _half_a_body(port, key="pw_wrong")
     assert answer.startswith(b"HTTP/1.1 401 ")
     assert b"100 Continue" not in answer
 
 
-def test_a_body_that_does_not_arrive_is_408_and_the_connection_is_closed(desk: Desk) -> None:
-    _, key = desk.house.key(desk.tenant)
-    with desk.house.served(body_seconds=0.2) as port:
+def test_a_body_that_does_not_arrive_is_408_and_the_connection_is_closed(api: ApiTenant) -> None:
+    _, key = api.server.key(api.tenant)
+    with api.server.served(body_seconds=0.2) as port:
         answer = _half_a_body(port, key=key)
     assert b"HTTP/1.1 408 " in answer
     assert b'"code":"body_too_slow"' in answer
 
 
-def test_a_connection_that_is_dropped_in_the_middle_stores_nothing(desk: Desk) -> None:
-    _, key = desk.house.key(desk.tenant)
-    with desk.house.served() as port, socket.create_connection(("127.0.0.1", port), timeout=10) as sender:
+def test_a_connection_that_is_dropped_in_the_middle_stores_nothing(api: ApiTenant) -> None:
+    _, key = api.server.key(api.tenant)
+    with api.server.served() as port, socket.create_connection(("127.0.0.1", port), timeout=10) as sender:
         sender.sendall(
             _head(key, 1_000_000) + b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
         )
-    assert desk.stored() == 0
-    assert [entry for entry in desk.logs if entry["log_level"] == "error"] == []
+    assert api.stored() == 0
+    assert [entry for entry in api.logs if entry["log_level"] == "error"] == []
 
 
 @given(st.binary(max_size=60))
@@ -169,8 +169,8 @@ _fields = (
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.dictionaries(st.sampled_from(_fields), _json_values, max_size=4))
-def test_whatever_the_fields_hold_the_answer_is_a_202_or_a_problem(desk: Desk, changes: dict[str, object]) -> None:
-    caller = desk.caller(["submit"])
+def test_whatever_the_fields_hold_the_answer_is_a_202_or_a_problem(api: ApiTenant, changes: dict[str, object]) -> None:
+    caller = api.caller(["submit"])
     answer = caller.post("/v1/requests", content=json.dumps({"prompt": "a car", **changes}), headers=JSON)
     if answer.status_code != 202:
         problem(answer, 422, answer.json()["code"])
@@ -178,7 +178,7 @@ def test_whatever_the_fields_hold_the_answer_is_a_202_or_a_problem(desk: Desk, c
 
 def _head(key: str, length: int) -> bytes:
     return (
-        f"POST /v1/campaigns HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer {key}\r\nExpect: 100-continue\r\n"
+        f"POST /v1/campaigns HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer {key}\r\nExpect: 100-continue\r\n"
         f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {length}\r\n\r\n"
     ).encode()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.client import GOOD, SPEC, Desk, campaign, places, problem
+from tests.support.client import GOOD, SPEC, ApiTenant, campaign, places, problem
 from workers.recipes import MAX_SEED
 
 
@@ -45,11 +45,11 @@ from workers.recipes import MAX_SEED
     ],
 )
 def test_a_wrong_cell_is_named_by_row_and_column_and_nothing_is_stored(
-    desk: Desk, table: str, code: str, row: int | None, column: str | None
+    api: ApiTenant, table: str, code: str, row: int | None, column: str | None
 ) -> None:
-    document = problem(campaign(desk.caller(), table), 422, "invalid_campaign")
+    document = problem(campaign(api.caller(), table), 422, "invalid_campaign")
     assert (code, row, column) in places(document)
-    assert desk.stored() == 0
+    assert api.stored() == 0
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_a_wrong_cell_is_named_by_row_and_column_and_nothing_is_stored(
     ],
 )
 def test_what_is_wrong_with_the_spec_is_said_once_and_not_for_every_row(
-    desk: Desk, changes: dict[str, Any], code: str, field: str | None
+    api: ApiTenant, changes: dict[str, Any], code: str, field: str | None
 ) -> None:
-    document = problem(campaign(desk.caller(), spec={**SPEC, **changes}), 422, "invalid_campaign")
+    document = problem(campaign(api.caller(), spec={**SPEC, **changes}), 422, "invalid_campaign")
     found = [(error["code"], error.get("field") or error.get("column")) for error in document["errors"]]
     assert found.count((code, field)) == 1
 
@@ -91,13 +91,13 @@ def test_what_is_wrong_with_the_spec_is_said_once_and_not_for_every_row(
         ('{"template": "a", "model": "startr"}', 422, "model_missing", "model"),
     ],
 )
-def test_a_wrong_spec_is_named_by_its_field(desk: Desk, spec: str, status: int, code: str, field: str) -> None:
-    document = problem(campaign(desk.caller(), spec=spec), status, code)
+def test_a_wrong_spec_is_named_by_its_field(api: ApiTenant, spec: str, status: int, code: str, field: str) -> None:
+    document = problem(campaign(api.caller(), spec=spec), status, code)
     assert field in [error["field"] for error in document["errors"]]
 
 
-def test_unknown_names_are_told_their_nearest_neighbour(desk: Desk) -> None:
-    caller = desk.caller()
+def test_unknown_names_are_told_their_nearest_neighbour(api: ApiTenant) -> None:
+    caller = api.caller()
     typo = problem(campaign(caller, spec='{"template": "a", "varients": 2}'), 422, "invalid_body")
     assert "Did you mean 'variants'?" in typo["errors"][0]["remedy"]
     model = problem(campaign(caller, model="studo"), 422, "model_missing")
@@ -115,6 +115,6 @@ def test_unknown_names_are_told_their_nearest_neighbour(desk: Desk) -> None:
         {"files": {"spec": ("spec.json", "{}"), "file": (None, "object\ncar\n")}},
     ],
 )
-def test_a_campaign_has_exactly_its_two_parts(desk: Desk, parts: dict[str, Any]) -> None:
-    document = problem(desk.caller().post("/v1/campaigns", **parts), 422, "invalid_body")
+def test_a_campaign_has_exactly_its_two_parts(api: ApiTenant, parts: dict[str, Any]) -> None:
+    document = problem(api.caller().post("/v1/campaigns", **parts), 422, "invalid_body")
     assert document["errors"][0]["code"] == "parts"

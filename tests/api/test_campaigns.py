@@ -16,12 +16,12 @@ from sqlalchemy import text
 from api.schemas.requests import CampaignSpec
 from api.submission.campaign import Campaign
 from api.submission.recipes import RecipeBook
-from tests.support.client import GOOD, SPEC, Desk, House, campaign, places, problem
+from tests.support.client import GOOD, SPEC, ApiServer, ApiTenant, campaign, places, problem
 from workers.recipes import MAX_SEED, seed_for
 
 
-def test_a_campaign_becomes_rows_times_variants_in_the_order_of_the_file(desk: Desk) -> None:
-    answer = campaign(desk.caller(), variants=2, name="spring", metadata={"ticket": 7})
+def test_a_campaign_becomes_rows_times_variants_in_the_order_of_the_file(api: ApiTenant) -> None:
+    answer = campaign(api.caller(), variants=2, name="spring", metadata={"ticket": 7})
     accepted = answer.json()
     assert answer.status_code == 202
     assert answer.headers["location"] == accepted["links"]["request"] == f"/v1/requests/{accepted['id']}"
@@ -33,24 +33,24 @@ def test_a_campaign_becomes_rows_times_variants_in_the_order_of_the_file(desk: D
         "items": 4,
         "refused_items": 0,
     }
-    assert [(i.row, i.custom_id, i.variant, i.prompt, i.state) for i in desk.items()] == [
+    assert [(i.row, i.custom_id, i.variant, i.prompt, i.state) for i in api.items()] == [
         (1, "row-1", 0, "a red backpack on a white background", "pending"),
         (1, "row-1", 1, "a red backpack on a white background", "pending"),
         (2, "row-2", 0, "a green car on a white background", "pending"),
         (2, "row-2", 1, "a green car on a white background", "pending"),
     ]
-    assert [i.seed for i in desk.items()] == [
+    assert [i.seed for i in api.items()] == [
         seed_for(accepted["id"], f"row-{row}", variant) for row in (1, 2) for variant in (0, 1)
     ]
 
 
-def test_reserved_columns_override_the_spec_and_empty_cells_do_not(desk: Desk) -> None:
+def test_reserved_columns_override_the_spec_and_empty_cells_do_not(api: ApiTenant) -> None:
     table = (
         "id,object,width,height,num_inference_steps,guidance_scale,seed,negative_prompt\n"
         "sku 7,car,64,72,4,2.5,11,blurry\n"
         ",car,,,,,,\n"
     )
-    caller = desk.caller()
+    caller = api.caller()
     accepted = campaign(caller, table, {"template": "a {object}", "variants": 2, "seed": 5, "width": 96}).json()
     first, _, third, _ = caller.get(accepted["links"]["items"]).json()["data"]
     card = caller.get("/v1/models").json()["data"][0]
@@ -68,12 +68,14 @@ def test_reserved_columns_override_the_spec_and_empty_cells_do_not(desk: Desk) -
         card["num_inference_steps"],
         card["guidance_scale"],
     ]
-    assert [i.seed for i in desk.items()] == [11, 12, 5, 6]
+    assert [i.seed for i in api.items()] == [11, 12, 5, 6]
 
 
-def test_a_broken_row_an_unknown_placeholder_a_huge_width_and_a_blocked_word_are_told_in_one_answer(desk: Desk) -> None:
+def test_a_broken_row_an_unknown_placeholder_a_huge_width_and_a_blocked_word_are_told_in_one_answer(
+    api: ApiTenant,
+) -> None:
     table = "object,colour,width\ncar,red,128\ncar\ncar,red,10001\nporn,red,128\n"
-    document = problem(campaign(desk.caller(), table, {"template": "a {color} {object}"}), 422, "invalid_campaign")
+    document = problem(campaign(api.caller(), table, {"template": "a {color} {object}"}), 422, "invalid_campaign")
     assert places(document) == [
         ("unknown_placeholder", None, "color"),
         ("cell_count", 2, None),
@@ -86,11 +88,11 @@ def test_a_broken_row_an_unknown_placeholder_a_huge_width_and_a_blocked_word_are
     assert (huge["line"], huge["message"]) == (4, "10001 is outside 64 to 256, the sides studio makes")
     assert "128 x 128" in huge["remedy"]
     assert [(r["row"], r["line"], r["column"]) for r in document["refused"]] == [(4, 5, "object")]
-    assert desk.stored() == 0
+    assert api.stored() == 0
 
 
-def test_a_refused_row_is_stored_as_refused_recorded_and_blamed_on_its_column(desk: Desk) -> None:
-    caller = desk.caller()
+def test_a_refused_row_is_stored_as_refused_recorded_and_blamed_on_its_column(api: ApiTenant) -> None:
+    caller = api.caller()
     answer = campaign(caller, "object,colour\ncar,red\nporn,red\n", variants=2)
     accepted = answer.json()
     assert answer.status_code == 202
@@ -105,7 +107,7 @@ def test_a_refused_row_is_stored_as_refused_recorded_and_blamed_on_its_column(de
     listed = caller.get(accepted["links"]["items"], params={"state": "refused"}).json()["data"]
     assert {item["verdict"]["decision"] for item in listed} == {"refuse"}
     assert "scores" not in listed[0]["verdict"]
-    recorded = desk.events("item.refused")
+    recorded = api.events("item.refused")
     assert [entry.event["item_id"] for entry in recorded] == [item["id"] for item in listed]
 
 
@@ -118,32 +120,32 @@ def test_a_refused_row_is_stored_as_refused_recorded_and_blamed_on_its_column(de
     ],
 )
 def test_the_text_that_is_refused_on_its_own_is_the_one_to_blame(
-    desk: Desk, template: str, table: str, column: str
+    api: ApiTenant, template: str, table: str, column: str
 ) -> None:
-    accepted = campaign(desk.caller(), table, {"template": template}).json()
+    accepted = campaign(api.caller(), table, {"template": template}).json()
     assert [refused["column"] for refused in accepted["refused"]] == [column]
     assert "all_refused" in [warning["code"] for warning in accepted["warnings"]]
 
 
-def test_held_rows_are_made_and_counted_beforehand(desk: Desk) -> None:
-    accepted = campaign(desk.caller(), "object,colour\ncar,red\nnaked person,red\n", variants=3).json()
+def test_held_rows_are_made_and_counted_beforehand(api: ApiTenant) -> None:
+    accepted = campaign(api.caller(), "object,colour\ncar,red\nnaked person,red\n", variants=3).json()
     assert (accepted["items"], accepted["held_items"], accepted["refused_items"]) == (6, 3, 0)
-    assert {item.state for item in desk.items()} == {"pending"}
+    assert {item.state for item in api.items()} == {"pending"}
 
 
-def test_a_dry_run_says_the_same_and_stores_nothing(desk: Desk) -> None:
-    caller, table = desk.caller(), "object,colour,note\ncar,red,x\nporn,red,x\n"
+def test_a_dry_run_says_the_same_and_stores_nothing(api: ApiTenant) -> None:
+    caller, table = api.caller(), "object,colour,note\ncar,red,x\nporn,red,x\n"
     dry = campaign(caller, table, dry_run=True, headers={"Idempotency-Key": "one"})
     assert dry.status_code == 200
-    assert desk.stored() == 0
+    assert api.stored() == 0
     real = campaign(caller, table, headers={"Idempotency-Key": "one"}).json()
     report = dry.json()
     assert report.pop("dry_run") is True
     assert report == {name: real[name] for name in report}
 
 
-def test_warnings_name_unused_columns_and_prompts_the_model_knows_nothing_of(desk: Desk) -> None:
-    accepted = campaign(desk.caller(), "object,note\ncar,x\nxylophone,x\n", {"template": "one {object}"}).json()
+def test_warnings_name_unused_columns_and_prompts_the_model_knows_nothing_of(api: ApiTenant) -> None:
+    accepted = campaign(api.caller(), "object,note\ncar,x\nxylophone,x\n", {"template": "one {object}"}).json()
     unused, strange = accepted["warnings"]
     assert (unused["code"], unused["column"]) == ("unused_column", "note")
     assert (strange["code"], strange["rows"]) == ("unknown_words", [2])
@@ -151,7 +153,7 @@ def test_warnings_name_unused_columns_and_prompts_the_model_knows_nothing_of(des
     assert "It knows 64 things, read in English: apple, banana, " in strange["message"]
 
 
-def test_misspelled_crowded_and_joined_things_are_warned_of_and_praise_is_not(desk: Desk) -> None:
+def test_misspelled_crowded_and_joined_things_are_warned_of_and_praise_is_not(api: ApiTenant) -> None:
     things = (
         "a sneeker",
         "a coffee machine",
@@ -160,7 +162,7 @@ def test_misspelled_crowded_and_joined_things_are_warned_of_and_praise_is_not(de
         "a stunning apple, a must",
     )
     table = "thing\n" + "".join(f'"{thing}"\n' for thing in things)
-    accepted = campaign(desk.caller(), table, {"template": "{thing} on a white background, summer sale"}).json()
+    accepted = campaign(api.caller(), table, {"template": "{thing} on a white background, summer sale"}).json()
     strange, crowded = accepted["warnings"]
     assert (strange["code"], strange["rows"]) == ("unknown_words", [1, 2, 3])
     assert (
@@ -170,8 +172,8 @@ def test_misspelled_crowded_and_joined_things_are_warned_of_and_praise_is_not(de
     assert "apple and banana; studio draws one" in crowded["message"]
 
 
-def test_only_the_first_hundred_errors_are_listed(desk: Desk) -> None:
-    document = problem(campaign(desk.caller(), "object,colour\n" + "car\n" * 150), 422, "invalid_campaign")
+def test_only_the_first_hundred_errors_are_listed(api: ApiTenant) -> None:
+    document = problem(campaign(api.caller(), "object,colour\n" + "car\n" * 150), 422, "invalid_campaign")
     assert len(document["errors"]) == 100
     assert "rows after 100 were not checked" in document["detail"]
 
@@ -184,30 +186,32 @@ def test_only_the_first_hundred_errors_are_listed(desk: Desk) -> None:
         ({"max_megapixel_steps": 1}, 4, "too_much_work"),
     ],
 )
-def test_the_limits_of_a_whole_campaign_are_named(desk: Desk, limits: dict[str, int], variants: int, code: str) -> None:
+def test_the_limits_of_a_whole_campaign_are_named(
+    api: ApiTenant, limits: dict[str, int], variants: int, code: str
+) -> None:
     table = GOOD + "car,red\n"
-    document = problem(campaign(desk.caller(**limits), table, variants=variants), 422, "invalid_campaign")
+    document = problem(campaign(api.caller(**limits), table, variants=variants), 422, "invalid_campaign")
     assert [error["code"] for error in document["errors"]] == [code]
-    assert desk.stored() == 0
+    assert api.stored() == 0
 
 
-def test_as_many_rows_as_allowed_are_taken(desk: Desk) -> None:
-    assert campaign(desk.caller(max_rows=2, max_items=4), variants=2).status_code == 202
+def test_as_many_rows_as_allowed_are_taken(api: ApiTenant) -> None:
+    assert campaign(api.caller(max_rows=2, max_items=4), variants=2).status_code == 202
 
 
 def test_a_million_rows_are_refused_by_the_count_before_any_is_screened(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    api: ApiTenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screened: list[str] = []
     monkeypatch.setattr("api.submission.rows.screen", lambda *texts: screened.append(texts[2]))
-    document = problem(campaign(desk.caller(), "object,colour\n" + "car,red\n" * 1_000_000), 422, "invalid_campaign")
+    document = problem(campaign(api.caller(), "object,colour\n" + "car,red\n" * 1_000_000), 422, "invalid_campaign")
     assert [error["code"] for error in document["errors"]] == ["too_many_rows"]
     assert "50,000" in document["errors"][0]["message"]
     assert screened == []
 
 
-def test_memory_does_not_grow_with_the_file(desk: Desk) -> None:
-    parts = desk.house.app().state.parts
+def test_memory_does_not_grow_with_the_file(api: ApiTenant) -> None:
+    parts = api.server.app().state.parts
     long_cell = "x" * 3_000
     with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as spool:
         file.write(b"object,colour,a,b,c,d,e\n")
@@ -226,22 +230,22 @@ def test_memory_does_not_grow_with_the_file(desk: Desk) -> None:
     assert peak < 8_000_000
 
 
-def test_the_spec_may_come_as_a_file_too(desk: Desk) -> None:
+def test_the_spec_may_come_as_a_file_too(api: ApiTenant) -> None:
     files = {"spec": ("spec.json", json.dumps(SPEC), "application/json"), "file": ("rows.csv", GOOD)}
-    assert desk.caller().post("/v1/campaigns", files=files).status_code == 202
+    assert api.caller().post("/v1/campaigns", files=files).status_code == 202
 
 
-def test_excel_exports_are_read(desk: Desk) -> None:
-    caller = desk.caller()
+def test_excel_exports_are_read(api: ApiTenant) -> None:
+    caller = api.caller()
     assert campaign(caller, "\ufeffobject;colour\r\ncar;red\r\n", delimiter=";").status_code == 202
     assert campaign(caller, "object\tcolour\r\ncar\trot\r\n".encode("utf-16"), delimiter="\t").status_code == 202
     document = problem(campaign(caller, "object,colour\ncar,grün\n".encode("latin-1")), 422, "invalid_campaign")
     assert (document["errors"][0]["code"], document["errors"][0]["line"]) == ("encoding", 2)
 
 
-def test_a_ledger_that_refuses_the_event_keeps_the_campaign_out(own_house: House) -> None:
-    caller = own_house.caller()
-    with own_house.database.engine("superuser").begin() as conn:
+def test_a_ledger_that_refuses_the_event_keeps_the_campaign_out(own_api: ApiServer) -> None:
+    caller = own_api.caller()
+    with own_api.database.engine("superuser").begin() as conn:
         conn.execute(text("revoke insert on audit.entries from presswork_api"))
     problem(campaign(caller), 500, "internal_error")
     assert caller.get("/v1/requests").json()["data"] == []
@@ -253,9 +257,9 @@ def test_a_ledger_that_refuses_the_event_keeps_the_campaign_out(own_house: House
         st.tuples(st.text(min_size=1, max_size=30).filter(str.strip), st.integers(0, MAX_SEED)), min_size=1, max_size=8
     )
 )
-def test_whatever_the_cells_hold_the_answer_is_a_202_or_a_problem(desk: Desk, rows: list[tuple[str, int]]) -> None:
+def test_whatever_the_cells_hold_the_answer_is_a_202_or_a_problem(api: ApiTenant, rows: list[tuple[str, int]]) -> None:
     table = io.StringIO()
     csv.writer(table).writerows([("object", "seed"), *rows])
-    answer = campaign(desk.caller(), table.getvalue().encode("utf-8", "surrogatepass"), {"template": "a {object}"})
+    answer = campaign(api.caller(), table.getvalue().encode("utf-8", "surrogatepass"), {"template": "a {object}"})
     if answer.status_code != 202:
         problem(answer, 422, "invalid_campaign")

@@ -11,7 +11,7 @@ from policy.verdict import Decision, Finding, Stage, Verdict
 from tests.support.line import POLICY, RECIPE
 from workers.recipes import seed_for
 
-FINDING = Finding(Decision.ALLOW, Stage.PROMPT, "brands", "house-brand", 1.0, "kettle -> jug")
+FINDING = Finding(Decision.ALLOW, Stage.PROMPT, "brands", "server-brand", 1.0, "kettle -> jug")
 TEXTS = Screened(
     "a jug\n\u202e \U0001fad6", "rust", Verdict(POLICY, (FINDING,), {"prompt": 0.5}), {"prompt": "a kettle"}
 )

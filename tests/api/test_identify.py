@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from bench.pictures.scenes import scene
 from tests.conftest import S3
-from tests.support.client import Desk, House, problem
+from tests.support.client import ApiServer, ApiTenant, problem
 from tests.support.released import Gallery, jpeg, pixels, work
 from workers.settings import Settings
 
@@ -20,12 +20,12 @@ BYTES = {"Content-Type": "application/octet-stream"}
 
 
 @pytest.fixture
-def gallery(own_house: House, settings_for: Callable[..., Settings]) -> Gallery:
-    return Gallery(own_house.line, settings_for)
+def gallery(own_api: ApiServer, settings_for: Callable[..., Settings]) -> Gallery:
+    return Gallery(own_api.line, settings_for)
 
 
-def test_a_picture_sent_is_a_question_and_its_answer_names_the_asset(own_house: House, gallery: Gallery) -> None:
-    caller = own_house.caller("acme")
+def test_a_picture_sent_is_a_question_and_its_answer_names_the_asset(own_api: ApiServer, gallery: Gallery) -> None:
+    caller = own_api.caller("acme")
     gallery.line._tenants.add("acme")
     (shown,) = gallery.release([scene(12)])
     asked = caller.post("/v1/identify", content=jpeg(pixels(shown.data), 80), headers={"Content-Type": "image/jpeg"})
@@ -33,7 +33,7 @@ def test_a_picture_sent_is_a_question_and_its_answer_names_the_asset(own_house: 
     id = asked.json()["id"]
     assert asked.headers["location"] == f"/v1/identify/{id}"
     assert (asked.json()["state"], asked.json()["finding"]) == ("waiting", None)
-    work(gallery.desk())
+    work(gallery.api())
     told = caller.get(f"/v1/identify/{id}").json()
     assert (told["state"], told["finding"], told["verified"], told["own"]) == ("done", "ours", True, True)
     assert told["lineage"]["asset_id"] == shown.asset_id
@@ -48,61 +48,61 @@ def test_a_picture_sent_is_a_question_and_its_answer_names_the_asset(own_house: 
     }
 
 
-def test_an_asset_that_is_not_indexed_yet_says_so(own_house: House, gallery: Gallery) -> None:
-    caller = own_house.caller("acme")
+def test_an_asset_that_is_not_indexed_yet_says_so(own_api: ApiServer, gallery: Gallery) -> None:
+    caller = own_api.caller("acme")
     gallery.line._tenants.add("acme")
     (shown,) = gallery.release([scene(12)])
     assert caller.get(f"/v1/assets/{shown.asset_id}").json()["search"] is None
 
 
-def test_an_answer_given_before_a_recall_says_recalled_after_it(own_house: House, gallery: Gallery) -> None:
-    caller = own_house.caller("acme")
+def test_an_answer_given_before_a_recall_says_recalled_after_it(own_api: ApiServer, gallery: Gallery) -> None:
+    caller = own_api.caller("acme")
     gallery.line._tenants.add("acme")
     (shown,) = gallery.release([scene(12)])
     id = caller.post("/v1/identify", content=shown.data, headers=BYTES).json()["id"]
-    work(gallery.desk())
-    with own_house.line.owner.begin() as conn:
+    work(gallery.api())
+    with own_api.line.owner.begin() as conn:
         conn.execute(text("update assets set state = 'recalled'"))
     told = caller.get(f"/v1/identify/{id}").json()
     assert (told["asset_state"], told["lineage"]["state"]) == ("recalled", "recalled")
 
 
-def test_another_tenant_s_picture_is_ours_without_its_name(own_house: House, gallery: Gallery) -> None:
+def test_another_tenant_s_picture_is_ours_without_its_name(own_api: ApiServer, gallery: Gallery) -> None:
     gallery.line.add_tenant("acme")
-    rival = own_house.caller("rival")
+    rival = own_api.caller("rival")
     gallery.line._tenants.add("rival")
     (shown,) = gallery.release([scene(12)])
     id = rival.post("/v1/identify", content=shown.data, headers=BYTES).json()["id"]
-    work(gallery.desk())
+    work(gallery.api())
     answer = rival.get(f"/v1/identify/{id}")
     told = answer.json()
     assert (told["finding"], told["made_here"], told["own"], told["lineage"]) == ("ours", True, False, None)
     assert shown.asset_id not in answer.text
 
 
-def test_waiting_ends_with_the_answer(own_house: House, gallery: Gallery) -> None:
-    caller = own_house.caller("acme")
+def test_waiting_ends_with_the_answer(own_api: ApiServer, gallery: Gallery) -> None:
+    caller = own_api.caller("acme")
     id = caller.post("/v1/identify", content=b"no picture", headers=BYTES).json()["id"]
     told: list[Any] = []
     reader = threading.Thread(target=lambda: told.append(caller.get(f"/v1/identify/{id}", params={"wait": 20})))
     reader.start()
-    work(gallery.desk())
+    work(gallery.api())
     reader.join()
     assert (told[0].json()["state"], told[0].json()["reason"]) == ("failed", "not_a_picture")
 
 
 @pytest.fixture
-def caller(desk: Desk) -> TestClient:
-    return desk.caller()
+def caller(api: ApiTenant) -> TestClient:
+    return api.caller()
 
 
-def test_what_is_no_upload_is_refused_and_nothing_is_stored(desk: Desk, caller: TestClient, s3: S3) -> None:
+def test_what_is_no_upload_is_refused_and_nothing_is_stored(api: ApiTenant, caller: TestClient, s3: S3) -> None:
     problem(caller.post("/v1/identify", content=b"", headers=BYTES), 422, "invalid_body")
     sent = caller.post("/v1/identify", content=b"x", headers={"Content-Type": "text/plain"})
     assert "application/octet-stream" in problem(sent, 415, "unsupported_media_type")["detail"]
-    problem(desk.caller(scopes=["submit"]).post("/v1/identify", content=b"x", headers=BYTES), 403, "forbidden")
-    problem(desk.house.stranger().post("/v1/identify", content=b"x", headers=BYTES), 401, "unauthorized")
-    small = desk.caller(identify_max_bytes=1024)
+    problem(api.caller(scopes=["submit"]).post("/v1/identify", content=b"x", headers=BYTES), 403, "forbidden")
+    problem(api.server.anonymous().post("/v1/identify", content=b"x", headers=BYTES), 401, "unauthorized")
+    small = api.caller(identify_max_bytes=1024)
     problem(small.post("/v1/identify", content=b"x" * 1025, headers=BYTES), 413, "body_too_large")
     assert s3.keys("inbox/") == []
 
@@ -113,15 +113,15 @@ def test_a_wait_has_limits(caller: TestClient, wait: str) -> None:
     problem(sent, 422, "invalid_parameters")
 
 
-def test_a_question_is_its_tenant_s_own(desk: Desk, caller: TestClient) -> None:
+def test_a_question_is_its_tenant_s_own(api: ApiTenant, caller: TestClient) -> None:
     id = caller.post("/v1/identify", content=b"x", headers=BYTES).json()["id"]
     assert caller.get(f"/v1/identify/{id}").status_code == 200
-    problem(desk.house.caller("somebody-else").get(f"/v1/identify/{id}"), 404, "not_found")
+    problem(api.server.caller("somebody-else").get(f"/v1/identify/{id}"), 404, "not_found")
     problem(caller.get("/v1/identify/not-an-id"), 404, "not_found")
 
 
-def test_the_api_cannot_read_what_was_sent(desk: Desk, caller: TestClient, s3: S3) -> None:
+def test_the_api_cannot_read_what_was_sent(api: ApiTenant, caller: TestClient, s3: S3) -> None:
     caller.post("/v1/identify", content=b"private", headers=BYTES)
-    (key,) = [key for key in s3.keys("inbox/") if desk.tenant in key]
+    (key,) = [key for key in s3.keys("inbox/") if api.tenant in key]
     with pytest.raises(Exception, match=r"AccessDenied|403|Forbidden"):
         s3.client("api").get_object(Bucket=s3.bucket, Key=key)

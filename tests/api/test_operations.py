@@ -11,15 +11,15 @@ from sqlalchemy import text
 
 from api.edge.problems import CATALOGUE
 from api.schemas.requests import CampaignSpec, NewKey, SingleRequest
-from tests.support.client import Desk, House, campaign, problem
+from tests.support.client import ApiServer, ApiTenant, campaign, problem
 
 PUBLIC = "/v1/detect"
 WITHOUT_BODY = ("/cancel", "/secret", "/enable")  # what such a POST does is all in its address
 NOBODY = "127.0.0.1:9"  # discard: nothing listens there
 
 
-def test_alive_and_ready(desk: Desk) -> None:
-    stranger = desk.house.stranger()
+def test_alive_and_ready(api: ApiTenant) -> None:
+    stranger = api.server.anonymous()
     assert stranger.get("/healthz").json() == {"status": "alive"}
     assert stranger.get("/readyz").json() == {"status": "ready"}
 
@@ -33,66 +33,66 @@ def test_alive_and_ready(desk: Desk) -> None:
     ],
 )
 def test_a_part_that_does_not_answer_is_named_and_the_process_stays_alive(
-    desk: Desk, changes: dict[str, Any], part: str
+    api: ApiTenant, changes: dict[str, Any], part: str
 ) -> None:
-    stranger = desk.house.stranger(**changes)
+    stranger = api.server.anonymous(**changes)
     document = problem(stranger.get("/readyz"), 503, "not_ready")
     assert document["silent"] == [part]
     assert stranger.get("/healthz").status_code == 200
 
 
-def test_a_redis_that_never_answers_holds_up_neither_the_probe_nor_a_submission(desk: Desk) -> None:
+def test_a_redis_that_never_answers_holds_up_neither_the_probe_nor_a_submission(api: ApiTenant) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, says nothing
-        caller = desk.caller(redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        caller = api.caller(redis_url=f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
         assert problem(caller.get("/readyz"), 503, "not_ready")["silent"] == ["redis"]
         assert campaign(caller).status_code == 202
 
 
-def test_without_a_database_every_call_is_a_quick_503(desk: Desk) -> None:
-    key = desk.house.key(desk.tenant)[1]
-    cut_off = desk.house.stranger(database_url=f"postgresql+psycopg://nobody@{NOBODY}/none")
+def test_without_a_database_every_call_is_a_quick_503(api: ApiTenant) -> None:
+    key = api.server.key(api.tenant)[1]
+    cut_off = api.server.anonymous(database_url=f"postgresql+psycopg://nobody@{NOBODY}/none")
     answer = cut_off.get("/v1/requests", headers={"Authorization": f"Bearer {key}"})
     problem(answer, 503, "database_unavailable")
     assert answer.headers["retry-after"]
     assert NOBODY not in answer.text
 
 
-def test_an_exhausted_pool_is_503_with_a_time_to_come_back(desk: Desk) -> None:
-    caller = desk.caller(api_pool_size=1)
-    with desk.house.app(api_pool_size=1).state.parts.engine.connect():
+def test_an_exhausted_pool_is_503_with_a_time_to_come_back(api: ApiTenant) -> None:
+    caller = api.caller(api_pool_size=1)
+    with api.server.app(api_pool_size=1).state.parts.engine.connect():
         answer = campaign(caller)
     problem(answer, 503, "busy")
     assert answer.headers["retry-after"] == "1"
     assert campaign(caller).status_code == 202
 
 
-def test_connections_cut_by_the_server_are_replaced(own_house: House) -> None:
-    caller = own_house.caller()
+def test_connections_cut_by_the_server_are_replaced(own_api: ApiServer) -> None:
+    caller = own_api.caller()
     assert campaign(caller).status_code == 202
-    own_house.line.cut_connections("presswork_api")
+    own_api.line.cut_connections("presswork_api")
     assert campaign(caller).status_code == 202
 
 
-def test_a_read_only_database_is_503_and_stores_nothing(own_house: House) -> None:
-    caller = own_house.caller()
-    superuser = own_house.database.engine("superuser", isolation_level="AUTOCOMMIT")
+def test_a_read_only_database_is_503_and_stores_nothing(own_api: ApiServer) -> None:
+    caller = own_api.caller()
+    superuser = own_api.database.engine("superuser", isolation_level="AUTOCOMMIT")
     with superuser.connect() as conn:
-        name = own_house.database.name
+        name = own_api.database.name
         conn.execute(text(f"alter database {name} set default_transaction_read_only = on"))
-        own_house.app().state.parts.engine.dispose()
+        own_api.app().state.parts.engine.dispose()
         problem(campaign(caller), 503, "database_unavailable")
         conn.execute(text("set default_transaction_read_only = off"))
         conn.execute(text(f"alter database {name} reset default_transaction_read_only"))
-    own_house.app().state.parts.engine.dispose()
+    own_api.app().state.parts.engine.dispose()
     assert campaign(caller).status_code == 202
 
 
-def test_metrics_count_by_route_template_and_hold_no_ids(desk: Desk) -> None:
-    caller = desk.caller()
+def test_metrics_count_by_route_template_and_hold_no_ids(api: ApiTenant) -> None:
+    caller = api.caller()
     request_id = campaign(caller).json()["id"]
     caller.get(f"/v1/requests/{request_id}")
     caller.get("/nowhere/at/all")
-    scraped = desk.house.stranger().get("/metrics")
+    scraped = api.server.anonymous().get("/metrics")
     families = {family.name: family for family in text_string_to_metric_families(scraped.text)}
     answers = {
         (sample.labels["route"], sample.labels["method"], sample.labels["status"])
@@ -105,7 +105,7 @@ def test_metrics_count_by_route_template_and_hold_no_ids(desk: Desk) -> None:
     } <= answers
     assert "presswork_items_submitted" in families
     assert request_id not in scraped.text
-    assert desk.tenant not in scraped.text
+    assert api.tenant not in scraped.text
 
 
 @pytest.mark.parametrize(
@@ -119,19 +119,19 @@ def test_metrics_count_by_route_template_and_hold_no_ids(desk: Desk) -> None:
         ("BREW", "/healthz", "GET"),
     ],
 )
-def test_405_names_every_method_of_the_address(desk: Desk, method: str, address: str, allowed: str) -> None:
-    answer = desk.caller().request(method, address)
+def test_405_names_every_method_of_the_address(api: ApiTenant, method: str, address: str, allowed: str) -> None:
+    answer = api.caller().request(method, address)
     problem(answer, 405, "method_not_allowed")
     assert answer.headers["allow"].split(", ")[: len(allowed.split(", "))] == allowed.split(", ")
 
 
 @pytest.mark.parametrize("address", ["/", "/v1", "/v1/requests/", "/v2/requests", "/docs/files/../../app.py", "/%00"])
-def test_an_unknown_address_is_a_problem_too(desk: Desk, address: str) -> None:
-    problem(desk.caller().get(address), 404, "not_found")
+def test_an_unknown_address_is_a_problem_too(api: ApiTenant, address: str) -> None:
+    problem(api.caller().get(address), 404, "not_found")
 
 
-def test_every_answer_carries_an_id_and_a_callers_own_uuid_is_kept(desk: Desk) -> None:
-    stranger = desk.house.stranger()
+def test_every_answer_carries_an_id_and_a_callers_own_uuid_is_kept(api: ApiTenant) -> None:
+    stranger = api.server.anonymous()
     own = "0f8fad5b-d9cb-469f-a165-70867728950e"
     assert stranger.get("/healthz", headers={"X-Request-ID": own}).headers["x-request-id"] == own
     assert stranger.get("/healthz", headers={"X-Request-ID": "x\ty"}).headers["x-request-id"] != "x\ty"
@@ -141,8 +141,8 @@ def test_every_answer_carries_an_id_and_a_callers_own_uuid_is_kept(desk: Desk) -
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_document_describes_every_operation_with_its_problems(desk: Desk) -> None:
-    document = desk.house.stranger().get("/openapi.json").json()
+def test_the_document_describes_every_operation_with_its_problems(api: ApiTenant) -> None:
+    document = api.server.anonymous().get("/openapi.json").json()
     tags = {tag["name"] for tag in document["tags"]}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -168,8 +168,8 @@ def _references(node: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("model", [SingleRequest, CampaignSpec, NewKey])
-def test_the_examples_in_the_document_are_accepted(desk: Desk, model: type) -> None:
-    caller = desk.caller()
+def test_the_examples_in_the_document_are_accepted(api: ApiTenant, model: type) -> None:
+    caller = api.caller()
     (example,) = model.model_json_schema()["examples"]
     if model is CampaignSpec:
         answer = campaign(caller, "colour,object,background\nred,car,white\n", example)
@@ -178,8 +178,8 @@ def test_the_examples_in_the_document_are_accepted(desk: Desk, model: type) -> N
     assert answer.status_code in (201, 202), answer.text
 
 
-def test_the_docs_page_needs_nothing_from_elsewhere(desk: Desk) -> None:
-    stranger = desk.house.stranger()
+def test_the_docs_page_needs_nothing_from_elsewhere(api: ApiTenant) -> None:
+    stranger = api.server.anonymous()
     page = stranger.get("/docs").text
     assert "https://" not in page
     for file in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.client import SPEC, Desk, campaign, problem
+from tests.support.client import SPEC, ApiTenant, campaign, problem
 from tests.support.privacy import Privacy
 
 TABLE = "object,colour\nbackpack,red\ncar,green\n"
@@ -12,10 +12,10 @@ UNKNOWN = "01a1fe00-0000-7000-8000-00000000000f"
 
 
 @pytest.fixture
-def clerk(desk: Desk, s3) -> Privacy:
-    """The clerk of this house."""
-    house = desk.house
-    return Privacy(house.line, house.database.engine("clerk"), house.settings_for, s3)
+def clerk(api: ApiTenant, s3) -> Privacy:
+    """The clerk of the same installation."""
+    server = api.server
+    return Privacy(server.line, server.database.engine("clerk"), server.settings_for, s3)
 
 
 def cancelled(client, **more) -> str:
@@ -29,8 +29,8 @@ def erase(client, **order):
     return client.post("/v1/erasures", json=order)
 
 
-def test_a_dry_run_counts_and_an_order_is_carried_out_and_everybody_sees_it(desk: Desk, clerk: Privacy):
-    client = desk.caller()
+def test_a_dry_run_counts_and_an_order_is_carried_out_and_everybody_sees_it(api: ApiTenant, clerk: Privacy):
+    client = api.caller()
     request_id = cancelled(client, name="for Jane Roe", metadata={"who": "Jane Roe"})
     counted = erase(client, text="jane roe", dry_run=True)
     assert counted.status_code == 200
@@ -54,12 +54,12 @@ def test_a_dry_run_counts_and_an_order_is_carried_out_and_everybody_sees_it(desk
     assert '"erased"' in exported
 
 
-def test_the_text_that_was_sought_is_never_repeated(desk: Desk):
-    client = desk.caller()
+def test_the_text_that_was_sought_is_never_repeated(api: ApiTenant):
+    client = api.caller()
     ordered = erase(client, text="jane@example.com").json()
     assert ordered["scope"] == {"text": True}
     assert "jane@example.com" not in client.get("/v1/erasures").text
-    assert "jane@example.com" not in str(desk.logs)
+    assert "jane@example.com" not in str(api.logs)
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_the_text_that_was_sought_is_never_repeated(desk: Desk):
         {"request": UNKNOWN, "reason": "none"},
     ],
 )
-def test_an_order_names_exactly_one_thing(desk: Desk, order: dict[str, object]):
-    problem(desk.caller().post("/v1/erasures", json=order), 422, "invalid_body")
+def test_an_order_names_exactly_one_thing(api: ApiTenant, order: dict[str, object]):
+    problem(api.caller().post("/v1/erasures", json=order), 422, "invalid_body")
 
 
-def test_only_an_admin_orders_holds_and_looks(desk: Desk):
-    client = desk.caller(scopes=("submit", "read", "review", "audit"))
+def test_only_an_admin_orders_holds_and_looks(api: ApiTenant):
+    client = api.caller(scopes=("submit", "read", "review", "audit"))
     for answer in (
         erase(client, tenant=True),
         client.get("/v1/erasures"),
@@ -91,9 +91,9 @@ def test_only_an_admin_orders_holds_and_looks(desk: Desk):
         problem(answer, 403, "forbidden")
 
 
-def test_what_is_not_there_or_anothers_is_not_found(desk: Desk):
-    client = desk.caller()
-    theirs = cancelled(desk.house.caller("bolt"))
+def test_what_is_not_there_or_anothers_is_not_found(api: ApiTenant):
+    client = api.caller()
+    theirs = cancelled(api.server.caller("bolt"))
     for noun in ("item", "asset", "request", "key"):
         for value in (UNKNOWN, theirs):
             problem(erase(client, **{noun: value}), 404, "not_found")
@@ -103,8 +103,8 @@ def test_what_is_not_there_or_anothers_is_not_found(desk: Desk):
     problem(client.post("/v1/legal-holds", json={"request": theirs, "reason": "claim"}), 404, "not_found")
 
 
-def test_open_items_are_a_conflict_that_says_what_to_do(desk: Desk):
-    client = desk.caller()
+def test_open_items_are_a_conflict_that_says_what_to_do(api: ApiTenant):
+    client = api.caller()
     request_id = campaign(client, TABLE).json()["id"]
     detail = problem(erase(client, request=request_id), 409, "conflict")["detail"]
     assert "2 of the items still need their prompt" in detail
@@ -113,8 +113,8 @@ def test_open_items_are_a_conflict_that_says_what_to_do(desk: Desk):
     assert erase(client, request=request_id).status_code == 202
 
 
-def test_a_legal_hold_is_a_conflict_of_its_own_that_names_the_hold_and_not_the_reason(desk: Desk, clerk: Privacy):
-    client = desk.caller()
+def test_a_legal_hold_is_a_conflict_of_its_own_that_names_the_hold_and_not_the_reason(api: ApiTenant, clerk: Privacy):
+    client = api.caller()
     request_id = cancelled(client)
     placed = client.post("/v1/legal-holds", json={"request": request_id, "reason": "claim 4711"})
     assert placed.status_code == 201
@@ -140,29 +140,29 @@ def test_a_legal_hold_is_a_conflict_of_its_own_that_names_the_hold_and_not_the_r
         {"reason": "claim", "since": "tomorrow"},
     ],
 )
-def test_a_hold_has_one_scope_a_range_that_runs_forward_and_a_reason(desk: Desk, order: dict[str, object]):
-    problem(desk.caller().post("/v1/legal-holds", json=order), 422, "invalid_body")
+def test_a_hold_has_one_scope_a_range_that_runs_forward_and_a_reason(api: ApiTenant, order: dict[str, object]):
+    problem(api.caller().post("/v1/legal-holds", json=order), 422, "invalid_body")
 
 
-def test_neither_takes_an_idempotency_key(desk: Desk):
-    client = desk.caller()
+def test_neither_takes_an_idempotency_key(api: ApiTenant):
+    client = api.caller()
     for address, body in (("/v1/erasures", {"tenant": True}), ("/v1/legal-holds", {"reason": "claim"})):
         answer = client.post(address, json=body, headers={"Idempotency-Key": "k"})
         problem(answer, 422, "invalid_parameters")
 
 
-def test_a_repeated_submission_whose_reply_was_erased_is_refused_and_makes_nothing(desk: Desk, clerk: Privacy):
-    client = desk.caller()
+def test_a_repeated_submission_whose_reply_was_erased_is_refused_and_makes_nothing(api: ApiTenant, clerk: Privacy):
+    client = api.caller()
     headers = {"Idempotency-Key": "once"}
     request_id = campaign(client, TABLE, headers=headers).json()["id"]
     client.post(f"/v1/requests/{request_id}/cancel")
     erase(client, request=request_id)
     clerk.work()
-    before = desk.stored()
+    before = api.stored()
     said = problem(campaign(client, TABLE, headers=headers), 409, "conflict")
     assert "use another key" in said["detail"]
-    assert desk.stored() == before
+    assert api.stored() == before
 
 
-def test_without_a_view_of_the_ledger_nothing_can_be_ordered(desk: Desk):
-    problem(erase(desk.caller(auditor_database_url=None), tenant=True), 503, "audit_not_configured")
+def test_without_a_view_of_the_ledger_nothing_can_be_ordered(api: ApiTenant):
+    problem(erase(api.caller(auditor_database_url=None), tenant=True), 503, "audit_not_configured")

@@ -17,9 +17,9 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from tests.support.client import SPEC, House, campaign
+from tests.support.client import SPEC, ApiServer, campaign
 from tests.support.line import eventually, until_blocked
-from tests.support.repository import HOUSE
+from tests.support.repository import REPOSITORY
 
 ROWS = 3_000
 TABLE = "object,colour\n" + "car,red\n" * ROWS
@@ -27,14 +27,18 @@ KEY = {"Idempotency-Key": "spring-2027"}
 
 
 @contextmanager
-def _process(house: House, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def _process(server: ApiServer, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A running `python -m api`, and its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with log.open("wb") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "api"],
-            env={**os.environ, "PYTHONPATH": str(HOUSE), **house.settings_for("api", api_port=port).to_environment()},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(REPOSITORY),
+                **server.settings_for("api", api_port=port).to_environment(),
+            },
             stderr=errors,
         )
     address = f"http://127.0.0.1:{port}"
@@ -63,10 +67,10 @@ def _submit(address: str, key: str) -> httpx.Response:
     )
 
 
-def test_it_serves_logs_json_and_stops_when_told(own_house: House, tmp_path: Path) -> None:
+def test_it_serves_logs_json_and_stops_when_told(own_api: ApiServer, tmp_path: Path) -> None:
     log = tmp_path / "api.log"
-    with _process(own_house, log) as (process, address):
-        accepted = _submit(address, own_house.key()[1])
+    with _process(own_api, log) as (process, address):
+        accepted = _submit(address, own_api.key()[1])
         assert accepted.status_code == 202
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
@@ -77,44 +81,44 @@ def test_it_serves_logs_json_and_stops_when_told(own_house: House, tmp_path: Pat
 
 
 def test_killed_in_the_middle_of_an_import_it_leaves_nothing_and_a_retry_does_the_work(
-    own_house: House, tmp_path: Path
+    own_api: ApiServer, tmp_path: Path
 ) -> None:
-    _, key = own_house.key()
-    caller = own_house.stranger()
+    _, key = own_api.key()
+    caller = own_api.anonymous()
     caller.headers["Authorization"] = f"Bearer {key}"
-    with _process(own_house, tmp_path / "api.log") as (process, address), ThreadPoolExecutor(1) as client:
-        with own_house.line.owner.begin() as conn:
+    with _process(own_api, tmp_path / "api.log") as (process, address), ThreadPoolExecutor(1) as client:
+        with own_api.line.owner.begin() as conn:
             conn.execute(text("lock table requests in share mode"))  # the items go in, the request waits
             answer = client.submit(_submit, address, key)
-            until_blocked(own_house.line, seconds=60)
+            until_blocked(own_api.line, seconds=60)
             process.kill()
             process.wait()
         with pytest.raises(httpx.TransportError):
             answer.result()
-    eventually(lambda: not _sessions(own_house))
+    eventually(lambda: not _sessions(own_api))
     assert caller.get("/v1/requests").json()["data"] == []
-    assert sum(own_house.line.states().values()) == 0
+    assert sum(own_api.line.states().values()) == 0
     retried = campaign(caller, TABLE, headers=KEY)
     assert (retried.status_code, retried.json()["items"]) == (202, ROWS)
 
 
-def _sessions(house: House) -> int:
+def _sessions(server: ApiServer) -> int:
     """Transactions of the API that are still open in the database."""
     query = text(
         "select count(*) from pg_stat_activity"
         " where datname = :name and usename = 'presswork_api' and xact_start is not null"
     )
-    with house.database.engine("superuser").connect() as conn:
-        return int(conn.execute(query, {"name": house.database.name}).scalar_one())
+    with server.database.engine("superuser").connect() as conn:
+        return int(conn.execute(query, {"name": server.database.name}).scalar_one())
 
 
-def test_it_does_not_start_on_rules_it_cannot_read(own_house: House, tmp_path: Path) -> None:
+def test_it_does_not_start_on_rules_it_cannot_read(own_api: ApiServer, tmp_path: Path) -> None:
     rules = tmp_path / "rules.yaml"
     rules.write_text("schema: 1\nname: broken\n")
-    environment = own_house.settings_for("api", policy_rules=rules).to_environment()
+    environment = own_api.settings_for("api", policy_rules=rules).to_environment()
     ended = subprocess.run(
         [sys.executable, "-m", "api"],
-        env={**os.environ, "PYTHONPATH": str(HOUSE), **environment},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -21,15 +21,15 @@ NOBODY = "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"
 
 
 class Sealed:
-    """A house whose ledger is sealed with a key of its own, and two tenants in it that share a batch."""
+    """An API whose ledger is sealed with a key of its own, and two tenants in it that share a batch."""
 
-    def __init__(self, house, folder):
-        self.house, self.signer = house, new_signer()
+    def __init__(self, server, folder):
+        self.server, self.signer = server, new_signer()
         self.vkeys = folder / "ledger.vkeys"
         self.vkeys.write_text(f"{self.signer.vkey}\n")
-        self.caller = house.caller("acme", ledger_vkeys=self.vkeys)
-        self.rival = house.caller("rival", ledger_vkeys=self.vkeys)
-        self.engine = house.database.engine("sealer")
+        self.caller = server.caller("acme", ledger_vkeys=self.vkeys)
+        self.rival = server.caller("rival", ledger_vkeys=self.vkeys)
+        self.engine = server.database.engine("sealer")
 
     def seal(self):
         with self.engine.begin() as conn:
@@ -40,8 +40,8 @@ class Sealed:
 
 
 @pytest.fixture
-def sealed(own_house, tmp_path):
-    return Sealed(own_house, tmp_path)
+def sealed(own_api, tmp_path):
+    return Sealed(own_api, tmp_path)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def asked(sealed):
 @pytest.fixture
 def asset(sealed):
     """An asset of acme, released and sealed."""
-    line = sealed.house.line
+    line = sealed.server.line
     held = line.claim(line.dispatch(line.submit("acme", 1)))
     outcome = released(held, held.items[0])
     with line.worker.begin() as conn:
@@ -154,6 +154,6 @@ def test_before_the_first_seal_nothing_can_be_proven(sealed):
 def test_it_takes_the_scope_and_an_installation_that_has_the_keys(sealed, asked):
     proofs = ("checkpoint", "consistency?old=1&new=1", f"packs?request={asked[0]}", f"proofs/events/{uuid.uuid4()}")
     for address in proofs:
-        problem(sealed.house.caller(scopes=["read"]).get(f"/v1/audit/{address}"), 403, "forbidden")
-    keyless = sealed.house.caller("acme")
+        problem(sealed.server.caller(scopes=["read"]).get(f"/v1/audit/{address}"), 403, "forbidden")
+    keyless = sealed.server.caller("acme")
     problem(keyless.get("/v1/audit/packs", params={"request": asked[0]}), 503, "audit_not_configured")

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from policy.ledger.revocations import issue, open_list
-from tests.support.client import Desk, House, problem
+from tests.support.client import ApiServer, ApiTenant, problem
 from tests.support.ledger import new_signer
 from tests.support.line import RECIPE
 from tests.support.recalls import Recalling
@@ -22,10 +22,10 @@ ORDER = {"model": "studio", "reason_code": "licence", "reason": "withdrawn"}
 
 
 @pytest.fixture
-def shop(own_house: House, settings_for: Any, s3: Any) -> tuple[Recalling, TestClient]:
+def shop(own_api: ApiServer, settings_for: Any, s3: Any) -> tuple[Recalling, TestClient]:
     """Pictures of acme that are really there, and acme's administrator."""
-    own_house.key("acme")
-    return Recalling(own_house.line, settings_for, s3), own_house.caller("acme")
+    own_api.key("acme")
+    return Recalling(own_api.line, settings_for, s3), own_api.caller("acme")
 
 
 def test_look_order_follow_and_every_later_look_up_answers_so(shop: tuple[Recalling, TestClient]) -> None:
@@ -109,10 +109,10 @@ def test_a_licence_is_read_from_the_cards(shop: tuple[Recalling, TestClient]) ->
     assert "Apache-2.0" in document["errors"][0]["message"]
 
 
-def test_one_tenant_orders_and_sees_its_own_only(shop: tuple[Recalling, TestClient], own_house: House) -> None:
+def test_one_tenant_orders_and_sees_its_own_only(shop: tuple[Recalling, TestClient], own_api: ApiServer) -> None:
     recalling, caller = shop
     (mine,), (theirs,) = recalling.release(1), recalling.release(1, tenant="bolt")
-    bolt = own_house.caller("bolt")
+    bolt = own_api.caller("bolt")
     problem(bolt.post("/v1/recalls", json={"asset_id": mine.asset_id, "reason_code": "other"}), 409, "conflict")
     recall_id = caller.post("/v1/recalls", json=ORDER).json()["id"]
     recalling.carry_out()
@@ -123,9 +123,9 @@ def test_one_tenant_orders_and_sees_its_own_only(shop: tuple[Recalling, TestClie
 
 
 def test_any_key_gets_the_newest_revocation_list_and_no_key_gets_none(
-    shop: tuple[Recalling, TestClient], own_house: House, settings_for: Any
+    shop: tuple[Recalling, TestClient], own_api: ApiServer, settings_for: Any
 ) -> None:
-    reader = own_house.caller("bolt", scopes=["read"])
+    reader = own_api.caller("bolt", scopes=["read"])
     assert "sealer" in problem(reader.get("/v1/revocations"), 404, "not_found")["detail"]
     settings = settings_for("sealer")
     shelf, signer = Shelf(ObjectStore(settings), settings.ledger_origin), new_signer(settings.ledger_origin)
@@ -136,7 +136,7 @@ def test_any_key_gets_the_newest_revocation_list_and_no_key_gets_none(
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     found = open_list(answer.text, [signer.vkey])
     assert (found.sequence, len(found.lines)) == (2, 1)
-    problem(own_house.stranger().get("/v1/revocations"), 401, "unauthorized")
+    problem(own_api.anonymous().get("/v1/revocations"), 401, "unauthorized")
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -159,14 +159,14 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("body", "field"), BAD, ids=lambda value: str(value)[:50])
-def test_a_bad_order_is_told_its_field_and_orders_nothing(desk: Desk, body: dict[str, Any], field: str) -> None:
-    document = problem(desk.caller().post("/v1/recalls", json=body), 422, "invalid_body")
+def test_a_bad_order_is_told_its_field_and_orders_nothing(api: ApiTenant, body: dict[str, Any], field: str) -> None:
+    document = problem(api.caller().post("/v1/recalls", json=body), 422, "invalid_body")
     assert field in {error["field"] for error in document["errors"]}
-    assert desk.events("recall.ordered") == []
+    assert api.events("recall.ordered") == []
 
 
-def test_only_administrators_recall(desk: Desk) -> None:
-    caller = desk.caller(scopes=["submit", "read", "review", "audit"])
+def test_only_administrators_recall(api: ApiTenant) -> None:
+    caller = api.caller(scopes=["submit", "read", "review", "audit"])
     for answer in (
         caller.post("/v1/recalls", json=ORDER),
         caller.get("/v1/recalls"),
@@ -177,8 +177,8 @@ def test_only_administrators_recall(desk: Desk) -> None:
         problem(answer, 403, "forbidden")
 
 
-def test_unknown_ids_and_queries_are_problems(desk: Desk) -> None:
-    caller = desk.caller()
+def test_unknown_ids_and_queries_are_problems(api: ApiTenant) -> None:
+    caller = api.caller()
     for name in (new_id(), "no-id", "%00"):
         problem(caller.get(f"/v1/recalls/{name}"), 404, "not_found")
     problem(caller.get("/v1/recalls", params={"limit": 0}), 422, "invalid_parameters")

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from api.schemas.requests import MAX_PAGE
-from tests.support.client import Desk, House, campaign, problem
+from tests.support.client import ApiServer, ApiTenant, campaign, problem
 from tests.support.line import LEASE
 from workers.jobs.dispatch import dispatch
 from workers.jobs.types import new_id
 from workers.recipes import MAX_SEED, seed_for
 
 
-def test_one_prompt_becomes_its_variants_at_the_models_own_size(desk: Desk) -> None:
-    caller = desk.caller()
+def test_one_prompt_becomes_its_variants_at_the_models_own_size(api: ApiTenant) -> None:
+    caller = api.caller()
     answer = caller.post("/v1/requests", json={"prompt": "a red car {as is}", "variants": 3, "custom_id": "hero"})
     accepted = answer.json()
     assert answer.status_code == 202
@@ -32,15 +32,15 @@ def test_one_prompt_becomes_its_variants_at_the_models_own_size(desk: Desk) -> N
             assert item["recipe"][name] == card[name]
 
 
-def test_a_named_seed_counts_up_by_variant(desk: Desk) -> None:
-    caller = desk.caller()
+def test_a_named_seed_counts_up_by_variant(api: ApiTenant) -> None:
+    caller = api.caller()
     asked = {"prompt": "a car", "seed": MAX_SEED - 1, "variants": 2}
     accepted = caller.post("/v1/requests", json=asked).json()
     assert [i["seed"] for i in caller.get(accepted["links"]["items"]).json()["data"]] == [MAX_SEED - 1, MAX_SEED]
 
 
-def test_a_refused_prompt_is_an_answer_and_is_recorded(desk: Desk) -> None:
-    caller = desk.caller()
+def test_a_refused_prompt_is_an_answer_and_is_recorded(api: ApiTenant) -> None:
+    caller = api.caller()
     answer = caller.post("/v1/requests", json={"prompt": "porn"})
     accepted = answer.json()
     assert answer.status_code == 202
@@ -48,7 +48,7 @@ def test_a_refused_prompt_is_an_answer_and_is_recorded(desk: Desk) -> None:
     assert accepted["refused"][0]["column"] == "prompt"
     status = caller.get(accepted["links"]["request"]).json()
     assert (status["state"], status["counts"]["refused"]) == ("finished", 1)
-    (recorded,) = desk.events("item.refused")
+    (recorded,) = api.events("item.refused")
     assert recorded.event["verdict"]["decision"] == "refuse"
 
 
@@ -97,17 +97,17 @@ def test_a_refused_prompt_is_an_answer_and_is_recorded(desk: Desk) -> None:
     ],
 )
 def test_a_wrong_field_is_named_and_nothing_is_stored(
-    desk: Desk, changes: dict[str, Any], code: str, field: str
+    api: ApiTenant, changes: dict[str, Any], code: str, field: str
 ) -> None:
-    answer = desk.caller().post("/v1/requests", json={"prompt": "a car", **changes})
+    answer = api.caller().post("/v1/requests", json={"prompt": "a car", **changes})
     document = problem(answer, 422, "model_missing" if code == "model_missing" else "invalid_body")
     assert (code, field) in [(error["code"], error["field"]) for error in document["errors"]]
-    assert desk.stored() == 0
+    assert api.stored() == 0
 
 
-def test_every_wrong_field_is_named_at_once(desk: Desk) -> None:
+def test_every_wrong_field_is_named_at_once(api: ApiTenant) -> None:
     asked = {"prompt": "a car", "width": 7, "height": 9999, "num_inference_steps": 1000, "variants": 99}
-    document = problem(desk.caller().post("/v1/requests", json=asked), 422, "invalid_body")
+    document = problem(api.caller().post("/v1/requests", json=asked), 422, "invalid_body")
     assert {error["field"] for error in document["errors"]} == {"width", "height", "num_inference_steps", "variants"}
 
 
@@ -123,16 +123,16 @@ def test_every_wrong_field_is_named_at_once(desk: Desk) -> None:
     ],
 )
 def test_every_limit_of_the_installation_holds(
-    desk: Desk, limit: dict[str, int], asked: dict[str, int], code: str
+    api: ApiTenant, limit: dict[str, int], asked: dict[str, int], code: str
 ) -> None:
-    answer = desk.caller(**limit).post("/v1/requests", json={"prompt": "a car", **asked})
+    answer = api.caller(**limit).post("/v1/requests", json={"prompt": "a car", **asked})
     document = problem(answer, 422, "invalid_body")
     assert [error["code"] for error in document["errors"]] == [code]
 
 
-def test_counts_follow_the_items_and_add_up(own_house: House) -> None:
-    line = own_house.line
-    caller = own_house.caller("acme")
+def test_counts_follow_the_items_and_add_up(own_api: ApiServer) -> None:
+    line = own_api.line
+    caller = own_api.caller("acme")
     accepted = campaign(caller, "object,colour\n" + "car,red\n" * 4 + "porn,red\n").json()
     ids = [item["id"] for item in caller.get(accepted["links"]["items"]).json()["data"]]
     recipe = line.item(ids[0]).recipe_id
@@ -156,21 +156,21 @@ def test_counts_follow_the_items_and_add_up(own_house: House) -> None:
     assert caller.get(accepted["links"]["request"]).json()["state"] == "finished"
 
 
-def test_cancelling_is_harmless_when_repeated_and_is_recorded(desk: Desk) -> None:
-    caller = desk.caller()
+def test_cancelling_is_harmless_when_repeated_and_is_recorded(api: ApiTenant) -> None:
+    caller = api.caller()
     accepted = campaign(caller).json()
-    item_id = desk.items()[0].id
+    item_id = api.items()[0].id
     assert [caller.post(f"/v1/items/{item_id}/cancel").json()["cancelled"] for _ in range(2)] == [1, 0]
     assert [caller.post(f"/v1/requests/{accepted['id']}/cancel").json()["cancelled"] for _ in range(2)] == [1, 0]
-    assert {item.state for item in desk.items()} == {"cancelled"}
+    assert {item.state for item in api.items()} == {"cancelled"}
     assert caller.get(accepted["links"]["request"]).json()["cancelled_at"] is not None
-    assert len(desk.events("item.cancelled")) == 1
-    (recorded,) = desk.events("request.cancelled")
+    assert len(api.events("item.cancelled")) == 1
+    (recorded,) = api.events("request.cancelled")
     assert recorded.actor.startswith("key:")
 
 
-def test_pages_hold_every_item_once_in_the_order_of_the_file(desk: Desk) -> None:
-    caller = desk.caller()
+def test_pages_hold_every_item_once_in_the_order_of_the_file(api: ApiTenant) -> None:
+    caller = api.caller()
     accepted = campaign(caller, "object,colour\n" + "car,red\n" * 7, variants=3).json()
     seen, cursor, pages = [], "", 0
     while True:
@@ -183,8 +183,8 @@ def test_pages_hold_every_item_once_in_the_order_of_the_file(desk: Desk) -> None
     assert pages == 6
 
 
-def test_requests_are_listed_newest_first_page_by_page(desk: Desk) -> None:
-    caller = desk.caller()
+def test_requests_are_listed_newest_first_page_by_page(api: ApiTenant) -> None:
+    caller = api.caller()
     ids = [caller.post("/v1/requests", json={"prompt": "a car"}).json()["id"] for _ in range(3)]
     first = caller.get("/v1/requests", params={"limit": 2}).json()
     rest = caller.get("/v1/requests", params={"limit": 2, "cursor": first["next_cursor"]}).json()
@@ -193,8 +193,8 @@ def test_requests_are_listed_newest_first_page_by_page(desk: Desk) -> None:
     assert first["data"][0]["counts"]["pending"] == 1
 
 
-def test_items_can_be_asked_for_by_state(desk: Desk) -> None:
-    caller = desk.caller()
+def test_items_can_be_asked_for_by_state(api: ApiTenant) -> None:
+    caller = api.caller()
     accepted = campaign(caller, "object,colour\ncar,red\nporn,red\n").json()
     for state, rows in (("pending", [1]), ("refused", [2]), ("released", []), ("", [1, 2])):
         listed = caller.get(accepted["links"]["items"], params={"state": state}).json()
@@ -216,13 +216,13 @@ def test_items_can_be_asked_for_by_state(desk: Desk) -> None:
         ("stat=held", "query.stat"),
     ],
 )
-def test_a_wrong_parameter_is_named(desk: Desk, query: str, field: str) -> None:
-    document = problem(desk.caller().get(f"/v1/requests/{new_id()}/items?{query}"), 422, "invalid_parameters")
+def test_a_wrong_parameter_is_named(api: ApiTenant, query: str, field: str) -> None:
+    document = problem(api.caller().get(f"/v1/requests/{new_id()}/items?{query}"), 422, "invalid_parameters")
     assert field in [error["field"].removesuffix(".literal['']").removesuffix(".enum") for error in document["errors"]]
 
 
-def test_labels_come_back_as_they_were_sent(desk: Desk) -> None:
-    caller = desk.caller()
+def test_labels_come_back_as_they_were_sent(api: ApiTenant) -> None:
+    caller = api.caller()
     labels = {"ticket": "MKT-112", "n": 7, "half": 0.5, "yes": True, "nothing": None, "ünï": "日本"}
     accepted = caller.post("/v1/requests", json={"prompt": "a car", "metadata": labels, "name": "ok"}).json()
     status = caller.get(accepted["links"]["request"]).json()

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from policy.rules import Rules
 from tests.conftest import Database
-from tests.support.client import Desk, House, places, problem
+from tests.support.client import ApiServer, ApiTenant, places, problem
 from tests.support.reviews import SHA256, Reviewing, clerk
 from tests.support.rule_files import DEFAULT_RULES
 from tests.support.worker import Works
@@ -24,13 +24,13 @@ NO = {**SAY, "decision": "refuse", "comment": "no licence"}
 
 
 @pytest.fixture
-def people(desk: Desk) -> Reviewing:
-    return Reviewing(desk.house.line, desk.tenant)
+def people(api: ApiTenant) -> Reviewing:
+    return Reviewing(api.server.line, api.tenant)
 
 
 @pytest.fixture
-def reviewer(desk: Desk) -> TestClient:
-    return desk.caller(scopes=["review"])
+def reviewer(api: ApiTenant) -> TestClient:
+    return api.caller(scopes=["review"])
 
 
 def queue(client: TestClient, **query: Any) -> list[str]:
@@ -82,21 +82,21 @@ def test_a_filter_that_means_nothing_is_named(reviewer: TestClient, query: dict[
     assert next(iter(query)) in document["detail"]
 
 
-def test_looking_gives_a_link_and_is_an_event(desk: Desk, people: Reviewing, reviewer: TestClient):
+def test_looking_gives_a_link_and_is_an_event(api: ApiTenant, people: Reviewing, reviewer: TestClient):
     (item_id,) = people.hold("brands")
     seen = reviewer.get(f"/v1/reviews/{item_id}").json()
-    assert f"/quarantine/{desk.tenant}/{item_id}/1/original.png?" in seen["picture"]["url"]
+    assert f"/quarantine/{api.tenant}/{item_id}/1/original.png?" in seen["picture"]["url"]
     assert seen["scores"] == {"nsfw/porn": 0.7}
     assert (seen["recipe"]["model"], seen["seed"], seen["negative_prompt"]) == ("studio", 1001, "")
     assert [file["sha256"] for file in seen["picture"]["renditions"]] == [SHA256]
     assert "quarantine" not in str(seen["picture"]["renditions"])
-    (viewed,) = desk.events("hold.viewed")
+    (viewed,) = api.events("hold.viewed")
     assert viewed.subjects[1] == f"item:{item_id}"
     assert viewed.event["seconds"] == 900
     assert viewed.actor == f"key:{viewed.event['key_id']}"
 
 
-def test_a_decided_hold_shows_who_said_what_and_gives_no_link(desk: Desk, people: Reviewing, reviewer: TestClient):
+def test_a_decided_hold_shows_who_said_what_and_gives_no_link(api: ApiTenant, people: Reviewing, reviewer: TestClient):
     (item_id,) = people.hold("brands")
     done = reviewer.post(f"/v1/reviews/{item_id}", json=NO)
     assert done.json() == {
@@ -108,14 +108,14 @@ def test_a_decided_hold_shows_who_said_what_and_gives_no_link(desk: Desk, people
     assert (said["reviewer"], said["comment"], said["final"]) == ("test", "no licence", True)
     assert said["policy_version"] == RULES.version
     assert "person" not in said
-    assert desk.events("hold.viewed") == []
-    (told,) = desk.events("item.reviewed")
+    assert api.events("hold.viewed") == []
+    (told,) = api.events("item.reviewed")
     assert told.event["policy_version"] == RULES.version
 
 
-def test_the_rules_that_ship_want_two_people_for_sexual_and_nobody_for_minors(desk: Desk, people: Reviewing):
+def test_the_rules_that_ship_want_two_people_for_sexual_and_nobody_for_minors(api: ApiTenant, people: Reviewing):
     sexual, minors = people.hold("sexual", "minors")
-    alice, bob = (desk.caller(scopes=["review"]) for _ in range(2))
+    alice, bob = (api.caller(scopes=["review"]) for _ in range(2))
     first = alice.post(f"/v1/reviews/{sexual}", json=SAY).json()
     assert (first["final"], first["people_needed"], first["people_agreed"]) == (False, 2, 1)
     again = problem(alice.post(f"/v1/reviews/{sexual}", json=SAY), 409, "conflict")
@@ -128,29 +128,29 @@ def test_the_rules_that_ship_want_two_people_for_sexual_and_nobody_for_minors(de
     assert "minors" in entry["why_not_releasable"]
 
 
-def test_nobody_releases_pictures_of_their_own_request(desk: Desk, people: Reviewing):
-    stored, key = desk.house.key(desk.tenant)
+def test_nobody_releases_pictures_of_their_own_request(api: ApiTenant, people: Reviewing):
+    stored, key = api.server.key(api.tenant)
     people.key_ids["me"] = stored.id
     (item_id,) = people.hold("brands", submitted_by="me")
-    me = desk.house.stranger()
+    me = api.server.anonymous()
     me.headers["Authorization"] = f"Bearer {key}"
     problem(me.post(f"/v1/reviews/{item_id}", json=SAY), 403, "own_campaign")
     assert me.post(f"/v1/reviews/{item_id}", json=NO).status_code == 200
 
 
-def test_two_keys_made_for_one_person_are_one_person(desk: Desk, people: Reviewing):
-    admin = desk.caller()
+def test_two_keys_made_for_one_person_are_one_person(api: ApiTenant, people: Reviewing):
+    admin = api.caller()
     clients = []
     for name in ("laptop", "phone"):
         made = admin.post("/v1/keys", json={"name": name, "scopes": ["review"], "person": "alice@example.com"}).json()
         assert made["person"] == "alice@example.com"
-        client = desk.house.stranger()
+        client = api.server.anonymous()
         client.headers["Authorization"] = f"Bearer {made['key']}"
         clients.append(client)
     (item_id,) = people.hold("sexual")
     assert clients[0].post(f"/v1/reviews/{item_id}", json=SAY).status_code == 200
     problem(clients[1].post(f"/v1/reviews/{item_id}", json=SAY), 409, "conflict")
-    created = [event.event for event in desk.events("key.created") if event.event["person"]]
+    created = [event.event for event in api.events("key.created") if event.event["person"]]
     assert len(created) == 2
     assert "alice@example.com" not in str(created), "a name in the ledger can be erased"
 
@@ -184,27 +184,27 @@ def test_a_decision_that_breaks_the_schema_decides_nothing(
 
 @pytest.mark.parametrize("verb", ["get", "post"])
 def test_foreign_unknown_and_never_held_items_are_the_same_404(
-    desk: Desk, people: Reviewing, reviewer: TestClient, verb: str
+    api: ApiTenant, people: Reviewing, reviewer: TestClient, verb: str
 ):
-    foreign = Reviewing(desk.house.line, f"{desk.tenant}-other").hold("brands")[0]
+    foreign = Reviewing(api.server.line, f"{api.tenant}-other").hold("brands")[0]
     (pending,) = people.submit(1)
     body = {"json": SAY} if verb == "post" else {}
     for item_id in (foreign, pending, new_id(), "x", "..%2f"):
         problem(getattr(reviewer, verb)(f"/v1/reviews/{item_id}", **body), 404, "not_found")
 
 
-def test_only_the_scope_review_opens_the_queue(desk: Desk, people: Reviewing):
+def test_only_the_scope_review_opens_the_queue(api: ApiTenant, people: Reviewing):
     (item_id,) = people.hold("brands")
-    others = desk.caller(scopes=["submit", "read", "audit", "admin"])
+    others = api.caller(scopes=["submit", "read", "audit", "admin"])
     problem(others.get("/v1/reviews"), 403, "forbidden")
     problem(others.get(f"/v1/reviews/{item_id}"), 403, "forbidden")
     problem(others.post(f"/v1/reviews/{item_id}", json=SAY), 403, "forbidden")
     problem(others.post("/v1/reviews", json={"decisions": []}), 403, "forbidden")
-    reviewer = desk.caller(scopes=["review"])
+    reviewer = api.caller(scopes=["review"])
     problem(reviewer.get("/v1/requests"), 403, "forbidden")
 
 
-def test_several_decisions_stand_each_for_itself(desk: Desk, people: Reviewing, reviewer: TestClient):
+def test_several_decisions_stand_each_for_itself(api: ApiTenant, people: Reviewing, reviewer: TestClient):
     one, two, three = people.hold("brands", "minors", "brands")
     asked = [
         {"item_id": one, **SAY},
@@ -219,7 +219,7 @@ def test_several_decisions_stand_each_for_itself(desk: Desk, people: Reviewing, 
         (200, None), (409, "not_releasable"), (404, "not_found"), (409, "stale"), (409, "conflict"),
     ]  # fmt: skip
     assert results[0]["result"]["final"]
-    assert [event.event["item_id"] for event in desk.events("item.reviewed")] == [one]
+    assert [event.event["item_id"] for event in api.events("item.reviewed")] == [one]
 
 
 @pytest.mark.parametrize("many", [0, 101])
@@ -228,11 +228,13 @@ def test_several_decisions_are_one_to_a_hundred(reviewer: TestClient, many: int)
     problem(reviewer.post("/v1/reviews", json=body), 422, "invalid_body")
 
 
-def test_from_quarantine_to_a_link_by_http_and_clerk(own_house: House, database: Database, settings_for: Any, s3: Any):
+def test_from_quarantine_to_a_link_by_http_and_clerk(
+    own_api: ApiServer, database: Database, settings_for: Any, s3: Any
+):
     """Two real pictures are held; one is released and one refused; then everybody sees what became of them."""
-    works, people = Works(own_house.line, settings_for, s3), Reviewing(own_house.line)
+    works, people = Works(own_api.line, settings_for, s3), Reviewing(own_api.line)
     good, bad = people.made_and_held(works, 2)
-    alice, reader = own_house.caller(scopes=["review"]), own_house.caller(scopes=["read"])
+    alice, reader = own_api.caller(scopes=["review"]), own_api.caller(scopes=["read"])
     seen = {item_id: alice.get(f"/v1/reviews/{item_id}").json() for item_id in (good, bad)}
     with urlopen(seen[good]["picture"]["url"]) as answer:
         looked_at = answer.read()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.client import Desk, problem
+from tests.support.client import ApiTenant, problem
 from workers.jobs.types import new_id
 from workers.jobs.webhooks.endpoints import MAX_WEBHOOKS
 
 NEW = {"url": "https://example.com/hook", "events": ["asset.recalled"]}
 
 
-def test_a_webhook_is_created_listed_rotated_and_deleted(desk: Desk) -> None:
-    caller = desk.caller()
+def test_a_webhook_is_created_listed_rotated_and_deleted(api: ApiTenant) -> None:
+    caller = api.caller()
     made = caller.post("/v1/webhooks", json=NEW)
     assert made.status_code == 201, made.text
     created = made.json()
@@ -28,35 +28,35 @@ def test_a_webhook_is_created_listed_rotated_and_deleted(desk: Desk) -> None:
     assert caller.delete(f"/v1/webhooks/{created['id']}").status_code == 204
     problem(caller.delete(f"/v1/webhooks/{created['id']}"), 404, "not_found")
     assert caller.get("/v1/webhooks").json()["data"] == []
-    changes = [event.event["change"] for event in desk.events("webhook.changed")]
+    changes = [event.event["change"] for event in api.events("webhook.changed")]
     assert changes == ["created", "rotated", "deleted"]
-    assert created["secret"] not in str(desk.logs)
+    assert created["secret"] not in str(api.logs)
 
 
 @pytest.mark.parametrize(
     "url",
     ["http://example.com/", "https://10.0.0.1/", "https://0x7f.1/", "https://[::1]/", "https://a@b.example/", "x"],
 )
-def test_an_address_inside_is_refused_with_its_reason(desk: Desk, url: str) -> None:
-    document = problem(desk.caller().post("/v1/webhooks", json={**NEW, "url": url}), 422, "invalid_body")
+def test_an_address_inside_is_refused_with_its_reason(api: ApiTenant, url: str) -> None:
+    document = problem(api.caller().post("/v1/webhooks", json={**NEW, "url": url}), 422, "invalid_body")
     assert document["errors"][0]["field"] == "url"
-    assert desk.events("webhook.changed") == []
+    assert api.events("webhook.changed") == []
 
 
-def test_the_setting_for_tests_lets_this_machine_pass(desk: Desk) -> None:
-    caller = desk.caller(webhook_loopback=True)
+def test_the_setting_for_tests_lets_this_machine_pass(api: ApiTenant) -> None:
+    caller = api.caller(webhook_loopback=True)
     assert caller.post("/v1/webhooks", json={**NEW, "url": "http://127.0.0.1:9/hook"}).status_code == 201
     problem(caller.post("/v1/webhooks", json={**NEW, "url": "http://10.0.0.1/"}), 422, "invalid_body")
 
 
 @pytest.mark.parametrize("events", [[], ["asset.exploded"], "asset.recalled", None])
-def test_other_events_than_there_are_cannot_be_asked_for(desk: Desk, events: object) -> None:
-    problem(desk.caller().post("/v1/webhooks", json={**NEW, "events": events}), 422, "invalid_body")
+def test_other_events_than_there_are_cannot_be_asked_for(api: ApiTenant, events: object) -> None:
+    problem(api.caller().post("/v1/webhooks", json={**NEW, "events": events}), 422, "invalid_body")
 
 
-def test_another_tenants_webhook_is_not_there(desk: Desk) -> None:
-    created = desk.caller().post("/v1/webhooks", json=NEW).json()
-    foreigner = desk.house.caller(f"{desk.tenant}-other")
+def test_another_tenants_webhook_is_not_there(api: ApiTenant) -> None:
+    created = api.caller().post("/v1/webhooks", json=NEW).json()
+    foreigner = api.server.caller(f"{api.tenant}-other")
     assert foreigner.get("/v1/webhooks").json()["data"] == []
     for id in (created["id"], new_id(), "no-id"):
         problem(foreigner.delete(f"/v1/webhooks/{id}"), 404, "not_found")
@@ -65,8 +65,8 @@ def test_another_tenants_webhook_is_not_there(desk: Desk) -> None:
         problem(foreigner.get(f"/v1/webhooks/{id}/deliveries"), 404, "not_found")
 
 
-def test_one_more_than_the_limit_is_refused(desk: Desk) -> None:
-    caller = desk.caller()
+def test_one_more_than_the_limit_is_refused(api: ApiTenant) -> None:
+    caller = api.caller()
     made = [caller.post("/v1/webhooks", json=NEW).status_code for _ in range(MAX_WEBHOOKS)]
     assert set(made) == {201}
     problem(caller.post("/v1/webhooks", json=NEW), 422, "limit_exceeded")

@@ -19,7 +19,7 @@ from workers.jobs.recall import tables as recall_tables  # noqa: F401 - they dec
 from workers.jobs.tables import metadata as job_metadata
 from workers.jobs.webhooks import tables as webhook_tables  # noqa: F401
 
-HOUSE = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(("schema", "metadata"), [(None, job_metadata), ("audit", ledger_metadata)])
@@ -66,7 +66,7 @@ def test_no_table_is_there_that_the_code_does_not_declare(database: Database) ->
 def test_migrating_a_migrated_database_changes_nothing(database: Database) -> None:
     upgrade(database.url("owner"))
     with database.engine("owner").connect() as conn:
-        newest = max(path.name[:4] for path in (HOUSE / "migrations" / "versions").glob("[0-9]*.py"))
+        newest = max(path.name[:4] for path in (REPOSITORY / "migrations" / "versions").glob("[0-9]*.py"))
         assert conn.scalar(text("select version_num from alembic_version")) == newest
 
 
@@ -110,7 +110,7 @@ def _granted(conn: Connection) -> set[tuple[str, str, str]]:
 
 def _documented() -> set[tuple[str, str, str]]:
     """The tables under "Who may do what in Postgres" of docs/security.md: one of five roles, one of identify."""
-    page = (HOUSE / "docs" / "security.md").read_text("utf-8")
+    page = (REPOSITORY / "docs" / "security.md").read_text("utf-8")
     section = page.partition("## Who may do what in Postgres")[2].partition("\n## ")[0]
     lines = re.findall(r"^\| `([\w.]+)` \|(.*)\|$", section, re.MULTILINE)
     roles = ("api", "worker", "sealer", "clerk", "auditor")

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from policy.marks.inspect import inspect
 from policy.marks.renditions import DEFAULT, RENDITIONS
-from tests.support.client import Desk
+from tests.support.client import ApiTenant
 from tests.support.fakes import FakeSampler
 from tests.support.line import Line, new_item
 from tests.support.worker import Works
@@ -80,22 +80,22 @@ def test_a_prompt_is_in_public_files_only_where_its_request_says_so(works: Works
     assert [event.event["publish_prompt"] for event in works.line.events("request.accepted")] == [True, False]
 
 
-def test_the_wish_is_kept_with_the_request_and_in_the_ledger(desk: Desk):
-    caller = desk.caller()
+def test_the_wish_is_kept_with_the_request_and_in_the_ledger(api: ApiTenant):
+    caller = api.caller()
     ask = {"prompt": "a red kettle"}
     plain = caller.post("/v1/requests", json=ask).json()
     chosen = caller.post("/v1/requests", json={**ask, "renditions": ["avif", "webp"], "publish_prompt": True}).json()
     replies = [caller.get(accepted["links"]["request"]).json() for accepted in (plain, chosen)]
     assert [reply["renditions"] for reply in replies] == [list(DEFAULT), ["original", "webp", "avif"]]
     assert [reply["publish_prompt"] for reply in replies] == [False, True]
-    recorded = {event.event["request_id"]: event.event for event in desk.events("request.accepted")}
+    recorded = {event.event["request_id"]: event.event for event in api.events("request.accepted")}
     assert recorded[plain["id"]]["renditions"] == list(DEFAULT)
     assert recorded[chosen["id"]]["publish_prompt"] is True
-    with desk.house.line.as_tenant(desk.tenant) as conn:
-        assert get_request(conn, desk.tenant, chosen["id"]).renditions == ("original", "webp", "avif")
+    with api.server.line.as_tenant(api.tenant) as conn:
+        assert get_request(conn, api.tenant, chosen["id"]).renditions == ("original", "webp", "avif")
 
 
-def test_a_file_that_there_is_not_is_named_with_those_that_there_are(desk: Desk):
-    refused = desk.caller().post("/v1/requests", json={"prompt": "a red kettle", "renditions": ["tiff"]})
+def test_a_file_that_there_is_not_is_named_with_those_that_there_are(api: ApiTenant):
+    refused = api.caller().post("/v1/requests", json={"prompt": "a red kettle", "renditions": ["tiff"]})
     assert refused.status_code == 422
     assert "there is no rendition 'tiff'; there are original, jpeg, webp, avif" in refused.text

@@ -8,7 +8,7 @@ import pytest
 
 from policy.ledger.read import events_about
 from policy.verdict import Decision, Finding, Stage, Verdict
-from tests.support.client import Desk, campaign
+from tests.support.client import ApiTenant, campaign
 from tests.support.fakes import FakeSampler
 from tests.support.line import new_item
 from tests.support.rule_files import written
@@ -24,8 +24,10 @@ def rules(tmp_path: Path) -> Path:
     return written(tmp_path, SWAP, image=image)
 
 
-def test_the_tenant_is_told_what_was_rewritten_and_why_and_the_ledger_keeps_both_texts(desk: Desk, rules: Path) -> None:
-    caller = desk.caller(policy_rules=rules)
+def test_the_tenant_is_told_what_was_rewritten_and_why_and_the_ledger_keeps_both_texts(
+    api: ApiTenant, rules: Path
+) -> None:
+    caller = api.caller(policy_rules=rules)
     asked = {"prompt": "a naughty cat", "negative_prompt": "dogs", "variants": 2}
     accepted = caller.post("/v1/requests", json=asked).json()
     assert accepted["rewritten_items"] == 2
@@ -35,12 +37,12 @@ def test_the_tenant_is_told_what_was_rewritten_and_why_and_the_ledger_keeps_both
     for item in caller.get(accepted["links"]["items"]).json()["data"]:
         assert item["prompt"] == "a cheerful cat"
         assert [finding["rule"] for finding in item["rewritten"]] == ["sexual/polite"]
-    recorded = desk.events("item.rewritten")
+    recorded = api.events("item.rewritten")
     assert len(recorded) == 2
     for event in recorded:
         assert "naughty" not in str(event.event)
-        with desk.house.line.auditor.connect() as conn:
-            line = events_about(conn, event.event["item_id"], tenant=desk.tenant)
+        with api.server.line.auditor.connect() as conn:
+            line = events_about(conn, event.event["item_id"], tenant=api.tenant)
         (told,) = (recorded for recorded in line if recorded.kind == "item.rewritten")
         assert told.private == {
             "sent_prompt": "a naughty cat",
@@ -50,13 +52,13 @@ def test_the_tenant_is_told_what_was_rewritten_and_why_and_the_ledger_keeps_both
         }
 
 
-def test_rows_of_a_campaign_are_rewritten_one_by_one(desk: Desk, rules: Path) -> None:
-    caller = desk.caller(policy_rules=rules)
+def test_rows_of_a_campaign_are_rewritten_one_by_one(api: ApiTenant, rules: Path) -> None:
+    caller = api.caller(policy_rules=rules)
     table = "object,colour\nnaughty cat,red\ndog,green\nnaughty nude,blue\n"
     accepted = campaign(caller, table).json()
     assert [row["row"] for row in accepted["rewritten"]] == [1, 3]
     assert accepted["held_items"] == 1, "the rewritten text is screened again"
-    assert [row.rewrites is not None for row in desk.items()] == [True, False, True]
+    assert [row.rewrites is not None for row in api.items()] == [True, False, True]
     assert campaign(caller, table, dry_run=True).json()["rewritten_items"] == 2
 
 

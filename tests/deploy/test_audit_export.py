@@ -180,16 +180,16 @@ def test_a_day_is_in_utc_and_a_moment_keeps_its_zone():
     assert instant("2026-11-21T09:30:00+01:00") == instant("2026-11-21T08:30:00Z")
 
 
-def test_a_tenant_gets_its_own_events_and_no_others(desk):
-    caller, rival = desk.caller(), desk.house.caller(f"{desk.tenant}-rival")
+def test_a_tenant_gets_its_own_events_and_no_others(api):
+    caller, rival = api.caller(), api.server.caller(f"{api.tenant}-rival")
     campaign(caller)
     campaign(rival)
     answer = caller.get("/v1/audit/events", params={"kind": "request.accepted"})
     (told,) = [json.loads(line) for line in answer.text.splitlines()]
-    assert (told["tenant"], told["event"]["template"]) == (desk.tenant, "a {colour} {object} on a white background")
+    assert (told["tenant"], told["event"]["template"]) == (api.tenant, "a {colour} {object} on a white background")
     assert answer.headers["content-type"] == "application/jsonl"
     rows = list(csv.DictReader(io.StringIO(caller.get("/v1/audit/events", params={"format": "csv"}).text)))
-    assert {row["tenant"] for row in rows} == {desk.tenant}
+    assert {row["tenant"] for row in rows} == {api.tenant}
     assert {"key.created", "request.accepted"} <= {row["kind"] for row in rows} <= KINDS
     typed = caller.get("/v1/audit/events", params={"format": "parquet"})
     assert typed.headers["content-type"] == "application/vnd.apache.parquet"
@@ -208,13 +208,13 @@ def test_a_tenant_gets_its_own_events_and_no_others(desk):
         ({"since": "2026-11-21"}, "query.since"),
     ],
 )
-def test_a_wrong_question_names_its_field(desk, query, field):
-    document = problem(desk.caller().get("/v1/audit/events", params=query), 422, "invalid_parameters")
+def test_a_wrong_question_names_its_field(api, query, field):
+    document = problem(api.caller().get("/v1/audit/events", params=query), 422, "invalid_parameters")
     assert [error["field"] for error in document["errors"]] == [field]
 
 
-def test_without_an_auditors_database_there_is_nothing_to_export(desk):
-    problem(desk.caller(auditor_database_url=None).get("/v1/audit/events"), 503, "audit_not_configured")
+def test_without_an_auditors_database_there_is_nothing_to_export(api):
+    problem(api.caller(auditor_database_url=None).get("/v1/audit/events"), 503, "audit_not_configured")
 
 
 def _recorded(**changes):

@@ -19,7 +19,7 @@ from deploy.client import told
 from deploy.embedded import state as states
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
-from tests.support.repository import HOUSE
+from tests.support.repository import REPOSITORY
 from workers.jobs.keys import find_key
 
 
@@ -114,7 +114,7 @@ def test_migrate_brings_an_empty_database_to_the_newest_revision(stack: Stack) -
     for _ in range(2):  # repeating it changes nothing
         told = presswork("migrate", url)
         assert (told.exit_code, "newest revision" in told.output) == (0, True), told.output
-    newest = max(path.name for path in (HOUSE / "migrations" / "versions").glob("[0-9]*.py"))
+    newest = max(path.name for path in (REPOSITORY / "migrations" / "versions").glob("[0-9]*.py"))
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as conn:
         assert newest.startswith(conn.execute(sa.text("select version_num from alembic_version")).scalar_one())

@@ -16,7 +16,7 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from api.edge.problems import CATALOGUE
-from tests.support.repository import HOUSE, files, modules, nodes, text
+from tests.support.repository import REPOSITORY, files, modules, nodes, text
 from tools.configuration import table
 from workers import metrics
 from workers.settings import Settings
@@ -37,7 +37,7 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 def _leads_somewhere(page: str, link: str) -> bool:
     path, _, heading = link.partition("#")
-    target = (HOUSE / page).parent / path if path else HOUSE / page
+    target = (REPOSITORY / page).parent / path if path else REPOSITORY / page
     if not target.exists():
         return False
     return not heading or heading in {_anchor(line) for line in target.read_text("utf-8").splitlines()}
@@ -54,7 +54,7 @@ def test_every_file_that_prose_or_comments_name_is_there() -> None:
         (page, name)
         for page in (*PAGES, *modules(), "tools/licences.yaml", "policy/rulesets/default.yaml", "NOTICE")
         for name in _PATH.findall(text(page))
-        if name.split("/")[0] in _TOP and not (HOUSE / name).exists()
+        if name.split("/")[0] in _TOP and not (REPOSITORY / name).exists()
     }
     assert missing == set()
 
@@ -76,7 +76,7 @@ def test_a_test_named_beside_a_link_lives_in_the_linked_file() -> None:
     for page in PAGES:
         for line in text(page).splitlines():
             links = [link for link in _LINK.findall(line) if re.search(r"tests/.*\.py$", link)]
-            inside = "".join(((HOUSE / page).parent / link).read_text("utf-8") for link in links)
+            inside = "".join(((REPOSITORY / page).parent / link).read_text("utf-8") for link in links)
             astray += [name for name in re.findall(r"`(test_\w+)`", line) if links and f"def {name}(" not in inside]
     assert astray == []
 
@@ -122,7 +122,9 @@ def _is_known(words: list[str]) -> bool:
             return _resolves(rest)
         case ["python" | ".venv/bin/python", "-m", module, *_]:
             path = module.replace(".", "/")
-            return module in ("pytest",) or any((HOUSE / f"{path}{end}").exists() for end in (".py", "/__main__.py"))
+            return module in ("pytest",) or any(
+                (REPOSITORY / f"{path}{end}").exists() for end in (".py", "/__main__.py")
+            )
         case ["git" | "cd" | "curl" | "export" | "kill", *_]:
             return True
         case [tool, *_]:
@@ -211,7 +213,9 @@ def _cells(page: str, heading: str) -> list[list[str]]:
 
 
 def test_the_api_page_lists_every_address() -> None:
-    routers = [import_module(f"api.routes.{path.stem}").router for path in (HOUSE / "api" / "routes").glob("[a-z]*.py")]
+    routers = [
+        import_module(f"api.routes.{path.stem}").router for path in (REPOSITORY / "api" / "routes").glob("[a-z]*.py")
+    ]
     served = {(method, route.path) for router in routers for route in router.routes for method in route.methods}
     assert {(row[0], row[1].strip("`")) for row in _cells("docs/api.md", "Addresses")} == served
 

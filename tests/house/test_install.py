@@ -15,7 +15,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.repository import HOUSE, PACKAGES, modules, nodes, text
+from tests.support.repository import PACKAGES, REPOSITORY, modules, nodes, text
 
 RECIPES = (  # made what lies in the repository; name what they need themselves
     "policy/images/conversion/onnx_graph.py",
@@ -26,7 +26,7 @@ RECIPES = (  # made what lies in the repository; name what they need themselves
 def run(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **({"PATH": path} if path is not None else {})}
     return subprocess.run(
-        ["/bin/sh", str(HOUSE / "run"), *arguments], capture_output=True, text=True, check=False, env=environment
+        ["/bin/sh", str(REPOSITORY / "run"), *arguments], capture_output=True, text=True, check=False, env=environment
     )
 
 
@@ -58,7 +58,7 @@ def test_a_python_without_venv_is_named_with_the_package_to_install(tmp_path: Pa
 def _installing_with(tmp_path: Path, python: str | None) -> subprocess.CompletedProcess[str]:
     """`run lint` in a copy that has no environment yet, where python3 is this script, or not there."""
     for name in ("run", "pyproject.toml", "constraints.txt"):
-        shutil.copy(HOUSE / name, tmp_path / name)
+        shutil.copy(REPOSITORY / name, tmp_path / name)
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("cat", "cksum", "date", "dirname"):

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from policy import events
-from tests.support.repository import HOUSE, PACKAGES, files, modules, nodes, text, tree
+from tests.support.repository import PACKAGES, REPOSITORY, files, modules, nodes, text, tree
 from workers import metrics
 
 LINES = 300
@@ -248,7 +248,7 @@ def test_metrics_are_declared_in_one_file() -> None:
 
 def test_the_api_process_loads_no_model_library() -> None:
     program = f"import sys, api.__main__, api.app; print([name for name in {HEAVY!r} if name in sys.modules])"
-    ran = subprocess.run([sys.executable, "-c", program], cwd=HOUSE, capture_output=True, text=True, check=False)
+    ran = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert (ran.stdout.strip(), ran.returncode) == ("[]", 0), ran.stderr
 
 
@@ -258,7 +258,7 @@ def test_importing_a_light_module_starts_nothing() -> None:
         "import workers.planning.planner, workers.planning.reconciler, workers.sealing.sealer; "
         f"print(threading.active_count(), [name for name in {HEAVY!r} if name in sys.modules])"
     )
-    ran = subprocess.run([sys.executable, "-c", program], cwd=HOUSE, capture_output=True, text=True, check=False)
+    ran = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert ran.stdout.strip() == "1 []", ran.stderr
 
 

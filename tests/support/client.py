@@ -1,4 +1,4 @@
-"""The API's tests in few words: a desk with real services behind it, and callers with keys."""
+"""API clients for tests: an API server on real services, and callers with keys of their own tenants."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SPEC = {"template": "a {colour} {object} on a white background"}
 
 
 @dataclass(slots=True)
-class House:
+class ApiServer:
     """The API on one database. `stack` closes what was opened."""
 
     database: Database
@@ -62,11 +62,11 @@ class House:
 
     def caller(self, tenant: str = "acme", scopes: Iterable[str] = SCOPES, **changes: Any) -> TestClient:
         """A client with a fresh key of the tenant."""
-        client = self.stranger(**changes)
+        client = self.anonymous(**changes)
         client.headers["Authorization"] = f"Bearer {self.key(tenant, scopes)[1]}"
         return client
 
-    def stranger(self, **changes: Any) -> TestClient:
+    def anonymous(self, **changes: Any) -> TestClient:
         """A client without a key."""
         return TestClient(self.app(**changes), raise_server_exceptions=False)
 
@@ -86,20 +86,20 @@ class House:
 
 
 @dataclass(slots=True)
-class Desk:
-    """One test's view of a house: its own tenant, what was logged meanwhile, what its tenant has stored."""
+class ApiTenant:
+    """One test's tenant at the API: its own tenant, what was logged meanwhile, what its tenant has stored."""
 
-    house: House
+    server: ApiServer
     logs: list[Any]
     tenant: str = field(default_factory=lambda: f"tenant-{secrets.token_hex(6)}")
 
     def caller(self, scopes: Iterable[str] = SCOPES, **changes: Any) -> TestClient:
         """A client with a fresh key of this test's tenant."""
-        return self.house.caller(self.tenant, scopes, **changes)
+        return self.server.caller(self.tenant, scopes, **changes)
 
     def stored(self) -> int:
         """Requests and items of the tenant."""
-        with self.house.line.auditor.connect() as conn:
+        with self.server.line.auditor.connect() as conn:
             return sum(
                 conn.execute(select(func.count()).where(table.c.tenant == self.tenant)).scalar_one()
                 for table in (requests, items)
@@ -107,12 +107,12 @@ class Desk:
 
     def items(self) -> list[Any]:
         """Rows of the tenant's items, in order."""
-        with self.house.line.auditor.connect() as conn:
+        with self.server.line.auditor.connect() as conn:
             return list(conn.execute(select(items).where(items.c.tenant == self.tenant).order_by(items.c.id)))
 
     def events(self, kind: str) -> list[Any]:
         """The tenant's lines of the ledger of that kind, oldest first."""
-        return [recorded for recorded in self.house.line.events(kind) if recorded.tenant == self.tenant]
+        return [recorded for recorded in self.server.line.events(kind) if recorded.tenant == self.tenant]
 
 
 def campaign(

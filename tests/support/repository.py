@@ -1,4 +1,4 @@
-"""The files of this repository, as the tests of the house read them."""
+"""The files of this repository, as the tests of tests/house read them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-HOUSE = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[2]
 N = TypeVar("N", bound=ast.AST)
 PACKAGES = ("api", "deploy", "migrations", "policy", "workers")
 _NOT_OURS = frozenset(
@@ -23,7 +23,7 @@ _NOT_OURS = frozenset(
 def files() -> tuple[str, ...]:
     """Every file of ours, as a path from the root with forward slashes."""
     found: list[str] = []
-    waiting = [HOUSE]
+    waiting = [REPOSITORY]
     while waiting:
         for path in waiting.pop().iterdir():
             if path.name in _NOT_OURS or path.name.endswith((".egg-info", ".pyc")):
@@ -31,7 +31,7 @@ def files() -> tuple[str, ...]:
             if path.is_dir():
                 waiting.append(path)
             else:
-                found.append(path.relative_to(HOUSE).as_posix())
+                found.append(path.relative_to(REPOSITORY).as_posix())
     return tuple(sorted(found))
 
 
@@ -43,7 +43,7 @@ def modules(*folders: str) -> Iterator[str]:
 
 @cache
 def text(path: str) -> str:
-    return (HOUSE / path).read_text("utf-8")
+    return (REPOSITORY / path).read_text("utf-8")
 
 
 @cache

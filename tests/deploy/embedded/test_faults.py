@@ -27,7 +27,7 @@ from deploy.embedded.seaweed import BUCKET
 from deploy.embedded.stack import Stack
 from deploy.embedded.state import Part, PartState, State
 from deploy.errors import AlreadyRunning, DataUnusable, PartFailed
-from tests.support.repository import HOUSE
+from tests.support.repository import REPOSITORY
 
 HOLDER = """
 import sys
@@ -62,7 +62,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def aftermath(data: Path) -> Aftermath:
     command = [sys.executable, "-c", HOLDER, str(data)]
-    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=HOUSE)
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY)
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"ready\n"
     before = states.read(data)

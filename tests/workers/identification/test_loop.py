@@ -18,7 +18,7 @@ from bench.pictures.scenes import scene
 from tests.conftest import S3
 from tests.support.line import Line
 from tests.support.released import Gallery, encoded, jpeg, pixels, work
-from tests.support.repository import HOUSE
+from tests.support.repository import REPOSITORY
 from workers.errors import LimitExceeded
 from workers.identification import loop as identify
 from workers.jobs.identification import questions
@@ -142,7 +142,11 @@ def test_a_process_killed_in_the_middle_loses_no_question(
     id = gallery.ask(jpeg(pixels(shown.data), 90))
     dead = gallery.settings_for("identify", crash_point=point, poll_seconds=0.05)
     ran = subprocess.run(
-        [sys.executable, "-m", "workers", "identify"], env=dead.to_environment(), cwd=HOUSE, check=False, timeout=120
+        [sys.executable, "-m", "workers", "identify"],
+        env=dead.to_environment(),
+        cwd=REPOSITORY,
+        check=False,
+        timeout=120,
     )
     assert ran.returncode == -9
     assert [gallery.read(id).state] == states
