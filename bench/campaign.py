@@ -1,6 +1,6 @@
 """Rows a second accepted for a 10,000-row campaign over HTTP, beside a plain insert of the same rows; API memory.
 
-python -m bench.campaign [--rows 10000]
+python -m bench.campaign [--rows 10000]     --quick: 2,000 rows
 
 The API checks, screens and stores every row and its ledger event; the plain insert stores the same items with one
 executemany in one transaction, unchecked. Same machine, same Postgres, one run.
@@ -8,7 +8,6 @@ executemany in one transaction, unchecked. Same machine, same Postgres, one run.
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import subprocess
@@ -21,6 +20,7 @@ import httpx
 import psutil
 from sqlalchemy import create_engine, insert, text
 
+from bench.result import Ratio, parser, report
 from deploy.embedded.environment import process_environment
 from deploy.embedded.first_start import TENANT, api_key_file, prepare
 from deploy.embedded.stack import Stack
@@ -32,9 +32,10 @@ _COLUMNS = "id::text, request_id::text, tenant, row, custom_id, variant, prompt,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=10_000)
-    rows = parser.parse_args().rows
+    options = parser(__doc__)
+    options.add_argument("--rows", type=int)
+    asked = options.parse_args()
+    rows = asked.rows or (2_000 if asked.quick else 10_000)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, Stack(Path(folder), ports={}) as stack:
         prepare(stack)
         api = subprocess.Popen(
@@ -44,13 +45,14 @@ def main() -> None:
             stderr=subprocess.DEVNULL,
         )
         try:
-            _measure(stack, api, rows)
+            ratio = _measure(stack, api, rows)
         finally:
             api.terminate()
             api.wait()
+    report([Ratio("rows accepted over a plain insert", ratio)], asked.json)
 
 
-def _measure(stack: Stack, api: subprocess.Popen[bytes], rows: int) -> None:
+def _measure(stack: Stack, api: subprocess.Popen[bytes], rows: int) -> float:
     url = f"http://127.0.0.1:{stack.ports['api']}"
     process = psutil.Process(api.pid)
     with httpx.Client(
@@ -67,8 +69,8 @@ def _measure(stack: Stack, api: subprocess.Popen[bytes], rows: int) -> None:
     print(f"{rows} rows, {os.cpu_count()} cores in the machine")
     print(f"through the API   {rows / through_api:8.0f} rows/s   {cpu / rows * 1000:.2f} CPU ms of the API a row")
     print(f"plain insert      {rows / plain:8.0f} rows/s")
-    print(f"ratio             {plain / through_api:8.2f}")
     print(f"API memory        {idle / 2**20:.0f} MiB before, {peak / 2**20:.0f} MiB at the most")
+    return plain / through_api
 
 
 def _submit(client: httpx.Client, rows: int) -> None:

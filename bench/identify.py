@@ -5,6 +5,7 @@ python -m bench.identify --images 30 --foreign 60    a look
 python -m bench.identify --attacks "jpeg 30,crop 50%"
 python -m bench.identify --only index                the million alone
 python -m bench.identify --only tables               what there is so far
+python -m bench.identify --quick                     a few pictures, attacks and rows, made anew: two minutes
 
 Results are kept in --work (a file of JSON lines) and not made again, so a run may be stopped and continued; after a
 change of the code start with an empty folder. What is compared is pixels: manifests, which every attack here strips,
@@ -14,6 +15,7 @@ play no part. The library's methods mark and read every fourth picture.
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +29,7 @@ from bench.pictures import library
 from bench.pictures.attacks import ATTACKS
 from bench.pictures.gallery import FOREIGN_SEED, Released, Shelf, foreign_drawings, foreign_picture, release
 from bench.pictures.scenes import scene
+from bench.result import Ratio, parser, report
 from policy.fingerprints import CROPS, HASH_BYTES, Image, distance, perceptual_hash, turned_hashes
 from policy.identify.answer import Answer
 from policy.identify.descriptors import CODES_KEPT, Codes, codes, projections
@@ -36,6 +39,8 @@ from policy.identify.search import identify_pixels
 from policy.intake.picture import Picture
 
 Foreigner = Callable[[int], tuple[str, Image]]
+FULL = {"images": 201, "foreign": 1_000, "attacks": ",".join(ATTACKS), "indexed": 1_000_000}
+QUICK = {"images": 9, "foreign": 10, "attacks": "jpeg 30,crop 50%", "indexed": 50_000}
 
 
 def asked_of(image: Image, shelf: Shelf) -> tuple[Answer, float]:
@@ -94,7 +99,7 @@ def show_freedom(released: Sequence[Released]) -> None:
     )
 
 
-def index_of_a_million(count: int, queries: int) -> None:
+def index_of_a_million(count: int, queries: int) -> list[Ratio]:
     """Time of one query's searches among synthetic hashes and codes; the process's threads as OpenCV takes them."""
     chance = np.random.default_rng(1)
     real = np.concatenate([codes(features(scene(FOREIGN_SEED + 500 + n))) for n in range(40)])
@@ -132,6 +137,19 @@ def index_of_a_million(count: int, queries: int) -> None:
     asked_for = {"16 hashes": whole, "2 hashes among crops": parts, "2 x 700 codes": votes, "all": every}
     for name, taken in {**asked_for, "all, processor time": spent}.items():
         print(f"  {name:22} median {1e3 * float(np.median(taken)):6.0f} ms, worst {1e3 * max(taken):6.0f} ms")
+    least = _pass_seconds(count) / float(np.median(every))
+    return [Ratio(f"one pass over the hashes over a question, {count:,} pictures", least, 2.0)]
+
+
+def _pass_seconds(count: int) -> float:
+    """Seconds that numpy takes to add up as many bytes as the hashes of the index: no search can read them quicker."""
+    rows = np.zeros((count * (1 + len(CROPS)), HASH_BYTES), np.uint8).view(np.uint64)
+    taken = []
+    for _ in range(5):
+        began = time.perf_counter()
+        rows.sum()
+        taken.append(time.perf_counter() - began)
+    return min(taken)
 
 
 def _alike(real: Codes, count: int, chance: np.random.Generator) -> Codes:
@@ -158,18 +176,20 @@ def work_off(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=201)
-    parser.add_argument("--foreign", type=int, default=1_000)
-    parser.add_argument("--attacks", default=",".join(ATTACKS))
-    parser.add_argument("--indexed", type=int, default=1_000_000)
-    parser.add_argument("--only", choices=["attacks", "foreign", "index", "tables"])
-    parser.add_argument("--part", default="1/1", help="which share of the jobs, as 1/2: for several processes")
-    parser.add_argument("--work", type=Path, default=Path("out/identify"))
-    parser.add_argument("--misses", action="store_true", help="name every copy that was not found")
-    asked = parser.parse_args()
+    asked = _arguments()
     cv2.setNumThreads(1)  # a query's time is that of one core
-    asked.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="presswork-bench-") as fresh:
+        asked.work = asked.work or Path(fresh if asked.quick else "out/identify")
+        asked.work.mkdir(parents=True, exist_ok=True)
+        ratios = _compared(asked)
+    if asked.only in (None, "index"):
+        cv2.setNumThreads(-1)
+        ratios += index_of_a_million(asked.indexed, queries=10 if asked.quick else 40)
+    report(ratios, asked.json)
+
+
+def _compared(asked: argparse.Namespace) -> list[Ratio]:
+    """Copies and foreign pictures, as many as are asked for and have no result yet; the tables of all."""
     names = [name.strip() for name in asked.attacks.split(",")]
     kept = Kept(asked.work, asked.images, asked.part)
     if asked.only in (None, "attacks", "foreign"):
@@ -177,17 +197,32 @@ def main() -> None:
         jobs += [("foreign", n, "none") for n in range(asked.foreign) if asked.only != "attacks"]
         part, parts = (int(each) for each in asked.part.split("/"))
         order = np.random.default_rng(5).permutation(len(jobs))[part - 1 :: parts]
-        released = release(asked.images, asked.work, library_every=4)
+        released = release(asked.images, asked.work, library_every=1 if asked.quick else 4)
         drawn = foreign_drawings(asked.foreign, asked.images, asked.work) if asked.only != "attacks" else []
         work_off([jobs[n] for n in order], released, kept, lambda n: foreign_picture(n, asked.images, drawn))
-    if asked.only != "index":
-        show_attacks(kept, names)
-        if asked.misses:
-            show_misses(kept)
-        show_foreign(kept)
-    if asked.only in (None, "index"):
-        cv2.setNumThreads(-1)
-        index_of_a_million(asked.indexed, queries=40)
+    if asked.only == "index":
+        return []
+    ratios = show_attacks(kept, names)
+    if asked.misses:
+        show_misses(kept)
+    return ratios + show_foreign(kept)
+
+
+def _arguments() -> argparse.Namespace:
+    options = parser(__doc__)
+    options.add_argument("--images", type=int)
+    options.add_argument("--foreign", type=int)
+    options.add_argument("--attacks")
+    options.add_argument("--indexed", type=int)
+    options.add_argument("--only", choices=["attacks", "foreign", "index", "tables"])
+    options.add_argument("--part", default="1/1", help="which share of the jobs, as 1/2: for several processes")
+    options.add_argument("--work", type=Path, help="where results are kept (out/identify; --quick: nowhere)")
+    options.add_argument("--misses", action="store_true", help="name every copy that was not found")
+    asked = options.parse_args()
+    for name, value in (QUICK if asked.quick else FULL).items():
+        if getattr(asked, name) is None:
+            setattr(asked, name, value)
+    return asked
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.pictures import library
+from bench.result import Ratio
 
 _HARDEST = 21
 _UNSHOWN = ("plain", "seconds")
@@ -36,7 +37,8 @@ class Kept:
         return self.rows[key]
 
 
-def show_attacks(kept: Kept, names: Sequence[str]) -> None:
+def show_attacks(kept: Kept, names: Sequence[str]) -> list[Ratio]:
+    """The table; and found, verified and blind reads as ratios."""
     print(
         "\nPer cent of copies. found: ours, and the right one. wrong: ours, another one. blind: exact read by itself."
     )
@@ -69,16 +71,22 @@ def show_attacks(kept: Kept, names: Sequence[str]) -> None:
         found_by[name], verified_by[name] = columns["found"], columns["verified"]
         read_blind[name] = float(np.mean(columns["blind"]))
         _row(name, len(rows), columns)
-    if total:
-        _row("all", len(total["found"]), total)
-        _share("found", total["found"])
-        rich = [found for found, plain in zip(total["found"], total["plain"], strict=True) if not plain]
-        _share("found of pictures with features enough", rich)
-        hardest = sorted(read_blind, key=lambda name: read_blind[name])[:_HARDEST]
-        _share(f"found of the {len(hardest)} attacks that leave fewest blind reads", _of(hardest, found_by))
-        _share("verified of the same", _of(hardest, verified_by))
-        blind, theirs = (100 * float(np.mean(total[name])) for name in ("blind", "dwtDctSvd"))
-        print(f"blind reads over the library's dwtDctSvd: {blind / max(theirs, 0.1):.2f}")
+    if not total:
+        return []
+    _row("all", len(total["found"]), total)
+    _share("found", total["found"])
+    rich = [found for found, plain in zip(total["found"], total["plain"], strict=True) if not plain]
+    _share("found of pictures with features enough", rich)
+    hardest = sorted(read_blind, key=lambda name: read_blind[name])[:_HARDEST]
+    _share(f"found of the {len(hardest)} attacks that leave fewest blind reads", _of(hardest, found_by))
+    _share("verified of the same", _of(hardest, verified_by))
+    blind, theirs = (100 * float(np.mean(total[name])) for name in ("blind", "dwtDctSvd"))
+    print(f"blind reads over the library's dwtDctSvd: {blind / max(theirs, 0.1):.2f}")
+    return [
+        Ratio("copies found over copies made", float(np.mean(total["found"])), 1.03),
+        Ratio("copies verified by the code over copies made", float(np.mean(total["verified"])), 1.1),
+        Ratio("blind exact reads over the library's dwtDctSvd", blind / max(theirs, 0.1), 1.2),
+    ]
 
 
 def _of(names: Sequence[str], by_attack: dict[str, list[bool]]) -> list[bool]:
@@ -117,7 +125,8 @@ def _per_cent(values: list[Any]) -> float:
     return 100 * float(np.mean(values)) if values else float("nan")
 
 
-def show_foreign(kept: Kept) -> None:
+def show_foreign(kept: Kept) -> list[Ratio]:
+    """What was said of foreign pictures; and, as a ratio, how many were answered right."""
     rows = [row for (kind, _, _), row in kept.rows.items() if kind == "foreign"]
     wrong = [row for row in rows if row["finding"] != "not_found"]
     print(f"\n{len(rows)} foreign pictures: {len(wrong)} not answered 'not found'")
@@ -126,3 +135,5 @@ def show_foreign(kept: Kept) -> None:
     if rows:
         near = sorted((row["likeness"], row["detail"]) for row in rows)[-3:]
         print("   the most alike (whole, detail):", ", ".join(f"{whole:.2f}, {fine:.2f}" for whole, fine in near))
+        return [Ratio("foreign pictures answered right over all", 1 - len(wrong) / len(rows), 1.01)]
+    return []

@@ -1,10 +1,10 @@
 """What the ledger costs beside plain inserts of the same bytes: appending, sealing, verifying, proving, in one run.
 
-    python -m bench.ledger
+    python -m bench.ledger [--quick]
 
-Starts a durable Postgres of its own (fsync on) and takes about two minutes. Each writer is a process with a connection
-of its own, one transaction for each call. What one process does to many entries (seal, verify, prove) stands beside one
-writer of a hundred plain rows a transaction.
+Starts a durable Postgres of its own (fsync on) and takes about two minutes, or half a minute. Each writer is a process
+with a connection of its own, one transaction for each call. What one process does to many entries (seal, verify, prove)
+stands beside one writer of a hundred plain rows a transaction.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import uuid_utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, create_engine, text
 
+from bench.result import Ratio, parser, report
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
 from policy.events import ItemReleased, Private
@@ -31,12 +33,20 @@ from policy.ledger.proofs import InclusionProof, Prover, check, prove
 from policy.ledger.seal import seal
 from policy.ledger.verify import verify
 
-SECONDS = 5.0  # of each measurement of writers
-WRITERS = (1, 4, 8)
 BATCHES = (1, 100)  # events of one transaction
-SEALED = 50_000  # entries that are sealed and verified
 PROOFS = 300
 
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured."""
+
+    seconds: float  # of each measurement of writers
+    writers: tuple[int, ...]
+    sealed: int  # entries that are sealed and verified
+
+
+FULL, QUICK = Size(5.0, (1, 4, 8), 50_000), Size(1.5, (1, 4), 6_000)
 BASIS = (1, 100)  # writers and rows of a transaction of the plain insert beside which one process's work stands
 PLAIN = (
     "create schema plain; create table plain.bodies (id bigint generated always as identity primary key, body bytea)"
@@ -71,6 +81,8 @@ def event(number: int) -> ItemReleased:
 
 
 def main() -> None:
+    asked = parser(__doc__).parse_args()
+    size = QUICK if asked.quick else FULL
     with (
         tempfile.TemporaryDirectory(prefix="presswork-bench-", ignore_cleanup_errors=True) as folder,
         Stack(Path(folder) / "stack", ports={}) as stack,
@@ -79,29 +91,36 @@ def main() -> None:
         superuser = stack.postgres.url("superuser")
         with create_engine(superuser).begin() as conn:
             conn.execute(text(PLAIN))
-        sealing(superuser, appends(superuser))
+        ratios, basis = appends(superuser, size)
+        ratios += sealing(superuser, basis, size)
+    report(ratios, asked.json)
 
 
-def appends(url: str) -> float:
-    """How many plain rows a second the writers of BASIS write."""
+def appends(url: str, size: Size) -> tuple[list[Ratio], float]:
+    """Appends over plain inserts, and how many plain rows a second the writers of BASIS write."""
+    ratios = []
     print("events a second                 append    plain insert   append / plain")
     basis = 0.0
     for batch in BATCHES:
-        for writers in WRITERS:
-            ours, plain = measured(url, writers, batch, _append), measured(url, writers, batch, _plain)
+        for writers in size.writers:
+            ours = measured(url, writers, batch, _append, size.seconds)
+            plain = measured(url, writers, batch, _plain, size.seconds)
+            how = f"{writers} writers, {batch} a transaction"
+            ratios.append(Ratio(f"appends over plain inserts, {how}", ours / plain, 1.6))
             basis = plain if (writers, batch) == BASIS else basis
             print(
                 f"  {writers} writers, {batch:3} a transaction {ours:9,.0f} {plain:15,.0f} {ours / plain:14.2f}",
                 flush=True,
             )
-    return basis
+    return ratios, basis
 
 
-def measured(url: str, writers: int, batch: int, write: Callable[[Connection, int], None]) -> float:
+def measured(url: str, writers: int, batch: int, write: Callable[[Connection, int], None], seconds: float) -> float:
     """Events a second of all writers together; each counts what it wrote while all were writing."""
     context = multiprocessing.get_context("forkserver")
     barrier, counts = context.Barrier(writers), context.Queue()
-    children = [context.Process(target=_write, args=(url, batch, write, barrier, counts)) for _ in range(writers)]
+    arguments = (url, batch, write, seconds, barrier, counts)
+    children = [context.Process(target=_write, args=arguments) for _ in range(writers)]
     for child in children:
         child.start()
     total = sum(counts.get() for _ in children)
@@ -110,14 +129,21 @@ def measured(url: str, writers: int, batch: int, write: Callable[[Connection, in
     return float(total)
 
 
-def _write(url: str, batch: int, write: Callable[[Connection, int], None], barrier: object, counts: object) -> None:
+def _write(
+    url: str,
+    batch: int,
+    write: Callable[[Connection, int], None],
+    seconds: float,
+    barrier: object,
+    counts: object,
+) -> None:
     engine = create_engine(url)
     for _ in range(10):  # connection, prepared statements
         with engine.begin() as conn:
             write(conn, 1)
     barrier.wait()  # type: ignore[attr-defined]
     written, started = 0, time.perf_counter()
-    while (spent := time.perf_counter() - started) < SECONDS:
+    while (spent := time.perf_counter() - started) < seconds:
         with engine.begin() as conn:
             write(conn, batch)
         written += batch
@@ -146,41 +172,43 @@ def _body_of(said: ItemReleased) -> bytes:
     return bytes(rfc8785.dumps(body))
 
 
-def sealing(url: str, basis: float) -> None:
+def sealing(url: str, basis: float, wanted: Size) -> list[Ratio]:
     """Seal what the writers left and as much again, verify all of it, prove some of it."""
     print(f"entries a second, beside {basis:,.0f} plain rows a second          of plain   us of this process each")
     engine = create_engine(url)
     signer = LocalNoteSigner("bench.example/ledger", Ed25519PrivateKey.generate())
     with engine.connect() as conn:
         waiting = conn.execute(text("select count(*) from audit.pending")).scalar_one()
-    for begin in range(waiting, SEALED, 1_000):
+    for begin in range(waiting, wanted.sealed, 1_000):
         with engine.begin() as conn:
             append(conn, tenant="bench", actor="worker:bench", events=[event(n) for n in range(begin, begin + 1_000)])
-    with _timed("sealed", lambda: sealed, basis):
+    ratios: list[Ratio] = []
+    with _timed("sealed", lambda: sealed, basis, ratios):
         sealed = 0
         while step := _seal(engine, signer):
             sealed += step
-    with engine.connect() as conn, _timed("verified from end to end", lambda: report.entries, basis):
-        report = verify(conn, [signer.vkey])
-    if not report.intact:
-        raise SystemExit(f"the benchmark's own log does not verify: {report.problems[:3]}")
+    with engine.connect() as conn, _timed("verified from end to end", lambda: found.entries, basis, ratios):
+        found = verify(conn, [signer.vkey])
+    if not found.intact:
+        raise SystemExit(f"the benchmark's own log does not verify: {found.problems[:3]}")
     with engine.connect() as conn:
         some = text("select cast(event_id as text) from audit.sequence order by random() limit :proofs")
         ids = conn.scalars(some, {"proofs": PROOFS}).all()
-        with _timed("proven, one at a time", lambda: len(ids), basis):
+        with _timed("proven, one at a time", lambda: len(ids), basis, ratios):
             proofs = [str(prove(conn, event_id)) for event_id in ids]
         size, note = conn.execute(_NEWEST).one()
-        with _timed("proven, all in one go", lambda: size, basis):
+        with _timed("proven, all in one go", lambda: size, basis, ratios):
             prover = Prover(conn)
             for index in range(size):
                 str(prover.inclusion(index, size, note))
-        with _timed("checked, such a proof", lambda: len(ids), basis):
+        with _timed("checked, such a proof", lambda: len(ids), basis, ratios):
             for event_id, proof in zip(ids, proofs, strict=True):
                 check(InclusionProof.parse(proof), _body(conn, event_id), [signer.vkey])
         body = conn.execute(text("select avg(octet_length(body)) from audit.entries")).scalar_one()
     print(
         f"  a log of {sealed:,} entries of {body:,.0f} bytes with two private texts each; a proof: {len(proofs[0])} B"
     )
+    return ratios
 
 
 def _body(conn: Connection, event_id: str) -> bytes:
@@ -196,13 +224,14 @@ def _seal(engine: Engine, signer: LocalNoteSigner) -> int:
 
 
 @contextmanager
-def _timed(what: str, count: Callable[[], int], basis: float) -> Iterator[None]:
+def _timed(what: str, count: Callable[[], int], basis: float, ratios: list[Ratio]) -> Iterator[None]:
     """Prints the rate, beside the plain insert's, and processor time of this process, which load does not change."""
     wall, processor = time.perf_counter(), time.process_time()
     yield
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
     each = processor / count() * 1e6
     print(f"  {what:26} {count() / wall:19,.0f} {count() / wall / basis:22.2f} {each:14,.0f}", flush=True)
+    ratios.append(Ratio(f"{what}, over plain rows", count() / wall / basis, 1.6))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a picture of the built-in model costs: loading, drawing at the card's defaults, enlarging. One torch thread.
 
-python -m bench.model [--model NAME] [--pictures 8]
+python -m bench.model [--model NAME] [--pictures 8]     --quick: 4 pictures
 
 CPU seconds count this process alone, so a busy machine does not change them much; wall seconds are told beside them.
 The first load imports the classes it needs; the second is what loading itself costs, the check of every byte included.
@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from bench.result import Ratio, parser, report
 from bench.system import REPOSITORY
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe
@@ -39,27 +40,32 @@ def main() -> None:
     wanted = _arguments()
     registry = Registry.load(REPOSITORY / "models")
     card = registry.get(wanted.model or registry.names()[0])
-    _told("import and load", lambda: DiffusersSampler(registry, "cpu", 1).preload(card.name))
+    _timed("import and load", lambda: DiffusersSampler(registry, "cpu", 1).preload(card.name))
     sampler = DiffusersSampler(registry, "cpu", 1)
-    _told("load", lambda: sampler.preload(card.name))
+    _timed("load", lambda: sampler.preload(card.name))
     sampler.sample(_claim(card, 1), Watch())  # the first run warms up
-    one = _told("draw 1", lambda: sampler.sample(_claim(card, 1), Watch()).images)
+    one, alone = _timed("draw 1", lambda: sampler.sample(_claim(card, 1), Watch()).images)
     again = sampler.sample(_claim(card, 1), Watch()).images
     print(f"the same seed gives the same picture: {'yes' if np.array_equal(one, again) else 'NO'}")
-    _told(f"draw {wanted.pictures}", lambda: sampler.sample(_claim(card, wanted.pictures), Watch()), wanted.pictures)
+    claim = _claim(card, wanted.pictures)
+    _, together = _timed(f"draw {wanted.pictures}", lambda: sampler.sample(claim, Watch()), wanted.pictures)
+    ratios = [Ratio(f"a picture drawn alone over one of {wanted.pictures}, CPU time", alone / together)]
     for factor, upscaler in registry.upscalers_of(card).items():
         enlarger = Enlarger(upscaler, torch.device("cpu"))
         enlarger.enlarge(one[0])
-        _told(f"enlarge {factor} times", lambda used=enlarger: used.enlarge(one[0]))  # type: ignore[misc]
+        _, enlarged = _timed(f"enlarge {factor} times", lambda used=enlarger: used.enlarge(one[0]))  # type: ignore[misc]
+        ratios.append(Ratio(f"drawing a picture over enlarging it {factor} times, CPU time", alone / enlarged))
+    report(ratios, wanted.json)
 
 
-def _told(what: str, act: Callable[[], T], pictures: int = 1) -> T:
+def _timed(what: str, act: Callable[[], T], pictures: int = 1) -> tuple[T, float]:
+    """What `act` gives, and CPU seconds a picture."""
     cpu, wall = time.process_time(), time.monotonic()
     made = act()
     cpu, wall = time.process_time() - cpu, time.monotonic() - wall
     each = f", {cpu / pictures:.3f} a picture" if pictures > 1 else ""
     print(f"{what:<18} {cpu:6.3f} CPU seconds{each} ({wall:.3f} by the clock)")
-    return made
+    return made, cpu / pictures
 
 
 def _claim(card: ModelCard, pictures: int) -> Claim:
@@ -72,10 +78,12 @@ def _claim(card: ModelCard, pictures: int) -> Claim:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="a card's name; else the first")
-    parser.add_argument("--pictures", type=int, default=8, help="of the larger batch (default %(default)s)")
-    return parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--model", help="a card's name; else the first")
+    options.add_argument("--pictures", type=int, help="of the larger batch")
+    asked = options.parse_args()
+    asked.pictures = asked.pictures or (4 if asked.quick else 8)
+    return asked
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How many innocent pictures the second opinion lets go: the built-in model's own, none of which shows anything.
 
-    python -m bench.second_opinion [--seeds 4]
+    python -m bench.second_opinion [--seeds 4]     --quick: one seed, 12 prompts of each ground
 
 Draws every object before every background with every seed (224 pictures a seed, about half a minute on one core),
 scores all with both networks, and counts what a threshold holds by the first alone, by the second alone, and where
@@ -10,13 +10,13 @@ set of them here. The band ends at 0.9, so that what the first network is sure o
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import diffusers
 import numpy as np
 import torch
 
+from bench.result import Ratio, parser, report
 from policy.images.nsfw import MID_CARD, Nsfw
 from policy.images.screen import ImageScreen
 from policy.images.thresholds import asks
@@ -29,9 +29,11 @@ THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=4)
-    names, images = drawn(parser.parse_args().seeds)
+    options = parser(__doc__)
+    options.add_argument("--seeds", type=int)
+    asked_for = options.parse_args()
+    few = 12 if asked_for.quick else None
+    names, images = drawn(asked_for.seeds or (1 if asked_for.quick else 4), few)
     rules = Rules.load(REPOSITORY / "policy" / "rulesets" / "default.yaml")
     first, second = (_explicit(network, images) for network in (Nsfw.load(), Nsfw.load(MID_CARD)))
     print(f"{len(images)} innocent pictures; porn + hentai from the threshold on")
@@ -48,10 +50,12 @@ def main() -> None:
     print(
         f"by the shipped rules: {alone} held by the first alone, {held} with the second, which was asked {asked} times"
     )
+    released = (len(images) - held) / (len(images) - alone)
+    report([Ratio("innocent pictures let go over those by the first alone", released, 1.02)], asked_for.json)
 
 
-def drawn(seeds: int) -> tuple[list[str], np.ndarray]:
-    """What each picture shows, and uint8 [N, 128, 128, 3]."""
+def drawn(seeds: int, few: int | None = None) -> tuple[list[str], np.ndarray]:
+    """What each picture shows, and uint8 [N, 128, 128, 3]; of each ground the first `few` objects."""
     torch.set_num_threads(1)
     keep_libraries_quiet()
     card = Registry.load(REPOSITORY / "models").get("studio")
@@ -60,7 +64,7 @@ def drawn(seeds: int) -> tuple[list[str], np.ndarray]:
     names, images = list[str](), list[np.ndarray]()
     for seed in range(seeds):
         for n, ground in enumerate(card.backgrounds):
-            prompts = [f"a {thing} on a {ground} background" for thing in card.knows]
+            prompts = [f"a {thing} on a {ground} background" for thing in card.knows[:few]]
             made = pipe(
                 prompts,
                 width=card.width,

@@ -1,6 +1,6 @@
 """Images a second through the whole system, beside a bare diffusers loop with the same pipeline, batch and steps.
 
-python -m bench.throughput [--images 64] [--batch 8] [--steps 8] [--threads 1]
+python -m bench.throughput [--images 64] [--batch 8] [--steps 8] [--threads 1]     --quick: 24 images
 
 Both halves run on this machine, one after the other, with the same number of torch threads. The bare loop draws
 and throws away. The system plans, sends, claims, draws, screens, marks, signs, reads back, stores, settles and
@@ -20,6 +20,7 @@ import diffusers
 import torch
 from sqlalchemy import text
 
+from bench.result import Ratio, parser, report
 from bench.system import REPOSITORY, System
 from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
@@ -70,17 +71,24 @@ def main() -> None:
     print(f"the whole system      {whole.rate:6.2f} images/s   {whole.cores:.2f} cores   {released} released")
     for name, seconds in {**bare.cpu_seconds, **whole.cpu_seconds}.items():
         print(f"    {name:<18}{seconds / whole.images * 1000:6.1f} CPU ms an image")
-    print(f"ratio of rates        {whole.rate / bare.rate:6.2f}")
-    print(f"sampling lock held    {locked / whole.seconds:6.0%} of the wall time")
+    report(
+        [
+            Ratio("images a second over a bare diffusers loop", whole.rate / bare.rate),
+            Ratio("share of wall time with the sampling lock held", locked / whole.seconds),
+        ],
+        wanted.json,
+    )
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=64)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=1, help="torch threads of either half")
-    return parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--images", type=int)
+    options.add_argument("--batch", type=int, default=8)
+    options.add_argument("--steps", type=int, default=8)
+    options.add_argument("--threads", type=int, default=1, help="torch threads of either half")
+    asked = options.parse_args()
+    asked.images = asked.images or (24 if asked.quick else 64)
+    return asked
 
 
 def _prompts(card: ModelCard) -> Iterator[str]:

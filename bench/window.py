@@ -1,6 +1,6 @@
 """How long an event can be removed unseen: from its commit to the seal, and from the seal to the anchor, under load.
 
-    python -m bench.window
+    python -m bench.window [--quick]
 
 Starts a durable Postgres and an object store of its own, the real sealer at its default interval, and as many writers
 as are named, each as fast as it can. Takes about a minute. Both times are the database's clock. What is measured from
@@ -21,6 +21,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, func, select, text
 
 from bench.ledger import event
+from bench.result import Ratio, parser, report
 from deploy.embedded.environment import LEDGER_ORIGIN, settings_of
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
@@ -34,8 +35,7 @@ from workers.sealing.sealer import Sealer
 from workers.settings import Settings
 from workers.store import ObjectStore
 
-SECONDS = 20.0
-WRITERS = (1, 4)
+FULL, QUICK = (20.0, (1, 4)), (8.0, (1,))  # seconds, and how many writers
 EVENTS = 5  # of one transaction: a settled batch
 _SEALED = text(
     """
@@ -73,6 +73,8 @@ class TimedAnchor:
 
 
 def main() -> None:
+    asked = parser(__doc__).parse_args()
+    seconds, writers = QUICK if asked.quick else FULL
     logs.configure("ERROR", "bench")
     with (
         tempfile.TemporaryDirectory(prefix="presswork-bench-", ignore_cleanup_errors=True) as folder,
@@ -85,11 +87,11 @@ def main() -> None:
         print(
             f"seconds, at an interval of {settings.seal_seconds:g}    median      99 %      most   median / half of it"
         )
-        for writers in WRITERS:
-            measure(stack, settings, writers)
+        ratios = [ratio for count in writers for ratio in measure(stack, settings, count, seconds)]
+    report(ratios, asked.json)
 
 
-def measure(stack: Stack, settings: Settings, writers: int) -> None:
+def measure(stack: Stack, settings: Settings, writers: int, seconds: float) -> list[Ratio]:
     engine = create_engine(stack.postgres.url("superuser"))
     assert settings.ledger_key is not None
     assert settings.ledger_vkeys is not None
@@ -102,7 +104,7 @@ def measure(stack: Stack, settings: Settings, writers: int) -> None:
     thread = threading.Thread(target=_seal, args=(sealer, stop, settings.seal_seconds))
     thread.start()
     url = stack.postgres.url("worker")
-    children = [context.Process(target=_write, args=(url,)) for _ in range(writers)]
+    children = [context.Process(target=_write, args=(url, seconds)) for _ in range(writers)]
     for child in children:
         child.start()
     for child in children:
@@ -110,8 +112,9 @@ def measure(stack: Stack, settings: Settings, writers: int) -> None:
     stop.set()
     thread.join()
     with engine.begin() as conn:
-        _show(conn, anchor, writers, begin, settings.seal_seconds)
+        ratios = _show(conn, anchor, writers, begin, settings.seal_seconds, seconds)
     engine.dispose()
+    return ratios
 
 
 def _seal(sealer: Sealer, stop: threading.Event, interval: float) -> None:
@@ -120,22 +123,28 @@ def _seal(sealer: Sealer, stop: threading.Event, interval: float) -> None:
     sealer.turn()
 
 
-def _write(url: str) -> None:
-    engine, ends = create_engine(url), time.monotonic() + SECONDS
+def _write(url: str, seconds: float) -> None:
+    engine, ends = create_engine(url), time.monotonic() + seconds
     while time.monotonic() < ends:
         with engine.begin() as conn:
             append(conn, tenant="bench", actor="worker:bench", events=[event(n) for n in range(EVENTS)])
 
 
-def _show(conn: Connection, anchor: TimedAnchor, writers: int, begin: int, interval: float) -> None:
+def _show(
+    conn: Connection, anchor: TimedAnchor, writers: int, begin: int, interval: float, seconds: float
+) -> list[Ratio]:
     count, (median, late), most = conn.execute(_SEALED, {"begin": begin}).one()
-    print(f"  {writers} writers, {count / SECONDS:6,.0f} events a second")
+    print(f"  {writers} writers, {count / seconds:6,.0f} events a second")
     print(f"    commit to seal              {median:9.3f} {late:9.3f} {most:9.3f} {median / (interval / 2):12.2f}")
     sealed = dict(conn.execute(text("SELECT size, sealed_at FROM audit.checkpoints")).all())
     waits = sorted((at - sealed[size]).total_seconds() for size, at in anchor.taken.items())
     half = waits[len(waits) // 2]
     print(f"    seal to anchor              {half:9.3f} {waits[int(len(waits) * 0.99)]:9.3f} {waits[-1]:9.3f}"
           f" {half / (interval / 2):12.2f}   ({len(waits)} heads)", flush=True)  # fmt: skip
+    return [
+        Ratio(f"half the interval over the median wait for the seal, {writers} writers", interval / 2 / median),
+        Ratio(f"half the interval over the median wait for the anchor, {writers} writers", interval / 2 / half, 2.5),
+    ]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Tests of the benchmarks' own arithmetic: what is recorded, compared and reported."""
