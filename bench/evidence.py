@@ -21,16 +21,16 @@ from bench.ledger import event
 from bench.result import Ratio, parser, report
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
-from policy.ledger import offline_verifier
 from policy.ledger.append import append
 from policy.ledger.documents import register, rule_set
-from policy.ledger.keys import LocalNoteSigner
-from policy.ledger.notes import Vkey
-from policy.ledger.pack import write_pack
-from policy.ledger.proofs import Prover, prove
-from policy.ledger.seal import seal
-from policy.ledger.selection import Selection
+from policy.ledger.evidence import offline_verifier
+from policy.ledger.evidence.pack import write_pack
+from policy.ledger.evidence.selection import Selection
 from policy.ledger.tables import checkpoints, entries, sequence
+from policy.ledger.tree.keys import LocalNoteSigner
+from policy.ledger.tree.notes import Vkey
+from policy.ledger.tree.proofs import Prover, prove
+from policy.ledger.tree.seal import seal
 
 FULL, QUICK = 10_000, 2_000  # events
 SINGLE = 500

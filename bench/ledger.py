@@ -28,10 +28,10 @@ from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
 from policy.events import ItemReleased, Private
 from policy.ledger.append import append, commit
-from policy.ledger.keys import LocalNoteSigner
-from policy.ledger.proofs import InclusionProof, Prover, check, prove
-from policy.ledger.seal import seal
-from policy.ledger.verify import verify
+from policy.ledger.tree.keys import LocalNoteSigner
+from policy.ledger.tree.proofs import InclusionProof, Prover, check, prove
+from policy.ledger.tree.seal import seal
+from policy.ledger.verification.verify import verify
 
 BATCHES = (1, 100)  # events of one transaction
 PROOFS = 300

@@ -21,12 +21,12 @@ from PIL import Image as Pillow
 
 from bench.result import Ratio, parser, report
 from policy.marks import nearest, payload, watermark, watermark_torch, xmp
-from policy.marks.certificates import make_development_chain
 from policy.marks.encode import MEDIA_TYPE, decode_png, encode_png
 from policy.marks.marker import Marker
-from policy.marks.provenance import ManifestReader, ManifestWriter
+from policy.marks.provenance.certificates import make_development_chain
+from policy.marks.provenance.manifest import ManifestReader, ManifestWriter
+from policy.marks.provenance.signing import LocalSigner
 from policy.marks.renditions import RENDITIONS
-from policy.marks.signing import LocalSigner
 from policy.marks.stamp import Maker, Stamp
 from policy.marks.watermark import Image
 from tests.support.pictures import BLACK, COLOURS, WHITE, flat, gradient, jpeg, product, resized, texture

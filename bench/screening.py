@@ -24,7 +24,7 @@ from policy.images.hash_list import HashList
 from policy.images.nsfw import MID_CARD, Nsfw
 from policy.images.ocr import RapidReader
 from policy.images.screen import ImageScreen
-from policy.prompts.meaning import MeaningScreen
+from policy.prompts.meaning.screen import MeaningScreen
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.classifiers import Brought
 from policy.rulebook.prompts import PromptRule

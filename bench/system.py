@@ -20,8 +20,8 @@ from deploy.embedded.ports import pick
 from deploy.embedded.seaweed import BUCKET
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
-from policy.ledger.keys import make_key_files
-from policy.marks.certificates import make_development_chain
+from policy.ledger.tree.keys import make_key_files
+from policy.marks.provenance.certificates import make_development_chain
 from workers.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent

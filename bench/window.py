@@ -25,10 +25,10 @@ from bench.result import Ratio, parser, report
 from deploy.embedded.environment import LEDGER_ORIGIN, settings_of
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
-from policy.ledger.anchor import Anchored
 from policy.ledger.append import append
-from policy.ledger.keys import KeyFiles, keys_on_disk, make_key_files
-from policy.ledger.notes import Checkpoint
+from policy.ledger.tree.anchor import Anchored
+from policy.ledger.tree.keys import KeyFiles, keys_on_disk, make_key_files
+from policy.ledger.tree.notes import Checkpoint
 from workers import logs
 from workers.sealing.anchors import StoreAnchor
 from workers.sealing.sealer import Sealer

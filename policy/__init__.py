@@ -1,10 +1,11 @@
-"""Five questions, five answers; everything an auditor reads.
+"""Policy: everything an auditor reads. Imports nothing else of ours.
 
-May it be made?      prompts/ and images/ answer with a verdict, under the rules of rulesets/ (rules)
-Whose is it?         marks/ writes and reads watermark, manifest and label
-What happened?       events names it, ledger/ appends it in the caller's transaction
-Is that the truth?   ledger/ seals, proves and verifies
-What if?             simulate judges history again, under another rule set
-
-verdict, errors, files and terms are the words they share. Imports nothing of ours.
+rules, rulebook/, rulesets/  what may be made, as a YAML file; terms is the language of a term
+prompts/, images/            screening: a verdict on every prompt and every picture
+intake/                      opens pictures from outside safely
+marks/                       watermark, manifest and label of released pictures
+identify/, fingerprints      whose picture is this
+events/, ledger/             what happened, recorded so that edits are detected
+simulate, still_public       history judged again under another rule set
+verdict, errors, files, fence  a screening result; the exceptions; strict YAML; a time limit for third-party code
 """

@@ -16,9 +16,9 @@ from typing import Any
 
 from policy.events import ItemHeld, ItemRefused, ItemReleased
 from policy.images.thresholds import judge
-from policy.ledger.read import Recorded
+from policy.ledger.reading.events import Recorded
+from policy.prompts.meaning.thresholds import apply, unscored
 from policy.prompts.screen import screen_prompt
-from policy.prompts.thresholds import apply, unscored
 from policy.rulebook.prompts import PromptField
 from policy.rulebook.scope import Context
 from policy.rules import SCREENING, Rules

@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from policy.ledger.read import Recorded, entries_by_id, with_request_names
-from policy.ledger.stream import Connect
+from policy.ledger.reading.events import Recorded, entries_by_id, with_request_names
+from policy.ledger.reading.stream import Connect
 from policy.rules import Rules
 from policy.simulate import NotJudged, judge_again
 from policy.verdict import Decision, Verdict

@@ -22,7 +22,7 @@ from deploy.embedded.passwords import S3Identity
 from deploy.embedded.seaweed import BUCKET
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
-from policy.marks.certificates import make_development_chain
+from policy.marks.provenance.certificates import make_development_chain
 from tests.support.client import ApiServer, ApiTenant
 from tests.support.line import Line
 from workers.settings import Settings

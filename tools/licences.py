@@ -26,7 +26,7 @@ from packaging.utils import canonicalize_name
 ROOT = "presswork"
 EXTRAS = ("worker", "embedded")
 # By [tool.uv] in pyproject.toml: opencv-python-headless stands in for the one, and what the other would do with the
-# weights that came along is done by transformers alone (policy/prompts/embedding.py).
+# weights that came along is done by transformers alone (policy/prompts/meaning/embedding.py).
 LEFT_OUT = frozenset({"opencv-python", "sentence-transformers"})
 ALLOWED = Path(__file__).with_name("licences.yaml")
 _READ_CHARS = 400_000  # of one licence file: the longest in use has 180,000

@@ -117,8 +117,8 @@ def make_executor(settings: Settings, sampler: Sampler, mark_writer: Writer | No
     """
     from policy.images.screen import ImageScreen  # noqa: PLC0415
     from policy.marks.marker import Marker  # noqa: PLC0415
-    from policy.marks.signing import LocalSigner  # noqa: PLC0415
-    from policy.prompts.meaning import MeaningScreen  # noqa: PLC0415
+    from policy.marks.provenance.signing import LocalSigner  # noqa: PLC0415
+    from policy.prompts.meaning.screen import MeaningScreen  # noqa: PLC0415
     from policy.rules import Rules  # noqa: PLC0415
     from workers.crash import killer  # noqa: PLC0415
     from workers.database import make_engine  # noqa: PLC0415

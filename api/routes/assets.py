@@ -19,7 +19,7 @@ from api.schemas.replies import AssetReply, EventReply, Page, Rendition, Search
 from api.schemas.requests import NoQuery, PageQuery
 from policy.events import AssetLinked
 from policy.ledger.append import append
-from policy.ledger.read import events_about
+from policy.ledger.reading.events import events_about
 from workers.jobs.recall.views import RecallMark, marks_of
 from workers.jobs.views import AssetView, get_asset, list_assets
 from workers.states import AssetState

@@ -25,7 +25,7 @@ from api.schemas.audit import (
 )
 from api.schemas.requests import NoQuery, PageQuery
 from policy import still_public as standing
-from policy.ledger import questions
+from policy.ledger.reading import questions
 from workers.errors import NotFound
 
 router = APIRouter(prefix="/v1/audit", tags=["Audit"])

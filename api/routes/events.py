@@ -14,10 +14,10 @@ from api.edge.dependencies import PartsOf
 from api.edge.problems import Complaint, Problem
 from api.schemas.requests import EventsQuery
 from policy.errors import ExportUnavailable
-from policy.ledger.exports import csv_rows, jsonl
-from policy.ledger.parquet import parquet
-from policy.ledger.read import Recorded
-from policy.ledger.stream import Span, entries_in
+from policy.ledger.reading.events import Recorded
+from policy.ledger.reading.exports import csv_rows, jsonl
+from policy.ledger.reading.parquet import parquet
+from policy.ledger.reading.stream import Span, entries_in
 
 router = APIRouter(prefix="/v1")
 _WRITERS = {

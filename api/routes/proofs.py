@@ -23,12 +23,12 @@ from api.edge.dependencies import Parts, PartsOf
 from api.edge.paging import uuid_or_not_found
 from api.edge.problems import Complaint, Problem
 from api.schemas.submission import Answer
-from policy.ledger.keys import load_vkeys
-from policy.ledger.notes import Vkey
-from policy.ledger.pack import write_pack
-from policy.ledger.proofs import Proven, head, prove_extension, proven_asset, proven_event
-from policy.ledger.selection import Selection
-from policy.ledger.witness_policy import WitnessPolicy
+from policy.ledger.evidence.pack import write_pack
+from policy.ledger.evidence.selection import Selection
+from policy.ledger.tree.keys import load_vkeys
+from policy.ledger.tree.notes import Vkey
+from policy.ledger.tree.proofs import Proven, head, prove_extension, proven_asset, proven_event
+from policy.ledger.witnesses.witness_policy import WitnessPolicy
 
 router = APIRouter(prefix="/v1/audit", tags=["Audit"])
 MAX_PACK_EVENTS = 10_000  # of one request: seconds of work while a connection is lent; the command makes larger ones

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from api.schemas.replies import Page
 from api.schemas.requests import PageQuery
 from api.schemas.submission import Answer
-from policy.ledger.questions import By
+from policy.ledger.reading.questions import By
 
 _Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.json_schema import WithJsonSchema
 
 from api.schemas.submission import Answer
-from policy.ledger.stream import instant
+from policy.ledger.reading.stream import instant
 from workers.jobs.privacy.legal_holds import HoldScope, LegalHold
 from workers.jobs.privacy.orders import Erasure
 from workers.jobs.privacy.select import NOUNS, Preview, Scope

@@ -13,7 +13,7 @@ from api.edge.problems import Problem
 from api.schemas.replies import RecallMarkReply
 from api.schemas.requests import PageQuery
 from api.schemas.submission import Answer
-from policy.ledger.stream import instant
+from policy.ledger.reading.stream import instant
 from workers.jobs.recall.criteria import Criteria, Preview
 from workers.jobs.recall.views import RecallMark, RecallView
 from workers.jobs.views import AssetView

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from api.templates import MAX_TEMPLATE_CHARS
 from policy.events import KINDS
-from policy.ledger.stream import instant
+from policy.ledger.reading.stream import instant
 from policy.marks.renditions import DEFAULT, RENDITIONS, ordered
 from workers.recipes import MAX_SEED
 from workers.states import ItemState, Priority

@@ -12,8 +12,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from deploy.commands.shared.options import data_option
-from policy.ledger.keys import KeyFiles, load_vkeys, rotate
-from policy.ledger.seal import newest, wait_for_lock
+from policy.ledger.tree.keys import KeyFiles, load_vkeys, rotate
+from policy.ledger.tree.seal import newest, wait_for_lock
 from workers.settings import Settings
 
 

@@ -50,7 +50,7 @@ def read(files: tuple[Path, ...], anchors: Path | None, reference: bool, as_json
 def _inspect(file: Path, trusted: str, *, reference: bool) -> dict[str, Any]:
     from policy.intake.picture import open_picture  # noqa: PLC0415 - numpy and cv2 only when a file is read
     from policy.marks.inspect import marks_of  # noqa: PLC0415
-    from policy.marks.provenance import ManifestReader  # noqa: PLC0415
+    from policy.marks.provenance.manifest import ManifestReader  # noqa: PLC0415
 
     content = file.read_bytes()
     picture = open_picture(content)

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from deploy.commands.shared.options import data_option
 from deploy.commands.shared.shown import show_rows, show_thing
-from policy.ledger.stream import instant
+from policy.ledger.reading.stream import instant
 from workers.database import make_engine
 from workers.errors import Conflict
 from workers.jobs.recall.criteria import Criteria, Preview, licensed, preview, tenants_of

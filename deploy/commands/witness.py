@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from policy.ledger.keys import load_vkeys
-from policy.ledger.witness import MAX_BODY_BYTES, Cosigner, Reply, make_witness
+from policy.ledger.tree.keys import load_vkeys
+from policy.ledger.witnesses.witness import MAX_BODY_BYTES, Cosigner, Reply, make_witness
 
 _SECONDS = 10.0  # a request must have arrived, an answer have left
 _AT_ONCE = 32  # requests; more wait for a place, and their callers give up first

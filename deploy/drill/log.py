@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Engine, Table, func, select, text
 from policy.errors import LedgerError
 from policy.events import ItemRefused, Private
 from policy.ledger.append import append
-from policy.ledger.keys import LocalNoteSigner
-from policy.ledger.notes import Vkey
-from policy.ledger.seal import seal
 from policy.ledger.tables import checkpoints, documents, entries, nodes, private, sequence
+from policy.ledger.tree.keys import LocalNoteSigner
+from policy.ledger.tree.notes import Vkey
+from policy.ledger.tree.seal import seal
 
 ORIGIN = "presswork.example/drill"
 SEALS, EVENTS_A_SEAL = 3, 5  # of the log that is made; entry n is leaf n - 1; tenants take turns

@@ -21,12 +21,12 @@ from deploy.drill.tampering_cases import CRIMES, NOTHING, Crime
 from deploy.embedded.postgres import Postgres
 from migrations.upgrade import upgrade
 from policy.errors import BrokenLedger
-from policy.ledger import offline_verifier
-from policy.ledger.keys import LocalNoteSigner
-from policy.ledger.notes import Vkey
-from policy.ledger.pack import write_pack
-from policy.ledger.selection import Selection
-from policy.ledger.verify import verify
+from policy.ledger.evidence import offline_verifier
+from policy.ledger.evidence.pack import write_pack
+from policy.ledger.evidence.selection import Selection
+from policy.ledger.tree.keys import LocalNoteSigner
+from policy.ledger.tree.notes import Vkey
+from policy.ledger.verification.verify import verify
 
 Connect = Callable[[], Connection]
 

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, text
 
 from deploy.drill.log import Scene
-from policy.ledger.keys import LocalNoteSigner
-from policy.ledger.merkle import Tree, leaf_hash
-from policy.ledger.notes import Checkpoint, sign_checkpoint
+from policy.ledger.tree.keys import LocalNoteSigner
+from policy.ledger.tree.merkle import Tree, leaf_hash
+from policy.ledger.tree.notes import Checkpoint, sign_checkpoint
 
 Act = Callable[[Connection, Scene], None]
 Words = tuple[str, ...]

@@ -12,8 +12,8 @@ from sqlalchemy import create_engine
 from deploy.embedded.environment import LEDGER_ORIGIN, key_folder
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
-from policy.ledger.keys import make_key_files
-from policy.marks.certificates import make_development_chain
+from policy.ledger.tree.keys import make_key_files
+from policy.marks.provenance.certificates import make_development_chain
 from workers.jobs.keys import SCOPES, create_key, create_tenant
 
 TENANT = "demo"

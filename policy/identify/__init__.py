@@ -1,1 +1,18 @@
-"""Whose picture is this? Any picture from anywhere: the manifest, the mark, and a search by what it looks like."""
+"""Identification of pictures: whether any file from anywhere shows an asset of ours, and with which evidence.
+
+search       the whole pipeline: manifest, watermark, candidates, comparison, decision
+answer       the result with its evidence
+decide       weighs the evidence; computes the false-match probability
+index        candidates by similarity, in memory
+hashes       perceptual hashes by Hamming distance
+features     local features (RootSIFT)
+descriptors  features as 64-bit binary descriptors, split into visual words
+low_texture  pictures without features, by their coarse colours
+views        the query as it is, turned, mirrored, and the pictures inside it
+regions      rectangles of a screenshot that may be pictures
+examine      one candidate: registered, compared, its watermark read in place
+register     the map from the query's pixels to the original's
+compare      similarity of two registered pictures
+degradation  the copy's losses applied to the original before it is compared
+tone         the tone curve between a copy and its original
+"""

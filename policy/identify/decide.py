@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from policy.identify.answer import Answer, CodeRead, Examined, Finding, Known, ManifestStanding
-from policy.marks.provenance import Manifest
+from policy.marks.provenance.manifest import Manifest
 
 # Hash bits of one picture are not independent; between unrelated pictures they vary as this many would
 # (p (1 - p) / variance of the normalised distance, after Daugman 2004; bench/identify.py measures it).

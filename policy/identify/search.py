@@ -21,7 +21,7 @@ from policy.identify.register import resized
 from policy.identify.views import MIRRORED, Blind, Views
 from policy.intake.picture import Picture, open_picture
 from policy.marks import payload
-from policy.marks.provenance import Manifest, ManifestReader
+from policy.marks.provenance.manifest import Manifest, ManifestReader
 
 # Larger pictures are shrunk to this first: a screenshot of 4K keeps two pixels of three.
 LONGEST_SIDE = 2560

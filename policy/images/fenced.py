@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from policy.custody import Custody
 from policy.errors import PolicyUnavailable
+from policy.fence import Custody
 from policy.images.classifier import Classifier
 
 

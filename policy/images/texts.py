@@ -12,8 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
-from policy.custody import Custody
 from policy.errors import PolicyUnavailable
+from policy.fence import Custody
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.scope import Context
 from policy.rules import Rules

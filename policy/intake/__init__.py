@@ -1,4 +1,6 @@
-"""Pictures from strangers: headers (sizes without decoding), child (the process that decodes), picture (the way in).
+"""Intake of pictures from outside. Light: Pillow runs in the child process only, so any process may import this.
 
-Light: numpy here, Pillow in the child only, so that any process may import it.
+picture  opens a picture safely: checks the header, then asks a limited child process
+headers  size and format from the file's header, without decoding
+child    the program that decodes one picture in that process
 """

@@ -1,17 +1,13 @@
-"""The audit ledger: what happened, in an order nobody can change unseen.
+"""Audit ledger: append-only events in a Merkle tree with signed heads, so that an edit or a deletion is detected.
 
-append   events, in the caller's transaction                      caller: whoever changes a row
-seal     committed entries -> Merkle tree -> signed checkpoint     caller: workers.sealing.sealer
-anchor   where checkpoints are kept out of the database's reach    implemented by workers.sealing.anchors
-verify   the whole log against its checkpoints and the anchor      caller: presswork audit verify
-report   what verify found
-proofs   one entry, or one checkpoint, proven to somebody offline
-pack     a ZIP with events and their proofs           offline_verifier  the one file that checks it, without us
-erase    private text, with the event that says so                 caller: workers.jobs.privacy.erase, as the clerk
-explain  missing text, by the event that erased it                callers: verify, read, pack
-read     the events of an asset, an item, a request                callers: api, presswork audit events
-questions  the auditor's, asked of the views                      caller: presswork audit
-stream   a span of the log in pages; exports, parquet write it    callers: api, presswork audit export, policy simulate
-merkle   RFC 6962 trees         notes  C2SP signed notes           keys  the sealer's key on disk
-tables   the schema `audit`
+append         writes events in the caller's transaction  caller: whatever changes a row
+erase          deletes private text and appends the event that says so  caller: the clerk, workers.jobs.privacy.erase
+documents      stores rule sets and model cards under their digest  caller: workers.documents
+flaws          what a verification can find, and the report of one
+tables         the tables of the schema `audit`
+reading/       events of one asset, streams, exports, the auditor's questions
+tree/          Merkle tree, signed notes, keys, the sealer's transaction, anchors, proofs, revocation lists
+witnesses/     a witness, and the policy that says how many cosignatures are enough
+verification/  checks the whole log against its signed heads and its anchors  caller: presswork audit verify
+evidence/      evidence packs, and the one-file verifier that checks them offline
 """

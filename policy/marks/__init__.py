@@ -1,11 +1,17 @@
-"""What every released picture carries, and how to read it again.
+"""Marks of released pictures: watermark, C2PA manifest and XMP label, written and read back.
 
-marker        the one call: mark a screened picture, read all marks back from the final bytes
-watermark     the invisible mark in the pixels; payload is its error-correcting code, nearest the informed read
-writers       who writes it: numpy a picture, or watermark_torch a batch on a device
-renditions    the files that can be asked for; encode packs them, xmp is the plain label in them
-likeness      the last look: does the file show what was screened
-provenance    the C2PA manifest, signed last; signing and certificates hold keys and chains
-inspect       the marks of any file from anywhere; reference is the library's own decoder, for a second opinion
-stamp         the public facts about one asset that go into the marks
+marker           marks a screened picture and reads every mark back from the final bytes
+watermark        the invisible watermark (dwtDctSvd), in numpy
+watermark_torch  the same for a batch on a device
+writers          chooses between the two
+payload          the error-correcting code of the watermark's id
+nearest          informed reads: which known id is nearest to the bits
+reference        the decoder of invisible-watermark, as a second reader
+renditions       the files that can be requested
+encode           pixels to PNG, JPEG, WebP, AVIF and back
+pixel_check      difference between the final pixels and the screened ones
+xmp              the XMP label
+stamp            the public facts that go into the marks
+provenance/      the signed C2PA manifest
+inspect          reads the marks of any file
 """

@@ -11,7 +11,7 @@ from typing import Any
 
 from policy.intake.picture import Picture, open_picture
 from policy.marks import watermark, xmp
-from policy.marks.provenance import Manifest, ManifestReader
+from policy.marks.provenance.manifest import Manifest, ManifestReader
 from policy.marks.watermark import Reading
 
 

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.errors import MarkError, MarkUnreadable
-from policy.marks import signing, watermark, xmp
+from policy.marks import watermark, xmp
 from policy.marks.encode import CODINGS, Coding, decode, encode
 from policy.marks.pixel_check import Likeness, compare
-from policy.marks.provenance import Manifest, ManifestReader, ManifestWriter, require_trusted
+from policy.marks.provenance import signing
+from policy.marks.provenance.manifest import Manifest, ManifestReader, ManifestWriter, require_trusted
+from policy.marks.provenance.signing import Signer
 from policy.marks.renditions import ORIGINAL, RENDITIONS, ordered
-from policy.marks.signing import Signer
 from policy.marks.stamp import Maker, Source, Stamp, source_type
 from policy.marks.watermark import Image, Reading, Scheme
 from policy.marks.writers import NumpyWriter, Write, Writer

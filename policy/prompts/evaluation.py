@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from policy.prompts.cases import Case, Table
-from policy.prompts.meaning import MeaningScreen
+from policy.prompts.meaning.screen import MeaningScreen
 from policy.prompts.rewrite import prepare
 from policy.rulebook.scope import Context
 from policy.rules import Rules

@@ -8,8 +8,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-from policy.prompts.leet import Position
 from policy.prompts.matcher import Entry, Hit, Matcher
+from policy.prompts.normalisation.leet import Position
 from policy.rulebook.prompts import PromptField, PromptRule, Term
 from policy.rulebook.scope import Context
 from policy.rules import Rules

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from policy.prompts.leet import Position
-from policy.prompts.normalise import fold
+from policy.prompts.normalisation.leet import Position
+from policy.prompts.normalisation.variants import fold
 from policy.terms import SHORTEST_STEM, Phrase, words
 
 SHORTEST_WRITTEN_ON = 8  # letters of several words written as one; fewer may be a word of their own

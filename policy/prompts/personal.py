@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from datetime import date
 from typing import NamedTuple
 
-from policy.prompts.normalise import plain_by_letter
+from policy.prompts.normalisation.variants import plain_by_letter
 from policy.rulebook.prompts import Personal
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from policy.prompts.hits import counting
-from policy.prompts.normalise import located
+from policy.prompts.normalisation.variants import located
 from policy.prompts.personal import find
 from policy.prompts.screen import personal_rules, place_of, screen_prompt, words
 from policy.rulebook.prompts import PromptField, PromptRule

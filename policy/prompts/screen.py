@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from policy.prompts.hits import counting
-from policy.prompts.normalise import copies
+from policy.prompts.normalisation.variants import copies
 from policy.prompts.personal import find
 from policy.rulebook.prompts import PromptField, PromptRule
 from policy.rulebook.scope import Context

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from policy.rulebook.parts import Part
-from policy.rulebook.redraw import NEVER, Redraw, RedrawPart
+from policy.rulebook.regeneration import NEVER, Redraw, RedrawPart
 
 SHIPPED = ("blank", "nsfw", "nsfw-mid", "text")  # names that are taken
 

@@ -9,9 +9,9 @@ from io import BytesIO
 
 import pytest
 
-from policy.ledger import offline_verifier
-from policy.ledger.proofs import ConsistencyProof, InclusionProof, check, check_extension
-from policy.ledger.seal import seal
+from policy.ledger.evidence import offline_verifier
+from policy.ledger.tree.proofs import ConsistencyProof, InclusionProof, check, check_extension
+from policy.ledger.tree.seal import seal
 from tests.support.client import campaign, problem
 from tests.support.ledger import new_signer
 from tests.support.line import released

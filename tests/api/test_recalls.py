@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from policy.ledger.revocations import issue, open_list
+from policy.ledger.tree.revocations import issue, open_list
 from tests.support.client import ApiServer, ApiTenant, problem
 from tests.support.ledger import new_signer
 from tests.support.line import RECIPE

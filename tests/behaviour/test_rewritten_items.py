@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from policy.ledger.read import events_about
+from policy.ledger.reading.events import events_about
 from policy.verdict import Decision, Finding, Stage, Verdict
 from tests.support.client import ApiTenant, campaign
 from tests.support.fakes import FakeSampler

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from policy.ledger.proofs import prove, prove_extension
+from policy.ledger.tree.proofs import prove, prove_extension
 from tests.support.ledger import Ledger, new_signer
 
 SOURCE = Path(__file__).parent / "go_verifier"

@@ -6,9 +6,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from policy.ledger.keys import LocalNoteSigner
-from policy.ledger.seal import seal
-from policy.ledger.verify import verify
+from policy.ledger.tree.keys import LocalNoteSigner
+from policy.ledger.tree.seal import seal
+from policy.ledger.verification.verify import verify
 
 ORIGIN = "presswork.example/crash"
 

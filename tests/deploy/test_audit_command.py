@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from deploy.cli import main
 from policy.events import ItemReleased, Private
-from policy.ledger.keys import LocalNoteSigner, load_vkeys, make_key_files
-from policy.ledger.notes import Checkpoint, open_checkpoint
+from policy.ledger.tree.keys import LocalNoteSigner, load_vkeys, make_key_files
+from policy.ledger.tree.notes import Checkpoint, open_checkpoint
 from tests.support.ledger import ORIGIN, Ledger, refused
 from workers.sealing.anchors import FolderAnchor, StoreAnchor
 from workers.store import ObjectStore

@@ -17,10 +17,10 @@ from pyarrow import parquet
 
 from deploy.cli import main
 from policy.events import KINDS, ItemCancelled, Private
-from policy.ledger.exports import COLUMNS, csv_rows, jsonl
-from policy.ledger.parquet import parquet as parquet_pieces
-from policy.ledger.read import Recorded
-from policy.ledger.stream import Span, entries_in, instant
+from policy.ledger.reading.events import Recorded
+from policy.ledger.reading.exports import COLUMNS, csv_rows, jsonl
+from policy.ledger.reading.parquet import parquet as parquet_pieces
+from policy.ledger.reading.stream import Span, entries_in, instant
 from tests.policy.ledger.test_questions import POLICY, judged, released
 from tests.support.client import campaign, problem
 from tests.support.ledger import Ledger, failed, refused

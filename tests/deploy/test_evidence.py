@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from policy.ledger.proofs import ConsistencyProof, check_extension
+from policy.ledger.tree.proofs import ConsistencyProof, check_extension
 from tests.deploy.test_audit_command import Audited
 
 

@@ -13,7 +13,7 @@ from deploy.commands.policy.group import policy
 from policy.errors import RulesInvalid
 from policy.prompts.cases import HELD_OUT, SHIPPED, WORKED_ON, Case, Table
 from policy.prompts.evaluation import measure
-from policy.prompts.meaning import MeaningScreen
+from policy.prompts.meaning.screen import MeaningScreen
 from policy.rules import Rules
 from tests.support.rule_files import written
 

@@ -18,7 +18,7 @@ from workers import metrics
 LINES = 300
 LONGER = {  # path -> why it is one idea all the same
     "migrations/versions/0007_privacy.py": "a migration that has run is never cut up",
-    "policy/ledger/offline_verifier.py": "one file is what an auditor can read, keep and run without us",
+    "policy/ledger/evidence/offline_verifier.py": "one file is what an auditor can read, keep and run without us",
     "tests/api/test_campaigns.py": "one file a module: what a spreadsheet may do to us, case by case",
     "tests/policy/images/test_screen.py": "one file a module: what a classifier may do to us, case by case",
     "tests/policy/intake/test_picture.py": "what a stranger's picture may do to us, case by case",
@@ -32,7 +32,7 @@ WITH_CODE = {  # packages whose __init__ is more than a docstring, and why
 SWALLOWING = {  # path -> why it may catch what nobody placed
     "workers/gpu/executor.py": "the outermost frame of a batch: it records the traceback and ends the claim",
     "policy/intake/child.py": "whatever a decoder raises on the bytes of strangers, it is refused with its words",
-    "policy/custody.py": "carries somebody else's error to the thread that asked, which holds what it asked about",
+    "policy/fence.py": "carries somebody else's error to the thread that asked, which holds what it asked about",
 }
 ASYNCHRONOUS = "api/"  # ASGI itself is; of our endpoints only the liveness probe, which must not wait for a thread
 NO_PACKAGE_IS_CALLED = {"utils", "common", "core", "helpers", "base", "manager", "service", "misc"}

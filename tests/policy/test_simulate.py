@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from deploy.cli import main
 from policy.events import ItemHeld, Private
-from policy.ledger.read import Recorded
+from policy.ledger.reading.events import Recorded
 from policy.rules import Rules
 from policy.simulate import REQUESTS, simulate
 from policy.verdict import Decision, Finding, Stage, Verdict

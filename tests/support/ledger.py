@@ -10,13 +10,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, text
 
 from policy.events import Event, ItemFailed, ItemRefused, Private
-from policy.ledger.anchor import Anchored
 from policy.ledger.append import append
 from policy.ledger.flaws import Report
-from policy.ledger.keys import LocalNoteSigner, SealingKeys
-from policy.ledger.notes import Checkpoint
-from policy.ledger.seal import SEAL_LIMIT, Sealed, seal
-from policy.ledger.verify import verify
+from policy.ledger.tree.anchor import Anchored
+from policy.ledger.tree.keys import LocalNoteSigner, SealingKeys
+from policy.ledger.tree.notes import Checkpoint
+from policy.ledger.tree.seal import SEAL_LIMIT, Sealed, seal
+from policy.ledger.verification.verify import verify
 from workers.errors import StoreUnavailable
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 
 from policy.fingerprints import Image
 from policy.marks.marker import Marker, Stamp
-from policy.marks.signing import LocalSigner
+from policy.marks.provenance.signing import LocalSigner
 from tests.support.line import Line, new_item, new_request, released
 from workers.identification import loop as identify
 from workers.identification.loop import IdentifyDesk

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from policy.images.screen import ImageScreen
 from policy.marks.marker import Marker
-from policy.marks.signing import LocalSigner, Signer
-from policy.prompts.meaning import MeaningScreen
+from policy.marks.provenance.signing import LocalSigner, Signer
+from policy.prompts.meaning.screen import MeaningScreen
 from policy.rules import Rules
 from tests.support.fakes import FakeSampler, RecordingQueue
 from tests.support.line import Line

@@ -26,7 +26,7 @@ from policy.images.screen import ImageScreen
 from policy.marks.marker import Marked, Marker, Stamp, evidence
 from policy.marks.stamp import Part
 from policy.marks.writers import Write
-from policy.prompts.meaning import MeaningScreen
+from policy.prompts.meaning.screen import MeaningScreen
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.scope import Context
 from policy.rules import Rules

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from policy.rulebook.redraw import Redraw
+from policy.rulebook.regeneration import Redraw
 from policy.verdict import Verdict
 from workers import metrics
 from workers.jobs.types import Claim, ClaimedItem, Discarded

@@ -27,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policy.errors import PictureRefused
 from policy.identify.search import identify
-from policy.marks.provenance import ManifestReader
+from policy.marks.provenance.manifest import ManifestReader
 from workers import metrics
 from workers.crash import Probe, killer
 from workers.database import make_engine

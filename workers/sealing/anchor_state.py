@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import structlog
 
 from policy.errors import BrokenLedger, LedgerError
-from policy.ledger.anchor import Anchor
-from policy.ledger.notes import Checkpoint, Vkey, open_checkpoint
+from policy.ledger.tree.anchor import Anchor
+from policy.ledger.tree.notes import Checkpoint, Vkey, open_checkpoint
 from workers import metrics
 from workers.errors import StoreUnavailable, WorkerError
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from policy.errors import BrokenLedger
-from policy.ledger.anchor import Anchor, Anchored
-from policy.ledger.notes import Checkpoint
+from policy.ledger.tree.anchor import Anchor, Anchored
+from policy.ledger.tree.notes import Checkpoint
 from workers.errors import StoreUnavailable
 from workers.sealing.locked_store import LockedStore
 from workers.settings import Settings

@@ -17,10 +17,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from policy.errors import LedgerError
-from policy.ledger.notes import Vkey
-from policy.ledger.proofs import ConsistencyProof, prove_consistency
-from policy.ledger.seal import newest
-from policy.ledger.witness_policy import (
+from policy.ledger.tree.notes import Vkey
+from policy.ledger.tree.proofs import ConsistencyProof, prove_consistency
+from policy.ledger.tree.seal import newest
+from policy.ledger.witnesses.witness_policy import (
     Witness,
     WitnessPolicy,
     keep_cosignature,

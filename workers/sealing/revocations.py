@@ -16,9 +16,9 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from policy.errors import LedgerBehind, LedgerError, SigningUnavailable
-from policy.ledger.keys import KeyFiles, SealingKeys, keys_on_disk
-from policy.ledger.revocations import RevocationList, issue, lines_of, newer, open_list
-from policy.ledger.seal import lock, newest
+from policy.ledger.tree.keys import KeyFiles, SealingKeys, keys_on_disk
+from policy.ledger.tree.revocations import RevocationList, issue, lines_of, newer, open_list
+from policy.ledger.tree.seal import lock, newest
 from workers import metrics
 from workers.database import make_engine
 from workers.errors import WorkerError

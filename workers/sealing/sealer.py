@@ -15,11 +15,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from policy.errors import LedgerError, SigningUnavailable
-from policy.ledger.anchor import Anchor
-from policy.ledger.keys import KeyFiles, SealingKeys, keys_on_disk
-from policy.ledger.notes import Checkpoint
-from policy.ledger.seal import SEAL_LIMIT, lag_seconds, lock, must_hold, newest, seal
-from policy.ledger.witness_policy import WitnessPolicy
+from policy.ledger.tree.anchor import Anchor
+from policy.ledger.tree.keys import KeyFiles, SealingKeys, keys_on_disk
+from policy.ledger.tree.notes import Checkpoint
+from policy.ledger.tree.seal import SEAL_LIMIT, lag_seconds, lock, must_hold, newest, seal
+from policy.ledger.witnesses.witness_policy import WitnessPolicy
 from workers import metrics
 from workers.database import make_engine
 from workers.errors import WorkerError

@@ -10,10 +10,10 @@ import click
 from deploy.commands.shared.instants import Instant
 from deploy.commands.shared.opening import auditor_settings, open_ledger, vkeys_of, witnesses_of
 from deploy.commands.shared.options import data_option, writing
-from policy.ledger import offline_verifier
-from policy.ledger.pack import write_pack
-from policy.ledger.proofs import prove_extension
-from policy.ledger.selection import Selection
+from policy.ledger.evidence import offline_verifier
+from policy.ledger.evidence.pack import write_pack
+from policy.ledger.evidence.selection import Selection
+from policy.ledger.tree.proofs import prove_extension
 
 
 @click.command()

@@ -14,10 +14,10 @@ from deploy.commands.shared.instants import Instant
 from deploy.commands.shared.opening import auditor_settings, open_ledger
 from deploy.commands.shared.options import data_option, writing
 from policy.events import KINDS
-from policy.ledger.exports import csv_rows, jsonl
-from policy.ledger.parquet import parquet
-from policy.ledger.read import Recorded
-from policy.ledger.stream import Span, entries_in
+from policy.ledger.reading.events import Recorded
+from policy.ledger.reading.exports import csv_rows, jsonl
+from policy.ledger.reading.parquet import parquet
+from policy.ledger.reading.stream import Span, entries_in
 
 _WRITERS = {"jsonl": jsonl, "csv": csv_rows, "parquet": parquet}
 

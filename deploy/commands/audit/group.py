@@ -28,13 +28,13 @@ from deploy.commands.shared.opening import (
     witnesses_of,
 )
 from deploy.commands.shared.options import data_option, writing
-from policy.ledger import proofs
-from policy.ledger.anchor import Anchor
 from policy.ledger.flaws import Report
-from policy.ledger.keys import load_vkeys
-from policy.ledger.notes import open_checkpoint
-from policy.ledger.read import PAGE, Recorded, events_about
-from policy.ledger.verify import verify as verify_ledger
+from policy.ledger.reading.events import PAGE, Recorded, events_about
+from policy.ledger.tree import proofs
+from policy.ledger.tree.anchor import Anchor
+from policy.ledger.tree.keys import load_vkeys
+from policy.ledger.tree.notes import open_checkpoint
+from policy.ledger.verification.verify import verify as verify_ledger
 from workers.errors import WorkerError
 from workers.sealing.anchors import make_anchors
 

@@ -17,8 +17,8 @@ from deploy.commands.shared.opening import auditor_settings, open_ledger
 from deploy.commands.shared.options import data_option
 from deploy.commands.shared.shown import as_line, show_rows, show_thing
 from policy import still_public as standing
-from policy.ledger import questions
-from policy.ledger.questions import By
+from policy.ledger.reading import questions
+from policy.ledger.reading.questions import By
 from policy.rules import Rules
 from policy.still_public import Looked
 from workers.jobs.tables import items

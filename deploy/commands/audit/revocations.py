@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from deploy.commands.shared.opening import CannotTell, auditor_settings, open_ledger, vkeys_of
 from deploy.commands.shared.options import data_option
 from policy.errors import LedgerError, UnknownKey
-from policy.ledger.keys import load_vkeys
-from policy.ledger.revocations import RevocationList, lines_of, open_list
+from policy.ledger.tree.keys import load_vkeys
+from policy.ledger.tree.revocations import RevocationList, lines_of, open_list
 from workers.revocation_lists import Shelf
 from workers.store import ObjectStore
 

@@ -22,9 +22,9 @@ from deploy.commands.shared.instants import Instant
 from deploy.commands.shared.opening import auditor_settings, open_ledger
 from deploy.commands.shared.options import data_option
 from policy.errors import PolicyError
-from policy.ledger.read import with_request_names
-from policy.ledger.stream import Span, entries_in
-from policy.prompts.normalise import copies
+from policy.ledger.reading.events import with_request_names
+from policy.ledger.reading.stream import Span, entries_in
+from policy.prompts.normalisation.variants import copies
 from policy.prompts.rewrite import prepare
 from policy.rulebook.images import ImageRule, SecondOpinion
 from policy.rulebook.prompts import PromptField
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from policy.prompts.meaning import MeaningScreen
+    from policy.prompts.meaning.screen import MeaningScreen
 
 _RULES = click.option(
     "--rules",
@@ -104,7 +104,7 @@ def check(
 
 def _judged(rules: Rules, text: str, context: Context) -> list[Verdict]:
     """What the judges of meaning say of the text, if the rules ask any."""
-    from policy.prompts.meaning import MeaningScreen  # noqa: PLC0415 - loads the network
+    from policy.prompts.meaning.screen import MeaningScreen  # noqa: PLC0415 - loads the network
 
     return MeaningScreen.load(rules).screen([(text, context)]) if rules.meaning.rules else []
 
@@ -226,7 +226,7 @@ def _meaning(rules: Rules) -> Meaning | None:
 
     def scores(text: str) -> Mapping[str, float]:
         if not screens:
-            from policy.prompts.meaning import MeaningScreen as Screen  # noqa: PLC0415 - heavy
+            from policy.prompts.meaning.screen import MeaningScreen as Screen  # noqa: PLC0415 - heavy
 
             screens.append(Screen.load(rules))
         return screens[0].scores(text)

@@ -52,7 +52,7 @@ def report(*, path: Path, files: tuple[Path, ...], words_only: bool, listing: bo
         raise click.ClickException(str(error)) from error
     meaning = None
     if rules.meaning.rules and not words_only:
-        from policy.prompts.meaning import MeaningScreen  # noqa: PLC0415 - loads the network
+        from policy.prompts.meaning.screen import MeaningScreen  # noqa: PLC0415 - loads the network
 
         meaning = MeaningScreen.load(rules)
         for judge, reason in meaning.missing.items():

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from policy.ledger.stream import instant
+from policy.ledger.reading.stream import instant
 
 
 class Instant(click.ParamType[datetime]):

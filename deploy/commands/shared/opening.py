@@ -16,9 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from deploy.errors import DeployError
 from policy.errors import PolicyError
-from policy.ledger.keys import load_vkeys
-from policy.ledger.notes import Vkey
-from policy.ledger.witness_policy import WitnessPolicy
+from policy.ledger.tree.keys import load_vkeys
+from policy.ledger.tree.notes import Vkey
+from policy.ledger.witnesses.witness_policy import WitnessPolicy
 from workers.database import make_engine
 from workers.errors import WorkerError
 from workers.settings import Settings

@@ -33,7 +33,7 @@ from policy.identify.register import (
 from policy.identify.search import identify_pixels
 from policy.intake.picture import Picture
 from policy.marks import watermark
-from policy.marks.provenance import Manifest
+from policy.marks.provenance.manifest import Manifest
 
 
 class Shelf:

@@ -10,12 +10,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from policy.errors import LedgerError
-from policy.ledger import offline_verifier, proofs
 from policy.ledger.erase import EVENTS_NAMED, Why, erase
-from policy.ledger.explain import erased_texts
+from policy.ledger.evidence import offline_verifier
+from policy.ledger.evidence.pack import Selection, write_pack
 from policy.ledger.flaws import Flaw
-from policy.ledger.pack import Selection, write_pack
-from policy.ledger.read import events_about
+from policy.ledger.reading.erasures import erased_texts
+from policy.ledger.reading.events import events_about
+from policy.ledger.tree import proofs
 from tests.support.ledger import Ledger, failed, refused
 
 WHY = Why("order-1", "request", "request")

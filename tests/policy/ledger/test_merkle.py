@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.ledger.merkle import (
+from policy.ledger.tree.merkle import (
     EMPTY_ROOT,
     TILE,
     Tree,

@@ -7,10 +7,10 @@ import stat
 import pytest
 
 from policy.errors import BrokenLedger, SigningUnavailable, UnknownKey
-from policy.ledger.keys import LocalNoteSigner, load_vkeys, make_key_files
-from policy.ledger.merkle import leaf_hash
-from policy.ledger.notes import Checkpoint, Vkey, open_checkpoint, open_note, sign_checkpoint
-from policy.marks.certificates import make_development_chain
+from policy.ledger.tree.keys import LocalNoteSigner, load_vkeys, make_key_files
+from policy.ledger.tree.merkle import leaf_hash
+from policy.ledger.tree.notes import Checkpoint, Vkey, open_checkpoint, open_note, sign_checkpoint
+from policy.marks.provenance.certificates import make_development_chain
 from tests.support.ledger import ORIGIN, new_signer
 
 # The example in the documentation of golang.org/x/mod/sumdb/note.

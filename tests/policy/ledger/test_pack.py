@@ -16,12 +16,12 @@ import pytest
 from policy.errors import LedgerError
 from policy.events import BatchDispatched, ItemReviewed, Private, RequestAccepted
 from policy.ledger import documents as registers
-from policy.ledger import offline_verifier, pack
 from policy.ledger.append import SYSTEM_TENANT
-from policy.ledger.notes import Checkpoint, sign_checkpoint
-from policy.ledger.offline_verifier import CannotTell
-from policy.ledger.pack import write_pack
-from policy.ledger.selection import Selection
+from policy.ledger.evidence import offline_verifier, pack
+from policy.ledger.evidence.offline_verifier import CannotTell
+from policy.ledger.evidence.pack import write_pack
+from policy.ledger.evidence.selection import Selection
+from policy.ledger.tree.notes import Checkpoint, sign_checkpoint
 from tests.support.ledger import ORIGIN, Ledger, failed, new_signer
 
 RULES = b"the rules as of then"

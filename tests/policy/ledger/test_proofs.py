@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from policy.errors import BrokenLedger, LedgerError, UnknownKey
-from policy.ledger.merkle import consistency_holds
-from policy.ledger.notes import open_checkpoint
-from policy.ledger.proofs import (
+from policy.ledger.tree.merkle import consistency_holds
+from policy.ledger.tree.notes import open_checkpoint
+from policy.ledger.tree.proofs import (
     ConsistencyProof,
     InclusionProof,
     check,

@@ -8,14 +8,22 @@ from structlog.testing import capture_logs
 
 from deploy.cli import main
 from policy.errors import BrokenLedger, UnknownKey
-from policy.ledger import keys, offline_verifier
+from policy.ledger.evidence import offline_verifier
+from policy.ledger.evidence.pack import write_pack
+from policy.ledger.evidence.selection import Selection
 from policy.ledger.flaws import Flaw
-from policy.ledger.keys import KeyFiles, LocalNoteSigner, keys_on_disk, load_vkeys, make_key_files, rotate
-from policy.ledger.notes import Checkpoint, Vkey, open_checkpoint, sign_checkpoint
-from policy.ledger.pack import write_pack
-from policy.ledger.seal import seal
-from policy.ledger.selection import Selection
-from policy.ledger.verify import verify
+from policy.ledger.tree import keys
+from policy.ledger.tree.keys import (
+    KeyFiles,
+    LocalNoteSigner,
+    keys_on_disk,
+    load_vkeys,
+    make_key_files,
+    rotate,
+)
+from policy.ledger.tree.notes import Checkpoint, Vkey, open_checkpoint, sign_checkpoint
+from policy.ledger.tree.seal import seal
+from policy.ledger.verification.verify import verify
 from tests.support.ledger import ORIGIN, Ledger, MemoryAnchor, failed, new_signer
 from workers.sealing.sealer import Sealer
 

@@ -11,9 +11,9 @@ from sqlalchemy import create_engine, event, text
 
 from policy.errors import BrokenLedger, LedgerBehind, UnknownKey
 from policy.ledger.append import append
-from policy.ledger.merkle import Tree
-from policy.ledger.notes import open_checkpoint
-from policy.ledger.seal import lag_seconds, must_hold, seal
+from policy.ledger.tree.merkle import Tree
+from policy.ledger.tree.notes import open_checkpoint
+from policy.ledger.tree.seal import lag_seconds, must_hold, seal
 from tests.support.ledger import Ledger, failed, lock_up, new_signer, refused
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from policy.errors import NotProvable
 from policy.events import ItemCancelled, Private, RequestAccepted, RequestCancelled
-from policy.ledger import offline_verifier
 from policy.ledger.append import timestamp
-from policy.ledger.offline_verifier import CannotTell
+from policy.ledger.evidence import offline_verifier
+from policy.ledger.evidence.offline_verifier import CannotTell
 from tests.policy.ledger.test_pack import altered, event, pack_of, proof, verdict
 from tests.support.ledger import Ledger, failed
 

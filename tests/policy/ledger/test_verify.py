@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from policy.ledger.flaws import MAX_PROBLEMS, Flaw
-from policy.ledger.merkle import Tree, leaf_hash
-from policy.ledger.notes import Checkpoint, sign_checkpoint
-from policy.ledger.verify import verify
+from policy.ledger.tree.merkle import Tree, leaf_hash
+from policy.ledger.tree.notes import Checkpoint, sign_checkpoint
+from policy.ledger.verification.verify import verify
 from tests.support.ledger import Ledger, MemoryAnchor, failed, new_signer, refused
 
 SWAP = (

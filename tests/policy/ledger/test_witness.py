@@ -7,10 +7,10 @@ import base64
 import pytest
 
 from policy.errors import BrokenLedger, SigningUnavailable
-from policy.ledger.notes import Checkpoint, sign_checkpoint
-from policy.ledger.proofs import ConsistencyProof, prove_consistency
-from policy.ledger.witness import Cosigner, make_witness
-from policy.ledger.witness_policy import WitnessPolicy
+from policy.ledger.tree.notes import Checkpoint, sign_checkpoint
+from policy.ledger.tree.proofs import ConsistencyProof, prove_consistency
+from policy.ledger.witnesses.witness import Cosigner, make_witness
+from policy.ledger.witnesses.witness_policy import WitnessPolicy
 from tests.support.ledger import ORIGIN, Ledger, new_signer
 
 

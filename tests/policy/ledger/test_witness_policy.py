@@ -7,9 +7,9 @@ import re
 import pytest
 
 from policy.errors import BrokenLedger
-from policy.ledger import offline_verifier
-from policy.ledger.notes import COSIGNATURE, Vkey
-from policy.ledger.witness_policy import WitnessPolicy
+from policy.ledger.evidence import offline_verifier
+from policy.ledger.tree.notes import COSIGNATURE, Vkey
+from policy.ledger.witnesses.witness_policy import WitnessPolicy
 from tests.support.ledger import new_signer
 
 KEYS = {name: Vkey(f"w.example/{name}", bytes([number]) * 32, kind=COSIGNATURE) for number, name in enumerate("abcd")}

@@ -16,16 +16,17 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from policy.errors import LedgerError
-from policy.ledger import offline_verifier
+from policy.ledger.evidence import offline_verifier
+from policy.ledger.evidence.pack import write_pack
+from policy.ledger.evidence.selection import Selection
 from policy.ledger.flaws import Flaw
-from policy.ledger.keys import write_key
-from policy.ledger.notes import COSIGNATURE, Checkpoint, Vkey, sign_checkpoint
-from policy.ledger.pack import write_pack
-from policy.ledger.proofs import ConsistencyProof
-from policy.ledger.selection import Selection
-from policy.ledger.verify import verify
-from policy.ledger.witness import make_witness
-from policy.ledger.witness_policy import WitnessPolicy, cosigned_note, newest_witnessed
+from policy.ledger.tree.cosignatures import cosigned_note
+from policy.ledger.tree.keys import write_key
+from policy.ledger.tree.notes import COSIGNATURE, Checkpoint, Vkey, sign_checkpoint
+from policy.ledger.tree.proofs import ConsistencyProof
+from policy.ledger.verification.verify import verify
+from policy.ledger.witnesses.witness import make_witness
+from policy.ledger.witnesses.witness_policy import WitnessPolicy, newest_witnessed
 from tests.policy.ledger.test_pack import altered
 from tests.support.ledger import ORIGIN, Ledger, failed
 from tests.support.line import eventually

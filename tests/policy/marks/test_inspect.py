@@ -17,13 +17,13 @@ from deploy.commands.marks import marks
 from policy.errors import PictureUnreadable
 from policy.intake.picture import MAX_BYTES
 from policy.marks import xmp
-from policy.marks.certificates import make_development_chain
 from policy.marks.encode import encode_png
 from policy.marks.inspect import inspect
 from policy.marks.marker import Marker, Stamp
-from policy.marks.provenance import ManifestReader
+from policy.marks.provenance.certificates import make_development_chain
+from policy.marks.provenance.manifest import ManifestReader
+from policy.marks.provenance.signing import LocalSigner
 from policy.marks.renditions import RENDITIONS
-from policy.marks.signing import LocalSigner
 from policy.marks.stamp import Maker
 from tests.support.pictures import product
 

@@ -15,11 +15,11 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from policy.errors import ManifestInvalid, MarkError, MarkUnreadable, SigningUnavailable
-from policy.marks.certificates import make_development_chain
 from policy.marks.inspect import inspect
 from policy.marks.marker import Marker, Stamp
 from policy.marks.pixel_check import MIN_PSNR_DB
-from policy.marks.signing import LocalSigner
+from policy.marks.provenance.certificates import make_development_chain
+from policy.marks.provenance.signing import LocalSigner
 from policy.marks.stamp import DIGITAL_SOURCE_TYPE
 from tests.policy.marks.test_signing import certificate
 from tests.support.pictures import BLACK, COLOURS, WHITE, colour_chequer, flat, product, texture

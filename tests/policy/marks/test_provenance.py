@@ -17,10 +17,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from policy.errors import ManifestInvalid, MarkError, SigningUnavailable
-from policy.marks.certificates import make_development_chain
 from policy.marks.encode import encode_png
-from policy.marks.provenance import Ingredient, ManifestReader, ManifestWriter, require_trusted
-from policy.marks.signing import LocalSigner, check
+from policy.marks.provenance.certificates import make_development_chain
+from policy.marks.provenance.manifest import Ingredient, ManifestReader, ManifestWriter, require_trusted
+from policy.marks.provenance.signing import LocalSigner, check
 from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, Maker, Source, Stamp
 from tests.support.pictures import product
 

@@ -12,13 +12,13 @@ import rfc8785
 
 from policy.errors import MarkUnreadable
 from policy.marks import encode
-from policy.marks.certificates import make_development_chain
 from policy.marks.encode import CODINGS
 from policy.marks.inspect import inspect
 from policy.marks.marker import Marker, Stamp
-from policy.marks.provenance import ManifestReader
+from policy.marks.provenance.certificates import make_development_chain
+from policy.marks.provenance.manifest import ManifestReader
+from policy.marks.provenance.signing import LocalSigner
 from policy.marks.renditions import DEFAULT, ORIGINAL, RENDITIONS, ordered
-from policy.marks.signing import LocalSigner
 from policy.marks.stamp import DIGITAL_SOURCE_TYPE
 from tests.support.pictures import COLOURS, WHITE, colour_chequer, flat, product, texture
 

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from policy.errors import SigningUnavailable
-from policy.marks.certificates import make_development_chain
-from policy.marks.signing import LocalSigner, check, check_dates
+from policy.marks.provenance.certificates import make_development_chain
+from policy.marks.provenance.signing import LocalSigner, check, check_dates
 
 
 def pem(key):

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from policy.errors import ManifestInvalid, SigningUnavailable
-from policy.marks.certificates import make_development_chain
 from policy.marks.marker import Marker
-from policy.marks.provenance import ManifestReader, ManifestWriter
+from policy.marks.provenance.certificates import make_development_chain
+from policy.marks.provenance.manifest import ManifestReader, ManifestWriter
+from policy.marks.provenance.signing import LocalSigner
 from policy.marks.renditions import RENDITIONS
-from policy.marks.signing import LocalSigner
 from policy.marks.stamp import Maker
 from tests.policy.marks.test_renditions import STAMP
 from tests.support.pictures import product

@@ -7,10 +7,10 @@ import pytest
 
 from policy.errors import MarkUnreadable
 from policy.marks import watermark
-from policy.marks.certificates import make_development_chain
 from policy.marks.marker import Marker
+from policy.marks.provenance.certificates import make_development_chain
+from policy.marks.provenance.signing import LocalSigner
 from policy.marks.renditions import DEFAULT
-from policy.marks.signing import LocalSigner
 from policy.marks.writers import NumpyWriter, TorchWriter
 from tests.policy.marks.test_renditions import STAMP
 from tests.support.pictures import product, texture

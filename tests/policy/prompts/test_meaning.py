@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from policy.errors import PolicyUnavailable, RulesInvalid
-from policy.prompts.embedding import Embedding
-from policy.prompts.meaning import UNAVAILABLE, MeaningScreen
-from policy.prompts.thresholds import apply, unscored
+from policy.prompts.meaning.embedding import Embedding
+from policy.prompts.meaning.screen import UNAVAILABLE, MeaningScreen
+from policy.prompts.meaning.thresholds import apply, unscored
 from policy.rulebook.scope import Context
 from policy.rules import SCREENING, Rules
 from policy.verdict import Decision
@@ -133,7 +133,7 @@ def test_a_judge_that_hangs_holds_the_prompt_and_is_not_asked_again(tmp_path: Pa
 def test_a_judge_that_cannot_be_loaded_holds_and_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("policy.prompts.embedding.PACKAGE", "no_such_package_anywhere")
+    monkeypatch.setattr("policy.prompts.meaning.embedding.PACKAGE", "no_such_package_anywhere")
     screen = MeaningScreen.load(_rules(tmp_path))
     (verdict,) = screen.screen([("a mug", ACME)])
     assert verdict.decision is Decision.HOLD

@@ -12,8 +12,13 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from policy.errors import PolicyUnavailable
-from policy.prompts.meaning import UNAVAILABLE, MeaningScreen
-from policy.prompts.moderation_models import load, parse_llama_guard, parse_qwen3guard, weights_digest
+from policy.prompts.meaning.moderation_models import (
+    load,
+    parse_llama_guard,
+    parse_qwen3guard,
+    weights_digest,
+)
+from policy.prompts.meaning.screen import UNAVAILABLE, MeaningScreen
 from policy.rulebook.meaning import FAMILIES, GuardModel
 from policy.rulebook.scope import Context
 from policy.rules import Rules

@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 
 from policy.errors import RulesInvalid
-from policy.prompts.encodings import hidden
-from policy.prompts.leet import joined, variants
-from policy.prompts.normalise import copies
+from policy.prompts.normalisation.encodings import hidden
+from policy.prompts.normalisation.leet import joined, variants
+from policy.prompts.normalisation.variants import copies
 from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
 from policy.terms import phrases

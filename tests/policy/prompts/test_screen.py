@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.prompts.cases import Case
-from policy.prompts.normalise import copies, fold
+from policy.prompts.normalisation.variants import copies, fold
 from policy.prompts.rewrite import prepare
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.prompts import Exemption

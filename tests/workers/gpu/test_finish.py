@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from policy.errors import SigningUnavailable
 from policy.marks.inspect import inspect
-from policy.marks.signing import LocalSigner
+from policy.marks.provenance.signing import LocalSigner
 from policy.verdict import Decision, Verdict
 from tests.support.fakes import FakeSampler
 from tests.support.line import RECIPE, Line, new_item, rows

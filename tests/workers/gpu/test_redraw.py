@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from policy.errors import RulesInvalid
-from policy.rulebook.redraw import Redraw
+from policy.rulebook.regeneration import Redraw
 from policy.rules import Rules
 from policy.verdict import Decision, Finding, Stage, Verdict
 from tests.support.fakes import FakeSampler

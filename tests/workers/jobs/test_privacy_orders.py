@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from policy.ledger.questions import lineage
-from policy.ledger.seal import seal
-from policy.ledger.verify import verify
+from policy.ledger.reading.questions import lineage
+from policy.ledger.tree.seal import seal
+from policy.ledger.verification.verify import verify
 from tests.support.ledger import new_signer
 from tests.support.line import new_item
 from tests.support.privacy import SECRET, TENANT, Privacy

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from deploy.embedded.environment import settings_of
 from deploy.embedded.seaweed import ANCHORS
 from policy.errors import BrokenLedger
-from policy.ledger.anchor import Anchored
-from policy.ledger.notes import Checkpoint, sign_checkpoint
+from policy.ledger.tree.anchor import Anchored
+from policy.ledger.tree.notes import Checkpoint, sign_checkpoint
 from tests.support.ledger import ORIGIN, new_signer
 from workers.errors import DigestMismatch, NotLocked, StoreUnavailable
 from workers.sealing.anchors import PREFIX, FolderAnchor, StoreAnchor, make_anchors

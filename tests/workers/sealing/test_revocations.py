@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 from deploy.cli import main
 from policy.errors import BrokenLedger, ListTooOld, UnknownKey
 from policy.events import AssetRecalled
-from policy.ledger.keys import SealingKeys
-from policy.ledger.notes import open_checkpoint
-from policy.ledger.revocations import issue, lines_of, open_list
+from policy.ledger.tree.keys import SealingKeys
+from policy.ledger.tree.notes import open_checkpoint
+from policy.ledger.tree.revocations import issue, lines_of, open_list
 from tests.conftest import Database
 from tests.support.ledger import ORIGIN, Ledger, failed, new_signer
 from workers.jobs.types import new_id

@@ -8,9 +8,9 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from policy.ledger.keys import load_vkeys, make_key_files
-from policy.ledger.notes import Checkpoint, open_checkpoint, sign_checkpoint
-from policy.ledger.verify import verify
+from policy.ledger.tree.keys import load_vkeys, make_key_files
+from policy.ledger.tree.notes import Checkpoint, open_checkpoint, sign_checkpoint
+from policy.ledger.verification.verify import verify
 from tests.support.ledger import ORIGIN, Ledger, MemoryAnchor, failed
 from workers.sealing import sealer as sealers
 from workers.sealing.anchors import StoreAnchor

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, insert, select, text
 
 from policy.errors import BrokenLedger, LedgerBehind, UnknownKey
-from policy.ledger.merkle import Node, Tree, tail_lengths
-from policy.ledger.notes import Checkpoint, NoteSigner, Vkey, open_checkpoint, sign_checkpoint
 from policy.ledger.tables import checkpoints, entries, nodes, pending, sequence
+from policy.ledger.tree.merkle import Node, Tree, tail_lengths
+from policy.ledger.tree.notes import Checkpoint, NoteSigner, Vkey, open_checkpoint, sign_checkpoint
 
 SEAL_LIMIT = 10_000  # entries of one transaction: about half a second of sealing
 _LOCK = 0x5EA1  # advisory lock: one sealer at a time

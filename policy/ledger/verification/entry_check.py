@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from policy.ledger.append import BODY_VERSION, commit
-from policy.ledger.explain import Erasure
 from policy.ledger.flaws import Flaw, Problem
-from policy.ledger.merkle import leaf_hash
+from policy.ledger.reading.erasures import Erasure
+from policy.ledger.tree.merkle import leaf_hash
 
 _COLUMNS = ("event_id", "tenant", "kind", "actor", "at")
 _FIELDS = {"v", "subjects", "event", *_COLUMNS}

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, select
 
 from policy.errors import BrokenLedger, LedgerError
 from policy.ledger.flaws import Flaw, Problem
-from policy.ledger.notes import Checkpoint, Vkey, open_checkpoint
 from policy.ledger.tables import checkpoints
+from policy.ledger.tree.notes import Checkpoint, Vkey, open_checkpoint
 
 _COMPARED = 1_000  # at a time: one page of a listing
 

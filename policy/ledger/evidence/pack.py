@@ -23,12 +23,13 @@ from sqlalchemy import Connection, Row, select, text
 from policy.errors import BrokenLedger, NotProvable, TooMuch
 from policy.ledger import documents as registers
 from policy.ledger.append import timestamp
-from policy.ledger.notes import Vkey
-from policy.ledger.offline_verifier import FORMAT, MAX_BYTES, MAX_FILE_BYTES
-from policy.ledger.proofs import Prover
-from policy.ledger.selection import MAX_EVENTS, Selection, choose
+from policy.ledger.evidence.offline_verifier import FORMAT, MAX_BYTES, MAX_FILE_BYTES
+from policy.ledger.evidence.selection import MAX_EVENTS, Selection, choose
 from policy.ledger.tables import checkpoints, entries, private, sequence
-from policy.ledger.witness_policy import WitnessPolicy, cosigned_note, newest_witnessed
+from policy.ledger.tree.cosignatures import cosigned_note
+from policy.ledger.tree.notes import Vkey
+from policy.ledger.tree.proofs import Prover
+from policy.ledger.witnesses.witness_policy import WitnessPolicy, newest_witnessed
 
 _CHUNK = 1_000  # events in memory
 _SPOOL_BYTES = 8 << 20  # of a listing, before it goes to a file

@@ -15,12 +15,12 @@ from sqlalchemy import Connection, select, text
 
 from policy.errors import LedgerError, UnknownKey
 from policy.ledger.append import timestamp
-from policy.ledger.examine import STORED_SQL, Secret, Stored, examine, named
-from policy.ledger.explain import Erasure
 from policy.ledger.flaws import Findings, Flaw, Problem
-from policy.ledger.merkle import Node, Tree, leaf_hash
-from policy.ledger.notes import Checkpoint, Vkey, open_checkpoint
+from policy.ledger.reading.erasures import Erasure
 from policy.ledger.tables import checkpoints, entries, nodes, sequence
+from policy.ledger.tree.merkle import Node, Tree, leaf_hash
+from policy.ledger.tree.notes import Checkpoint, Vkey, open_checkpoint
+from policy.ledger.verification.entry_check import STORED_SQL, Secret, Stored, examine, named
 
 CHUNK = 2_000  # rows in memory
 STREAM = {"stream_results": True, "max_row_buffer": CHUNK}  # a server-side cursor

@@ -28,7 +28,7 @@ from sqlalchemy import Connection, text
 
 from policy.errors import BrokenLedger, ListTooOld
 from policy.ledger.append import timestamp
-from policy.ledger.notes import NoteSigner, Vkey, open_note, sign_note
+from policy.ledger.tree.notes import NoteSigner, Vkey, open_note, sign_note
 
 SUFFIX = "/revocations"
 _TEXT = re.compile(

@@ -20,11 +20,11 @@ from urllib.parse import quote
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from policy.errors import BrokenLedger, LedgerError, SigningUnavailable
-from policy.ledger.keys import LocalNoteSigner, write_key
-from policy.ledger.merkle import EMPTY_ROOT, consistency_holds
-from policy.ledger.notes import COSIGNATURE, Checkpoint, Vkey, open_checkpoint
-from policy.ledger.proofs import ConsistencyProof
-from policy.ledger.witness_policy import cosign
+from policy.ledger.tree.cosignatures import cosign
+from policy.ledger.tree.keys import LocalNoteSigner, write_key
+from policy.ledger.tree.merkle import EMPTY_ROOT, consistency_holds
+from policy.ledger.tree.notes import COSIGNATURE, Checkpoint, Vkey, open_checkpoint
+from policy.ledger.tree.proofs import ConsistencyProof
 
 MAX_BODY_BYTES = 64 << 10  # a head, its signatures, and at most 63 hashes
 _MAX_HASHES = 63

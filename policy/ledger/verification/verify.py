@@ -14,16 +14,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from sqlalchemy import Connection, func, select, text
 
 from policy.ledger import documents as registers
-from policy.ledger.anchor import Anchor, contradictions
 from policy.ledger.append import timestamp
-from policy.ledger.examine import STORED_SQL, Secret, Stored, examine, named
-from policy.ledger.explain import Erased, erased_texts
 from policy.ledger.flaws import Findings, Flaw, Problem, Report
-from policy.ledger.notes import Vkey
-from policy.ledger.seal import lag_seconds
+from policy.ledger.reading.erasures import Erased, erased_texts
 from policy.ledger.tables import checkpoints
-from policy.ledger.walk import CHUNK, STREAM, Walk, stream_leaves
-from policy.ledger.witness_policy import WitnessPolicy, newest_witnessed, unwitnessed
+from policy.ledger.tree.anchor import Anchor, contradictions
+from policy.ledger.tree.notes import Vkey
+from policy.ledger.tree.seal import lag_seconds
+from policy.ledger.verification.entry_check import STORED_SQL, Secret, Stored, examine, named
+from policy.ledger.verification.walk import CHUNK, STREAM, Walk, stream_leaves
+from policy.ledger.witnesses.witness_policy import WitnessPolicy, newest_witnessed, unwitnessed
 
 WITNESS_PATIENCE_SECONDS = 3_600.0  # a head without a quorum is a fault after this: witnesses may be away for a while
 Progress = Callable[[int, int], None]  # leaves looked at, leaves the last checkpoint covers

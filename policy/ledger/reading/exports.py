@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import Any
 
-from policy.ledger.read import Recorded
+from policy.ledger.reading.events import Recorded
 
 COLUMNS = (
     "index",

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from policy.errors import BrokenLedger, UnknownKey
-from policy.ledger.merkle import HASH_BYTES
+from policy.ledger.tree.merkle import HASH_BYTES
 
 _ED25519 = b"\x01"  # signature type identifier of the signed-note specification
 COSIGNATURE = b"\x04"  # the same of c2sp.org/tlog-cosignature: a witness's key

@@ -13,10 +13,10 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from policy.prompts import splits as apart
-from policy.prompts.confusables import PLAIN
-from policy.prompts.encodings import hidden
-from policy.prompts.leet import CLOSED_UP, EDGES, Position, is_odd, joined, variants
+from policy.prompts.normalisation import splits as apart
+from policy.prompts.normalisation.confusables import PLAIN
+from policy.prompts.normalisation.encodings import hidden
+from policy.prompts.normalisation.leet import CLOSED_UP, EDGES, Position, is_odd, joined, variants
 from policy.terms import WORD, words
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from policy.prompts.leet import Position, unleet
+from policy.prompts.normalisation.leet import Position, unleet
 from policy.terms import words
 
 APART = re.compile(r"(?<!\w)[^\W_](?:([^\w\n]{1,3}|[\n_])[^\W_])(?:\1[^\W_])+(?!\w)")

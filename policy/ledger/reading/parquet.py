@@ -8,8 +8,8 @@ from io import RawIOBase
 from typing import Any
 
 from policy.errors import ExportUnavailable
-from policy.ledger.exports import COLUMNS, row_of
-from policy.ledger.read import Recorded
+from policy.ledger.reading.events import Recorded
+from policy.ledger.reading.exports import COLUMNS, row_of
 
 
 def parquet(pages: Iterable[list[Recorded]]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Text, and_, cast, func, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from policy.ledger.explain import Erasure, erased_texts
+from policy.ledger.reading.erasures import Erasure, erased_texts
 from policy.ledger.tables import entries, private, sequence
 
 PAGE = 1_000  # events of one call

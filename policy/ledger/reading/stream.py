@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, select, tuple_
 
-from policy.ledger.read import PAGE, Recorded, with_texts
+from policy.ledger.reading.events import PAGE, Recorded, with_texts
 from policy.ledger.tables import entries, sequence
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from policy import events
 from policy.events import Private
-from policy.ledger.read import events_about
+from policy.ledger.reading.events import events_about
 from tests.support.ledger import Ledger, refused
 
 ACCEPTED = events.RequestAccepted(

@@ -12,19 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from policy.errors import BrokenLedger, UnknownKey
 from policy.ledger.flaws import Flaw, Problem
-from policy.ledger.notes import COSIGNATURE, KEY_ID_BYTES, NoteSigner, Vkey, signature_line, split_note
 from policy.ledger.tables import checkpoints, cosignatures
+from policy.ledger.tree.cosignatures import check_cosignature, cosigned_note
+from policy.ledger.tree.notes import COSIGNATURE, KEY_ID_BYTES, Vkey, split_note
 
 MAX_LINES = 200  # of a policy: 32 logs, witnesses and groups are what readers must take
-_TIME_BYTES = 8
-_SIGNATURE_BYTES = 64
 
 
 class Witness(NamedTuple):
@@ -161,23 +158,6 @@ class _Reading:
         return enough
 
 
-def cosign(text: str, signer: NoteSigner, at: int) -> str:
-    """The signature line of a witness under a head, with the POSIX time. The signer's vkey is of kind COSIGNATURE."""
-    return signature_line(signer.vkey, at.to_bytes(_TIME_BYTES, "big") + signer.sign(_cosigned(text, at)))
-
-
-def check_cosignature(text: str, raw: bytes, vkey: Vkey) -> int:
-    """The time in a cosignature under `text`. Raises BrokenLedger if it is not this witness's."""
-    if len(raw) != _TIME_BYTES + _SIGNATURE_BYTES:
-        raise BrokenLedger(f"the cosignature of {vkey.name} has {len(raw)} bytes; 72 are expected")
-    at = int.from_bytes(raw[:_TIME_BYTES], "big")
-    try:
-        Ed25519PublicKey.from_public_bytes(vkey.public_key).verify(raw[_TIME_BYTES:], _cosigned(text, at))
-    except InvalidSignature:
-        raise BrokenLedger(f"the cosignature of {vkey.name} does not fit the head: it was altered") from None
-    return at
-
-
 def keep_cosignature(conn: Connection, size: int, witness: Witness, line: str) -> None:
     """Keep a checked cosignature; the first of a witness under a head stays."""
     conn.execute(insert(cosignatures).values(size=size, witness=witness.vkey.name, line=line).on_conflict_do_nothing())
@@ -187,12 +167,6 @@ def newest_cosigned(conn: Connection, witness: Witness) -> int:
     """Leaves under the largest head of which we keep this witness's cosignature, 0 if none."""
     query = select(func.max(cosignatures.c.size)).where(cosignatures.c.witness == witness.vkey.name)
     return conn.execute(query).scalar_one() or 0
-
-
-def cosigned_note(conn: Connection, size: int, note: str) -> str:
-    """The note of a head with every cosignature that is kept of it."""
-    query = select(cosignatures.c.line).where(cosignatures.c.size == size).order_by(cosignatures.c.witness)
-    return note + "".join(conn.scalars(query))
 
 
 def newest_witnessed(conn: Connection, policy: WitnessPolicy) -> int:
@@ -230,7 +204,3 @@ def unwitnessed(conn: Connection, policy: WitnessPolicy, *, patience_seconds: fl
             f"{float(seconds):.0f} s: others may have been shown another history"
         )
         yield Problem(Flaw.UNWITNESSED, said, witnessed)
-
-
-def _cosigned(text: str, at: int) -> bytes:
-    return f"cosignature/v1\ntime {at}\n{text}".encode()

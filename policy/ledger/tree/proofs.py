@@ -16,7 +16,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from policy.errors import BrokenLedger, NotProvable
-from policy.ledger.merkle import (
+from policy.ledger.tables import checkpoints, entries, nodes, sequence
+from policy.ledger.tree.cosignatures import cosigned_note
+from policy.ledger.tree.merkle import (
     HASH_BYTES,
     TILE,
     TILE_BITS,
@@ -27,9 +29,7 @@ from policy.ledger.merkle import (
     inclusion_path,
     leaf_hash,
 )
-from policy.ledger.notes import Checkpoint, Vkey, open_checkpoint
-from policy.ledger.tables import checkpoints, entries, nodes, sequence
-from policy.ledger.witness_policy import cosigned_note
+from policy.ledger.tree.notes import Checkpoint, Vkey, open_checkpoint
 
 _FORMAT = "c2sp.org/tlog-proof@v1"
 _KEPT_HEIGHT = 3  # lower ones are cheaper to compute than to keep

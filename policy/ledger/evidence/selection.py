@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, text
 
 from policy.errors import LedgerError, NotProvable, TooMuch
 from policy.ledger.append import timestamp
-from policy.ledger.explain import erased_texts
+from policy.ledger.reading.erasures import erased_texts
 from policy.ledger.tables import entries, sequence
 
 MAX_EVENTS = 100_000  # of one pack: two files an event, within what the verifier opens

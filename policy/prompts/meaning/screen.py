@@ -12,10 +12,10 @@ from typing import Self
 
 import numpy as np
 
-from policy.custody import Custody
 from policy.errors import PolicyUnavailable
-from policy.prompts.scorer import Judge
-from policy.prompts.thresholds import Scores, apply
+from policy.fence import Custody
+from policy.prompts.meaning.scorer import Judge
+from policy.prompts.meaning.thresholds import Scores, apply
 from policy.rulebook.meaning import EMBEDDING
 from policy.rulebook.scope import Context
 from policy.rules import SCREENING, Rules
@@ -127,10 +127,10 @@ def _checked(answered: object, texts: int, classes: int) -> np.ndarray:
 
 
 def _load(rules: Rules, name: str) -> Judge:
-    from policy.prompts.embedding import Embedding  # noqa: PLC0415 - heavy, as the guards
+    from policy.prompts.meaning.embedding import Embedding  # noqa: PLC0415 - heavy, as the guards
 
     if name == EMBEDDING:
         return Embedding.load(rules.meaning)
-    from policy.prompts.moderation_models import load  # noqa: PLC0415
+    from policy.prompts.meaning.moderation_models import load  # noqa: PLC0415
 
     return load(next(guard for guard in rules.meaning.guards if guard.name == name), rules.brought.home)

