@@ -35,7 +35,8 @@ def _stranger(request: Request, parts: PartsOf) -> tuple[Caller, str]:
     refuse_key_in_query(request)
     if not parts.strangers.tenant:
         raise Problem("not_found", "This installation has no public detector.")
-    return Caller(parts.strangers.tenant, NO_KEY), address_of(request.client.host if request.client else "")
+    address = address_of(request.client.host if request.client else "")
+    return Caller(parts.strangers.tenant, NO_KEY, address), address
 
 
 Asking = Annotated[Caller, Depends(_asking)]

@@ -24,10 +24,11 @@ _bearer = HTTPBearer(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A valid key of a tenant."""
+    """A valid key of a tenant; or an anonymous caller, known by an address."""
 
     tenant: str
     key_id: str
+    address: str = ""  # of an anonymous caller
 
     @property
     def actor(self) -> str:

@@ -7,7 +7,7 @@ import tempfile
 from typing import Annotated, BinaryIO, cast
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from api.edge.auth import Submitter
 from api.edge.bodies import Upload, campaign_upload, parse
@@ -37,7 +37,7 @@ def submit_campaign(
     once: OnceOf,
     query: Annotated[NoQuery, Query()],
     upload: Annotated[Upload, Depends(campaign_upload)],
-) -> JSONResponse:
+) -> Response:
     """Checks every row first, then stores all of them or nothing.
 
     The file is CSV (UTF-8, or UTF-16 with a byte order mark) with a header. The columns `custom_id` (or
@@ -54,7 +54,7 @@ def submit_campaign(
     """
     spec = parse(CampaignSpec, upload.spec)
     fingerprint = once.fingerprint(upload.spec, _sha256(upload.file))
-    if not spec.dry_run and (replayed := once.replay(parts, caller.tenant, fingerprint)):
+    if not spec.dry_run and (replayed := once.replay(caller.tenant, fingerprint)):
         return replayed
     card = choose_model(parts.registry, spec.model)
     book = RecipeBook(card, parts.settings, parts.registry)
@@ -72,7 +72,7 @@ def submit_campaign(
             report=report,
             items=lambda request_id: campaign.items(spool, request_id),
         )
-        return once.run(parts, caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked))
+        return once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked))
 
 
 def _sha256(file: BinaryIO) -> bytes:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 
 from api.edge.anonymous import Asking, Looking
 from api.edge.bodies import picture_body
 from api.edge.dependencies import PartsOf
+from api.edge.idempotency import OnceOf
 from api.edge.paging import uuid_or_not_found
-from api.routes.identify import reply, stored
+from api.routes.identify import ask_once, reply
 from api.schemas.identify import IdentificationReply
 from api.schemas.requests import NoQuery
 from workers.jobs.identification.questions import get_question
@@ -35,17 +36,18 @@ _ACTOR = "public detector"
 def detect(
     caller: Asking,
     parts: PartsOf,
+    once: OnceOf,
     query: Annotated[NoQuery, Query()],
     picture: Annotated[bytes, Depends(picture_body)],
-) -> JSONResponse:
+) -> Response:
     """The body is the picture file itself, as for `/v1/identify`. It is deleted once it is answered.
 
-    404 where the installation has no public detector; 429 for an address that asks too often.
+    404 where the installation has no public detector; 429 for an address that asks too often. An `Idempotency-Key` is
+    the caller's own: from another address it is another key.
     """
     with parts.transaction(caller.tenant) as conn:
         create_tenant(conn, caller.tenant, name="Strangers", actor=_ACTOR)
-    view = stored(caller, parts, picture)
-    return JSONResponse(reply(view, None).model_dump(mode="json"), 202, headers={"Location": f"/v1/detect/{view.id}"})
+    return ask_once(once.of_address(caller.address), caller, parts, picture)
 
 
 @router.get("/{identification_id}", summary="The answer about a picture; no key needed")

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy import Connection
 
 from api.edge.auth import Admin
 from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
+from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
-from api.edge.problems import Complaint, Problem
+from api.edge.problems import Problem
 from api.schemas.privacy import ErasureOrder, ErasurePreview, ErasureReply, erasure_reply, preview_reply
 from api.schemas.replies import Page
 from api.schemas.requests import NoQuery, PageQuery
+from workers.jobs.idempotency import Reply
 from workers.jobs.privacy.orders import get_erasure, list_erasures, order, refuse_where_it_cannot
 from workers.jobs.privacy.select import preview
 
@@ -30,32 +33,36 @@ router = APIRouter(prefix="/v1/erasures", tags=["Privacy"])
     summary="Erase private text",
 )
 def order_erasure(
-    request: Request,
     caller: Admin,
     parts: PartsOf,
+    once: OnceOf,
     query: Annotated[NoQuery, Query()],
     asked: Annotated[ErasureOrder, Depends(json_body(ErasureOrder))],
-) -> JSONResponse:
+) -> Response:
     """Prompts, templates, names, metadata, ids of yours, comments and stored replies of what you name; proofs stay.
 
     Refused with 409 while a legal hold covers part of it (`legal_hold`, which names the hold) and while an item still
-    needs its prompt (`conflict`). Repeating it is harmless, so there is no `Idempotency-Key`: its fingerprint would
-    keep a hash of the text. Released pictures stay: recall them first, then their objects can go, too.
+    needs its prompt (`conflict`). Released pictures stay: recall them first, then their objects can go, too. The
+    text that was searched for is stored nowhere; with an `Idempotency-Key`, a fingerprint of it is kept that nobody can
+    check a guess against without your API key.
     """
-    no_idempotency_key(request)
     if parts.auditor is None:
         raise Problem("audit_not_configured", "Set PRESSWORK_AUDITOR_DATABASE_URL for the API process.")
+    fingerprint = once.private_fingerprint(asked)
+    if not asked.dry_run and (replayed := once.replay(caller.tenant, fingerprint)):
+        return replayed
     scope = asked.scope()
     with parts.auditor.begin() as conn:
         found = preview(conn, caller.tenant, scope)
     if asked.dry_run:
         return JSONResponse(preview_reply(found).model_dump(mode="json"))
     refuse_where_it_cannot(scope, found)
-    with parts.transaction(caller.tenant) as conn:
+
+    def work(conn: Connection) -> Reply:
         erasure_id = order(conn, caller.tenant, scope, actor=caller.actor)
-        ordered = get_erasure(conn, caller.tenant, erasure_id)
-    headers = {"Location": f"/v1/erasures/{erasure_id}"}
-    return JSONResponse(erasure_reply(ordered).model_dump(mode="json"), 202, headers=headers)
+        return answered(202, erasure_reply(get_erasure(conn, caller.tenant, erasure_id)))
+
+    return once.run(caller.tenant, fingerprint, work)
 
 
 @router.get("", summary="List orders to erase, newest first")
@@ -72,11 +79,3 @@ def read_erasure(erasure_id: str, caller: Admin, parts: PartsOf, query: Annotate
     """`left` is empty when it is finished; what stays in it is under a legal hold."""
     with parts.transaction(caller.tenant) as conn:
         return erasure_reply(get_erasure(conn, caller.tenant, uuid_or_not_found(erasure_id, "erasure")))
-
-
-def no_idempotency_key(request: Request) -> None:
-    """Raises Problem where the header is sent."""
-    if "idempotency-key" in request.headers:
-        message = "this may be repeated as it is, and nothing of it is stored for a repeat"
-        complaint = Complaint("not_repeatable", message, "Leave it out.", field="header.Idempotency-Key")
-        raise Problem("invalid_parameters", f"Idempotency-Key: {message}.", errors=[complaint])

@@ -11,14 +11,17 @@ import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
+from sqlalchemy import Connection
 
 from api.edge.auth import Caller, Reader
 from api.edge.bodies import picture_body
 from api.edge.dependencies import Parts, PartsOf
+from api.edge.idempotency import Once, OnceOf, answered
 from api.edge.paging import uuid_or_not_found
 from api.schemas.identify import IdentificationReply, Lineage, WaitQuery
 from api.schemas.requests import NoQuery
+from workers.jobs.idempotency import Reply
 from workers.jobs.identification.questions import QuestionState, QuestionView, ask, get_question
 from workers.jobs.types import new_id
 from workers.jobs.views import get_asset
@@ -38,9 +41,10 @@ _LOOK_SECONDS = 0.25  # between looks at the row; no connection is held meanwhil
 def ask_about(
     caller: Reader,
     parts: PartsOf,
+    once: OnceOf,
     query: Annotated[NoQuery, Query()],
     picture: Annotated[bytes, Depends(picture_body)],
-) -> JSONResponse:
+) -> Response:
     """The body is the picture file itself (PNG, JPEG, WebP or AVIF), as `application/octet-stream` or `image/*`.
 
     Copies are recognised after cropping, resizing, recompression, rotation, mirroring and in screenshots. Of another
@@ -51,8 +55,7 @@ def ask_about(
       --data-binary @found.jpg http://127.0.0.1:8400/v1/identify
     ```
     """
-    view = stored(caller, parts, picture)
-    return JSONResponse(reply(view, None).model_dump(mode="json"), 202, headers={"Location": f"/v1/identify/{view.id}"})
+    return ask_once(once, caller, parts, picture)
 
 
 @router.get("/{identification_id}", summary="The answer about a picture")
@@ -70,22 +73,25 @@ def read(
         time.sleep(_LOOK_SECONDS)
 
 
-def stored(caller: Caller, parts: Parts, picture: bytes) -> QuestionView:
-    """A question about these bytes, waiting."""
+def ask_once(once: Once, caller: Caller, parts: Parts, picture: bytes) -> Response:
+    """A question about these bytes, stored and waiting.
+
+    The upload comes before the row, as no connection is held while the object store works. Of two repeats at the same
+    moment both may upload: one row is written, and the other upload is swept.
+    """
+    sha256 = hashlib.sha256(picture).hexdigest()
+    fingerprint = once.fingerprint(sha256.encode())
+    if replayed := once.replay(caller.tenant, fingerprint):
+        return replayed
     id = new_id()
     key = inbox_key(caller.tenant, id)
     parts.store.put(key, picture, "application/octet-stream")
-    with parts.transaction(caller.tenant) as conn:
-        ask(
-            conn,
-            id=id,
-            tenant=caller.tenant,
-            key_id=caller.key_id,
-            object=key,
-            size=len(picture),
-            sha256=hashlib.sha256(picture).hexdigest(),
-        )
-        return get_question(conn, caller.tenant, id)
+
+    def work(conn: Connection) -> Reply:
+        ask(conn, id=id, tenant=caller.tenant, key_id=caller.key_id, object=key, size=len(picture), sha256=sha256)
+        return answered(202, reply(get_question(conn, caller.tenant, id), None))
+
+    return once.run(caller.tenant, fingerprint, work)
 
 
 def _lineage(view: QuestionView, tenant: str, parts: Parts) -> Lineage | None:

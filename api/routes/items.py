@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from sqlalchemy import Connection
 
 from api.edge.auth import Reader, Submitter
 from api.edge.dependencies import PartsOf
+from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import uuid_or_not_found
 from api.schemas.replies import Cancelled, Finding, ItemReply, Verdict
 from api.schemas.requests import NoQuery
 from workers.jobs.cancel import cancel_item
+from workers.jobs.idempotency import Reply
 from workers.jobs.views import ItemView, get_item
 
 router = APIRouter(prefix="/v1/items", tags=["Items"])
@@ -25,12 +29,15 @@ def read(item_id: str, caller: Reader, parts: PartsOf, query: Annotated[NoQuery,
         return item_reply(get_item(conn, caller.tenant, uuid_or_not_found(item_id, "item")))
 
 
-@router.post("/{item_id}/cancel", summary="Cancel one item")
-def cancel(item_id: str, caller: Submitter, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Cancelled:
+@router.post("/{item_id}/cancel", response_model=Cancelled, summary="Cancel one item")
+def cancel(item_id: str, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """1 if the item was still open, 0 if it was settled already. Nothing of a cancelled item is ever released."""
-    with parts.transaction(caller.tenant) as conn:
-        cancelled = cancel_item(conn, caller.tenant, uuid_or_not_found(item_id, "item"), caller.actor)
-    return Cancelled(cancelled=int(cancelled))
+    item_id = uuid_or_not_found(item_id, "item")
+
+    def work(conn: Connection) -> Reply:
+        return answered(200, Cancelled(cancelled=int(cancel_item(conn, caller.tenant, item_id, caller.actor))))
+
+    return once.run(caller.tenant, once.fingerprint(), work)
 
 
 def item_reply(view: ItemView) -> ItemReply:

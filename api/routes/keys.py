@@ -6,38 +6,37 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
+from sqlalchemy import Connection
 
 from api.edge.auth import Admin
 from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
+from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import uuid_or_not_found
-from api.edge.problems import Complaint, Problem
 from api.schemas.replies import KeyCreated, KeyReply, Page
 from api.schemas.requests import NewKey, NoQuery
+from workers.jobs.idempotency import Reply
 from workers.jobs.keys import ApiKey, create_key, list_keys, revoke_key
 
 router = APIRouter(prefix="/v1/keys", tags=["Keys"])
 
 
-@router.post("", status_code=201, summary="Create a key")
+@router.post("", status_code=201, response_model=KeyCreated, summary="Create a key")
 def create(
-    request: Request,
     caller: Admin,
-    parts: PartsOf,
+    once: OnceOf,
     query: Annotated[NoQuery, Query()],
     asked: Annotated[NewKey, Depends(json_body(NewKey))],
-) -> KeyCreated:
+) -> Response:
     """The key is in this answer and nowhere else: only its SHA-256 is stored.
 
-    For that reason there is no `Idempotency-Key` here: a lost answer means revoking and creating again.
+    With an `Idempotency-Key`, the answer is stored with the key encrypted under the API key that makes this call. A
+    repeat with that API key shows it again; any other API key gets 409.
     """
-    if "idempotency-key" in request.headers:
-        message = "replies with a secret are not stored, so they cannot be repeated"
-        complaint = Complaint("not_repeatable", message, "Leave it out.", field="header.Idempotency-Key")
-        raise Problem("invalid_parameters", f"Idempotency-Key: {message}.", errors=[complaint])
     expires_at = datetime.now(UTC) + timedelta(days=asked.expires_in_days) if asked.expires_in_days else None
-    with parts.transaction(caller.tenant) as conn:
+
+    def work(conn: Connection) -> Reply:
         stored, key = create_key(
             conn,
             caller.tenant,
@@ -47,7 +46,9 @@ def create(
             expires_at=expires_at,
             person=asked.person,
         )
-    return KeyCreated(**_fields(stored), key=key)
+        return answered(201, KeyCreated(**_fields(stored), key=key))
+
+    return once.run(caller.tenant, once.fingerprint(asked), work, encrypted="key")
 
 
 @router.get("", summary="List the keys, oldest first")
@@ -59,11 +60,15 @@ def list_all(caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) 
 
 
 @router.delete("/{key_id}", status_code=204, summary="Revoke a key")
-def revoke(key_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Response:
+def revoke(key_id: str, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """It stops working at once. Repeating it is harmless."""
-    with parts.transaction(caller.tenant) as conn:
-        revoke_key(conn, caller.tenant, uuid_or_not_found(key_id, "key"), actor=caller.actor)
-    return Response(status_code=204)
+    key_id = uuid_or_not_found(key_id, "key")
+
+    def work(conn: Connection) -> Reply:
+        revoke_key(conn, caller.tenant, key_id, actor=caller.actor)
+        return answered(204)
+
+    return once.run(caller.tenant, once.fingerprint(), work)
 
 
 def _fields(key: ApiKey) -> dict[str, object]:

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
+from sqlalchemy import Connection
 
 from api.edge.auth import Admin
 from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
+from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
-from api.routes.erasures import no_idempotency_key
 from api.schemas.privacy import HoldOrder, HoldReply, hold_reply
 from api.schemas.replies import Page
 from api.schemas.requests import NoQuery, PageQuery
+from workers.jobs.idempotency import Reply
 from workers.jobs.privacy.legal_holds import get_hold, lift, list_holds, place
 
 router = APIRouter(prefix="/v1/legal-holds", tags=["Privacy"])
 
 
-@router.post("", status_code=201, summary="Place a legal hold")
+@router.post("", status_code=201, response_model=HoldReply, summary="Place a legal hold")
 def place_hold(
-    request: Request,
     caller: Admin,
-    parts: PartsOf,
+    once: OnceOf,
     query: Annotated[NoQuery, Query()],
     asked: Annotated[HoldOrder, Depends(json_body(HoldOrder))],
-) -> HoldReply:
+) -> Response:
     """Nothing in its scope is erased from this answer on. Two holds on one thing are two holds: lift both."""
-    no_idempotency_key(request)
-    with parts.transaction(caller.tenant) as conn:
-        return hold_reply(place(conn, caller.tenant, asked.scope(), reason=asked.reason, actor=caller.actor))
+
+    def work(conn: Connection) -> Reply:
+        placed = place(conn, caller.tenant, asked.scope(), reason=asked.reason, actor=caller.actor)
+        return answered(201, hold_reply(placed))
+
+    return once.run(caller.tenant, once.private_fingerprint(asked), work)
 
 
 @router.get("", summary="List legal holds, oldest first")
@@ -50,8 +54,12 @@ def read_hold(hold_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQu
 
 
 @router.delete("/{hold_id}", status_code=204, summary="Lift a legal hold")
-def lift_hold(hold_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Response:
+def lift_hold(hold_id: str, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """What waited for it goes on within a minute. Repeating it is harmless."""
-    with parts.transaction(caller.tenant) as conn:
-        lift(conn, caller.tenant, uuid_or_not_found(hold_id, "legal hold"), actor=caller.actor)
-    return Response(status_code=204)
+    hold_id = uuid_or_not_found(hold_id, "legal hold")
+
+    def work(conn: Connection) -> Reply:
+        lift(conn, caller.tenant, hold_id, actor=caller.actor)
+        return answered(204)
+
+    return once.run(caller.tenant, once.fingerprint(), work)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy import Connection
 
 from api.edge.auth import Admin
 from api.edge.bodies import json_body
 from api.edge.dependencies import Parts, PartsOf
-from api.edge.idempotency import OnceOf
+from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.edge.problems import Complaint, Problem
 from api.schemas.recalls import (
@@ -48,14 +47,14 @@ def order_recall(
     once: OnceOf,
     query: Annotated[RecallQuery, Query()],
     asked: Annotated[RecallOrder, Depends(json_body(RecallOrder))],
-) -> JSONResponse:
+) -> Response:
     """Your own tenant's released assets that match every criterion, as of this very moment.
 
     Look with `dry_run` first, and send its count back as `expected_assets`. What is released later is not covered,
     even if it matches: `matching_now` of the recall counts it, and a second order takes it.
     """
-    fingerprint = once.fingerprint(json.dumps(asked.model_dump(mode="json"), sort_keys=True).encode())
-    if not query.dry_run and (replayed := once.replay(parts, caller.tenant, fingerprint)):
+    fingerprint = once.fingerprint(asked)
+    if not query.dry_run and (replayed := once.replay(caller.tenant, fingerprint)):
         return replayed
     criteria = asked.criteria(_licensed(parts, asked.licence))
     if query.dry_run:
@@ -72,9 +71,9 @@ def order_recall(
             actor=caller.actor,
             expected=asked.expected_assets,
         )
-        return Reply(202, recall_reply(get_recall(conn, caller.tenant, recall_id)).model_dump(mode="json"))
+        return answered(202, recall_reply(get_recall(conn, caller.tenant, recall_id)))
 
-    return once.run(parts, caller.tenant, fingerprint, work)
+    return once.run(caller.tenant, fingerprint, work)
 
 
 @router.get("", summary="List recalls, newest first")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
+from sqlalchemy import Connection
 
 from api.edge.auth import Reader, Submitter
 from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
-from api.edge.idempotency import OnceOf
+from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.routes.items import item_reply
 from api.schemas.replies import Cancelled, Counts, ItemReply, Page, RequestReply
@@ -20,6 +20,7 @@ from api.schemas.submission import Accepted
 from api.submission.single import check_single
 from api.submission.store import links, store
 from workers.jobs.cancel import cancel_request
+from workers.jobs.idempotency import Reply
 from workers.jobs.views import RequestView, get_request, list_items, list_requests
 from workers.states import ITEM_OPEN
 
@@ -39,17 +40,17 @@ def submit_single(
     once: OnceOf,
     query: Annotated[NoQuery, Query()],
     asked: Annotated[SingleRequest, Depends(json_body(SingleRequest))],
-) -> JSONResponse:
+) -> Response:
     """Stores the request and all its variants, or nothing.
 
     A prompt that policy refuses is an answer, not an error: its items are stored as refused, and the
     reply says by which rule.
     """
-    fingerprint = once.fingerprint(json.dumps(asked.model_dump(mode="json"), sort_keys=True).encode())
-    if replayed := once.replay(parts, caller.tenant, fingerprint):
+    fingerprint = once.fingerprint(asked)
+    if replayed := once.replay(caller.tenant, fingerprint):
         return replayed
     checked = check_single(asked, parts, caller.tenant)
-    return once.run(parts, caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked))
+    return once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked))
 
 
 @router.get("", summary="List requests, newest first")
@@ -87,12 +88,15 @@ def list_its_items(
     return Page(data=[item_reply(view) for view in shown], next_cursor=cursor)
 
 
-@router.post("/{request_id}/cancel", summary="Cancel what is still open of a request")
-def cancel(request_id: str, caller: Submitter, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Cancelled:
+@router.post("/{request_id}/cancel", response_model=Cancelled, summary="Cancel what is still open of a request")
+def cancel(request_id: str, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """Pending and planned items will not be made; what is released stays. Repeating it is harmless."""
     request_id = uuid_or_not_found(request_id, "request")
-    with parts.transaction(caller.tenant) as conn:
-        return Cancelled(cancelled=cancel_request(conn, caller.tenant, request_id, caller.actor))
+
+    def work(conn: Connection) -> Reply:
+        return answered(200, Cancelled(cancelled=cancel_request(conn, caller.tenant, request_id, caller.actor)))
+
+    return once.run(caller.tenant, once.fingerprint(), work)
 
 
 def request_reply(view: RequestView) -> RequestReply:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from sqlalchemy import Connection
 
 from api.edge.auth import Caller, Reviewer
 from api.edge.bodies import json_body
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.errors import problem_for
+from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.schemas.replies import Page
 from api.schemas.requests import NoQuery
@@ -31,7 +35,8 @@ from policy.events import HoldViewed
 from policy.ledger.append import append
 from workers import metrics
 from workers.errors import WorkerError
-from workers.jobs.review.decide import Judgement, review
+from workers.jobs.idempotency import Reply
+from workers.jobs.review.decide import Judgement, Reviewed, review
 from workers.jobs.review.views import HoldView, get_hold, list_holds
 
 router = APIRouter(prefix="/v1/reviews", tags=["Reviews"])
@@ -65,51 +70,76 @@ def read(item_id: str, caller: Reviewer, parts: PartsOf, query: Annotated[NoQuer
     )
 
 
-@router.post("/{item_id}", summary="Release or refuse a held picture")
+@router.post("/{item_id}", response_model=DecisionReply, summary="Release or refuse a held picture")
 def decide(
     item_id: str,
     caller: Reviewer,
+    *,
     parts: PartsOf,
+    once: OnceOf,
     query: Annotated[NoQuery, Query()],
     asked: Annotated[Decision, Depends(json_body(Decision))],
-) -> DecisionReply:
+) -> Response:
     """A refusal takes effect at once. A final release is carried out within seconds; `final` says whether it is."""
-    return _decide(uuid_or_not_found(item_id, "held item"), asked, caller, parts)
+    item_id = uuid_or_not_found(item_id, "held item")
+    decided: list[Reviewed] = []
+
+    def work(conn: Connection) -> Reply:
+        decided.append(_decide(conn, item_id, asked, caller, parts))
+        return answered(200, _decision_reply(decided[0]))
+
+    response = once.run(caller.tenant, once.fingerprint(asked), work)
+    _count(decided)
+    return response
 
 
-@router.post("", summary="Decide about several held pictures")
+@router.post("", response_model=DecisionResults, summary="Decide about several held pictures")
 def decide_several(
     request: Request,
     caller: Reviewer,
+    *,
     parts: PartsOf,
+    once: OnceOf,
     query: Annotated[NoQuery, Query()],
     asked: Annotated[Decisions, Depends(json_body(Decisions))],
-) -> DecisionResults:
-    """Each decision stands for itself: one that meets a problem stops no other."""
-    results = []
-    for decision in asked.decisions:
-        try:
-            done = _decide(decision.item_id, decision, caller, parts)
-            results.append(DecisionResult(item_id=decision.item_id, status=200, result=done))
-        except WorkerError as error:
-            problem = problem_for(error, request)
-            told = {"code": problem.code, "detail": problem.detail}
-            results.append(DecisionResult(item_id=decision.item_id, status=problem.status, **told))
-    return DecisionResults(results=results)
+) -> Response:
+    """Each decision stands for itself: one that meets a problem stops no other. All are stored in one transaction."""
+    decided: list[Reviewed] = []
+
+    def work(conn: Connection) -> Reply:
+        results: dict[int, DecisionResult] = {}
+        # Locked in one order, so that two lists of the same items do not deadlock.
+        for place, decision in sorted(enumerate(asked.decisions), key=lambda one: one[1].item_id):
+            try:
+                with conn.begin_nested():  # a savepoint: what one decision did is undone alone
+                    done = _decide(conn, decision.item_id, decision, caller, parts)
+            except WorkerError as error:
+                problem = problem_for(error, request)
+                told = {"code": problem.code, "detail": problem.detail}
+                results[place] = DecisionResult(item_id=decision.item_id, status=problem.status, **told)
+            else:
+                decided.append(done)
+                results[place] = DecisionResult(item_id=decision.item_id, status=200, result=_decision_reply(done))
+        return answered(200, DecisionResults(results=[results[place] for place in sorted(results)]))
+
+    response = once.run(caller.tenant, once.fingerprint(asked), work)
+    _count(decided)
+    return response
 
 
-def _decide(item_id: str, asked: Decision, caller: Caller, parts: Parts) -> DecisionReply:
+def _decide(conn: Connection, item_id: str, asked: Decision, caller: Caller, parts: Parts) -> Reviewed:
     judgement = Judgement(item_id, asked.decision, asked.sha256, asked.comment)
-    with parts.transaction(caller.tenant) as conn:
-        done = review(
-            conn,
-            caller.tenant,
-            judgement,
-            key_id=caller.key_id,
-            rules=parts.rules.review,
-            policy_version=parts.rules.version,
-        )
-    metrics.REVIEWS.labels(done.decision, "yes" if done.final else "no").inc()
+    return review(
+        conn,
+        caller.tenant,
+        judgement,
+        key_id=caller.key_id,
+        rules=parts.rules.review,
+        policy_version=parts.rules.version,
+    )
+
+
+def _decision_reply(done: Reviewed) -> DecisionReply:
     return DecisionReply(
         item_id=done.item_id,
         decision=done.decision,
@@ -117,6 +147,12 @@ def _decide(item_id: str, asked: Decision, caller: Caller, parts: Parts) -> Deci
         people_needed=done.people_needed,
         people_agreed=done.people_agreed,
     )
+
+
+def _count(decided: Iterable[Reviewed]) -> None:
+    """After the commit, so that a decision that was rolled back is not counted."""
+    for done in decided:
+        metrics.REVIEWS.labels(done.decision, "yes" if done.final else "no").inc()
 
 
 def _picture(view: HoldView, parts: Parts) -> HeldPicture:

@@ -185,11 +185,6 @@ def test_a_wrong_key_request_names_the_field(api: ApiTenant, body: dict[str, Any
     assert [error["field"] for error in document["errors"]] == [field]
 
 
-def test_a_reply_with_a_secret_is_never_stored_for_repeating(api: ApiTenant) -> None:
-    answer = api.caller().post("/v1/keys", json={"name": "x", "scopes": ["read"]}, headers={"Idempotency-Key": "again"})
-    assert problem(answer, 422, "invalid_parameters")["errors"][0]["code"] == "not_repeatable"
-
-
 def test_revoking_again_is_harmless_and_recorded_once(api: ApiTenant) -> None:
     stored, _ = api.server.key(api.tenant)
     admin = api.caller()

@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from tests.support.client import GOOD, SPEC, ApiServer, ApiTenant, campaign, problem
+from tests.support.reviews import SHA256, Reviewing
 
 KEY = {"Idempotency-Key": "spring-2027"}
+NEW_KEY = {"name": "catalogue", "scopes": ["read"]}
 
 
 def test_a_repeat_is_answered_with_the_first_answer(api: ApiTenant) -> None:
@@ -115,6 +117,95 @@ def test_a_key_that_cannot_be_one_is_named(api: ApiTenant, key: str) -> None:
     document = problem(answer, 422, "invalid_parameters")
     assert document["errors"][0]["field"] == "header.Idempotency-Key"
     assert api.stored() == 0
+
+
+def test_the_answer_with_a_new_key_is_given_again_to_the_key_that_asked(api: ApiTenant) -> None:
+    caller = api.caller()
+    first, again = (caller.post("/v1/keys", json=NEW_KEY, headers=KEY) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() == first.json()
+    assert again.json()["key"].startswith("pw_")
+    assert again.headers["idempotency-replayed"] == "true"
+    assert [key["id"] for key in _named(caller)] == [first.json()["id"]]
+
+
+def test_another_key_of_the_tenant_is_not_shown_the_secret(api: ApiTenant) -> None:
+    made = api.caller().post("/v1/keys", json=NEW_KEY, headers=KEY).json()
+    other = api.caller()
+    said = problem(other.post("/v1/keys", json=NEW_KEY, headers=KEY), 409, "conflict")
+    assert made["key"] not in str(said)
+    assert [key["id"] for key in _named(other)] == [made["id"]]
+
+
+def test_no_stored_reply_holds_a_secret_that_the_database_alone_reveals(api: ApiTenant) -> None:
+    made = api.caller().post("/v1/keys", json=NEW_KEY, headers=KEY).json()
+    with api.server.line.owner.begin() as conn:
+        stored = conn.execute(
+            text("select body::text from idempotency_keys where tenant = :tenant"), {"tenant": api.tenant}
+        ).scalar_one()
+    assert made["id"] in stored
+    assert made["key"] not in stored
+    assert made["key"].removeprefix("pw_") not in stored
+
+
+def test_a_repeated_cancel_is_answered_with_the_first_count(api: ApiTenant) -> None:
+    caller = api.caller()
+    made = caller.post("/v1/requests", json={"prompt": "a red car", "variants": 2}).json()
+    first, again = (caller.post(f"/v1/requests/{made['id']}/cancel", headers=KEY) for _ in range(2))
+    assert first.json() == again.json() == {"cancelled": 2}
+    problem(caller.post(f"/v1/items/{api.items()[0].id}/cancel", headers=KEY), 422, "idempotency_key_reused")
+
+
+def test_a_repeated_review_is_one_decision(api: ApiTenant) -> None:
+    people = Reviewing(api.server.line, api.tenant)
+    one, other = people.hold("brands", "brands")
+    reviewer = api.caller(scopes=["review"])
+    said = {"decision": "refuse", "comment": "no licence", "sha256": SHA256}
+    first, again = (reviewer.post(f"/v1/reviews/{one}", json=said, headers=KEY) for _ in range(2))
+    assert first.status_code == again.status_code == 200
+    assert first.json() == again.json()
+    several = {"decisions": [{**said, "item_id": other}, {**said, "item_id": one}]}
+    both = [reviewer.post("/v1/reviews", json=several, headers={"Idempotency-Key": "two"}) for _ in range(2)]
+    assert both[0].json() == both[1].json()
+    assert [result["status"] for result in both[0].json()["results"]] == [200, 409]
+    assert len(api.events("item.reviewed")) == 2
+
+
+def test_a_repeated_legal_hold_is_one_hold_and_its_end_can_be_repeated(api: ApiTenant) -> None:
+    caller = api.caller()
+    first, again = (caller.post("/v1/legal-holds", json={"reason": "claim"}, headers=KEY) for _ in range(2))
+    assert first.json() == again.json()
+    assert len(caller.get("/v1/legal-holds").json()["data"]) == 1
+    lifted = [caller.delete(f"/v1/legal-holds/{first.json()['id']}", headers={"Idempotency-Key": "l"}) for _ in "ab"]
+    assert [answer.status_code for answer in lifted] == [204, 204]
+    assert [answer.headers.get("idempotency-replayed") for answer in lifted] == [None, "true"]
+    assert [answer.content for answer in lifted] == [b"", b""]
+
+
+def test_a_repeated_upload_of_a_picture_is_one_question(api: ApiTenant) -> None:
+    caller = api.caller()
+    headers = {**KEY, "Content-Type": "application/octet-stream"}
+    first, again = (caller.post("/v1/identify", content=b"a picture", headers=headers) for _ in range(2))
+    assert first.status_code == 202, first.text
+    assert first.json() == again.json()
+    assert again.headers["location"] == f"/v1/identify/{first.json()['id']}"
+    problem(caller.post("/v1/identify", content=b"another", headers=headers), 422, "idempotency_key_reused")
+
+
+def test_every_changing_operation_takes_an_idempotency_key(api: ApiTenant) -> None:
+    document = api.server.app().openapi()
+    without = [
+        (method, path)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if method in ("post", "put", "patch", "delete")
+        and "Idempotency-Key" not in [parameter["name"] for parameter in operation.get("parameters", [])]
+    ]
+    assert without == [(method, path) for method, path in without if path.startswith("/v1/webhooks")]
+
+
+def _named(caller: Any) -> list[dict[str, Any]]:
+    return [key for key in caller.get("/v1/keys").json()["data"] if key["name"] == NEW_KEY["name"]]
 
 
 def _multipart(boundary: str) -> bytes:

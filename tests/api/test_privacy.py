@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
+from api.edge.idempotency import Once
+from api.schemas.privacy import ErasureOrder
 from tests.support.client import SPEC, ApiTenant, campaign, problem
 from tests.support.privacy import Privacy
 
@@ -144,11 +147,28 @@ def test_a_hold_has_one_scope_a_range_that_runs_forward_and_a_reason(api: ApiTen
     problem(api.caller().post("/v1/legal-holds", json=order), 422, "invalid_body")
 
 
-def test_neither_takes_an_idempotency_key(api: ApiTenant):
+def test_a_repeated_order_to_erase_is_one_order(api: ApiTenant):
     client = api.caller()
-    for address, body in (("/v1/erasures", {"tenant": True}), ("/v1/legal-holds", {"reason": "claim"})):
-        answer = client.post(address, json=body, headers={"Idempotency-Key": "k"})
-        problem(answer, 422, "invalid_parameters")
+    first, again = (
+        client.post("/v1/erasures", json={"text": "jane@example.com"}, headers={"Idempotency-Key": "k"})
+        for _ in range(2)
+    )
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json() == first.json()
+    assert again.headers["location"] == first.headers["location"] == f"/v1/erasures/{first.json()['id']}"
+    assert len(client.get("/v1/erasures").json()["data"]) == 1
+
+
+def test_the_stored_fingerprint_of_an_order_confirms_no_guess_at_its_text(api: ApiTenant):
+    client = api.caller()
+    body = {"text": "jane@example.com"}
+    assert client.post("/v1/erasures", json=body, headers={"Idempotency-Key": "k"}).status_code == 202
+    with api.server.line.owner.begin() as conn:
+        stored = conn.execute(
+            text("select fingerprint from idempotency_keys where tenant = :tenant"), {"tenant": api.tenant}
+        ).scalar_one()
+    guess = Once(api.server.app().state.parts, "k", "POST", "/v1/erasures", b"")
+    assert bytes(stored) != guess.fingerprint(ErasureOrder.model_validate(body))
 
 
 def test_a_repeated_submission_whose_reply_was_erased_is_refused_and_makes_nothing(api: ApiTenant, clerk: Privacy):
