@@ -17,10 +17,11 @@ from api.schemas.requests import NoQuery
 from api.schemas.webhooks import DeliveryReply, NewWebhook, WebhookCreated, WebhookReply, WebhookSecret
 from workers.errors import AddressRefused
 from workers.jobs.webhooks import endpoints as webhooks
-from workers.outbound import check_url
+from workers.outbound.urls import check_new_url
 
 router = APIRouter(prefix="/v1/webhooks", tags=["Webhooks"])
 _DELIVERIES = 100  # the newest, which tell how an address is doing
+_LOOKUP_SECONDS = 1.0  # of a name, when its address is stored; a slow resolver costs a caller no more
 
 
 @router.post("", status_code=201, summary="Add a webhook")
@@ -35,7 +36,7 @@ def create(
     The address is called over TLS only and must be public; no redirect is followed.
     """
     try:
-        check_url(asked.url, loopback=parts.settings.webhook_loopback)
+        check_new_url(asked.url, seconds=_LOOKUP_SECONDS, loopback=parts.settings.webhook_loopback)
     except AddressRefused as error:
         complaint = Complaint("invalid", str(error), "Give a public https:// address.", field="url")
         raise Problem("invalid_body", f"url: {error}.", errors=[complaint]) from error

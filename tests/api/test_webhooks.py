@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tests.support.client import ApiTenant, problem
 from workers.jobs.types import new_id
 from workers.jobs.webhooks.endpoints import MAX_WEBHOOKS
+from workers.outbound import urls
 
 NEW = {"url": "https://example.com/hook", "events": ["asset.recalled"]}
 
@@ -35,11 +38,22 @@ def test_a_webhook_is_created_listed_rotated_and_deleted(api: ApiTenant) -> None
 
 @pytest.mark.parametrize(
     "url",
-    ["http://example.com/", "https://10.0.0.1/", "https://0x7f.1/", "https://[::1]/", "https://a@b.example/", "x"],
+    [
+        *("http://example.com/", "https://10.0.0.1/", "https://0x7f.1/", "https://[::1]/", "https://a@b.example/", "x"),
+        *("https://[fec0::1]/", "https://192.0.0.8/"),
+    ],
 )
 def test_an_address_inside_is_refused_with_its_reason(api: ApiTenant, url: str) -> None:
     document = problem(api.caller().post("/v1/webhooks", json={**NEW, "url": url}), 422, "invalid_body")
     assert document["errors"][0]["field"] == "url"
+    assert api.events("webhook.changed") == []
+
+
+def test_a_name_that_resolves_to_a_private_address_is_refused(api: ApiTenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 443))]
+    monkeypatch.setattr(urls.socket, "getaddrinfo", lambda *_, **__: inside)
+    document = problem(api.caller().post("/v1/webhooks", json=NEW), 422, "invalid_body")
+    assert document["errors"][0]["message"] == "example.com has an address that is not public"
     assert api.events("webhook.changed") == []
 
 

@@ -40,11 +40,12 @@ class Got:
 
 @dataclass(slots=True)
 class Receiver:
-    """Change `status`, `location` or `drip_seconds` at any time."""
+    """Change `status`, `headers`, `location` or `drip_seconds` at any time."""
 
     port: int = 0
     status: int = 204
     location: str = ""
+    headers: dict[str, str] = field(default_factory=dict)  # of the answer, besides
     drip_seconds: float = 0.0  # between two bytes of the answer's head
     got: list[Got] = field(default_factory=list)
 
@@ -67,6 +68,8 @@ def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             self.send_response(receiver.status)
             if receiver.location:
                 self.send_header("Location", receiver.location)
+            for name, value in receiver.headers.items():
+                self.send_header(name, value)
             self.end_headers()
 
         def _drip(self) -> None:

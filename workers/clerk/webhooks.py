@@ -21,7 +21,7 @@ from workers import metrics
 from workers.clerk.context import ClerkDesk
 from workers.jobs.webhooks.deliveries import Attempt, Delivery, let_go, record, sweep, take, take_next
 from workers.jobs.webhooks.endpoints import SECRET_PREFIX
-from workers.outbound import post
+from workers.outbound.post import post
 from workers.version import VERSION
 
 log = structlog.get_logger()

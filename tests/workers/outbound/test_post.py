@@ -1,9 +1,8 @@
-"""Calls to addresses that tenants choose: what is refused, in every notation, and what ends by its deadline."""
+"""POST to an address that a tenant chose: what is refused, what is told, and what ends by its deadline."""
 
 from __future__ import annotations
 
 import datetime
-import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
@@ -17,66 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.support.receiver import Receiver, receiving
-from workers import outbound
-from workers.errors import AddressRefused
-from workers.outbound import check_url, is_public, post
+from workers.outbound import urls
+from workers.outbound.post import post, retry_after_seconds
 
 HEADERS = {"Content-Type": "application/json"}
-
-ALLOWED = {
-    "https://example.com/hook": ("example.com", 443, "/hook"),
-    "https://Example.COM:8443": ("example.com", 8443, "/"),
-    "https://hooks.example.com./a?b=c%20d": ("hooks.example.com", 443, "/a?b=c%20d"),
-    "https://xn--bcher-kva.example/": ("xn--bcher-kva.example", 443, "/"),
-    "https://8.8.8.8/": ("8.8.8.8", 443, "/"),
-    "https://[2606:4700:4700::1111]/": ("2606:4700:4700::1111", 443, "/"),
-}
-REFUSED = [
-    *("http://example.com/", "ftp://example.com/", "file:///etc/passwd", "//example.com/", "example.com", ""),
-    *("https://user@example.com/", "https://user:secret@example.com/", "https://example.com@10.0.0.1/"),
-    *("https://example.com/#part", "https://example.com/#", "https://example.com\\@10.0.0.1/", "https://a b.example/"),
-    *("https://example.com:0x50/", "https://example.com:99999/", "https:///hook", "https://"),
-    *("https://bücher.example/", "https://example.com/\n", "https://exa\tmple.com/", "https://-a.example/"),
-    *("https://localhost/", "https://LOCALHOST./", "https://api.localhost/", "http://localhost/", "http://127.0.0.1/"),
-    # private, link-local, metadata and other addresses that are not for everybody, in every notation
-    *("https://127.0.0.1/", "https://127.1/", "https://2130706433/", "https://0x7f000001/", "https://0x7f.1/"),
-    *("https://0177.0.0.1/", "https://017700000001/", "https://127.000.000.001/", "https://0/", "https://0.0.0.0/"),
-    *("https://10.0.0.1/", "https://172.16.0.1/", "https://192.168.1.1/", "https://100.64.0.1/", "https://198.18.0.1/"),
-    *("https://169.254.169.254/latest/", "https://2852039166/", "https://0xa9fea9fe/", "https://168.63.129.16/"),
-    *("https://224.0.0.1/", "https://240.0.0.1/", "https://255.255.255.255/", "https://192.0.2.1/"),
-    *("https://[::1]/", "https://[::]/", "https://[fe80::1]/", "https://[fe80::1%25eth0]/", "https://[fd00:ec2::254]/"),
-    *("https://[::ffff:127.0.0.1]/", "https://[::ffff:a9fe:a9fe]/", "https://[::127.0.0.1]/", "https://[ff02::1]/"),
-    *("https://[64:ff9b::a9fe:a9fe]/", "https://[2002:7f00:1::]/", "https://[2001:0:4136:e378:8000:63bf:3fff:fdd2]/"),
-    "https://example.com/" + "a" * 2_000,
-]
-
-
-@pytest.mark.parametrize(("url", "parts"), ALLOWED.items())
-def test_public_addresses_over_tls_pass(url: str, parts: tuple[str, int, str]) -> None:
-    target = check_url(url)
-    assert (target.scheme, target.host, target.port, target.path) == ("https", *parts)
-
-
-@pytest.mark.parametrize("url", REFUSED)
-def test_what_is_not_public_or_not_over_tls_is_refused(url: str) -> None:
-    with pytest.raises(AddressRefused):
-        check_url(url)
-    assert post(url, b"{}", HEADERS, seconds=1.0).error == "address_refused"
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8/x", "http://localhost:8/x", "https://[::1]:8/"])
-def test_this_machine_is_called_where_a_setting_says_so_and_nowhere_else(url: str) -> None:
-    assert check_url(url, loopback=True).port == 8
-    with pytest.raises(AddressRefused):
-        check_url(url)
-
-
-@pytest.mark.parametrize(
-    "url", ["http://10.0.0.1/", "http://169.254.169.254/", "https://192.168.0.1/", "http://a.example/"]
-)
-def test_the_setting_for_this_machine_opens_no_other(url: str) -> None:
-    with pytest.raises(AddressRefused):
-        check_url(url, loopback=True)
 
 
 def _resolves_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
@@ -91,7 +34,7 @@ def _resolves_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[s
         found = answers[min(len(asked), len(answers)) - 1]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
 
-    monkeypatch.setattr(outbound.socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(urls.socket, "getaddrinfo", resolve)
     return asked
 
 
@@ -110,11 +53,6 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_connected_to(monkeyp
         answer = post(f"http://localhost:{receiver.port}/x", b"{}", HEADERS, seconds=2.0, loopback=True)
         assert (answer.status, answer.error, asked) == (204, None, ["localhost"])
         assert receiver.got[0].headers["host"] == f"localhost:{receiver.port}"
-
-
-def test_is_public_knows_every_kind_of_address() -> None:
-    for text, public in {"1.1.1.1": True, "168.63.129.16": False, "2606:4700::1": True, "::ffff:8.8.8.8": True}.items():
-        assert is_public(ipaddress.ip_address(text)) is public, text
 
 
 @pytest.fixture
@@ -187,3 +125,38 @@ def test_the_certificate_must_be_for_the_name_not_for_the_address(tmp_path: Path
         assert answer.error == error
         assert len(receiver.got) == (1 if error is None else 0)
         assert post(url, b"{}", HEADERS, seconds=3.0, loopback=True).error == "tls", "a root nobody knows"
+
+
+DATE = "Mon, 30 Nov 2026 07:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "date", "seconds"),
+    [
+        ("3600", "", 3600.0),
+        (" 0 ", "", 0.0),
+        ("Mon, 30 Nov 2026 08:00:00 GMT", DATE, 3600.0),
+        ("Mon, 30 Nov 2026 06:00:00 GMT", DATE, 0.0),
+        *(
+            (nonsense, DATE, None)
+            for nonsense in ("", "-1", "1.5", "soon", "9" * 40, "\u0663", "Mon, 99 Nov 2026", "0x10")
+        ),
+    ],
+)
+def test_a_receivers_wish_is_read_in_both_forms_and_nonsense_is_none(
+    retry_after: str, date: str, seconds: float | None
+) -> None:
+    assert retry_after_seconds(retry_after, date) == seconds
+
+
+def test_a_date_without_the_receivers_clock_is_measured_by_ours() -> None:
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+    seconds = retry_after_seconds(later.strftime("%a, %d %b %Y %H:%M:%S GMT"), "not a date")
+    assert seconds is not None
+    assert 0 < seconds <= 3600
+
+
+def test_the_wait_that_a_receiver_asks_for_is_told(receiver: Receiver) -> None:
+    receiver.status, receiver.headers = 429, {"Retry-After": "3600"}
+    answer = post(receiver.url, b"{}", HEADERS, seconds=2.0, loopback=True)
+    assert (answer.status, answer.error, answer.retry_after_seconds) == (429, "status", 3600.0)
