@@ -13,10 +13,10 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
-from tests.support.repository import HOUSE
+from tests.support.repository import REPOSITORY
 from workers import metrics
 
-ALERTS = HOUSE / "deploy" / "prometheus" / "alerts.yml"
+ALERTS = REPOSITORY / "deploy" / "prometheus" / "alerts.yml"
 CASES = Path(__file__).with_name("alerts_test.yml")
 
 
