@@ -11,7 +11,7 @@ paging         opaque cursors
 templates      `{column}` and nothing else
 spreadsheets   somebody's CSV file; rows: one row of it; campaigns: all of them, in two passes
 singles        one prompt
-recipes        from wishes to what the model can make
+recipes        from the options of a request to what the model can make
 screening      the verdict on a prompt, and which column to blame; findings: all that was found
 submission     from a checked request to stored rows
 observation    ids, log lines and measurements around every request

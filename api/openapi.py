@@ -11,12 +11,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.edge.problems import MEDIA_TYPE
-from api.schemas.privacy import ErasureOrder, HoldOrder
-from api.schemas.recalls import RecallOrder
+from api.schemas.privacy import ErasureBody, LegalHoldBody
+from api.schemas.recalls import RecallBody
 from api.schemas.replies import ProblemReply
-from api.schemas.requests import CampaignSpec, NewKey, SingleRequest
-from api.schemas.reviews import Decision, Decisions
-from api.schemas.webhooks import NewWebhook
+from api.schemas.requests import CampaignBody, KeyBody, SingleBody
+from api.schemas.reviews import DecisionBody, DecisionsBody
+from api.schemas.webhooks import WebhookBody
 
 TAGS = [
     {"name": "Requests", "description": "Ask for images, see how far they have come, cancel."},
@@ -87,8 +87,8 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     },
 }
 _OWN: list[type[BaseModel]] = [
-    *(SingleRequest, CampaignSpec, NewKey, Decision, Decisions, ErasureOrder, HoldOrder),
-    *(RecallOrder, NewWebhook, ProblemReply),
+    *(SingleBody, CampaignBody, KeyBody, DecisionBody, DecisionsBody, ErasureBody, LegalHoldBody),
+    *(RecallBody, WebhookBody, ProblemReply),
 ]
 
 

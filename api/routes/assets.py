@@ -15,7 +15,7 @@ from api.edge.dependencies import Parts, PartsOf
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.edge.problems import Problem
 from api.schemas.recalls import mark_reply, refuse_recalled
-from api.schemas.replies import AssetReply, EventReply, Page, Rendition, Search
+from api.schemas.replies import AssetReply, EventReply, Page, RenditionReply, SearchReply
 from api.schemas.requests import NoQuery, PageQuery
 from policy.events import AssetLinked
 from policy.ledger.append import append
@@ -96,7 +96,7 @@ def _reply(view: AssetView, parts: Parts, mark: RecallMark | None = None) -> Ass
         released_at=view.released_at,
         erased_at=view.erased_at,
         renditions=[
-            Rendition(
+            RenditionReply(
                 name=file.name,
                 media_type=file.media_type,
                 width=file.width,
@@ -108,5 +108,5 @@ def _reply(view: AssetView, parts: Parts, mark: RecallMark | None = None) -> Ass
             )
             for file in view.renditions
         ],
-        search=Search(**asdict(view.search)) if view.search else None,
+        search=SearchReply(**asdict(view.search)) if view.search else None,
     )

@@ -15,13 +15,13 @@ from api.edge.dependencies import Parts, PartsOf
 from api.edge.paging import cursor_of_number, number_of, uuid_or_not_found
 from api.edge.problems import Complaint, Problem
 from api.schemas.audit import (
+    AuditReviewsQuery,
     CountsQuery,
-    Lineage,
-    Listed,
-    MadeQuery,
+    LineageReply,
+    MadeByQuery,
     RefusalsQuery,
-    ReviewsQuery,
-    StillPublic,
+    RowsPage,
+    StillPublicPage,
 )
 from api.schemas.requests import NoQuery, PageQuery
 from policy import still_public as standing
@@ -33,7 +33,7 @@ _LOOKED_AT = 500  # public pictures one call judges again: about half a second o
 
 
 @router.get("/assets/{asset_id}", summary="Everything about an asset, from its request to its recall")
-def lineage(asset_id: str, caller: Auditor, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Lineage:
+def lineage(asset_id: str, caller: Auditor, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> LineageReply:
     """Request, prompt, recipe, model revision, LoRAs, seed, place in the batch, device, worker, policy version,
     verdict with scores, marks, files, reviews, links given out, recall. Text that was erased is null.
     """
@@ -42,11 +42,11 @@ def lineage(asset_id: str, caller: Auditor, parts: PartsOf, query: Annotated[NoQ
         found = questions.lineage(conn, asset_id, tenant=caller.tenant)
     if found is None:
         raise NotFound(f"no asset {asset_id}")
-    return Lineage(**found)
+    return LineageReply(**found)
 
 
 @router.get("/made-by", summary="Every picture a model, a revision or a LoRA made, released or not")
-def made_by(caller: Auditor, parts: PartsOf, query: Annotated[MadeQuery, Query()]) -> Listed:
+def made_by(caller: Auditor, parts: PartsOf, query: Annotated[MadeByQuery, Query()]) -> RowsPage:
     """Several parameters mean all of them. Oldest first."""
     if query.model is None and query.revision is None and query.lora is None:
         complaint = Complaint("missing", "nothing was asked for", "Name a model, a revision or a lora.", field="query")
@@ -65,7 +65,7 @@ def made_by(caller: Auditor, parts: PartsOf, query: Annotated[MadeQuery, Query()
 
 
 @router.get("/refusals", summary="Every item a policy version held or refused, and why")
-def refusals(caller: Auditor, parts: PartsOf, query: Annotated[RefusalsQuery, Query()]) -> Listed:
+def refusals(caller: Auditor, parts: PartsOf, query: Annotated[RefusalsQuery, Query()]) -> RowsPage:
     """With categories, rules, findings and raw scores. Oldest first."""
     after = number_of(query.cursor)
     with _ledger(parts) as conn:
@@ -76,7 +76,7 @@ def refusals(caller: Auditor, parts: PartsOf, query: Annotated[RefusalsQuery, Qu
 
 
 @router.get("/reviews", summary="Who reviewed what, and how they decided")
-def reviews(caller: Auditor, parts: PartsOf, query: Annotated[ReviewsQuery, Query()]) -> Listed:
+def reviews(caller: Auditor, parts: PartsOf, query: Annotated[AuditReviewsQuery, Query()]) -> RowsPage:
     """Oldest first. A first release under four eyes has `final` false."""
     with _ledger(parts) as conn:
         found = questions.reviews(
@@ -91,14 +91,14 @@ def reviews(caller: Auditor, parts: PartsOf, query: Annotated[ReviewsQuery, Quer
 
 
 @router.get("/still-public", summary="Released pictures that the rules of today would hold or refuse")
-def still_public(caller: Auditor, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> StillPublic:
+def still_public(caller: Auditor, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> StillPublicPage:
     """Judges the next `limit` public pictures again, under the rule set this API runs; follow `next_cursor` to the
     end, as a page may hold none. Recalled pictures are left out.
     """
     limit = min(query.limit, _LOOKED_AT)
     with _ledger(parts) as conn:
         looked = standing.look(conn, parts.rules, tenant=caller.tenant, after=number_of(query.cursor), limit=limit)
-    return StillPublic(
+    return StillPublicPage(
         policy_version=parts.rules.version,
         data=[one.to_json() for one in looked.found],
         judged=looked.judged,
@@ -120,9 +120,9 @@ def _ledger(parts: Parts) -> AbstractContextManager[Connection]:
     return parts.auditor.begin()
 
 
-def _listed(found: Iterable[Mapping[str, Any]], query: PageQuery) -> Listed:
+def _listed(found: Iterable[Mapping[str, Any]], query: PageQuery) -> RowsPage:
     """The first `limit` of what was found (one more was asked for), and the cursor behind them."""
     rows = list(islice(found, query.limit + 1))
     shown = rows[: query.limit]
     cursor = cursor_of_number(shown[-1]["entry_id"]) if len(rows) > query.limit else None
-    return Listed(data=[{name: row[name] for name in row if name != "entry_id"} for row in shown], next_cursor=cursor)
+    return RowsPage(data=[{name: row[name] for name in row if name != "entry_id"} for row in shown], next_cursor=cursor)

@@ -13,11 +13,11 @@ from api.edge.auth import Submitter
 from api.edge.bodies import Upload, campaign_upload, parse
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf
-from api.schemas.requests import CampaignSpec, NoQuery
-from api.schemas.submission import Accepted, DryRun
+from api.schemas.requests import CampaignBody, NoQuery
+from api.schemas.submission import AcceptedReply, DryRunReply
 from api.submission.campaign import Campaign
 from api.submission.recipes import RecipeBook, choose_model
-from api.submission.store import Checked, store
+from api.submission.store import CheckedRequest, store
 
 router = APIRouter(prefix="/v1/campaigns", tags=["Campaigns"])
 _MEMORY_BYTES = 1024 * 1024  # of the spool; beyond it lies on disk
@@ -26,8 +26,8 @@ _MEMORY_BYTES = 1024 * 1024  # of the spool; beyond it lies on disk
 @router.post(
     "",
     status_code=202,
-    response_model=Accepted,
-    responses={200: {"model": DryRun, "description": "Checked only (`dry_run`); nothing was stored"}},
+    response_model=AcceptedReply,
+    responses={200: {"model": DryRunReply, "description": "Checked only (`dry_run`); nothing was stored"}},
     response_description="Stored, with all its items; refused rows are listed",
     summary="Submit a campaign",
 )
@@ -52,7 +52,7 @@ def submit_campaign(
       -F file=@spring.csv http://127.0.0.1:8400/v1/campaigns
     ```
     """
-    spec = parse(CampaignSpec, upload.spec)
+    spec = parse(CampaignBody, upload.spec)
     fingerprint = once.fingerprint(upload.spec, _sha256(upload.file))
     if not spec.dry_run and (replayed := once.replay(caller.tenant, fingerprint)):
         return replayed
@@ -63,8 +63,8 @@ def submit_campaign(
         campaign = Campaign(spec, upload.file, book, settings=parts.settings, rules=parts.rules, tenant=caller.tenant)
         report = campaign.check(spool).report()
         if spec.dry_run:
-            return JSONResponse(DryRun(**dict(report)).model_dump(mode="json"))
-        checked = Checked(
+            return JSONResponse(DryRunReply(**dict(report)).model_dump(mode="json"))
+        checked = CheckedRequest(
             kind="campaign",
             asked=spec,
             template=spec.template,

@@ -14,7 +14,7 @@ from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.edge.problems import Problem
-from api.schemas.privacy import ErasureOrder, ErasurePreview, ErasureReply, erasure_reply, preview_reply
+from api.schemas.privacy import ErasureBody, ErasurePreviewReply, ErasureReply, erasure_reply, preview_reply
 from api.schemas.replies import Page
 from api.schemas.requests import NoQuery, PageQuery
 from workers.jobs.idempotency import Reply
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1/erasures", tags=["Privacy"])
     "",
     status_code=202,
     response_model=ErasureReply,
-    responses={200: {"model": ErasurePreview, "description": "Counted only (`dry_run`); nothing was changed"}},
+    responses={200: {"model": ErasurePreviewReply, "description": "Counted only (`dry_run`); nothing was changed"}},
     response_description="Ordered: the clerk erases it in steps",
     summary="Erase private text",
 )
@@ -37,7 +37,7 @@ def order_erasure(
     parts: PartsOf,
     once: OnceOf,
     query: Annotated[NoQuery, Query()],
-    asked: Annotated[ErasureOrder, Depends(json_body(ErasureOrder))],
+    asked: Annotated[ErasureBody, Depends(json_body(ErasureBody))],
 ) -> Response:
     """Prompts, templates, names, metadata, ids of yours, comments and stored replies of what you name; proofs stay.
 

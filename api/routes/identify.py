@@ -19,7 +19,7 @@ from api.edge.bodies import picture_body
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.idempotency import Once, OnceOf, answered
 from api.edge.paging import uuid_or_not_found
-from api.schemas.identify import IdentificationReply, Lineage, WaitQuery
+from api.schemas.identify import IdentificationReply, OriginReply, WaitQuery
 from api.schemas.requests import NoQuery
 from workers.jobs.idempotency import Reply
 from workers.jobs.identification.questions import QuestionState, QuestionView, ask, get_question
@@ -94,7 +94,7 @@ def ask_once(once: Once, caller: Caller, parts: Parts, picture: bytes) -> Respon
     return once.run(caller.tenant, fingerprint, work)
 
 
-def _lineage(view: QuestionView, tenant: str, parts: Parts) -> Lineage | None:
+def _lineage(view: QuestionView, tenant: str, parts: Parts) -> OriginReply | None:
     """Of an asset of the caller's own, as it stands now: it may have been recalled since."""
     answer = view.answer or {}
     if not (answer.get("own") and answer.get("asset_id")):
@@ -103,7 +103,7 @@ def _lineage(view: QuestionView, tenant: str, parts: Parts) -> Lineage | None:
         asset = get_asset(conn, tenant, str(answer["asset_id"]))
     made: dict[str, Any] = dict(asset.provenance)
     recipe = made.get("recipe") or {}
-    return Lineage(
+    return OriginReply(
         asset_id=asset.id,
         state=asset.state,
         request_id=asset.request_id,
@@ -119,7 +119,7 @@ def _lineage(view: QuestionView, tenant: str, parts: Parts) -> Lineage | None:
     )
 
 
-def reply(view: QuestionView, lineage: Lineage | None) -> IdentificationReply:
+def reply(view: QuestionView, lineage: OriginReply | None) -> IdentificationReply:
     """What its asker reads of a question."""
     answer = view.answer if view.state == QuestionState.DONE else None
     return IdentificationReply(

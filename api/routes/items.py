@@ -13,7 +13,7 @@ from api.edge.auth import Reader, Submitter
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import uuid_or_not_found
-from api.schemas.replies import Cancelled, Finding, ItemReply, Verdict
+from api.schemas.replies import CancelledReply, FindingReply, ItemReply, VerdictReply
 from api.schemas.requests import NoQuery
 from workers.jobs.cancel import cancel_item
 from workers.jobs.idempotency import Reply
@@ -29,13 +29,13 @@ def read(item_id: str, caller: Reader, parts: PartsOf, query: Annotated[NoQuery,
         return item_reply(get_item(conn, caller.tenant, uuid_or_not_found(item_id, "item")))
 
 
-@router.post("/{item_id}/cancel", response_model=Cancelled, summary="Cancel one item")
+@router.post("/{item_id}/cancel", response_model=CancelledReply, summary="Cancel one item")
 def cancel(item_id: str, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """1 if the item was still open, 0 if it was settled already. Nothing of a cancelled item is ever released."""
     item_id = uuid_or_not_found(item_id, "item")
 
     def work(conn: Connection) -> Reply:
-        return answered(200, Cancelled(cancelled=int(cancel_item(conn, caller.tenant, item_id, caller.actor))))
+        return answered(200, CancelledReply(cancelled=int(cancel_item(conn, caller.tenant, item_id, caller.actor))))
 
     return once.run(caller.tenant, once.fingerprint(), work)
 
@@ -62,16 +62,16 @@ def item_reply(view: ItemView) -> ItemReply:
     )
 
 
-def _verdict(view: ItemView) -> Verdict | None:
+def _verdict(view: ItemView) -> VerdictReply | None:
     """Decision and reasons; raw scores stay inside, as they would teach how to stay just below a threshold."""
     if view.verdict is None:
         return None
-    return Verdict(
+    return VerdictReply(
         decision=view.verdict["decision"],
         policy_version=view.verdict["policy_version"],
         findings=[_finding(finding) for finding in view.verdict["findings"]],
     )
 
 
-def _finding(stored: Mapping[str, Any]) -> Finding:
-    return Finding(**{name: stored[name] for name in ("decision", "stage", "category", "rule", "detail")})
+def _finding(stored: Mapping[str, Any]) -> FindingReply:
+    return FindingReply(**{name: stored[name] for name in ("decision", "stage", "category", "rule", "detail")})

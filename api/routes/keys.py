@@ -14,20 +14,20 @@ from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import uuid_or_not_found
-from api.schemas.replies import KeyCreated, KeyReply, Page
-from api.schemas.requests import NewKey, NoQuery
+from api.schemas.replies import KeyCreatedReply, KeyReply, Page
+from api.schemas.requests import KeyBody, NoQuery
 from workers.jobs.idempotency import Reply
 from workers.jobs.keys import ApiKey, create_key, list_keys, revoke_key
 
 router = APIRouter(prefix="/v1/keys", tags=["Keys"])
 
 
-@router.post("", status_code=201, response_model=KeyCreated, summary="Create a key")
+@router.post("", status_code=201, response_model=KeyCreatedReply, summary="Create a key")
 def create(
     caller: Admin,
     once: OnceOf,
     query: Annotated[NoQuery, Query()],
-    asked: Annotated[NewKey, Depends(json_body(NewKey))],
+    asked: Annotated[KeyBody, Depends(json_body(KeyBody))],
 ) -> Response:
     """The key is in this answer and nowhere else: only its SHA-256 is stored.
 
@@ -46,7 +46,7 @@ def create(
             expires_at=expires_at,
             person=asked.person,
         )
-        return answered(201, KeyCreated(**_fields(stored), key=key))
+        return answered(201, KeyCreatedReply(**_fields(stored), key=key))
 
     return once.run(caller.tenant, once.fingerprint(asked), work, encrypted="key")
 

@@ -12,7 +12,7 @@ from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
-from api.schemas.privacy import HoldOrder, HoldReply, hold_reply
+from api.schemas.privacy import LegalHoldBody, LegalHoldReply, hold_reply
 from api.schemas.replies import Page
 from api.schemas.requests import NoQuery, PageQuery
 from workers.jobs.idempotency import Reply
@@ -21,12 +21,12 @@ from workers.jobs.privacy.legal_holds import get_hold, lift, list_holds, place
 router = APIRouter(prefix="/v1/legal-holds", tags=["Privacy"])
 
 
-@router.post("", status_code=201, response_model=HoldReply, summary="Place a legal hold")
+@router.post("", status_code=201, response_model=LegalHoldReply, summary="Place a legal hold")
 def place_hold(
     caller: Admin,
     once: OnceOf,
     query: Annotated[NoQuery, Query()],
-    asked: Annotated[HoldOrder, Depends(json_body(HoldOrder))],
+    asked: Annotated[LegalHoldBody, Depends(json_body(LegalHoldBody))],
 ) -> Response:
     """Nothing in its scope is erased from this answer on. Two holds on one thing are two holds: lift both."""
 
@@ -38,7 +38,7 @@ def place_hold(
 
 
 @router.get("", summary="List legal holds, oldest first")
-def list_legal_holds(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> Page[HoldReply]:
+def list_legal_holds(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> Page[LegalHoldReply]:
     """Lifted ones too."""
     with parts.transaction(caller.tenant) as conn:
         found = list_holds(conn, caller.tenant, limit=query.limit + 1, after=id_of(query.cursor))
@@ -47,7 +47,7 @@ def list_legal_holds(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, 
 
 
 @router.get("/{hold_id}", summary="One legal hold")
-def read_hold(hold_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> HoldReply:
+def read_hold(hold_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> LegalHoldReply:
     """With its reason, and who lifted it."""
     with parts.transaction(caller.tenant) as conn:
         return hold_reply(get_hold(conn, caller.tenant, uuid_or_not_found(hold_id, "legal hold")))

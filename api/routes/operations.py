@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.edge.dependencies import PartsOf
 from api.edge.problems import Problem
-from api.schemas.replies import Health, Readiness
+from api.schemas.replies import HealthReply, ReadinessReply
 from api.schemas.requests import NoQuery
 
 router = APIRouter(tags=["Operations"])
@@ -17,18 +17,18 @@ _ANSWER_SECONDS = 2.0  # a part that takes longer is not ready
 
 
 @router.get("/healthz", summary="Is the process alive?")
-async def healthz(query: Annotated[NoQuery, Query()]) -> Health:
+async def healthz(query: Annotated[NoQuery, Query()]) -> HealthReply:
     """Asks nobody else: a process must not be restarted because its database is."""
-    return Health(status="alive")
+    return HealthReply(status="alive")
 
 
 @router.get("/readyz", summary="Can it do its work?")
-def readyz(parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Readiness:
+def readyz(parts: PartsOf, query: Annotated[NoQuery, Query()]) -> ReadinessReply:
     """Asks Postgres, Redis and the object store at once. 503 names the parts that do not answer."""
     silent = parts.probes.silent(_ANSWER_SECONDS)
     if silent:
         raise Problem("not_ready", f"No answer from: {', '.join(silent)}.", more={"silent": silent})
-    return Readiness(status="ready")
+    return ReadinessReply(status="ready")
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)

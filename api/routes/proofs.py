@@ -22,7 +22,7 @@ from api.edge.auth import Auditor
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.paging import uuid_or_not_found
 from api.edge.problems import Complaint, Problem
-from api.schemas.submission import Answer
+from api.schemas.submission import ReplyModel
 from policy.ledger.evidence.pack import write_pack
 from policy.ledger.evidence.selection import Selection
 from policy.ledger.tree.keys import load_vkeys
@@ -37,7 +37,7 @@ _ZIP: dict[int | str, dict[str, Any]] = {
 }
 
 
-class HeadQuery(Answer):
+class HeadQuery(ReplyModel):
     """Which head."""
 
     model_config = ConfigDict(extra="forbid")
@@ -45,7 +45,7 @@ class HeadQuery(Answer):
     size: int | None = Field(None, ge=1, le=2**62, description="leaves of the head; the newest if it is left out")
 
 
-class ConsistencyQuery(Answer):
+class ConsistencyQuery(ReplyModel):
     """Which two heads."""
 
     model_config = ConfigDict(extra="forbid")
@@ -54,7 +54,7 @@ class ConsistencyQuery(Answer):
     new: int = Field(ge=1, le=2**62, description="leaves of a later one")
 
 
-class PackQuery(Answer):
+class PackQuery(ReplyModel):
     """What a pack is about: one of the two."""
 
     model_config = ConfigDict(extra="forbid")
@@ -63,7 +63,7 @@ class PackQuery(Answer):
     request: str | None = Field(None, max_length=64, description="a request of yours")
 
 
-class ProvenEvent(Answer):
+class ProvenEventReply(ReplyModel):
     """An event and its proof; SHA-256 of a zero byte and the UTF-8 bytes of `event` is the leaf."""
 
     event_id: str
@@ -96,7 +96,9 @@ def consistency(caller: Auditor, parts: PartsOf, query: Annotated[ConsistencyQue
 
 
 @router.get("/proofs/events/{event_id}", summary="An event of yours, with its inclusion proof")
-def event_proof(event_id: str, caller: Auditor, parts: PartsOf, query: Annotated[HeadQuery, Query()]) -> ProvenEvent:
+def event_proof(
+    event_id: str, caller: Auditor, parts: PartsOf, query: Annotated[HeadQuery, Query()]
+) -> ProvenEventReply:
     """Good offline and for ever. An event can be proven seconds after it was recorded."""
     event_id = uuid_or_not_found(event_id, "event")
     with _ledger(parts) as conn:
@@ -104,7 +106,9 @@ def event_proof(event_id: str, caller: Auditor, parts: PartsOf, query: Annotated
 
 
 @router.get("/proofs/assets/{asset_id}", summary="The release of an asset of yours, with its inclusion proof")
-def asset_proof(asset_id: str, caller: Auditor, parts: PartsOf, query: Annotated[HeadQuery, Query()]) -> ProvenEvent:
+def asset_proof(
+    asset_id: str, caller: Auditor, parts: PartsOf, query: Annotated[HeadQuery, Query()]
+) -> ProvenEventReply:
     """The event that released it: what made it, under which policy, and the digests of its files."""
     asset_id = uuid_or_not_found(asset_id, "asset")
     with _ledger(parts) as conn:
@@ -139,8 +143,8 @@ def pack(caller: Auditor, parts: PartsOf, query: Annotated[PackQuery, Query()]) 
     return FileResponse(folder / "pack.zip", media_type="application/zip", filename=name, background=after)
 
 
-def _told(found: Proven) -> ProvenEvent:
-    return ProvenEvent(
+def _told(found: Proven) -> ProvenEventReply:
+    return ProvenEventReply(
         event_id=found.event_id,
         index=found.proof.index,
         size=found.size,

@@ -15,8 +15,8 @@ from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.edge.problems import Complaint, Problem
 from api.schemas.recalls import (
-    PreviewReply,
-    RecallOrder,
+    RecallBody,
+    RecallPreviewReply,
     RecallQuery,
     RecallReply,
     RecallsQuery,
@@ -37,7 +37,7 @@ router = APIRouter(prefix="/v1/recalls", tags=["Recalls"])
     "",
     status_code=202,
     response_model=RecallReply,
-    responses={200: {"model": PreviewReply, "description": "Counted only (`dry_run`); nothing was changed"}},
+    responses={200: {"model": RecallPreviewReply, "description": "Counted only (`dry_run`); nothing was changed"}},
     response_description="Ordered: no link to these assets is given from now on",
     summary="Recall released assets",
 )
@@ -46,7 +46,7 @@ def order_recall(
     parts: PartsOf,
     once: OnceOf,
     query: Annotated[RecallQuery, Query()],
-    asked: Annotated[RecallOrder, Depends(json_body(RecallOrder))],
+    asked: Annotated[RecallBody, Depends(json_body(RecallBody))],
 ) -> Response:
     """Your own tenant's released assets that match every criterion, as of this very moment.
 

@@ -14,9 +14,9 @@ from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.routes.items import item_reply
-from api.schemas.replies import Cancelled, Counts, ItemReply, Page, RequestReply
-from api.schemas.requests import ItemsQuery, NoQuery, PageQuery, SingleRequest
-from api.schemas.submission import Accepted
+from api.schemas.replies import CancelledReply, CountsReply, ItemReply, Page, RequestReply
+from api.schemas.requests import ItemsQuery, NoQuery, PageQuery, SingleBody
+from api.schemas.submission import AcceptedReply
 from api.submission.single import check_single
 from api.submission.store import links, store
 from workers.jobs.cancel import cancel_request
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1/requests", tags=["Requests"])
 @router.post(
     "",
     status_code=202,
-    response_model=Accepted,
+    response_model=AcceptedReply,
     response_description="Stored, with all its items",
     summary="Submit one prompt",
 )
@@ -39,7 +39,7 @@ def submit_single(
     parts: PartsOf,
     once: OnceOf,
     query: Annotated[NoQuery, Query()],
-    asked: Annotated[SingleRequest, Depends(json_body(SingleRequest))],
+    asked: Annotated[SingleBody, Depends(json_body(SingleBody))],
 ) -> Response:
     """Stores the request and all its variants, or nothing.
 
@@ -88,13 +88,13 @@ def list_its_items(
     return Page(data=[item_reply(view) for view in shown], next_cursor=cursor)
 
 
-@router.post("/{request_id}/cancel", response_model=Cancelled, summary="Cancel what is still open of a request")
+@router.post("/{request_id}/cancel", response_model=CancelledReply, summary="Cancel what is still open of a request")
 def cancel(request_id: str, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """Pending and planned items will not be made; what is released stays. Repeating it is harmless."""
     request_id = uuid_or_not_found(request_id, "request")
 
     def work(conn: Connection) -> Reply:
-        return answered(200, Cancelled(cancelled=cancel_request(conn, caller.tenant, request_id, caller.actor)))
+        return answered(200, CancelledReply(cancelled=cancel_request(conn, caller.tenant, request_id, caller.actor)))
 
     return once.run(caller.tenant, once.fingerprint(), work)
 
@@ -110,7 +110,7 @@ def request_reply(view: RequestView) -> RequestReply:
         priority=view.priority,
         state="open" if is_open else "finished",
         items=view.item_count,
-        counts=Counts(**view.counts),
+        counts=CountsReply(**view.counts),
         metadata=dict(view.metadata),
         renditions=list(view.renditions),
         publish_prompt=view.publish_prompt,

@@ -19,14 +19,14 @@ from api.edge.paging import id_of, page, uuid_or_not_found
 from api.schemas.replies import Page
 from api.schemas.requests import NoQuery
 from api.schemas.reviews import (
-    Decision,
+    DecisionBody,
     DecisionReply,
-    DecisionResult,
-    DecisionResults,
-    Decisions,
-    HeldItem,
-    HeldItemDetail,
-    HeldPicture,
+    DecisionResultReply,
+    DecisionResultsReply,
+    DecisionsBody,
+    HeldItemDetailReply,
+    HeldItemReply,
+    HeldPictureReply,
     ReviewsQuery,
     held_item,
     hold_fields,
@@ -43,7 +43,7 @@ router = APIRouter(prefix="/v1/reviews", tags=["Reviews"])
 
 
 @router.get("", summary="Held pictures, the first submitted first")
-def list_all(caller: Reviewer, parts: PartsOf, query: Annotated[ReviewsQuery, Query()]) -> Page[HeldItem]:
+def list_all(caller: Reviewer, parts: PartsOf, query: Annotated[ReviewsQuery, Query()]) -> Page[HeldItemReply]:
     """The queue unless `decided` says otherwise. No pictures here: reading one entry gives a link to look at."""
     with parts.transaction(caller.tenant) as conn:
         found = list_holds(conn, caller.tenant, query.filter(), limit=query.limit + 1, after=id_of(query.cursor))
@@ -52,14 +52,14 @@ def list_all(caller: Reviewer, parts: PartsOf, query: Annotated[ReviewsQuery, Qu
 
 
 @router.get("/{item_id}", summary="One held picture, with a link to look at it")
-def read(item_id: str, caller: Reviewer, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> HeldItemDetail:
+def read(item_id: str, caller: Reviewer, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> HeldItemDetailReply:
     """The link is an event of the ledger. There is none once somebody decided."""
     with parts.transaction(caller.tenant) as conn:
         view = get_hold(conn, caller.tenant, uuid_or_not_found(item_id, "held item"))
         if view.decided_at is None:
             viewed = HoldViewed(view.request_id, view.id, caller.key_id, parts.settings.link_seconds)
             append(conn, tenant=caller.tenant, actor=caller.actor, events=[viewed])
-    return HeldItemDetail(
+    return HeldItemDetailReply(
         **hold_fields(view, parts.rules.review),
         negative_prompt=view.negative_prompt,
         seed=view.seed,
@@ -78,7 +78,7 @@ def decide(
     parts: PartsOf,
     once: OnceOf,
     query: Annotated[NoQuery, Query()],
-    asked: Annotated[Decision, Depends(json_body(Decision))],
+    asked: Annotated[DecisionBody, Depends(json_body(DecisionBody))],
 ) -> Response:
     """A refusal takes effect at once. A final release is carried out within seconds; `final` says whether it is."""
     item_id = uuid_or_not_found(item_id, "held item")
@@ -93,7 +93,7 @@ def decide(
     return response
 
 
-@router.post("", response_model=DecisionResults, summary="Decide about several held pictures")
+@router.post("", response_model=DecisionResultsReply, summary="Decide about several held pictures")
 def decide_several(
     request: Request,
     caller: Reviewer,
@@ -101,13 +101,13 @@ def decide_several(
     parts: PartsOf,
     once: OnceOf,
     query: Annotated[NoQuery, Query()],
-    asked: Annotated[Decisions, Depends(json_body(Decisions))],
+    asked: Annotated[DecisionsBody, Depends(json_body(DecisionsBody))],
 ) -> Response:
     """Each decision stands for itself: one that meets a problem stops no other. All are stored in one transaction."""
     decided: list[Reviewed] = []
 
     def work(conn: Connection) -> Reply:
-        results: dict[int, DecisionResult] = {}
+        results: dict[int, DecisionResultReply] = {}
         # Locked in one order, so that two lists of the same items do not deadlock.
         for place, decision in sorted(enumerate(asked.decisions), key=lambda one: one[1].item_id):
             try:
@@ -116,18 +116,18 @@ def decide_several(
             except WorkerError as error:
                 problem = problem_for(error, request)
                 told = {"code": problem.code, "detail": problem.detail}
-                results[place] = DecisionResult(item_id=decision.item_id, status=problem.status, **told)
+                results[place] = DecisionResultReply(item_id=decision.item_id, status=problem.status, **told)
             else:
                 decided.append(done)
-                results[place] = DecisionResult(item_id=decision.item_id, status=200, result=_decision_reply(done))
-        return answered(200, DecisionResults(results=[results[place] for place in sorted(results)]))
+                results[place] = DecisionResultReply(item_id=decision.item_id, status=200, result=_decision_reply(done))
+        return answered(200, DecisionResultsReply(results=[results[place] for place in sorted(results)]))
 
     response = once.run(caller.tenant, once.fingerprint(asked), work)
     _count(decided)
     return response
 
 
-def _decide(conn: Connection, item_id: str, asked: Decision, caller: Caller, parts: Parts) -> Reviewed:
+def _decide(conn: Connection, item_id: str, asked: DecisionBody, caller: Caller, parts: Parts) -> Reviewed:
     judgement = Judgement(item_id, asked.decision, asked.sha256, asked.comment)
     return review(
         conn,
@@ -155,11 +155,11 @@ def _count(decided: Iterable[Reviewed]) -> None:
         metrics.REVIEWS.labels(done.decision, "yes" if done.final else "no").inc()
 
 
-def _picture(view: HoldView, parts: Parts) -> HeldPicture:
+def _picture(view: HoldView, parts: Parts) -> HeldPictureReply:
     seconds = parts.settings.link_seconds
     undecided = view.decided_at is None
     media_types = {kept["key"]: kept["media_type"] for kept in view.renditions}
-    return HeldPicture(
+    return HeldPictureReply(
         url=parts.store.presign(view.key, seconds) if undecided else None,
         url_expires_at=datetime.now(UTC) + timedelta(seconds=seconds) if undecided else None,
         media_type=media_types.get(view.key, "image/png"),  # what has no renditions is an unmarked PNG

@@ -14,7 +14,7 @@ from api.edge.paging import uuid_or_not_found
 from api.edge.problems import Complaint, Problem
 from api.schemas.replies import Page
 from api.schemas.requests import NoQuery
-from api.schemas.webhooks import DeliveryReply, NewWebhook, WebhookCreated, WebhookReply, WebhookSecret
+from api.schemas.webhooks import DeliveryReply, WebhookBody, WebhookCreatedReply, WebhookReply, WebhookSecretReply
 from workers.errors import AddressRefused
 from workers.jobs.webhooks import endpoints as webhooks
 from workers.outbound.urls import check_new_url
@@ -29,8 +29,8 @@ def create(
     caller: Admin,
     parts: PartsOf,
     query: Annotated[NoQuery, Query()],
-    asked: Annotated[NewWebhook, Depends(json_body(NewWebhook))],
-) -> WebhookCreated:
+    asked: Annotated[WebhookBody, Depends(json_body(WebhookBody))],
+) -> WebhookCreatedReply:
     """Messages are those of Standard Webhooks: verify the signature with the secret in this answer.
 
     The address is called over TLS only and must be public; no redirect is followed.
@@ -42,7 +42,7 @@ def create(
         raise Problem("invalid_body", f"url: {error}.", errors=[complaint]) from error
     with parts.transaction(caller.tenant) as conn:
         stored, secret = webhooks.create_webhook(conn, caller.tenant, asked.url, asked.events, actor=caller.actor)
-    return WebhookCreated(**asdict(stored), secret=secret)
+    return WebhookCreatedReply(**asdict(stored), secret=secret)
 
 
 @router.get("", summary="List the webhooks, oldest first")
@@ -62,11 +62,11 @@ def delete(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQu
 
 
 @router.post("/{webhook_id}/secret", status_code=201, summary="Rotate the secret")
-def rotate(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> WebhookSecret:
+def rotate(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> WebhookSecretReply:
     """For a day, messages bear two signatures: one by the new secret, one by the old."""
     with parts.transaction(caller.tenant) as conn:
         id = uuid_or_not_found(webhook_id, "webhook")
-        return WebhookSecret(secret=webhooks.rotate_secret(conn, caller.tenant, id, actor=caller.actor))
+        return WebhookSecretReply(secret=webhooks.rotate_secret(conn, caller.tenant, id, actor=caller.actor))
 
 
 @router.post("/{webhook_id}/enable", summary="Enable a disabled webhook")

@@ -9,14 +9,14 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from api.schemas.replies import Page
 from api.schemas.requests import PageQuery
-from api.schemas.submission import Answer
+from api.schemas.submission import ReplyModel
 from policy.ledger.reading.questions import By
 
 _Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class MadeQuery(PageQuery):
+class MadeByQuery(PageQuery):
     """What had a part in a picture."""
 
     model: _Word | None = Field(None, description="a model of the registry")
@@ -30,14 +30,14 @@ class RefusalsQuery(PageQuery):
     policy: _Digest = Field(description="policy version: the digest of the rule set")
 
 
-class ReviewsQuery(PageQuery):
+class AuditReviewsQuery(PageQuery):
     """Whose reviews."""
 
     reviewer: _Word | None = Field(None, description="name or id of the reviewer's key")
     decision: Literal["release", "refuse"] | None = Field(None, description="only these")
 
 
-class CountsQuery(Answer):
+class CountsQuery(ReplyModel):
     """What items are counted by."""
 
     model_config = ConfigDict(extra="forbid")
@@ -45,7 +45,7 @@ class CountsQuery(Answer):
     by: list[By] = Field([By.DAY, By.DECISION], min_length=1, max_length=len(By), description="repeatable")
 
 
-class Lineage(Answer):
+class LineageReply(ReplyModel):
     """Everything about one asset. Null is what is not known, or was erased."""
 
     model_config = ConfigDict(extra="allow")
@@ -61,11 +61,11 @@ class Lineage(Answer):
     links: list[dict[str, Any]]
 
 
-class Listed(Page[dict[str, Any]]):
+class RowsPage(Page[dict[str, Any]]):
     """A page of rows."""
 
 
-class StillPublic(Listed):
+class StillPublicPage(RowsPage):
     """Pictures that are public and would not be released today; `not_judged` lack their text or a score."""
 
     policy_version: str = Field(description="the rules they were judged by")

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas.submission import Answer
+from api.schemas.submission import ReplyModel
 
 MAX_WAIT_SECONDS = 20.0  # a waiting reader holds a thread of the API
 
@@ -20,7 +20,7 @@ class WaitQuery(BaseModel):
     wait: float = Field(0.0, ge=0, le=MAX_WAIT_SECONDS, description="seconds to wait for the answer")
 
 
-class Lineage(Answer):
+class OriginReply(ReplyModel):
     """Where an asset of your own comes from, as of now."""
 
     asset_id: str
@@ -37,7 +37,7 @@ class Lineage(Answer):
     events_href: str = Field(description="what the ledger says of it; needs the scope audit")
 
 
-class IdentificationReply(Answer):
+class IdentificationReply(ReplyModel):
     """A question about a picture and, once it is `done`, the answer."""
 
     id: str
@@ -56,4 +56,4 @@ class IdentificationReply(Answer):
     false_match_probability: float | None = Field(description="expected wrong finds in such a search; docs/identify.md")
     layers: dict[str, Any] | None = Field(description="manifest, watermark, candidates: what each says")
     picture: dict[str, Any] | None = Field(description="the file as it was opened")
-    lineage: Lineage | None = Field(description="for an asset of your own")
+    lineage: OriginReply | None = Field(description="for an asset of your own")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 from pydantic.json_schema import WithJsonSchema
 
-from api.schemas.submission import Answer
+from api.schemas.submission import ReplyModel
 from policy.ledger.reading.stream import instant
 from workers.jobs.privacy.legal_holds import HoldScope, LegalHold
 from workers.jobs.privacy.orders import Erasure
@@ -34,7 +34,7 @@ Id = Annotated[str, Field(pattern=_ID)]
 Moment = Annotated[datetime, BeforeValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
-class ErasureOrder(BaseModel):
+class ErasureBody(BaseModel):
     """What is to be erased: exactly one of item, asset, request, key, tenant, text."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra={"examples": [_ERASURE]})
@@ -64,7 +64,7 @@ class ErasureOrder(BaseModel):
         return Scope(noun, "" if noun == "tenant" else getattr(self, noun))
 
 
-class HoldOrder(BaseModel):
+class LegalHoldBody(BaseModel):
     """What must not be erased: all of your tenant, or one request, item or asset; at all times, or in a range."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra={"examples": [_HOLD]})
@@ -88,7 +88,7 @@ class HoldOrder(BaseModel):
         return HoldScope(self.request, self.item, self.asset, self.since, self.until)
 
 
-class ErasurePreview(Answer):
+class ErasurePreviewReply(ReplyModel):
     """What an order would erase. Nothing was changed."""
 
     dry_run: bool = True
@@ -104,7 +104,7 @@ class ErasurePreview(Answer):
     request_ids: list[str] = Field(description="the first 20")
 
 
-class ErasureReply(Answer):
+class ErasureReply(ReplyModel):
     """An order to erase. It is carried out in steps; what is under a legal hold waits until that is lifted."""
 
     id: str
@@ -117,7 +117,7 @@ class ErasureReply(Answer):
     left: dict[str, int] = Field(description="what still waits", examples=[{"pictures": 1}])
 
 
-class HoldReply(Answer):
+class LegalHoldReply(ReplyModel):
     """A legal hold."""
 
     id: str
@@ -132,9 +132,9 @@ class HoldReply(Answer):
     lifted_by: str | None
 
 
-def preview_reply(found: Preview) -> ErasurePreview:
-    counts = {name: getattr(found, name) for name in ErasurePreview.model_fields if name != "dry_run"}
-    return ErasurePreview(**{n: list(value) if isinstance(value, tuple) else value for n, value in counts.items()})
+def preview_reply(found: Preview) -> ErasurePreviewReply:
+    counts = {name: getattr(found, name) for name in ErasurePreviewReply.model_fields if name != "dry_run"}
+    return ErasurePreviewReply(**{n: list(value) if isinstance(value, tuple) else value for n, value in counts.items()})
 
 
 def erasure_reply(view: Erasure) -> ErasureReply:
@@ -143,7 +143,7 @@ def erasure_reply(view: Erasure) -> ErasureReply:
     return ErasureReply(**maps, **rest)
 
 
-def hold_reply(view: LegalHold) -> HoldReply:
+def hold_reply(view: LegalHold) -> LegalHoldReply:
     renamed: Mapping[str, Any] = {"request": view.request_id, "item": view.item_id}
-    rest = {name: getattr(view, name) for name in HoldReply.model_fields if name not in renamed}
-    return HoldReply(**renamed, **rest)
+    rest = {name: getattr(view, name) for name in LegalHoldReply.model_fields if name not in renamed}
+    return LegalHoldReply(**renamed, **rest)

@@ -12,7 +12,7 @@ from pydantic.json_schema import WithJsonSchema
 from api.edge.problems import Problem
 from api.schemas.replies import RecallMarkReply
 from api.schemas.requests import PageQuery
-from api.schemas.submission import Answer
+from api.schemas.submission import ReplyModel
 from policy.ledger.reading.stream import instant
 from workers.jobs.recall.criteria import Criteria, Preview
 from workers.jobs.recall.views import RecallMark, RecallView
@@ -43,7 +43,7 @@ Digest = Annotated[str, Field(pattern=_DIGEST)]
 Moment = Annotated[datetime, BeforeValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
-class RecallOrder(BaseModel):
+class RecallBody(BaseModel):
     """Which released assets are taken back, and why. Every criterion given must hold; one at least is needed."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra={"examples": [_RECALL]})
@@ -68,7 +68,7 @@ class RecallOrder(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _something_is_meant(self) -> RecallOrder:
+    def _something_is_meant(self) -> RecallBody:
         if not self.criteria().to_json():
             raise ValueError("name at least one criterion: without any, everything would be recalled")
         if self.since and self.until and self.since >= self.until:
@@ -92,23 +92,23 @@ class RecallsQuery(PageQuery):
     """Which page of the recalls."""
 
 
-class Group(Answer):
+class GroupReply(ReplyModel):
     """How many of the assets that match belong together."""
 
     assets: int
 
 
-class CampaignGroup(Group):
+class CampaignGroupReply(GroupReply):
     request_id: str
     name: str
 
 
-class ModelGroup(Group):
+class ModelGroupReply(GroupReply):
     model: str
     model_revision: str
 
 
-class PreviewReply(Answer):
+class RecallPreviewReply(ReplyModel):
     """What an order would do now. Nothing was changed."""
 
     dry_run: bool = True
@@ -117,12 +117,12 @@ class PreviewReply(Answer):
     recalled: int = Field(description="match, and were recalled before")
     first_release: datetime | None
     last_release: datetime | None
-    by_campaign: list[CampaignGroup] = Field(description="the 100 largest")
-    by_model: list[ModelGroup] = Field(description="the 100 largest")
+    by_campaign: list[CampaignGroupReply] = Field(description="the 100 largest")
+    by_model: list[ModelGroupReply] = Field(description="the 100 largest")
     sample: list[str] = Field(description="ten of their ids")
 
 
-class RecallReply(Answer):
+class RecallReply(ReplyModel):
     """An order and how far it is carried out: `ordered` + `recalled` + `moved` = `assets`."""
 
     id: str
@@ -144,15 +144,15 @@ class RecallReply(Answer):
     links: dict[str, str]
 
 
-def preview_reply(found: Preview) -> PreviewReply:
-    return PreviewReply(
+def preview_reply(found: Preview) -> RecallPreviewReply:
+    return RecallPreviewReply(
         assets=found.released,
         ordered=found.ordered,
         recalled=found.recalled,
         first_release=found.first_release,
         last_release=found.last_release,
-        by_campaign=[CampaignGroup(**row) for row in found.by_campaign],
-        by_model=[ModelGroup(**row) for row in found.by_model],
+        by_campaign=[CampaignGroupReply(**row) for row in found.by_campaign],
+        by_model=[ModelGroupReply(**row) for row in found.by_model],
         sample=list(found.sample),
     )
 

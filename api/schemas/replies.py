@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from api.schemas.submission import Answer, Links
+from api.schemas.submission import LinksReply, ReplyModel
 
 T = TypeVar("T")
 _PROBLEM: JsonDict = {
@@ -40,14 +40,14 @@ _ITEM_ID = "0199c0de-7b1b-7d02-8a44-0c5a5f0c2f10"
 _ASSET_ID = "0199c0df-0a4e-7b6b-b2a1-58f2f0c0a9d3"
 
 
-class Page(Answer, Generic[T]):
+class Page(ReplyModel, Generic[T]):
     """A page of a list; `next_cursor` is null on the last one."""
 
     data: list[T]
     next_cursor: str | None
 
 
-class Counts(Answer):
+class CountsReply(ReplyModel):
     """Items by state; they add up to the request's items."""
 
     pending: int = 0
@@ -60,7 +60,7 @@ class Counts(Answer):
     recalled: int = 0
 
 
-class RequestReply(Answer):
+class RequestReply(ReplyModel):
     """A request and how far it has come."""
 
     id: str = Field(examples=[_ID])
@@ -74,23 +74,23 @@ class RequestReply(Answer):
     priority: str = Field(examples=["standard"])
     state: str = Field(description="open while an item is pending or planned, then finished", examples=["open"])
     items: int = Field(examples=[48])
-    counts: Counts = Field(examples=[{"pending": 16, "planned": 8, "released": 22, "held": 1, "refused": 1}])
+    counts: CountsReply = Field(examples=[{"pending": 16, "planned": 8, "released": 22, "held": 1, "refused": 1}])
     metadata: dict[str, Any]
     renditions: list[str] = Field(description="files of each image", examples=[["original", "jpeg"]])
     publish_prompt: bool = Field(description="whether its prompts stand in the public marks", examples=[False])
     created_at: datetime
     cancelled_at: datetime | None
     erased_at: datetime | None = Field(description="since when name, template and metadata are erased")
-    links: Links
+    links: LinksReply
 
 
-class Cancelled(Answer):
+class CancelledReply(ReplyModel):
     """How many items were still open and will not be made; repeating a cancel answers 0."""
 
     cancelled: int = Field(examples=[48])
 
 
-class Finding(Answer):
+class FindingReply(ReplyModel):
     """One reason of a verdict."""
 
     decision: str
@@ -100,15 +100,15 @@ class Finding(Answer):
     detail: str
 
 
-class Verdict(Answer):
+class VerdictReply(ReplyModel):
     """What policy decided, and under which version."""
 
     decision: str
     policy_version: str
-    findings: list[Finding]
+    findings: list[FindingReply]
 
 
-class ItemReply(Answer):
+class ItemReply(ReplyModel):
     """One image to make, or what became of it."""
 
     id: str = Field(examples=[_ITEM_ID])
@@ -118,19 +118,21 @@ class ItemReply(Answer):
     variant: int
     prompt: str | None = Field(description="null once it was erased")
     negative_prompt: str | None = Field(description="null once it was erased")
-    rewritten: list[Finding] = Field(description="why policy changed a text; empty: prompt and negative_prompt as sent")
+    rewritten: list[FindingReply] = Field(
+        description="why policy changed a text; empty: prompt and negative_prompt as sent"
+    )
     seed: int
     recipe: dict[str, Any]
     state: str = Field(examples=["released"])
     reason: str | None = Field(description="stable code of a failure")
-    verdict: Verdict | None
+    verdict: VerdictReply | None
     asset_id: str | None = Field(examples=[_ASSET_ID])
     created_at: datetime
     settled_at: datetime | None
     erased_at: datetime | None = Field(description="since when its texts are erased; the ledger keeps their proof")
 
 
-class Rendition(Answer):
+class RenditionReply(ReplyModel):
     """One file of an asset. The link needs no key and ends by itself; null for a recalled asset."""
 
     name: str = Field(examples=["original"])
@@ -143,7 +145,7 @@ class Rendition(Answer):
     url_expires_at: datetime | None
 
 
-class RecallMarkReply(Answer):
+class RecallMarkReply(ReplyModel):
     """Why and since when an asset is not handed out."""
 
     recall_id: str
@@ -152,7 +154,7 @@ class RecallMarkReply(Answer):
     recalled_at: datetime | None = Field(description="null for the moment between the order and its execution")
 
 
-class Search(Answer):
+class SearchReply(ReplyModel):
     """How well copies of an asset can be found by what they show. False: by its marks alone, or uncropped only."""
 
     identifiable: bool
@@ -160,7 +162,7 @@ class Search(Answer):
     features: int = Field(description="places that are found again in a crop", examples=[215])
 
 
-class AssetReply(Answer):
+class AssetReply(ReplyModel):
     """A released image: screened, marked, signed. Reading it is an event of the ledger, as it gives out links."""
 
     id: str = Field(examples=[_ASSET_ID])
@@ -177,11 +179,11 @@ class AssetReply(Answer):
     released_at: datetime
     erased_at: datetime | None = Field(description="since when the texts it was made from are erased")
     recall: RecallMarkReply | None = Field(None, description="why and since when it is not handed out")
-    renditions: list[Rendition]
-    search: Search | None = Field(description="null until it is indexed, seconds after the release")
+    renditions: list[RenditionReply]
+    search: SearchReply | None = Field(description="null until it is indexed, seconds after the release")
 
 
-class EventReply(Answer):
+class EventReply(ReplyModel):
     """One line of the ledger. Text that may be erased one day stands in `event` until it is."""
 
     index: int | None = Field(description="leaf index in the sealed tree; null until sealed")
@@ -194,7 +196,7 @@ class EventReply(Answer):
     event: dict[str, Any]
 
 
-class ModelReply(Answer):
+class ModelReply(ReplyModel):
     """A model card: what the model is, may be used for, and can do."""
 
     name: str
@@ -222,7 +224,7 @@ class ModelReply(Answer):
     knows: list[str] = Field(description="what it was trained on; empty for a general model")
 
 
-class KeyReply(Answer):
+class KeyReply(ReplyModel):
     """A key, without the key."""
 
     id: str
@@ -234,13 +236,13 @@ class KeyReply(Answer):
     revoked_at: datetime | None
 
 
-class KeyCreated(KeyReply):
+class KeyCreatedReply(KeyReply):
     """A new key. `key` is shown in this answer and never again."""
 
     key: str = Field(examples=["pw_Zk1hQ0xhbXBfZXhhbXBsZV9rZXlfbm90X2FfcmVhbF8"])
 
 
-class ComplaintReply(Answer):
+class ComplaintReply(ReplyModel):
     """One thing to put right, and where: row, line and column of a spreadsheet, or a field."""
 
     code: str
@@ -252,7 +254,7 @@ class ComplaintReply(Answer):
     field: str | None = None
 
 
-class ProblemReply(Answer):
+class ProblemReply(ReplyModel):
     """RFC 9457 problem details. `code` is stable; `instance` is the id under which the answer was logged."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_PROBLEM]})
@@ -266,13 +268,13 @@ class ProblemReply(Answer):
     errors: list[ComplaintReply] | None = None
 
 
-class Health(Answer):
+class HealthReply(ReplyModel):
     """The process answers."""
 
     status: str = Field(examples=["alive"])
 
 
-class Readiness(Answer):
+class ReadinessReply(ReplyModel):
     """Every part answers."""
 
     status: str = Field(examples=["ready"])

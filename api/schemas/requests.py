@@ -65,7 +65,7 @@ class _Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class LoraWish(_Sent):
+class LoraBody(_Sent):
     """One adapter."""
 
     name: str = Field(min_length=1, max_length=63, description="a name from `loras` of GET /v1/models")
@@ -74,7 +74,7 @@ class LoraWish(_Sent):
     )
 
 
-class Wishes(_Sent):
+class OptionsBody(_Sent):
     """What both kinds of request may ask of a model. A field left out takes the model card's own default."""
 
     name: Name = Field("", description="for people; shown in lists")
@@ -93,7 +93,7 @@ class Wishes(_Sent):
         le=8,
         description="times each side is enlarged after drawing, by an upscaler of the model; 1: not at all",
     )
-    loras: list[LoraWish] = Field([], max_length=4, description="adapters of the model that bend its style")
+    loras: list[LoraBody] = Field([], max_length=4, description="adapters of the model that bend its style")
     seed: int | None = Field(
         None,
         ge=0,
@@ -110,7 +110,7 @@ class Wishes(_Sent):
     metadata: Labels = Field({}, description="your own labels, kept and never read by us")
 
 
-class SingleRequest(Wishes):
+class SingleBody(OptionsBody):
     """One prompt, one or more variants."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_SINGLE]})
@@ -120,7 +120,7 @@ class SingleRequest(Wishes):
     priority: Turn = Field(Priority.INTERACTIVE, description="its class of turns")
 
 
-class CampaignSpec(Wishes):
+class CampaignBody(OptionsBody):
     """Every row of the spreadsheet times the template times the variants."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_CAMPAIGN]})
@@ -133,7 +133,7 @@ class CampaignSpec(Wishes):
     dry_run: bool = Field(False, description="check and screen everything, store nothing, answer 200")
 
 
-class NewKey(_Sent):
+class KeyBody(_Sent):
     """A key for your own tenant."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "catalogue", "scopes": ["submit", "read"]}]})

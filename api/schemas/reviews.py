@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from api.schemas.requests import MAX_PAGE, Instant, PageQuery
-from api.schemas.submission import Answer
+from api.schemas.submission import ReplyModel
 from policy.rulebook.review import ReviewRules
 from workers.jobs.review.decide import categories, people_agreed, why_not_releasable
 from workers.jobs.review.views import HoldFilter, HoldView
@@ -26,7 +26,7 @@ class _Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Decision(_Sent):
+class DecisionBody(_Sent):
     """What a reviewer says of one held picture."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_DECISION]})
@@ -40,7 +40,7 @@ class Decision(_Sent):
     )
 
 
-class ItemDecision(Decision):
+class ItemDecisionBody(DecisionBody):
     """A decision that names its item."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"item_id": _ITEM_ID, **_DECISION}]})
@@ -48,10 +48,10 @@ class ItemDecision(Decision):
     item_id: Annotated[str, BeforeValidator(lambda id: str(UUID(id)) if isinstance(id, str) else id)]
 
 
-class Decisions(_Sent):
+class DecisionsBody(_Sent):
     """Several decisions; each stands for itself."""
 
-    decisions: list[ItemDecision] = Field(min_length=1, max_length=MAX_DECISIONS)
+    decisions: list[ItemDecisionBody] = Field(min_length=1, max_length=MAX_DECISIONS)
 
 
 class ReviewsQuery(PageQuery):
@@ -72,7 +72,7 @@ class ReviewsQuery(PageQuery):
         )
 
 
-class HoldFinding(Answer):
+class HoldFindingReply(ReplyModel):
     """One reason of a hold, with its score where a classifier gave one."""
 
     decision: str
@@ -83,7 +83,7 @@ class HoldFinding(Answer):
     detail: str
 
 
-class ReviewReply(Answer):
+class ReviewReply(ReplyModel):
     """What one person said."""
 
     reviewer: str = Field(description="name of the key")
@@ -95,7 +95,7 @@ class ReviewReply(Answer):
     at: datetime
 
 
-class HeldItem(Answer):
+class HeldItemReply(ReplyModel):
     """A picture in quarantine, and why."""
 
     item_id: str = Field(examples=[_ITEM_ID])
@@ -107,7 +107,7 @@ class HeldItem(Answer):
     prompt: str
     state: str = Field(description="of the item: held until a decision was carried out", examples=["held"])
     categories: list[str] = Field(examples=[["brands"]])
-    findings: list[HoldFinding]
+    findings: list[HoldFindingReply]
     policy_version: str = Field(description="that held it")
     sha256: str = Field(description="of the picture; a decision must name it", examples=[_SHA256])
     held_at: datetime
@@ -119,7 +119,7 @@ class HeldItem(Answer):
     reviews: list[ReviewReply]
 
 
-class HeldPicture(Answer):
+class HeldPictureReply(ReplyModel):
     """Where to look. The link needs no key and ends by itself; null once a decision was made."""
 
     url: str | None
@@ -128,18 +128,18 @@ class HeldPicture(Answer):
     renditions: list[dict[str, Any]] = Field(description="what a release would release, each with its digest")
 
 
-class HeldItemDetail(HeldItem):
+class HeldItemDetailReply(HeldItemReply):
     """All a reviewer needs. Reading it is an event of the ledger, as it gives out a link."""
 
     negative_prompt: str
     seed: int
     recipe: dict[str, Any]
     scores: dict[str, float] = Field(description="every score of every classifier")
-    picture: HeldPicture
+    picture: HeldPictureReply
     asset_id: str | None = Field(description="of the released picture")
 
 
-class DecisionReply(Answer):
+class DecisionReply(ReplyModel):
     """What a decision led to. A final release is carried out within seconds: then the item is released."""
 
     item_id: str
@@ -149,7 +149,7 @@ class DecisionReply(Answer):
     people_agreed: int
 
 
-class DecisionResult(Answer):
+class DecisionResultReply(ReplyModel):
     """One of several decisions: 200, or the status and code of the problem that it met."""
 
     item_id: str
@@ -159,14 +159,14 @@ class DecisionResult(Answer):
     result: DecisionReply | None = None
 
 
-class DecisionResults(Answer):
+class DecisionResultsReply(ReplyModel):
     """In the order of the decisions."""
 
-    results: list[DecisionResult]
+    results: list[DecisionResultReply]
 
 
-def held_item(view: HoldView, rules: ReviewRules) -> HeldItem:
-    return HeldItem(**hold_fields(view, rules))
+def held_item(view: HoldView, rules: ReviewRules) -> HeldItemReply:
+    return HeldItemReply(**hold_fields(view, rules))
 
 
 def hold_fields(view: HoldView, rules: ReviewRules) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def hold_fields(view: HoldView, rules: ReviewRules) -> dict[str, Any]:
         "prompt": view.prompt,
         "state": view.state,
         "categories": held_for,
-        "findings": [HoldFinding(**finding) for finding in view.verdict["findings"]],
+        "findings": [HoldFindingReply(**finding) for finding in view.verdict["findings"]],
         "policy_version": view.verdict["policy_version"],
         "sha256": view.sha256,
         "held_at": view.held_at,

@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 _ID = "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"
 
 
-class Answer(BaseModel):
+class ReplyModel(BaseModel):
     """What every answer of the API is: fixed once it is made."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class Refusal(Answer):
+class RefusedRowReply(ReplyModel):
     """A row that policy refuses: its items are stored as refused, and so is the reason, in the ledger."""
 
     row: int
@@ -25,7 +25,7 @@ class Refusal(Answer):
     message: str
 
 
-class Rewriting(Answer):
+class RewrittenRowReply(ReplyModel):
     """A row whose text policy changed: the image is made from the changed text, which its items show."""
 
     row: int
@@ -35,7 +35,7 @@ class Rewriting(Answer):
     message: str
 
 
-class Notice(Answer):
+class WarningReply(ReplyModel):
     """Something to look at; it did not stop the request."""
 
     code: str
@@ -44,20 +44,20 @@ class Notice(Answer):
     rows: list[int] | None = Field(None, description="the first rows it concerns")
 
 
-class Report(Answer):
+class SubmissionReply(ReplyModel):
     """What was found in a request that can be accepted."""
 
     rows: int
     items: int = Field(description="rows x variants")
     refused_items: int
-    refused: list[Refusal] = Field(description="the first 100 refused rows")
+    refused: list[RefusedRowReply] = Field(description="the first 100 refused rows")
     held_items: int = Field(description="made, but each waits for a person before it is released")
     rewritten_items: int = Field(0, description="made from a text that policy changed")
-    rewritten: list[Rewriting] = Field([], description="the first 100 rewritten rows")
-    warnings: list[Notice]
+    rewritten: list[RewrittenRowReply] = Field([], description="the first 100 rewritten rows")
+    warnings: list[WarningReply]
 
 
-class Links(Answer):
+class LinksReply(ReplyModel):
     """Where to go from here."""
 
     request: str
@@ -65,7 +65,7 @@ class Links(Answer):
     assets: str
 
 
-class Accepted(Report):
+class AcceptedReply(SubmissionReply):
     """The request is stored with all its items and its ledger event, and survives any crash from here on."""
 
     model_config = ConfigDict(
@@ -110,10 +110,10 @@ class Accepted(Report):
     name: str
     model: str
     priority: str
-    links: Links
+    links: LinksReply
 
 
-class DryRun(Report):
+class DryRunReply(SubmissionReply):
     """What would have been accepted. Nothing was stored."""
 
     dry_run: bool = True

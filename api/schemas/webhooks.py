@@ -7,12 +7,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from api.schemas.submission import Answer
+from api.schemas.submission import ReplyModel
 
 _WEBHOOK: dict[str, JsonValue] = {"url": "https://example.com/presswork", "events": ["asset.recalled"]}
 
 
-class NewWebhook(BaseModel):
+class WebhookBody(BaseModel):
     """An address that is told what happens to your tenant's assets."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra={"examples": [_WEBHOOK]})
@@ -21,7 +21,7 @@ class NewWebhook(BaseModel):
     events: list[Literal["asset.released", "asset.recalled"]] = Field(min_length=1, max_length=2)
 
 
-class WebhookReply(Answer):
+class WebhookReply(ReplyModel):
     """An address, without its secret."""
 
     id: str
@@ -34,19 +34,19 @@ class WebhookReply(Answer):
     disabled_for: str | None = Field(description="failing: for days; gone: it answered 410", examples=["failing"])
 
 
-class WebhookCreated(WebhookReply):
+class WebhookCreatedReply(WebhookReply):
     """A new address. `secret` is shown in this answer and never again."""
 
     secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
 
 
-class WebhookSecret(Answer):
+class WebhookSecretReply(ReplyModel):
     """A new secret; the one before signs on for a day beside it."""
 
     secret: str
 
 
-class DeliveryReply(Answer):
+class DeliveryReply(ReplyModel):
     """A message to an address, and how the last attempt went."""
 
     message_id: str = Field(description="the header webhook-id, the same in every attempt")

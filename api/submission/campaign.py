@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from api.edge.problems import Complaint
-from api.schemas.requests import CampaignSpec
+from api.schemas.requests import CampaignBody
 from api.submission.checked import CheckedRow
-from api.submission.findings import Findings
+from api.submission.findings import SubmissionFindings
 from api.submission.recipes import RecipeBook
 from api.submission.rows import RowReader
-from api.submission.spreadsheets import Row, SheetInvalid, Spreadsheet, unknown_column
+from api.submission.spreadsheets import SheetInvalid, SheetRow, Spreadsheet, unknown_column
 from api.templates import Template, TemplateInvalid
 from policy.rulebook.scope import Context
 from policy.rules import Rules
@@ -27,15 +27,15 @@ class Campaign:
     """One spreadsheet with its spec, for one tenant. The caller owns `file` and `spool`."""
 
     def __init__(
-        self, spec: CampaignSpec, file: BinaryIO, book: RecipeBook, *, settings: Settings, rules: Rules, tenant: str
+        self, spec: CampaignBody, file: BinaryIO, book: RecipeBook, *, settings: Settings, rules: Rules, tenant: str
     ) -> None:
         self._spec, self._file, self._book = spec, file, book
         self._settings, self._rules = settings, rules
         self._context = Context(tenant, spec.name, book.card.name)
 
-    def check(self, spool: BinaryIO) -> Findings:
+    def check(self, spool: BinaryIO) -> SubmissionFindings:
         """Pass one: every row read, screened, and written to `spool`. Raises Problem with up to MAX_LISTED errors."""
-        found = Findings(self._book, self._rules, self._context, self._spec.variants)
+        found = SubmissionFindings(self._book, self._rules, self._context, self._spec.variants)
         template, sheet = self._template(found), self._sheet(found)
         if template is not None and sheet is not None:
             self._rows(sheet, template, found, spool)
@@ -48,9 +48,9 @@ class Campaign:
         spool.seek(0)
         for line in spool:
             row = CheckedRow.from_line(line)
-            yield from row.items(request_id, self._book.recipe(row.sizes), self._spec.variants)
+            yield from row.items(request_id, self._book.recipe(row.options), self._spec.variants)
 
-    def _template(self, found: Findings) -> Template | None:
+    def _template(self, found: SubmissionFindings) -> Template | None:
         try:
             template = Template.parse(self._spec.template)
         except TemplateInvalid as error:
@@ -62,7 +62,7 @@ class Campaign:
             return None
         return template
 
-    def _sheet(self, found: Findings) -> Spreadsheet | None:
+    def _sheet(self, found: SubmissionFindings) -> Spreadsheet | None:
         """The opened file, unless it is unreadable or longer than the limits: counting comes before screening."""
         try:
             sheet = Spreadsheet(self._file, self._spec.delimiter)
@@ -78,7 +78,7 @@ class Campaign:
             return None
         return sheet
 
-    def _rows(self, sheet: Spreadsheet, template: Template, found: Findings, spool: BinaryIO) -> None:
+    def _rows(self, sheet: Spreadsheet, template: Template, found: SubmissionFindings, spool: BinaryIO) -> None:
         for name in template.names:
             if name not in sheet.header:
                 found.complain(unknown_column(name, sheet.header))
@@ -101,7 +101,7 @@ class Campaign:
         except SheetInvalid as error:
             found.complain(error.complaint)
 
-    def _row(self, reader: RowReader, row: Row, found: Findings, spool: BinaryIO) -> None:
+    def _row(self, reader: RowReader, row: SheetRow, found: SubmissionFindings, spool: BinaryIO) -> None:
         read = reader.read(row)
         found.rows += 1
         if isinstance(read, list):
@@ -110,7 +110,7 @@ class Campaign:
         found.add(read)
         spool.write(read.to_line())
 
-    def _whole(self, found: Findings) -> None:
+    def _whole(self, found: SubmissionFindings) -> None:
         most = self._settings.max_megapixel_steps
         if found.megapixel_steps > most:
             message = f"the campaign asks for {found.megapixel_steps:,.0f} megapixel steps; {most:,} are allowed"

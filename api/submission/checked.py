@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from api.submission.recipes import Sizes
+from api.submission.recipes import SamplingOptions
 from api.submission.screening import Screened
 from policy.verdict import Verdict
 from workers.jobs.types import NewItem
@@ -25,7 +25,7 @@ class CheckedRow:
     line: int | None  # None: it came in no file
     custom_id: str
     texts: Screened
-    sizes: Sizes
+    options: SamplingOptions
     seed: int | None
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -61,7 +61,7 @@ class CheckedRow:
             "negative_prompt": texts.negative_prompt,
             "verdict": texts.verdict.to_json(),
             "sent": dict(texts.sent),
-            "sizes": self.sizes,
+            "options": self.options,
             "seed": self.seed,
         }
         return json.dumps(spooled, separators=(",", ":")).encode() + b"\n"
@@ -72,4 +72,6 @@ class CheckedRow:
         row = json.loads(line)
         verdict = Verdict.from_json(row["verdict"])
         texts = Screened(row["prompt"], row["negative_prompt"], verdict, row["sent"])
-        return cls(row["number"], row["line"], row["custom_id"], texts, Sizes.from_json(row["sizes"]), row["seed"])
+        return cls(
+            row["number"], row["line"], row["custom_id"], texts, SamplingOptions.from_json(row["options"]), row["seed"]
+        )

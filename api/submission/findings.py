@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from api.edge.problems import Complaint, Problem, quoted
-from api.schemas.submission import Notice, Refusal, Report, Rewriting
+from api.schemas.submission import RefusedRowReply, RewrittenRowReply, SubmissionReply, WarningReply
 from api.submission.checked import CheckedRow
 from api.submission.recipes import RecipeBook
 from api.submission.screening import refusal, rewriting
-from api.submission.vocabulary import Strange, Vocabulary
+from api.submission.vocabulary import UnknownThing, Vocabulary
 from policy.rulebook.scope import Context
 from policy.rules import Rules
 from policy.verdict import Decision, Verdict
@@ -20,7 +20,7 @@ _ROWS_NAMED = 10  # by a warning
 _THINGS_NAMED = 5
 
 
-class Findings:
+class SubmissionFindings:
     """Grows row by row; memory is bounded by MAX_LISTED."""
 
     def __init__(self, book: RecipeBook, rules: Rules, context: Context, variants: int) -> None:
@@ -30,8 +30,8 @@ class Findings:
         self.unused_columns: list[str] = []
         self.rows = 0
         self.megapixel_steps = 0.0
-        self._refused: list[Refusal] = []
-        self._rewritten: list[Rewriting] = []
+        self._refused: list[RefusedRowReply] = []
+        self._rewritten: list[RewrittenRowReply] = []
         self._refused_rows = self._held_rows = self._rewritten_rows = 0
         self._strange, self._crowded, self._unasked = _Rows(), _Rows(), _Rows()
 
@@ -46,7 +46,7 @@ class Findings:
     def add(self, row: CheckedRow) -> None:
         """Count a good row and what policy says of it."""
         verdict = row.texts.verdict
-        self.megapixel_steps += row.sizes.megapixel_steps * self._variants
+        self.megapixel_steps += row.options.megapixel_steps * self._variants
         decision = verdict.decision
         if decision is Decision.HOLD:
             self._held_rows += 1
@@ -68,7 +68,7 @@ class Findings:
             self._strange.add(row.number, [_told(thing) for thing in strange])
         if len(known) > 1:
             self._crowded.add(row.number, [" and ".join(known)])
-        if unasked := words.styles(row.sent_prompt) - {name for name, _ in row.sizes.loras}:
+        if unasked := words.styles(row.sent_prompt) - {name for name, _ in row.options.loras}:
             self._unasked.add(row.number, sorted(unasked))
 
     def raise_complaints(self) -> None:
@@ -82,9 +82,9 @@ class Findings:
         more = {"refused": [refused.model_dump() for refused in self._refused]} if self._refused else {}
         raise Problem("invalid_campaign", detail, errors=self.complaints, more=more)
 
-    def report(self) -> Report:
+    def report(self) -> SubmissionReply:
         """What was found, once there is nothing to complain about."""
-        return Report(
+        return SubmissionReply(
             rows=self.rows,
             items=self.rows * self._variants,
             refused_items=self._refused_rows * self._variants,
@@ -95,7 +95,7 @@ class Findings:
             warnings=self._warnings(),
         )
 
-    def _refusal(self, row: CheckedRow, verdict: Verdict) -> Refusal:
+    def _refusal(self, row: CheckedRow, verdict: Verdict) -> RefusedRowReply:
         return refusal(
             self._rules,
             self._context,
@@ -106,19 +106,19 @@ class Findings:
             sources=row.sources,
         )
 
-    def _warnings(self) -> list[Notice]:
+    def _warnings(self) -> list[WarningReply]:
         warnings = [
-            Notice(code="unused_column", message=f"no placeholder asks for column '{name}'", column=name)
+            WarningReply(code="unused_column", message=f"no placeholder asks for column '{name}'", column=name)
             for name in self.unused_columns
         ]
         warnings += self._word_warnings()
         if self._refused_rows == self.rows:
             where = sorted({refused.column for refused in self._refused})
             message = f"every row is refused, because of: {', '.join(where)}; no image will be made"
-            warnings.append(Notice(code="all_refused", message=message))
+            warnings.append(WarningReply(code="all_refused", message=message))
         return warnings
 
-    def _word_warnings(self) -> Iterator[Notice]:
+    def _word_warnings(self) -> Iterator[WarningReply]:
         card, of = self._card, f"of {self.rows:,} prompts"
         if self._strange.count:
             read_in = f", read in {', '.join(card.languages)}" if card.languages else ""
@@ -126,16 +126,16 @@ class Findings:
                 f"{self._strange.count:,} {of} ask for what {card.name} does not know{self._strange.named()}. Expect"
                 f" something else there. It knows {len(card.knows)} things{read_in}: {', '.join(card.knows)}"
             )
-            yield Notice(code="unknown_words", message=message, rows=self._strange.numbers)
+            yield WarningReply(code="unknown_words", message=message, rows=self._strange.numbers)
         if self._crowded.count:
             message = f"{self._crowded.count:,} {of} name several things{self._crowded.named()}; {card.name} draws one"
-            yield Notice(code="several_things", message=message, rows=self._crowded.numbers)
+            yield WarningReply(code="several_things", message=message, rows=self._crowded.numbers)
         if self._unasked.count:
             message = (
                 f"{self._unasked.count:,} {of} name the style of a LoRA without asking for it{self._unasked.named()};"
                 " name it in `loras`"
             )
-            yield Notice(code="lora_not_asked", message=message, rows=self._unasked.numbers)
+            yield WarningReply(code="lora_not_asked", message=message, rows=self._unasked.numbers)
 
 
 class _Rows:
@@ -158,7 +158,7 @@ class _Rows:
         return f": {'; '.join(self._texts)}" if self._texts else ""
 
 
-def _told(thing: Strange) -> str:
+def _told(thing: UnknownThing) -> str:
     if not thing.text:
         return ""
     return quoted(thing.text) + (f" (the nearest is '{thing.near}')" if thing.near else "")

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 from api.edge.problems import Complaint, Problem, did_you_mean, quoted
-from api.schemas.requests import Wishes
+from api.schemas.requests import OptionsBody
 from api.submission.vocabulary import Vocabulary
 from workers.recipes import MAX_SEED, Lora, Recipe, Upscaler
 from workers.sampling.registry import ModelCard, Registry
 from workers.settings import Settings
 
 
-class Sizes(NamedTuple):
+class SamplingOptions(NamedTuple):
     """What decides a recipe besides the model. Hashable, so that equal rows are checked once."""
 
     width: int
@@ -36,7 +36,7 @@ class Sizes(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class RecipeOrErrors:
     """A recipe, or what is wrong with it, as complaints that name a field."""
 
     recipe: Recipe | None
@@ -50,19 +50,19 @@ class RecipeBook:
         self.card, self._settings = card, settings
         self._upscalers, self._adapters = registry.upscalers_of(card), registry.adapters_of(card)
         self.vocabulary = Vocabulary(card, self._adapters) if card.knows else None
-        self._made: dict[tuple[Sizes, bool], Made] = {}
+        self._made: dict[tuple[SamplingOptions, bool], RecipeOrErrors] = {}
 
-    def sizes(self, wishes: Wishes) -> Sizes:
+    def options(self, asked: OptionsBody) -> SamplingOptions:
         """What is asked for, the card's defaults in the gaps."""
         card = self.card
-        return Sizes(
-            width=card.width if wishes.width is None else wishes.width,
-            height=card.height if wishes.height is None else wishes.height,
-            num_inference_steps=wishes.num_inference_steps or card.num_inference_steps,
-            guidance_scale=card.guidance_scale if wishes.guidance_scale is None else wishes.guidance_scale,
-            scheduler=wishes.scheduler or card.scheduler,
-            upscale=wishes.upscale,
-            loras=self.loras((lora.name, lora.scale) for lora in wishes.loras),
+        return SamplingOptions(
+            width=card.width if asked.width is None else asked.width,
+            height=card.height if asked.height is None else asked.height,
+            num_inference_steps=asked.num_inference_steps or card.num_inference_steps,
+            guidance_scale=card.guidance_scale if asked.guidance_scale is None else asked.guidance_scale,
+            scheduler=asked.scheduler or card.scheduler,
+            upscale=asked.upscale,
+            loras=self.loras((lora.name, lora.scale) for lora in asked.loras),
         )
 
     def loras(self, asked: Iterable[tuple[str, float | None]]) -> tuple[tuple[str, float], ...]:
@@ -70,87 +70,87 @@ class RecipeBook:
         own = {name: adapter.scale for name, adapter in self._adapters.items()}
         return tuple(sorted((name, own.get(name, 1.0) if scale is None else float(scale)) for name, scale in asked))
 
-    def make(self, sizes: Sizes, negative_prompt: str) -> Made:
+    def make(self, options: SamplingOptions, negative_prompt: str) -> RecipeOrErrors:
         """Pure but for a memory of what was asked before."""
-        asked = (sizes, bool(negative_prompt))
+        asked = (options, bool(negative_prompt))
         if asked not in self._made:
             complaints = (
-                *self._card_complaints(sizes, negative_prompt),
-                *self._house_complaints(sizes),
-                *self._extras_complaints(sizes),
+                *self._card_complaints(options, negative_prompt),
+                *self._installation_complaints(options),
+                *self._extras_complaints(options),
             )
-            self._made[asked] = Made(None if complaints else self._recipe(sizes), complaints)
+            self._made[asked] = RecipeOrErrors(None if complaints else self._recipe(options), complaints)
         return self._made[asked]
 
-    def complaints(self, wishes: Wishes) -> list[Complaint]:
+    def complaints(self, asked: OptionsBody) -> list[Complaint]:
         """Everything about a request as a whole that model or installation cannot do, by field."""
-        found = [*self.make(self.sizes(wishes), wishes.negative_prompt).complaints]
+        found = [*self.make(self.options(asked), asked.negative_prompt).complaints]
         most = min(self._settings.max_variants, self._settings.max_items)
-        last_seed = (wishes.seed or 0) + wishes.variants - 1
-        if len(wishes.negative_prompt) > self._settings.max_prompt_chars:
+        last_seed = (asked.seed or 0) + asked.variants - 1
+        if len(asked.negative_prompt) > self._settings.max_prompt_chars:
             message = f"more than the {self._settings.max_prompt_chars:,} characters allowed"
             found.append(Complaint("prompt_too_long", message, "Shorten it.", field="negative_prompt"))
-        if wishes.variants > most:
-            message = f"{wishes.variants} variants are more than the {most} allowed here"
+        if asked.variants > most:
+            message = f"{asked.variants} variants are more than the {most} allowed here"
             found.append(Complaint("too_many_variants", message, "Ask for fewer.", field="variants"))
         elif last_seed > MAX_SEED:
             message = f"the seed of the last variant would be {last_seed}"
             found.append(Complaint("seed_too_large", message, f"The largest is {MAX_SEED} (2^53 - 1).", field="seed"))
         return found
 
-    def recipe(self, sizes: Sizes) -> Recipe:
-        """The recipe of sizes that `make` accepted."""
-        made = self.make(sizes, "")
+    def recipe(self, options: SamplingOptions) -> Recipe:
+        """The recipe of options that `make` accepted."""
+        made = self.make(options, "")
         if made.recipe is None:
-            raise ValueError(f"these sizes were never accepted: {sizes}")
+            raise ValueError(f"these options were never accepted: {options}")
         return made.recipe
 
-    def _recipe(self, sizes: Sizes) -> Recipe:
-        upscaler = self._upscalers.get(sizes.upscale)
+    def _recipe(self, options: SamplingOptions) -> Recipe:
+        upscaler = self._upscalers.get(options.upscale)
         return Recipe(
             model=self.card.name,
             model_revision=self.card.revision,
-            width=sizes.width,
-            height=sizes.height,
-            num_inference_steps=sizes.num_inference_steps,
-            scheduler=sizes.scheduler,
-            guidance_scale=float(sizes.guidance_scale),
-            loras=tuple(Lora(name, scale, self._adapters[name].revision) for name, scale in sizes.loras),
+            width=options.width,
+            height=options.height,
+            num_inference_steps=options.num_inference_steps,
+            scheduler=options.scheduler,
+            guidance_scale=float(options.guidance_scale),
+            loras=tuple(Lora(name, scale, self._adapters[name].revision) for name, scale in options.loras),
             upscaler=Upscaler(upscaler.name, upscaler.factor, upscaler.revision) if upscaler else None,
         )
 
-    def _card_complaints(self, sizes: Sizes, negative_prompt: str) -> list[Complaint]:
+    def _card_complaints(self, options: SamplingOptions, negative_prompt: str) -> list[Complaint]:
         problems = self.card.problems(
-            width=sizes.width,
-            height=sizes.height,
-            num_inference_steps=sizes.num_inference_steps,
-            guidance_scale=sizes.guidance_scale,
-            scheduler=sizes.scheduler,
+            width=options.width,
+            height=options.height,
+            num_inference_steps=options.num_inference_steps,
+            guidance_scale=options.guidance_scale,
+            scheduler=options.scheduler,
             negative_prompt=negative_prompt,
         )
         return [Complaint("model_limit", p.message, self._remedy(p.field), field=p.field) for p in problems]
 
-    def _house_complaints(self, sizes: Sizes) -> list[Complaint]:
+    def _installation_complaints(self, options: SamplingOptions) -> list[Complaint]:
         found = []
         pixels, steps = self._settings.max_pixels, self._settings.max_steps
-        factor = sizes.upscale if sizes.upscale in self._upscalers else 1
-        width, height = sizes.width * factor, sizes.height * factor
+        factor = options.upscale if options.upscale in self._upscalers else 1
+        width, height = options.width * factor, options.height * factor
         if width * height > pixels:
             field = "upscale" if factor > 1 else "width"
             message = f"{width} x {height} is more than the {pixels:,} pixels allowed here"
             found.append(Complaint("too_many_pixels", message, self._remedy(field), field=field))
-        if sizes.num_inference_steps > steps:
-            message = f"{sizes.num_inference_steps} steps are more than the {steps} allowed here"
+        if options.num_inference_steps > steps:
+            message = f"{options.num_inference_steps} steps are more than the {steps} allowed here"
             remedy = self._remedy("num_inference_steps")
             found.append(Complaint("too_many_steps", message, remedy, field="num_inference_steps"))
         return found
 
-    def _extras_complaints(self, sizes: Sizes) -> list[Complaint]:
+    def _extras_complaints(self, options: SamplingOptions) -> list[Complaint]:
         found, card = [], self.card
-        if sizes.upscale != 1 and sizes.upscale not in self._upscalers:
-            message = f"{card.name} has no upscaler of factor {sizes.upscale}"
+        if options.upscale != 1 and options.upscale not in self._upscalers:
+            message = f"{card.name} has no upscaler of factor {options.upscale}"
             found.append(Complaint("model_limit", message, self._remedy("upscale"), field="upscale"))
-        for name, scale in sizes.loras:
+        for name, scale in options.loras:
             adapter = self._adapters.get(name)
             if adapter is None:
                 message = f"{card.name} has no LoRA {quoted(name)}"
@@ -160,7 +160,7 @@ class RecipeBook:
                 message = f"{scale:g} is no scale between 0 and {adapter.max_scale:g}, what {name} takes"
                 remedy = f"Leave it out to get its own {adapter.scale:g}."
                 found.append(Complaint("model_limit", message, remedy, field="loras"))
-        if len({name for name, _ in sizes.loras}) != len(sizes.loras):
+        if len({name for name, _ in options.loras}) != len(options.loras):
             found.append(Complaint("model_limit", "a LoRA is named twice", "Name each once.", field="loras"))
         return found
 

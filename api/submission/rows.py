@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.edge.problems import Complaint, quoted
-from api.schemas.requests import MAX_CUSTOM_ID_CHARS, CampaignSpec
+from api.schemas.requests import MAX_CUSTOM_ID_CHARS, CampaignBody
 from api.submission.checked import CheckedRow
-from api.submission.recipes import RecipeBook, Sizes, at
+from api.submission.recipes import RecipeBook, SamplingOptions, at
 from api.submission.screening import screen
-from api.submission.spreadsheets import Row
+from api.submission.spreadsheets import SheetRow
 from api.templates import Template
 from policy.rulebook.scope import Context
 from policy.rules import Rules
@@ -31,7 +31,7 @@ class RowReader:
 
     def __init__(
         self,
-        spec: CampaignSpec,
+        spec: CampaignBody,
         book: RecipeBook,
         header: tuple[str, ...],
         template: Template,
@@ -42,7 +42,7 @@ class RowReader:
     ) -> None:
         self._spec, self._book, self._header, self._template = spec, book, header, template
         self._settings, self._rules, self._context = settings, rules, context
-        self._defaults = book.sizes(spec)  # the caller has complained about these, if there was reason to
+        self._defaults = book.options(spec)  # the caller has complained about these, if there was reason to
         self._ids: dict[str, int] = {}
         self._id_column = next((name for name in ("custom_id", "id") if name in header), "")
         columns = frozenset(header)
@@ -57,7 +57,7 @@ class RowReader:
         """Columns that neither the template nor we look at."""
         return [name for name in self._header if name not in RESERVED and name not in self._used]
 
-    def read(self, row: Row) -> CheckedRow | list[Complaint]:
+    def read(self, row: SheetRow) -> CheckedRow | list[Complaint]:
         """The row, screened, or everything that is wrong with it."""
         if len(row.cells) != len(self._header):
             return [self._ragged(row)]
@@ -67,9 +67,9 @@ class RowReader:
             return complaints
         custom_id = self._custom_id(row, cells, complaints)
         negative_prompt = cells.get("negative_prompt") or self._spec.negative_prompt
-        sizes, seed = self._numbers_of(row, cells, complaints)
-        if not complaints and (sizes, negative_prompt) != (self._defaults, self._spec.negative_prompt):
-            made = self._book.make(sizes, negative_prompt)
+        options, seed = self._numbers_of(row, cells, complaints)
+        if not complaints and (options, negative_prompt) != (self._defaults, self._spec.negative_prompt):
+            made = self._book.make(options, negative_prompt)
             complaints += [at(c, row=row.number, line=row.line, column=self._column(c.field)) for c in made.complaints]
         prompt = self._prompt(row, cells, complaints)
         if complaints:
@@ -77,15 +77,15 @@ class RowReader:
         sources = {name: cells[name] for name in self._used}
         sources |= {"template": self._frame, "negative_prompt": negative_prompt}
         texts = screen(self._rules, self._context, prompt, negative_prompt)
-        return CheckedRow(row.number, row.line, custom_id, texts, sizes, seed, sources)
+        return CheckedRow(row.number, row.line, custom_id, texts, options, seed, sources)
 
-    def _ragged(self, row: Row) -> Complaint:
+    def _ragged(self, row: SheetRow) -> Complaint:
         cells = "1 cell" if len(row.cells) == 1 else f"{len(row.cells)} cells"
         message = f"the row has {cells}, the header names {len(self._header)} columns"
         remedy = "Put a cell that holds the delimiter or a line break in double quotes; write an empty cell as nothing."
         return Complaint("cell_count", message, remedy, row=row.number, line=row.line)
 
-    def _cell_complaints(self, row: Row, cells: Mapping[str, str]) -> list[Complaint]:
+    def _cell_complaints(self, row: SheetRow, cells: Mapping[str, str]) -> list[Complaint]:
         most, found = self._settings.max_cell_chars, []
         for column, text in cells.items():
             if len(text) > most:
@@ -97,7 +97,7 @@ class RowReader:
                 found.append(self._complaint(row, "nul", message, remedy, column))
         return found
 
-    def _custom_id(self, row: Row, cells: Mapping[str, str], complaints: list[Complaint]) -> str:
+    def _custom_id(self, row: SheetRow, cells: Mapping[str, str], complaints: list[Complaint]) -> str:
         custom_id = cells.get(self._id_column) or f"row-{row.number}"
         if len(custom_id) > MAX_CUSTOM_ID_CHARS or not custom_id.isprintable():
             message = f"{quoted(custom_id)} is longer than {MAX_CUSTOM_ID_CHARS} characters or holds invisible ones"
@@ -109,7 +109,9 @@ class RowReader:
             complaints.append(self._complaint(row, "duplicate_custom_id", message, remedy, self._id_column or None))
         return custom_id
 
-    def _numbers_of(self, row: Row, cells: Mapping[str, str], complaints: list[Complaint]) -> tuple[Sizes, int | None]:
+    def _numbers_of(
+        self, row: SheetRow, cells: Mapping[str, str], complaints: list[Complaint]
+    ) -> tuple[SamplingOptions, int | None]:
         """Sizes and seed of the row; an empty cell takes the spec's value."""
         asked: dict[str, Any] = {}
         for column in self._numbers:
@@ -133,7 +135,7 @@ class RowReader:
             complaints.append(self._complaint(row, "seed_too_large", message, remedy, "seed"))
         return self._defaults._replace(**asked), self._spec.seed if seed is None else seed
 
-    def _loras_of(self, row: Row, text: str, complaints: list[Complaint]) -> tuple[tuple[str, float], ...]:
+    def _loras_of(self, row: SheetRow, text: str, complaints: list[Complaint]) -> tuple[tuple[str, float], ...]:
         """ "poster", "poster:0.8", "poster:0.8 ink": names with scales, between spaces."""
         asked: list[tuple[str, float | None]] = []
         for word in text.split():
@@ -145,7 +147,7 @@ class RowReader:
             asked.append((name, float(scale) if colon and _DECIMAL.fullmatch(scale) else None))
         return self._book.loras(asked)
 
-    def _prompt(self, row: Row, cells: Mapping[str, str], complaints: list[Complaint]) -> str:
+    def _prompt(self, row: SheetRow, cells: Mapping[str, str], complaints: list[Complaint]) -> str:
         for name in self._used:
             if not cells[name].strip():
                 message = f"the cell is empty, and the template asks for {{{name}}}"
@@ -162,5 +164,5 @@ class RowReader:
         return name if name in self._header else None
 
     @staticmethod
-    def _complaint(row: Row, code: str, message: str, remedy: str, column: str | None) -> Complaint:
+    def _complaint(row: SheetRow, code: str, message: str, remedy: str, column: str | None) -> Complaint:
         return Complaint(code, message, remedy, row=row.number, line=row.line, column=column)

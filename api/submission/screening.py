@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from api.schemas.submission import Refusal, Rewriting
+from api.schemas.submission import RefusedRowReply, RewrittenRowReply
 from policy.prompts.rewrite import prepare
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.prompts import PromptField
@@ -44,7 +44,7 @@ def refusal(
     line: int | None,
     custom_id: str,
     sources: Mapping[str, str],
-) -> Refusal:
+) -> RefusedRowReply:
     """A refused row in words. `sources` are the texts the prompt was put together from, by their names."""
     finding = _worst(verdict)
     column = _blame(rules, context, finding, sources)
@@ -53,7 +53,7 @@ def refusal(
     else:
         where = f"the text of '{column}' is"
     detail = f": {finding.detail}" if finding.detail else ""
-    return Refusal(
+    return RefusedRowReply(
         row=row,
         line=line,
         custom_id=custom_id,
@@ -64,12 +64,12 @@ def refusal(
     )
 
 
-def rewriting(verdict: Verdict, *, row: int, line: int | None, custom_id: str) -> Rewriting:
+def rewriting(verdict: Verdict, *, row: int, line: int | None, custom_id: str) -> RewrittenRowReply:
     """A rewritten row in words."""
     changes = verdict.rewrites
     rules = list(dict.fromkeys(finding.rule for finding in changes))
     message = "; ".join(f"{finding.detail}, by rule {finding.rule}" for finding in changes)
-    return Rewriting(row=row, line=line, custom_id=custom_id, rules=rules, message=message)
+    return RewrittenRowReply(row=row, line=line, custom_id=custom_id, rules=rules, message=message)
 
 
 def _worst(verdict: Verdict) -> Finding:

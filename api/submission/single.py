@@ -6,22 +6,22 @@ from collections.abc import Iterator
 
 from api.edge.dependencies import Parts
 from api.edge.problems import Complaint, Problem
-from api.schemas.requests import SingleRequest
+from api.schemas.requests import SingleBody
 from api.submission.checked import CheckedRow
-from api.submission.findings import Findings
+from api.submission.findings import SubmissionFindings
 from api.submission.recipes import RecipeBook, choose_model
 from api.submission.screening import screen
-from api.submission.store import Checked
+from api.submission.store import CheckedRequest
 from policy.rulebook.scope import Context
 from workers.settings import Settings
 
 
-def check_single(asked: SingleRequest, parts: Parts, tenant: str) -> Checked:
+def check_single(asked: SingleBody, parts: Parts, tenant: str) -> CheckedRequest:
     """The request, ready to be stored. Raises Problem listing every field that is wrong."""
     card = choose_model(parts.registry, asked.model)
     book = RecipeBook(card, parts.settings, parts.registry)
-    sizes = book.sizes(asked)
-    work = sizes.megapixel_steps * asked.variants
+    options = book.options(asked)
+    work = options.megapixel_steps * asked.variants
     complaints = [*book.complaints(asked), *_complaints(asked, work, parts.settings)]
     if complaints:
         detail = "; ".join(f"{c.field}: {c.message}" for c in complaints[:3])
@@ -29,12 +29,12 @@ def check_single(asked: SingleRequest, parts: Parts, tenant: str) -> Checked:
     context = Context(tenant, asked.name, card.name)
     texts = screen(parts.rules, context, asked.prompt, asked.negative_prompt)
     sources = {"prompt": asked.prompt, "negative_prompt": asked.negative_prompt}
-    row = CheckedRow(1, None, asked.custom_id, texts, sizes, asked.seed, sources)
-    found = Findings(book, parts.rules, context, asked.variants)
+    row = CheckedRow(1, None, asked.custom_id, texts, options, asked.seed, sources)
+    found = SubmissionFindings(book, parts.rules, context, asked.variants)
     found.rows = 1
     found.add(row)
-    recipe = book.recipe(sizes)
-    return Checked(
+    recipe = book.recipe(options)
+    return CheckedRequest(
         kind="single",
         asked=asked,
         template=asked.prompt,
@@ -44,7 +44,7 @@ def check_single(asked: SingleRequest, parts: Parts, tenant: str) -> Checked:
     )
 
 
-def _complaints(asked: SingleRequest, megapixel_steps: float, settings: Settings) -> Iterator[Complaint]:
+def _complaints(asked: SingleBody, megapixel_steps: float, settings: Settings) -> Iterator[Complaint]:
     if not asked.prompt.strip():
         yield Complaint("empty_prompt", "the prompt is empty", "Say what should be in the picture.", field="prompt")
     if len(asked.prompt) > settings.max_prompt_chars:

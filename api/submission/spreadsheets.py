@@ -33,7 +33,7 @@ class SheetInvalid(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SheetRow:
     """A data row: its number (the first below the header is 1), the line it starts in, its cells as written."""
 
     number: int
@@ -53,12 +53,12 @@ class Spreadsheet:
             _, first = next(cells, (1, []))
         self.header = _header(first, delimiter)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[SheetRow]:
         """Every data row from the top; blank lines are none. Raises SheetInvalid where the quoting breaks."""
         with self._cells() as lines:
             next(lines)
             for number, (line, cells) in enumerate(lines, 1):
-                yield Row(number, line, tuple(cells))
+                yield SheetRow(number, line, tuple(cells))
 
     def more_rows_than(self, most: int) -> bool:
         """Whether there are more than `most` rows; reads no further than that. Broken quoting ends the count."""

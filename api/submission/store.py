@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from api.edge.auth import Caller
 from api.edge.dependencies import Parts
 from api.edge.problems import Problem
-from api.schemas.requests import CampaignSpec, SingleRequest
-from api.schemas.submission import Accepted, Links, Report
+from api.schemas.requests import CampaignBody, SingleBody
+from api.schemas.submission import AcceptedReply, LinksReply, SubmissionReply
 from workers.jobs.idempotency import Reply
 from workers.jobs.submit import submit
 from workers.jobs.types import NewItem, NewRequest, new_id
@@ -21,18 +21,18 @@ from workers.sampling.registry import ModelCard
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedRequest:
     """A request with nothing left to complain about. `items` makes them for a request id."""
 
     kind: str
-    asked: SingleRequest | CampaignSpec
+    asked: SingleBody | CampaignBody
     template: str
     card: ModelCard
-    report: Report
+    report: SubmissionReply
     items: Callable[[str], Iterable[NewItem]]
 
 
-def store(conn: Connection, caller: Caller, parts: Parts, checked: Checked) -> Reply:
+def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> Reply:
     """202 with the request's id. Commits with the caller's transaction, and not before: no broker is asked."""
     parts.registers.ensure()
     _demand_room(conn, caller, parts, checked)
@@ -55,7 +55,7 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: Checked) -> R
     submitted = submit(conn, request, checked.items(request.id))
     ITEMS_SUBMITTED.labels(request.kind, request.priority).inc(submitted.items)
     ITEMS_REFUSED_AT_SUBMIT.inc(submitted.refused)
-    accepted = Accepted(
+    accepted = AcceptedReply(
         **dict(checked.report),
         id=request.id,
         kind=request.kind,
@@ -67,7 +67,7 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: Checked) -> R
     return Reply(202, accepted.model_dump(mode="json"))
 
 
-def _demand_room(conn: Connection, caller: Caller, parts: Parts, checked: Checked) -> None:
+def _demand_room(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> None:
     """A tenant's queue is bounded. Two submissions at the same moment may pass it by one request together."""
     most = parts.settings.max_open_items
     waiting = count_waiting(conn, caller.tenant, checked.card.queue, most=most)
@@ -80,6 +80,6 @@ def _demand_room(conn: Connection, caller: Caller, parts: Parts, checked: Checke
         )
 
 
-def links(request_id: str) -> Links:
+def links(request_id: str) -> LinksReply:
     here = f"/v1/requests/{request_id}"
-    return Links(request=here, items=f"{here}/items", assets=f"{here}/assets")
+    return LinksReply(request=here, items=f"{here}/items", assets=f"{here}/assets")

@@ -28,7 +28,7 @@ _IDLE = _ARTICLES | _PLACES | _JOINTS | _OTHERS
 _LONGEST = 3  # words of a thing that is named back
 
 
-class Strange(NamedTuple):
+class UnknownThing(NamedTuple):
     """Something a prompt asks for and the model does not know. `near` is what it knows that reads like it, or ""."""
 
     text: str
@@ -58,7 +58,7 @@ class Vocabulary:
         for phrases in self._phrases.values():
             phrases.sort(key=lambda phrase: (-len(phrase[0]), phrase[1] == ""))
 
-    def look(self, prompt: str) -> tuple[list[str], list[Strange]]:
+    def look(self, prompt: str) -> tuple[list[str], list[UnknownThing]]:
         """The things a prompt names that the model knows, each once; and what it names that the model does not."""
         known: list[str] = []
         strange: list[str] = []
@@ -70,7 +70,7 @@ class Vocabulary:
             strange += self._beside(words, spans)
         if not known:
             strange = [next((text for words in clauses if (text := self._subject(words))), ""), *strange]
-        return list(dict.fromkeys(known)), [Strange(text, self._near(text)) for text in dict.fromkeys(strange)]
+        return list(dict.fromkeys(known)), [UnknownThing(text, self._near(text)) for text in dict.fromkeys(strange)]
 
     def styles(self, prompt: str) -> set[str]:
         """The adapters whose style a prompt names in words."""

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from api.schemas.requests import CampaignSpec
+from api.schemas.requests import CampaignBody
 from api.submission.campaign import Campaign
 from api.submission.recipes import RecipeBook
 from tests.support.client import GOOD, SPEC, ApiServer, ApiTenant, campaign, places, problem
@@ -217,7 +217,7 @@ def test_memory_does_not_grow_with_the_file(api: ApiTenant) -> None:
         file.write(b"object,colour,a,b,c,d,e\n")
         file.writelines(f"car,red{n}{f',{long_cell}' * 5}\n".encode() for n in range(1_000))
         book = RecipeBook(parts.registry.get("studio"), parts.settings, parts.registry)
-        spec = CampaignSpec(**SPEC)
+        spec = CampaignBody(**SPEC)
         checked = Campaign(spec, file, book, settings=parts.settings, rules=parts.rules, tenant="acme")
         tracemalloc.start()
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from api.submission.checked import CheckedRow
-from api.submission.recipes import Sizes
+from api.submission.recipes import SamplingOptions
 from api.submission.screening import Screened
 from policy.verdict import Decision, Finding, Stage, Verdict
 from tests.support.line import POLICY, RECIPE
@@ -15,7 +15,9 @@ FINDING = Finding(Decision.ALLOW, Stage.PROMPT, "brands", "server-brand", 1.0, "
 TEXTS = Screened(
     "a jug\n\u202e \U0001fad6", "rust", Verdict(POLICY, (FINDING,), {"prompt": 0.5}), {"prompt": "a kettle"}
 )
-ROW = CheckedRow(7, 9, "row-7", TEXTS, Sizes(64, 72, 4, 1.5, "DDIMScheduler", 2, (("ink", 0.8),)), 11, {"object": "x"})
+ROW = CheckedRow(
+    7, 9, "row-7", TEXTS, SamplingOptions(64, 72, 4, 1.5, "DDIMScheduler", 2, (("ink", 0.8),)), 11, {"object": "x"}
+)
 
 
 def test_a_spooled_row_reads_back_without_its_sources():

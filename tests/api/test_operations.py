@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from api.edge.problems import CATALOGUE
-from api.schemas.requests import CampaignSpec, NewKey, SingleRequest
+from api.schemas.requests import CampaignBody, KeyBody, SingleBody
 from tests.support.client import ApiServer, ApiTenant, campaign, problem
 
 PUBLIC = "/v1/detect"
@@ -167,14 +167,14 @@ def _references(node: Any) -> list[str]:
     return [found for value in node for found in _references(value)] if isinstance(node, list) else []
 
 
-@pytest.mark.parametrize("model", [SingleRequest, CampaignSpec, NewKey])
+@pytest.mark.parametrize("model", [SingleBody, CampaignBody, KeyBody])
 def test_the_examples_in_the_document_are_accepted(api: ApiTenant, model: type) -> None:
     caller = api.caller()
     (example,) = model.model_json_schema()["examples"]
-    if model is CampaignSpec:
+    if model is CampaignBody:
         answer = campaign(caller, "colour,object,background\nred,car,white\n", example)
     else:
-        answer = caller.post("/v1/keys" if model is NewKey else "/v1/requests", json=example)
+        answer = caller.post("/v1/keys" if model is KeyBody else "/v1/requests", json=example)
     assert answer.status_code in (201, 202), answer.text
 
 

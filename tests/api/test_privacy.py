@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from api.edge.idempotency import Once
-from api.schemas.privacy import ErasureOrder
+from api.schemas.privacy import ErasureBody
 from tests.support.client import SPEC, ApiTenant, campaign, problem
 from tests.support.privacy import Privacy
 
@@ -168,7 +168,7 @@ def test_the_stored_fingerprint_of_an_order_confirms_no_guess_at_its_text(api: A
             text("select fingerprint from idempotency_keys where tenant = :tenant"), {"tenant": api.tenant}
         ).scalar_one()
     guess = Once(api.server.app().state.parts, "k", "POST", "/v1/erasures", b"")
-    assert bytes(stored) != guess.fingerprint(ErasureOrder.model_validate(body))
+    assert bytes(stored) != guess.fingerprint(ErasureBody.model_validate(body))
 
 
 def test_a_repeated_submission_whose_reply_was_erased_is_refused_and_makes_nothing(api: ApiTenant, clerk: Privacy):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.submission.vocabulary import Strange, Vocabulary
+from api.submission.vocabulary import UnknownThing, Vocabulary
 from workers.sampling.registry import ModelCard, Registry
 
 CARD = replace(
@@ -77,7 +77,7 @@ def test_known_things_with_praise_around_them_are_no_reason_to_warn(words: Vocab
 def test_what_it_does_not_know_is_named_with_its_nearest_neighbour(
     words: Vocabulary, prompt: str, told: list[tuple[str, str]]
 ) -> None:
-    assert words.look(prompt)[1] == [Strange(*thing) for thing in told]
+    assert words.look(prompt)[1] == [UnknownThing(*thing) for thing in told]
 
 
 def test_several_things_are_all_found_and_a_compound_is_its_last_word(words: Vocabulary) -> None:
