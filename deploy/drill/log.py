@@ -1,7 +1,7 @@
-"""The log that a drill tampers with: one made for it, or a copy of the first leaves of a real one.
+"""Log that a drill tampers with: generated for the drill, or a copy of the first leaves of a real log.
 
-A real log is only ever read, as the auditor, in a transaction that cannot write. The copy ends with a head, so that
-it is a whole log of its own, and it lies in a Postgres that is gone afterwards.
+A real log is only read, with the auditor's login, in a transaction that cannot write. The copy ends with a head, so it
+is a complete log. It lies in a temporary Postgres.
 """
 
 from __future__ import annotations
@@ -19,43 +19,43 @@ from policy.ledger.tree.notes import Vkey
 from policy.ledger.tree.seal import seal
 
 ORIGIN = "presswork.example/drill"
-SEALS, EVENTS_A_SEAL = 3, 5  # of the log that is made; entry n is leaf n - 1; tenants take turns
+SEALS, EVENTS_A_SEAL = 3, 5  # of a generated log; entry n is leaf n - 1; two tenants alternate
 TABLES = ("entries", "private", "sequence", "nodes", "checkpoints", "documents")
 _ROWS = 500  # copied at a time
 _GENERATED = {"leaf", "sha256"}  # columns that the database computes from others
 
-_PLACES = text(
+_LEAVES = text(
     """
     SELECT s.index, e.id, e.tenant, CAST(e.event_id AS text) AS event_id,
-           EXISTS (SELECT FROM audit.private p WHERE p.event_id = e.event_id) AS told
+           EXISTS (SELECT FROM audit.private p WHERE p.event_id = e.event_id) AS has_private
     FROM audit.sequence s JOIN audit.entries e ON e.id = s.entry_id WHERE s.index < :size ORDER BY s.index
     """
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A leaf and the entry in it."""
+class TargetLeaf:
+    """A leaf that a case tampers with, and its entry."""
 
     index: int
     entry_id: int
     tenant: str
     event_id: str
-    told: bool  # it has private text
+    has_private: bool  # there is private text beside it
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """What a crime needs to know of the log: whom it hits, and the heads around."""
+class DrillLog:
+    """What a tampering case needs to know about the log: the leaves that it changes, and the heads around them."""
 
     vkeys: tuple[Vkey, ...]
     heads: tuple[int, ...]  # sizes
-    victim: Place
-    neighbour: Place  # after the victim, under the same head if there is one
-    other: Place | None  # of another tenant
+    target: TargetLeaf
+    following: TargetLeaf  # the leaf after the target, under the same head if there is one
+    other: TargetLeaf | None  # of another tenant
     last_entry: int
-    kept: str  # the newest head's note, as an auditor keeps it
-    signer: LocalNoteSigner | None  # the log's own key, where we have it
+    kept: str  # the note of the newest head, as an auditor keeps it
+    signer: LocalNoteSigner | None  # the key of the log, if we have it
 
     @property
     def size(self) -> int:
@@ -63,9 +63,9 @@ class Scene:
 
     @property
     def around(self) -> str:
-        """The leaves between the two heads around the victim, in the verifier's words."""
-        end = next(size for size in self.heads if size > self.victim.index)
-        begin = max((size for size in self.heads if size <= self.victim.index), default=0)
+        """The leaves between the two heads around the target, in the words of the verifier."""
+        end = next(size for size in self.heads if size > self.target.index)
+        begin = max((size for size in self.heads if size <= self.target.index), default=0)
         return f"leaves {begin} to {end - 1} do not hash"
 
 
@@ -80,11 +80,11 @@ def make_log(worker: Engine, sealer: Engine, signer: LocalNoteSigner) -> None:
 
 
 def copy_log(source: Connection, target: Connection, *, limit: int) -> int:
-    """Copies the log up to its largest head of at most `limit` leaves; how many they are. Raises LedgerError."""
+    """Copy the log up to its largest head of at most `limit` leaves and return that size. Raises LedgerError."""
     source.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     size = source.scalar(select(func.max(checkpoints.c.size)).where(checkpoints.c.size <= limit))
     if size is None:
-        raise LedgerError(f"this log has no head of at most {limit:,} leaves. Remedy: a larger --limit")
+        raise LedgerError(f"this log has no head of at most {limit:,} leaves. Remedy: use a larger --limit")
     begun = select(sequence.c.entry_id, sequence.c.event_id).where(sequence.c.index < size).subquery()
     for name in TABLES:
         target.execute(text(f"ALTER TABLE audit.{name} DISABLE TRIGGER ALL"))
@@ -113,21 +113,19 @@ def _copy(source: Connection, target: Connection, table: Table, wanted: object) 
         target.execute(into, [dict(row) for row in part])
 
 
-def scene_of(conn: Connection, vkeys: tuple[Vkey, ...], signer: LocalNoteSigner | None) -> Scene:
-    """Whom the crimes hit. Raises LedgerError for a log too small to tamper with in every way."""
+def describe_log(conn: Connection, vkeys: tuple[Vkey, ...], signer: LocalNoteSigner | None) -> DrillLog:
+    """The leaves that the cases change. Raises LedgerError if the log is too small for every case."""
     heads = tuple(conn.scalars(select(checkpoints.c.size).order_by(checkpoints.c.size)))
     if len(heads) < 2 or heads[-1] < 4:
-        raise LedgerError("a drill needs at least two heads and four leaves; this log is too young")
-    places = [Place(*row) for row in conn.execute(_PLACES, {"size": heads[-1]})]
-    early = places[: max(2, len(places) - 3)]  # not among those that are cut off
-    tenants = {place.tenant for place in places}
-    victim = next((place for place in early[1:] if place.told), early[len(early) // 2])
-    victim = early[3] if heads[0] > 3 and len(early) > 3 and early[3].told else victim
-    other = (
-        next((place for place in reversed(early) if place.tenant != victim.tenant), None) if len(tenants) > 1 else None
-    )
+        raise LedgerError("a drill needs a log with at least two heads and four leaves; this log is smaller")
+    leaves = [TargetLeaf(*row) for row in conn.execute(_LEAVES, {"size": heads[-1]})]
+    early = leaves[: max(2, len(leaves) - 3)]  # not among the leaves that a case cuts off
+    tenants = {leaf.tenant for leaf in leaves}
+    target = next((leaf for leaf in early[1:] if leaf.has_private), early[len(early) // 2])
+    target = early[3] if heads[0] > 3 and len(early) > 3 and early[3].has_private else target
+    other = next((leaf for leaf in reversed(early) if leaf.tenant != target.tenant), None) if len(tenants) > 1 else None
     note = conn.scalar(select(checkpoints.c.note).where(checkpoints.c.size == heads[-1])) or ""
-    return Scene(vkeys, heads, victim, places[victim.index + 1], other, places[-1].entry_id, note, signer)
+    return DrillLog(vkeys, heads, target, leaves[target.index + 1], other, leaves[-1].entry_id, note, signer)
 
 
 def _event(number: int) -> ItemRefused:

@@ -1,8 +1,8 @@
-"""The tampering drill: a log, copied once for each crime, the crime as superuser, the auditor's verdict.
+"""Tampering drill: copies a log once per case, applies the case as superuser, and runs the offline verifier.
 
-The judge is the offline verifier, given a pack of the tampered copy, the public keys and the newest head from before.
-The log is made for the drill, or it is the beginning of a real one, which is verified before and after, read by the
-auditor's login alone, and never written. Killed anywhere, nothing but a temporary folder is left.
+The verifier gets a pack of the tampered copy, the public keys and the newest head from before. The log is generated for
+the drill, or it is the beginning of a real log. A real log is verified before and after, read with the auditor's login
+only, and never written. A drill that is killed leaves nothing but a temporary folder.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, create_engine, text
 
-from deploy.drill.log import ORIGIN, TABLES, Scene, copy_log, make_log, scene_of
-from deploy.drill.tampering_cases import CRIMES, NOTHING, Crime
+from deploy.drill.log import ORIGIN, TABLES, DrillLog, copy_log, describe_log, make_log
+from deploy.drill.tampering_cases import CASES, UNCHANGED, TamperingCase
 from deploy.embedded.postgres import Postgres
 from migrations.upgrade import upgrade
 from policy.errors import BrokenLedger
@@ -32,28 +32,28 @@ Connect = Callable[[], Connection]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was done to a copy, and what the verifier said of it; `named` is the line that names it."""
+class DrillResult:
+    """A case and what the verifier said about the copy; `named` is the line that names the change."""
 
-    crime: str
+    case: str
     problems: tuple[str, ...]
     named: str | None
-    possible: bool = True  # False: this log has nothing to do it to
+    applicable: bool = True  # False: this log has nothing that the case could change
 
 
 @dataclass(frozen=True, slots=True)
 class RealLog:
-    """Somebody's log: how an auditor reads it, whose keys sign it, how many leaves are copied at most."""
+    """A real log: how the auditor connects to it, the keys that sign it, and how many leaves are copied at most."""
 
     connect: Connect
     vkeys: tuple[Vkey, ...]
     limit: int
 
 
-def drill(postgres: Postgres, folder: Path, real: RealLog | None = None) -> Iterator[Outcome]:
-    """The untouched log first, then each crime on a copy of its own. Databases are made and dropped on `postgres`.
+def drill(postgres: Postgres, folder: Path, real: RealLog | None = None) -> Iterator[DrillResult]:
+    """The unchanged log first, then each case on its own copy. Databases are created and dropped on `postgres`.
 
-    Raises BrokenLedger for a real log that is not intact, or is not afterwards what it was before.
+    Raises BrokenLedger if a real log is not intact, or differs afterwards.
     """
     admin = create_engine(postgres.url("superuser", database="postgres"), isolation_level="AUTOCOMMIT")
     with ExitStack() as open_here:
@@ -66,30 +66,30 @@ def drill(postgres: Postgres, folder: Path, real: RealLog | None = None) -> Iter
         _fill(postgres, original, signer, real)
         with _engine(postgres, "auditor", original) as engine, engine.connect() as conn:
             here = _root(conn, vkeys)
-            scene = scene_of(conn, vkeys, signer)
-        for crime in (NOTHING, *CRIMES):
-            if not crime.possible(scene):
-                yield Outcome(crime.name, (), None, possible=False)
+            log = describe_log(conn, vkeys, signer)
+        for case in (UNCHANGED, *CASES):
+            if not case.applicable(log):
+                yield DrillResult(case.name, (), None, applicable=False)
                 continue
             with _database(admin, original) as copy:
-                yield _committed(postgres, copy, crime, scene, folder / "pack.zip")
+                yield _applied(postgres, copy, case, log, folder / "pack.zip")
         with _engine(postgres, "auditor", original) as engine, engine.connect() as conn:
-            _same(here, _root(conn, vkeys), "the log that the copies were made of")
+            _same(here, _root(conn, vkeys), "the log that was copied")
         if real:
             _same(before, _intact(real.connect, vkeys, below=before), "the real log")
 
 
-def _committed(postgres: Postgres, copy: str, crime: Crime, scene: Scene, path: Path) -> Outcome:
+def _applied(postgres: Postgres, copy: str, case: TamperingCase, log: DrillLog, path: Path) -> DrillResult:
     with _engine(postgres, "superuser", copy) as engine, engine.begin() as conn:
         for table in TABLES:
             conn.execute(text(f"ALTER TABLE audit.{table} DISABLE TRIGGER ALL"))
-        crime.commit(conn, scene)
+        case.apply(conn, log)
     with _engine(postgres, "auditor", copy) as engine, engine.connect() as conn:
-        write_pack(conn, path, Selection(), vkeys=scene.vkeys)
-    found = tuple(offline_verifier.verify(path, [vkey.line for vkey in scene.vkeys], [scene.kept]).problems)
-    wanted = [words for words in crime.words(scene) if any(all(word in said for word in words) for said in found)]
+        write_pack(conn, path, Selection(), vkeys=log.vkeys)
+    found = tuple(offline_verifier.verify(path, [vkey.line for vkey in log.vkeys], [log.kept]).problems)
+    wanted = [words for words in case.expected(log) if any(all(word in said for word in words) for said in found)]
     named = next((said for said in found if wanted and all(word in said for word in wanted[0])), None)
-    return Outcome(crime.name, found, named)
+    return DrillResult(case.name, found, named)
 
 
 def _fill(postgres: Postgres, database: str, signer: LocalNoteSigner | None, real: RealLog | None) -> None:
@@ -106,12 +106,12 @@ def _fill(postgres: Postgres, database: str, signer: LocalNoteSigner | None, rea
 
 
 def _intact(connect: Connect, vkeys: Sequence[Vkey], *, below: str = "") -> str:
-    """The newest head of a log that verifies from end to end; or that of an earlier time, which it still must hold."""
+    """The newest head of a log that verifies completely, or the head `below`, which the log must still hold."""
     with connect() as conn:
         report = verify(conn, vkeys)
         if not report.intact:
-            raise BrokenLedger(f"the log is not as it was signed: {report.problems[0].message}; "
-                               "'presswork audit verify' says more")  # fmt: skip
+            raise BrokenLedger(f"the log is not intact: {report.problems[0].message}. "
+                               "`presswork audit verify` shows every problem")  # fmt: skip
         size = int(below.partition(" ")[0]) if below else report.proven
         root = conn.scalar(text("SELECT encode(root, 'hex') FROM audit.checkpoints WHERE size = :size"), {"size": size})
     return f"{size} leaves, root {root}"
@@ -124,12 +124,12 @@ def _root(conn: Connection, vkeys: Sequence[Vkey]) -> str:
 
 def _same(before: str, after: str, what: str) -> None:
     if before != after:
-        raise BrokenLedger(f"{what} was changed by the drill: {before} before, {after} afterwards")
+        raise BrokenLedger(f"{what} changed during the drill: {before} before, {after} afterwards")
 
 
 @contextmanager
 def _database(admin: Engine, template: str) -> Iterator[str]:
-    """A database of a name nobody else has, dropped afterwards."""
+    """A database with a random name, dropped afterwards."""
     name = f"drill_{secrets.token_hex(6)}"
     with admin.connect() as conn:
         conn.execute(text(f"CREATE DATABASE {name} OWNER presswork_owner TEMPLATE {template}"))

@@ -1,4 +1,4 @@
-"""The tampering drill: every crime of a superuser is named by the offline verifier, and a sound log is not accused."""
+"""Tampering drill: the offline verifier names every change of a superuser, and accepts an unchanged log."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import pytest
 
 from deploy.drill import run as drill
 from deploy.drill.run import RealLog
-from deploy.drill.tampering_cases import CRIMES
+from deploy.drill.tampering_cases import CASES
 from policy.errors import BrokenLedger, LedgerError
 from tests.support.ledger import Ledger, failed, refused
 
 
 @pytest.fixture(scope="module")
 def outcomes(stack, tmp_path_factory):
-    return {outcome.crime: outcome for outcome in drill.drill(stack.postgres, tmp_path_factory.mktemp("drill"))}
+    return {outcome.case: outcome for outcome in drill.drill(stack.postgres, tmp_path_factory.mktemp("drill"))}
 
 
 def test_a_log_that_nobody_touched_is_not_accused(outcomes):
-    assert outcomes["nothing, for comparison"].problems == ()
+    assert outcomes["no change, for comparison"].problems == ()
 
 
-@pytest.mark.parametrize("crime", [crime.name for crime in CRIMES])
-def test_the_offline_verifier_names_the_crime(outcomes, crime):
-    assert outcomes[crime].named, outcomes[crime].problems
+@pytest.mark.parametrize("case", [case.name for case in CASES])
+def test_the_offline_verifier_names_the_change(outcomes, case):
+    assert outcomes[case].named, outcomes[case].problems
 
 
 def test_there_are_at_least_ten_kinds():
-    assert len(CRIMES) >= 10
+    assert len(CASES) >= 10
 
 
 @pytest.fixture
@@ -49,9 +49,11 @@ def real(ledger, limit=10_000):
 def test_copies_of_a_real_log_are_tampered_with_and_the_log_is_not(ledger, stack, tmp_path):
     before = ledger.rows("select * from audit.entries order by id"), ledger.rows("select * from audit.checkpoints")
     outcomes = list(drill.drill(stack.postgres, tmp_path, real(ledger)))
-    assert [outcome.crime for outcome in outcomes if outcome.possible and not outcome.named] == [outcomes[0].crime]
+    assert [outcome.case for outcome in outcomes if outcome.applicable and not outcome.named] == [outcomes[0].case]
     assert outcomes[0].problems == ()
-    assert [outcome.crime for outcome in outcomes if not outcome.possible] == ["rewrite all, signed with the real key"]
+    assert [outcome.case for outcome in outcomes if not outcome.applicable] == [
+        "rewrite everything, signed with the real key"
+    ]
     assert sum(outcome.named is not None for outcome in outcomes) >= 10
     after = ledger.rows("select * from audit.entries order by id"), ledger.rows("select * from audit.checkpoints")
     assert before == after
@@ -69,5 +71,5 @@ def test_a_real_log_is_copied_up_to_a_head_and_no_further_than_asked(ledger, sta
 
 def test_a_real_log_that_is_not_intact_is_no_subject_for_a_drill(ledger, stack, tmp_path):
     ledger.tamper("update audit.entries set tenant = 'rival' where id = 7")
-    with pytest.raises(BrokenLedger, match="is not as it was signed"):
+    with pytest.raises(BrokenLedger, match="is not intact"):
         next(drill.drill(stack.postgres, tmp_path, real(ledger)))

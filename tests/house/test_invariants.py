@@ -15,7 +15,7 @@ from workers.jobs.tables import metadata
 from workers.queue import Queue
 
 WRITERS = ("workers/jobs/", "policy/ledger/")
-# Break copies of a log, in a Postgres of their own, to show that the verifier names each crime.
+# Break copies of a log, in a Postgres of their own, to show that the verifier names each change.
 VANDALS = ("deploy/drill/run.py", "deploy/drill/tampering_cases.py", "deploy/drill/log.py")
 TABLES = ("workers.jobs.tables", "workers.jobs.privacy.tables", "policy.ledger.tables")
 _SQL_WRITE = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+[\w.]+\s+SET|DELETE\s+FROM|TRUNCATE)\b", re.IGNORECASE)

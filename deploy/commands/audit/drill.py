@@ -44,12 +44,12 @@ def drill(data: Path, *, this_log: bool, limit: int) -> None:
         stack.wait_until_ready(stack.postgres)
         for number, outcome in enumerate(run(stack.postgres, Path(folder), real)):
             seen = outcome.named is not None if number else not outcome.problems
-            unseen += not seen and outcome.possible
+            unseen += not seen and outcome.applicable
             said = outcome.named or "; ".join(outcome.problems) or "as it was signed"
             mark = click.style("ok    ", "green") if seen else click.style("UNSEEN", "red")
-            if not outcome.possible:
+            if not outcome.applicable:
                 mark, said = "left  ", "this log has nothing to do it to, or we do not have its key"
-            click.echo(f"{mark}  {outcome.crime}\n        {said}")
+            click.echo(f"{mark}  {outcome.case}\n        {said}")
     if unseen:
         raise click.ClickException(f"{unseen} not seen, or a sound log was accused")
     click.echo("the log itself was verified before and after: it is what it was")
