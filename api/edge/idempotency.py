@@ -27,7 +27,7 @@ from sqlalchemy import Connection
 
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.sealing import open_sealed, seal
-from workers.jobs.idempotency import Reply, recall, remember
+from workers.jobs.idempotency import StoredReply, recall, remember
 
 MAX_KEY_CHARS = 255
 _SEALED = "_sealed"  # field of a stored body: its secret fields, encrypted
@@ -64,7 +64,7 @@ class Once:
         return self._replayed(earlier) if earlier else None
 
     def run(
-        self, tenant: str, fingerprint: bytes, work: Callable[[Connection], Reply], *, encrypted: str = ""
+        self, tenant: str, fingerprint: bytes, work: Callable[[Connection], StoredReply], *, encrypted: str = ""
     ) -> Response:
         """`work` and its answer in one transaction, or the answer given before.
 
@@ -86,28 +86,28 @@ class Once:
     def _address(self) -> bytes:
         return f"{self.method} {self.path}".encode()
 
-    def _sealed(self, reply: Reply, secret: str) -> Reply:
+    def _sealed(self, reply: StoredReply, secret: str) -> StoredReply:
         if not secret:
             return reply
         shown = {name: value for name, value in reply.body.items() if name != secret}
         sealed = seal(self.presented, {secret: reply.body[secret]}, bound_to=self.key)
-        return Reply(reply.status, {**shown, _SEALED: sealed})
+        return StoredReply(reply.status, {**shown, _SEALED: sealed})
 
-    def _replayed(self, stored: Reply) -> Response:
+    def _replayed(self, stored: StoredReply) -> Response:
         """Raises Problem where the answer holds a secret that another API key asked for."""
         body = dict(stored.body)
         if sealed := body.pop(_SEALED, None):
             body |= open_sealed(self.presented, sealed, bound_to=self.key)
-        response = self._response(Reply(stored.status, body))
+        response = self._response(StoredReply(stored.status, body))
         response.headers["Idempotency-Replayed"] = "true"
         return response
 
-    def _response(self, reply: Reply) -> Response:
+    def _response(self, reply: StoredReply) -> Response:
         if reply.status == 204:
             return Response(status_code=204)
         return JSONResponse(dict(reply.body), reply.status, headers=self._location(reply))
 
-    def _location(self, reply: Reply) -> dict[str, str]:
+    def _location(self, reply: StoredReply) -> dict[str, str]:
         """Where the thing is that this call made: its own link, or its id below the address of its list."""
         if self.method != "POST" or reply.status not in (201, 202):
             return {}
@@ -147,7 +147,7 @@ async def _once(
 OnceOf = Annotated[Once, Depends(_once)]
 
 
-def answered(status: int, body: BaseModel | None = None) -> Reply:
+def answered(status: int, body: BaseModel | None = None) -> StoredReply:
     """The reply of a call's work; without a body for 204."""
     content: dict[str, Any] = {} if body is None else body.model_dump(mode="json")
-    return Reply(status, content)
+    return StoredReply(status, content)

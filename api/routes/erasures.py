@@ -17,7 +17,7 @@ from api.edge.problems import Problem
 from api.schemas.privacy import ErasureBody, ErasurePreviewReply, ErasureReply, erasure_reply, preview_reply
 from api.schemas.replies import Page
 from api.schemas.requests import NoQuery, PageQuery
-from workers.jobs.idempotency import Reply
+from workers.jobs.idempotency import StoredReply
 from workers.jobs.privacy.orders import get_erasure, list_erasures, order, refuse_where_it_cannot
 from workers.jobs.privacy.select import preview
 
@@ -58,7 +58,7 @@ def order_erasure(
         return JSONResponse(preview_reply(found).model_dump(mode="json"))
     refuse_where_it_cannot(scope, found)
 
-    def work(conn: Connection) -> Reply:
+    def work(conn: Connection) -> StoredReply:
         erasure_id = order(conn, caller.tenant, scope, actor=caller.actor)
         return answered(202, erasure_reply(get_erasure(conn, caller.tenant, erasure_id)))
 

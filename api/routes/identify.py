@@ -21,7 +21,7 @@ from api.edge.idempotency import Once, OnceOf, answered
 from api.edge.paging import uuid_or_not_found
 from api.schemas.identify import IdentificationReply, OriginReply, WaitQuery
 from api.schemas.requests import NoQuery
-from workers.jobs.idempotency import Reply
+from workers.jobs.idempotency import StoredReply
 from workers.jobs.identification.questions import QuestionState, QuestionView, ask, get_question
 from workers.jobs.types import new_id
 from workers.jobs.views import get_asset
@@ -87,7 +87,7 @@ def ask_once(once: Once, caller: Caller, parts: Parts, picture: bytes) -> Respon
     key = inbox_key(caller.tenant, id)
     parts.store.put(key, picture, "application/octet-stream")
 
-    def work(conn: Connection) -> Reply:
+    def work(conn: Connection) -> StoredReply:
         ask(conn, id=id, tenant=caller.tenant, key_id=caller.key_id, object=key, size=len(picture), sha256=sha256)
         return answered(202, reply(get_question(conn, caller.tenant, id), None))
 

@@ -16,7 +16,7 @@ from api.edge.paging import uuid_or_not_found
 from api.schemas.replies import CancelledReply, FindingReply, ItemReply, VerdictReply
 from api.schemas.requests import NoQuery
 from workers.jobs.cancel import cancel_item
-from workers.jobs.idempotency import Reply
+from workers.jobs.idempotency import StoredReply
 from workers.jobs.views import ItemView, get_item
 
 router = APIRouter(prefix="/v1/items", tags=["Items"])
@@ -34,7 +34,7 @@ def cancel(item_id: str, caller: Submitter, once: OnceOf, query: Annotated[NoQue
     """1 if the item was still open, 0 if it was settled already. Nothing of a cancelled item is ever released."""
     item_id = uuid_or_not_found(item_id, "item")
 
-    def work(conn: Connection) -> Reply:
+    def work(conn: Connection) -> StoredReply:
         return answered(200, CancelledReply(cancelled=int(cancel_item(conn, caller.tenant, item_id, caller.actor))))
 
     return once.run(caller.tenant, once.fingerprint(), work)

@@ -16,7 +16,7 @@ from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import uuid_or_not_found
 from api.schemas.replies import KeyCreatedReply, KeyReply, Page
 from api.schemas.requests import KeyBody, NoQuery
-from workers.jobs.idempotency import Reply
+from workers.jobs.idempotency import StoredReply
 from workers.jobs.keys import ApiKey, create_key, list_keys, revoke_key
 
 router = APIRouter(prefix="/v1/keys", tags=["Keys"])
@@ -36,7 +36,7 @@ def create(
     """
     expires_at = datetime.now(UTC) + timedelta(days=asked.expires_in_days) if asked.expires_in_days else None
 
-    def work(conn: Connection) -> Reply:
+    def work(conn: Connection) -> StoredReply:
         stored, key = create_key(
             conn,
             caller.tenant,
@@ -64,7 +64,7 @@ def revoke(key_id: str, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Q
     """It stops working at once. Repeating it is harmless."""
     key_id = uuid_or_not_found(key_id, "key")
 
-    def work(conn: Connection) -> Reply:
+    def work(conn: Connection) -> StoredReply:
         revoke_key(conn, caller.tenant, key_id, actor=caller.actor)
         return answered(204)
 

@@ -15,7 +15,7 @@ from api.edge.paging import id_of, page, uuid_or_not_found
 from api.schemas.privacy import LegalHoldBody, LegalHoldReply, hold_reply
 from api.schemas.replies import Page
 from api.schemas.requests import NoQuery, PageQuery
-from workers.jobs.idempotency import Reply
+from workers.jobs.idempotency import StoredReply
 from workers.jobs.privacy.legal_holds import get_hold, lift, list_holds, place
 
 router = APIRouter(prefix="/v1/legal-holds", tags=["Privacy"])
@@ -30,7 +30,7 @@ def place_hold(
 ) -> Response:
     """Nothing in its scope is erased from this answer on. Two holds on one thing are two holds: lift both."""
 
-    def work(conn: Connection) -> Reply:
+    def work(conn: Connection) -> StoredReply:
         placed = place(conn, caller.tenant, asked.scope(), reason=asked.reason, actor=caller.actor)
         return answered(201, hold_reply(placed))
 
@@ -58,7 +58,7 @@ def lift_hold(hold_id: str, caller: Admin, once: OnceOf, query: Annotated[NoQuer
     """What waited for it goes on within a minute. Repeating it is harmless."""
     hold_id = uuid_or_not_found(hold_id, "legal hold")
 
-    def work(conn: Connection) -> Reply:
+    def work(conn: Connection) -> StoredReply:
         lift(conn, caller.tenant, hold_id, actor=caller.actor)
         return answered(204)
 

@@ -25,7 +25,7 @@ from api.schemas.recalls import (
 )
 from api.schemas.replies import Page
 from api.schemas.requests import NoQuery
-from workers.jobs.idempotency import Reply
+from workers.jobs.idempotency import StoredReply
 from workers.jobs.recall.criteria import Criteria, licensed, preview
 from workers.jobs.recall.orders import order
 from workers.jobs.recall.views import get_recall, list_recalls, matching_now
@@ -61,7 +61,7 @@ def order_recall(
         with parts.transaction(caller.tenant) as conn:
             return JSONResponse(preview_reply(preview(conn, caller.tenant, criteria)).model_dump(mode="json"))
 
-    def work(conn: Connection) -> Reply:
+    def work(conn: Connection) -> StoredReply:
         recall_id = order(
             conn,
             caller.tenant,

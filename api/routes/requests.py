@@ -20,7 +20,7 @@ from api.schemas.submission import AcceptedReply
 from api.submission.single import check_single
 from api.submission.store import links, store
 from workers.jobs.cancel import cancel_request
-from workers.jobs.idempotency import Reply
+from workers.jobs.idempotency import StoredReply
 from workers.jobs.views import RequestView, get_request, list_items, list_requests
 from workers.states import ITEM_OPEN
 
@@ -93,7 +93,7 @@ def cancel(request_id: str, caller: Submitter, once: OnceOf, query: Annotated[No
     """Pending and planned items will not be made; what is released stays. Repeating it is harmless."""
     request_id = uuid_or_not_found(request_id, "request")
 
-    def work(conn: Connection) -> Reply:
+    def work(conn: Connection) -> StoredReply:
         return answered(200, CancelledReply(cancelled=cancel_request(conn, caller.tenant, request_id, caller.actor)))
 
     return once.run(caller.tenant, once.fingerprint(), work)

@@ -35,7 +35,7 @@ from policy.events import HoldViewed
 from policy.ledger.append import append
 from workers import metrics
 from workers.errors import WorkerError
-from workers.jobs.idempotency import Reply
+from workers.jobs.idempotency import StoredReply
 from workers.jobs.review.decide import Judgement, Reviewed, review
 from workers.jobs.review.views import HoldView, get_hold, list_holds
 
@@ -84,7 +84,7 @@ def decide(
     item_id = uuid_or_not_found(item_id, "held item")
     decided: list[Reviewed] = []
 
-    def work(conn: Connection) -> Reply:
+    def work(conn: Connection) -> StoredReply:
         decided.append(_decide(conn, item_id, asked, caller, parts))
         return answered(200, _decision_reply(decided[0]))
 
@@ -106,7 +106,7 @@ def decide_several(
     """Each decision stands for itself: one that meets a problem stops no other. All are stored in one transaction."""
     decided: list[Reviewed] = []
 
-    def work(conn: Connection) -> Reply:
+    def work(conn: Connection) -> StoredReply:
         results: dict[int, DecisionResultReply] = {}
         # Locked in one order, so that two lists of the same items do not deadlock.
         for place, decision in sorted(enumerate(asked.decisions), key=lambda one: one[1].item_id):

@@ -16,7 +16,7 @@ from api.schemas.replies import Page
 from api.schemas.requests import NoQuery
 from api.schemas.webhooks import DeliveryReply, WebhookBody, WebhookCreatedReply, WebhookReply, WebhookSecretReply
 from workers.errors import AddressRefused
-from workers.jobs.webhooks import endpoints as webhooks
+from workers.jobs.webhooks import endpoints
 from workers.outbound.urls import check_new_url
 
 router = APIRouter(prefix="/v1/webhooks", tags=["Webhooks"])
@@ -41,7 +41,7 @@ def create(
         complaint = Complaint("invalid", str(error), "Give a public https:// address.", field="url")
         raise Problem("invalid_body", f"url: {error}.", errors=[complaint]) from error
     with parts.transaction(caller.tenant) as conn:
-        stored, secret = webhooks.create_webhook(conn, caller.tenant, asked.url, asked.events, actor=caller.actor)
+        stored, secret = endpoints.create_webhook(conn, caller.tenant, asked.url, asked.events, actor=caller.actor)
     return WebhookCreatedReply(**asdict(stored), secret=secret)
 
 
@@ -49,7 +49,7 @@ def create(
 def list_all(caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Page[WebhookReply]:
     """Disabled ones too. All on one page."""
     with parts.transaction(caller.tenant) as conn:
-        found = webhooks.list_webhooks(conn, caller.tenant)
+        found = endpoints.list_webhooks(conn, caller.tenant)
     return Page(data=[WebhookReply(**asdict(one)) for one in found], next_cursor=None)
 
 
@@ -57,7 +57,7 @@ def list_all(caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) 
 def delete(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Response:
     """What waits for it is not sent any more."""
     with parts.transaction(caller.tenant) as conn:
-        webhooks.delete_webhook(conn, caller.tenant, uuid_or_not_found(webhook_id, "webhook"), actor=caller.actor)
+        endpoints.delete_webhook(conn, caller.tenant, uuid_or_not_found(webhook_id, "webhook"), actor=caller.actor)
     return Response(status_code=204)
 
 
@@ -66,7 +66,7 @@ def rotate(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQu
     """For a day, messages bear two signatures: one by the new secret, one by the old."""
     with parts.transaction(caller.tenant) as conn:
         id = uuid_or_not_found(webhook_id, "webhook")
-        return WebhookSecretReply(secret=webhooks.rotate_secret(conn, caller.tenant, id, actor=caller.actor))
+        return WebhookSecretReply(secret=endpoints.rotate_secret(conn, caller.tenant, id, actor=caller.actor))
 
 
 @router.post("/{webhook_id}/enable", summary="Enable a disabled webhook")
@@ -74,7 +74,7 @@ def enable(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQu
     """What happened while it was disabled is not told; what still waits is sent at once."""
     with parts.transaction(caller.tenant) as conn:
         id = uuid_or_not_found(webhook_id, "webhook")
-        return WebhookReply(**asdict(webhooks.enable_webhook(conn, caller.tenant, id, actor=caller.actor)))
+        return WebhookReply(**asdict(endpoints.enable_webhook(conn, caller.tenant, id, actor=caller.actor)))
 
 
 @router.get("/{webhook_id}/deliveries", summary="The newest messages to a webhook")
@@ -84,6 +84,6 @@ def deliveries(
     """The newest hundred, and how the last attempt at each went. Kept for 30 days after they were settled."""
     with parts.transaction(caller.tenant) as conn:
         id = uuid_or_not_found(webhook_id, "webhook")
-        found = webhooks.list_deliveries(conn, caller.tenant, id, limit=_DELIVERIES)
+        found = endpoints.list_deliveries(conn, caller.tenant, id, limit=_DELIVERIES)
     shown = [{name: value for name, value in asdict(one).items() if name != "id"} for one in found]
     return Page(data=[DeliveryReply(**one) for one in shown], next_cursor=None)

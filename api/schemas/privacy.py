@@ -12,8 +12,8 @@ from pydantic.json_schema import WithJsonSchema
 from api.schemas.submission import ReplyModel
 from policy.ledger.reading.stream import instant
 from workers.jobs.privacy.legal_holds import HoldScope, LegalHold
-from workers.jobs.privacy.orders import Erasure
-from workers.jobs.privacy.select import NOUNS, Preview, Scope
+from workers.jobs.privacy.orders import ErasureStatus
+from workers.jobs.privacy.select import NOUNS, ErasureCounts, ErasureScope
 
 MIN_SOUGHT_CHARS, MAX_SOUGHT_CHARS = 3, 200
 _ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
@@ -59,9 +59,9 @@ class ErasureBody(BaseModel):
             raise ValueError(f"name exactly one of {', '.join(NOUNS)}; named are {', '.join(given) or 'none'}")
         return self
 
-    def scope(self) -> Scope:
+    def scope(self) -> ErasureScope:
         noun = next(noun for noun in NOUNS if getattr(self, noun))
-        return Scope(noun, "" if noun == "tenant" else getattr(self, noun))
+        return ErasureScope(noun, "" if noun == "tenant" else getattr(self, noun))
 
 
 class LegalHoldBody(BaseModel):
@@ -132,12 +132,12 @@ class LegalHoldReply(ReplyModel):
     lifted_by: str | None
 
 
-def preview_reply(found: Preview) -> ErasurePreviewReply:
+def preview_reply(found: ErasureCounts) -> ErasurePreviewReply:
     counts = {name: getattr(found, name) for name in ErasurePreviewReply.model_fields if name != "dry_run"}
     return ErasurePreviewReply(**{n: list(value) if isinstance(value, tuple) else value for n, value in counts.items()})
 
 
-def erasure_reply(view: Erasure) -> ErasureReply:
+def erasure_reply(view: ErasureStatus) -> ErasureReply:
     maps = {name: dict(getattr(view, name)) for name in ("scope", "erased", "left")}
     rest = {name: getattr(view, name) for name in ErasureReply.model_fields if name not in maps}
     return ErasureReply(**maps, **rest)

@@ -14,7 +14,7 @@ from api.schemas.replies import RecallMarkReply
 from api.schemas.requests import PageQuery
 from api.schemas.submission import ReplyModel
 from policy.ledger.reading.stream import instant
-from workers.jobs.recall.criteria import Criteria, Preview
+from workers.jobs.recall.criteria import Criteria, RecallCounts
 from workers.jobs.recall.views import RecallMark, RecallView
 from workers.jobs.views import AssetView
 from workers.states import AssetState
@@ -144,7 +144,7 @@ class RecallReply(ReplyModel):
     links: dict[str, str]
 
 
-def preview_reply(found: Preview) -> RecallPreviewReply:
+def preview_reply(found: RecallCounts) -> RecallPreviewReply:
     return RecallPreviewReply(
         assets=found.released,
         ordered=found.ordered,

@@ -12,7 +12,7 @@ from api.edge.dependencies import Parts
 from api.edge.problems import Problem
 from api.schemas.requests import CampaignBody, SingleBody
 from api.schemas.submission import AcceptedReply, LinksReply, SubmissionReply
-from workers.jobs.idempotency import Reply
+from workers.jobs.idempotency import StoredReply
 from workers.jobs.submit import submit
 from workers.jobs.types import NewItem, NewRequest, new_id
 from workers.jobs.views import count_waiting
@@ -32,7 +32,7 @@ class CheckedRequest:
     items: Callable[[str], Iterable[NewItem]]
 
 
-def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> Reply:
+def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> StoredReply:
     """202 with the request's id. Commits with the caller's transaction, and not before: no broker is asked."""
     parts.registers.ensure()
     _demand_room(conn, caller, parts, checked)
@@ -64,7 +64,7 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
         priority=request.priority,
         links=links(request.id),
     )
-    return Reply(202, accepted.model_dump(mode="json"))
+    return StoredReply(202, accepted.model_dump(mode="json"))
 
 
 def _demand_room(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> None:

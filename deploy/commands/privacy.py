@@ -27,8 +27,8 @@ from deploy.embedded.environment import settings_of
 from workers.database import make_engine
 from workers.jobs.privacy import legal_holds, retention
 from workers.jobs.privacy.legal_holds import HoldScope, LegalHold
-from workers.jobs.privacy.orders import Erasure, list_erasures, order, refuse_where_it_cannot
-from workers.jobs.privacy.select import NOUNS, Preview, Scope
+from workers.jobs.privacy.orders import ErasureStatus, list_erasures, order, refuse_where_it_cannot
+from workers.jobs.privacy.select import NOUNS, ErasureCounts, ErasureScope
 from workers.jobs.privacy.select import preview as count
 from workers.settings import Settings
 
@@ -204,7 +204,7 @@ def _settings(data: Path) -> Settings:
     return Settings(**named)  # periods come from the shell, as `presswork up` gives them to the clerk
 
 
-def _scope(noun: str, value: str) -> Scope:
+def _scope(noun: str, value: str) -> ErasureScope:
     if noun == "tenant" and value:
         raise click.UsageError("`tenant` takes no VALUE: --tenant names it")
     if noun == "text" and not 3 <= len(value) <= 200:
@@ -214,10 +214,10 @@ def _scope(noun: str, value: str) -> Scope:
             value = str(click.UUID.convert(value, None, None))
         except click.BadParameter as error:
             raise click.UsageError(f"VALUE must be the id of the {noun}") from error
-    return Scope(noun, value)
+    return ErasureScope(noun, value)
 
 
-def _told(found: Preview) -> str:
+def _told(found: ErasureCounts) -> str:
     lines = [
         f"{found.items:,} items, {found.requests:,} requests, {found.replies:,} stored replies, "
         f"{found.events:,} reasons, pictures of {found.pictures:,} items",
@@ -234,7 +234,7 @@ def _told(found: Preview) -> str:
     return "\n".join(lines)
 
 
-def _line(erasure: Erasure) -> str:
+def _line(erasure: ErasureStatus) -> str:
     done = ", ".join(f"{count_:,} {place}" for place, count_ in sorted(erasure.erased.items()))
     left = ", ".join(f"{count_:,} {kind}" for kind, count_ in sorted(erasure.left.items()))
     scope = " ".join(f"{noun} {value}" if value is not True else noun for noun, value in erasure.scope.items())

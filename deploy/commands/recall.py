@@ -22,7 +22,7 @@ from deploy.commands.shared.shown import show_rows, show_thing
 from policy.ledger.reading.stream import instant
 from workers.database import make_engine
 from workers.errors import Conflict
-from workers.jobs.recall.criteria import Criteria, Preview, licensed, preview, tenants_of
+from workers.jobs.recall.criteria import Criteria, RecallCounts, licensed, preview, tenants_of
 from workers.jobs.recall.orders import REASON_CODES, order
 from workers.jobs.recall.views import RecallView, get_recall, list_recalls, matching_now
 from workers.sampling.registry import Registry
@@ -228,7 +228,7 @@ def _assets(count: int) -> str:
     return "1 released asset" if count == 1 else f"{count:,} released assets"
 
 
-def _show(found: Preview) -> None:
+def _show(found: RecallCounts) -> None:
     span = (
         f", released {found.first_release:%Y-%m-%d %H:%M} to {found.last_release:%Y-%m-%d %H:%M}"
         if found.released

@@ -17,7 +17,7 @@ from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
 from tests.support.reviews import ONE, SHA256, held_for
 from workers.errors import NotReleasable
-from workers.jobs.review import carry_out as reviewed
+from workers.jobs.review import carry_out
 from workers.jobs.review.decide import Judgement, review
 from workers.jobs.review.views import get_hold
 from workers.jobs.tables import items
@@ -79,6 +79,6 @@ def test_a_hold_from_before_survives_the_migration_and_can_only_be_refused(stack
         assert review(conn, "acme", Judgement(item_id, "refuse", SHA256, "old"), **said).final
         assert conn.scalar(select(items.c.state)) == ItemState.REFUSED
     with create_engine(stack.postgres.url("clerk", database=old), poolclass=NullPool).begin() as conn:
-        order = reviewed.take(conn, item_id)
+        order = carry_out.take(conn, item_id)
     assert order is not None
     assert (order.keys, order.releasing) == (("quarantine/acme/i/1.png",), None)

@@ -11,7 +11,7 @@ from tests.support.line import Line
 from tests.support.recalls import Recalling
 from workers.jobs.recall.criteria import Criteria
 from workers.jobs.recall.tables import recall_assets, recalls
-from workers.jobs.webhooks import endpoints as webhooks
+from workers.jobs.webhooks import endpoints
 from workers.jobs.webhooks.tables import webhook_attempts, webhook_deliveries, webhook_secrets
 from workers.jobs.webhooks.tables import webhooks as addresses
 
@@ -66,7 +66,7 @@ def recalling(line: Line, settings_for: Any, s3: Any) -> Recalling:
     for tenant in ("acme", "bolt"):
         line.add_tenant(tenant)
         with line.as_tenant(tenant) as conn:
-            webhooks.create_webhook(conn, tenant, "https://example.com/", webhooks.EVENTS, actor="test")
+            endpoints.create_webhook(conn, tenant, "https://example.com/", endpoints.EVENTS, actor="test")
         made.release(1, tenant=tenant, stored=False)
         made.order(Criteria(model="studio"), tenant=tenant)
     with line.owner.begin() as conn:

@@ -16,7 +16,7 @@ from tests.support.recalls import Recalling, files_of, keys_of, picture
 from tests.support.receiver import receiving
 from workers.clerk.recalls import recalled_key
 from workers.jobs.recall.criteria import Criteria
-from workers.jobs.webhooks import endpoints as webhooks
+from workers.jobs.webhooks import endpoints
 from workers.store import ObjectStore
 
 pytestmark = pytest.mark.crash
@@ -44,7 +44,7 @@ def test_a_clerk_killed_anywhere_recalls_everything_once(world: World, recalling
     links = [store.presign(file.key, 900) for file in files_of(made)]
     with receiving() as receiver:
         with recalling.line.as_tenant("acme") as conn:
-            webhooks.create_webhook(conn, "acme", receiver.url, ("asset.recalled",), actor="test")
+            endpoints.create_webhook(conn, "acme", receiver.url, ("asset.recalled",), actor="test")
         recalling.order(Criteria(model="studio"))
         world.until_killed(clerk(world, crash_point=point, webhook_loopback=True))
         # Whatever it had done: the record is ahead of the store, and every object lies somewhere.

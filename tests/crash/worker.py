@@ -17,7 +17,7 @@ from policy.rulebook.scope import Context
 from policy.verdict import Verdict
 from workers import logs
 from workers.__main__ import make_executor, serve_executor
-from workers.jobs.types import Claim, Place
+from workers.jobs.types import Claim, SamplingPosition
 from workers.sampling.types import Sampled, Watch
 from workers.settings import Settings
 
@@ -33,9 +33,9 @@ class SteppingSampler:
             time.sleep(STEP_SECONDS)
         shape = (held.recipe.height, held.recipe.width, 3)
         images = np.stack([_draw(item.seed, shape) for item in held.items])
-        places = tuple(Place(len(held.items), n, "fake") for n in range(len(held.items)))
+        positions = tuple(SamplingPosition(len(held.items), n, "fake") for n in range(len(held.items)))
         faults = {item.id: "cancelled" for item in held.items if item.id in watch.cancelled}
-        return Sampled(images, faults, places, STEP_SECONDS * held.recipe.num_inference_steps)
+        return Sampled(images, faults, positions, STEP_SECONDS * held.recipe.num_inference_steps)
 
 
 class RaisingScreen:

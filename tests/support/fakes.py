@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from workers.jobs.types import Claim, Place
+from workers.jobs.types import Claim, SamplingPosition
 from workers.sampling.types import CANCELLED, Sampled, Watch
 
 
@@ -51,8 +51,8 @@ class FakeSampler:
         for n, item in enumerate(held.items):
             if item.id not in faults:
                 images[n] = self.pictures.get(item.custom_id, draw(item.seed, height, width))
-        places = tuple(Place(len(held.items), n, "fake") for n in range(len(held.items)))
-        return Sampled(images, faults, places, 0.0)
+        positions = tuple(SamplingPosition(len(held.items), n, "fake") for n in range(len(held.items)))
+        return Sampled(images, faults, positions, 0.0)
 
 
 def draw(seed: int, height: int, width: int) -> np.ndarray:

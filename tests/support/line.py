@@ -23,7 +23,16 @@ from workers.jobs.claim import claim
 from workers.jobs.dispatch import dispatch
 from workers.jobs.submit import submit
 from workers.jobs.tables import batches, items
-from workers.jobs.types import Claim, ClaimedItem, NewItem, NewRequest, Place, Released, StoredRendition, new_id
+from workers.jobs.types import (
+    Claim,
+    ClaimedItem,
+    NewItem,
+    NewRequest,
+    Released,
+    SamplingPosition,
+    StoredRendition,
+    new_id,
+)
 from workers.recipes import Recipe
 from workers.states import WAKE_CHANNEL, ItemState, Priority
 
@@ -227,7 +236,7 @@ def released(held: Claim, item: ClaimedItem, *, verdict: Verdict = ALLOW) -> Rel
         item=item,
         asset_id=new_id(),
         watermark_id=int(item.id.replace("-", "")[-12:], 16),
-        place=Place(batch_size=len(held.items), batch_position=held.items.index(item), device="cpu"),
+        position=SamplingPosition(batch_size=len(held.items), batch_position=held.items.index(item), device="cpu"),
         verdict=verdict,
         marks={"watermark": {"bit_errors": 0}},
         renditions=(StoredRendition("original", key, "image/png", 128, 128, 1234, "a" * 64),),

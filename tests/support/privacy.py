@@ -11,10 +11,10 @@ from sqlalchemy import Engine, text
 
 from tests.support.line import HOLD, REFUSE, Line, new_item, released
 from workers.clerk import erasures, removals, retention
-from workers.clerk.context import ClerkDesk
+from workers.clerk.context import ClerkContext
 from workers.jobs.privacy import orders
-from workers.jobs.privacy.orders import Erasure
-from workers.jobs.privacy.select import Scope, preview
+from workers.jobs.privacy.orders import ErasureStatus
+from workers.jobs.privacy.select import ErasureScope, preview
 from workers.jobs.settle import settle
 from workers.jobs.types import Failed, Held, Refused
 from workers.settings import Settings
@@ -36,9 +36,9 @@ class Privacy:
     settings_for: Callable[..., Settings]
     s3: S3
 
-    def desk(self, **settings: Any) -> ClerkDesk:
+    def desk(self, **settings: Any) -> ClerkContext:
         chosen = self.settings_for("clerk", **settings)
-        return ClerkDesk(self.clerk, ObjectStore(chosen), chosen)
+        return ClerkContext(self.clerk, ObjectStore(chosen), chosen)
 
     def settled(self, prompt: str = SECRET, *, tenant: str = TENANT, **request: Any) -> list[str]:
         """Four items of one request: released, held (and its picture stored), failed, refused by its prompt."""
@@ -66,7 +66,7 @@ class Privacy:
 
     def order(self, noun: str, value: str = "", *, tenant: str = TENANT) -> str:
         """The id of an order, as the API writes one."""
-        scope = Scope(noun, value)
+        scope = ErasureScope(noun, value)
         with self.line.auditor.connect() as conn:
             orders.refuse_where_it_cannot(scope, preview(conn, tenant, scope))
         with self.line.as_tenant(tenant) as conn:
@@ -85,14 +85,14 @@ class Privacy:
             conn.execute(text("update erasures set look_at = clock_timestamp() where state <> 'finished'"))
             conn.execute(text("update sweeps set rested_at = null"))
 
-    def erased(self, noun: str, value: str = "", *, tenant: str = TENANT) -> Erasure:
+    def erased(self, noun: str, value: str = "", *, tenant: str = TENANT) -> ErasureStatus:
         """An order, carried out."""
         erasure_id = self.order(noun, value, tenant=tenant)
         self.work()
         self.work()
         return self.status(erasure_id, tenant=tenant)
 
-    def status(self, erasure_id: str, *, tenant: str = TENANT) -> Erasure:
+    def status(self, erasure_id: str, *, tenant: str = TENANT) -> ErasureStatus:
         with self.line.auditor.connect() as conn:
             return orders.get_erasure(conn, tenant, erasure_id)
 

@@ -12,9 +12,9 @@ from sqlalchemy import Row, select
 from policy.verdict import Verdict
 from tests.support.line import ALLOW, Line, released
 from workers.clerk import recalls
-from workers.clerk.context import ClerkDesk
+from workers.clerk.context import ClerkContext
 from workers.crash import Probe, no_probe
-from workers.jobs.recall.criteria import Criteria, Preview, preview
+from workers.jobs.recall.criteria import Criteria, RecallCounts, preview
 from workers.jobs.recall.orders import order
 from workers.jobs.recall.tables import recall_assets
 from workers.jobs.recall.views import RecallView, get_recall
@@ -63,15 +63,15 @@ class Recalling:
         with self.line.as_tenant(tenant) as conn:
             return order(conn, tenant, criteria, **{**REASON, "actor": "key:test", **more})
 
-    def preview(self, criteria: Criteria, *, tenant: str = "acme") -> Preview:
+    def preview(self, criteria: Criteria, *, tenant: str = "acme") -> RecallCounts:
         with self.line.as_tenant(tenant) as conn:
             return preview(conn, tenant, criteria)
 
-    def desk(self, probe: Probe = no_probe, **settings: Any) -> ClerkDesk:
+    def desk(self, probe: Probe = no_probe, **settings: Any) -> ClerkContext:
         chosen = self.settings_for("clerk", **settings)
-        return ClerkDesk(self.line.database.engine("clerk"), ObjectStore(chosen), chosen, probe)
+        return ClerkContext(self.line.database.engine("clerk"), ObjectStore(chosen), chosen, probe)
 
-    def carry_out(self, desk: ClerkDesk | None = None) -> int:
+    def carry_out(self, desk: ClerkContext | None = None) -> int:
         """Turns of the clerk until nothing is left; how much was done."""
         desk, done = desk or self.desk(), 0
         while did := recalls.turn(desk):

@@ -19,7 +19,7 @@ from sqlalchemy import select, text
 from tests.support.line import Line
 from tests.support.recalls import Recalling
 from workers.clerk import webhooks as duty
-from workers.jobs.webhooks import endpoints as webhooks
+from workers.jobs.webhooks import endpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,12 @@ def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
         server.server_close()
 
 
-def listen(line: Line, url: str, *, tenant: str = "acme", wanted: tuple[str, ...] = webhooks.EVENTS) -> tuple[str, str]:
+def listen(
+    line: Line, url: str, *, tenant: str = "acme", wanted: tuple[str, ...] = endpoints.EVENTS
+) -> tuple[str, str]:
     """An address' id and secret."""
     with line.as_tenant(tenant) as conn:
-        stored, secret = webhooks.create_webhook(conn, tenant, url, wanted, actor="test")
+        stored, secret = endpoints.create_webhook(conn, tenant, url, wanted, actor="test")
     return stored.id, secret
 
 

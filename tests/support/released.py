@@ -17,7 +17,7 @@ from policy.marks.marker import Marker, Stamp
 from policy.marks.provenance.signing import LocalSigner
 from tests.support.line import Line, new_item, new_request, released
 from workers.identification import loop as identify
-from workers.identification.loop import IdentifyDesk
+from workers.identification.loop import IdentifyContext
 from workers.jobs.identification import questions
 from workers.jobs.settle import settle
 from workers.jobs.submit import submit
@@ -75,9 +75,9 @@ class Gallery:
             settle(conn, held, outcomes)
         return shown
 
-    def desk(self, **changes: Any) -> IdentifyDesk:
+    def desk(self, **changes: Any) -> IdentifyContext:
         """The identify process's tools, with its own role and identity."""
-        return identify.make_desk(self.settings_for("identify", **changes))
+        return identify.make_context(self.settings_for("identify", **changes))
 
     def ask(self, data: bytes, tenant: str = "acme") -> str:
         """A question, stored as the API stores it; its id."""
@@ -93,7 +93,7 @@ class Gallery:
         with self.line.as_tenant(tenant) as conn:
             return questions.get_question(conn, tenant, id)
 
-    def answer(self, desk: IdentifyDesk, data: bytes, tenant: str = "acme") -> dict[str, Any]:
+    def answer(self, desk: IdentifyContext, data: bytes, tenant: str = "acme") -> dict[str, Any]:
         """Ask, let the process take its turn, read."""
         id = self.ask(data, tenant)
         work(desk)
@@ -102,7 +102,7 @@ class Gallery:
         return dict(view.answer or {})
 
 
-def work(desk: IdentifyDesk) -> None:
+def work(desk: IdentifyContext) -> None:
     """Turns until nothing is left to do."""
     while identify.turn(desk, _NEVER):
         pass

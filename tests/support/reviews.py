@@ -14,12 +14,12 @@ from policy.verdict import Decision, Finding, Stage, Verdict
 from tests.support.fakes import FakeSampler
 from tests.support.line import POLICY, RECIPE, Line
 from tests.support.worker import Works
-from workers.clerk.context import ClerkDesk
+from workers.clerk.context import ClerkContext
 from workers.jobs import keys
 from workers.jobs.review.decide import Judgement, Reviewed, review
 from workers.jobs.settle import settle
 from workers.jobs.tables import holds, reviews
-from workers.jobs.types import Claim, ClaimedItem, Held, HeldAsset, Place, StoredRendition, new_id
+from workers.jobs.types import Claim, ClaimedItem, Held, HeldAsset, SamplingPosition, StoredRendition, new_id
 from workers.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def held(claim: Claim, item: ClaimedItem, category: str = "brands", *, marked: b
     key = f"quarantine/{item.tenant}/{item.id}/{claim.attempt}/original.png"
     files = (StoredRendition("original", key, "image/png", 128, 128, 1234, SHA256),)
     watermark_id = int(item.id.replace("-", "")[-12:], 16)
-    place = Place(len(claim.items), claim.items.index(item), "cpu")
-    asset = HeldAsset(new_id(), watermark_id, place, {"watermark": {"bit_errors": 0}}, files)
+    position = SamplingPosition(len(claim.items), claim.items.index(item), "cpu")
+    asset = HeldAsset(new_id(), watermark_id, position, {"watermark": {"bit_errors": 0}}, files)
     return Held(item, held_for(category), key, SHA256, asset if marked else None)
 
 
@@ -102,7 +102,7 @@ class Reviewing:
         return ids
 
 
-def clerk(database: Database, works: Works) -> ClerkDesk:
+def clerk(database: Database, works: Works) -> ClerkContext:
     """The clerk's own rights on this test's services."""
     settings = works.settings_for("clerk")
-    return ClerkDesk(database.engine("clerk"), ObjectStore(settings), settings)
+    return ClerkContext(database.engine("clerk"), ObjectStore(settings), settings)

@@ -12,7 +12,7 @@ from workers.store import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
-class ClerkDesk:
+class ClerkContext:
     """One clerk's tools. Owned by one thread."""
 
     engine: Engine

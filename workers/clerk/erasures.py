@@ -17,10 +17,8 @@ import structlog
 
 from policy.ledger.erase import Why
 from workers import metrics
-from workers.clerk.context import ClerkDesk
-from workers.jobs.privacy import legal_holds
-from workers.jobs.privacy import objects as removals
-from workers.jobs.privacy import orders as erasures
+from workers.clerk.context import ClerkContext
+from workers.jobs.privacy import legal_holds, objects, orders
 from workers.store import QUARANTINE, ObjectStore
 
 log = structlog.get_logger()
@@ -28,40 +26,40 @@ _PICTURES = 50  # items of one turn
 _PLACES = (QUARANTINE, "raw", "recalled")  # not released/: a picture that is public is recalled first
 
 
-def turn(desk: ClerkDesk) -> int:
+def turn(context: ClerkContext) -> int:
     """One step of the oldest order that does not wait, and of pictures; how many things moved on."""
-    done = _give_up_pictures(desk)
-    with desk.engine.begin() as conn:
-        step = erasures.carry_out(conn)
+    done = _give_up_pictures(context)
+    with context.engine.begin() as conn:
+        step = orders.carry_out(conn)
         if step is not None and step.erased:
-            desk.probe("erasing", None)
-        metrics.OPEN_ERASURES.set(erasures.count_open(conn))
+            context.probe("erasing", None)
+        metrics.OPEN_ERASURES.set(orders.count_open(conn))
     if step is None:
         return done
     if step.erased:
-        desk.probe("erased", None)
+        context.probe("erased", None)
     for place, count in step.erased.items():
-        metrics.ERASED.labels(erasures.REQUESTED, place).inc(count)
+        metrics.ERASED.labels(orders.REQUESTED, place).inc(count)
     log.info("erasure_step", erasure_id=step.erasure_id, finished=step.finished, **step.erased)
     return done + (not step.waits)
 
 
-def _give_up_pictures(desk: ClerkDesk) -> int:
-    with desk.engine.begin() as conn:
-        waiting = removals.pictured(conn, _PICTURES)
+def _give_up_pictures(context: ClerkContext) -> int:
+    with context.engine.begin() as conn:
+        waiting = objects.pictured(conn, _PICTURES)
     given_up = 0
     for chosen in waiting:
-        keys = dict.fromkeys(_objects_of(desk.store, chosen), chosen.item_id)
-        with desk.engine.begin() as conn:
+        keys = dict.fromkeys(_objects_of(context.store, chosen), chosen.item_id)
+        with context.engine.begin() as conn:
             legal_holds.keep_holds_out(conn, chosen.tenant)
-            if removals.strike(conn, chosen):
-                why = Why(chosen.erasure_id, erasures.REQUESTED, erasures.REQUESTED)
-                given_up += removals.give_up(conn, keys, tenant=chosen.tenant, why=why)
-        desk.probe("given_up", None)
+            if objects.strike(conn, chosen):
+                why = Why(chosen.erasure_id, orders.REQUESTED, orders.REQUESTED)
+                given_up += objects.give_up(conn, keys, tenant=chosen.tenant, why=why)
+        context.probe("given_up", None)
     return given_up
 
 
-def _objects_of(store: ObjectStore, chosen: removals.Pictured) -> Iterator[str]:
+def _objects_of(store: ObjectStore, chosen: objects.Pictured) -> Iterator[str]:
     for place in _PLACES:
         for stored in store.list(f"{place}/{chosen.tenant}/{chosen.item_id}/"):
             yield stored.key

@@ -14,9 +14,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from workers import metrics
-from workers.clerk import erasures, recalls, removals, retention, webhooks
-from workers.clerk import releases as reviewed
-from workers.clerk.context import ClerkDesk
+from workers.clerk import erasures, recalls, releases, removals, retention, webhooks
+from workers.clerk.context import ClerkContext
 from workers.crash import killer
 from workers.database import make_engine
 from workers.errors import WorkerError
@@ -26,9 +25,9 @@ from workers.store import ObjectStore
 log = structlog.get_logger()
 _CONNECTIONS = 4  # the duties' one, and some that couriers share for moments
 
-Duty = Callable[[ClerkDesk], int]
+Duty = Callable[[ClerkContext], int]
 DUTIES: Mapping[str, Duty] = {
-    "reviewed": reviewed.turn,
+    "reviewed": releases.turn,
     "recalls": recalls.turn,
     "erasures": erasures.turn,
     "retention": retention.turn,
@@ -40,26 +39,26 @@ MESSAGES: Mapping[str, Duty] = {"webhooks": webhooks.turn}  # in a thread of its
 def serve(settings: Settings, stop: threading.Event) -> None:
     """Take turns until `stop`; wait `poll_seconds` only after a turn in which nothing waited."""
     engine = make_engine(settings.database_url.get_secret_value(), name="clerk", pool_size=_CONNECTIONS)
-    desk = ClerkDesk(engine, ObjectStore(settings), settings, killer(settings.crash_point))
-    couriers = threading.Thread(target=_take_turns, args=(desk, MESSAGES, stop), name="webhooks")
+    context = ClerkContext(engine, ObjectStore(settings), settings, killer(settings.crash_point))
+    couriers = threading.Thread(target=_take_turns, args=(context, MESSAGES, stop), name="webhooks")
     couriers.start()
-    _take_turns(desk, DUTIES, stop)
+    _take_turns(context, DUTIES, stop)
     couriers.join()
     engine.dispose()
 
 
-def _take_turns(desk: ClerkDesk, duties: Mapping[str, Duty], stop: threading.Event) -> None:
+def _take_turns(context: ClerkContext, duties: Mapping[str, Duty], stop: threading.Event) -> None:
     while not stop.is_set():
-        if not turn(desk, duties):
-            stop.wait(desk.settings.poll_seconds)
+        if not turn(context, duties):
+            stop.wait(context.settings.poll_seconds)
 
 
-def turn(desk: ClerkDesk, duties: Mapping[str, Duty] = DUTIES) -> int:
+def turn(context: ClerkContext, duties: Mapping[str, Duty] = DUTIES) -> int:
     """Every duty once; how much was done. What stops one is logged, stops no other, and is tried again."""
     done = 0
     for name, duty in duties.items():
         try:
-            did = duty(desk)
+            did = duty(context)
         except (SQLAlchemyError, WorkerError) as error:
             metrics.CLERK_FAILURES.labels(name).inc()
             log.warning("duty_failed", duty=name, error=type(error).__name__, reason=_short(error))

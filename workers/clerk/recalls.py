@@ -17,9 +17,9 @@ import hashlib
 import structlog
 
 from workers import metrics
-from workers.clerk.context import ClerkDesk
+from workers.clerk.context import ClerkContext
 from workers.errors import DigestMismatch, NotFound
-from workers.jobs.recall import orders as recall
+from workers.jobs.recall import orders
 from workers.store import RELEASED, ObjectStore
 
 log = structlog.get_logger()
@@ -27,24 +27,24 @@ RECALLED = "recalled"  # a place of its own in the bucket: the clerk writes it, 
 _STEP = 200  # assets of one transaction, and of one round of moves
 
 
-def turn(desk: ClerkDesk) -> int:
+def turn(context: ClerkContext) -> int:
     """One step of each kind; how many assets were withdrawn or moved."""
-    with desk.engine.begin() as conn:
-        metrics.OLDEST_OPEN_RECALL_SECONDS.set(recall.oldest_open_seconds(conn))
-        withdrawn = recall.withdraw(conn, _STEP)
+    with context.engine.begin() as conn:
+        metrics.OLDEST_OPEN_RECALL_SECONDS.set(orders.oldest_open_seconds(conn))
+        withdrawn = orders.withdraw(conn, _STEP)
     if withdrawn:
-        desk.probe("withdrawn", None)
-    with desk.engine.begin() as conn:
-        members = recall.to_move(conn, _STEP)
+        context.probe("withdrawn", None)
+    with context.engine.begin() as conn:
+        members = orders.to_move(conn, _STEP)
     for member in members:
-        lost = [key for key, media_type, digest in member.files if not _move(desk, key, media_type, digest)]
-        desk.probe("moved", None)
-        with desk.engine.begin() as conn:
-            recall.moved(conn, member.asset_id, missing=bool(lost))
+        lost = [key for key, media_type, digest in member.files if not _move(context, key, media_type, digest)]
+        context.probe("moved", None)
+        with context.engine.begin() as conn:
+            orders.moved(conn, member.asset_id, missing=bool(lost))
         for key in lost:
             log.error("recalled_object_missing", asset_id=member.asset_id, recall_id=member.recall_id, key=key)
-    with desk.engine.begin() as conn:
-        finished = recall.finish(conn)
+    with context.engine.begin() as conn:
+        finished = orders.finish(conn)
     return withdrawn + len(members) + finished
 
 
@@ -53,9 +53,9 @@ def recalled_key(key: str) -> str:
     return RECALLED + key.removeprefix(RELEASED)
 
 
-def _move(desk: ClerkDesk, key: str, media_type: str, sha256: str) -> bool:
+def _move(context: ClerkContext, key: str, media_type: str, sha256: str) -> bool:
     """The object lies in recalled/ and nowhere else; False if it lay in neither place."""
-    store, target = desk.store, recalled_key(key)
+    store, target = context.store, recalled_key(key)
     try:
         content = store.get(key)
     except NotFound:
@@ -66,7 +66,7 @@ def _move(desk: ClerkDesk, key: str, media_type: str, sha256: str) -> bool:
         store.put(target, content, media_type)
     except DigestMismatch:  # two clerks never make this; somebody wrote to the clerk's own place
         log.error("recalled_place_taken", key=target)
-    desk.probe("removing", None)
+    context.probe("removing", None)
     store.delete(key)
     return True
 

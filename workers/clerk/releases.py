@@ -17,11 +17,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from workers import metrics
-from workers.clerk.context import ClerkDesk
+from workers.clerk.context import ClerkContext
 from workers.database import transact
 from workers.errors import DigestMismatch, NotFound, StoreUnavailable, WorkerError
 from workers.jobs.privacy import legal_holds
-from workers.jobs.review import carry_out as reviewed
+from workers.jobs.review import carry_out
 from workers.jobs.review.carry_out import Releasing
 from workers.jobs.types import StoredRendition
 from workers.store import released_key
@@ -31,20 +31,20 @@ _PAGE = 50  # orders of one turn, so that the other duties have theirs
 GONE, CHANGED = "quarantine_gone", "quarantine_changed"  # reasons of a failed item
 
 
-def turn(desk: ClerkDesk) -> int:
+def turn(context: ClerkContext) -> int:
     """The next reviews, one transaction each; how many were carried out.
 
     One that fails stops no other; the first error is raised at the end. An absent store ends the turn at once.
     """
-    with desk.engine.begin() as conn:
-        waiting = reviewed.waiting(conn)
-        item_ids = reviewed.ordered(conn, limit=_PAGE)
+    with context.engine.begin() as conn:
+        waiting = carry_out.waiting(conn)
+        item_ids = carry_out.ordered(conn, limit=_PAGE)
     metrics.OPEN_HOLDS.set(waiting.holds)
     metrics.OLDEST_HOLD_SECONDS.set(waiting.oldest_seconds)
     done, failures = 0, list[Exception]()
     for item_id in item_ids:
         try:
-            done += _carry_out(desk, item_id)
+            done += _carry_out(context, item_id)
         except StoreUnavailable:
             raise
         except (SQLAlchemyError, WorkerError) as error:
@@ -55,44 +55,44 @@ def turn(desk: ClerkDesk) -> int:
     return done
 
 
-def _carry_out(desk: ClerkDesk, item_id: str) -> bool:
+def _carry_out(context: ClerkContext, item_id: str) -> bool:
     """Whether this turn finished it. The hold stays locked from the read to the commit."""
-    with desk.engine.begin() as conn:
-        order = reviewed.take(conn, item_id)
+    with context.engine.begin() as conn:
+        order = carry_out.take(conn, item_id)
         if order is None:
             return False
         if order.releasing is not None:
             try:
-                stored = _put_all(desk, order.releasing)
+                stored = _put_all(context, order.releasing)
             except (NotFound, DigestMismatch) as error:
                 reason = GONE if isinstance(error, NotFound) else CHANGED
                 log.error("reviewed_bytes_lost", item_id=item_id, reason=reason, error=str(error))
-                reviewed.fail(conn, order.releasing, reason)
+                carry_out.fail(conn, order.releasing, reason)
                 return True
-            desk.probe("copied", None)
-            reviewed.release(conn, order.releasing, stored)
-    desk.probe("reviewed", None)
-    with desk.engine.begin() as conn:  # until it ends, no legal hold is placed on what is being deleted
+            context.probe("copied", None)
+            carry_out.release(conn, order.releasing, stored)
+    context.probe("reviewed", None)
+    with context.engine.begin() as conn:  # until it ends, no legal hold is placed on what is being deleted
         if order.releasing is not None or legal_holds.is_free(conn, item_id):
             for key in order.keys:
-                desk.store.delete(key)
-    transact(desk.engine, lambda conn: reviewed.carried_out(conn, item_id))
+                context.store.delete(key)
+    transact(context.engine, lambda conn: carry_out.carried_out(conn, item_id))
     return True
 
 
-def _put_all(desk: ClerkDesk, order: Releasing) -> list[StoredRendition]:
+def _put_all(context: ClerkContext, order: Releasing) -> list[StoredRendition]:
     """Every rendition out of quarantine, or none. Raises NotFound and DigestMismatch: these bytes must not leave."""
-    contents = [_reviewed_bytes(desk, kept) for kept in order.picture.renditions]
+    contents = [_reviewed_bytes(context, kept) for kept in order.picture.renditions]
     item, stored = order.picture.item, []
     for kept, content in zip(order.picture.renditions, contents, strict=True):
         key = released_key(item.tenant, item.id, order.held.attempt, kept.name, kept.media_type)
-        desk.store.put(key, content, kept.media_type, expect_sha256=kept.sha256)
+        context.store.put(key, content, kept.media_type, expect_sha256=kept.sha256)
         stored.append(replace(kept, key=key))
     return stored
 
 
-def _reviewed_bytes(desk: ClerkDesk, kept: StoredRendition) -> bytes:
-    content = desk.store.get(kept.key)
+def _reviewed_bytes(context: ClerkContext, kept: StoredRendition) -> bytes:
+    content = context.store.get(kept.key)
     if (found := hashlib.sha256(content).hexdigest()) != kept.sha256:
         raise DigestMismatch(f"{kept.key} holds {found}, held and reviewed was {kept.sha256}")
     return content

@@ -6,21 +6,21 @@ Killed between the store's answer and the row: the next turn deletes again, whic
 from __future__ import annotations
 
 from workers import metrics
-from workers.clerk.context import ClerkDesk
-from workers.jobs.privacy import objects as removals
+from workers.clerk.context import ClerkContext
+from workers.jobs.privacy import objects
 
 _STEP = 100  # objects of one turn
 
 
-def turn(desk: ClerkDesk) -> int:
+def turn(context: ClerkContext) -> int:
     """How many objects the store deleted."""
-    with desk.engine.begin() as conn:
-        keys = removals.given_up(conn, _STEP)
+    with context.engine.begin() as conn:
+        keys = objects.given_up(conn, _STEP)
     for key in keys:
-        desk.store.delete(key)
+        context.store.delete(key)
     if keys:
-        desk.probe("deleted", None)
-        with desk.engine.begin() as conn:
-            removals.removed(conn, keys)
+        context.probe("deleted", None)
+        with context.engine.begin() as conn:
+            objects.removed(conn, keys)
         metrics.OBJECTS_REMOVED.inc(len(keys))
     return len(keys)

@@ -18,9 +18,8 @@ from sqlalchemy import Connection
 
 from policy.ledger.erase import Why
 from workers import metrics
-from workers.clerk.context import ClerkDesk
-from workers.jobs.privacy import legal_holds, retention
-from workers.jobs.privacy import objects as removals
+from workers.clerk.context import ClerkContext
+from workers.jobs.privacy import legal_holds, objects, retention
 from workers.jobs.privacy.retention import BASIS, BY_PLACE, CLASSES, TEXTS
 from workers.jobs.types import new_id
 from workers.store import RELEASED, StoredObject
@@ -29,46 +28,46 @@ log = structlog.get_logger()
 _PAGE = 500  # keys of one look
 
 
-def turn(desk: ClerkDesk) -> int:
+def turn(context: ClerkContext) -> int:
     """One step of each sweep that does not rest; how many things were erased or given up."""
-    days = {known.name: int(getattr(desk.settings, known.setting)) for known in CLASSES}
-    rest = timedelta(seconds=desk.settings.retention_rest_seconds)
-    done = _texts(desk, days, rest)
+    days = {known.name: int(getattr(context.settings, known.setting)) for known in CLASSES}
+    rest = timedelta(seconds=context.settings.retention_rest_seconds)
+    done = _texts(context, days, rest)
     for place, known in BY_PLACE.items():
         if days[known.name]:
-            done += _objects(desk, place, days[known.name], rest)
+            done += _objects(context, place, days[known.name], rest)
     return done
 
 
-def _texts(desk: ClerkDesk, days: dict[str, int], rest: timedelta) -> int:
-    with desk.engine.begin() as conn:
+def _texts(context: ClerkContext, days: dict[str, int], rest: timedelta) -> int:
+    with context.engine.begin() as conn:
         if retention.cursor(conn, TEXTS, rest) is None:
             return 0
         swept = retention.sweep_texts(conn, days)
         retention.advance(conn, TEXTS, "", ended=swept is None)
         if swept is not None:
-            desk.probe("erasing", None)
+            context.probe("erasing", None)
     if swept is None:
         return 0
-    desk.probe("erased", None)
+    context.probe("erased", None)
     for place, count in swept.erased.items():
         metrics.ERASED.labels(BASIS, place).inc(count)
     log.info("retention_step", retention_class=swept.retention_class, **swept.erased)
     return sum(swept.erased.values())
 
 
-def _objects(desk: ClerkDesk, place: str, days: int, rest: timedelta) -> int:
-    with desk.engine.begin() as conn:
+def _objects(context: ClerkContext, place: str, days: int, rest: timedelta) -> int:
+    with context.engine.begin() as conn:
         after = retention.cursor(conn, place, rest)
         before = retention.cutoff(conn, days)
     if after is None:
         return 0
-    page = list(islice(desk.store.list(f"{place}/", after=after, page_size=_PAGE), _PAGE))
-    with desk.engine.begin() as conn:
+    page = list(islice(context.store.list(f"{place}/", after=after, page_size=_PAGE), _PAGE))
+    with context.engine.begin() as conn:
         given_up = _give_up(conn, place, page, before)
         retention.advance(conn, place, page[-1].key if page else "", ended=len(page) < _PAGE)
     if given_up:
-        desk.probe("given_up", None)
+        context.probe("given_up", None)
         log.info("objects_given_up", place=place, objects=given_up)
     return given_up
 
@@ -85,12 +84,12 @@ def _give_up(conn: Connection, place: str, page: list[StoredObject], before: dat
     why = Why(new_id(), BASIS, BY_PLACE[place].name)
     for tenant, keys in sorted(old.items()):
         legal_holds.keep_holds_out(conn, tenant)
-        over = removals.over(conn, place, tenant, set(keys.values()), before)
-        wanted = set() if place != RELEASED else set(keys) - removals.unlinked(conn, keys)
+        over = objects.over(conn, place, tenant, set(keys.values()), before)
+        wanted = set() if place != RELEASED else set(keys) - objects.unlinked(conn, keys)
         found: dict[str, str | None] = {
             key: item_id for key, item_id in keys.items() if item_id in over and key not in wanted
         }
-        given_up += removals.give_up(conn, found, tenant=tenant, why=why)
+        given_up += objects.give_up(conn, found, tenant=tenant, why=why)
     return given_up
 
 

@@ -18,8 +18,8 @@ from datetime import timedelta
 import structlog
 
 from workers import metrics
-from workers.clerk.context import ClerkDesk
-from workers.jobs.webhooks.deliveries import Attempt, Delivery, let_go, record, sweep, take, take_next
+from workers.clerk.context import ClerkContext
+from workers.jobs.webhooks.deliveries import Delivery, DeliveryAttempt, record, release, sweep, take, take_next
 from workers.jobs.webhooks.endpoints import SECRET_PREFIX
 from workers.outbound.post import post
 from workers.version import VERSION
@@ -29,17 +29,17 @@ _ADDRESSES = 8  # asked side by side in one turn
 _MESSAGES = 50  # to one address in one turn: the others wait no longer than for these
 
 
-def turn(desk: ClerkDesk) -> int:
+def turn(context: ClerkContext) -> int:
     """Everything that is due now, up to a turn's bounds; how many messages were delivered."""
-    give_up = timedelta(hours=desk.settings.webhook_give_up_hours)
-    with desk.engine.begin() as conn:
+    give_up = timedelta(hours=context.settings.webhook_give_up_hours)
+    with context.engine.begin() as conn:
         for _ in range(sweep(conn, give_up=give_up)):
             metrics.WEBHOOK_ATTEMPTS.labels("given_up").inc()
         first = take(conn, _ADDRESSES)
     if not first:
         return 0
     with ThreadPoolExecutor(_ADDRESSES, thread_name_prefix="webhook") as couriers:
-        return sum(couriers.map(lambda delivery: _serve(desk, delivery, give_up), first))
+        return sum(couriers.map(lambda delivery: _serve(context, delivery, give_up), first))
 
 
 def headers(delivery: Delivery) -> dict[str, str]:
@@ -61,12 +61,12 @@ def signatures(secrets: Sequence[str], message_id: str, timestamp: str, body: st
     return [f"v1,{base64.b64encode(mac).decode()}" for mac in made]
 
 
-def _serve(desk: ClerkDesk, delivery: Delivery | None, give_up: timedelta) -> int:
+def _serve(context: ClerkContext, delivery: Delivery | None, give_up: timedelta) -> int:
     """One address after its lease was taken: message after message, until none is due or one fails."""
     delivered = 0
     while delivery is not None:
-        attempt = _send(desk, delivery)
-        with desk.engine.begin() as conn:
+        attempt = _send(context, delivery)
+        with context.engine.begin() as conn:
             became = record(conn, delivery, attempt, give_up=give_up)
             metrics.WEBHOOK_ATTEMPTS.labels(attempt.error or "delivered").inc()
             if became != "delivered":
@@ -82,14 +82,14 @@ def _serve(desk: ClerkDesk, delivery: Delivery | None, give_up: timedelta) -> in
                 return delivered
             delivered += 1
             if delivered >= _MESSAGES:
-                let_go(conn, delivery.webhook_id)
+                release(conn, delivery.webhook_id)
                 return delivered
             delivery = take_next(conn, delivery.webhook_id)
     return delivered
 
 
-def _send(desk: ClerkDesk, delivery: Delivery) -> Attempt:
-    settings = desk.settings
+def _send(context: ClerkContext, delivery: Delivery) -> DeliveryAttempt:
+    settings = context.settings
     answer = post(
         delivery.url,
         delivery.body.encode(),
@@ -97,7 +97,7 @@ def _send(desk: ClerkDesk, delivery: Delivery) -> Attempt:
         seconds=settings.webhook_seconds,
         loopback=settings.webhook_loopback,
     )
-    return Attempt(answer.status, answer.error, answer.milliseconds)
+    return DeliveryAttempt(answer.status, answer.error, answer.milliseconds)
 
 
 def _key(secret: str) -> bytes:

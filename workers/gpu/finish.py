@@ -43,9 +43,9 @@ from workers.jobs.types import (
     Held,
     HeldAsset,
     Outcome,
-    Place,
     Refused,
     Released,
+    SamplingPosition,
     StoredRendition,
     new_id,
 )
@@ -62,7 +62,7 @@ class _Drawn(NamedTuple):
     """One image as it came off, what will be said of it, and what writes its watermark."""
 
     image: np.ndarray
-    place: Place
+    position: SamplingPosition
     stamp: Stamp
     write: Write
 
@@ -103,7 +103,7 @@ class Finisher:
                 Failed(item, fault)
                 if fault
                 else self._finish_one(
-                    held, item, _Drawn(sampled.images[n], sampled.places[n], stamps[n], writes[n]), verdicts[n]
+                    held, item, _Drawn(sampled.images[n], sampled.positions[n], stamps[n], writes[n]), verdicts[n]
                 )
             )
             outcomes.append(outcome)
@@ -123,8 +123,8 @@ class Finisher:
             return
         tenants = {item.id: item.tenant for item in held.items}
         for item_id in item_ids:
-            for place in (RELEASED, QUARANTINE):
-                folder = f"{place}/{tenants[item_id]}/{item_id}/"
+            for prefix in (RELEASED, QUARANTINE):
+                folder = f"{prefix}/{tenants[item_id]}/{item_id}/"
                 for stored in self.store.list(folder):
                     attempt = int(stored.key.removeprefix(folder).partition("/")[0].partition(".")[0])
                     if attempt == held.attempt if before is None else attempt < before:
@@ -171,7 +171,7 @@ class Finisher:
         metrics.VERDICTS.labels(verdict.decision).inc()
         if verdict.decision is Decision.REFUSE:
             return Refused(item, verdict)
-        image, place, stamp, write = drawn
+        image, position, stamp, write = drawn
         try:
             with metrics.FINISHING_SECONDS.labels("mark").time():
                 files = self.marker.mark_all(image, stamp, item.renditions, write=write)
@@ -183,9 +183,9 @@ class Finisher:
             finding = Finding(Decision.HOLD, Stage.MARK, "marks", type(error).__name__, detail=str(error))
             return self._hold_unmarked(held, item, image, merge([verdict, Verdict(self.rules.version, (finding,))]))
         if verdict.decision is Decision.HOLD:
-            asset = HeldAsset(stamp.asset_id, stamp.watermark_id, place, evidence(files), stored)
+            asset = HeldAsset(stamp.asset_id, stamp.watermark_id, position, evidence(files), stored)
             return Held(item, verdict, stored[0].key, stored[0].sha256, asset)
-        return Released(item, stamp.asset_id, stamp.watermark_id, place, verdict, evidence(files), stored)
+        return Released(item, stamp.asset_id, stamp.watermark_id, position, verdict, evidence(files), stored)
 
     def _stamp(self, held: Claim, item: ClaimedItem) -> Stamp:
         return Stamp(
@@ -222,7 +222,7 @@ def _parts(recipe: Recipe) -> tuple[Part, ...]:
 
 
 def _key_maker(verdict: Verdict) -> _KeyMaker:
-    """The place of a marked picture: out, or before a person's eyes. The release put of finishing."""
+    """Where a marked picture is put: released/, or quarantine/ for a reviewer. The release put of finishing."""
     return released_key if verdict.allowed else quarantine_key
 
 

@@ -67,11 +67,11 @@ def _reseeded(shown: Shown, n: int) -> ClaimedItem:
 
 def _with(shown: Shown, places: list[int], fresh: Shown) -> Shown:
     """`shown` with these items as they came out afresh; one that was cancelled meanwhile has that fault."""
-    items, verdicts, where = list(shown.held.items), list(shown.verdicts), list(shown.sampled.places)
+    items, verdicts, where = list(shown.held.items), list(shown.verdicts), list(shown.sampled.positions)
     images = np.array(shown.sampled.images)
     faults = dict(shown.sampled.faults)
     for k, n in enumerate(places):
-        items[n], verdicts[n], where[n] = fresh.held.items[k], fresh.verdicts[k], fresh.sampled.places[k]
+        items[n], verdicts[n], where[n] = fresh.held.items[k], fresh.verdicts[k], fresh.sampled.positions[k]
         images[n] = fresh.sampled.images[k]
         faults.pop(items[n].id, None)
     faults |= fresh.sampled.faults

@@ -33,7 +33,7 @@ from workers.crash import Probe, killer
 from workers.database import make_engine
 from workers.errors import NotFound, StoreUnavailable
 from workers.identification.indexing import index_some
-from workers.identification.released import Catalogue
+from workers.identification.released import ReleasedIndex
 from workers.jobs.identification import questions
 from workers.jobs.identification.questions import Question
 from workers.settings import Settings
@@ -48,12 +48,12 @@ _UNANSWERABLE = (cv2.error, ValueError, ArithmeticError, np.linalg.LinAlgError, 
 
 
 @dataclass(frozen=True, slots=True)
-class IdentifyDesk:
+class IdentifyContext:
     """One process's tools. Owned by one thread."""
 
     engine: Engine
     store: ObjectStore
-    catalogue: Catalogue
+    released: ReleasedIndex
     manifests: ManifestReader
     settings: Settings
     probe: Probe
@@ -61,13 +61,13 @@ class IdentifyDesk:
 
 def serve(settings: Settings, stop: threading.Event) -> None:
     """Turns until `stop`; what is away is waited for."""
-    desk = make_desk(settings)
+    context = make_context(settings)
     sweep_at = 0.0
     while not stop.is_set():
         try:
-            busy = turn(desk, stop)
+            busy = turn(context, stop)
             if time.monotonic() >= sweep_at:
-                sweep(desk)
+                sweep(context)
                 sweep_at = time.monotonic() + _SWEEP_SECONDS
         except (SQLAlchemyError, StoreUnavailable) as error:
             log.warning("identify_waits", error=type(error).__name__)
@@ -75,83 +75,85 @@ def serve(settings: Settings, stop: threading.Event) -> None:
             continue
         if not busy:
             stop.wait(min(settings.poll_seconds, _IDLE_SECONDS))
-    desk.engine.dispose()
+    context.engine.dispose()
 
 
-def make_desk(settings: Settings) -> IdentifyDesk:
+def make_context(settings: Settings) -> IdentifyContext:
     """The process's real parts. Without trust anchors no manifest is trusted, so it does not start without."""
     if not settings.trust_anchors:
         raise SystemExit("the identify process needs PRESSWORK_TRUST_ANCHORS; `presswork up` makes a development chain")
     engine = make_engine(settings.database_url.get_secret_value(), name="identify", pool_size=2)
     store = ObjectStore(settings)
     manifests = ManifestReader(settings.trust_anchors.read_text())
-    return IdentifyDesk(engine, store, Catalogue(engine, store), manifests, settings, killer(settings.crash_point))
+    return IdentifyContext(
+        engine, store, ReleasedIndex(engine, store), manifests, settings, killer(settings.crash_point)
+    )
 
 
-def turn(desk: IdentifyDesk, stop: threading.Event) -> int:
+def turn(context: IdentifyContext, stop: threading.Event) -> int:
     """Everything that waits, once; how much was done."""
-    done = index_some(desk.engine, desk.store)
-    desk.catalogue.refresh()
-    metrics.INDEX_ENTRIES.set(len(desk.catalogue.index))
-    while not stop.is_set() and answer_next(desk):
+    done = index_some(context.engine, context.store)
+    context.released.refresh()
+    metrics.INDEX_ENTRIES.set(len(context.released.index))
+    while not stop.is_set() and answer_next(context):
         done += 1
     return done
 
 
-def answer_next(desk: IdentifyDesk) -> bool:
+def answer_next(context: IdentifyContext) -> bool:
     """Claim one question and answer it; False when none waits."""
-    with desk.engine.begin() as conn:
+    with context.engine.begin() as conn:
         metrics.OPEN_IDENTIFICATIONS.set(questions.open_questions(conn))
-        question = questions.claim(conn, timedelta(seconds=desk.settings.identify_lease_seconds))
+        question = questions.claim(conn, timedelta(seconds=context.settings.identify_lease_seconds))
     if question is None:
         return False
-    desk.probe("questioned", None)
+    context.probe("questioned", None)
     try:
-        data = _upload(desk, question)
+        data = _upload(context, question)
         with metrics.IDENTIFY_SECONDS.time():
-            answer = identify(data, desk.catalogue.index, desk.catalogue, desk.manifests)
+            answer = identify(data, context.released.index, context.released, context.manifests)
     except PictureRefused as refused:
-        _failed(desk, question, refused.code)
+        _failed(context, question, refused.code)
     except NotFound:
-        _failed(desk, question, "upload_missing")
+        _failed(context, question, "upload_missing")
     except _UNANSWERABLE as error:
         log.error("identification_unanswerable", identification_id=question.id, error=type(error).__name__)
-        _failed(desk, question, "unanswerable")
+        _failed(context, question, "unanswerable")
     except (StoreUnavailable, SQLAlchemyError):
-        with desk.engine.begin() as conn:
+        with context.engine.begin() as conn:
             questions.give_back(conn, question)
         raise
     else:
         told = answer.for_tenant(question.tenant)
         own = answer.asset.asset_id if answer.asset and answer.asset.tenant == question.tenant else None
-        with desk.engine.begin() as conn:
+        with context.engine.begin() as conn:
             questions.settle(conn, question, told, own)
         metrics.IDENTIFICATIONS.labels(answer.finding.value).inc()
-    desk.probe("answered", None)
-    desk.store.delete(question.object)
+    context.probe("answered", None)
+    context.store.delete(question.object)
     return True
 
 
-def sweep(desk: IdentifyDesk) -> int:
+def sweep(context: IdentifyContext) -> int:
     """Forget old answers, and delete uploads that no question needs; how many of those."""
-    keys = [stored.key for stored in desk.store.list(f"{INBOX}/")]
-    with desk.engine.begin() as conn:
+    keys = [stored.key for stored in context.store.list(f"{INBOX}/")]
+    with context.engine.begin() as conn:
         orphans = questions.unneeded(conn, keys, _ORPHANED)
     for key in orphans:
-        desk.store.delete(key)
-    with desk.engine.begin() as conn:  # last: a settled row is what says that its upload may go
-        questions.expire(conn, timedelta(seconds=desk.settings.identify_keep_seconds))
+        context.store.delete(key)
+    with context.engine.begin() as conn:  # last: a settled row is what says that its upload may go
+        questions.expire(conn, timedelta(seconds=context.settings.identify_keep_seconds))
     return len(orphans)
 
 
-def _upload(desk: IdentifyDesk, question: Question) -> bytes:
-    data = desk.store.get(question.object)
+def _upload(context: IdentifyContext, question: Question) -> bytes:
+    data = context.store.get(question.object)
     if hashlib.sha256(data).hexdigest() != question.sha256:
         raise NotFound(f"the upload of {question.id} is not what was sent")
     return data
 
 
-def _failed(desk: IdentifyDesk, question: Question, reason: str) -> None:
-    with desk.engine.begin() as conn:
+def _failed(context: IdentifyContext, question: Question, reason: str) -> None:
+    with context.engine.begin() as conn:
         questions.fail(conn, question, reason)
     metrics.IDENTIFICATIONS.labels("failed").inc()

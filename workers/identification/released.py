@@ -33,7 +33,7 @@ _PAGE = 5_000
 _ORIGINALS_KEPT = 32  # 3 MB each
 
 
-class Catalogue:
+class ReleasedIndex:
     """policy.identify's Library on our tables and our store. Raises StoreUnavailable and SQLAlchemy's errors."""
 
     def __init__(self, engine: Engine, store: ObjectStore) -> None:

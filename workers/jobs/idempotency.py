@@ -17,14 +17,14 @@ from workers.jobs.tables import idempotency_keys
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class StoredReply:
     """What was answered."""
 
     status: int
     body: Mapping[str, Any]
 
 
-def recall(conn: Connection, tenant: str, key: str, fingerprint: bytes) -> Reply | None:
+def recall(conn: Connection, tenant: str, key: str, fingerprint: bytes) -> StoredReply | None:
     """The reply to an earlier request with this key; None makes this transaction its owner until it ends.
 
     Raises InFlight while another transaction owns the key, IdempotencyKeyReused if the key came with
@@ -42,10 +42,10 @@ def recall(conn: Connection, tenant: str, key: str, fingerprint: bytes) -> Reply
         raise Conflict(f"Idempotency-Key {key!r} was used for a request whose texts were erased; use another key")
     if bytes(stored.fingerprint) != fingerprint:
         raise IdempotencyKeyReused(f"Idempotency-Key {key!r} was first used for another request")
-    return Reply(stored.status, stored.body)
+    return StoredReply(stored.status, stored.body)
 
 
-def remember(conn: Connection, tenant: str, key: str, fingerprint: bytes, reply: Reply) -> None:
+def remember(conn: Connection, tenant: str, key: str, fingerprint: bytes, reply: StoredReply) -> None:
     """Store the reply. The caller owns the key: `recall` answered None in this transaction."""
     conn.execute(
         idempotency_keys.insert().values(

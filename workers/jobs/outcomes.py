@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from policy import events
 from policy.events import Event, Private
 from workers.jobs.tables import assets, renditions
-from workers.jobs.types import Claim, ClaimedItem, Failed, Held, Outcome, Place, Released
-from workers.jobs.webhooks.deliveries import Told, tell
+from workers.jobs.types import Claim, ClaimedItem, Failed, Held, Outcome, Released, SamplingPosition
+from workers.jobs.webhooks.deliveries import Notification, notify
 from workers.states import AssetState
 
 
@@ -34,7 +34,7 @@ def write_assets(conn: Connection, held: Claim, released: Sequence[Released]) ->
                 "state": AssetState.RELEASED,
                 "watermark_id": o.watermark_id,
                 "policy_version": o.verdict.policy_version,
-                "provenance": provenance(held, o.item, o.place, o.marks),
+                "provenance": provenance(held, o.item, o.position, o.marks),
             }
             for o in released
         ],
@@ -48,24 +48,24 @@ def write_assets(conn: Connection, held: Claim, released: Sequence[Released]) ->
         ],
     )
     for tenant in sorted({o.item.tenant for o in released}):
-        tell(conn, tenant, "asset.released", [_told(o) for o in released if o.item.tenant == tenant])
+        notify(conn, tenant, "asset.released", [_notification(o) for o in released if o.item.tenant == tenant])
 
 
-def _told(o: Released) -> Told:
+def _notification(o: Released) -> Notification:
     """What webhooks are told of a release: no prompt, no link."""
     ids = {"request_id": o.item.request_id, "item_id": o.item.id, "asset_id": o.asset_id}
     names = {"custom_id": o.item.custom_id, "variant": o.item.variant}
-    return Told(o.asset_id, {**ids, **names, "sha256": sorted({file.sha256 for file in o.renditions})})
+    return Notification(o.asset_id, {**ids, **names, "sha256": sorted({file.sha256 for file in o.renditions})})
 
 
-def provenance(held: Claim, item: ClaimedItem, place: Place, marks: Mapping[str, Any]) -> dict[str, Any]:
+def provenance(held: Claim, item: ClaimedItem, position: SamplingPosition, marks: Mapping[str, Any]) -> dict[str, Any]:
     """What made the picture, enough to make it again, and the marks that read back from its files."""
     return {
         "recipe": held.recipe.to_json(),
         "seed": str(item.seed),
-        "batch_size": place.batch_size,
-        "batch_position": place.batch_position,
-        "device": place.device,
+        "batch_size": position.batch_size,
+        "batch_position": position.batch_position,
+        "device": position.device,
         "marks": dict(marks),
     }
 
@@ -107,7 +107,7 @@ def event_of(held: Claim, outcome: Outcome, *, review: dict[str, Any] | None = N
     if isinstance(outcome, Released):
         return events.ItemReleased(
             **asked,
-            **provenance(held, item, outcome.place, outcome.marks),
+            **provenance(held, item, outcome.position, outcome.marks),
             asset_id=outcome.asset_id,
             renditions=tuple(asdict(rendition) for rendition in outcome.renditions),
             review=review,

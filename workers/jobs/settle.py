@@ -136,6 +136,6 @@ def _kept_asset(held: Claim, outcome: Held) -> dict[str, Any]:
     return {
         "asset_id": asset.asset_id,
         "watermark_id": asset.watermark_id,
-        "provenance": provenance(held, outcome.item, asset.place, asset.marks),
+        "provenance": provenance(held, outcome.item, asset.position, asset.marks),
         "renditions": [asdict(rendition) for rendition in asset.renditions],
     }

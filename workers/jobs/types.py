@@ -98,7 +98,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SamplingPosition:
     """Where in which sampling run an image came off: needed to make it again bit for bit."""
 
     batch_size: int
@@ -126,7 +126,7 @@ class Released:
     item: ClaimedItem
     asset_id: str
     watermark_id: int
-    place: Place
+    position: SamplingPosition
     verdict: Verdict
     marks: Mapping[str, Any]  # policy.marks.Marked.evidence
     renditions: tuple[StoredRendition, ...]
@@ -141,7 +141,7 @@ class HeldAsset:
 
     asset_id: str
     watermark_id: int
-    place: Place
+    position: SamplingPosition
     marks: Mapping[str, Any]  # policy.marks.Marked.evidence
     renditions: tuple[StoredRendition, ...]
 

@@ -42,7 +42,7 @@ SchedulerName = Literal[
 Side = Annotated[int, Field(ge=8, le=16_384)]
 
 
-class Problem(NamedTuple):
+class ModelLimit(NamedTuple):
     """Something a model cannot do: the field that asks for it, and what to ask for instead."""
 
     field: str
@@ -50,7 +50,7 @@ class Problem(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelSource:
     """Where a model's files are: a folder (relative to the card), or a repository on the hub at one commit."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -84,7 +84,7 @@ class ModelCard:
     limits: tuple[Text, ...]
 
     # Which bytes it is.
-    source: Source
+    source: ModelSource
     pipeline: Literal["StableDiffusionPipeline"]
     revision: Revision
     files: Annotated[tuple[ModelFile, ...], Field(min_length=1)]
@@ -148,37 +148,37 @@ class ModelCard:
         guidance_scale: float,
         scheduler: str,
         negative_prompt: str = "",
-    ) -> list[Problem]:
-        """Everything about these wishes that the model cannot do; an empty list means it can. Pure."""
-        found = [Problem(*p) for side in (("width", width), ("height", height)) for p in self._side_problems(*side)]
+    ) -> list[ModelLimit]:
+        """Everything about these options that the model cannot do; an empty list means it can. Pure."""
+        found = [ModelLimit(*p) for side in (("width", width), ("height", height)) for p in self._side_problems(*side)]
         if width * height > self.max_pixels and not found:
             message = f"{width} x {height} is {width * height} pixels; {self.name} makes up to {self.max_pixels}"
-            found.append(Problem("width", message))
+            found.append(ModelLimit("width", message))
         if not 1 <= num_inference_steps <= self.max_num_inference_steps:
             message = (
                 f"{num_inference_steps} is outside 1 to {self.max_num_inference_steps}, the steps {self.name} takes"
             )
-            found.append(Problem("num_inference_steps", message))
+            found.append(ModelLimit("num_inference_steps", message))
         if not 0 <= guidance_scale <= self.max_guidance_scale:  # written so that NaN fails it
             message = f"{guidance_scale} is outside 0 to {self.max_guidance_scale:g}, what {self.name} takes"
-            found.append(Problem("guidance_scale", message))
+            found.append(ModelLimit("guidance_scale", message))
         elif negative_prompt and guidance_scale <= 1:
             message = "a negative prompt has no effect at guidance_scale 1 or below; raise that or leave this out"
-            found.append(Problem("negative_prompt", message))
+            found.append(ModelLimit("negative_prompt", message))
         if scheduler not in self.schedulers:
             message = f"{scheduler!r} is not a scheduler of {self.name}; it has {', '.join(self.schedulers)}"
-            found.append(Problem("scheduler", message))
+            found.append(ModelLimit("scheduler", message))
         return found
 
-    def _side_problems(self, name: str, pixels: int) -> list[Problem]:
+    def _side_problems(self, name: str, pixels: int) -> list[ModelLimit]:
         if not self.min_side <= pixels <= self.max_side:
             return [
-                Problem(name, f"{pixels} is outside {self.min_side} to {self.max_side}, the sides {self.name} makes")
+                ModelLimit(name, f"{pixels} is outside {self.min_side} to {self.max_side}, the sides {self.name} makes")
             ]
         if pixels % self.size_multiple:
             lower = pixels - pixels % self.size_multiple
             near = f"{lower} or {lower + self.size_multiple}"
-            return [Problem(name, f"{pixels} is not a multiple of {self.size_multiple}; {near} would be")]
+            return [ModelLimit(name, f"{pixels} is not a multiple of {self.size_multiple}; {near} would be")]
         return []
 
 

@@ -4,7 +4,7 @@ Where the recipe names an upscaler, what was drawn is enlarged here, before anyb
 marked and signed afterwards is the finished picture.
 
 Each item has its own generator on the CPU, seeded with the item's seed alone, so its noise does not
-depend on its neighbours. Its last bits do: a run of another size may round differently, so `places`
+depend on its neighbours. Its last bits do: a run of another size may round differently, so `positions`
 records where each image came off.
 """
 
@@ -21,7 +21,7 @@ import torch
 
 from workers import metrics
 from workers.errors import ModelMissing, ModelRefused, OutOfMemory
-from workers.jobs.types import Claim, ClaimedItem, Place
+from workers.jobs.types import Claim, ClaimedItem, SamplingPosition
 from workers.recipes import Recipe
 from workers.sampling.adapters import check_adapter, use_adapters
 from workers.sampling.enlarge import Enlarger
@@ -109,8 +109,12 @@ class DiffusersSampler:
             images = _enlarged(enlarger, images, held, faults, watch)
             faults |= {item.id: CANCELLED for item in held.items if item.id in watch.cancelled}
         images[[n for n, item in enumerate(held.items) if item.id in faults]] = 0
-        places = [Place(len(drawn.images), n, self._device_name) for drawn in runs for n in range(len(drawn.images))]
-        return Sampled(images, faults, tuple(places), time.monotonic() - started)
+        positions = [
+            SamplingPosition(len(drawn.images), n, self._device_name)
+            for drawn in runs
+            for n in range(len(drawn.images))
+        ]
+        return Sampled(images, faults, tuple(positions), time.monotonic() - started)
 
     def _card_for(self, recipe: Recipe) -> ModelCard:
         card = self._registry.get(recipe.model)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from workers.jobs.types import Claim, Place
+from workers.jobs.types import Claim, SamplingPosition
 
 Pixels = npt.NDArray[np.uint8]  # [N, H, W, 3], RGB, contiguous
 
@@ -26,7 +26,7 @@ class Sampled:
 
     images: Pixels
     faults: Mapping[str, str]
-    places: tuple[Place, ...]
+    positions: tuple[SamplingPosition, ...]
     seconds: float
 
 

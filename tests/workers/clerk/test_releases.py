@@ -14,11 +14,11 @@ from tests.support.line import Line
 from tests.support.reviews import TWO, Reviewing, clerk
 from tests.support.worker import Works
 from workers import metrics
-from workers.clerk.context import ClerkDesk
+from workers.clerk.context import ClerkContext
 from workers.clerk.loop import turn as whole_turn
 from workers.clerk.releases import CHANGED, GONE, turn
 from workers.errors import Conflict, StoreUnavailable
-from workers.jobs.review import carry_out as reviewed
+from workers.jobs.review import carry_out
 from workers.jobs.tables import assets, renditions
 from workers.states import AssetState, ItemState
 from workers.store import ObjectStore
@@ -35,7 +35,7 @@ def people(line: Line) -> Reviewing:
 
 
 @pytest.fixture
-def desk(database: Database, works: Works) -> ClerkDesk:
+def desk(database: Database, works: Works) -> ClerkContext:
     return clerk(database, works)
 
 
@@ -45,7 +45,7 @@ def rows(line: Line, table: Any) -> list[Any]:
 
 
 def test_a_release_later_is_the_same_thing_as_a_release_at_once(
-    works: Works, people: Reviewing, desk: ClerkDesk, signing_files: Any
+    works: Works, people: Reviewing, desk: ClerkContext, signing_files: Any
 ):
     """Row by row and field by field: only the verdict and the review tell them apart."""
     works.executor().run(works.batch(1))
@@ -79,7 +79,7 @@ def test_a_release_later_is_the_same_thing_as_a_release_at_once(
     assert people.hold_of(item_id).carried_out_at is not None
 
 
-def test_every_rendition_leaves_or_none_does(works: Works, people: Reviewing, desk: ClerkDesk):
+def test_every_rendition_leaves_or_none_does(works: Works, people: Reviewing, desk: ClerkContext):
     """One file of one picture was swapped: none of its files leaves, also not those that are what they were."""
     swapped, sound = people.made_and_held(works, 2, renditions=("original", "jpeg", "webp"))
     kept = {item_id: people.hold_of(item_id).renditions for item_id in (swapped, sound)}
@@ -97,7 +97,7 @@ def test_every_rendition_leaves_or_none_does(works: Works, people: Reviewing, de
     assert [file["name"] for file in told] == ["original", "jpeg", "webp"]
 
 
-def test_a_refused_picture_is_deleted_and_nothing_else(works: Works, people: Reviewing, desk: ClerkDesk):
+def test_a_refused_picture_is_deleted_and_nothing_else(works: Works, people: Reviewing, desk: ClerkContext):
     refused, waiting = people.made_and_held(works, 2)
     people.say("refuse", refused)
     assert turn(desk) == 1
@@ -107,7 +107,7 @@ def test_a_refused_picture_is_deleted_and_nothing_else(works: Works, people: Rev
     assert works.line.kinds()[-1] == "item.refused", "the clerk adds no event: the API's said it all"
 
 
-def test_a_first_of_two_releases_is_no_order(works: Works, people: Reviewing, desk: ClerkDesk):
+def test_a_first_of_two_releases_is_no_order(works: Works, people: Reviewing, desk: ClerkContext):
     (item_id,) = people.made_and_held(works)
     people.say("release", item_id, rules=TWO)
     assert turn(desk) == 0
@@ -119,7 +119,7 @@ def test_a_first_of_two_releases_is_no_order(works: Works, people: Reviewing, de
 
 
 def test_a_turn_with_nothing_to_do_does_nothing_and_measures_the_queue(
-    works: Works, people: Reviewing, desk: ClerkDesk
+    works: Works, people: Reviewing, desk: ClerkContext
 ):
     people.made_and_held(works, 2)
     before = works.line.kinds()
@@ -129,7 +129,7 @@ def test_a_turn_with_nothing_to_do_does_nothing_and_measures_the_queue(
     assert metrics.OLDEST_HOLD_SECONDS._value.get() >= 0
 
 
-def test_bytes_swapped_in_quarantine_are_never_released(works: Works, people: Reviewing, desk: ClerkDesk):
+def test_bytes_swapped_in_quarantine_are_never_released(works: Works, people: Reviewing, desk: ClerkContext):
     swapped, sound = people.made_and_held(works, 2)
     for item_id in (swapped, sound):
         people.say("release", item_id)
@@ -143,7 +143,7 @@ def test_bytes_swapped_in_quarantine_are_never_released(works: Works, people: Re
     assert turn(desk) == 0
 
 
-def test_a_picture_gone_from_quarantine_fails_with_its_reason(works: Works, people: Reviewing, desk: ClerkDesk):
+def test_a_picture_gone_from_quarantine_fails_with_its_reason(works: Works, people: Reviewing, desk: ClerkContext):
     (item_id,) = people.made_and_held(works)
     people.say("release", item_id)
     desk.store.delete(people.hold_of(item_id).key)
@@ -152,7 +152,7 @@ def test_a_picture_gone_from_quarantine_fails_with_its_reason(works: Works, peop
 
 
 def test_other_bytes_under_the_release_key_are_not_taken_for_the_picture(
-    works: Works, people: Reviewing, desk: ClerkDesk
+    works: Works, people: Reviewing, desk: ClerkContext
 ):
     (item_id,) = people.made_and_held(works)
     desk.store.put(f"released/acme/{item_id}/1/original.png", b"planted", "image/png")
@@ -162,7 +162,7 @@ def test_other_bytes_under_the_release_key_are_not_taken_for_the_picture(
     assert rows(works.line, assets) == []
 
 
-def test_one_order_that_cannot_be_carried_out_stops_no_other(works: Works, people: Reviewing, desk: ClerkDesk):
+def test_one_order_that_cannot_be_carried_out_stops_no_other(works: Works, people: Reviewing, desk: ClerkContext):
     forged, sound = people.made_and_held(works, 2)
     with works.line.owner.begin() as conn:  # past the API's role: no review says so
         order = "update holds set decided_at = now(), release = true where item_id = :id"
@@ -175,12 +175,12 @@ def test_one_order_that_cannot_be_carried_out_stops_no_other(works: Works, peopl
 
 
 def test_an_absent_store_leaves_the_order_for_the_next_turn(
-    works: Works, people: Reviewing, desk: ClerkDesk, settings_for: Any
+    works: Works, people: Reviewing, desk: ClerkContext, settings_for: Any
 ):
     (item_id,) = people.made_and_held(works)
     people.say("release", item_id)
     nowhere = settings_for("clerk", s3_endpoint_url="http://127.0.0.1:9")
-    away = ClerkDesk(desk.engine, ObjectStore(nowhere), nowhere)
+    away = ClerkContext(desk.engine, ObjectStore(nowhere), nowhere)
     with pytest.raises(StoreUnavailable):
         turn(away)
     assert works.line.item(item_id).state == ItemState.HELD
@@ -188,11 +188,11 @@ def test_an_absent_store_leaves_the_order_for_the_next_turn(
     assert works.line.item(item_id).state == ItemState.RELEASED
 
 
-def test_two_clerks_do_not_work_on_one_order(works: Works, people: Reviewing, desk: ClerkDesk):
+def test_two_clerks_do_not_work_on_one_order(works: Works, people: Reviewing, desk: ClerkContext):
     (item_id,) = people.made_and_held(works)
     people.say("release", item_id)
     with desk.engine.begin() as conn:
-        assert reviewed.take(conn, item_id) is not None
+        assert carry_out.take(conn, item_id) is not None
         assert turn(desk) == 0, "the other clerk holds it"
     assert turn(desk) == 1
     assert len(works.line.events("item.released")) == 1

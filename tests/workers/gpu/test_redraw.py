@@ -45,7 +45,7 @@ class Wrong(FakeSampler):
             if item.seed in self.broken:
                 drawn.images[n] = 0
                 faults[item.id] = self.broken[item.seed]
-        return Sampled(drawn.images, faults, drawn.places, 0.0)
+        return Sampled(drawn.images, faults, drawn.positions, 0.0)
 
 
 @pytest.fixture

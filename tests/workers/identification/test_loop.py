@@ -231,11 +231,11 @@ def test_what_another_process_indexed_is_taken_in_once(gallery: Gallery) -> None
     gallery.release([scene(1), scene(2)])
     one, other = gallery.desk(), gallery.desk()
     work(one)
-    assert [one.catalogue.refresh(), other.catalogue.refresh(), other.catalogue.refresh()] == [0, 2, 0]
+    assert [one.released.refresh(), other.released.refresh(), other.released.refresh()] == [0, 2, 0]
     gallery.release([scene(3)])
     work(one)
-    assert other.catalogue.refresh() == 1
-    assert len(other.catalogue.index) == len(one.catalogue.index) == 3
+    assert other.released.refresh() == 1
+    assert len(other.released.index) == len(one.released.index) == 3
 
 
 def test_an_asset_whose_file_was_swapped_is_not_indexed(gallery: Gallery, s3: S3) -> None:

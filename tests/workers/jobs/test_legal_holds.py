@@ -14,7 +14,7 @@ from tests.support.privacy import SECRET, TENANT, Privacy
 from tests.support.reviews import Reviewing
 from tests.support.worker import Works
 from workers.clerk import erasures as duty
-from workers.clerk import releases as reviewed
+from workers.clerk import releases
 from workers.errors import NotFound, UnderLegalHold
 from workers.jobs.privacy.legal_holds import HoldScope, LegalHold, get_hold, lift, list_holds, place
 from workers.jobs.privacy.orders import carry_out
@@ -196,7 +196,7 @@ def test_a_picture_refused_under_a_hold_stays_in_quarantine(privacy: Privacy, li
     held(privacy, item_id=kept)
     for item_id in (kept, gone):
         people.say("refuse", item_id)
-    reviewed.turn(privacy.desk())
+    releases.turn(privacy.desk())
     assert {key.split("/")[2] for key in s3.keys("quarantine/")} == {kept}
     assert line.states() == {"refused": 2}
 

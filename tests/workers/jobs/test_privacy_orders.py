@@ -18,10 +18,10 @@ from workers.clerk import erasures as duty
 from workers.errors import Conflict, IdempotencyKeyReused, NotFound
 from workers.jobs import idempotency
 from workers.jobs.cancel import cancel_request
-from workers.jobs.idempotency import Reply
+from workers.jobs.idempotency import StoredReply
 from workers.jobs.privacy.legal_holds import HoldScope, place
 from workers.jobs.privacy.orders import order
-from workers.jobs.privacy.select import Scope, preview
+from workers.jobs.privacy.select import ErasureScope, preview
 from workers.jobs.views import get_asset
 
 
@@ -43,7 +43,7 @@ def reply(privacy: Privacy, key: str, request_id: str, words: str = "") -> None:
     with privacy.line.as_tenant(TENANT) as conn:
         assert idempotency.recall(conn, TENANT, key, b"f" * 32) is None
         body = {"id": request_id, "name": words, "links": {"request": f"/v1/requests/{request_id}"}}
-        idempotency.remember(conn, TENANT, key, b"f" * 32, Reply(202, body))
+        idempotency.remember(conn, TENANT, key, b"f" * 32, StoredReply(202, body))
 
 
 def test_an_item_goes_from_the_ledger_and_from_every_table(privacy: Privacy):
@@ -191,7 +191,7 @@ def test_an_item_that_became_open_again_to_the_clerk_waits(privacy: Privacy):
     """A submission that began before the order may commit after it: its items are not erased before they settle."""
     ids = privacy.line.submit(TENANT, 1, new_items=[new_item(1, prompt=SECRET)])
     with privacy.line.as_tenant(TENANT) as conn:
-        erasure_id = order(conn, TENANT, Scope("request", privacy.request_of(ids[0])), actor="key:test")
+        erasure_id = order(conn, TENANT, ErasureScope("request", privacy.request_of(ids[0])), actor="key:test")
     privacy.work()
     assert privacy.status(erasure_id).left == {"item": 1, "request": 1}
     assert privacy.line.item(ids[0]).prompt == SECRET
@@ -205,8 +205,8 @@ def test_an_item_that_became_open_again_to_the_clerk_waits(privacy: Privacy):
 def test_a_preview_counts_and_names_and_changes_nothing(privacy: Privacy):
     ids = privacy.settled(name="for Jane")
     with privacy.line.auditor.connect() as conn:
-        found = preview(conn, TENANT, Scope("text", "jane"))
-        none = preview(conn, TENANT, Scope("text", "nobody of that name"))
+        found = preview(conn, TENANT, ErasureScope("text", "jane"))
+        none = preview(conn, TENANT, ErasureScope("text", "nobody of that name"))
     assert (found.items, found.requests, found.unsettled_items, found.pictures) == (4, 1, 1, 1)
     assert found.ledger_texts == 8, "prompts and negative prompts of three items, name and template"
     assert (set(found.item_ids), found.request_ids) == (set(ids), (privacy.request_of(ids[0]),))

@@ -14,7 +14,7 @@ from tests.support.line import new_item
 from tests.support.privacy import SECRET, TENANT, Privacy
 from workers.clerk import removals, retention
 from workers.jobs import idempotency
-from workers.jobs.idempotency import Reply
+from workers.jobs.idempotency import StoredReply
 from workers.jobs.privacy.legal_holds import HoldScope, lift, place
 from workers.jobs.privacy.retention import CLASSES, count_due
 from workers.settings import Settings
@@ -103,7 +103,9 @@ def test_a_template_goes_with_the_name_and_the_labels_of_its_request(privacy: Pr
 def test_a_stored_reply_goes_and_its_key_stays_taken(privacy: Privacy):
     privacy.line.add_tenant(TENANT)
     with privacy.line.as_tenant(TENANT) as conn:
-        idempotency.remember(conn, TENANT, "once", b"f" * 32, Reply(202, {"id": "x", "name": SECRET, "links": {}}))
+        idempotency.remember(
+            conn, TENANT, "once", b"f" * 32, StoredReply(202, {"id": "x", "name": SECRET, "links": {}})
+        )
     privacy.age(30)
     sweep(privacy, reply=29)
     assert privacy.holds_anywhere(SECRET) == []

@@ -12,7 +12,7 @@ from policy.rulebook.review import ReviewRules
 from tests.support.line import Line, until_blocked
 from tests.support.reviews import ONE, SHA256, TWO, Reviewing
 from workers.errors import Conflict, NotFound, NotReleasable, OwnCampaign, Stale
-from workers.jobs.review import carry_out as reviewed
+from workers.jobs.review import carry_out
 from workers.jobs.review.decide import Judgement, review
 from workers.states import ItemState
 
@@ -227,19 +227,19 @@ def test_the_clerk_believes_no_order_without_a_final_review_of_the_very_bytes(de
     with desk.line.owner.begin() as conn:
         conn.execute(text("update holds set decided_at = now(), release = true"))
     with pytest.raises(Conflict, match="without a final review"), desk.line.database.engine("clerk").begin() as conn:
-        reviewed.take(conn, item_id)
+        carry_out.take(conn, item_id)
 
 
 def test_open_holds_are_counted_with_the_age_of_the_oldest(desk: Reviewing):
     clerk = desk.line.database.engine("clerk")
     with clerk.begin() as conn:
-        assert reviewed.waiting(conn) == reviewed.Waiting(0, 0.0)
+        assert carry_out.waiting(conn) == carry_out.Waiting(0, 0.0)
     old, _, refused = desk.hold("brands", "brands", "brands")
     desk.say("refuse", refused)
     with desk.line.owner.begin() as conn:
         conn.execute(text("update holds set created_at = now() - interval '1 day' where item_id = :id"), {"id": old})
     with clerk.begin() as conn:
-        found = reviewed.waiting(conn)
+        found = carry_out.waiting(conn)
     assert found.holds == 2
     assert 86_400 <= found.oldest_seconds < 86_500
 

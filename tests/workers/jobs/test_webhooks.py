@@ -16,9 +16,9 @@ from tests.support.receiver import Receiver, deliver, due_now, listen, receiving
 from workers.clerk import loop as clerk
 from workers.clerk import webhooks as duty
 from workers.errors import LimitExceeded, NotFound
-from workers.jobs.recall import orders as recall
+from workers.jobs.recall import orders
 from workers.jobs.recall.criteria import Criteria
-from workers.jobs.webhooks import endpoints as webhooks
+from workers.jobs.webhooks import endpoints
 from workers.jobs.webhooks.deliveries import LONGEST_WAIT_SECONDS, wait_seconds
 from workers.jobs.webhooks.tables import webhook_attempts, webhook_deliveries
 from workers.jobs.webhooks.tables import webhooks as addresses
@@ -68,7 +68,7 @@ def test_a_message_and_its_change_commit_together_or_neither(recalling: Recallin
     recalling.release(1, stored=False)
     recalling.order(Criteria(model="studio"))
     with line.database.engine("clerk").connect() as conn:
-        assert recall.withdraw(conn, 10) == 1
+        assert orders.withdraw(conn, 10) == 1
         conn.rollback()
     assert rows(line, webhook_deliveries) == []
     assert set(recalling.states().values()) == {"released"}
@@ -139,7 +139,7 @@ def test_a_message_too_old_is_given_up_and_an_address_that_fails_for_long_is_dis
     assert len(rows(line, webhook_deliveries)) == 2, "a disabled address is not written to"
     receiver.status = 204
     with line.as_tenant("acme") as conn:
-        webhooks.enable_webhook(conn, "acme", address, actor="test")
+        endpoints.enable_webhook(conn, "acme", address, actor="test")
     due_now(line)
     assert deliver(recalling) == 1
     changes = [event.event["change"] for event in line.events("webhook.changed")]
@@ -227,7 +227,7 @@ def test_a_rotated_secret_signs_beside_the_old_one_for_a_day(recalling: Recallin
     line = recalling.line
     address, first = listen(line, receiver.url)
     with line.as_tenant("acme") as conn:
-        second = webhooks.rotate_secret(conn, "acme", address, actor="test")
+        second = endpoints.rotate_secret(conn, "acme", address, actor="test")
     recalling.release(1, stored=False)
     deliver(recalling)
     assert receiver.got[0].is_signed_with(first)
@@ -255,16 +255,16 @@ def test_a_deleted_address_hears_nothing_more(recalling: Recalling, receiver: Re
     address, _ = listen(line, receiver.url)
     recalling.release(1, stored=False)
     with line.as_tenant("acme") as conn:
-        webhooks.delete_webhook(conn, "acme", address, actor="test")
+        endpoints.delete_webhook(conn, "acme", address, actor="test")
     assert deliver(recalling) == 0
     assert receiver.got == []
     assert [row.state for row in rows(line, webhook_deliveries)] == ["given_up"]
     with pytest.raises(NotFound), line.as_tenant("acme") as conn:
-        webhooks.rotate_secret(conn, "acme", address, actor="test")
+        endpoints.rotate_secret(conn, "acme", address, actor="test")
 
 
 def test_a_tenant_has_a_bounded_number_of_addresses(recalling: Recalling) -> None:
-    for n in range(webhooks.MAX_WEBHOOKS):
+    for n in range(endpoints.MAX_WEBHOOKS):
         listen(recalling.line, f"https://example.com/{n}")
     with pytest.raises(LimitExceeded):
         listen(recalling.line, "https://example.com/one-more")

@@ -17,7 +17,7 @@ import torch
 from tests.support.tiny_pipeline import SIDE, build_tiny_model
 from workers import metrics
 from workers.errors import Draining, LeaseLost, ModelMissing, ModelRefused
-from workers.jobs.types import Claim, ClaimedItem, Place
+from workers.jobs.types import Claim, ClaimedItem, SamplingPosition
 from workers.recipes import Lora, Recipe, Upscaler
 from workers.sampling.pipelines import Loaded, load_pipeline
 from workers.sampling.registry import ModelCard, Registry
@@ -146,7 +146,10 @@ def test_another_seed_is_another_picture(sampler: DiffusersSampler, claim: Calla
 
 
 def test_places_say_in_which_run_an_image_came_off(sampler: DiffusersSampler, claim: Callable[..., Claim]) -> None:
-    assert sampler.sample(claim(range(2)), Watch()).places == (Place(2, 0, "cpu"), Place(2, 1, "cpu"))
+    assert sampler.sample(claim(range(2)), Watch()).positions == (
+        SamplingPosition(2, 0, "cpu"),
+        SamplingPosition(2, 1, "cpu"),
+    )
 
 
 def test_a_cancelled_item_is_dropped_and_its_neighbours_do_not_change(
@@ -166,7 +169,7 @@ def test_a_batch_that_nobody_wants_stops_at_the_next_step(
     sampled = sampler.sample(claim(range(2)), watch)
     assert sampled.faults == {"item-0": CANCELLED, "item-1": CANCELLED}
     assert watch.checks == 2  # before the run, after its first step
-    assert (len(sampled.places), sampled.images.max()) == (2, 0)
+    assert (len(sampled.positions), sampled.images.max()) == (2, 0)
 
 
 @pytest.mark.parametrize("check", range(1, STEPS + 2))
@@ -187,7 +190,7 @@ def test_a_batch_that_does_not_fit_is_drawn_in_smaller_runs(
     on_unet(fails_above(2))
     sampled = sampler.sample(claim(range(5)), Watch())
     assert sampled.faults == {}
-    assert [(place.batch_size, place.batch_position) for place in sampled.places] == [
+    assert [(place.batch_size, place.batch_position) for place in sampled.positions] == [
         (2, 0),
         (2, 1),
         (2, 0),
@@ -207,7 +210,7 @@ def test_what_fits_is_remembered(
     sampler.sample(claim(range(8)), Watch())
     assert metrics.OUT_OF_MEMORY._value.get() - before == 2
     sampled = sampler.sample(claim(range(2), width=SIDE // 2), Watch())  # another size has its own memory
-    assert sampled.places[0].batch_size == 2
+    assert sampled.positions[0].batch_size == 2
 
 
 def test_memory_that_ends_while_decoding_splits_the_batch_too(
@@ -220,7 +223,7 @@ def test_memory_that_ends_while_decoding_splits_the_batch_too(
     handle = loaded.pipe.vae.decoder.register_forward_hook(hook)
     sampled = sampler.sample(claim(range(2)), Watch())
     handle.remove()
-    assert (sampled.faults, [place.batch_size for place in sampled.places]) == ({}, [1, 1])
+    assert (sampled.faults, [place.batch_size for place in sampled.positions]) == ({}, [1, 1])
 
 
 def test_an_image_that_fits_nowhere_fails_alone(

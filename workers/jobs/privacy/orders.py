@@ -32,7 +32,7 @@ from workers.jobs.privacy.erase import (
     erase_requests,
     unsettled_request,
 )
-from workers.jobs.privacy.select import UNSETTLED, Preview, Scope, targets
+from workers.jobs.privacy.select import UNSETTLED, ErasureCounts, ErasureScope, targets
 from workers.jobs.privacy.tables import erasure_targets, erasures, removals
 from workers.jobs.tables import idempotency_keys, items, requests
 from workers.jobs.types import new_id
@@ -43,7 +43,7 @@ LOOK_AGAIN = timedelta(seconds=60)  # after a step that found everything left un
 
 
 @dataclass(frozen=True, slots=True)
-class Erasure:
+class ErasureStatus:
     """An order, and how far it has come; `left` counts what is still to be erased, by kind."""
 
     id: str
@@ -66,7 +66,7 @@ class Step(NamedTuple):
     waits: bool = False  # what is left lies under a hold, or in the store
 
 
-def refuse_where_it_cannot(scope: Scope, found: Preview) -> None:
+def refuse_where_it_cannot(scope: ErasureScope, found: ErasureCounts) -> None:
     """Raises NotFound, UnderLegalHold or Conflict, saying what to do, for an order that must not be written."""
     if found.nothing and scope.noun not in ("tenant", "text"):
         raise NotFound(f"no {scope.noun} {scope.value}")
@@ -80,7 +80,7 @@ def refuse_where_it_cannot(scope: Scope, found: Preview) -> None:
         )
 
 
-def order(conn: Connection, tenant: str, scope: Scope, *, actor: str) -> str:
+def order(conn: Connection, tenant: str, scope: ErasureScope, *, actor: str) -> str:
     """The id of a new order. Ask `refuse_where_it_cannot` before: the clerk skips what is under a hold by then."""
     erasure_id = new_id()
     conn.execute(
@@ -97,7 +97,7 @@ def order(conn: Connection, tenant: str, scope: Scope, *, actor: str) -> str:
     return erasure_id
 
 
-def get_erasure(conn: Connection, tenant: str, erasure_id: str) -> Erasure:
+def get_erasure(conn: Connection, tenant: str, erasure_id: str) -> ErasureStatus:
     """Raises NotFound."""
     row = conn.execute(
         select(erasures).where(erasures.c.id == erasure_id, erasures.c.tenant == tenant)
@@ -109,7 +109,7 @@ def get_erasure(conn: Connection, tenant: str, erasure_id: str) -> Erasure:
 
 def list_erasures(
     conn: Connection, tenant: str | None, *, limit: int, before: str | None = None, open_only: bool = False
-) -> list[Erasure]:
+) -> list[ErasureStatus]:
     """Newest first, of one tenant or (None) of all."""
     query = select(erasures).order_by(erasures.c.id.desc()).limit(limit)
     if tenant is not None:
@@ -160,7 +160,7 @@ def carry_out(conn: Connection) -> Step | None:
 def _list_targets(conn: Connection, row: Row[Any]) -> None:
     """Write down what the order means, once, and forget what it searched for."""
     ((noun, value),) = row.scope.items()
-    found = targets(row.tenant, Scope(noun, row.sought or str(value)), row.ordered_at)
+    found = targets(row.tenant, ErasureScope(noun, row.sought or str(value)), row.ordered_at)
     kinds = ("item", "request", "event", "reply", "pictures")
     for kind, chosen in zip(kinds, found, strict=True):
         column = chosen.subquery().c[0]
@@ -226,8 +226,8 @@ def _left(conn: Connection, erasure_ids: list[str]) -> dict[str, dict[str, int]]
     return left
 
 
-def _erasure(row: Row[Any], left: Mapping[str, int]) -> Erasure:
-    return Erasure(
+def _erasure(row: Row[Any], left: Mapping[str, int]) -> ErasureStatus:
+    return ErasureStatus(
         id=row.id,
         scope=row.scope,
         state=row.state,

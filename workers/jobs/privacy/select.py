@@ -27,7 +27,7 @@ _SHOWN = 20  # ids of a kind that a preview names
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ErasureScope:
     """What is to be erased: `noun` is one of NOUNS, `value` the id, or the text to look for; a tenant needs none."""
 
     noun: str
@@ -49,7 +49,7 @@ class Targets(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class ErasureCounts:
     """What an order would erase, in counts, and what stands in its way."""
 
     items: int
@@ -68,7 +68,7 @@ class Preview:
         return not (self.items or self.requests or self.events or self.replies)
 
 
-def targets(tenant: str, scope: Scope, before: datetime | ColumnElement[datetime]) -> Targets:
+def targets(tenant: str, scope: ErasureScope, before: datetime | ColumnElement[datetime]) -> Targets:
     """Everything in the scope that was there at the moment `before`."""
     wanted_items, wanted_requests, events = _wanted(tenant, scope, before)
     of_items = select(items.c.id).where(items.c.tenant == tenant, items.c.created_at <= before, wanted_items)
@@ -89,7 +89,7 @@ def targets(tenant: str, scope: Scope, before: datetime | ColumnElement[datetime
     return Targets(of_items, of_requests, events, replies, of_items.where(pictured))
 
 
-def preview(conn: Connection, tenant: str, scope: Scope) -> Preview:
+def preview(conn: Connection, tenant: str, scope: ErasureScope) -> ErasureCounts:
     """Counts on one snapshot each. Needs SELECT on the ledger: the auditor's or the clerk's login."""
     found = targets(tenant, scope, func.statement_timestamp())
 
@@ -99,7 +99,7 @@ def preview(conn: Connection, tenant: str, scope: Scope) -> Preview:
     def first(query: Select[Any]) -> tuple[str, ...]:
         return tuple(conn.scalars(query.order_by(query.selected_columns[0]).limit(_SHOWN)))
 
-    return Preview(
+    return ErasureCounts(
         items=count(found.items),
         requests=count(found.requests),
         events=count(found.events),
@@ -113,7 +113,7 @@ def preview(conn: Connection, tenant: str, scope: Scope) -> Preview:
     )
 
 
-def _ledger_texts(tenant: str, scope: Scope, found: Targets) -> Select[Any]:
+def _ledger_texts(tenant: str, scope: ErasureScope, found: Targets) -> Select[Any]:
     if scope.noun == "tenant":
         return _of_tenant(tenant)
     subjects = (
@@ -136,7 +136,7 @@ def _of_tenant(tenant: str) -> Select[Any]:
 
 
 def _wanted(
-    tenant: str, scope: Scope, before: datetime | ColumnElement[datetime]
+    tenant: str, scope: ErasureScope, before: datetime | ColumnElement[datetime]
 ) -> tuple[ColumnElement[bool], ColumnElement[bool], Select[Any]]:
     """Conditions on items and on requests, and a select of loose events."""
     nothing = literal(False)

@@ -67,7 +67,7 @@ class Criteria:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class RecallCounts:
     """What an order would do now. `released` would be recalled; the others match, and are or will be already."""
 
     released: int
@@ -81,7 +81,7 @@ class Preview:
     sample: tuple[str, ...]
 
 
-def preview(conn: Connection, tenant: str | None, criteria: Criteria) -> Preview:
+def preview(conn: Connection, tenant: str | None, criteria: Criteria) -> RecallCounts:
     """Counts of what matches; changes nothing. `tenant` None is for operators: every tenant's."""
     standing = case(
         (recall_assets.c.asset_id.is_(None), AssetState.RELEASED),
@@ -92,7 +92,7 @@ def preview(conn: Connection, tenant: str | None, criteria: Criteria) -> Preview
     span = func.min(assets.c.released_at).label("first"), func.max(assets.c.released_at).label("last")
     times = conn.execute(matching(tenant, criteria, *span)).one()
     made = recipes.c.recipe["model"].astext, recipes.c.recipe["model_revision"].astext
-    return Preview(
+    return RecallCounts(
         released=by_state.get(AssetState.RELEASED, 0),
         ordered=by_state.get("ordered", 0),
         recalled=by_state.get(AssetState.RECALLED, 0),

@@ -33,7 +33,7 @@ from workers.jobs.recall.criteria import Criteria, matching
 from workers.jobs.recall.tables import recall_assets, recalls
 from workers.jobs.tables import assets, items, renditions
 from workers.jobs.types import new_id
-from workers.jobs.webhooks.deliveries import Told, tell
+from workers.jobs.webhooks.deliveries import Notification, notify
 from workers.states import AssetState, ItemState
 
 REASON_CODES = ("safety", "rights", "licence", "policy", "quality", "legal", "privacy", "other")
@@ -199,8 +199,10 @@ def _record(conn: Connection, taken: Sequence[Row[Any]], orders: Mapping[str, An
             if row.tenant == tenant
         ]
         append(conn, tenant=tenant, actor=ACTOR, events=recalled)
-        told = [Told(event.asset_id, {**event.payload(), "recalled_at": timestamp(at)}) for event in recalled]
-        tell(conn, tenant, "asset.recalled", told)
+        notifications = [
+            Notification(event.asset_id, {**event.payload(), "recalled_at": timestamp(at)}) for event in recalled
+        ]
+        notify(conn, tenant, "asset.recalled", notifications)
 
 
 def _files(asset_ids: list[str]) -> Any:

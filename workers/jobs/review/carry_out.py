@@ -17,7 +17,7 @@ from policy.verdict import Verdict
 from workers.errors import Conflict
 from workers.jobs.outcomes import event_of, write_assets
 from workers.jobs.tables import holds, items, recipes, reviews
-from workers.jobs.types import Claim, ClaimedItem, Failed, Place, Released, StoredRendition
+from workers.jobs.types import Claim, ClaimedItem, Failed, Released, SamplingPosition, StoredRendition
 from workers.recipes import Recipe
 from workers.states import ItemState
 
@@ -140,7 +140,7 @@ def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]
             item=item,
             asset_id=hold.asset_id,
             watermark_id=hold.watermark_id,
-            place=Place(made["batch_size"], made["batch_position"], made["device"]),
+            position=SamplingPosition(made["batch_size"], made["batch_position"], made["device"]),
             verdict=Verdict.from_json(hold.verdict),
             marks=made["marks"],
             renditions=tuple(kept),

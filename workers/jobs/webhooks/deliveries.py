@@ -1,6 +1,6 @@
 """Messages to webhooks: written with the change they tell of, sent later, at least once, each under one id.
 
-    tell      the change and its messages commit together; one message for each address and subject    caller: any verb
+    notify    the change and its messages commit together; one message for each address and subject    caller: any verb
     take      addresses with something due are leased, each with its next message                      caller: clerk
     record    how an attempt went: delivered, again later, or given up; the address may be disabled     caller: clerk
     sweep     what can no longer be sent is given up; what was settled long ago is forgotten            caller: clerk
@@ -45,11 +45,11 @@ GONE = 410  # the receiver says: never again
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What happened to one thing. `told` is what receivers read; no prompts, no links."""
+class Notification:
+    """What happened to one thing. `content` is what receivers read; no prompts, no links."""
 
     subject_id: str
-    told: Mapping[str, Any]
+    content: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class DeliveryAttempt:
     """How sending went. `error` is a stable code, None for a 2xx."""
 
     status: int | None
@@ -76,9 +76,9 @@ class Attempt:
     milliseconds: int
 
 
-def tell(conn: Connection, tenant: str, event: str, told: Iterable[Told]) -> int:
+def notify(conn: Connection, tenant: str, event: str, notifications: Iterable[Notification]) -> int:
     """Messages for every address of the tenant that wants this event; how many. Two statements at most."""
-    happened = list(told)
+    happened = list(notifications)
     live = select(func.clock_timestamp().label("at"), func.count(webhooks.c.id).label("addresses")).where(
         webhooks.c.tenant == tenant, any_(webhooks.c.events) == event, *_LIVE
     )
@@ -89,7 +89,7 @@ def tell(conn: Connection, tenant: str, event: str, told: Iterable[Told]) -> int
         "tenant": tenant,
         "event": event,
         "ids": [f"msg_{event.replace('.', '_')}_{one.subject_id}" for one in happened],
-        "bodies": [_body(event, row.at, one.told) for one in happened],
+        "bodies": [_body(event, row.at, one.content) for one in happened],
     }
     return conn.execute(_TELL, messages).rowcount
 
@@ -129,7 +129,7 @@ def take_next(conn: Connection, webhook_id: str) -> Delivery | None:
         .returning(webhook_deliveries)
     ).one_or_none()
     if row is None:
-        let_go(conn, webhook_id)
+        release(conn, webhook_id)
         return None
     keys = conn.scalars(
         select(webhook_secrets.c.secret)
@@ -142,7 +142,7 @@ def take_next(conn: Connection, webhook_id: str) -> Delivery | None:
     )
 
 
-def record(conn: Connection, sent: Delivery, attempt: Attempt, *, give_up: timedelta) -> str:
+def record(conn: Connection, sent: Delivery, attempt: DeliveryAttempt, *, give_up: timedelta) -> str:
     """What became of the message: delivered, pending or given_up. A long failing or gone address is disabled."""
     conn.execute(
         insert(webhook_attempts)
@@ -170,7 +170,7 @@ def record(conn: Connection, sent: Delivery, attempt: Attempt, *, give_up: timed
     return "pending"
 
 
-def let_go(conn: Connection, webhook_id: str) -> None:
+def release(conn: Connection, webhook_id: str) -> None:
     """End the lease of an address that did not fail."""
     healthy = (webhooks.c.id == webhook_id, webhooks.c.failures == 0)
     conn.execute(update(webhooks).where(*healthy).values(retry_at=func.clock_timestamp()))
@@ -212,7 +212,7 @@ def _settle(conn: Connection, which: tuple[Any, ...], state: str) -> int:
     return conn.execute(update(webhook_deliveries).where(*which).values(**settled)).rowcount
 
 
-def _failed(conn: Connection, sent: Delivery, attempt: Attempt, give_up: timedelta) -> None:
+def _failed(conn: Connection, sent: Delivery, attempt: DeliveryAttempt, give_up: timedelta) -> None:
     now = func.clock_timestamp()
     row = conn.execute(
         update(webhooks)
