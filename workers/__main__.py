@@ -26,34 +26,30 @@ USAGE = "usage: python -m workers gpu | planner | sealer | clerk | identify"
 
 def serve_planner(settings: Settings) -> None:
     """Plan, dispatch, expire. Any number may run; one works at a time."""
-    from workers.crash import killer  # noqa: PLC0415
-    from workers.database import make_engine  # noqa: PLC0415
-    from workers.planning import reconciler  # noqa: PLC0415 - each process imports what it runs
-    from workers.queue import Queue  # noqa: PLC0415
+    from workers.planning import loop  # noqa: PLC0415 - each process imports what it runs
 
-    engine = make_engine(settings.database_url.get_secret_value(), name="planner", pool_size=2)
-    reconciler.serve(engine, Queue(settings), settings, _stop_on_signal(), killer(settings.crash_point))
+    loop.serve(settings, _stop_on_signal())
 
 
 def serve_sealer(settings: Settings) -> None:
     """Seal committed events and anchor checkpoints. Any number may run; one works at a time."""
-    from workers.sealing import sealer  # noqa: PLC0415
+    from workers.sealing import loop  # noqa: PLC0415
 
-    sealer.serve(settings, _stop_on_signal())
+    loop.serve(settings, _stop_on_signal())
 
 
 def serve_clerk(settings: Settings) -> None:
     """Carry out what people ordered: reviews, recalls, erasures. Any number may run."""
-    from workers.clerk import loop as clerk  # noqa: PLC0415
+    from workers.clerk import loop  # noqa: PLC0415
 
-    clerk.serve(settings, _stop_on_signal())
+    loop.serve(settings, _stop_on_signal())
 
 
 def serve_identify(settings: Settings) -> None:
     """Answer whose picture this is, and index what is released. Any number may run."""
-    from workers.identification import loop as identify  # noqa: PLC0415
+    from workers.identification import loop  # noqa: PLC0415
 
-    identify.serve(settings, _stop_on_signal())
+    loop.serve(settings, _stop_on_signal())
 
 
 def serve_gpu(settings: Settings) -> None:

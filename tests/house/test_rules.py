@@ -256,7 +256,7 @@ def test_the_api_process_loads_no_model_library() -> None:
 def test_importing_a_light_module_starts_nothing() -> None:
     program = (
         "import sys, threading, policy.prompts.screen; "
-        "import workers.planning.planner, workers.planning.reconciler, workers.sealing.sealer; "
+        "import workers.planning.loop, workers.sealing.loop; "
         f"print(threading.active_count(), [name for name in {HEAVY!r} if name in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)

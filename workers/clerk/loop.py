@@ -1,4 +1,4 @@
-"""The clerk's loop: carries out what people ordered, one duty after the other, for as long as anything waits.
+"""Loop of `python -m workers clerk`: carries out what people ordered, one duty after the other.
 
 An order is a row that was committed with its event; a duty takes the next ones with FOR UPDATE SKIP LOCKED, acts
 on the object store, and writes down that it was done. Every act on the store can be repeated, so a clerk killed
@@ -19,6 +19,7 @@ from workers.clerk.context import ClerkContext
 from workers.crash import killer
 from workers.database import make_engine
 from workers.errors import WorkerError
+from workers.loop import Loop, run_all
 from workers.settings import Settings
 from workers.store import ObjectStore
 
@@ -37,20 +38,15 @@ MESSAGES: Mapping[str, Duty] = {"webhooks": webhooks.turn}  # in a thread of its
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
-    """Take turns until `stop`; wait `poll_seconds` only after a turn in which nothing waited."""
+    """Run the clerk's process until `stop`: the duties in one thread, messages in another."""
     engine = make_engine(settings.database_url.get_secret_value(), name="clerk", pool_size=_CONNECTIONS)
     context = ClerkContext(engine, ObjectStore(settings), settings, killer(settings.crash_point))
-    couriers = threading.Thread(target=_take_turns, args=(context, MESSAGES, stop), name="webhooks")
-    couriers.start()
-    _take_turns(context, DUTIES, stop)
-    couriers.join()
+
+    def loop(name: str, duties: Mapping[str, Duty]) -> Loop:
+        return Loop(name, lambda: turn(context, duties) > 0, pause_seconds=settings.poll_seconds)
+
+    run_all([loop("duties", DUTIES), loop("webhooks", MESSAGES)], stop)
     engine.dispose()
-
-
-def _take_turns(context: ClerkContext, duties: Mapping[str, Duty], stop: threading.Event) -> None:
-    while not stop.is_set():
-        if not turn(context, duties):
-            stop.wait(context.settings.poll_seconds)
 
 
 def turn(context: ClerkContext, duties: Mapping[str, Duty] = DUTIES) -> int:

@@ -1,4 +1,4 @@
-"""The identify process: answers whose picture this is, and keeps the index of what was released. One thread.
+"""Loop of `python -m workers identify`: answers whose picture this is, and keeps the index of what was released.
 
 A question is a row (workers/jobs/identification/questions.py) and an upload under inbox/. The table is the queue: a
 claim is a conditional update with a lease, so nothing waits in Redis and no message can be lost. A turn answers every
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -36,6 +35,7 @@ from workers.identification.indexing import index_some
 from workers.identification.released import ReleasedIndex
 from workers.jobs.identification import questions
 from workers.jobs.identification.questions import Question
+from workers.loop import Every, Loop
 from workers.settings import Settings
 from workers.store import INBOX, ObjectStore
 
@@ -60,22 +60,17 @@ class IdentifyContext:
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
-    """Turns until `stop`; what is away is waited for."""
+    """Run the identify process until `stop`."""
     context = make_context(settings)
-    sweep_at = 0.0
-    while not stop.is_set():
-        try:
-            busy = turn(context, stop)
-            if time.monotonic() >= sweep_at:
-                sweep(context)
-                sweep_at = time.monotonic() + _SWEEP_SECONDS
-        except (SQLAlchemyError, StoreUnavailable) as error:
-            log.warning("identify_waits", error=type(error).__name__)
-            stop.wait(settings.poll_seconds)
-            continue
-        if not busy:
-            stop.wait(min(settings.poll_seconds, _IDLE_SECONDS))
-    context.engine.dispose()
+    swept = Every(_SWEEP_SECONDS, lambda: sweep(context))
+
+    def take_turn() -> bool:
+        done = turn(context, stop)
+        swept()
+        return done > 0
+
+    pause = min(settings.poll_seconds, _IDLE_SECONDS)
+    Loop("identify", take_turn, pause_seconds=pause, close=context.engine.dispose).run(stop)
 
 
 def make_context(settings: Settings) -> IdentifyContext:

@@ -24,7 +24,7 @@ from workers.states import BATCH_OPEN, WAKE_CHANNEL, BatchState, ItemState
 WORKER_LOST = "worker_lost"  # item's reason when every claim of its batch ended without a settlement
 _SPLIT_CLAIMS = 1  # a batch split from a killer is halved at once when it kills too
 _ALONE_CLAIMS = 2  # an item that stands alone gets a second chance before it fails
-_AT_ONCE = 100  # batches a look; the next look follows at once
+AT_ONCE = 100  # batches a look; the next look follows at once
 
 
 class Send(NamedTuple):
@@ -40,7 +40,7 @@ def expire(conn: Connection, lease: timedelta) -> list[Send]:
         select(batches)
         .where(batches.c.state.in_(BATCH_OPEN), batches.c.lease_until < func.clock_timestamp())
         .order_by(batches.c.lease_until)
-        .limit(_AT_ONCE)
+        .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
     ).all()
     return [send for batch in overdue for send in _expire_one(conn, batch, "lease_over", lease)]

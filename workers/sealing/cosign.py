@@ -1,4 +1,4 @@
-"""Ask the configured witnesses to cosign the newest head: beside the sealer, so that a slow one delays no seal.
+"""Cosignatures: asks the configured witnesses to cosign the newest head, beside the sealer, so that no seal waits.
 
 A witness that is away, refuses, or answers nonsense is an alarm and nothing more: the log goes on, and the next head
 covers all before it. What counts is kept only after its signature was checked. Killed anywhere, the next turn asks
@@ -7,16 +7,15 @@ again; a witness cosigns the same head as often as it is asked.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 
 import httpx
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
 from policy.errors import LedgerError
+from policy.ledger.tree.keys import KeyFiles, keys_on_disk
 from policy.ledger.tree.notes import Vkey
 from policy.ledger.tree.proofs import ConsistencyProof, prove_consistency
 from policy.ledger.tree.seal import newest
@@ -28,10 +27,22 @@ from policy.ledger.witnesses.witness_policy import (
     newest_witnessed,
 )
 from workers import metrics
+from workers.database import make_engine
 from workers.errors import WitnessRefused, WorkerError
+from workers.settings import Settings
 
 log = structlog.get_logger()
 _ANSWER_BYTES = 64 << 10  # a few signature lines
+
+
+def make_witnessing(settings: Settings) -> Witnessing | None:
+    """Where the settings name witnesses. It has a connection of its own: no seal waits for it."""
+    if not (settings.witness_policy and settings.ledger_key and settings.ledger_vkeys):
+        return None
+    engine = make_engine(settings.database_url.get_secret_value(), name="witnessing", pool_size=1)
+    keys = keys_on_disk(KeyFiles(settings.ledger_key, settings.ledger_vkeys), name=settings.ledger_origin)
+    policy = WitnessPolicy.load(settings.witness_policy)
+    return Witnessing(engine, lambda: keys().vkeys, policy, seconds=settings.witness_seconds)
 
 
 class Witnessing:
@@ -52,20 +63,19 @@ class Witnessing:
         self._again: dict[str, float] = {}  # monotonic, by witness; before it nobody asks
         self._http = httpx.Client(timeout=httpx.Timeout(seconds), follow_redirects=False, trust_env=False)
 
-    def serve(self, stop: threading.Event, every_seconds: float) -> None:
-        while not stop.wait(every_seconds):
-            self.turn()
-        self._http.close()
-
     def turn(self) -> int:
-        """Cosignatures that were new. What stops it is logged and tried again."""
+        """Cosignatures that were new. What stops it is logged and tried again.
+
+        Raises DBAPIError while the database is away.
+        """
         try:
             return self._turn()
         except LedgerError as error:
             log.error("witnesses_not_asked", error=type(error).__name__, reason=str(error))
-        except DBAPIError as error:
-            log.warning("database_unavailable", error=type(error.orig).__name__)
-        return 0
+            return 0
+
+    def close(self) -> None:
+        self._http.close()
 
     def _turn(self) -> int:
         with self._engine.begin() as conn:

@@ -1,4 +1,4 @@
-"""Publish the revocation list: ledger/revocations/<log>/<countdown>-<sequence> in the object store, write-once.
+"""Revocation list, published as ledger/revocations/<log>/<countdown>-<sequence> in the object store, write-once.
 
 The store is the record of what was issued. A list is issued when a sealed event recalled something that the newest
 list does not name, and once in a while though nothing changed, so that an old list can be told from a held-back one.
@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import structlog
 from sqlalchemy import Engine, func, select
-from sqlalchemy.exc import DBAPIError
 
 from policy.errors import LedgerBehind, LedgerError, SigningUnavailable
 from policy.ledger.tree.keys import KeyFiles, SealingKeys, keys_on_disk
@@ -50,16 +49,17 @@ class Publisher:
         self._looked = 0  # leaves below which nothing newer than `_last` was recalled
 
     def turn(self) -> bool:
-        """Issue a list if one is due; whether it was. What stops it is logged and tried again."""
+        """Issue a list if one is due; whether it was. What stops it is logged and tried again.
+
+        Raises DBAPIError while the database is away.
+        """
         try:
             return self._turn()
         except (LedgerError, SigningUnavailable, WorkerError) as error:
             metrics.REVOCATION_FAILURES.inc()
             log.error("revocations_not_issued", error=type(error).__name__, reason=str(error))
-        except DBAPIError as error:
-            log.warning("database_unavailable", error=type(error.orig).__name__)
-        self._asked = False  # another sealer may have been quicker: look again before the next
-        return False
+            self._asked = False  # another sealer may have been quicker: look again before the next
+            return False
 
     def _turn(self) -> bool:
         if not self._asked:

@@ -1,4 +1,4 @@
-"""The sealer's loop: seal what was committed, then anchor the new tree head outside the database.
+"""Sealer: seals what was committed, then anchors the new tree head outside the database.
 
 Anchoring follows the commit, so the anchor never knows more than a sound database. Killed in between, the
 next turn anchors the newest head, which covers all before it. Any number may run; the lock in `seal` lets
@@ -7,42 +7,24 @@ one work.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
 from policy.errors import LedgerError, SigningUnavailable
 from policy.ledger.tree.anchor import Anchor
 from policy.ledger.tree.keys import KeyFiles, SealingKeys, keys_on_disk
 from policy.ledger.tree.notes import Checkpoint
 from policy.ledger.tree.seal import SEAL_LIMIT, lag_seconds, lock, must_hold, newest, seal
-from policy.ledger.witnesses.witness_policy import WitnessPolicy
 from workers import metrics
 from workers.database import make_engine
 from workers.errors import WorkerError
 from workers.sealing.anchor_state import Anchoring
 from workers.sealing.anchors import make_anchors
-from workers.sealing.cosign import Witnessing
-from workers.sealing.revocations import make_publisher
 from workers.settings import Settings
 
 log = structlog.get_logger()
-
-
-def serve(settings: Settings, stop: threading.Event) -> None:
-    """Seal every `seal_seconds` until `stop`, then once more."""
-    sealer, publisher = make_sealer(settings), make_publisher(settings)
-    witnessing = _ask_witnesses(settings, stop)
-    while not stop.wait(settings.seal_seconds):
-        if witnessing and not witnessing.is_alive():
-            raise SystemExit("the thread that asks the witnesses ended; a supervisor starts this process again")
-        sealer.turn()
-        publisher.turn()
-    sealer.turn()
-    publisher.turn()
 
 
 def make_sealer(settings: Settings) -> Sealer:
@@ -59,19 +41,6 @@ def make_sealer(settings: Settings) -> Sealer:
         )
     engine = make_engine(settings.database_url.get_secret_value(), name="sealer", pool_size=2)
     return Sealer(engine, keys, make_anchors(settings, settings.ledger_origin))
-
-
-def _ask_witnesses(settings: Settings, stop: threading.Event) -> threading.Thread | None:
-    """Its thread, where the settings name witnesses. It has a connection of its own: no seal waits for it."""
-    if not (settings.witness_policy and settings.ledger_key and settings.ledger_vkeys):
-        return None
-    engine = make_engine(settings.database_url.get_secret_value(), name="witnessing", pool_size=1)
-    keys = keys_on_disk(KeyFiles(settings.ledger_key, settings.ledger_vkeys), name=settings.ledger_origin)
-    policy = WitnessPolicy.load(settings.witness_policy)
-    witnessing = Witnessing(engine, lambda: keys().vkeys, policy, seconds=settings.witness_seconds)
-    thread = threading.Thread(target=witnessing.serve, args=(stop, settings.seal_seconds), daemon=True)
-    thread.start()
-    return thread
 
 
 class Sealer:
@@ -92,7 +61,10 @@ class Sealer:
         self._known: Checkpoint | None = None  # the newest head we saw signed: this database must hold it
 
     def turn(self) -> int:
-        """Seal what waits and anchor the newest head; how many entries. What stops it is logged and tried again."""
+        """Seal what waits and anchor the newest head; how many entries. What stops it is logged and tried again.
+
+        Raises DBAPIError while the database is away.
+        """
         sealed = 0
         try:
             if self._idle():
@@ -104,11 +76,7 @@ class Sealer:
                 sealed += step
                 more = step == self._limit
             self._put_newest()
-        except (LedgerError, SigningUnavailable) as error:
-            log.error("seal_refused", error=type(error).__name__, reason=str(error))
-        except DBAPIError as error:
-            log.warning("database_unavailable", error=type(error.orig).__name__)
-        except WorkerError as error:
+        except (LedgerError, SigningUnavailable, WorkerError) as error:
             log.error("seal_refused", error=type(error).__name__, reason=str(error))
         return sealed
 

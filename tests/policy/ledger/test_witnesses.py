@@ -30,7 +30,7 @@ from policy.ledger.witnesses.witness_policy import WitnessPolicy, newest_witness
 from tests.policy.ledger.test_pack import altered
 from tests.support.ledger import ORIGIN, Ledger, failed
 from tests.support.line import eventually
-from workers.sealing import sealer
+from workers.sealing import loop as sealing_loop
 from workers.sealing.cosign import Witnessing
 
 HOUR = 3_600.0
@@ -235,7 +235,7 @@ def test_the_sealers_process_asks_by_itself(ledger, two, settings_for, tmp_path)
     told = {"ledger_key": tmp_path / "ledger.key", "ledger_vkeys": two[0].vkeys, "witness_policy": tmp_path / "policy"}
     settings = settings_for("sealer", ledger_origin=ORIGIN, seal_seconds=0.05, **told)
     stop = threading.Event()
-    sealing = threading.Thread(target=sealer.serve, args=(settings, stop))
+    sealing = threading.Thread(target=sealing_loop.serve, args=(settings, stop))
     sealing.start()
     try:
         eventually(lambda: witnessed(ledger, policy) == 307, seconds=60)

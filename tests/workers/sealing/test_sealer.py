@@ -12,7 +12,9 @@ from policy.ledger.tree.keys import load_vkeys, make_key_files
 from policy.ledger.tree.notes import Checkpoint, open_checkpoint, sign_checkpoint
 from policy.ledger.verification.verify import verify
 from tests.support.ledger import ORIGIN, Ledger, MemoryAnchor, failed
-from workers.sealing import sealer as sealers
+from tests.support.line import eventually
+from workers.loop import Loop
+from workers.sealing import loop as sealing_loop
 from workers.sealing.anchors import StoreAnchor
 from workers.sealing.sealer import Sealer, make_sealer
 from workers.store import ObjectStore
@@ -216,7 +218,15 @@ def test_a_database_that_is_away_is_tried_again(ledger, sealer):
     ledger.append(failed(1))
     with ledger.superuser.begin() as conn:
         conn.exec_driver_sql("alter table audit.pending rename to gone")
-    assert turn_and_log(sealer) == (0, ["database_unavailable"])
+    taking = Loop("sealer", lambda: sealer.turn() > 0, pause_seconds=0.01)
+    stop = threading.Event()
+    with capture_logs() as lines:
+        running = threading.Thread(target=taking.run, args=(stop,))
+        running.start()
+        eventually(lambda: lines)
+        stop.set()
+        running.join()
+    assert {line["event"] for line in lines} == {"turn_failed"}
     with ledger.superuser.begin() as conn:
         conn.exec_driver_sql("alter table audit.gone rename to pending")
     assert sealer.turn() == 1
@@ -228,7 +238,7 @@ def test_from_settings_it_anchors_in_the_object_store_and_stops_after_a_last_tur
     ledger.append(failed(1))
     stop = threading.Event()
     stop.set()
-    sealers.serve(settings, stop)
+    sealing_loop.serve(settings, stop)
     vkeys = load_vkeys(files.vkeys)
     ledger.append(failed(2))
     make_sealer(settings).turn()

@@ -1,0 +1,112 @@
+"""Loop of a process: one turn after another until it is told to stop, with one answer to a service that is away.
+
+    turn    what the process does once; True if more waits, so that the next turn follows at once
+    pause   after any other turn: `pause_seconds`, or until `wait` returns earlier
+    outage  a database or a service that is away ends the turn and nothing else: it is logged, and the turn is tried
+            again after a pause that doubles up to LONGEST_OUTAGE_PAUSE_SECONDS
+    stop    the turn under way ends first; `last_turn` asks for one more
+
+Any other error ends the process, and its supervisor starts a new one. Killed anywhere: a turn is made of transactions,
+so the next process's first turn finds what this one left.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from contextvars import copy_context
+
+import structlog
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from workers.errors import Transient
+
+log = structlog.get_logger()
+LONGEST_OUTAGE_PAUSE_SECONDS = 5.0  # so that work goes on within seconds of the end of an outage
+
+Wait = Callable[[float, threading.Event], object]
+
+
+def _wait(seconds: float, stop: threading.Event) -> None:
+    stop.wait(seconds)
+
+
+class Loop:
+    """The turns of one process, or of one thread of it. Owned by the thread that runs it."""
+
+    def __init__(
+        self,
+        name: str,
+        turn: Callable[[], bool],
+        *,
+        pause_seconds: float,
+        wait: Wait = _wait,
+        last_turn: bool = False,
+        close: Callable[[], object] | None = None,
+    ) -> None:
+        self.name = name  # in logs
+        self._turn, self._pause_seconds, self._wait = turn, pause_seconds, wait
+        self._last_turn, self._close = last_turn, close
+        self._failures = 0  # turns in a row that an outage ended
+        self._outage_pause = pause_seconds
+
+    def run(self, stop: threading.Event) -> None:
+        """Take turns until `stop` is set, then close. Raises what no outage explains."""
+        try:
+            while not stop.is_set():
+                pause = self._take_turn()
+                if pause:
+                    self._wait(pause, stop)
+            if self._last_turn:
+                self._take_turn()
+        finally:
+            if self._close:
+                self._close()
+
+    def _take_turn(self) -> float:
+        """Seconds until the next one."""
+        try:
+            more = self._turn()
+        except (SQLAlchemyError, Transient) as error:
+            self._failures += 1
+            self._outage_pause = max(self._pause_seconds, min(2 * self._outage_pause, LONGEST_OUTAGE_PAUSE_SECONDS))
+            log.warning("turn_failed", loop=self.name, error=_kind(error), retry_seconds=self._outage_pause)
+            return self._outage_pause
+        if self._failures:
+            log.info("turn_recovered", loop=self.name, failures=self._failures)
+            self._failures, self._outage_pause = 0, self._pause_seconds
+        return 0.0 if more else self._pause_seconds
+
+
+class Every:
+    """Does something at most once in so many seconds. What fails is due again at the next call."""
+
+    def __init__(self, seconds: float, act: Callable[[], object]) -> None:
+        self._seconds, self._act = seconds, act
+        self._due_at = 0.0  # monotonic
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._due_at:
+            self._act()
+            self._due_at = time.monotonic() + self._seconds
+
+
+def run_all(loops: Sequence[Loop], stop: threading.Event) -> None:
+    """Run every loop in a thread of its own until `stop`. The first that ends stops the others; its error is raised.
+
+    So a process never goes on with one of its threads dead: it ends, and its supervisor starts a new one.
+    """
+    with ThreadPoolExecutor(len(loops)) as threads:
+        running = [threads.submit(copy_context().run, loop.run, stop) for loop in loops]
+        wait_for(running, return_when=FIRST_COMPLETED)
+        stop.set()
+    for ended in running:
+        ended.result()
+
+
+def _kind(error: Exception) -> str:
+    """The class alone: the text of a database error may quote rows."""
+    return type(error.orig if isinstance(error, DBAPIError) else error).__name__

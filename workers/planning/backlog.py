@@ -1,0 +1,43 @@
+"""Backlog: how many items and batches wait, and since when, as gauges for the dashboards."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine, func, select
+
+from workers import metrics
+from workers.jobs.tables import batches, items
+from workers.settings import Settings
+from workers.states import BATCH_OPEN, BatchState, ItemState, Priority
+
+
+def measure(engine: Engine, settings: Settings) -> None:
+    """Set the gauges of every queue. Counting a long queue costs: call it every few seconds, not every turn."""
+    with engine.begin() as conn:
+        waiting = {
+            (row.queue, row.priority): row
+            for row in conn.execute(
+                select(
+                    items.c.queue,
+                    items.c.priority,
+                    func.count().label("n"),
+                    func.extract("epoch", func.now() - func.min(items.c.created_at)).label("age"),
+                )
+                .where(items.c.state == ItemState.PENDING)
+                .group_by(items.c.queue, items.c.priority)
+            )
+        }
+        in_flight = {
+            (row.queue, row.state): row.n
+            for row in conn.execute(
+                select(batches.c.queue, batches.c.state, func.count().label("n"))
+                .where(batches.c.state.in_(BATCH_OPEN))
+                .group_by(batches.c.queue, batches.c.state)
+            )
+        }
+    for name in settings.queue_names:
+        rows = [waiting.get((name, priority)) for priority in Priority]
+        for priority, row in zip(Priority, rows, strict=True):
+            metrics.PENDING_ITEMS.labels(name, priority).set(row.n if row else 0)
+        metrics.OLDEST_PENDING_SECONDS.labels(name).set(max((float(row.age) for row in rows if row), default=0.0))
+        for state in (BatchState.DISPATCHED, BatchState.RUNNING):
+            metrics.OPEN_BATCHES.labels(name, state).set(in_flight.get((name, state), 0))

@@ -1,0 +1,42 @@
+"""Loop of `python -m workers planner`: reconciles and plans, at once on NOTIFY and every `poll_seconds`.
+
+Any number may run: `expire` skips the rows that another one has locked, and planning holds an advisory lock.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from sqlalchemy import Engine
+
+from workers.crash import Probe, killer, no_probe
+from workers.database import make_engine
+from workers.jobs.expire import AT_ONCE
+from workers.loop import Every, Loop
+from workers.planning import backlog, planner, reconciler
+from workers.planning.wakeup import Wakeup
+from workers.queue import Queue
+from workers.settings import Settings
+
+_MEASURE_SECONDS = 5.0  # dashboards need it no more often
+
+
+def serve(settings: Settings, stop: threading.Event) -> None:
+    """Run the planner's process until `stop`."""
+    engine = make_engine(settings.database_url.get_secret_value(), name="planner", pool_size=2)
+    make_loop(engine, Queue(settings), settings, killer(settings.crash_point)).run(stop)
+    engine.dispose()
+
+
+def make_loop(engine: Engine, queue: Queue, settings: Settings, probe: Probe = no_probe) -> Loop:
+    """The loop with its parts; the caller owns `engine` and `queue`."""
+    wakeup = Wakeup(settings)
+    measure = Every(_MEASURE_SECONDS, lambda: backlog.measure(engine, settings))
+
+    def turn() -> bool:
+        overdue = reconciler.run_once(engine, queue, settings)
+        planner.run_once(engine, queue, settings, probe)
+        measure()
+        return overdue >= AT_ONCE
+
+    return Loop("planner", turn, pause_seconds=settings.poll_seconds, wait=wakeup.wait, close=wakeup.close)
