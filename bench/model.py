@@ -74,7 +74,7 @@ def _claim(card: ModelCard, pictures: int) -> Claim:
     )
     prompt = f"a large {card.knows[0]} on a {card.backgrounds[0]} background" if card.knows else "a red apple"
     items = tuple(ClaimedItem(str(n), "r", "bench", str(n), 0, prompt, "", n) for n in range(pictures))
-    return Claim("b", card.queue, 1, recipe, items)
+    return Claim("b", 1, recipe, card.queue, items)
 
 
 def _arguments() -> argparse.Namespace:

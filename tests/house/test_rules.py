@@ -30,7 +30,7 @@ WITH_CODE = {  # packages whose __init__ is more than a docstring, and why
     "policy/events/__init__.py": "the map of all kinds: an event is named `events.ItemReleased` wherever it is emitted",
 }
 SWALLOWING = {  # path -> why it may catch what nobody placed
-    "workers/gpu/executor.py": "the outermost frame of a batch: it records the traceback and ends the claim",
+    "workers/gpu/unsettled.py": "the outermost frame of a batch: it records the traceback and ends the claim",
     "policy/intake/child.py": "whatever a decoder raises on the bytes of strangers, it is refused with its words",
     "policy/fence.py": "carries somebody else's error to the thread that asked, which holds what it asked about",
 }

@@ -19,7 +19,7 @@ from workers.jobs import keys
 from workers.jobs.review.decide import Judgement, Reviewed, review
 from workers.jobs.settle import settle
 from workers.jobs.tables import holds, reviews
-from workers.jobs.types import Claim, ClaimedItem, Held, HeldAsset, SamplingPosition, StoredRendition, new_id
+from workers.jobs.types import Claim, ClaimedItem, Finished, Held, SamplingPosition, StoredRendition, new_id
 from workers.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def held(claim: Claim, item: ClaimedItem, category: str = "brands", *, marked: b
     files = (StoredRendition("original", key, "image/png", 128, 128, 1234, SHA256),)
     watermark_id = int(item.id.replace("-", "")[-12:], 16)
     position = SamplingPosition(len(claim.items), claim.items.index(item), "cpu")
-    asset = HeldAsset(new_id(), watermark_id, position, {"watermark": {"bit_errors": 0}}, files)
+    asset = Finished(new_id(), watermark_id, position, {"watermark": {"bit_errors": 0}}, files)
     return Held(item, held_for(category), key, SHA256, asset if marked else None)
 
 

@@ -19,7 +19,7 @@ def exit_status(crash_point: str, reached: str, custom_ids: tuple[str, ...]) -> 
 from workers.crash import killer
 from workers.jobs.types import Claim, ClaimedItem
 items = tuple(ClaimedItem("i", "r", "acme", custom_id, 0, "", "", 1) for custom_id in {custom_ids!r})
-killer({crash_point!r})({reached!r}, Claim("b", "gpu", 1, None, items) if items else None)
+killer({crash_point!r})({reached!r}, Claim("b", 1, None, "gpu", items) if items else None)
 """
     return subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode
 

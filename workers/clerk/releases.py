@@ -85,7 +85,7 @@ def _put_all(context: ClerkContext, order: Releasing) -> list[StoredRendition]:
     contents = [_reviewed_bytes(context, kept) for kept in order.picture.renditions]
     item, stored = order.picture.item, []
     for kept, content in zip(order.picture.renditions, contents, strict=True):
-        key = released_key(item.tenant, item.id, order.held.attempt, kept.name, kept.media_type)
+        key = released_key(item.tenant, item.id, order.attempt.attempt, kept.name, kept.media_type)
         context.store.put(key, content, kept.media_type, expect_sha256=kept.sha256)
         stored.append(replace(kept, key=key))
     return stored

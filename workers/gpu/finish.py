@@ -40,8 +40,8 @@ from workers.jobs.types import (
     Claim,
     ClaimedItem,
     Failed,
+    Finished,
     Held,
-    HeldAsset,
     Outcome,
     Refused,
     Released,
@@ -182,10 +182,10 @@ class Finisher:
             metrics.MARK_FAILURES.labels(type(error).__name__).inc()
             finding = Finding(Decision.HOLD, Stage.MARK, "marks", type(error).__name__, detail=str(error))
             return self._hold_unmarked(held, item, image, merge([verdict, Verdict(self.rules.version, (finding,))]))
+        picture = (stamp.asset_id, stamp.watermark_id, position, evidence(files), stored)
         if verdict.decision is Decision.HOLD:
-            asset = HeldAsset(stamp.asset_id, stamp.watermark_id, position, evidence(files), stored)
-            return Held(item, verdict, stored[0].key, stored[0].sha256, asset)
-        return Released(item, stamp.asset_id, stamp.watermark_id, position, verdict, evidence(files), stored)
+            return Held(item, verdict, stored[0].key, stored[0].sha256, Finished(*picture))
+        return Released(*picture, item=item, verdict=verdict)
 
     def _stamp(self, held: Claim, item: ClaimedItem) -> Stamp:
         return Stamp(

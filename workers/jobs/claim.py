@@ -47,11 +47,11 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str) -> Cla
             row.prompt,
             row.negative_prompt,
             row.seed,
-            row.campaign,
-            tuple(map(Finding.from_json, row.rewrites or ())),
-            tuple(row.renditions),
-            row.publish_prompt,
-            row=row.row,
+            row.row,
+            campaign=row.campaign,
+            rewrites=tuple(map(Finding.from_json, row.rewrites or ())),
+            renditions=tuple(row.renditions),
+            publish_prompt=row.publish_prompt,
         )
         for row in conn.execute(
             select(items, requests.c.name.label("campaign"), requests.c.renditions, requests.c.publish_prompt)
@@ -64,7 +64,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str) -> Cla
         _finish_empty(conn, batch_id, taken.attempt, worker)
         return None
     recipe = conn.execute(select(recipes.c.recipe).where(recipes.c.id == taken.recipe_id)).scalar_one()
-    return Claim(batch_id, taken.queue, taken.attempt, Recipe.from_json(recipe), members)
+    return Claim(batch_id, taken.attempt, Recipe.from_json(recipe), taken.queue, members)
 
 
 def renew(conn: Connection, held: Claim, lease: timedelta) -> frozenset[str]:

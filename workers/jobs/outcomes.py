@@ -1,11 +1,11 @@
-"""What an outcome writes down: the rows of an asset and the event of an item.
+"""Outcomes as they are written down: the rows of an asset and the event of an item.
 
-One place for both ways out, so that a release after a review is recorded exactly as one at once.
+One place for both ways out: a release after a review is recorded exactly as one at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,12 +14,12 @@ from sqlalchemy import Connection
 from policy import events
 from policy.events import Event, Private
 from workers.jobs.tables import assets, renditions
-from workers.jobs.types import Claim, ClaimedItem, Failed, Held, Outcome, Released, SamplingPosition
+from workers.jobs.types import Attempt, Failed, Finished, Held, Item, Outcome, Released
 from workers.jobs.webhooks.deliveries import Notification, notify
 from workers.states import AssetState
 
 
-def write_assets(conn: Connection, held: Claim, released: Sequence[Released]) -> None:
+def write_assets(conn: Connection, attempt: Attempt, released: Sequence[Released]) -> None:
     """The rows of assets and of their files."""
     if not released:
         return
@@ -34,7 +34,7 @@ def write_assets(conn: Connection, held: Claim, released: Sequence[Released]) ->
                 "state": AssetState.RELEASED,
                 "watermark_id": o.watermark_id,
                 "policy_version": o.verdict.policy_version,
-                "provenance": provenance(held, o.item, o.position, o.marks),
+                "provenance": provenance(attempt, o.item, o),
             }
             for o in released
         ],
@@ -58,26 +58,26 @@ def _notification(o: Released) -> Notification:
     return Notification(o.asset_id, {**ids, **names, "sha256": sorted({file.sha256 for file in o.renditions})})
 
 
-def provenance(held: Claim, item: ClaimedItem, position: SamplingPosition, marks: Mapping[str, Any]) -> dict[str, Any]:
+def provenance(attempt: Attempt, item: Item, picture: Finished) -> dict[str, Any]:
     """What made the picture, enough to make it again, and the marks that read back from its files."""
     return {
-        "recipe": held.recipe.to_json(),
+        "recipe": attempt.recipe.to_json(),
         "seed": str(item.seed),
-        "batch_size": position.batch_size,
-        "batch_position": position.batch_position,
-        "device": position.device,
-        "marks": dict(marks),
+        "batch_size": picture.position.batch_size,
+        "batch_position": picture.position.batch_position,
+        "device": picture.position.device,
+        "marks": dict(picture.marks),
     }
 
 
-def discarded(held: Claim, item: ClaimedItem) -> Iterator[Event]:
+def discarded(attempt: Attempt, item: Item) -> Iterator[Event]:
     """An event for every drawing of the item that was not kept, first one first."""
     for number, drawing in enumerate(item.discarded, start=1):
         yield events.PictureDiscarded(
             request_id=item.request_id,
             item_id=item.id,
-            batch_id=held.batch_id,
-            attempt=held.attempt,
+            batch_id=attempt.batch_id,
+            attempt=attempt.attempt,
             drawing=number,
             seed=str(drawing.seed),
             verdict=drawing.verdict.to_json() if drawing.verdict else None,
@@ -85,14 +85,14 @@ def discarded(held: Claim, item: ClaimedItem) -> Iterator[Event]:
         )
 
 
-def event_of(held: Claim, outcome: Outcome, *, review: dict[str, Any] | None = None) -> Event:
+def event_of(attempt: Attempt, outcome: Outcome, *, review: dict[str, Any] | None = None) -> Event:
     """The event of one settled item; `review` says who released it from quarantine."""
     item = outcome.item
     ids: dict[str, Any] = {
         "request_id": item.request_id,
         "item_id": item.id,
-        "batch_id": held.batch_id,
-        "attempt": held.attempt,
+        "batch_id": attempt.batch_id,
+        "attempt": attempt.attempt,
     }
     if isinstance(outcome, Failed):
         return events.ItemFailed(**ids, reason=outcome.reason)
@@ -107,13 +107,13 @@ def event_of(held: Claim, outcome: Outcome, *, review: dict[str, Any] | None = N
     if isinstance(outcome, Released):
         return events.ItemReleased(
             **asked,
-            **provenance(held, item, outcome.position, outcome.marks),
+            **provenance(attempt, item, outcome),
             asset_id=outcome.asset_id,
             renditions=tuple(asdict(rendition) for rendition in outcome.renditions),
             review=review,
         )
-    asked |= {"recipe": held.recipe.to_json(), "seed": str(item.seed)}
+    asked |= {"recipe": attempt.recipe.to_json(), "seed": str(item.seed)}
     if isinstance(outcome, Held):
-        waiting = tuple(asdict(rendition) for rendition in outcome.asset.renditions) if outcome.asset else ()
+        waiting = tuple(asdict(rendition) for rendition in outcome.finished.renditions) if outcome.finished else ()
         return events.ItemHeld(**asked, sha256=outcome.sha256, renditions=waiting)
     return events.ItemRefused(**asked)

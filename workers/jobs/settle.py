@@ -121,21 +121,21 @@ def _write_holds(conn: Connection, held: Claim, kept: Sequence[Held]) -> None:
                 "sha256": o.sha256,
                 "verdict": o.verdict.to_json(),
                 "attempt": held.attempt,
-                **_kept_asset(held, o),
+                **_kept(held, o),
             }
             for o in kept
         ],
     )
 
 
-def _kept_asset(held: Claim, outcome: Held) -> dict[str, Any]:
+def _kept(held: Claim, outcome: Held) -> dict[str, Any]:
     """What a later release needs; nothing where the marks failed."""
-    asset = outcome.asset
-    if asset is None:
+    finished = outcome.finished
+    if finished is None:
         return dict.fromkeys(("asset_id", "watermark_id", "provenance", "renditions"))
     return {
-        "asset_id": asset.asset_id,
-        "watermark_id": asset.watermark_id,
-        "provenance": provenance(held, outcome.item, asset.position, asset.marks),
-        "renditions": [asdict(rendition) for rendition in asset.renditions],
+        "asset_id": finished.asset_id,
+        "watermark_id": finished.watermark_id,
+        "provenance": provenance(held, outcome.item, finished),
+        "renditions": [asdict(rendition) for rendition in finished.renditions],
     }

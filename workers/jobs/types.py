@@ -1,4 +1,4 @@
-"""What passes between the line's functions. Rows stay inside this package."""
+"""Types that pass between the functions of a job's line. Rows stay inside this package."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ class Discarded:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimedItem:
-    """A member of a claimed batch, in batch order."""
+class Item:
+    """An item as its asset and its events name it."""
 
     id: str
     request_id: str
@@ -78,22 +78,34 @@ class ClaimedItem:
     prompt: str
     negative_prompt: str
     seed: int
+    row: int | None = None  # 1-based, of its spreadsheet
+    discarded: tuple[Discarded, ...] = ()  # earlier drawings, to be recorded at settlement; `seed` is the last one's
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedItem(Item):
+    """A member of a claimed batch, with what finishing has to know of its request."""
+
     campaign: str = ""  # the request's name, for rules with a scope
     rewrites: tuple[Finding, ...] = ()  # by which the texts became what they are
     renditions: tuple[str, ...] = (ORIGINAL,)  # the files its request asked for
     publish_prompt: bool = False  # its request wants the prompt in the files
-    discarded: tuple[Discarded, ...] = ()  # earlier drawings within this claim; `seed` is the last one's
-    row: int | None = None  # 1-based, of its spreadsheet
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A held lease. `attempt` is the fencing token: settle refuses an older one."""
+class Attempt:
+    """One run of a batch, as the provenance and the events of its pictures name it."""
 
     batch_id: str
-    queue: str
-    attempt: int
+    attempt: int  # counts claims of the batch; while the lease is held, the fencing token
     recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Attempt):
+    """An attempt whose lease is held. Settle refuses an older `attempt`."""
+
+    queue: str
     items: tuple[ClaimedItem, ...]
 
 
@@ -120,41 +132,33 @@ class StoredRendition:
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
-    """The image may leave: it was screened, marked, signed, read back and stored."""
+class Finished:
+    """A picture that was marked, signed, read back and stored: what a release writes down, whenever it comes."""
 
-    item: ClaimedItem
     asset_id: str
     watermark_id: int
     position: SamplingPosition
-    verdict: Verdict
     marks: Mapping[str, Any]  # policy.marks.Marked.evidence
     renditions: tuple[StoredRendition, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class HeldAsset:
-    """All that a release needs later: a held image was marked, signed and read back like a released one.
+class Released(Finished):
+    """The image may leave: its screen, or a person's review, allows it."""
 
-    The renditions lie in quarantine.
-    """
-
-    asset_id: str
-    watermark_id: int
-    position: SamplingPosition
-    marks: Mapping[str, Any]  # policy.marks.Marked.evidence
-    renditions: tuple[StoredRendition, ...]
+    item: Item
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The image waits in quarantine for a person. Without an `asset` its marks failed: it can only be refused."""
+    """The image waits in quarantine for a person. Without `finished` its marks failed: it can only be refused."""
 
     item: ClaimedItem
     verdict: Verdict
     key: str  # what the reviewer looks at
     sha256: str  # of those very bytes
-    asset: HeldAsset | None = None
+    finished: Finished | None = None  # its renditions lie in quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +173,7 @@ class Refused:
 class Failed:
     """The image could not be made; `reason` is a stable code."""
 
-    item: ClaimedItem
+    item: Item
     reason: str
 
 

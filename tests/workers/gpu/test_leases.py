@@ -101,7 +101,7 @@ from workers.database import make_engine
 from workers.jobs.types import Claim
 from workers.gpu.leases import Lease
 engine = make_engine({line.database.url("worker")!r}, name="test")
-held = Claim({held.batch_id!r}, "gpu", 1, RECIPE, ())
+held = Claim({held.batch_id!r}, 1, RECIPE, "gpu", ())
 with Lease(engine, held, seconds=0.1, longest_seconds=0.2, draining=threading.Event()):
     threading.Event().wait()
 """

@@ -62,7 +62,7 @@ def drawn(registry: Registry, sampler: DiffusersSampler) -> Callable[..., np.nda
 
     def draw(**loras: float) -> np.ndarray:
         asked = tuple(Lora(name, scale, registry.adapters[name].revision) for name, scale in loras.items())
-        return sampler.sample(Claim("b", "gpu", 1, replace(recipe, loras=asked), items), Watch()).images.astype(int)
+        return sampler.sample(Claim("b", 1, replace(recipe, loras=asked), "gpu", items), Watch()).images.astype(int)
 
     return draw
 
@@ -97,7 +97,7 @@ def test_an_adapter_this_worker_does_not_have_is_answered_by_name(
     recipe = Recipe(card.name, card.revision, SIDE, SIDE, 1, card.scheduler, 2.0, loras=(Lora("ink", 1.0, "sha256:0"),))
     item = ClaimedItem("i", "r", "t", "c", 0, "thing", "", 0)
     with pytest.raises(ModelMissing, match="no adapter ink at sha256:0"):
-        sampler.sample(Claim("b", "gpu", 1, recipe, (item,)), Watch())
+        sampler.sample(Claim("b", 1, recipe, "gpu", (item,)), Watch())
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ def held(registry: Registry) -> Claim:
     recipe = Recipe(card.name, card.revision, SIDE, SIDE // 2, 1, card.scheduler, 2.0)
     recipe = replace(recipe, upscaler=Upscaler(grown.name, grown.factor, grown.revision))
     items = tuple(ClaimedItem(f"item-{n}", "r", "t", f"c{n}", 0, "thing", "", n) for n in range(3))
-    return Claim("b", "gpu", 1, recipe, items)
+    return Claim("b", 1, recipe, "gpu", items)
 
 
 @pytest.fixture

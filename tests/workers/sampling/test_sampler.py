@@ -77,7 +77,7 @@ def claim(registry: Registry) -> Callable[..., Claim]:
 
     def make(seeds: range | list[int], **changes: Any) -> Claim:
         items = [ClaimedItem(f"item-{n}", "r", "t", f"c{n}", 0, f"thing {chr(97 + n)}", "", n) for n in seeds]
-        return Claim("b", "gpu", 1, replace(recipe, **changes), tuple(items))
+        return Claim("b", 1, replace(recipe, **changes), "gpu", tuple(items))
 
     return make
 
@@ -109,7 +109,7 @@ def test_the_shipped_model_draws_what_it_is_asked_for() -> None:
     recipe = recipe_of(registry.get("studio"), num_inference_steps=4)
     prompts = ["a large strawberry on a white background", "a large cactus on a navy background"]
     items = [ClaimedItem(str(n), "r", "t", str(n), 0, prompt, "", n) for n, prompt in enumerate(prompts)]
-    sampled = DiffusersSampler(registry, "cpu", 1).sample(Claim("b", "gpu", 1, recipe, tuple(items)), Watch())
+    sampled = DiffusersSampler(registry, "cpu", 1).sample(Claim("b", 1, recipe, "gpu", tuple(items)), Watch())
     assert (sampled.images.dtype, sampled.images.shape, sampled.faults) == (np.uint8, (2, 128, 128, 3), {})
     assert sampled.images.flags.c_contiguous  # what draws on it later takes no other layout
     strawberry, cactus = sampled.images.astype(int)

@@ -17,7 +17,7 @@ from policy.verdict import Verdict
 from workers.errors import Conflict
 from workers.jobs.outcomes import event_of, write_assets
 from workers.jobs.tables import holds, items, recipes, reviews
-from workers.jobs.types import Claim, ClaimedItem, Failed, Released, SamplingPosition, StoredRendition
+from workers.jobs.types import Attempt, Failed, Item, Released, SamplingPosition, StoredRendition
 from workers.recipes import Recipe
 from workers.states import ItemState
 
@@ -37,7 +37,7 @@ class Order:
 class Releasing:
     """The picture as it will be released; its renditions still lie in quarantine."""
 
-    held: Claim
+    attempt: Attempt  # that made it
     picture: Released
     sha256: str  # of what was judged
     review: dict[str, Any]
@@ -77,8 +77,8 @@ def release(conn: Connection, order: Releasing, stored: Sequence[StoredRendition
     """HELD -> RELEASED, with the asset and the event that a release at once would have had, and the review."""
     picture = replace(order.picture, renditions=tuple(stored))
     _move(conn, picture.item.id, state=ItemState.RELEASED)
-    write_assets(conn, order.held, [picture])
-    happened = event_of(order.held, picture, review=order.review)
+    write_assets(conn, order.attempt, [picture])
+    happened = event_of(order.attempt, picture, review=order.review)
     append(conn, tenant=picture.item.tenant, actor=ACTOR, events=[happened])
 
 
@@ -86,7 +86,7 @@ def fail(conn: Connection, order: Releasing, reason: str) -> None:
     """HELD -> FAILED: the bytes that were reviewed are not there any more. What is there stays, as evidence."""
     item = order.picture.item
     _move(conn, item.id, state=ItemState.FAILED, reason=reason)
-    append(conn, tenant=item.tenant, actor=ACTOR, events=[event_of(order.held, Failed(item, reason))])
+    append(conn, tenant=item.tenant, actor=ACTOR, events=[event_of(order.attempt, Failed(item, reason))])
     carried_out(conn, item.id)
 
 
@@ -133,9 +133,9 @@ def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]
     row = conn.execute(query.where(items.c.id == hold.item_id)).one()
     made = hold.provenance
     asked = (row.custom_id, row.variant, row.prompt, row.negative_prompt)
-    item = ClaimedItem(row.id, row.request_id, row.tenant, *asked, seed=int(made["seed"]), row=row.row)
+    item = Item(row.id, row.request_id, row.tenant, *asked, seed=int(made["seed"]), row=row.row)
     return Releasing(
-        held=Claim(row.batch_id, row.queue, hold.attempt, Recipe.from_json(row.recipe), (item,)),
+        attempt=Attempt(row.batch_id, hold.attempt, Recipe.from_json(row.recipe)),
         picture=Released(
             item=item,
             asset_id=hold.asset_id,
