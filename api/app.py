@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
@@ -40,6 +41,7 @@ from api.routes import (
     revocations,
     webhooks,
 )
+from workers.metrics import start_at_zero
 from workers.settings import Settings
 
 log = structlog.get_logger()
@@ -72,11 +74,18 @@ def create_app(settings: Settings) -> FastAPI:
     for module in _ROUTERS:
         app.include_router(module.router)
     serve_docs(app)
+    start_at_zero(settings.queue_names, _routes(app))
     openapi.install(app)
     app.add_middleware(Observation)
     for error in (Problem, RequestValidationError, HTTPException, DBAPIError, *ANSWERS, Exception):
         app.add_exception_handler(error, _answer)
     return app
+
+
+def _routes(app: FastAPI) -> Iterator[tuple[str, str]]:
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            yield from ((route.path_format, method) for method in sorted(route.methods or ()))
 
 
 async def _answer(request: Request, error: Exception) -> Response:

@@ -174,6 +174,7 @@ def main() -> None:
         raise SystemExit(USAGE)
     settings = Settings()  # read from the environment
     logs.configure(settings.log_level, sys.argv[1])
+    metrics.start_at_zero(settings.queue_names)
     metrics.serve(settings.metrics_port)
     processes[sys.argv[1]](settings)
 

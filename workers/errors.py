@@ -128,3 +128,8 @@ class IdempotencyKeyReused(Permanent):
 
 class LimitExceeded(Permanent):
     """More was asked for than a documented limit allows."""
+
+
+def code_of(error: type[Exception]) -> str:
+    """ "store_unavailable" from StoreUnavailable: the stable code of an error class, in events, logs and metrics."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in error.__name__).lstrip("_")

@@ -28,7 +28,7 @@ _CONNECTIONS = 4  # the duties' one, and some that couriers share for moments
 
 Duty = Callable[[ClerkContext], int]
 DUTIES: Mapping[str, Duty] = {
-    "reviewed": releases.turn,
+    "reviews": releases.turn,
     "recalls": recalls.turn,
     "erasures": erasures.turn,
     "retention": retention.turn,

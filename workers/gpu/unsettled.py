@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine
 from policy.errors import SigningUnavailable
 from workers import metrics
 from workers.database import transact
-from workers.errors import LeaseLost, Permanent, StoreUnavailable, Transient
+from workers.errors import LeaseLost, Permanent, StoreUnavailable, Transient, code_of
 from workers.gpu.finish import Finisher
 from workers.jobs.claim import give_back
 from workers.jobs.expire import fail_claim
@@ -51,12 +51,12 @@ class UnsettledClaims:
             _count("lease_lost")
             self.discard(held, [item.id for item in held.items])
         except (Transient, SigningUnavailable) as error:
-            code = _code(error)
+            code = code_of(type(error))
             _count(code, error=str(error))
             delay = timedelta(seconds=0 if self.draining.is_set() else self.return_seconds)
             self._write(lambda conn: give_back(conn, held, code, delay))
         except Permanent as error:
-            code = _code(error)
+            code = code_of(type(error))
             _count(code, error=str(error))
             failed: list[Outcome] = [Failed(item, code) for item in held.items]
             self._write(lambda conn: settle(conn, held, failed))
@@ -82,9 +82,3 @@ class UnsettledClaims:
 def _count(reason: str, **why: str) -> None:
     metrics.BATCHES_RETURNED.labels(reason).inc()
     log.warning("batch_not_settled", reason=reason, **why)
-
-
-def _code(error: Exception) -> str:
-    """ "store_unavailable" from StoreUnavailable: the stable code of an error class."""
-    name = type(error).__name__
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

@@ -27,6 +27,8 @@ class Anchoring:
     def __init__(self, anchors: Sequence[Anchor], *, pause_seconds: float) -> None:
         self._places = [_Place(anchor) for anchor in anchors]
         self._pause_seconds = pause_seconds  # after a failure, so that sealing keeps its pace
+        for anchor in anchors:
+            metrics.ANCHOR_FAILURES.labels(anchor.name)  # at 0 from the start: the first failure is a step
 
     def settled(self, size: int) -> bool:
         """Whether every place is known to hold the head of `size` leaves, and no larger one."""

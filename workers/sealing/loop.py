@@ -1,7 +1,7 @@
-"""Loop of `python -m workers sealer`: seal, anchor and publish revocations; beside it, in a thread, ask the witnesses.
+"""Loop of `python -m workers sealer`: seals, anchors, publishes revocations; in a thread, asks the witnesses.
 
-Any number may run; the lock in `policy.ledger.seal` lets one work. The witnesses have a connection of their own, so
-that no seal waits for a slow one.
+Any number may run; the lock in `policy.ledger.tree.seal` lets one work. The thread has a connection of its own, so that
+no seal waits for a slow witness.
 """
 
 from __future__ import annotations
