@@ -1,6 +1,6 @@
 """How many innocent pictures the second opinion lets go: the built-in model's own, none of which shows anything.
 
-    python -m bench.second_opinion [--seeds 4]     --quick: one seed, 12 prompts of each ground
+    python -m bench.second_opinion [--seeds 4]     --quick: one seed, 4 things on each ground
 
 Draws every object before every background with every seed (224 pictures a seed, about half a minute on one core),
 scores all with both networks, and counts what a threshold holds by the first alone, by the second alone, and where
@@ -32,7 +32,7 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--seeds", type=int)
     asked_for = options.parse_args()
-    few = 12 if asked_for.quick else None
+    few = 4 if asked_for.quick else None
     names, images = drawn(asked_for.seeds or (1 if asked_for.quick else 4), few)
     rules = Rules.load(REPOSITORY / "policy" / "rulesets" / "default.yaml")
     first, second = (_explicit(network, images) for network in (Nsfw.load(), Nsfw.load(MID_CARD)))
