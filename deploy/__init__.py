@@ -1,8 +1,11 @@
-"""Ways to run it.
+"""Deployment: the `presswork` command, and ways to run the system.
 
-cli, commands/   the `presswork` command; client: the HTTP API as it calls it
-embedded/        the whole of it on one machine, from wheels
-demo/            the sample campaign and its contact sheet
-configuration    the settings table of the README; licences: what the dependencies are licensed under
-grafana/, prometheus/   dashboards and alerts
+cli          the command, each group loaded when it is called
+commands/    the groups of commands
+client       the HTTP API as the commands use it
+embedded/    everything on one machine, from wheels
+demo/        the sample campaign and its contact sheet
+drill/       tampering cases that verification must name
+grafana/, prometheus/  dashboard and alerts
+errors       errors of the deployments
 """

@@ -1,1 +1,6 @@
-"""Developers' tools: what does not ship in the wheel."""
+"""Tools of developers; they do not ship in the wheel.
+
+licences       licences of everything that is installed
+configuration  the settings table of the README
+picture        the picture of docs/architecture.md
+"""

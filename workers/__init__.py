@@ -1,8 +1,29 @@
-"""Everything about a job: stored, planned, made, settled.
+"""Workers: everything about a job, from storing it to settling it.
 
-Light, any process may import it: jobs/ (every row that is written), states, settings, store, queue,
-planner, reconciler, sealer, database, metrics, logs, errors, sampling/{recipes,registry,types}.
-Heavy, worker processes only: executor and what it runs, sampling/{sampler,pipelines} and finish.
+Any process may import these (no model library):
+jobs/            every row that is written, one module a verb
+states           states of items and batches
+recipes          what items of one batch have in common
+planning/        the planner process
+sealing/         the sealer process
+clerk/           the clerk process
+settings         settings of every process
+database         connections and transactions
+store            the object store
+revocation_lists  the revocation list in the store
+outbound/        calls to addresses that tenants choose
+queue            batch ids through Celery
+documents        rule sets and cards for the ledger
+metrics, logs    metrics and log lines
+errors           errors of the job line
+loop             the loop of a process, one turn after another
+crash            named points where tests kill a process
+version          the version of this installation
 
-`python -m workers gpu | planner | sealer` wires them (__main__).
+Worker processes only (torch, diffusers, onnxruntime):
+gpu/             the gpu process
+sampling/        from a recipe to pixels; its registry and cards are light
+identification/  the identify process
+
+`python -m workers gpu | planner | sealer | clerk | identify` starts one of them.
 """

@@ -1,1 +1,18 @@
-"""What surrounds every request: who calls, what a body may be, how an error is answered."""
+"""Edge of the HTTP API: what surrounds every request.
+
+dependencies  what every route is given: settings, engines, stores
+middleware    request id, log line, measurement, headers
+auth          API keys and scopes
+anonymous     callers without a key: the public detector
+rate_limit    requests a minute
+bodies        request bodies within limits of bytes and time
+validation    pydantic's findings as complaint codes
+errors        the table from errors to problems
+problems      problem details (RFC 9457) and every problem code
+idempotency   `Idempotency-Key`: a repeated call gets the first reply
+sealing       encryption of secrets in stored replies
+paging        opaque keyset cursors
+probes        whether the services answer
+docs_page     Swagger UI without a network
+startup       rule set and cards, registered before the first request
+"""

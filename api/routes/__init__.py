@@ -1,12 +1,21 @@
-"""One module a resource: what it takes, what it answers, and which function does the work.
+"""Addresses of the HTTP API, one module a resource: what it takes, what it answers, which function does the work.
 
-requests    submit one prompt, status, items, cancel
-campaigns   submit a spreadsheet
-items       one item, cancel
-assets      released images with links, and their events in the ledger
-identify    whose picture is this? upload and answer
-proofs      heads, inclusion and consistency proofs, evidence packs
-models      the cards
-keys        API keys of the caller's own tenant
-operations  probes and metrics
+requests     one prompt, status, items, cancel
+campaigns    submit a spreadsheet
+items        one item, cancel
+assets       released images, links, their events
+reviews      held images and decisions about them
+recalls      take released images back
+revocations  the signed list of recalled files
+identify     whether a picture was made here
+detect       the same without a key
+models       model cards
+keys         API keys of the tenant
+webhooks     who is notified
+erasures     erase private text
+legal_holds  what must not be erased
+audit        the auditor's questions
+events       the tenant's part of the ledger, streamed
+proofs       heads, proofs, evidence packs
+operations   probes and metrics
 """

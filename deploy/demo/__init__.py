@@ -1,6 +1,5 @@
-"""The sample campaign and what the demo makes of its pictures.
+"""Demo: the sample campaign, and what is made of its pictures.
 
-campaign.csv    the rows
-gallery         the finished items with their pictures, fetched through the API
-contact_sheet   one page and one picture that show them all
+gallery        the finished items with their pictures, through the API
+contact_sheet  one page and one picture that show them all
 """

@@ -1,1 +1,11 @@
-"""The clerk process: carries out what people ordered, and delivers webhooks. One module a duty."""
+"""Clerk process: carries out what people ordered, and delivers webhooks. One module a duty.
+
+loop       the loop over the duties
+context    what every duty is given
+releases   reviewed images leave quarantine
+recalls    recalled images move out of reach
+erasures   private text is erased on order
+retention  texts and objects whose period is over
+removals   the store deletes what was given up
+webhooks   messages are sent and repeated
+"""

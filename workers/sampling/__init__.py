@@ -1,8 +1,16 @@
-"""From a recipe and seeds to pixels.
+"""Sampling: from a recipe and seeds to pixels.
 
-Light, for any process: recipes (what may share a batch), registry (model cards), contents (content hashes),
-extras (cards of upscalers and adapters), types (what the sampler gives back), safetensors_header and folder_rules
-(what a model's folder must look like).
-Heavy, for GPU workers: pipelines (checks and loads models), adapters (LoRAs on and off), enlarge (upscalers),
-sampler (a claim in, pixels out).
+Any process may import these:
+registry            model cards
+extras              cards of upscalers and adapters
+contents            content hashes
+folder_rules        what a model folder must look like
+safetensors_header  what a safetensors file must look like
+types               what the sampler returns
+
+Worker processes only:
+pipelines           checks and loads pipelines
+adapters            LoRAs on and off
+enlarge             upscalers
+sampler             a claim in, pixels out
 """
