@@ -36,6 +36,7 @@ def main() -> None:
         log_config=None,
         access_log=False,  # it would write query strings; Observation logs instead
         server_header=False,
+        proxy_headers=False,  # api/edge/client_address.py reads them, where a setting names the proxies
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
 

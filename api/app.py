@@ -21,6 +21,7 @@ from api.edge.docs_page import serve_docs
 from api.edge.errors import ANSWERS, problem_for
 from api.edge.middleware import Observation
 from api.edge.problems import Problem
+from api.edge.rate_limit import RateLimitFields
 from api.routes import (
     assets,
     audit,
@@ -76,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
     serve_docs(app)
     start_at_zero(settings.queue_names, _routes(app))
     openapi.install(app)
+    app.add_middleware(RateLimitFields)
     app.add_middleware(Observation)
     for error in (Problem, RequestValidationError, HTTPException, DBAPIError, *ANSWERS, Exception):
         app.add_exception_handler(error, _answer)

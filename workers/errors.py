@@ -8,6 +8,7 @@ WorkerError
   |   + BrokerUnavailable the broker refused or did not answer
   |   + WitnessRefused   a witness did not cosign a head of the ledger
   |   + HubUnavailable   the model hub did not answer, and the model is not in its cache
+  |   + TooManyOpen      so many questions of this caller wait already
   |   + InFlight         the first request with this idempotency key is still running
   + Permanent            trying again changes nothing; somebody must act
       + ModelMissing     no such model folder or hub id, or its bytes are not those of its card
@@ -40,6 +41,10 @@ class Transient(WorkerError):
 
 class InFlight(Transient):
     """The first request with this idempotency key is still running."""
+
+
+class TooManyOpen(Transient):
+    """So many questions of this caller wait already."""
 
 
 class WitnessRefused(Transient):

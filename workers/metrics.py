@@ -28,6 +28,10 @@ HTTP_SECONDS = Histogram(
     "presswork_http_seconds", "Duration of an HTTP request.", ["route", "method"], buckets=_SECONDS
 )
 
+RATE_LIMITS_LOCAL = Gauge(
+    "presswork_rate_limits_local", "1 while this API process counts requests alone, as Redis does not answer"
+)
+
 # Planner and reconciler.
 PENDING_ITEMS = Gauge("presswork_pending_items", "Items that are in no batch yet.", ["queue", "priority"])
 OLDEST_PENDING_SECONDS = Gauge("presswork_oldest_pending_seconds", "Age of the oldest pending item.", ["queue"])

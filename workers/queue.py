@@ -1,4 +1,4 @@
-"""Redis carries batch ids and nothing else; losing all of it costs at most one lease.
+"""Queue of batch ids in Redis; losing all of it costs at most one lease.
 
 Celery's own retries, results and time limits are off: state, attempts and retries live in Postgres.
 """

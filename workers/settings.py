@@ -7,6 +7,7 @@ sentences for an operator: what the value is, with its unit, and what happens at
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
@@ -182,7 +183,13 @@ class Settings(BaseSettings):
         description="Tenant as which anonymous callers of /v1/detect act. Unset: /v1/detect answers 404.",
     )
     public_detector_per_minute: int = Field(
-        10, ge=1, description="Anonymous requests per minute and IP address. Ten times that for all addresses together."
+        10, ge=1, description="Anonymous requests to the public detector per minute and IP address (IPv6: /64 network)."
+    )
+    public_detector_total_per_minute: int = Field(
+        100,
+        ge=1,
+        description="Anonymous requests to the public detector per minute, all addresses together."
+        " No address may use more than what is left of it.",
     )
 
     # API limits.
@@ -202,13 +209,23 @@ class Settings(BaseSettings):
         500_000, ge=1, description="Maximum number of a tenant's items that wait at the same time."
     )
     max_requests_per_minute: int = Field(
-        3_000, ge=1, description="Requests per minute and API key, counted by each API process."
+        3_000, ge=1, description="Requests per minute and API key, counted over all API processes."
     )
     link_seconds: int = Field(900, ge=1, le=900, description="Lifetime of a presigned link, in seconds.")
 
     # Serving.
     api_host: str = Field("127.0.0.1", description="Address on which the API listens.")
     api_port: int = Field(8400, ge=1, le=65535, description="Port on which the API listens.")
+    trusted_proxies: str = Field(
+        "",
+        description="Comma-separated networks (CIDR) of the proxies whose forwarding header is believed."
+        " Unset: no forwarding header is read.",
+    )
+    trusted_proxy_header: str = Field(
+        "x-forwarded-for",
+        pattern="^(x-forwarded-for|forwarded)$",
+        description="Header in which the trusted proxies name their client: x-forwarded-for or forwarded.",
+    )
     api_pool_size: int = Field(10, ge=1, le=100, description="Database connections of one API process.")
     metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of /metrics on loopback, for every process except the API. 0: not served."
@@ -229,6 +246,11 @@ class Settings(BaseSettings):
             )
         if not self.queue_names:
             raise ValueError("queues must name at least one queue; the default is 'gpu'")
+        for network in filter(None, (text.strip() for text in self.trusted_proxies.split(","))):
+            try:
+                ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"trusted_proxies must be networks such as 10.0.0.0/8: {error}") from error
         return self
 
     def to_environment(self) -> dict[str, str]:

@@ -4,7 +4,9 @@ dependencies  what every route is given: settings, engines, stores
 middleware    request id, log line, measurement, headers
 auth          API keys and scopes
 anonymous     callers without a key: the public detector
-rate_limit    requests a minute
+client_address  who calls, behind the proxies that a setting names
+rate_limit    requests a minute, fair shares of anonymous callers, RateLimit fields
+counters      request counters in Redis, in memory while it is away
 bodies        request bodies within limits of bytes and time
 validation    pydantic's findings as complaint codes
 errors        the table from errors to problems

@@ -1,42 +1,59 @@
-"""Who asks without a key: anybody, of the public detector alone, in the name of a tenant that owns nothing.
+"""Anonymous callers: they may use the public detector alone, and act as one configured tenant that owns nothing.
 
-That tenant's walls are what keeps other tenants' names from strangers; how often they may ask is counted by address.
-Behind a proxy the server must be told to trust its forwarded headers, or everybody is one address.
+That tenant's walls keep other tenants' names from them. How often an address asks, and how many of its pictures wait,
+is counted under a keyed digest of the address, so that no address is written down (api/edge/client_address.py says
+which address that is behind a proxy).
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+from collections.abc import Sequence
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 
 from api.edge.auth import Caller, refuse_key_in_query
-from api.edge.dependencies import PartsOf
+from api.edge.client_address import client_address, networks_of
+from api.edge.dependencies import Parts, PartsOf
 from api.edge.problems import Problem
-from api.edge.rate_limit import address_of
+from api.edge.rate_limit import admit
 
-# A stranger has no key; the row of a question needs one.
+# An anonymous caller has no key; the row of a question needs one.
 NO_KEY = "00000000-0000-0000-0000-000000000000"
+_DIGEST_BYTES = 16
 
 
 def _asking(request: Request, parts: PartsOf) -> Caller:
-    caller, address = _stranger(request, parts)
-    parts.strangers.asks(address)
+    caller = _anonymous(request, parts)
+    admit(request, parts.anonymous_questions.count(caller.networks))
     return caller
 
 
 def _looking(request: Request, parts: PartsOf) -> Caller:
-    caller, address = _stranger(request, parts)
-    parts.strangers.looks(address)
+    caller = _anonymous(request, parts)
+    admit(request, parts.anonymous_looks.count(caller.networks[0]))
     return caller
 
 
-def _stranger(request: Request, parts: PartsOf) -> tuple[Caller, str]:
+def _anonymous(request: Request, parts: Parts) -> Caller:
     refuse_key_in_query(request)
-    if not parts.strangers.tenant:
+    if not parts.settings.public_detector_tenant:
         raise Problem("not_found", "This installation has no public detector.")
-    address = address_of(request.client.host if request.client else "")
-    return Caller(parts.strangers.tenant, NO_KEY, address), address
+    peer = request.client.host if request.client else ""
+    networks = networks_of(client_address(peer, request.headers, parts.proxies))
+    return Caller(parts.settings.public_detector_tenant, NO_KEY, _digests(networks, parts))
+
+
+def _digests(networks: Sequence[str], parts: Parts) -> tuple[str, ...]:
+    """The networks under a key made of what every API process has and no table holds: the services' passwords."""
+    urls = (parts.settings.database_url, parts.settings.redis_url)
+    passwords = "\n".join(urlsplit(url.get_secret_value()).password or "" for url in urls)
+    return tuple(
+        hmac.digest(passwords.encode(), network.encode(), hashlib.sha256)[:_DIGEST_BYTES].hex() for network in networks
+    )
 
 
 Asking = Annotated[Caller, Depends(_asking)]

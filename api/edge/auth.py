@@ -1,4 +1,7 @@
-"""Who calls, and what the key may do. Runs before the body is read, so a stranger cannot make us store one."""
+"""Authentication: the caller of a request, and what its API key may do.
+
+Runs before the body is read, so that a caller without a key cannot make us store one.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 
 from api.edge.dependencies import PartsOf
 from api.edge.problems import Problem
+from api.edge.rate_limit import admit
 from workers.jobs.keys import KEY_PREFIX, find_key
 
 _KEY_NAMES = frozenset({"key", "api_key", "apikey", "api-key", "token", "access_token", "authorization"})
@@ -24,11 +28,11 @@ _bearer = HTTPBearer(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A valid key of a tenant; or an anonymous caller, known by an address."""
+    """A valid key of a tenant; or an anonymous caller, known by the networks it calls from."""
 
     tenant: str
     key_id: str
-    address: str = ""  # of an anonymous caller
+    networks: tuple[str, ...] = ()  # digests of an anonymous caller's networks, the narrowest first
 
     @property
     def actor(self) -> str:
@@ -55,7 +59,7 @@ def authenticate(
     if key is None:
         raise _unauthorized()
     request.state.tenant, request.state.key_id = key.tenant, key.id  # for the log line
-    parts.rate.count(key.id)
+    admit(request, parts.key_limit.count(key.id))
     missing = [scope for scope in needed.scopes if scope not in key.scopes]
     if missing:
         challenge = f'Bearer realm="presswork", error="insufficient_scope", scope="{" ".join(needed.scopes)}"'

@@ -10,8 +10,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine, func, select
 
+from api.edge.client_address import TrustedProxies
+from api.edge.counters import SharedCounter
 from api.edge.probes import Probes, make_probes
-from api.edge.rate_limit import RateLimit, Strangers
+from api.edge.rate_limit import FairLimit, KeyLimit
 from api.edge.startup import Registers
 from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
@@ -24,6 +26,7 @@ from workers.store import ObjectStore
 _POOL_SECONDS = 1.0  # a request that finds no free connection is answered "busy", not kept waiting
 
 _AUDIT_POOL = 2
+_LOOKS = 10  # at the answer, for each question that an anonymous caller may ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,10 @@ class Parts:
     registry: Registry
     store: ObjectStore
     probes: Probes
-    rate: RateLimit
-    strangers: Strangers
+    proxies: TrustedProxies
+    key_limit: KeyLimit
+    anonymous_questions: FairLimit
+    anonymous_looks: KeyLimit
     registers: Registers
 
     @classmethod
@@ -51,6 +56,7 @@ class Parts:
         store = ObjectStore(settings)
         registers = Registers(engine, documents_of(rules, settings.policy_rules, registry))
         registers.begin()
+        counter = SharedCounter(settings.redis_url.get_secret_value())
         return cls(
             settings=settings,
             engine=engine,
@@ -59,8 +65,17 @@ class Parts:
             registry=registry,
             store=store,
             probes=make_probes(settings, engine, store),
-            rate=RateLimit(settings.max_requests_per_minute),
-            strangers=Strangers(settings.public_detector_tenant, settings.public_detector_per_minute),
+            proxies=TrustedProxies.parse(settings.trusted_proxies, settings.trusted_proxy_header),
+            key_limit=KeyLimit(counter, "key", settings.max_requests_per_minute),
+            anonymous_questions=FairLimit(
+                counter,
+                "address",
+                settings.public_detector_per_minute,
+                max(settings.public_detector_per_minute, settings.public_detector_total_per_minute),
+            ),
+            anonymous_looks=KeyLimit(
+                counter, "looks", settings.public_detector_per_minute * _LOOKS, caller="This address"
+            ),
             registers=registers,
         )
 

@@ -37,6 +37,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     errors.InFlight: Answer("idempotency_in_flight", retry_after_seconds=1),
     errors.IdempotencyKeyReused: Answer("idempotency_key_reused"),
     errors.LimitExceeded: Answer("limit_exceeded"),
+    errors.TooManyOpen: Answer("too_many_open_questions", retry_after_seconds=5),
     errors.ModelMissing: Answer("model_missing"),
     errors.StoreUnavailable: Answer("store_unavailable", "Try again later.", 5),
     NotProvable: Answer("not_found"),

@@ -41,6 +41,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "idempotency_key_reused": (422, "The Idempotency-Key belongs to another request"),
     "rate_limited": (429, "Too many requests"),
     "too_many_open_items": (429, "Too many images of this tenant wait already"),
+    "too_many_open_questions": (429, "Too many pictures wait to be identified already"),
     "internal_error": (500, "Something went wrong on our side"),
     "audit_not_configured": (503, "This installation gives the API no view of the ledger"),
     "export_not_installed": (503, "This installation lacks what writes this format"),

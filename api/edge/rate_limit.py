@@ -1,72 +1,123 @@
-"""How many requests a minute a key or a stranger may make of one API process: the rest is answered 429 at once.
+"""Rate limits: requests a minute of an API key or an anonymous caller, and the RateLimit fields of every answer.
 
-Counted in this process's memory: no broker is asked, so losing one changes nothing, and two processes allow twice
-as much. A restart forgets; the worst it gives away is one minute.
+The fields are those of draft-ietf-httpapi-ratelimit-headers-11: `RateLimit-Policy` names the limit (q requests in w
+seconds), `RateLimit` what is left of it (r) and in how many seconds there is more (t). A refused request is answered
+429 with the same number of seconds in `Retry-After`.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from fastapi import Request
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.edge.counters import Counter, SharedCounter
 from api.edge.problems import Problem
 
-# Addresses' worth of questions: what all strangers may ask of the public detector together.
-_EVERYBODY = 10
-_LOOKS = 10  # looks at answers for one question
+_WINDOW_SECONDS = 60
 
 
-class RateLimit:
-    """Thread-safe."""
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What one caller has left of a limit. `refused` says why this request is too many; "" where it is not."""
 
-    def __init__(self, requests_per_minute: int, *, who: str = "This key") -> None:
-        self._who = who
-        self._limit = RateLimitItemPerMinute(requests_per_minute)
-        self._counted = SlidingWindowCounterRateLimiter(MemoryStorage())
+    policy: str  # the limit's name in the RateLimit fields
+    limit: int
+    remaining: int
+    seconds: int
+    refused: str = ""
 
-    def count(self, caller: str) -> None:
-        """Count one request of this key or address. Raises Problem, saying when to come back."""
-        if self._counted.hit(self._limit, caller):
-            return
-        window = self._counted.get_window_stats(self._limit, caller)
-        seconds = max(1, math.ceil(window.reset_time - time.time()))
+
+class KeyLimit:
+    """So many requests a minute for each caller. Thread-safe."""
+
+    def __init__(self, counter: SharedCounter, policy: str, per_minute: int, *, caller: str = "This key") -> None:
+        self._counter, self._policy, self._caller = counter, policy, caller
+        self._limit = RateLimitItemPerMinute(per_minute, namespace=policy)
+
+    def count(self, caller: str) -> Quota:
+        """Count one request of this key or address."""
+        return self._counter.ask(lambda counter: self._count(counter, caller))
+
+    def _count(self, counter: Counter, caller: str) -> Quota:
+        accepted, window = counter.hit(self._limit, caller), counter.window(self._limit, caller)
+        most = self._limit.amount
+        if accepted:
+            return Quota(self._policy, most, window.remaining, window.seconds)
+        refused = f"{self._caller} sent {most:,} requests within a minute."
+        return Quota(self._policy, most, 0, window.seconds, refused)
+
+
+class FairLimit:
+    """One total for all anonymous callers, of which each may use at most as much as is left. Thread-safe.
+
+    This is the dynamic threshold of Choudhury and Hahne ("Dynamic queue length thresholds for shared-memory packet
+    switches", 1998): with n busy addresses each has total / (n + 1), and the same amount stays free for an address
+    that comes new. A few addresses can therefore slow each other down, and close the detector for nobody else.
+    The network around an IPv6 address is held to the same rule, as one subscriber may own thousands of /64 networks.
+    """
+
+    def __init__(self, counter: SharedCounter, policy: str, per_address: int, total: int) -> None:
+        self._counter, self._policy = counter, policy
+        self._address = RateLimitItemPerMinute(per_address, namespace=f"{policy}-address")
+        self._wider = RateLimitItemPerMinute(total, namespace=f"{policy}-network")
+        self._total = RateLimitItemPerMinute(total, namespace=f"{policy}-total")
+
+    def count(self, networks: Sequence[str]) -> Quota:
+        """Count one request of a caller who is in all these networks, the narrowest first."""
+        return self._counter.ask(lambda counter: self._count(counter, networks))
+
+    def _count(self, counter: Counter, networks: Sequence[str]) -> Quota:
+        most = self._address.amount
+        everybody = counter.window(self._total, "")
+        limits = [self._address, *[self._wider] * (len(networks) - 1)]
+        for limit, network in zip(limits, networks, strict=True):
+            own = counter.window(limit, network)
+            used = limit.amount - own.remaining
+            if own.remaining and used < everybody.remaining:
+                continue
+            if limit is self._address and not own.remaining:
+                refused = f"This address sent {most:,} requests within a minute."
+            else:
+                refused = "Many addresses ask at the moment, and this one has had its share."
+            return Quota(self._policy, most, 0, own.seconds if used else everybody.seconds, refused)
+        counted = [(limit, network) for limit, network in zip(limits, networks, strict=True)]
+        for limit, network in (*counted, (self._total, "")):
+            if not counter.hit(limit, network):  # others were quicker since we looked
+                return Quota(self._policy, most, 0, everybody.seconds, "Many addresses ask at the moment.")
+        own = counter.window(self._address, networks[0])
+        free = everybody.remaining - 1 - (most - own.remaining)
+        return Quota(self._policy, most, max(0, min(own.remaining, free)), own.seconds)
+
+
+def admit(request: Request, quota: Quota) -> None:
+    """Put the quota into the answer's fields. Raises Problem where this request is one too many."""
+    request.state.quota = quota
+    if quota.refused:
         raise Problem(
             "rate_limited",
-            f"{self._who} made {self._limit.amount:,} requests within a minute. Come back in {seconds} s.",
-            headers={"Retry-After": str(seconds)},
+            f"{quota.refused} Try again in {quota.seconds} s.",
+            headers={"Retry-After": str(quota.seconds)},
         )
 
 
-class Strangers:
-    """Whoever asks without a key: their tenant ("": nobody may) and what they asked of late. Thread-safe."""
+class RateLimitFields:
+    """Middleware: `RateLimit` and `RateLimit-Policy` on every answer to a caller whose requests are counted."""
 
-    def __init__(self, tenant: str, per_minute: int) -> None:
-        self.tenant = tenant
-        self._all = RateLimit(per_minute * _EVERYBODY, who="The public detector")
-        self._one = RateLimit(per_minute, who="This address")
-        self._looks = RateLimit(per_minute * _LOOKS, who="This address")
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
-    def asks(self, address: str) -> None:
-        """Count a question. Raises Problem, saying when to come back."""
-        self._one.count(address)
-        self._all.count("everybody")
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_fields(message: Message) -> None:
+            quota: Quota | None = scope.get("state", {}).get("quota")
+            if message["type"] == "http.response.start" and quota is not None:
+                headers = MutableHeaders(scope=message)
+                headers["RateLimit-Policy"] = f'"{quota.policy}";q={quota.limit};w={_WINDOW_SECONDS}'
+                headers["RateLimit"] = f'"{quota.policy}";r={quota.remaining};t={quota.seconds}'
+            await send(message)
 
-    def looks(self, address: str) -> None:
-        """Count a look at an answer, likewise."""
-        self._looks.count(address)
-
-
-def address_of(host: str) -> str:
-    """What counts as one stranger: a host, or for IPv6 the network that one subscriber has (64 bits)."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(IPv6Network((address, 64), strict=False))
-    return str(getattr(address, "ipv4_mapped", None) or address)
+        await self._app(scope, receive, with_fields)

@@ -1,7 +1,7 @@
-"""/v1/detect: the same question without a key, for anybody. Off unless a tenant is named for it.
+"""/v1/detect: the public detector, which needs no key. Off unless a setting names a tenant for it.
 
-Laws on generated media ask for a free detector. Strangers ask in the name of a tenant that owns no picture, so they
-learn what any other tenant learns: that a picture was made here, what its manifest says, and whether it was recalled.
+Laws on generated media ask for a free detector. Anonymous callers act as a tenant that owns no picture, so they learn
+what any other tenant learns: that a picture was made here, what its manifest says, and whether it was recalled.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def detect(
 ) -> Response:
     """The body is the picture file itself, as for `/v1/identify`. It is deleted once it is answered.
 
-    404 where the installation has no public detector; 429 for an address that asks too often. An `Idempotency-Key` is
-    the caller's own: from another address it is another key.
+    404 where the installation has no public detector; 429 for an address that asks too often, or has too many pictures
+    waiting. An `Idempotency-Key` is the caller's own: from another address it is another key.
     """
     with parts.transaction(caller.tenant) as conn:
-        create_tenant(conn, caller.tenant, name="Strangers", actor=_ACTOR)
-    return ask_once(once.of_address(caller.address), caller, parts, picture)
+        create_tenant(conn, caller.tenant, name="Anonymous callers", actor=_ACTOR)
+    return ask_once(once.of_address(caller.networks[0]), caller, parts, picture)
 
 
 @router.get("/{identification_id}", summary="The answer about a picture; no key needed")

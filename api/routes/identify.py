@@ -88,7 +88,16 @@ def ask_once(once: Once, caller: Caller, parts: Parts, picture: bytes) -> Respon
     parts.store.put(key, picture, "application/octet-stream")
 
     def work(conn: Connection) -> StoredReply:
-        ask(conn, id=id, tenant=caller.tenant, key_id=caller.key_id, object=key, size=len(picture), sha256=sha256)
+        ask(
+            conn,
+            id=id,
+            tenant=caller.tenant,
+            key_id=caller.key_id,
+            object=key,
+            size=len(picture),
+            sha256=sha256,
+            asked_from=caller.networks,
+        )
         return answered(202, reply(get_question(conn, caller.tenant, id), None))
 
     return once.run(caller.tenant, fingerprint, work)

@@ -114,7 +114,7 @@ def test_a_spec_above_the_limit_is_refused(api: ApiTenant) -> None:
     problem(as_file, 413, "body_too_large")
 
 
-def test_a_stranger_is_answered_before_the_body_is_read(api: ApiTenant) -> None:
+def test_a_caller_without_a_key_is_answered_before_the_body_is_read(api: ApiTenant) -> None:
     with api.server.served() as port:
         answer = _half_a_body(port, key="pw_wrong")
     assert answer.startswith(b"HTTP/1.1 401 ")

@@ -73,7 +73,9 @@ class ApiServer:
     @contextmanager
     def served(self, **changes: Any) -> Iterator[int]:
         """The port of a real server, for what only happens on a socket."""
-        config = uvicorn.Config(self.app(**changes), log_config=None, access_log=False, lifespan="off")
+        config = uvicorn.Config(
+            self.app(**changes), log_config=None, access_log=False, lifespan="off", proxy_headers=False
+        )
         server = uvicorn.Server(config)
         with socket.create_server(("127.0.0.1", 0)) as listening:
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -19,7 +19,7 @@ from tests.conftest import S3
 from tests.support.line import Line
 from tests.support.released import Gallery, encoded, jpeg, pixels, work
 from tests.support.repository import REPOSITORY
-from workers.errors import LimitExceeded
+from workers.errors import TooManyOpen
 from workers.identification import loop as identify
 from workers.jobs.identification import questions
 from workers.jobs.identification.tables import fingerprints, identifications, unindexed
@@ -203,7 +203,7 @@ def test_a_tenant_has_a_limited_number_of_open_questions(gallery: Gallery, monke
     monkeypatch.setattr(questions, "MOST_OPEN", 2)
     gallery.ask(b"x")
     gallery.ask(b"x")
-    with pytest.raises(LimitExceeded, match="2 pictures"):
+    with pytest.raises(TooManyOpen, match="2 pictures"):
         gallery.ask(b"x")
     gallery.ask(b"x", tenant="other")
 

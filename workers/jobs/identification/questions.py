@@ -14,17 +14,17 @@ The upload is deleted after the answer is written; the sweep finds what a death 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, Row, any_, func, or_, select
 
 from policy import events
 from policy.ledger.append import append
-from workers.errors import LimitExceeded, NotFound
+from workers.errors import NotFound, TooManyOpen
 from workers.jobs.identification.tables import identifications
 
 CLAIMS_ALLOWED = 2
@@ -66,14 +66,39 @@ class QuestionView:
     settled_at: datetime | None
 
 
-def ask(conn: Connection, *, id: str, tenant: str, key_id: str, object: str, size: int, sha256: str) -> None:
-    """A new question about a stored upload. Raises LimitExceeded where the tenant has too many open."""
-    open_now = select(func.count()).where(identifications.c.tenant == tenant, identifications.c.state.in_(_OPEN))
-    if (conn.scalar(open_now) or 0) >= MOST_OPEN:
-        raise LimitExceeded(f"{MOST_OPEN} pictures of this tenant wait to be identified; read those answers first")
+def ask(
+    conn: Connection,
+    *,
+    id: str,
+    tenant: str,
+    key_id: str,
+    object: str,
+    size: int,
+    sha256: str,
+    asked_from: Sequence[str] = (),
+) -> None:
+    """A new question about a stored upload. Raises TooManyOpen where too many wait.
+
+    `asked_from` are digests of the networks of an anonymous caller. None of them may have more open questions than
+    are left of the tenant's, so that a few addresses never take the last one (api/edge/rate_limit.py has the rule).
+    """
+    mine = (func.count().filter(any_(identifications.c.asked_from) == network) for network in asked_from)
+    open_now = select(func.count(), *mine).where(identifications.c.tenant == tenant, identifications.c.state.in_(_OPEN))
+    total, *held = conn.execute(open_now).one()
+    if total >= MOST_OPEN:
+        raise TooManyOpen(f"{MOST_OPEN} pictures of this tenant wait to be identified; read those answers first")
+    if any(held_by_network >= MOST_OPEN - total for held_by_network in held):
+        raise TooManyOpen("many pictures wait, and this address has its share of them; read those answers first")
     conn.execute(
         identifications.insert().values(
-            id=id, tenant=tenant, key_id=key_id, state=QuestionState.WAITING, object=object, bytes=size, sha256=sha256
+            id=id,
+            tenant=tenant,
+            key_id=key_id,
+            state=QuestionState.WAITING,
+            object=object,
+            bytes=size,
+            sha256=sha256,
+            asked_from=list(asked_from),
         )
     )
 
@@ -197,7 +222,7 @@ def _write(conn: Connection, id: str, attempt: int, **values: Any) -> bool:
     written = conn.execute(
         identifications.update()
         .where(*_ours(id, attempt))
-        .values(lease_until=None, settled_at=func.clock_timestamp(), **values)
+        .values(lease_until=None, settled_at=func.clock_timestamp(), asked_from=[], **values)
     )
     return written.rowcount == 1
 

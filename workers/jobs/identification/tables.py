@@ -16,7 +16,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from workers.jobs.tables import metadata
 
@@ -64,4 +64,6 @@ identifications = Table(
     Column("reason", Text),  # stable code, for failed
     Column("created_at", _AT, nullable=False, server_default=func.clock_timestamp()),
     Column("settled_at", _AT),
+    # digests of the networks an anonymous caller asked from, the narrowest first; emptied when it is settled
+    Column("asked_from", ARRAY(Text), nullable=False, server_default=text("'{}'")),
 )
