@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +17,7 @@ from policy.errors import PolicyError
 Schema = TypeVar("Schema", bound=BaseModel)
 
 _MISTAKES_SHOWN = 20
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is built in
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,7 @@ def read_yaml(path: Path, schema: type[Schema], error: type[PolicyError]) -> Rea
         raise error(f"{path}: cannot be read ({missing.strerror}); check the path and its permissions") from missing
     try:
         text = stored.decode("utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_repeated_keys(root, path, error)
-        loaded = yaml.safe_load(text)
+        root, loaded = _parsed(text, partial(_refuse_repeated_keys, path=path, error=error))
     except UnicodeDecodeError as wrong:
         raise error(f"{path}: byte {wrong.start} is not UTF-8; save the file as UTF-8") from wrong
     except yaml.YAMLError as wrong:
@@ -54,6 +55,17 @@ def read_yaml(path: Path, schema: type[Schema], error: type[PolicyError]) -> Rea
     except ValidationError as wrong:
         raise error(_mistakes(path, root, wrong)) from wrong
     return Read(content, hashlib.sha256(stored).hexdigest(), path, root)
+
+
+def _parsed(text: str, check: Callable[[yaml.Node | None], None]) -> tuple[yaml.Node | None, Any]:
+    """The document's nodes, checked before anything is made of them, and its content. Parsed once."""
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        check(root)
+        return root, None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
 
 
 def _mistakes(path: Path, root: yaml.Node | None, wrong: ValidationError) -> str:
