@@ -78,4 +78,7 @@ def test_an_arrow_to_a_place_is_a_right_to_write_there() -> None:
 
 def test_only_the_sealer_seals_and_only_redis_carries_messages() -> None:
     assert {process for process, _ in _arrows("seal")} == {"sealer"}
-    assert _arrows("message") == {("planner", "redis"), ("redis", "gpu")}
+    assert _arrows("message") == {("api", "redis"), ("planner", "redis"), ("redis", "gpu")}
+    given = re.search(r'if role in \((.*)\):\n +values\["REDIS_URL"\]', text("deploy/embedded/environment.py"))
+    assert given is not None
+    assert set(re.findall(r"\w+", given[1])) == {ROLES["api"], ROLES["planner"], ROLES["gpu"]}
