@@ -159,7 +159,6 @@ class Settings(BaseSettings):
     retention_leftover_days: int = Field(
         7, ge=0, description="Retention of objects under released/ that no row refers to, in days. 0: kept forever."
     )
-    retention_raw_days: int = Field(1, ge=0, description="Retention of objects under raw/, in days. 0: kept forever.")
     retention_recalled_days: int = Field(
         365, ge=0, description="Retention of the files of recalled assets, in days. 0: kept forever."
     )

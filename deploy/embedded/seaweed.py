@@ -3,8 +3,8 @@
 Who may do what (a test tries each):
 
     admin     everything; the supervisor's own, for making the bucket and for tests
-    worker    read, write, list on raw/, quarantine/ and released/
-    clerk     read, write, list on raw/, quarantine/, released/ and recalled/: it moves and deletes what people decided
+    worker    read, write, list on quarantine/ and released/
+    clerk     read, write, list on quarantine/, released/ and recalled/: it moves and deletes what people decided
     api       read on released/ and quarantine/: it signs the links that tenants and reviewers get;
               read, list on ledger/revocations/; write on inbox/, where pictures wait to be identified
     identify  read on released/ and recalled/; read, write, list on inbox/: it deletes what it answered
@@ -45,8 +45,8 @@ INNER_PORTS = (
     "admin.port",
     "admin.port.grpc",
 )
-_CLERK_PLACES = ("raw", "quarantine", "released", "recalled")
-_WORKER_PLACES = ("raw", "quarantine", "released")
+_CLERK_PLACES = ("quarantine", "released", "recalled")
+_WORKER_PLACES = ("quarantine", "released")
 _READY_KEY = "released/.ready"
 
 

@@ -121,12 +121,12 @@ def test_a_link_names_the_public_endpoint_where_there_is_one(settings_for):
 def test_the_api_signs_links_to_released_and_quarantine_only_and_writes_nowhere(store: ObjectStore, settings_for, s3):
     held = quarantine_key("acme", "item", 1, "original", PNG)
     store.put(held, b"pixels", PNG)
-    for unseen in ("raw/x", "recalled/x", "ledger/x"):
+    for unseen in ("recalled/x", "ledger/x"):
         s3.client().put_object(Bucket=s3.bucket, Key=unseen, Body=b"secret")
     api = ObjectStore(settings_for("api"))
     with urlopen(api.presign(held, 60)) as answer:
         assert answer.read() == b"pixels"
-    assert [status_of(api.presign(unseen, 60)) for unseen in ("raw/x", "recalled/x", "ledger/x")] == [403, 403, 403]
+    assert [status_of(api.presign(unseen, 60)) for unseen in ("recalled/x", "ledger/x")] == [403, 403]
     for key in (KEY, held):
         with pytest.raises(StoreUnavailable, match="AccessDenied"):
             api.put(key, b"forged", PNG)

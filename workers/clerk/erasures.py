@@ -19,11 +19,11 @@ from policy.ledger.erase import Why
 from workers import metrics
 from workers.clerk.context import ClerkContext
 from workers.jobs.privacy import legal_holds, objects, orders
-from workers.store import QUARANTINE, ObjectStore
+from workers.store import QUARANTINE, RECALLED, ObjectStore
 
 log = structlog.get_logger()
 _PICTURES = 50  # items of one turn
-_PLACES = (QUARANTINE, "raw", "recalled")  # not released/: a picture that is public is recalled first
+_PLACES = (QUARANTINE, RECALLED)  # not released/: a picture that is public is recalled first
 
 
 def turn(context: ClerkContext) -> int:

@@ -194,7 +194,7 @@ def _leave_something(stack: Stack) -> None:
     with redis.Redis.from_url(stack.valkey.url()) as client:
         client.set("left_behind", "kept")
         client.execute_command("WAITAOF", 1, 0, 5000)
-    stack.seaweed.client("worker").put_object(Bucket=BUCKET, Key="raw/left-behind", Body=b"kept")
+    stack.seaweed.client("worker").put_object(Bucket=BUCKET, Key="quarantine/left-behind", Body=b"kept")
 
 
 def _what_is_left(stack: Stack) -> tuple[Any, Any, bytes]:
@@ -202,7 +202,7 @@ def _what_is_left(stack: Stack) -> tuple[Any, Any, bytes]:
         row = conn.execute("select word from left_behind").fetchone()
     with redis.Redis.from_url(stack.valkey.url()) as client:
         message = client.get("left_behind")
-    stored = stack.seaweed.client("worker").get_object(Bucket=BUCKET, Key="raw/left-behind")["Body"].read()
+    stored = stack.seaweed.client("worker").get_object(Bucket=BUCKET, Key="quarantine/left-behind")["Body"].read()
     return row, message, stored
 
 

@@ -26,10 +26,10 @@ from deploy.embedded.stack import Stack
 from deploy.errors import DataUnusable
 
 # role -> what it may do with an object of each place: Get, Put, List, Delete
-_NOTHING = {"raw": "", "quarantine": "", "released": "", "recalled": "", "inbox": "", "ledger": ""}
+_NOTHING = {"quarantine": "", "released": "", "recalled": "", "inbox": "", "ledger": ""}
 MAY = {
-    "worker": {**_NOTHING, "raw": "GPLD", "quarantine": "GPLD", "released": "GPLD"},
-    "clerk": {**_NOTHING, "raw": "GPLD", "quarantine": "GPLD", "released": "GPLD", "recalled": "GPLD"},
+    "worker": {**_NOTHING, "quarantine": "GPLD", "released": "GPLD"},
+    "clerk": {**_NOTHING, "quarantine": "GPLD", "released": "GPLD", "recalled": "GPLD"},
     "api": {**_NOTHING, "quarantine": "G", "released": "G", "inbox": "PD"},
     "identify": {**_NOTHING, "released": "G", "recalled": "G", "inbox": "GPLD"},
     "sealer": {**_NOTHING, "ledger": "GPLD"},
@@ -73,14 +73,14 @@ def test_an_s3_identity_reaches_its_places_and_no_other(s3: Any, role: str) -> N
 
 def test_the_api_identity_finds_no_way_around_its_prefix(s3: Any) -> None:
     admin, client = s3.client(), s3.client("api")
-    for key in ("raw/a.png", "released-elsewhere/a.png", "released"):
+    for key in ("recalled/a.png", "released-elsewhere/a.png", "released"):
         admin.put_object(Bucket=BUCKET, Key=key, Body=b"secret")
-    for key in ("raw/a.png", "released-elsewhere/a.png", "released", "released/../raw/a.png"):
+    for key in ("recalled/a.png", "released-elsewhere/a.png", "released", "released/../recalled/a.png"):
         assert not _allowed(lambda key=key: client.get_object(Bucket=BUCKET, Key=key)), key
-    source = {"Bucket": BUCKET, "Key": "raw/a.png"}
+    source = {"Bucket": BUCKET, "Key": "recalled/a.png"}
     assert not _allowed(lambda: client.copy_object(Bucket=BUCKET, Key="released/b.png", CopySource=source))
     assert not _allowed(lambda: client.list_objects_v2(Bucket=BUCKET))
-    link = client.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "raw/a.png"})
+    link = client.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "recalled/a.png"})
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(link)
     assert refused.value.code == 403

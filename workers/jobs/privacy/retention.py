@@ -93,13 +93,6 @@ CLASSES = (
         place="released",
     ),
     RetentionClass(
-        "raw",
-        "objects under raw/",
-        "the item's settlement, and the object's own age",
-        "scratch of workers; nothing writes there today",
-        place="raw",
-    ),
-    RetentionClass(
         "recalled",
         "objects of recalled assets",
         "the move to recalled/",

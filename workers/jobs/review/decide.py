@@ -23,7 +23,6 @@ from workers.jobs.types import new_id
 from workers.states import ItemState
 
 RELEASE, REFUSE = "release", "refuse"
-DECISIONS = (RELEASE, REFUSE)
 
 
 @dataclass(frozen=True, slots=True)
