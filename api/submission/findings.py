@@ -33,7 +33,7 @@ class SubmissionFindings:
         self._refused: list[RefusedRowReply] = []
         self._rewritten: list[RewrittenRowReply] = []
         self._refused_rows = self._held_rows = self._rewritten_rows = 0
-        self._strange, self._crowded, self._unasked = _Rows(), _Rows(), _Rows()
+        self._strange, self._crowded, self._unasked, self._coloured = _Rows(), _Rows(), _Rows(), _Rows()
 
     @property
     def full(self) -> bool:
@@ -68,6 +68,8 @@ class SubmissionFindings:
             self._strange.add(row.number, [_told(thing) for thing in strange])
         if len(known) > 1:
             self._crowded.add(row.number, [" and ".join(known)])
+        if coloured := words.kept_colours(row.sent_prompt):
+            self._coloured.add(row.number, coloured)
         if unasked := words.styles(row.sent_prompt) - {name for name, _ in row.options.loras}:
             self._unasked.add(row.number, sorted(unasked))
 
@@ -130,6 +132,12 @@ class SubmissionFindings:
         if self._crowded.count:
             message = f"{self._crowded.count:,} {of} name several things{self._crowded.named()}; {card.name} draws one"
             yield WarningReply(code="several_things", message=message, rows=self._crowded.numbers)
+        if self._coloured.count:
+            message = (
+                f"{self._coloured.count:,} {of} give a colour to a thing that {card.name} draws in its own colour"
+                f"{self._coloured.named()}. These take a colour: {', '.join(card.recolours)}"
+            )
+            yield WarningReply(code="colour_ignored", message=message, rows=self._coloured.numbers)
         if self._unasked.count:
             message = (
                 f"{self._unasked.count:,} {of} name the style of a LoRA without asking for it{self._unasked.named()};"

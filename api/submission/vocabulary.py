@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import NamedTuple
 
 from workers.sampling.extras import AdapterCard
@@ -48,6 +49,8 @@ class Vocabulary:
         styles = {word: name for name, adapter in adapters.items() for word in adapter.words}
         self._styles = {f" {' '.join(_words(word))} ": name for word, name in styles.items()}
         names = {word: name for name in card.knows for word in (name, *card.synonyms.get(name, ()))}
+        self._colours = {tuple(_words(colour)) for colour in card.colours}
+        self._own_colour = frozenset(card.knows) - frozenset(card.recolours) if card.recolours else frozenset()
         self._nouns = sorted(names)
         self._names = names
         others = (*card.colours, *card.backgrounds, *card.words, *card.filler, *styles)
@@ -71,6 +74,17 @@ class Vocabulary:
         if not known:
             strange = [next((text for words in clauses if (text := self._subject(words))), ""), *strange]
         return list(dict.fromkeys(known)), [UnknownThing(text, self._near(text)) for text in dict.fromkeys(strange)]
+
+    def kept_colours(self, prompt: str) -> list[str]:
+        """ "blue banana": where a prompt gives a colour to a thing that the model draws in its own colour only."""
+        found: list[str] = []
+        for words in ([*_words(clause)] for clause in _CLAUSE.split(prompt)):
+            spans = self._spans(words)
+            for before, span in pairwise(spans):
+                coloured = before.end == span.begin and tuple(words[before.begin : before.end]) in self._colours
+                if coloured and span.thing in self._own_colour:
+                    found.append(" ".join(words[before.begin : span.end]))
+        return list(dict.fromkeys(found))
 
     def styles(self, prompt: str) -> set[str]:
         """The adapters whose style a prompt names in words."""

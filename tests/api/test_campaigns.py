@@ -160,16 +160,19 @@ def test_misspelled_crowded_and_joined_things_are_warned_of_and_praise_is_not(ap
         "an apple and a zebra",
         "an apple and a banana",
         "a stunning apple, a must",
+        "a blue banana and a red car",
     )
     table = "thing\n" + "".join(f'"{thing}"\n' for thing in things)
     accepted = campaign(api.caller(), table, {"template": "{thing} on a white background, summer sale"}).json()
-    strange, crowded = accepted["warnings"]
+    strange, crowded, coloured = accepted["warnings"]
     assert (strange["code"], strange["rows"]) == ("unknown_words", [1, 2, 3])
     assert (
         "'sneeker' (the nearest is 'sneaker'); 'coffee machine' (the nearest is 'cup of coffee')" in strange["message"]
     )
-    assert (crowded["code"], crowded["rows"]) == ("several_things", [4])
-    assert "apple and banana; studio draws one" in crowded["message"]
+    assert (crowded["code"], crowded["rows"]) == ("several_things", [4, 6])
+    assert "apple and banana; banana and car; studio draws one" in crowded["message"]
+    assert (coloured["code"], coloured["rows"]) == ("colour_ignored", [6])
+    assert "draws in its own colour: blue banana. These take a colour: t-shirt, " in coloured["message"]
 
 
 def test_only_the_first_hundred_errors_are_listed(api: ApiTenant) -> None:

@@ -19,6 +19,7 @@ CARD = replace(
         "t-shirt": ("t-shirts", "tee"),
     },
     colours=("red", "green"),
+    recolours=("t-shirt", "backpack", "car"),
     backgrounds=("white", "light blue"),
     words=("background", "large", "on the left", "flat illustration", "in a studio"),
     filler=("product photo", "summer sale", "studio lighting", "best seller"),
@@ -122,3 +123,23 @@ def test_a_long_prompt_is_looked_at_in_one_pass(words: Vocabulary) -> None:
     known, _ = words.look(" ".join(["a red sneaker and"] * 5_000))
     assert isinstance(CARD, ModelCard)
     assert known == ["sneaker"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kept"),
+    [
+        ("a red apple", ["red apple"]),
+        ("GREEN keys, and a red apple on a white background", ["green keys", "red apple"]),
+        ("a red t-shirt beside a green car", []),
+        ("an apple on a red background", []),
+        ("a red zebra", []),
+        ("a shiny apple, red", []),
+    ],
+)
+def test_a_colour_is_told_where_the_model_will_not_take_it(prompt: str, kept: list[str]) -> None:
+    words = Vocabulary(replace(CARD, synonyms={**CARD.synonyms, "key": ("keys",)}), {})
+    assert words.kept_colours(prompt) == kept
+
+
+def test_a_card_that_does_not_say_what_takes_a_colour_warns_of_none() -> None:
+    assert Vocabulary(replace(CARD, recolours=()), {}).kept_colours("a red apple") == []

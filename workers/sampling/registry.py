@@ -112,7 +112,9 @@ class ModelCard:
     knows: tuple[Text, ...] = field(default=())
     synonyms: Mapping[Text, tuple[Text, ...]] = field(default_factory=dict)  # by name, with plurals
     colours: tuple[Text, ...] = field(default=())
-    recolours: tuple[Text, ...] = field(default=())  # which things take a colour; empty: not said
+    recolours: tuple[Text, ...] = field(
+        default=()
+    )  # the things that take another colour than their own; empty: not said
     backgrounds: tuple[Text, ...] = field(default=())
     words: tuple[Text, ...] = field(default=())  # sizes, places, styles, grounds
     filler: tuple[Text, ...] = field(default=())  # changes nothing
