@@ -16,7 +16,7 @@ from policy.fingerprints import Image
 from policy.marks.marker import Marker, Stamp
 from policy.marks.provenance.signing import LocalSigner
 from tests.support.line import Line, new_item, new_request, released
-from workers.identification import loop as identify
+from workers.identification import loop
 from workers.identification.loop import IdentifyContext
 from workers.jobs.identification import questions
 from workers.jobs.settle import settle
@@ -77,7 +77,7 @@ class Gallery:
 
     def desk(self, **changes: Any) -> IdentifyContext:
         """The identify process's tools, with its own role and identity."""
-        return identify.make_context(self.settings_for("identify", **changes))
+        return loop.make_context(self.settings_for("identify", **changes))
 
     def ask(self, data: bytes, tenant: str = "acme") -> str:
         """A question, stored as the API stores it; its id."""
@@ -104,7 +104,7 @@ class Gallery:
 
 def work(desk: IdentifyContext) -> None:
     """Turns until nothing is left to do."""
-    while identify.turn(desk, _NEVER):
+    while loop.turn(desk, _NEVER):
         pass
 
 

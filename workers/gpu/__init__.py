@@ -3,6 +3,6 @@
 executor   claim, sample, finish, settle
 leases     renews the lease while the batch is worked on
 finish     screen, mark, encode, sign, read back, put
-redraw     samples a picture again that came out wrong
+regeneration  samples a picture again that came out wrong
 unsettled  what becomes of a claim that ends with an error
 """

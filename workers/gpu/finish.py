@@ -1,4 +1,4 @@
-"""What happens to an image after the device: screen -> mark -> put.
+"""Finishing of an image after the device: screen -> mark -> encode -> sign -> read back -> put.
 
 Nothing leaves from here without an allow verdict on the picture itself, marks that read back from the final
 bytes, and a digest that the store verified. What a person must see first is marked and signed all the
@@ -35,7 +35,7 @@ from workers import metrics
 from workers.crash import Probe
 from workers.errors import DigestMismatch
 from workers.gpu.leases import Lease
-from workers.gpu.redraw import Shown, redrawn
+from workers.gpu.regeneration import ScreenedBatch, regenerate
 from workers.jobs.types import (
     Claim,
     ClaimedItem,
@@ -84,13 +84,13 @@ class Finisher:
     ) -> list[Outcome]:
         """One outcome for every member that is still wanted, in item order.
 
-        `sample` draws again what the rules want drawn again. Raises LeaseLost as soon as it is known,
+        `sample` is asked again for what the rules want regenerated. Raises LeaseLost as soon as it is known,
         StoreUnavailable and SigningUnavailable when waiting may help: the caller gives the batch back.
         """
-        shown = Shown(held, sampled, tuple(self._verdicts(held, sampled.images)))
+        screened = ScreenedBatch(held, sampled, tuple(self._verdicts(held, sampled.images)))
         if sample is not None:
-            shown = self._redrawn(shown, lease, sample)
-        held, sampled, verdicts = shown.held, shown.sampled, shown.verdicts
+            screened = self._regenerated(screened, lease, sample)
+        held, sampled, verdicts = screened.held, screened.sampled, screened.verdicts
         stamps = [self._stamp(held, item) for item in held.items]
         writes = self.marker.prepare(sampled.images, [stamp.watermark_id for stamp in stamps])
         outcomes: list[Outcome] = []
@@ -110,12 +110,12 @@ class Finisher:
             self.probe("finishing", held)
         return outcomes
 
-    def _redrawn(self, shown: Shown, lease: Lease, sample: Callable[[Claim], Sampled]) -> Shown:
-        def again(some: Claim) -> Shown:
+    def _regenerated(self, screened: ScreenedBatch, lease: Lease, sample: Callable[[Claim], Sampled]) -> ScreenedBatch:
+        def again(some: Claim) -> ScreenedBatch:
             sampled = sample(some)
-            return Shown(some, sampled, tuple(self._verdicts(some, sampled.images)))
+            return ScreenedBatch(some, sampled, tuple(self._verdicts(some, sampled.images)))
 
-        return redrawn(shown, self.rules.brought.redraw, lambda: lease.cancelled, again)
+        return regenerate(screened, self.rules.brought.redraw, lambda: lease.cancelled, again)
 
     def discard(self, held: Claim, item_ids: Collection[str], *, before: int | None = None) -> None:
         """Delete what this attempt stored for these items, or with `before`, what earlier attempts left."""

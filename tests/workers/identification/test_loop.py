@@ -20,7 +20,7 @@ from tests.support.line import Line
 from tests.support.released import Gallery, encoded, jpeg, pixels, work
 from tests.support.repository import REPOSITORY
 from workers.errors import TooManyOpen
-from workers.identification import loop as identify
+from workers.identification import loop
 from workers.jobs.identification import questions
 from workers.jobs.identification.tables import fingerprints, identifications, unindexed
 from workers.settings import Settings
@@ -155,7 +155,7 @@ def test_a_process_killed_in_the_middle_loses_no_question(
     work(desk)
     assert gallery.read(id).state == "done"
     assert len(gallery.line.events("picture.identified")) == 1
-    identify.sweep(desk)
+    loop.sweep(desk)
     assert s3.keys("inbox/") == []
 
 
@@ -163,7 +163,7 @@ def test_a_picture_that_kills_every_claim_is_answered_as_given_up(gallery: Galle
     id = gallery.ask(b"poison")
     for _ in range(questions.CLAIMS_ALLOWED):
         with gallery.desk().engine.begin() as conn:
-            assert questions.claim(conn, identify.timedelta(seconds=60)) is not None
+            assert questions.claim(conn, loop.timedelta(seconds=60)) is not None
         lease_runs_out(gallery.line)
     work(gallery.desk())
     assert (gallery.read(id).state, gallery.read(id).reason) == ("failed", "gave_up")
@@ -175,7 +175,7 @@ def test_a_late_process_cannot_overwrite_an_answer(gallery: Gallery) -> None:
     id = gallery.ask(b"not a picture")
     desk = gallery.desk()
     with desk.engine.begin() as conn:
-        late = questions.claim(conn, identify.timedelta(seconds=60))
+        late = questions.claim(conn, loop.timedelta(seconds=60))
     assert late is not None
     lease_runs_out(gallery.line)
     work(desk)
@@ -193,7 +193,7 @@ def test_tenants_take_turns(gallery: Gallery) -> None:
     claimed = []
     for _ in range(4):
         with desk.engine.begin() as conn:
-            question = questions.claim(conn, identify.timedelta(seconds=60))
+            question = questions.claim(conn, loop.timedelta(seconds=60))
         assert question is not None
         claimed.append(question.id)
     assert claimed == [many[0], one, many[1], many[2]]
@@ -213,7 +213,7 @@ def test_answers_and_lost_uploads_are_swept_and_open_ones_kept(gallery: Gallery,
     admin = s3.client()
     admin.put_object(Bucket=s3.bucket, Key="inbox/acme/01890000-0000-7000-8000-000000000000", Body=b"lost in 2023")
     desk = gallery.desk()
-    assert identify.sweep(desk) == 1
+    assert loop.sweep(desk) == 1
     assert len(s3.keys("inbox/")) == 2
     with gallery.line.owner.begin() as conn:
         conn.execute(
@@ -221,7 +221,7 @@ def test_answers_and_lost_uploads_are_swept_and_open_ones_kept(gallery: Gallery,
             .where(identifications.c.id == answered)
             .values(state="failed", reason="old", settled_at=text("clock_timestamp() - interval '2 days'"))
         )
-    identify.sweep(desk)
+    loop.sweep(desk)
     assert s3.keys("inbox/") == [f"inbox/acme/{waiting}"]
     with gallery.line.auditor.connect() as conn:
         assert list(conn.scalars(select(identifications.c.id))) == [waiting]
@@ -242,7 +242,7 @@ def test_an_asset_whose_file_was_swapped_is_not_indexed(gallery: Gallery, s3: S3
     (shown,) = gallery.release([scene(1)])
     s3.client().put_object(Bucket=s3.bucket, Key=shown.key, Body=encoded(scene(2)))
     desk = gallery.desk()
-    identify.index_some(desk.engine, desk.store)
+    loop.index_some(desk.engine, desk.store)
     with gallery.line.owner.connect() as conn:
         assert conn.execute(select(fingerprints)).all() == []
         assert [row.attempt for row in conn.execute(select(unindexed))] == [1]

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from tests.support.line import Line, eventually
 from tests.support.recalls import Recalling
 from tests.support.receiver import Receiver, deliver, due_now, listen, receiving, rows
-from workers.clerk import loop as clerk
+from workers.clerk import loop
 from workers.clerk import webhooks as duty
 from workers.errors import LimitExceeded, NotFound
 from workers.jobs.recall import orders
@@ -185,7 +185,7 @@ def test_a_slow_receiver_holds_up_neither_recalls_nor_other_receivers(recalling:
         made = recalling.release(2)
         stop = threading.Event()
         settings = recalling.settings_for("clerk", webhook_loopback=True, webhook_seconds=8.0, poll_seconds=0.05)
-        running = threading.Thread(target=clerk.serve, args=(settings, stop))
+        running = threading.Thread(target=loop.serve, args=(settings, stop))
         running.start()
         try:
             eventually(lambda: slow.got)

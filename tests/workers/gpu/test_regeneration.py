@@ -1,4 +1,4 @@
-"""Drawing again: what the rules name and nothing else, a few times at most, each discarded drawing on record."""
+"""Regeneration: what the rules name and nothing else, a few times at most, each discarded drawing on record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.fakes import FakeSampler
 from tests.support.line import RECIPE, Line, new_item
 from tests.support.rule_files import DEFAULT_RULES, written
 from tests.support.worker import Works
-from workers.gpu.redraw import next_seed
+from workers.gpu.regeneration import next_seed
 from workers.jobs.cancel import cancel_item
 from workers.sampling.types import BLACK, NOT_FINITE, OUT_OF_MEMORY, Sampled
 from workers.states import ItemState
