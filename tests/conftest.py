@@ -4,55 +4,30 @@ from __future__ import annotations
 
 import itertools
 import os
-import secrets
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
-from sqlalchemy import Engine, create_engine, text
 from structlog.testing import capture_logs
 
 from deploy.embedded.passwords import S3Identity
 from deploy.embedded.seaweed import BUCKET
 from deploy.embedded.stack import Stack
-from migrations.upgrade import upgrade
 from policy.marks.provenance.certificates import make_development_chain
-from tests.support.client import ApiServer, ApiTenant
+from tests.support.databases import Database, Databases
 from tests.support.line import Line
 from workers.settings import Settings
 
+if TYPE_CHECKING:
+    from tests.support.client import ApiServer, ApiTenant
+
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-_TEMPLATE = "migrated"
 _redis_numbers = itertools.cycle(range(16))
-
-
-@dataclass(slots=True)
-class Database:
-    """A fresh, migrated database. Roles: superuser, owner, api, worker, sealer, clerk, auditor."""
-
-    name: str
-    stack: Stack
-    _engines: list[Engine] = field(default_factory=list)
-
-    def url(self, role: str) -> str:
-        """postgresql+psycopg://..."""
-        return self.stack.postgres.url(role, database=self.name)
-
-    def engine(self, role: str = "worker", **options: Any) -> Engine:
-        """An engine that is disposed of when the test ends, and outlives a Postgres that another test stopped."""
-        engine = create_engine(self.url(role), **{"pool_pre_ping": True} | options)
-        self._engines.append(engine)
-        return engine
-
-    def dispose(self) -> None:
-        for engine in self._engines:
-            engine.dispose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +49,14 @@ class S3:
         return self.stack.seaweed.client(role)
 
     def keys(self, prefix: str = "") -> list[str]:
-        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        pages = _admin(self.stack).get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+
+@cache
+def _admin(stack: Stack) -> Any:
+    """One client for all looks and cleanings: making one costs more than a listing."""
+    return stack.seaweed.client("admin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,36 +79,18 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def _template(stack: Stack) -> Iterator[Engine]:
-    """A superuser's engine, once the migrated template database is there."""
-    engine = create_engine(
-        stack.postgres.url("superuser", database="postgres"), isolation_level="AUTOCOMMIT", pool_pre_ping=True
-    )
-    with engine.connect() as conn:
-        conn.execute(text(f"create database {_TEMPLATE} owner presswork_owner"))
-        upgrade(stack.postgres.url("owner", database=_TEMPLATE))
-    yield engine
-    engine.dispose()
-
-
-@contextmanager
-def _fresh_database(stack: Stack, _template: Engine) -> Iterator[Database]:
-    """A migrated database, dropped afterwards whoever is still connected."""
-    name = f"test_{secrets.token_hex(6)}"
-    with _template.connect() as conn:
-        conn.execute(text(f"create database {name} owner presswork_owner template {_TEMPLATE} strategy file_copy"))
-    fresh = Database(name, stack)
-    yield fresh
-    fresh.dispose()
-    with _template.connect() as conn:
-        conn.execute(text(f"drop database {name} with (force)"))
+def databases(stack: Stack) -> Iterator[Databases]:
+    """Lends migrated databases."""
+    lending = Databases(stack)
+    yield lending
+    lending.close()
 
 
 @pytest.fixture
-def database(stack: Stack, _template: Engine) -> Iterator[Database]:
-    """A database of this test's own."""
-    with _fresh_database(stack, _template) as fresh:
-        yield fresh
+def database(databases: Databases) -> Iterator[Database]:
+    """A database without rows, for this test alone."""
+    with databases.lent() as lent:
+        yield lent
 
 
 @pytest.fixture
@@ -149,9 +112,8 @@ def redis_url(stack: Stack) -> str:
 def s3(stack: Stack) -> S3:
     """The object store, emptied first."""
     store = S3(stack)
-    client = store.client()
     while keys := store.keys()[:1000]:
-        client.delete_objects(Bucket=store.bucket, Delete={"Objects": [{"Key": key} for key in keys]})
+        _admin(stack).delete_objects(Bucket=store.bucket, Delete={"Objects": [{"Key": key} for key in keys]})
     return store
 
 
@@ -212,9 +174,11 @@ def _no_settings_from_the_shell() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def _api_server(stack: Stack, _template: Engine, signing_files: SigningFiles) -> Iterator[ApiServer]:
+def _api_server(stack: Stack, databases: Databases, signing_files: SigningFiles) -> Iterator[ApiServer]:
     """The API on a database for the session: building the application costs more than most tests of it."""
-    with _fresh_database(stack, _template) as database:
+    from tests.support.client import ApiServer  # noqa: PLC0415 - FastAPI, which most tests do without
+
+    with databases.lent() as database:
         server = ApiServer(
             database, partial(_settings, database, stack.valkey.url(database=0), S3(stack), signing_files)
         )
@@ -225,6 +189,8 @@ def _api_server(stack: Stack, _template: Engine, signing_files: SigningFiles) ->
 @pytest.fixture
 def api(_api_server: ApiServer) -> Iterator[ApiTenant]:
     """The API, and a tenant that only this test knows."""
+    from tests.support.client import ApiTenant  # noqa: PLC0415
+
     with capture_logs() as logs:
         yield ApiTenant(_api_server, logs)
 
@@ -232,6 +198,8 @@ def api(_api_server: ApiServer) -> Iterator[ApiTenant]:
 @pytest.fixture
 def own_api(database: Database, settings_for: Callable[..., Settings]) -> Iterator[ApiServer]:
     """The API on this test's own database, for tests that break something."""
+    from tests.support.client import ApiServer  # noqa: PLC0415
+
     server = ApiServer(database, settings_for)
     with server.stack, capture_logs():
         yield server

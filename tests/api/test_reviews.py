@@ -10,8 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from policy.rules import Rules
-from tests.conftest import Database
 from tests.support.client import ApiServer, ApiTenant, places, problem
+from tests.support.databases import Database
 from tests.support.reviews import SHA256, Reviewing, clerk
 from tests.support.rule_files import DEFAULT_RULES
 from tests.support.worker import Works

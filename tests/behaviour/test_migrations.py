@@ -13,7 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from migrations.upgrade import upgrade
 from policy.ledger.tables import metadata as ledger_metadata
-from tests.conftest import Database
+from tests.support.databases import Database
 from workers.jobs.identification import tables as identify_tables  # noqa: F401 - they declare tables
 from workers.jobs.recall import tables as recall_tables  # noqa: F401 - they declare tables
 from workers.jobs.tables import metadata as job_metadata

@@ -25,7 +25,7 @@ from workers.jobs.tables import items, requests
 from workers.settings import Settings
 
 if TYPE_CHECKING:
-    from tests.conftest import Database
+    from tests.support.databases import Database
 
 GOOD = "object,colour\nbackpack,red\ncar,green\n"
 SPEC = {"template": "a {colour} {object} on a white background"}

@@ -20,7 +20,7 @@ from policy.ledger.verification.verify import verify
 from workers.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from tests.conftest import Database
+    from tests.support.databases import Database
 
 ORIGIN = "presswork.example/test"
 

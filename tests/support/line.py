@@ -37,7 +37,7 @@ from workers.recipes import Recipe
 from workers.states import WAKE_CHANNEL, ItemState, Priority
 
 if TYPE_CHECKING:
-    from tests.conftest import Database
+    from tests.support.databases import Database
 
 LEASE = timedelta(seconds=60)
 POLICY = "sha256:" + "0" * 64

@@ -23,7 +23,7 @@ from workers.jobs.types import Claim, ClaimedItem, Finished, Held, SamplingPosit
 from workers.store import ObjectStore
 
 if TYPE_CHECKING:
-    from tests.conftest import Database
+    from tests.support.databases import Database
 
 GREY = np.full((RECIPE.height, RECIPE.width, 3), 120, np.uint8)  # one colour: held as broken/blank
 ONE = ReviewRules(four_eyes=frozenset(), never=frozenset({"minors"}), own_campaign=False)

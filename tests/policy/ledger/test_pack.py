@@ -70,10 +70,9 @@ def proof(number):
 
 
 @pytest.fixture(scope="module")
-def log(stack, _template):
-    from tests.conftest import _fresh_database  # noqa: PLC0415 - one log for all tests that only read it
-
-    with _fresh_database(stack, _template) as database:
+def log(databases):
+    """One log for all tests that only read it."""
+    with databases.lent() as database:
         ledger = Ledger(database)
         ledger.fill(5, 5, 5)
         yield ledger

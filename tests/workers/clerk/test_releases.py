@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from policy.marks.inspect import inspect
-from tests.conftest import Database
+from tests.support.databases import Database
 from tests.support.line import Line
 from tests.support.reviews import TWO, Reviewing, clerk
 from tests.support.worker import Works

@@ -18,7 +18,7 @@ from policy.events import AssetRecalled
 from policy.ledger.tree.keys import SealingKeys
 from policy.ledger.tree.notes import open_checkpoint
 from policy.ledger.tree.revocations import issue, lines_of, open_list
-from tests.conftest import Database
+from tests.support.databases import Database
 from tests.support.ledger import ORIGIN, Ledger, failed, new_signer
 from workers.jobs.types import new_id
 from workers.revocation_lists import PREFIX, Shelf

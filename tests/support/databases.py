@@ -1,0 +1,187 @@
+"""Databases for tests: migrated once, lent to one test at a time, emptied and lent again.
+
+Making a database from the template copies 10 MB and 400 files; emptying one deletes the few rows that a test wrote.
+A database whose shape a test changed (a table, a grant, a trigger, a setting) is dropped instead of lent again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError
+
+from deploy.embedded.stack import Stack
+from migrations.upgrade import upgrade
+
+_TEMPLATE = "migrated"
+_OURS = "not in ('pg_catalog', 'information_schema', 'pg_toast') and nspname not like 'pg_temp%'"
+
+# What a test may have changed besides rows. Functions of pg_catalog print names, so copies of one template agree.
+_SHAPE = f"""
+with ours as (select oid, nspname from pg_namespace where nspname {_OURS}),
+     tables as (select c.* from pg_class c join ours on ours.oid = relnamespace),
+     shape(line) as (
+  select concat_ws(' ', 'schema', n.nspname, n.nspowner, n.nspacl) from pg_namespace n join ours using (oid)
+  union all select concat_ws(' ', 'relation', oid::regclass, relkind, relowner, relacl, relrowsecurity,
+                             relforcerowsecurity, reloptions, case relkind when 'v' then pg_get_viewdef(oid) end)
+    from tables where relkind in ('r', 'p', 'v', 'm', 'S', 'f')
+  union all select concat_ws(' ', 'index', indexrelid::regclass, indisvalid, pg_get_indexdef(indexrelid))
+    from pg_index join tables on tables.oid = indrelid
+  union all select concat_ws(' ', 'column', attrelid::regclass, attnum, attname, atttypid, attnotnull, attidentity,
+                             attgenerated, attisdropped, attacl, pg_get_expr(adbin, adrelid))
+    from pg_attribute join tables on tables.oid = attrelid
+    left join pg_attrdef on adrelid = attrelid and adnum = attnum where attnum > 0
+  union all select concat_ws(' ', 'constraint', conrelid::regclass, conname, convalidated, pg_get_constraintdef(c.oid))
+    from pg_constraint c join tables on tables.oid = conrelid
+  union all select concat_ws(' ', 'trigger', tgrelid::regclass, tgname, tgenabled, tgtype, tgfoid::regprocedure)
+    from pg_trigger join tables on tables.oid = tgrelid where not tgisinternal
+  union all select concat_ws(' ', 'key', tgrelid::regclass, tgenabled, count(*))
+    from pg_trigger join tables on tables.oid = tgrelid where tgisinternal group by tgrelid, tgenabled
+  union all select concat_ws(' ', 'policy', polrelid::regclass, polname, polcmd, polroles, polpermissive,
+                             pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+    from pg_policy join tables on tables.oid = polrelid
+  union all select concat_ws(' ', 'function', p.oid::regprocedure, md5(prosrc), proowner, proacl, prosecdef, proconfig)
+    from pg_proc p join ours on ours.oid = pronamespace
+  union all select concat_ws(' ', 'type', t.oid::regtype, typtype, typnotnull)
+    from pg_type t join ours on ours.oid = typnamespace where typtype in ('d', 'e')
+  union all select concat_ws(' ', 'extension', extname, extversion) from pg_extension
+  union all select concat_ws(' ', 'setting', setrole, setconfig) from pg_db_role_setting join pg_database d
+    on d.oid = setdatabase where datname = current_database()
+  union all select concat_ws(' ', 'database', datdba, datacl, datconnlimit, datallowconn) from pg_database
+    where datname = current_database())
+select md5(string_agg(line, e'\\n' order by line)) from shape
+"""
+_TABLES = f"""
+select format('%I.%I', nspname, relname) as name,
+       coalesce((select array_agg(format('enable %s trigger %I', case tgenabled when 'A' then 'always' end, tgname))
+                 from pg_trigger where tgrelid = c.oid and not tgisinternal and tgenabled <> 'D'), '{{}}') as triggers
+from pg_class c join pg_namespace n on n.oid = relnamespace where relkind = 'r' and nspname {_OURS} order by 1
+"""
+_HANG_UP = """
+select pg_terminate_backend(pid, 5000) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid()
+"""
+_OTHERS = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+_SEQUENCES = "select setval(s.oid, seqstart, false) from pg_class s join pg_sequence on seqrelid = s.oid"
+
+
+@dataclass(slots=True)
+class Database:
+    """A migrated database without rows. Roles: superuser, owner, api, worker, sealer, clerk, auditor."""
+
+    name: str
+    stack: Stack
+    _engines: list[Engine] = field(default_factory=list)
+
+    def url(self, role: str) -> str:
+        """postgresql+psycopg://..."""
+        return self.stack.postgres.url(role, database=self.name)
+
+    def engine(self, role: str = "worker", **options: Any) -> Engine:
+        """An engine that is disposed of when the test ends, and outlives a Postgres that another test stopped."""
+        engine = create_engine(self.url(role), **{"pool_pre_ping": True} | options)
+        self._engines.append(engine)
+        return engine
+
+    def dispose(self) -> None:
+        for engine in self._engines:
+            engine.dispose()
+        self._engines.clear()
+
+
+class _Table(NamedTuple):
+    name: str
+    triggers: list[str]  # how each that is on is put on again
+    seeded: bool  # the migrations put rows into it: they stay, and are compared
+
+
+class Databases:
+    """Lends migrated databases of one stack. Used by one thread."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._server = create_engine(
+            stack.postgres.url("superuser", database="postgres"), isolation_level="AUTOCOMMIT", pool_pre_ping=True
+        )
+        self._run(f"create database {_TEMPLATE} owner presswork_owner")
+        upgrade(stack.postgres.url("owner", database=_TEMPLATE))
+        with self._inside(_TEMPLATE) as conn:
+            found = conn.execute(text(_TABLES)).all()
+            filled = _filled(conn, [table.name for table in found])
+            self._tables = [_Table(table.name, table.triggers, table.name in filled) for table in found]
+            self._shape = self._shape_of(conn)
+        self._free: list[str] = []
+
+    @contextmanager
+    def lent(self) -> Iterator[Database]:
+        """A database without rows. Afterwards every session in it is ended, whoever it is."""
+        database = Database(self._free.pop() if self._free else self._make(), self._stack)
+        try:
+            yield database
+        finally:
+            database.dispose()
+            if self.empty(database.name):
+                self._free.append(database.name)
+            else:
+                self._run(f"drop database {database.name} with (force)")
+
+    def empty(self, name: str) -> bool:
+        """Whether the database is as the template again: no rows, the same shape, nobody connected."""
+        try:
+            with self._inside(name) as conn:
+                conn.execute(text(_HANG_UP))
+                self._delete_rows(conn)
+                conn.execute(text("select pg_stat_clear_snapshot()"))  # who is connected is seen once a transaction
+                return not conn.execute(text(_OTHERS)).scalar_one() and self._shape_of(conn) == self._shape
+        except DBAPIError:
+            return False  # a test changed what even a superuser meets; it is dropped
+
+    def close(self) -> None:
+        self._server.dispose()
+
+    def _make(self) -> str:
+        name = f"test_{secrets.token_hex(6)}"
+        self._run(f"create database {name} owner presswork_owner template {_TEMPLATE} strategy file_copy")
+        return name
+
+    def _delete_rows(self, conn: Connection) -> None:
+        """Foreign keys and ordinary triggers sleep for a replica; those that are on ALWAYS are put to sleep by name."""
+        filled = _filled(conn, [table.name for table in self._tables])
+        statements = ["set local session_replication_role = replica"]
+        for table in self._tables:
+            if table.name in filled and not table.seeded:
+                statements += [
+                    *([f"alter table {table.name} disable trigger user"] if table.triggers else []),
+                    f"delete from {table.name}",
+                    *(f"alter table {table.name} {again}" for again in table.triggers),
+                ]
+        conn.exec_driver_sql("; ".join(statements))
+        conn.execute(text(_SEQUENCES))
+
+    def _shape_of(self, conn: Connection) -> list[str]:
+        """Digests: of the shape, and of each table that the migrations put rows into."""
+        seeded = [table.name for table in self._tables if table.seeded]
+        rows = [f"select md5(string_agg(t::text, e'\\n' order by t::text)) from {name} t" for name in seeded]
+        return [str(conn.execute(text(query)).scalar_one()) for query in (_SHAPE, *rows)]
+
+    @contextmanager
+    def _inside(self, name: str) -> Iterator[Connection]:
+        """A transaction of the superuser in that database."""
+        engine = create_engine(self._stack.postgres.url("superuser", database=name), poolclass=NullPool)
+        with engine.begin() as conn:
+            yield conn
+
+    def _run(self, statement: str) -> None:
+        with self._server.connect() as conn:
+            conn.execute(text(statement))
+
+
+def _filled(conn: Connection, tables: list[str]) -> set[str]:
+    """Which of the tables hold rows."""
+    asked = [f"select '{name}' where exists (select from {name})" for name in tables]
+    return set(conn.exec_driver_sql(" union all ".join(asked)).scalars())
