@@ -261,3 +261,19 @@ def _complaining(path: str) -> Iterator[tuple[ast.Call, int]]:
             yield call, 0
         elif isinstance(call.func, ast.Attribute) and call.func.attr == "_complaint":
             yield call, 1
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_table_and_no_list_names_a_thing_twice(page: str) -> None:
+    """A table by its first column, by two where that is an HTTP method; a list by its first sentence."""
+    prose = re.sub(r"^```.*?^```", "", text(page), flags=re.MULTILINE | re.DOTALL)
+    twice = []
+    for lines in re.findall(r"(?:^\|.*\n)+", prose, re.MULTILINE):
+        rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in lines.splitlines()]
+        width = 2 if rows[0][0] == "Method" else 1
+        names = [tuple(row[:width]) for row in rows[2:] if row[0]]
+        twice += [name for name in names if names.count(name) > 1]
+    for listed in re.findall(r"(?:^- .*\n(?: +.*\n)*)+", prose, re.MULTILINE):
+        sentences = [item.split(". ")[0] for item in re.findall(r"^- (.*)", listed, re.MULTILINE)]
+        twice += [sentence for sentence in sentences if sentences.count(sentence) > 1]
+    assert twice == []
