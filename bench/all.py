@@ -79,7 +79,7 @@ def run_all(
             judged = [Finding(name, "", Judgement.CRASHED, words=f"\n{error}")]
         for each in judged:
             print(each)
-        print(f"             {name} took {time.monotonic() - began:.0f} s", flush=True)
+        print(f"{'':14}{name} took {time.monotonic() - began:.0f} s", flush=True)
         findings += judged
     return findings
 
@@ -132,7 +132,7 @@ def accepted(
             del kept[key]
         elif each.value is not None:
             kept[key] = Record(
-                each.program, each.ratio, round(each.value, 4), each.tolerance, mode, machine, today, commit
+                each.program, each.ratio, float(f"{each.value:.4g}"), each.tolerance, mode, machine, today, commit
             )
     return kept
 

@@ -67,14 +67,14 @@ class Finding:
     words: str = ""
 
     def __str__(self) -> str:
-        now = "" if self.value is None else f"{self.value:10.3f}"
+        now = "" if self.value is None else f"{self.value:10.4g}"
         then = (
-            f"   was {self.record.value:.3f} ({self.record.date}, commit {self.record.commit}, fails below"
-            f" {self.record.value / self.record.tolerance:.3f})"
+            f"   was {self.record.value:.4g} ({self.record.date}, commit {self.record.commit}, fails below"
+            f" {self.record.value / self.record.tolerance:.4g})"
             if self.record
             else ""
         )
-        return f"{self.judgement:13}{self.program:16}{self.ratio:56}{now:>10}{then}{self.words}"
+        return f"{self.judgement:14}{self.program:16}{self.ratio:62}{now:>10}{then}{self.words}"
 
 
 def compare(

@@ -38,7 +38,7 @@ def report(ratios: Iterable[Ratio], path: Path | None) -> None:
     made = list(ratios)
     print()
     for each in made:
-        print(f"ratio  {each.name:56} {each.value:10.3f}", flush=True)
+        print(f"ratio  {each.name:62} {each.value:10.4g}", flush=True)
     if path is not None:
         path.write_text(json.dumps([asdict(each) for each in made], indent=1) + "\n", "utf-8")
 

@@ -58,7 +58,7 @@ def test_a_ratio_that_falls_by_more_than_its_tolerance_fails(
     assert [(each.judgement, each.value) for each in findings] == [(judgement, value)]
     assert code_of(findings) == code
     said = capsys.readouterr().out
-    assert "was 0.600 (2026-11-30, commit abcdef0, fails below 0.400)" in said
+    assert "was 0.6 (2026-11-30, commit abcdef0, fails below 0.4)" in said
 
 
 def test_a_ratio_that_nobody_recorded_fails_and_says_what_to_do(
