@@ -1,4 +1,4 @@
-"""python -m workers gpu | planner | sealer | clerk | identify: the one place that wires things together."""
+"""Entry point of every worker process: python -m workers gpu | planner | sealer | clerk | identify."""
 
 from __future__ import annotations
 

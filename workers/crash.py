@@ -1,4 +1,4 @@
-"""Named points at which a test may kill the process; in production the probe does nothing.
+"""Crash points: named places at which a test may kill the process. In production the probe does nothing.
 
     dispatched (planner) after the commit, before the messages are sent
     received  before the claim          claimed    after its commit

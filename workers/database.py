@@ -1,4 +1,4 @@
-"""Connections to Postgres, and the one place that decides which database errors are worth another try."""
+"""Database connections, and the one place that decides which database errors are worth another try."""
 
 from __future__ import annotations
 

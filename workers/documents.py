@@ -1,4 +1,4 @@
-"""What this process decides by and makes pictures with, as the documents that the ledger keeps."""
+"""Documents of this process for the ledger: the rule set it decides by, the model cards it makes pictures with."""
 
 from __future__ import annotations
 

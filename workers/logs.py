@@ -1,4 +1,4 @@
-"""JSON lines on standard error: a constant event name, the rest fields. Never prompts, keys or images."""
+"""Logs: JSON lines on standard error, a constant event name, the rest fields. Never prompts, keys or images."""
 
 from __future__ import annotations
 

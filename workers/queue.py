@@ -50,7 +50,7 @@ class Queue:
     def __init__(self, settings: Settings) -> None:
         self._app = make_celery(settings)
         options = dict(self._app.conf.broker_transport_options)
-        # One attempt: whoever could not send says so in Postgres, and the reconciler is the retry.
+        # One attempt: what could not be sent is marked in Postgres, and the reconciler is the retry.
         self._app.conf.broker_transport_options = {**options, "socket_timeout": _ANSWER_SECONDS, "max_retries": 0}
 
     def send(self, queue: str, batch_id: str) -> None:

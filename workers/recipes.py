@@ -1,4 +1,4 @@
-"""A recipe is what must be equal for items to share a sampling batch."""
+"""Recipe: what must be equal for items to share a sampling batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Item and batch lifecycles: each state, its meaning, and who moves it on.
+"""States of items and batches: each with its meaning, and who moves it on.
 
 item    PENDING -> PLANNED -> RELEASED | HELD | REFUSED | FAILED      PENDING | PLANNED -> CANCELLED
         (submit) -> REFUSED when the prompt itself is refused

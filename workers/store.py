@@ -1,10 +1,11 @@
-"""The object store: three places in one bucket, written once.
+"""Object store: one bucket with a prefix for each kind of object, each object written once.
 
     released/<tenant>/<item>/<attempt>/<rendition>.<ext>   what tenants get presigned links to
     quarantine/<tenant>/<item>/<attempt>/<rendition>.<ext> what waits for a reviewer
-    inbox/<tenant>/<identification>               pictures that somebody asks about, until the answer
-    recalled/...                                  what the clerk took out of released/, under the same path
+    inbox/<tenant>/<identification>                        uploads of identification questions, until the answer
+    recalled/...                                           what the clerk took out of released/, under the same path
     ledger/checkpoints/<log>/<countdown>-<size>-<root>     anchors of the audit ledger (workers/sealing/anchors.py)
+    ledger/revocations/<log>/<countdown>-<sequence>        revocation lists (workers/revocation_lists.py)
 
 A key names the attempt that wrote it, so a repeated put of one attempt is the same object, and a dead
 attempt's leftovers are never referred to. The store verifies the SHA-256 that we send.
@@ -45,7 +46,7 @@ class StoredObject(NamedTuple):
 
     key: str
     bytes: int
-    modified_at: datetime = datetime.max  # the store's clock; not told: never old
+    modified_at: datetime = datetime.max  # the store's clock; the default is for listings without one: never old
 
 
 def released_key(tenant: str, item_id: str, attempt: int, rendition: str, media_type: str) -> str:

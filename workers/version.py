@@ -1,4 +1,4 @@
-"""The version of this installation, for manifests and the API."""
+"""Version of this installation, for manifests and the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every duty works with: the database as the clerk's role, the object store as its identity, the settings."""
+"""Context of the clerk's duties: the database as the clerk's role, the object store as its identity, the settings."""
 
 from __future__ import annotations
 

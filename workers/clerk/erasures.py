@@ -1,4 +1,4 @@
-"""Carry out orders to erase: texts first, in steps of one transaction; pictures as soon as they are found in the store.
+"""Erasure orders, carried out: texts first, one transaction a step; then the pictures, as they are found in the store.
 
     list      one transaction: what the order means is written down, and what it searched for is forgotten
     erase     a hundred things a transaction: ledger text, its copies, the event

@@ -1,4 +1,4 @@
-"""Carry out recalls: say so in the record, then move the objects to where no link leads.
+"""Recalls, carried out: the record says so first, then the objects move to where no link leads.
 
     withdraw   one transaction: a few hundred assets and items RELEASED -> RECALLED, their events and messages
     move       each object: copy to recalled/, read the copy back, delete the original; then one row says so
@@ -23,7 +23,7 @@ from workers.jobs.recall import orders
 from workers.store import RELEASED, ObjectStore
 
 log = structlog.get_logger()
-RECALLED = "recalled"  # a place of its own in the bucket: the clerk writes it, nobody signs links to it
+RECALLED = "recalled"  # prefix of its own in the bucket: the clerk alone writes it, and no link to it is signed
 _STEP = 200  # assets of one transaction, and of one round of moves
 
 
@@ -64,7 +64,7 @@ def _move(context: ClerkContext, key: str, media_type: str, sha256: str) -> bool
         log.error("recalled_object_altered", key=key)  # kept as it is: what was reachable is evidence
     try:
         store.put(target, content, media_type)
-    except DigestMismatch:  # two clerks never make this; somebody wrote to the clerk's own place
+    except DigestMismatch:  # two clerks never cause this: another identity wrote under the clerk's prefix
         log.error("recalled_place_taken", key=target)
     context.probe("removing", None)
     store.delete(key)

@@ -1,4 +1,4 @@
-"""Carries out reviews: what a person released leaves quarantine for released/, what a person refused is deleted.
+"""Releases after a review: a released picture leaves quarantine for released/, a refused one is deleted.
 
 The only other caller of the release put beside workers/gpu/finish.py, and only for the very bytes that were
 screened, marked, signed and reviewed: read from quarantine, compared digest by digest, put once under the

@@ -1,4 +1,4 @@
-"""The store deletes what was given up: the event that says so was committed before.
+"""Removal of objects that were given up. The event that says so was committed before.
 
 Killed between the store's answer and the row: the next turn deletes again, which changes nothing.
 """

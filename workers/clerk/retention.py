@@ -1,4 +1,4 @@
-"""What has been kept for its time goes: texts from the database, objects from the store, a bounded step at a time.
+"""Retention, carried out: texts and objects whose period is over are erased, a bounded step at a time.
 
 Texts: one class and one tenant a transaction, with the event. Objects: one page of a listing; those whose time is over
 are given up with an event each, and the duty `removals` deletes them. How far the listing came is a row, so a clerk

@@ -1,4 +1,4 @@
-"""Fingerprints of what was released: taken from the released bytes themselves, seconds after the release.
+"""Indexing: takes the fingerprints of released pictures from the released bytes, seconds after the release.
 
 Not in the line: 60 ms of a core for each picture are the identify process's to spend, a release never waits for them,
 and pictures that were released before, or by a person's review, are indexed the same way. Until then a picture is

@@ -8,7 +8,7 @@ question that waits, then indexes a few new pictures. Any number of processes ma
 
 Killed before `settle`: the lease runs out, another claim asks again, twice at most. Killed after it: the upload is
 left, and `sweep` deletes what no open question needs. A picture that kills the process is answered `gave_up`. What
-strangers may send is policy/intake's to refuse; pixels are bounded before anything here sees them.
+may be sent at all is decided in policy/intake; pixels are bounded before anything here sees them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from workers.store import INBOX, ObjectStore
 log = structlog.get_logger()
 _SWEEP_SECONDS = 60.0
 _ORPHANED = timedelta(hours=1)  # an upload without a question is younger while its request is under way
-_IDLE_SECONDS = 0.25  # an answer is waited for by somebody
+_IDLE_SECONDS = 0.25  # a caller waits for the answer
 # What the libraries raise for pixels they cannot work with: answered, and the process goes on.
 _UNANSWERABLE = (cv2.error, ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError)
 
@@ -119,10 +119,10 @@ def answer_next(context: IdentifyContext) -> bool:
             questions.give_back(conn, question)
         raise
     else:
-        told = answer.for_tenant(question.tenant)
+        reply = answer.for_tenant(question.tenant)
         own = answer.asset.asset_id if answer.asset and answer.asset.tenant == question.tenant else None
         with context.engine.begin() as conn:
-            questions.settle(conn, question, told, own)
+            questions.settle(conn, question, reply, own)
         metrics.IDENTIFICATIONS.labels(answer.finding.value).inc()
     context.probe("answered", None)
     context.store.delete(question.object)

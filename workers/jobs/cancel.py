@@ -1,6 +1,6 @@
-"""A tenant no longer wants something: open items become CANCELLED at once, wherever they are.
+"""Cancellation: the open items of a request, or one item, become CANCELLED at once, wherever they are.
 
-The row lock decides the race with a settlement: whoever commits first is right. A running worker
+The row lock decides the race with a settlement: the first commit wins. A running worker
 learns of it at its next lease renewal and drops the item; once this commit is done, nothing of the
 item can be released.
 """

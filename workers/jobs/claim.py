@@ -1,4 +1,4 @@
-"""Take, keep and give back the lease of a batch. Every change demands the state, and the attempt, it expects.
+"""Claim of a batch: its lease is taken, renewed and given back, always on the state and the attempt it expects.
 
 Killed while holding a claim: the lease runs out on the database's clock and the reconciler sends the
 batch again; whatever the dead worker stored is under its own attempt's keys and is never referred to.

@@ -1,4 +1,4 @@
-"""Put pending items into a batch, for life. The message follows after the commit.
+"""Dispatch: puts pending items into a batch, for life. The message follows after the commit.
 
 Killed before the commit: the items are still pending. Killed after it and before the message is sent:
 the batch stays DISPATCHED until `lease_until`, when the reconciler sends it (again).

@@ -1,7 +1,7 @@
-"""The one retry mechanism: overdue batches are sent again, and a batch that used up its claims is split.
+"""Expiry, the one retry mechanism: sends overdue batches again, and splits a batch that used up its claims.
 
 A batch that kills its worker twice is halved until the poison item stands alone, and only that one
-fails. Attempts count claims: a batch nobody claimed (message lost, or still waiting) is only sent again.
+fails. Attempts count claims: a batch that was not claimed (message lost, or still waiting) is only sent again.
 Killed anywhere: one transaction, so the next look finds the same work.
 """
 

@@ -1,4 +1,4 @@
-"""The same Idempotency-Key, the same answer: the reply is stored in the transaction of the work itself.
+"""Idempotency keys: the same key, the same reply. The reply is stored in the transaction of the work itself.
 
 Killed before that commit, neither work nor reply exists and a retry does the work; killed after it, a
 retry reads the reply. A key does not expire; once its reply was erased, a repeat is refused.
@@ -28,7 +28,7 @@ def recall(conn: Connection, tenant: str, key: str, fingerprint: bytes) -> Store
     """The reply to an earlier request with this key; None makes this transaction its owner until it ends.
 
     Raises InFlight while another transaction owns the key, IdempotencyKeyReused if the key came with
-    another fingerprint, and Conflict if reply and fingerprint were erased: nobody can tell any more.
+    another fingerprint, and Conflict if reply and fingerprint were erased: the two requests cannot be compared.
     """
     owned = conn.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(f"{tenant}\n{key}", 0))))
     if not owned:

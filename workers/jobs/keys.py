@@ -61,7 +61,7 @@ def create_key(
     expires_at: datetime | None = None,
     person: str | None = None,
 ) -> tuple[ApiKey, str]:
-    """The stored key and the key itself, which nobody can show again."""
+    """The stored key and the key itself, which cannot be shown again."""
     key = KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
     wanted = tuple(scope for scope in SCOPES if scope in set(scopes))
     row = conn.execute(

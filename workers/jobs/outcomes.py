@@ -52,7 +52,7 @@ def write_assets(conn: Connection, attempt: Attempt, released: Sequence[Released
 
 
 def _notification(o: Released) -> Notification:
-    """What webhooks are told of a release: no prompt, no link."""
+    """The webhook message about a release: no prompt, no link."""
     ids = {"request_id": o.item.request_id, "item_id": o.item.id, "asset_id": o.asset_id}
     names = {"custom_id": o.item.custom_id, "variant": o.item.variant}
     return Notification(o.asset_id, {**ids, **names, "sha256": sorted({file.sha256 for file in o.renditions})})
@@ -71,7 +71,7 @@ def provenance(attempt: Attempt, item: Item, picture: Finished) -> dict[str, Any
 
 
 def discarded(attempt: Attempt, item: Item) -> Iterator[Event]:
-    """An event for every drawing of the item that was not kept, first one first."""
+    """An event for every discarded picture of the item, in the order they were made."""
     for number, drawing in enumerate(item.discarded, start=1):
         yield events.PictureDiscarded(
             request_id=item.request_id,

@@ -1,4 +1,4 @@
-"""Write down what became of a batch: once, and only by the worker that holds its current attempt.
+"""Settlement of a batch: written down once, and only by the worker that holds its current attempt.
 
 Killed before the commit: the batch expires and is made again under the next attempt. Killed after it:
 everything is settled and a repeated message finds the batch FINISHED. Commit done but reply lost: the

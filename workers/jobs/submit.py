@@ -1,4 +1,4 @@
-"""Store a request with all its items, or nothing.
+"""Submission: stores a request with all its items, or nothing.
 
 One transaction: killed anywhere before its commit, nothing exists; after it, everything does. Items
 come as an iterable and are written in chunks, so memory does not grow with the spreadsheet.
@@ -99,7 +99,7 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
 def _store_recipes(conn: Connection, named: Mapping[str, Recipe]) -> None:
     """Recipes are content-addressed, so a concurrent writer of the same one is welcome.
 
-    Last and in order, as whoever stores the same new recipe waits for this transaction to end.
+    Last and in order: another submission of the same new recipe waits for this transaction to end.
     """
     rows = [{"id": id, "recipe": recipe.to_json()} for id, recipe in sorted(named.items())]
     conn.execute(insert(recipes).on_conflict_do_nothing(), rows)

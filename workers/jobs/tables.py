@@ -1,4 +1,4 @@
-"""The job tables, as SQLAlchemy Core. Who may write which: see workers/jobs/__init__.py.
+"""Tables of jobs, as SQLAlchemy Core. Who may write which: see workers/jobs/__init__.py.
 
 The migrations hold the DDL with its CHECKs, partial indexes, grants and row-level security; a test
 compares both.

@@ -59,7 +59,7 @@ class NewRequest:
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """A drawing that was not kept: it was drawn again with another seed."""
+    """A picture that was not kept: the item was sampled again with another seed."""
 
     seed: int
     verdict: Verdict | None  # None where nothing came out
@@ -79,7 +79,7 @@ class Item:
     negative_prompt: str
     seed: int
     row: int | None = None  # 1-based, of its spreadsheet
-    discarded: tuple[Discarded, ...] = ()  # earlier drawings, to be recorded at settlement; `seed` is the last one's
+    discarded: tuple[Discarded, ...] = ()  # earlier pictures, recorded at settlement; `seed` is that of the kept one
 
 
 @dataclass(frozen=True, slots=True)

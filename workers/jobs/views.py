@@ -1,4 +1,4 @@
-"""What is read: requests with counts, items, assets. Every query is confined to one tenant.
+"""Views of jobs: requests with counts, items, assets. Every query is confined to one tenant.
 
 Pages are keyset pages on the id, which orders by creation; a page is as quick at the end of a long list
 as at its start. Unknown and foreign ids are the same NotFound.

@@ -1,4 +1,4 @@
-"""Decides which pending items are sampled next, together, and for whom.
+"""Planner: decides which pending items are sampled next, together, and for whom.
 
 `plan` is pure: weighted turns between priorities, then between tenants (start-time fair queueing: every
 lane has a virtual time that advances by images / weight when it is served, and a lane that was idle
@@ -123,7 +123,7 @@ def _start(times: Mapping[str, float], level: str, name: str) -> float:
 
 
 def _fill(lanes: Mapping[str, Mapping[str, deque[Pending]]], priority: str, tenant: str, size: int) -> list[Pending]:
-    """Take up to `size` items of the head's recipe: this lane first, then whoever waits for the same recipe."""
+    """Take up to `size` items of the head's recipe: this lane first, then the others that wait for the same recipe."""
     recipe_id = lanes[priority][tenant][0].recipe_id
     order = [(priority, tenant), *((priority, other) for other in lanes[priority] if other != tenant)]
     order += [(p, t) for p in lanes if p != priority for t in lanes[p]]

@@ -1,4 +1,4 @@
-"""Puts LoRA adapters on a pipeline and takes them off again. Only what fits the pipeline's UNet, tensor by tensor.
+"""LoRA adapters, put on a pipeline and taken off again. Only what fits the pipeline's UNet, tensor by tensor.
 
 diffusers' own loader does the work (through peft). It gets tensors, not a path: the file was checked by our rules and
 read once. A pipeline without adapters is the pipeline as it was loaded, to the last bit.

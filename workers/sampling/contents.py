@@ -1,4 +1,4 @@
-"""A model's content hash: one digest over the name and bytes of every file it is loaded from.
+"""Content hash of a model: one digest over the name and bytes of every file it is loaded from.
 
 Anyone can check it without us, in the model's folder:
 

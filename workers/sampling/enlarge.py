@@ -1,4 +1,4 @@
-"""Enlarges pictures by the factor of an upscaler's card: a small convolutional network, tile by tile.
+"""Upscaling by the factor of an upscaler's card: a small convolutional network, tile by tile.
 
 The network is SRVGGNetCompact of Real-ESRGAN (Wang et al., 2021): plain 3 x 3 convolutions, so a pixel of the result
 depends on no more than one pixel around it for every convolution. Tiles that overlap by that much, and are cut back
@@ -46,7 +46,7 @@ class Compact(nn.Module):  # type: ignore[misc]
 
 
 class Enlarger:
-    """One upscaler on one device. One thread at a time: whoever holds the GPU lock."""
+    """One upscaler on one device. One thread at a time: the one that holds the GPU lock."""
 
     def __init__(self, card: UpscalerCard, device: torch.device) -> None:
         """Checks the weights against the card. Raises ModelMissing and ModelRefused."""

@@ -1,4 +1,4 @@
-"""What may be put beside a model, each with a card of its own: upscalers enlarge its pictures, adapters bend its style.
+"""Cards of upscalers and adapters: what may be put beside a model to enlarge its pictures or bend its style.
 
     models/upscalers/<name>/card.yaml    a network that enlarges any picture by its factor
     models/loras/<name>/card.yaml        a LoRA, trained for one base model at one revision

@@ -1,4 +1,4 @@
-"""What a model's folder must look like before any library may open it.
+"""Folder rules: what a model's folder must look like before any library may open it.
 
 1. Every file is of a kind that holds data, never code: safetensors, JSON, text. A pickle is refused by name.
 2. No link leads out of the folder.

@@ -1,7 +1,7 @@
-"""Loads diffusers pipelines, and keeps the last few: find the folder, check it, only then open it.
+"""Pipelines of diffusers, loaded once and the last few kept: find the folder, check it, only then open it.
 
 safetensors only, no remote code, no network while a pipeline is opened. A pipeline is used by one
-thread at a time: whoever holds the GPU lock.
+thread at a time: the one that holds the GPU lock.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ def keep_libraries_quiet() -> None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device, its libraries or the host ran out of memory; on a CPU only the message says so."""
-    told = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in told)
+    messages = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in messages)
 
 
 def empty_cache() -> None:

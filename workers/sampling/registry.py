@@ -1,4 +1,4 @@
-"""The models this installation may use: one card per model, saying what it is, what it allows and what it can do.
+"""Model registry: one card a model, saying what it is, what it allows and what it can do.
 
 A card pins its model by content: it lists every file with its digest, and `revision` is the digest of
 that list. Reading cards is light; the bytes themselves are checked where a pipeline is loaded.

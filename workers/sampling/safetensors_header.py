@@ -1,4 +1,4 @@
-"""Reads the header of a safetensors file and refuses what does not describe exactly the bytes that follow.
+"""Safetensors header: reads it, and refuses one that does not describe exactly the bytes that follow.
 
 Format: 8 bytes little-endian header length, a JSON object name -> {dtype, shape, data_offsets}, then the
 tensors. The libraries check too; we check before any of them opens the file, and name the tensor.

@@ -1,6 +1,6 @@
-"""A claim in, its pixels out: one diffusers pipeline run, or several where the batch does not fit in memory.
+"""Sampler: a claim in, its pixels out; one pipeline run, or several where the batch does not fit in memory.
 
-Where the recipe names an upscaler, what was drawn is enlarged here, before anybody looks at it: what is screened,
+Where the recipe names an upscaler, what was drawn is enlarged here, before it is screened: what is screened,
 marked and signed afterwards is the finished picture.
 
 Each item has its own generator on the CPU, seeded with the item's seed alone, so its noise does not
@@ -44,7 +44,7 @@ PIPELINES_KEPT = 1  # a second large model seldom fits beside the first; loading
 
 
 class DiffusersSampler:
-    """Draws claims on one device. One thread at a time: whoever holds the GPU lock."""
+    """Draws claims on one device. One thread at a time: the one that holds the GPU lock."""
 
     def __init__(
         self,
@@ -90,12 +90,12 @@ class DiffusersSampler:
         enlarger = self._enlarger_for(card, held.recipe)
         loaded = self._pipelines.get(card)
         use_adapters(loaded, self._adapters_for(card, held.recipe))
-        _tell_of_cut_prompts(loaded, held.items)
+        _log_truncated_prompts(loaded, held.items)
         runs: list[_Drawn] = []
         todo = held.items
         while todo:
             watch.check()
-            drawn = self._draw_some(_Wish(loaded, card, held.recipe, todo, watch))
+            drawn = self._draw_some(_Run(loaded, card, held.recipe, todo, watch))
             runs.append(drawn)
             todo = todo[len(drawn.images) :]
         images = np.concatenate([drawn.images for drawn in runs])
@@ -156,25 +156,25 @@ class DiffusersSampler:
             found.append((adapter, lora.scale))
         return found
 
-    def _draw_some(self, wish: _Wish) -> _Drawn:
+    def _draw_some(self, run: _Run) -> _Drawn:
         """As many of the first items as fit in memory, at least one; what did not fit is remembered."""
-        recipe = wish.recipe
+        recipe = run.recipe
         memory = (recipe.model_revision, recipe.width, recipe.height, recipe.guidance_scale > 1)  # what it depends on
-        size = min(len(wish.items), self._fitting.get(memory, len(wish.items)))
+        size = min(len(run.items), self._fitting.get(memory, len(run.items)))
         while True:
-            drawn = _draw_if_it_fits(wish._replace(items=wish.items[:size]))
+            drawn = _draw_if_it_fits(run._replace(items=run.items[:size]))
             if drawn is not None:
                 return drawn
             empty_cache()
             metrics.OUT_OF_MEMORY.inc()
             log.warning("out_of_memory", images=size, width=recipe.width, height=recipe.height, model=recipe.model)
             if size == 1:
-                return _Drawn(_nothing(wish.recipe, 1), (OUT_OF_MEMORY,))
+                return _Drawn(_nothing(run.recipe, 1), (OUT_OF_MEMORY,))
             size //= 2
             self._fitting[memory] = size
 
 
-class _Wish(NamedTuple):
+class _Run(NamedTuple):
     """One run of a pipeline."""
 
     loaded: Loaded
@@ -191,47 +191,47 @@ class _Drawn(NamedTuple):
     faults: tuple[str | None, ...]
 
 
-class _NobodyWaits(Exception):
+class _AllCancelled(Exception):
     """Every item of the run was cancelled. Not an error: a way out of the denoising loop."""
 
 
-def _draw_if_it_fits(wish: _Wish) -> _Drawn | None:
+def _draw_if_it_fits(run: _Run) -> _Drawn | None:
     """None when memory ran out: returning lets go of the traceback, and with it of the run's tensors."""
     try:
-        return _draw(wish)
-    except _NobodyWaits:
-        return _Drawn(_nothing(wish.recipe, len(wish.items)), (CANCELLED,) * len(wish.items))
+        return _draw(run)
+    except _AllCancelled:
+        return _Drawn(_nothing(run.recipe, len(run.items)), (CANCELLED,) * len(run.items))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
     return None
 
 
-def _draw(wish: _Wish) -> _Drawn:
+def _draw(run: _Run) -> _Drawn:
     """One run of the pipeline. A cancelled item is drawn along: its neighbours' run keeps its size."""
-    pipe, recipe = wish.loaded.pipe, wish.recipe
-    healthy = torch.ones(len(wish.items), dtype=torch.bool)
+    pipe, recipe = run.loaded.pipe, run.recipe
+    healthy = torch.ones(len(run.items), dtype=torch.bool)
 
     def after_step(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         nonlocal healthy
-        wish.watch.check()
-        if all(item.id in wish.watch.cancelled for item in wish.items):
-            raise _NobodyWaits
+        run.watch.check()
+        if all(item.id in run.watch.cancelled for item in run.items):
+            raise _AllCancelled
         if step + 1 == pipe.num_timesteps:
             healthy = _finite(tensors["latents"])
         return {}
 
-    pipe.scheduler = getattr(diffusers, recipe.scheduler).from_config(wish.loaded.scheduler_config)
+    pipe.scheduler = getattr(diffusers, recipe.scheduler).from_config(run.loaded.scheduler_config)
     with torch.inference_mode():
         images = pipe(
-            [item.prompt for item in wish.items],
-            negative_prompt=[item.negative_prompt for item in wish.items],
+            [item.prompt for item in run.items],
+            negative_prompt=[item.negative_prompt for item in run.items],
             width=recipe.width,
             height=recipe.height,
             num_inference_steps=recipe.num_inference_steps,
             guidance_scale=recipe.guidance_scale,
-            guidance_rescale=wish.card.guidance_rescale,
-            generator=[torch.Generator("cpu").manual_seed(item.seed) for item in wish.items],
+            guidance_rescale=run.card.guidance_rescale,
+            generator=[torch.Generator("cpu").manual_seed(item.seed) for item in run.items],
             callback_on_step_end=after_step,
             output_type="pt",
         ).images
@@ -268,7 +268,7 @@ def _nothing(recipe: Recipe, images: int) -> Pixels:
     return np.zeros((images, recipe.height, recipe.width, 3), np.uint8)
 
 
-def _tell_of_cut_prompts(loaded: Loaded, items: Sequence[ClaimedItem]) -> None:
+def _log_truncated_prompts(loaded: Loaded, items: Sequence[ClaimedItem]) -> None:
     """diffusers cuts a prompt at the tokenizer's limit without a word to the caller; our log has the word."""
     limit = loaded.pipe.tokenizer.model_max_length
     for item, ids in zip(items, loaded.pipe.tokenizer([item.prompt for item in items]).input_ids, strict=True):

@@ -1,4 +1,4 @@
-"""What passes between the sampler and the line. Light: the line's tests need no torch for it."""
+"""Types between the sampler and the line. Light: the line's tests need no torch for it."""
 
 from __future__ import annotations
 

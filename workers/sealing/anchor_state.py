@@ -1,4 +1,4 @@
-"""The sealer's view of its anchors: each is asked and fed on its own, so that one that is away stops nothing.
+"""Anchor state: what the sealer knows of each anchor. Each is asked and fed on its own: one that is away stops nothing.
 
 After a failure a place is left alone for a while, counted as an alarm, and catches up with the newest head, which
 covers all before it. Nothing is signed until at least one place has answered since this process began: without any,

@@ -1,4 +1,4 @@
-"""The places where checkpoints are anchored: the object store, a second store, a folder.
+"""Anchors of checkpoints outside the database: the object store, a second store, a folder.
 
 A place keeps ledger/checkpoints/<log>/<countdown>-<size>-<root>. The countdown falls as the log grows, so that a
 listing, which is in key order, begins with the newest. The root is in the key, so that a listing alone can be

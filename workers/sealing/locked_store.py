@@ -1,4 +1,4 @@
-"""A bucket with object lock: what is put cannot be changed or deleted before its time, by anybody.
+"""Object lock: a bucket in which nothing can be changed or deleted before its time, by anybody.
 
 Such a bucket keeps versions. A delete only lays a marker over an object and another put lays another version over
 it, both of which a plain listing believes; so this store lists every key that ever was, and reads the oldest version.

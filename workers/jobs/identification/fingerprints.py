@@ -1,4 +1,4 @@
-"""How released pictures look, written down once each: which still wait, what was found, what an index must take in.
+"""Fingerprints of released pictures: which still wait, what was stored, what an index must take in.
 
 The database itself notes every new asset in `unindexed`, in the transaction that makes it. `take` gives some of them to
 one process for a while; `store` writes their fingerprints and strikes them off together. Killed in between: after a

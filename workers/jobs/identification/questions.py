@@ -1,4 +1,4 @@
-"""Questions about pictures, from the asking to the answer, and their end. One row is one question.
+"""Questions about pictures, from the upload to the answer and its expiry. One row is one question.
 
     ask      -> WAITING                     caller: api (the upload is stored before)
     claim    WAITING | RUNNING, lease over -> RUNNING, attempt + 1; claims used up -> FAILED
@@ -136,7 +136,7 @@ def claim(conn: Connection, lease: timedelta) -> Question | None:
 
 
 def give_back(conn: Connection, question: Question) -> None:
-    """RUNNING -> WAITING, the claim not counted: something was away that will come back."""
+    """RUNNING -> WAITING, the claim not counted: a service was unavailable."""
     conn.execute(
         identifications.update()
         .where(*_ours(question.id, question.attempt))

@@ -1,4 +1,4 @@
-"""The tables of identification, as SQLAlchemy Core: how released pictures look, and what was asked about others."""
+"""Tables of identification, as SQLAlchemy Core: fingerprints of released pictures, and questions about others."""
 
 from __future__ import annotations
 

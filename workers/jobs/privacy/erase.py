@@ -1,4 +1,4 @@
-"""Blank the copies of private text in the job tables, and erase it in the ledger, in one transaction.
+"""Erasure in one transaction: blanks the copies of private text in the job tables, and erases it in the ledger.
 
 Every statement that chooses demands what makes erasing lawful: no legal hold, no item that is still to be made or
 reviewed. The caller has taken `legal_holds.keep_holds_out` for the tenant. Killed before the commit, nothing happened;
@@ -25,7 +25,7 @@ CLERK = "clerk"
 COMMENT_FIELDS = ("comment", "reason")
 
 # What is left of a stored reply: ids, no words. The fingerprint goes too: it is a plain hash of the request, and tells
-# whoever guesses the prompt that the guess was right.
+# who guesses the prompt that the guess was right.
 _BLANK_REPLY = text(
     """
     UPDATE idempotency_keys

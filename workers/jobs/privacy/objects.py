@@ -1,6 +1,6 @@
-"""Objects given up for deletion: the event first, the bytes after it, so that nothing is gone without a word.
+"""Objects given up for deletion: the event first, the bytes after it, so that nothing is gone without a record.
 
-    give_up    an object nobody may want any more  -> a row in `removals` and an event, in one transaction
+    give_up    an object that is not needed       -> a row in `removals` and an event, in one transaction
     given_up   what still has to be deleted from the store
     removed    the store has deleted it: the row goes
 
@@ -91,7 +91,7 @@ def removed(conn: Connection, keys: Sequence[str]) -> None:
 
 
 def over(conn: Connection, place: str, tenant: str, item_ids: Collection[str], before: datetime) -> set[str]:
-    """Of these items those whose objects in `place` nobody needs any more, and no hold covers.
+    """Of these items those whose objects under the prefix `place` are not needed, and no hold covers.
 
     quarantine: settled, and reviewed before that moment or never held. recalled: recalled and moved. released, raw:
     settled before it; `unlinked` says which objects are no rendition.

@@ -1,6 +1,6 @@
 """Orders to erase: written by the API or a command, carried out by the clerk in steps of a few hundred rows.
 
-    ordered   somebody asked; the text to look for is still in the row     order()     caller: api, presswork privacy
+    ordered   stored; the text to look for is still in the row             order()     caller: api, presswork privacy
     running   what is to be erased is listed, the sought text is gone      carry_out() caller: clerk
     finished  everything listed is erased, the objects too                 carry_out() caller: clerk
 
@@ -204,7 +204,7 @@ def _with_target(free: Select[Any], id: ColumnElement[Any]) -> ColumnElement[boo
 
 
 def _take(conn: Connection, erasure_id: str, kind: str, lawful: ColumnElement[bool]) -> list[str]:
-    """Strike some targets off the list; whoever strikes them off erases them in the same transaction."""
+    """Strike some targets off the list. The same transaction erases them."""
     mine = (erasure_targets.c.erasure_id == erasure_id, erasure_targets.c.kind == kind)
     some = select(erasure_targets.c.kind, erasure_targets.c.target).where(*mine, lawful)
     chosen = some.order_by(erasure_targets.c.target).limit(STEP)

@@ -1,4 +1,4 @@
-"""Retention: each class of private text and of leftover objects has a period, after which it goes by itself.
+"""Retention periods: each class of private text and of leftover objects has one, after which it is erased.
 
 A sweep erases a few hundred rows of one class and one tenant in one transaction, with the event that says so. What a
 legal hold covers stays, and is found again when the hold is lifted. Killed anywhere, the rows that are left are still

@@ -1,4 +1,4 @@
-"""What an order to erase means: which items, requests, events and stored replies, as the tables are now.
+"""Selection for erasure: which items, requests, events and stored replies an order means, as the tables are now.
 
 The same selects count for a preview and choose what the clerk erases. They name no text: what was searched for goes
 into the query as a value, is compared without regard to case, and is kept nowhere but in the order, until it was found.

@@ -1,4 +1,4 @@
-"""The tables of erasures and legal holds; on the same metadata as the job tables they speak of.
+"""Tables of erasures and legal holds; on the same metadata as the job tables they speak of.
 
 legal_holds      what must not be erased, by whom and since when
 erasures         orders to erase          erasure_targets  what an order still has to erase

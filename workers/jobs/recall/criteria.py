@@ -1,4 +1,4 @@
-"""Which released assets a recall means: every criterion that is given must hold, and what a dry run says of them.
+"""Criteria of a recall: which released assets it means, and what a dry run says of them. All that are given must hold.
 
 Reads only. Criteria are data in bound parameters, never SQL: a hostile value finds nothing.
 """

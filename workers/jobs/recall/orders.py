@@ -1,4 +1,4 @@
-"""Take released pictures back: the order, and the steps in which the clerk carries it out.
+"""Recall orders: released pictures are taken back, in the steps that the clerk carries out.
 
     order     one row, its members, one event         no link is given to members from now on    caller: api, operator
     withdraw  assets and items RELEASED -> RECALLED   a few hundred at a time, with their events  caller: clerk
@@ -122,7 +122,7 @@ def withdraw(conn: Connection, limit: int) -> int:
         .values(state=ItemState.RECALLED)
     )
     _step(conn, [row.id for row in taken], state="recalled", recalled_at=at)
-    # Members that are no released assets of their tenant: nobody of us writes such, and they must not stop the others.
+    # Members that are no released assets of their tenant: our code writes none, and they must not stop the others.
     astray = sorted(set(orders) - {row.id for row in taken})
     _step(conn, astray, state="moved", recalled_at=at, moved_at=at, missing=True)
     _record(conn, sorted(taken, key=lambda row: row.id), orders, at)

@@ -1,4 +1,4 @@
-"""What is read of recalls: orders with their progress, and the mark that a recalled asset bears in every look-up."""
+"""Views of recalls: orders with their progress, and the mark that a recalled asset bears wherever it is read."""
 
 from __future__ import annotations
 

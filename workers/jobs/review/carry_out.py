@@ -1,4 +1,4 @@
-"""What the clerk writes once it has carried out a review: HELD -> RELEASED with the asset, or a bare tick.
+"""Review carried out: what the clerk writes, HELD -> RELEASED with the asset, or that nothing was left to do.
 
 `take` locks the hold, so two clerks never work on one. Killed before the commit: the hold is still
 ordered and the next clerk finds the same objects. Killed after it: only quarantine is left to empty.
@@ -45,7 +45,7 @@ class Releasing:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many holds nobody has decided about, and how long the oldest has waited."""
+    """How many holds wait for a decision, and how long the oldest has waited."""
 
     holds: int
     oldest_seconds: float
@@ -116,7 +116,7 @@ def _order(item_id: str) -> Select[Any]:
 
 
 def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]) -> Releasing:
-    """Raises Conflict if no final review of exactly these bytes says release: then nobody may."""
+    """Raises Conflict if no final review of exactly these bytes says release."""
     said = conn.execute(
         select(reviews)
         .where(

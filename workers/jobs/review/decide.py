@@ -1,8 +1,8 @@
-"""A person says release or refuse to a held picture; the row and the event are one transaction.
+"""Review decision: a person releases or refuses a held picture; the row and the event are one transaction.
 
 A refusal takes effect at once: HELD -> REFUSED. A release is an order to the clerk (reviewed.py), because the
-API's role can release nothing. The lock on the hold decides between two reviewers; whoever comes second learns
-what was decided. Killed before the commit: nobody said anything. Killed after it: the clerk carries it out.
+API's role can release nothing. The lock on the hold decides between two reviewers; the second one learns
+what was decided. Killed before the commit: there is no decision. Killed after it: the clerk carries it out.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def people_agreed(said: Iterable[Said]) -> int:
 
 
 def why_not_releasable(asset_id: str | None, attempt: int | None, held_for: Collection[str], rules: ReviewRules) -> str:
-    """Why nobody may release a hold; "" where somebody may."""
+    """Why a hold cannot be released; "" where it can."""
     if forbidden := rules.forbidden(held_for):
         return f"the rules let nobody release what is held for {', '.join(forbidden)}"
     if attempt is None:

@@ -1,4 +1,4 @@
-"""What a reviewer reads: held pictures with what was asked, why they are held, and what others said of them.
+"""Views for reviewers: held pictures with their prompts, why they are held, and what others decided.
 
 Every query is confined to one tenant. Pages are keyset pages on the item's id, so the first submitted comes first.
 """
