@@ -253,14 +253,28 @@ def test_the_api_process_loads_no_model_library() -> None:
     assert (ran.stdout.strip(), ran.returncode) == ("[]", 0), ran.stderr
 
 
-def test_importing_a_light_module_starts_nothing() -> None:
+LIGHT_STARTS = {  # process -> what it may load of HEAVY, and nothing of the rest
+    "planning": (),
+    "sealing": (),
+    "clerk": (),
+    "identification": ("c2pa", "cv2"),  # it reads manifests and compares pictures
+}
+
+
+@pytest.mark.parametrize("process", LIGHT_STARTS)
+def test_a_process_starts_with_what_it_needs_and_no_thread(process: str) -> None:
     program = (
-        "import sys, threading, policy.prompts.screen; "
-        "import workers.planning.loop, workers.sealing.loop; "
+        f"import sys, threading, workers.__main__, workers.{process}.loop; "
         f"print(threading.active_count(), [name for name in {HEAVY!r} if name in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert ran.stdout.strip() == "1 []", ran.stderr
+    assert ran.stdout.strip() == f"1 {[*LIGHT_STARTS[process]]}", ran.stderr
+
+
+def test_the_prompt_screen_loads_no_model_library() -> None:
+    program = f"import sys, policy.prompts.screen; print([name for name in {HEAVY!r} if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ran.stdout.strip() == "[]", ran.stderr
 
 
 def test_every_package_has_a_place_in_the_import_contracts() -> None:

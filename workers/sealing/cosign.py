@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import httpx
 import structlog
@@ -35,13 +36,13 @@ log = structlog.get_logger()
 _ANSWER_BYTES = 64 << 10  # a few signature lines
 
 
-def make_witnessing(settings: Settings) -> Witnessing | None:
-    """Where the settings name witnesses. It has a connection of its own: no seal waits for it."""
-    if not (settings.witness_policy and settings.ledger_key and settings.ledger_vkeys):
-        return None
+def make_witnessing(settings: Settings, witness_policy: Path) -> Witnessing:
+    """The thread's parts, with a connection of its own: no seal waits for it. Raises SystemExit."""
+    if not (settings.ledger_key and settings.ledger_vkeys):
+        raise SystemExit("cosignatures need PRESSWORK_LEDGER_KEY and PRESSWORK_LEDGER_VKEYS")
     engine = make_engine(settings.database_url.get_secret_value(), name="witnessing", pool_size=1)
     keys = keys_on_disk(KeyFiles(settings.ledger_key, settings.ledger_vkeys), name=settings.ledger_origin)
-    policy = WitnessPolicy.load(settings.witness_policy)
+    policy = WitnessPolicy.load(witness_policy)
     return Witnessing(engine, lambda: keys().vkeys, policy, seconds=settings.witness_seconds)
 
 
@@ -60,7 +61,7 @@ class Witnessing:
         self._engine, self._vkeys, self._policy = engine, vkeys, policy
         self._seconds = seconds  # one question, all of it
         self._pause_seconds = pause_seconds  # after a failure
-        self._again: dict[str, float] = {}  # monotonic, by witness; before it nobody asks
+        self._again: dict[str, float] = {}  # monotonic, by witness; it is not asked before
         self._http = httpx.Client(timeout=httpx.Timeout(seconds), follow_redirects=False, trust_env=False)
 
     def turn(self) -> int:

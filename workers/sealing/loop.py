@@ -7,9 +7,9 @@ no seal waits for a slow witness.
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 from workers.loop import Loop, run_all
-from workers.sealing.cosign import Witnessing, make_witnessing
 from workers.sealing.revocations import make_publisher
 from workers.sealing.sealer import make_sealer
 from workers.settings import Settings
@@ -17,7 +17,7 @@ from workers.settings import Settings
 
 def serve(settings: Settings, stop: threading.Event) -> None:
     """Run the sealer's process until `stop`; what was committed until then is sealed in a last turn."""
-    sealer, publisher, witnessing = make_sealer(settings), make_publisher(settings), make_witnessing(settings)
+    sealer, publisher = make_sealer(settings), make_publisher(settings)
 
     def seal() -> bool:
         sealer.turn()
@@ -25,12 +25,16 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         return False  # a seal that follows at once would only make more checkpoints
 
     loops = [Loop("sealer", seal, pause_seconds=settings.seal_seconds, last_turn=True)]
-    if witnessing:
-        loops.append(_asking(witnessing, settings))
+    if settings.witness_policy:
+        loops.append(_asking(settings, settings.witness_policy))
     run_all(loops, stop)
 
 
-def _asking(witnessing: Witnessing, settings: Settings) -> Loop:
+def _asking(settings: Settings, policy: Path) -> Loop:
+    from workers.sealing.cosign import make_witnessing  # noqa: PLC0415 - an HTTP client, for those who have witnesses
+
+    witnessing = make_witnessing(settings, policy)
+
     def ask() -> bool:
         witnessing.turn()
         return False
