@@ -1,4 +1,4 @@
-"""Rows a second accepted for a 10,000-row campaign over HTTP, beside a plain insert of the same rows; API memory.
+"""Campaign benchmark: rows a second accepted over HTTP, beside a plain insert of the same rows; memory of the API.
 
 python -m bench.campaign [--rows 10000]     --quick: 2,000 rows
 

@@ -1,4 +1,4 @@
-"""What evidence costs: proofs beside a plain select of the same rows, and a pack of ten thousand events.
+"""Evidence benchmark: proofs beside a plain select of the same rows, and a pack of ten thousand events.
 
     python -m bench.evidence [--quick]
 

@@ -1,4 +1,4 @@
-"""Which copies of released pictures are recognised, beside the library's blind reads; how fast a million is searched.
+"""Identification benchmark: copies that are recognised, beside the library's blind reads; search among a million.
 
 python -m bench.identify                             201 pictures, every attack, 1,000 foreign ones, a million: an hour
 python -m bench.identify --images 30 --foreign 60    a look

@@ -1,4 +1,4 @@
-"""The tables of bench.identify, from the results that it keeps."""
+"""Tables of bench.identify, from the results that it keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ledger costs beside plain inserts of the same bytes: appending, sealing, verifying, proving, in one run.
+"""Ledger benchmark: appending, sealing, verifying and proving, beside plain inserts of the same bytes, in one run.
 
     python -m bench.ledger [--quick]
 

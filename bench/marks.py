@@ -1,4 +1,4 @@
-"""What marking costs and what the mark survives, beside invisible-watermark's own dwtDctSvd, in one run on one core.
+"""Marks benchmark: cost and survival of the watermark, beside invisible-watermark's own dwtDctSvd, on one core.
 
 python -m bench.marks            all tables, about five minutes; --quick: one size, fewer pictures, half a minute
 """

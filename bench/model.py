@@ -1,4 +1,4 @@
-"""What a picture of the built-in model costs: loading, drawing at the card's defaults, enlarging. One torch thread.
+"""Model benchmark: loading, drawing at the card's defaults, enlarging, for the built-in model. One torch thread.
 
 python -m bench.model [--model NAME] [--pictures 8]     --quick: 4 pictures
 

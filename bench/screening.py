@@ -1,4 +1,4 @@
-"""What screening costs: prompts a second, pictures a second by stage, each beside the obvious way to do it.
+"""Screening benchmark: prompts a second, pictures a second by stage, each beside the obvious way to do it.
 
     python -m bench.screening [--quick]
 

@@ -1,4 +1,4 @@
-"""How many innocent pictures the second opinion lets go: the built-in model's own, none of which shows anything.
+"""Second opinion benchmark: innocent pictures of the built-in model that it lets go.
 
     python -m bench.second_opinion [--seeds 4]     --quick: one seed, 4 things on each ground
 

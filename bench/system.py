@@ -1,4 +1,4 @@
-"""A whole Presswork for a benchmark: the embedded services, a planner, a worker and a sealer, each its own process."""
+"""System for benchmarks: the embedded services, a planner, a worker and a sealer, each its own process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images a second through the whole system, beside a bare diffusers loop with the same pipeline, batch and steps.
+"""Throughput benchmark: images a second through the whole system, beside a bare diffusers loop with the same pipeline.
 
 python -m bench.throughput [--images 64] [--batch 8] [--steps 8] [--threads 1]     --quick: 24 images
 

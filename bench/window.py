@@ -1,4 +1,4 @@
-"""How long an event can be removed unseen: from its commit to the seal, and from the seal to the anchor, under load.
+"""Window benchmark: time from an event's commit to its seal, and from the seal to the anchor, under load.
 
     python -m bench.window [--quick]
 
