@@ -209,7 +209,7 @@ def test_the_listing_in_the_readme_is_the_tree() -> None:
     """Every line is there, and of the packages every folder has a line."""
     (listing,) = re.findall(r"^```text\n(.*?)^```", text("README.md"), re.MULTILINE | re.DOTALL)
     top, named = "", set[str]()
-    for line in listing.splitlines():
+    for line in re.findall(r"^(?:  )?\S.*", listing, re.MULTILINE):
         name = line.split()[0]
         top = top if line.startswith(" ") else name
         named.add(name if name == top else top + name)
