@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import select
+
 from policy.images.screen import ImageScreen
 from policy.marks.marker import Marker
 from policy.marks.provenance.signing import LocalSigner, Signer
@@ -18,9 +20,11 @@ from tests.support.line import Line
 from workers.crash import Probe, no_probe
 from workers.gpu.executor import Executor
 from workers.gpu.finish import Finisher
+from workers.jobs.tables import assets, renditions
 from workers.jobs.types import Claim
 from workers.planning import planner, reconciler
 from workers.settings import Settings
+from workers.states import ItemState
 from workers.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -73,6 +77,15 @@ class Works:
         for part in (reconciler, planner):
             part.run_once(self.line.worker, self.queue, self.settings_for("worker", **settings))
         return self.queue.batch_ids[already:]
+
+    def assert_settled_once(self, images: int) -> None:
+        """Every item released exactly once; the store holds what the assets name and nothing more."""
+        assert self.line.states() == {ItemState.RELEASED: images}
+        with self.line.auditor.connect() as conn:
+            assert len(set(conn.scalars(select(assets.c.item_id)))) == images
+            assert sorted(conn.scalars(select(renditions.c.key))) == self.s3.keys()
+        told = [event.event["item_id"] for event in self.line.events("item.released")]
+        assert len(told) == len(set(told)) == images
 
     def taken_over(self, held: Claim) -> None:
         """The lease of this claim runs out and another worker does the whole batch."""
