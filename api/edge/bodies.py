@@ -1,4 +1,4 @@
-"""Request bodies, read after authentication and within limits of bytes and time.
+"""Bodies of requests, read after authentication and within limits of bytes and time.
 
 FastAPI would read a body before it asks who sends it, and Python's JSON reader accepts duplicate names,
 NaN, NUL characters and lone surrogates; none of these gets past here.
@@ -78,6 +78,7 @@ async def campaign_upload(request: Request, parts: PartsOf) -> AsyncIterator[Upl
 
 async def picture_body(request: Request, parts: PartsOf) -> bytes:
     """A dependency: the bytes of a picture file, whatever they hold. Nobody looks at them in this process."""
+    _demand_plain_bytes(request)
     sent = _media_type(request)
     if sent != _BYTES and not sent.startswith("image/"):
         raise _other_media_type(request, _BYTES)
@@ -159,7 +160,19 @@ def _finite(written: str) -> float:
     return number
 
 
+def _demand_plain_bytes(request: Request) -> None:
+    """Bodies are not decompressed: a few bytes of gzip can stand for gigabytes. Raises Problem naming the coding."""
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise Problem(
+            "unsupported_media_type",
+            f"Send the body without Content-Encoding; the coding sent is {quoted(coding)}.",
+            headers={"Accept-Encoding": "identity"},
+        )
+
+
 def _demand_media_type(request: Request, wanted: str) -> None:
+    _demand_plain_bytes(request)
     if _media_type(request) != wanted:
         raise _other_media_type(request, wanted)
 

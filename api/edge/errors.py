@@ -1,21 +1,26 @@
-"""The one table from errors to problems: what an error of ours means to somebody who speaks HTTP."""
+"""Errors as answers: the one table from our error classes to problems, and the log line of those that are our fault."""
 
 from __future__ import annotations
 
+import traceback
 from typing import NamedTuple
 
+import structlog
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
 
+from api.edge.middleware.methods import allowed
 from api.edge.problems import Problem
 from api.edge.validation import from_validation
 from policy.errors import NotProvable, PolicyError, TooMuch
 from workers import errors
 from workers.database import worth_another_try
+
+log = structlog.get_logger()
 
 
 class Answer(NamedTuple):
@@ -47,6 +52,31 @@ ANSWERS: dict[type[Exception], Answer] = {
 }
 
 
+async def answer(request: Request, error: Exception) -> Response:
+    """The answer to an error, logged first if the fault is ours. An exception handler of the application."""
+    problem = problem_for(error, request)
+    if problem.status >= 500:
+        log_failure(problem.code, error)
+    return problem.response(request.scope["state"]["request_id"])
+
+
+def log_failure(code: str, error: Exception) -> None:
+    """Types and lines of code, never the error's own words: a database quotes rows in them, and rows hold prompts.
+
+    The line carries `http_request_id`, the id that the problem's `instance` names, as long as RequestContext is around.
+    """
+    cause = getattr(error, "orig", None)
+    unexpected = code in ("internal_error", "answer_cut_off")
+    log.error(
+        "request_failed",
+        code=code,
+        error=type(error).__name__,
+        cause=type(cause).__name__ if cause else None,
+        sqlstate=getattr(cause, "sqlstate", None),
+        stack="".join(traceback.format_tb(error.__traceback__)) if unexpected else None,
+    )
+
+
 def problem_for(error: Exception, request: Request) -> Problem:
     """What an error means to somebody who speaks HTTP."""
     match error:
@@ -71,18 +101,8 @@ def problem_for(error: Exception, request: Request) -> Problem:
 def _http_problem(error: HTTPException, request: Request) -> Problem:
     """Starlette's own errors: unknown addresses and methods."""
     if error.status_code == 405:
-        allowed = ", ".join(_methods(request))
-        return Problem("method_not_allowed", f"It takes: {allowed}.", headers={"Allow": allowed})
+        methods = ", ".join(allowed(request.app, request.scope["path"]))
+        return Problem("method_not_allowed", f"It takes: {methods}.", headers={"Allow": methods})
     if error.status_code == 404:
         return Problem("not_found", "There is nothing at this address; /docs lists the addresses there are.")
     return Problem("bad_request", str(error.detail))
-
-
-def _methods(request: Request) -> list[str]:
-    """Every method of the address. Starlette's own answer names those of the first route that matches."""
-    operations = [
-        operation
-        for template, operation in request.app.openapi()["paths"].items()
-        if compile_path(template)[0].match(request.url.path)
-    ]
-    return sorted({method.upper() for operation in operations for method in operation}) or ["GET", "HEAD"]

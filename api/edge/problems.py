@@ -6,6 +6,7 @@ The codes of CATALOGUE and of complaints are part of the interface: docs/api.md 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -24,6 +25,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "own_campaign": (403, "Another person must release pictures of your own request"),
     "not_found": (404, "There is no such thing"),
     "method_not_allowed": (405, "This address does not take this method"),
+    "head_too_slow": (408, "The request head did not arrive in time"),
     "body_too_slow": (408, "The body did not arrive in time"),
     "conflict": (409, "The thing is in a state that does not allow this"),
     "legal_hold": (409, "A legal hold covers it"),
@@ -42,7 +44,12 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "rate_limited": (429, "Too many requests"),
     "too_many_open_items": (429, "Too many images of this tenant wait already"),
     "too_many_open_questions": (429, "Too many pictures wait to be identified already"),
+    "too_many_waits": (429, "Too many replies to this tenant are held back"),
+    "head_too_large": (431, "The request head is too large"),
     "internal_error": (500, "Something went wrong on our side"),
+    "unknown_transfer_coding": (501, "The Transfer-Encoding is not supported"),
+    "unsupported_http_version": (505, "The HTTP version is not supported"),
+    "too_many_connections": (503, "All connections are in use"),
     "audit_not_configured": (503, "This installation gives the API no view of the ledger"),
     "export_not_installed": (503, "This installation lacks what writes this format"),
     "busy": (503, "All database connections are in use"),
@@ -102,13 +109,21 @@ class Problem(Exception):
             "status": status,
             "detail": self.detail,
             "code": self.code,
-            "instance": f"urn:uuid:{instance}",
+            "instance": _urn(instance),
             **({"errors": [error.to_json() for error in self.errors]} if self.errors else {}),
             **self.more,
         }
 
     def response(self, instance: str) -> JSONResponse:
         return JSONResponse(self.document(instance), self.status, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+def _urn(request_id: str) -> str:
+    """The id as a URI: urn:uuid (RFC 9562) for a UUID, our own namespace for an id that a caller chose."""
+    try:
+        return uuid.UUID(request_id).urn
+    except ValueError:
+        return f"urn:presswork:request:{request_id}"
 
 
 def did_you_mean(wrong: str, known: Sequence[str]) -> str:
