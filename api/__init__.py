@@ -6,5 +6,6 @@ schemas/     what is sent and answered, one module a resource
 submission/  how a request becomes rows
 edge/        what surrounds every request: authentication, limits, errors, idempotency
 templates    prompt templates: `{column}` and nothing else
+server/      below the application: connections, deadlines, what cannot be read
 openapi      the OpenAPI document
 """

@@ -1,44 +1,39 @@
-"""`presswork-api`, or `python -m api`: the API as one process."""
+"""Entry point of `presswork-api`, or `python -m api`: the API as one process."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
-import uvicorn
-
 from api.app import create_app
+from api.server.serve import allow_open_files, make_server
 from policy.errors import RulesInvalid
 from workers.errors import WorkerError
 from workers.logs import configure
 from workers.settings import Settings
-
-_DRAIN_SECONDS = 20  # requests under way may finish within this after SIGTERM
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way."""
     settings = Settings()
     configure(settings.log_level, "api")
-    # The application logs its own failures, without the words of errors, which may quote prompts.
-    logging.getLogger("uvicorn.error").addFilter(lambda record: record.exc_info is None)
+    logging.getLogger("uvicorn.error").addFilter(_is_ours_to_log)
     signal.signal(signal.SIGTERM, _leave)  # uvicorn drains first, then hands the signal back
     try:
         app = create_app(settings)
     except (RulesInvalid, WorkerError) as error:
         sys.exit(f"presswork-api does not start: {error}")
-    uvicorn.run(
-        app,
-        host=settings.api_host,
-        port=settings.api_port,
-        log_config=None,
-        access_log=False,  # it would write query strings; Observation logs instead
-        server_header=False,
-        proxy_headers=False,  # api/edge/client_address.py reads them, where a setting names the proxies
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
-    )
+    allow_open_files(settings)
+    with suppress(KeyboardInterrupt):  # uvicorn has drained, and raises SIGINT again
+        make_server(app, settings).run()
+
+
+def _is_ours_to_log(record: logging.LogRecord) -> bool:
+    """False for what we log ourselves: failures, without words that may quote prompts, and unreadable requests."""
+    return record.exc_info is None and record.msg != "Invalid HTTP request received."
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

@@ -27,6 +27,12 @@ HTTP_REQUESTS = Counter(
 HTTP_SECONDS = Histogram(
     "presswork_http_seconds", "Duration of an HTTP request.", ["route", "method"], buckets=_SECONDS
 )
+HTTP_WAITS = Gauge("presswork_http_waits", "HTTP responses that `wait` holds back.")
+HTTP_CONNECTIONS_ENDED = Counter(
+    "presswork_http_connections_ended_total",
+    "HTTP connections that the server refused or closed early, by reason.",
+    ["reason"],
+)
 
 RATE_LIMITS_LOCAL = Gauge(
     "presswork_rate_limits_local", "1 while this API process counts requests alone, as Redis does not answer"
@@ -113,6 +119,7 @@ REVOCATION_FAILURES = Counter("presswork_revocation_failures_total", "Failed att
 _DUTIES = ("reviews", "recalls", "erasures", "retention", "removals", "webhooks")
 _KNOWN: dict[Counter | Histogram, tuple[tuple[str, ...], ...]] = {
     ITEMS_SUBMITTED: (("single", "campaign"), tuple(Priority)),
+    HTTP_CONNECTIONS_ENDED: (("refused", "made_room", "head_too_slow", "reader_stalled"),),
     CLAIMS: (("claimed", "nothing_to_do", "put_off"),),
     FINISHING_SECONDS: (("meaning", "screen", "mark", "put"),),
     OUTCOMES: (("released", "held", "refused", "failed"),),

@@ -226,6 +226,25 @@ class Settings(BaseSettings):
         description="Header in which the trusted proxies name their client: x-forwarded-for or forwarded.",
     )
     api_pool_size: int = Field(10, ge=1, le=100, description="Database connections of one API process.")
+    max_connections: int = Field(
+        1_000,
+        ge=10,
+        description="HTTP connections of one API process. At the limit, a new one replaces the longest idle one.",
+    )
+    head_seconds: float = Field(
+        10.0, gt=0, description="Time within which the head of an HTTP request must have arrived, in seconds."
+    )
+    max_waits: int = Field(
+        500, ge=1, description="Requests that one API process holds back for `wait` at the same time."
+    )
+    max_waits_per_tenant: int = Field(
+        100, ge=1, description="Requests of a tenant that one API process holds back for `wait` at the same time."
+    )
+    cors_origins: str = Field(
+        "",
+        pattern=r"^(\*|https?://[^\s,/*]+(,https?://[^\s,/*]+)*)?$",
+        description="Web origins whose scripts may call the API, comma-separated; `*`: every origin. Unset: none.",
+    )
     metrics_port: int = Field(
         0, ge=0, le=65535, description="Port of /metrics on loopback, for every process except the API. 0: not served."
     )
@@ -242,6 +261,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"visibility_timeout_seconds ({self.visibility_timeout_seconds}) must be above lease_seconds"
                 f" ({self.lease_seconds:g}), or Redis delivers batches again while they run"
+            )
+        if self.max_waits >= self.max_connections:
+            raise ValueError(
+                f"max_waits ({self.max_waits}) must be below max_connections ({self.max_connections}),"
+                " or callers that wait hold every connection"
             )
         if not self.queue_names:
             raise ValueError("queues must name at least one queue; the default is 'gpu'")
@@ -261,3 +285,7 @@ class Settings(BaseSettings):
     @property
     def queue_names(self) -> tuple[str, ...]:
         return tuple(name.strip() for name in self.queues.split(",") if name.strip())
+
+    @property
+    def cors_origin_names(self) -> tuple[str, ...]:
+        return tuple(name for name in self.cors_origins.split(",") if name)

@@ -1,7 +1,7 @@
 """Edge of the HTTP API: what surrounds every request.
 
 dependencies  what every route is given: settings, engines, stores
-middleware    request id, log line, measurement, headers
+middleware/   around every request: ids, log line, measurement, failures, gzip, ETag, OPTIONS
 auth          API keys and scopes
 anonymous     callers without a key: the public detector
 client_address  who calls, behind the proxies that a setting names
@@ -13,6 +13,7 @@ errors        the table from errors to problems
 problems      problem details (RFC 9457) and every problem code
 idempotency   `Idempotency-Key`: a repeated call gets the first reply
 sealing       encryption of secrets in stored replies
+waiting       replies that are held back until a row changes
 paging        opaque keyset cursors
 probes        whether the services answer
 docs_page     Swagger UI without a network

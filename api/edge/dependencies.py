@@ -1,10 +1,11 @@
-"""What every route works with, built once by `create_app` and passed down."""
+"""Dependencies of every route, built once by `create_app` and passed down."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -15,6 +16,7 @@ from api.edge.counters import SharedCounter
 from api.edge.probes import Probes, make_probes
 from api.edge.rate_limit import FairLimit, KeyLimit
 from api.edge.startup import Registers
+from api.edge.waiting import WaitingRoom
 from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
 from workers.database import make_engine
@@ -45,6 +47,7 @@ class Parts:
     anonymous_questions: FairLimit
     anonymous_looks: KeyLimit
     registers: Registers
+    room: WaitingRoom
 
     @classmethod
     def build(cls, settings: Settings) -> Parts:
@@ -57,6 +60,9 @@ class Parts:
         registers = Registers(engine, documents_of(rules, settings.policy_rules, registry))
         registers.begin()
         counter = SharedCounter(settings.redis_url.get_secret_value())
+        room = WaitingRoom(
+            partial(_transaction, engine), total=settings.max_waits, per_tenant=settings.max_waits_per_tenant
+        )
         return cls(
             settings=settings,
             engine=engine,
@@ -77,23 +83,27 @@ class Parts:
                 counter, "looks", settings.public_detector_per_minute * _LOOKS, caller="This address"
             ),
             registers=registers,
+            room=room,
         )
 
-    @contextmanager
-    def transaction(self, tenant: str) -> Iterator[Connection]:
-        """A transaction that row-level security confines to one tenant. Commits at the end of the block.
-
-        The setting is local to the transaction, so the connection's next borrower does not inherit it.
-        """
-        with self.engine.begin() as conn:
-            conn.execute(select(func.set_config("presswork.tenant", tenant, True)))
-            yield conn
+    def transaction(self, tenant: str) -> AbstractContextManager[Connection]:
+        """A transaction that row-level security confines to one tenant. Commits at the end of the block."""
+        return _transaction(self.engine, tenant)
 
     def close(self) -> None:
+        self.room.close()
         for engine in (self.engine, self.auditor):
             if engine is not None:
                 engine.dispose()
         self.probes.close()
+
+
+@contextmanager
+def _transaction(engine: Engine, tenant: str) -> Iterator[Connection]:
+    """The setting is local to the transaction, so the connection's next borrower does not inherit it."""
+    with engine.begin() as conn:
+        conn.execute(select(func.set_config("presswork.tenant", tenant, True)))
+        yield conn
 
 
 def _engine(url: str, name: str, pool_size: int) -> Engine:

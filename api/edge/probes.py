@@ -1,9 +1,10 @@
-"""Whether the parts of the installation answer, asked side by side and never waited for long."""
+"""Probes: whether Postgres, Redis and the object store answer, asked side by side and never waited for long."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import redis
 from sqlalchemy import Engine, text
@@ -16,17 +17,20 @@ _REDIS_SECONDS = 1.0
 
 
 class Probes:
-    """One question to each part at a time: a part that hangs holds one thread, however often we are asked."""
+    """One question to each part at a time: a part that hangs holds one thread, however often we are asked.
+
+    The threads are the probes' own, so a pool that is busy with requests holds no probe up.
+    """
 
     def __init__(self, questions: Mapping[str, Callable[[], bool]]) -> None:
         self._questions = questions
         self._threads = ThreadPoolExecutor(len(questions), thread_name_prefix="probe")
         self._open: dict[str, Future[bool]] = {}
 
-    def silent(self, seconds: float) -> list[str]:
+    async def silent(self, seconds: float) -> list[str]:
         """The parts that do not answer, or do not answer well, within `seconds`."""
         asked = {name: self._ask(name) for name in self._questions}
-        wait(asked.values(), timeout=seconds)
+        await asyncio.wait([asyncio.wrap_future(answer) for answer in asked.values()], timeout=seconds)
         return [name for name, answer in asked.items() if not (answer.done() and answer.result())]
 
     def close(self) -> None:

@@ -7,10 +7,9 @@ picture is looked at here. Killed between the two: the upload is swept, the call
 from __future__ import annotations
 
 import hashlib
-import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
@@ -22,13 +21,12 @@ from api.edge.paging import uuid_or_not_found
 from api.schemas.identify import IdentificationReply, OriginReply, WaitQuery
 from api.schemas.requests import NoQuery
 from workers.jobs.idempotency import StoredReply
-from workers.jobs.identification.questions import QuestionState, QuestionView, ask, get_question
+from workers.jobs.identification.questions import QuestionState, QuestionView, ask, get_question, settled_questions
 from workers.jobs.types import new_id
 from workers.jobs.views import get_asset
 from workers.store import inbox_key
 
 router = APIRouter(prefix="/v1/identify", tags=["Identify"])
-_LOOK_SECONDS = 0.25  # between looks at the row; no connection is held meanwhile
 
 
 @router.post(
@@ -58,19 +56,27 @@ def ask_about(
     return ask_once(once, caller, parts, picture)
 
 
-@router.get("/{identification_id}", summary="The answer about a picture")
+async def _waited(
+    request: Request, identification_id: str, caller: Reader, parts: PartsOf, query: Annotated[WaitQuery, Query()]
+) -> None:
+    """Holds no thread. The caller is authenticated before, and the row is read after."""
+    id = uuid_or_not_found(identification_id, "identification")
+    if query.wait:
+        await parts.room.wait(request, caller.tenant, settled_questions, id, query.wait)
+
+
+@router.get("/{identification_id}", summary="The answer about a picture", dependencies=[Depends(_waited)])
 def read(
     identification_id: str, caller: Reader, parts: PartsOf, query: Annotated[WaitQuery, Query()]
 ) -> IdentificationReply:
-    """`wait` holds the reply until the answer is there, for at most so many seconds. Answers are kept for a day."""
+    """`wait` holds the reply until the answer is there, for at most so many seconds. Answers are kept for a day.
+
+    429 with `Retry-After` while too many replies to the tenant are held back.
+    """
     id = uuid_or_not_found(identification_id, "identification")
-    deadline = time.monotonic() + query.wait
-    while True:
-        with parts.transaction(caller.tenant) as conn:
-            view = get_question(conn, caller.tenant, id)
-        if view.settled_at is not None or time.monotonic() >= deadline:
-            return reply(view, _lineage(view, caller.tenant, parts))
-        time.sleep(_LOOK_SECONDS)
+    with parts.transaction(caller.tenant) as conn:
+        view = get_question(conn, caller.tenant, id)
+    return reply(view, _lineage(view, caller.tenant, parts))
 
 
 def ask_once(once: Once, caller: Caller, parts: Parts, picture: bytes) -> Response:

@@ -23,9 +23,9 @@ async def healthz(query: Annotated[NoQuery, Query()]) -> HealthReply:
 
 
 @router.get("/readyz", summary="Can it do its work?")
-def readyz(parts: PartsOf, query: Annotated[NoQuery, Query()]) -> ReadinessReply:
+async def readyz(parts: PartsOf, query: Annotated[NoQuery, Query()]) -> ReadinessReply:
     """Asks Postgres, Redis and the object store at once. 503 names the parts that do not answer."""
-    silent = parts.probes.silent(_ANSWER_SECONDS)
+    silent = await parts.probes.silent(_ANSWER_SECONDS)
     if silent:
         raise Problem("not_ready", f"No answer from: {', '.join(silent)}.", more={"silent": silent})
     return ReadinessReply(status="ready")

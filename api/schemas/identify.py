@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.submission import ReplyModel
 
-MAX_WAIT_SECONDS = 20.0  # a waiting reader holds a thread of the API
+MAX_WAIT_SECONDS = 20.0  # a proxy in front waits 30 s or more
 
 
 class WaitQuery(BaseModel):

@@ -115,23 +115,23 @@ def test_a_spec_above_the_limit_is_refused(api: ApiTenant) -> None:
 
 
 def test_a_caller_without_a_key_is_answered_before_the_body_is_read(api: ApiTenant) -> None:
-    with api.server.served() as port:
-        answer = _half_a_body(port, key="pw_wrong")
+    with api.server.served() as served:
+        answer = _half_a_body(served.port, key="pw_wrong")
     assert answer.startswith(b"HTTP/1.1 401 ")
     assert b"100 Continue" not in answer
 
 
 def test_a_body_that_does_not_arrive_is_408_and_the_connection_is_closed(api: ApiTenant) -> None:
     _, key = api.server.key(api.tenant)
-    with api.server.served(body_seconds=0.2) as port:
-        answer = _half_a_body(port, key=key)
+    with api.server.served(body_seconds=0.2) as served:
+        answer = _half_a_body(served.port, key=key)
     assert b"HTTP/1.1 408 " in answer
     assert b'"code":"body_too_slow"' in answer
 
 
 def test_a_connection_that_is_dropped_in_the_middle_stores_nothing(api: ApiTenant) -> None:
     _, key = api.server.key(api.tenant)
-    with api.server.served() as port, socket.create_connection(("127.0.0.1", port), timeout=10) as sender:
+    with api.server.served() as served, socket.create_connection(("127.0.0.1", served.port), timeout=10) as sender:
         sender.sendall(
             _head(key, 1_000_000) + b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
         )

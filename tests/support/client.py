@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
 from sqlalchemy import func, select
 
 from api.app import create_app
+from api.edge.waiting import WaitingRoom
+from api.server.serve import make_server
 from tests.support.line import Line
 from workers.jobs.keys import SCOPES, ApiKey, create_key, create_tenant
 from workers.jobs.tables import items, requests
@@ -29,6 +30,15 @@ if TYPE_CHECKING:
 
 GOOD = "object,colour\nbackpack,red\ncar,green\n"
 SPEC = {"template": "a {colour} {object} on a white background"}
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server: its port, who waits in it, and its application."""
+
+    port: int
+    room: WaitingRoom
+    app: FastAPI
 
 
 @dataclass(slots=True)
@@ -71,17 +81,16 @@ class ApiServer:
         return TestClient(self.app(**changes), raise_server_exceptions=False)
 
     @contextmanager
-    def served(self, **changes: Any) -> Iterator[int]:
-        """The port of a real server, for what only happens on a socket."""
-        config = uvicorn.Config(
-            self.app(**changes), log_config=None, access_log=False, lifespan="off", proxy_headers=False
-        )
-        server = uvicorn.Server(config)
+    def served(self, **changes: Any) -> Iterator[Served]:
+        """A real server as `python -m api` runs it, for what only happens on a socket."""
+        settings = self.settings_for("api", **changes)
+        app = create_app(settings)  # its own: the server closes it at the end
+        server = make_server(app, settings)
         with socket.create_server(("127.0.0.1", 0)) as listening:
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
             thread.start()
             try:
-                yield listening.getsockname()[1]
+                yield Served(listening.getsockname()[1], app.state.parts.room, app)
             finally:
                 server.should_exit = True
                 thread.join()
@@ -140,7 +149,7 @@ def problem(response: Response, status: int, code: str) -> dict[str, Any]:
     assert document["status"] == status
     assert document["title"]
     assert document["detail"]
-    assert document["instance"] == f"urn:uuid:{response.headers['x-request-id']}"
+    assert document["instance"].endswith(f":{response.headers['x-request-id']}")
     for error in document.get("errors", []):
         assert error["code"]
         assert error["message"]

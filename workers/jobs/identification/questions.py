@@ -114,6 +114,14 @@ def get_question(conn: Connection, tenant: str, id: str) -> QuestionView:
     )
 
 
+def settled_questions(conn: Connection, tenant: str, ids: Sequence[str]) -> set[str]:
+    """Of these ids, those with nothing left to wait for: answered, failed, or no question of the tenant (any more)."""
+    open_now = select(identifications.c.id).where(
+        identifications.c.tenant == tenant, identifications.c.id.in_(ids), identifications.c.state.in_(_OPEN)
+    )
+    return set(ids) - {str(id) for id in conn.scalars(open_now)}
+
+
 def claim(conn: Connection, lease: timedelta) -> Question | None:
     """The next question, tenants taking turns; None when nothing waits. One whose claims are used up fails here."""
     row = conn.execute(_next().with_for_update(skip_locked=True)).one_or_none()
