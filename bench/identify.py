@@ -31,8 +31,8 @@ from bench.pictures.gallery import FOREIGN_SEED, Released, Shelf, foreign_drawin
 from bench.pictures.scenes import scene
 from bench.result import Ratio, parser, report
 from policy.fingerprints import CROPS, HASH_BYTES, Image, distance, perceptual_hash, turned_hashes
-from policy.identify.answer import Answer
-from policy.identify.descriptors import CODES_KEPT, Codes, codes, projections
+from policy.identify.answer import Identification
+from policy.identify.descriptors import DESCRIPTORS_KEPT, BinaryDescriptors, binary_descriptors, projections
 from policy.identify.features import ENOUGH_FEATURES, features, mirrored
 from policy.identify.index import Index
 from policy.identify.search import identify_pixels
@@ -43,7 +43,7 @@ FULL = {"images": 201, "foreign": 1_000, "attacks": ",".join(ATTACKS), "indexed"
 QUICK = {"images": 9, "foreign": 10, "attacks": "none,jpeg 30,crop 50%", "indexed": 50_000}
 
 
-def asked_of(image: Image, shelf: Shelf) -> tuple[Answer, float]:
+def asked_of(image: Image, shelf: Shelf) -> tuple[Identification, float]:
     height, width = image.shape[:2]
     picture = Picture(image, "image/png", width, height, "RGB", 1, 1, False, 0, b"")
     began = time.process_time()
@@ -102,7 +102,7 @@ def show_freedom(released: Sequence[Released]) -> None:
 def index_of_a_million(count: int, queries: int) -> list[Ratio]:
     """Time of one query's searches among synthetic hashes and codes; the process's threads as OpenCV takes them."""
     chance = np.random.default_rng(1)
-    real = np.concatenate([codes(features(scene(FOREIGN_SEED + 500 + n))) for n in range(40)])
+    real = np.concatenate([binary_descriptors(features(scene(FOREIGN_SEED + 500 + n))) for n in range(40)])
     index = Index()
     began = time.perf_counter()
     step = 250_000
@@ -111,8 +111,8 @@ def index_of_a_million(count: int, queries: int) -> list[Ratio]:
         index.add_rows(
             chance.integers(0, 256, (rows, HASH_BYTES), np.uint8),
             chance.integers(0, 256, (rows * len(CROPS), HASH_BYTES), np.uint8),
-            _alike(real, rows * CODES_KEPT, chance),
-            np.repeat(np.arange(rows), CODES_KEPT),
+            _alike(real, rows * DESCRIPTORS_KEPT, chance),
+            np.repeat(np.arange(rows), DESCRIPTORS_KEPT),
         )
     print(f"\n{count:,} synthetic pictures indexed in {time.perf_counter() - began:.0f} s")
     whole, parts, votes, spent = [], [], [], []
@@ -152,7 +152,7 @@ def _pass_seconds(count: int) -> float:
     return min(taken)
 
 
-def _alike(real: Codes, count: int, chance: np.random.Generator) -> Codes:
+def _alike(real: BinaryDescriptors, count: int, chance: np.random.Generator) -> BinaryDescriptors:
     """Codes that crowd as real ones do: codes of scenes, each with some bits turned."""
     turned = np.zeros(count, np.uint64)
     for _ in range(8):

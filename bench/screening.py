@@ -26,7 +26,7 @@ from policy.images.ocr import RapidReader
 from policy.images.screen import ImageScreen
 from policy.prompts.meaning.screen import MeaningScreen
 from policy.prompts.screen import screen_prompt
-from policy.rulebook.classifiers import Brought
+from policy.rulebook.classifiers import Bundled
 from policy.rulebook.prompts import PromptRule
 from policy.rulebook.scope import Context
 from policy.rules import Rules
@@ -115,7 +115,7 @@ def _stages(rules: Rules) -> dict[str, Callable[[np.ndarray], object]]:
     random = np.random.default_rng(1)
     listed = HashList("listed", "", {"some": random.integers(0, 256, (LISTED, 32), np.uint8)})
     reader = RapidReader.load()
-    everything = replace(rules, brought=Brought(RULES.parent, (), frozenset({"brands"})))
+    everything = replace(rules, bundled=Bundled(RULES.parent, (), frozenset({"brands"})))
     whole = ImageScreen(everything, [Blank(), first, second, listed], reader, seconds=3600)
     return {
         "blank": Blank().scores,

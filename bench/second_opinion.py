@@ -19,7 +19,7 @@ import torch
 from bench.result import Ratio, parser, report
 from policy.images.nsfw import MID_CARD, Nsfw
 from policy.images.screen import ImageScreen
-from policy.images.thresholds import asks
+from policy.images.thresholds import wants_second_opinion
 from policy.rules import Rules
 from workers.sampling.pipelines import keep_libraries_quiet
 from workers.sampling.registry import Registry
@@ -46,7 +46,10 @@ def main() -> None:
     rule = next(rule for rule in rules.image_rules if rule.second is not None)
     held = sum(not verdict.allowed for verdict in ImageScreen.load(rules).screen(images))
     alone = int((first >= (rule.hold or 1)).sum())
-    asked = sum(asks(rule, {rule.classifier: {**dict.fromkeys(rule.scores, 0.0), rule.scores[0]: s}}) for s in first)
+    asked = sum(
+        wants_second_opinion(rule, {rule.classifier: {**dict.fromkeys(rule.scores, 0.0), rule.scores[0]: s}})
+        for s in first
+    )
     print(
         f"by the shipped rules: {alone} held by the first alone, {held} with the second, which was asked {asked} times"
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from policy.errors import PolicyUnavailable
 
 
-class Custody:
+class Fence:
     """Runs somebody else's code within a time limit, one name at a time.
 
     Hung code cannot be killed inside a process, so its thread is left behind (a daemon, it does not keep the process

@@ -16,10 +16,10 @@ from pydantic import Field
 
 from policy.errors import RulesInvalid
 from policy.files import Read, read_yaml
-from policy.rulebook.classifiers import Brought
+from policy.rulebook.classifiers import Bundled
 from policy.rulebook.images import ImagePart, ImageRule
 from policy.rulebook.meaning import MeaningPart, MeaningRules
-from policy.rulebook.parts import Part, Terms, category_of
+from policy.rulebook.parts import RuleSetPart, Terms, category_of
 from policy.rulebook.prompts import ExceptionPart, Exemption, PromptPart, PromptRule, PromptRulePart
 from policy.rulebook.review import ReviewPart, ReviewRules
 from policy.rulebook.scope import Context
@@ -43,7 +43,7 @@ class Rules:
     max_chars: int
     prompt_rules: tuple[PromptRule, ...]
     image_rules: tuple[ImageRule, ...]
-    brought: Brought
+    bundled: Bundled
     exceptions: Mapping[tuple[str, str], tuple[Exemption, ...]]
     strict: frozenset[str]
     meaning: MeaningRules
@@ -62,7 +62,7 @@ class Rules:
             max_chars=file.prompt.max_chars,
             prompt_rules=tuple(rule.compiled() for rule in file.prompt.rules),
             image_rules=file.image.compiled(),
-            brought=file.image.brought(path.parent),
+            bundled=file.image.bundled(path.parent),
             exceptions=_exemptions(file.exceptions),
             meaning=file.meaning.compiled(),
             strict=frozenset(name for name, category in file.categories.items() if not category.exceptions),
@@ -84,12 +84,12 @@ class Rules:
         )
 
 
-class _Category(Part):
+class _Category(RuleSetPart):
     description: str = Field(min_length=1)
     exceptions: bool = True
 
 
-class _File(Part):
+class _File(RuleSetPart):
     """The file's own shape. `vocabulary` is a place for lists that several rules share by YAML anchors."""
 
     schema_version: Literal[1] = Field(alias="schema")

@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import Any
 
 from policy.events import ItemHeld, ItemRefused, ItemReleased
-from policy.images.thresholds import judge
+from policy.images.thresholds import apply_rule
 from policy.ledger.reading.events import Recorded
-from policy.prompts.meaning.thresholds import apply, unscored
+from policy.prompts.meaning.thresholds import apply_rules, unscored
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.prompts import PromptField
 from policy.rulebook.scope import Context
@@ -46,7 +46,7 @@ class Change(StrEnum):
     ALLOWED = "newly_allowed"
 
 
-class NotJudged(StrEnum):
+class NotEvaluated(StrEnum):
     """Why history does not hold what it takes."""
 
     ERASED = "prompt_erased"
@@ -80,7 +80,7 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SimulationReport:
     """What a simulation found. `table` is {before: {after: items}}."""
 
     policy_version: str
@@ -104,7 +104,7 @@ class Simulation:
         self._rules, self._meaning = rules, meaning
         self._most = examples
         self._pairs: Counter[tuple[Decision, Decision]] = Counter()
-        self._not_judged: Counter[NotJudged] = Counter()
+        self._not_judged: Counter[NotEvaluated] = Counter()
         self._people: Counter[tuple[str, Decision]] = Counter()
         self._unpictured = 0
         self._categories: defaultdict[Change, Counter[str]] = defaultdict(Counter)
@@ -120,10 +120,10 @@ class Simulation:
             was = Verdict.from_json(recorded.event["verdict"])
             request_id, item_id = recorded.event["request_id"], recorded.event["item_id"]
         except (AttributeError, KeyError, TypeError, ValueError):
-            self._not_judged[NotJudged.UNREADABLE] += 1
+            self._not_judged[NotEvaluated.UNREADABLE] += 1
             return
-        now = judge_again(self._rules, recorded, was, self._meaning)
-        if isinstance(now, NotJudged):
+        now = reevaluate(self._rules, recorded, was, self._meaning)
+        if isinstance(now, NotEvaluated):
             self._not_judged[now] += 1
             return
         if recorded.event.get("review") is not None:  # the item itself was judged when it was held
@@ -142,12 +142,12 @@ class Simulation:
             found = Example(item_id, request_id, recorded.tenant, recorded.at, before, now.decision, rules)
             self._examples[change].append(found)
 
-    def report(self) -> Report:
-        return Report(
+    def report(self) -> SimulationReport:
+        return SimulationReport(
             policy_version=self._rules.version,
             judged=self._pairs.total(),
             unchanged=sum(self._pairs[decision, decision] for decision in VERDICTS),
-            not_judged={str(reason): self._not_judged[reason] for reason in NotJudged},
+            not_judged={str(reason): self._not_judged[reason] for reason in NotEvaluated},
             table={str(old): {str(new): self._pairs[old, new] for new in VERDICTS} for old in VERDICTS},
             unpictured=self._unpictured,
             changes={
@@ -177,7 +177,9 @@ class Simulation:
 _CHANGES = {Decision.REFUSE: Change.REFUSED, Decision.HOLD: Change.HELD, Decision.ALLOW: Change.ALLOWED}
 
 
-def simulate(rules: Rules, history: Iterable[Recorded], *, examples: int = 5, meaning: Meaning | None = None) -> Report:
+def simulate(
+    rules: Rules, history: Iterable[Recorded], *, examples: int = 5, meaning: Meaning | None = None
+) -> SimulationReport:
     """What the rules say of a whole history, with the first examples of each change.
 
     `meaning` scores a prompt by the candidate's own examples where history has only the scores of others.
@@ -188,7 +190,9 @@ def simulate(rules: Rules, history: Iterable[Recorded], *, examples: int = 5, me
     return simulation.report()
 
 
-def judge_again(rules: Rules, recorded: Recorded, was: Verdict, meaning: Meaning | None = None) -> Verdict | NotJudged:
+def reevaluate(
+    rules: Rules, recorded: Recorded, was: Verdict, meaning: Meaning | None = None
+) -> Verdict | NotEvaluated:
     """The candidate's verdict on a settled item, or why there is none.
 
     Recorded scores have six decimals, so a picture within a millionth of a threshold may fall on its other side.
@@ -196,9 +200,9 @@ def judge_again(rules: Rules, recorded: Recorded, was: Verdict, meaning: Meaning
     """
     texts = [recorded.private.get(field) for field in PromptField]
     if None in texts:
-        return NotJudged.ERASED
+        return NotEvaluated.ERASED
     if recorded.request_name is None and rules.name_campaigns:
-        return NotJudged.UNNAMED
+        return NotEvaluated.UNNAMED
     model = str(recorded.event.get("recipe", {}).get("model", ""))
     context = Context(recorded.tenant, campaign=recorded.request_name or "", model=model)
     prompts = [
@@ -214,9 +218,9 @@ def judge_again(rules: Rules, recorded: Recorded, was: Verdict, meaning: Meaning
             scores = _meant(rules, texts[0] or "", was, kept, meaning)
         except KeyError:
             complete = False
-    meant = apply(rules, scores, context)
+    meant = apply_rules(rules, scores, context)
     now = merge([*prompts, Verdict(rules.version, (*pictures, *meant, *_written(rules, was), *kept), scores)])
-    return now if complete or now.decision is not Decision.ALLOW else NotJudged.UNSCORED
+    return now if complete or now.decision is not Decision.ALLOW else NotEvaluated.UNSCORED
 
 
 def _meant(
@@ -236,7 +240,7 @@ def _written(rules: Rules, was: Verdict) -> Iterable[Finding]:
 
     The writing itself was not kept: what only the candidate would find in it is not found here.
     """
-    read = {rule.id: rule for rule in rules.prompt_rules if rule.category in rules.brought.text_categories}
+    read = {rule.id: rule for rule in rules.prompt_rules if rule.category in rules.bundled.text_categories}
     for finding in was.findings:
         if finding.stage is Stage.IMAGE and finding.rule in read:
             decision = read[finding.rule].decision
@@ -255,7 +259,7 @@ def _picture_findings(rules: Rules, was: Verdict, kept: tuple[Finding, ...]) -> 
     silent = any(finding.category == SCREENING for finding in kept)
     for rule in rules.image_rules:
         try:
-            finding = judge(rule, scores)
+            finding = apply_rule(rule, scores)
         except KeyError:
             if not silent:
                 raise

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from policy.ledger.reading.events import Recorded, entries_by_id, with_request_names
 from policy.ledger.reading.stream import Connect
 from policy.rules import Rules
-from policy.simulate import NotJudged, judge_again
+from policy.simulate import NotEvaluated, reevaluate
 from policy.verdict import Decision, Verdict
 
 PAGE = 1_000  # releases of one look: about a second of screening
@@ -27,7 +27,7 @@ _SEVERITY = list(Decision)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StillPublicAsset:
     """A public picture and what the rules say of it now."""
 
     asset_id: str
@@ -44,50 +44,52 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class StillPublicResult:
     """A page of public pictures. `not_judged` could not be: their text was erased, or a score was never recorded."""
 
-    found: tuple[Standing, ...]
+    found: tuple[StillPublicAsset, ...]
     judged: int
     not_judged: int
     last: int | None  # entry_id to look on after; None where nothing follows
 
 
-def still_public(connect: Connect, rules: Rules, *, tenant: str | None = None) -> Iterator[Looked]:
+def find_still_public(connect: Connect, rules: Rules, *, tenant: str | None = None) -> Iterator[StillPublicResult]:
     """Every page, oldest release first; no connection is held between two of them."""
     after: int | None = 0
     while after is not None:
         with connect() as conn:
-            looked = look(conn, rules, tenant=tenant, after=after)
+            looked = still_public_page(conn, rules, tenant=tenant, after=after)
         yield looked
         after = looked.last
 
 
-def look(conn: Connection, rules: Rules, *, tenant: str | None, after: int, limit: int = PAGE) -> Looked:
+def still_public_page(
+    conn: Connection, rules: Rules, *, tenant: str | None, after: int, limit: int = PAGE
+) -> StillPublicResult:
     """Judge the next `limit` public pictures again. Needs a connection that may read the schema."""
     ids = list(conn.scalars(text(_PUBLIC), {"after": after, "tenant": tenant, "limit": limit}))
     standings = [_standing(rules, one) for one in with_request_names(conn, entries_by_id(conn, ids))]
-    return Looked(
-        found=tuple(one for one in standings if isinstance(one, Standing)),
-        judged=sum(not isinstance(one, NotJudged) for one in standings),
-        not_judged=sum(isinstance(one, NotJudged) for one in standings),
+    return StillPublicResult(
+        found=tuple(one for one in standings if isinstance(one, StillPublicAsset)),
+        judged=sum(not isinstance(one, NotEvaluated) for one in standings),
+        not_judged=sum(isinstance(one, NotEvaluated) for one in standings),
         last=ids[-1] if len(ids) == limit else None,
     )
 
 
-def _standing(rules: Rules, one: Recorded) -> Standing | NotJudged | None:
+def _standing(rules: Rules, one: Recorded) -> StillPublicAsset | NotEvaluated | None:
     """What is wrong with a release today; None if nothing is."""
     try:
         was = Verdict.from_json(one.event["verdict"])
     except (AttributeError, KeyError, TypeError, ValueError):
-        return NotJudged.UNREADABLE
-    now = judge_again(rules, one, was)
-    if isinstance(now, NotJudged):
+        return NotEvaluated.UNREADABLE
+    now = reevaluate(rules, one, was)
+    if isinstance(now, NotEvaluated):
         return now
     if _SEVERITY.index(now.decision) <= _SEVERITY.index(was.decision):
         return None
     event = one.event
-    return Standing(
+    return StillPublicAsset(
         asset_id=event["asset_id"],
         item_id=event["item_id"],
         request_id=event["request_id"],

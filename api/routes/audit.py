@@ -24,8 +24,8 @@ from api.schemas.audit import (
     StillPublicPage,
 )
 from api.schemas.requests import NoQuery, PageQuery
-from policy import still_public as standing
 from policy.ledger.reading import questions
+from policy.still_public import still_public_page
 from workers.errors import NotFound
 
 router = APIRouter(prefix="/v1/audit", tags=["Audit"])
@@ -97,7 +97,7 @@ def still_public(caller: Auditor, parts: PartsOf, query: Annotated[PageQuery, Qu
     """
     limit = min(query.limit, _LOOKED_AT)
     with _ledger(parts) as conn:
-        looked = standing.look(conn, parts.rules, tenant=caller.tenant, after=number_of(query.cursor), limit=limit)
+        looked = still_public_page(conn, parts.rules, tenant=caller.tenant, after=number_of(query.cursor), limit=limit)
     return StillPublicPage(
         policy_version=parts.rules.version,
         data=[one.to_json() for one in looked.found],

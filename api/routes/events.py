@@ -17,7 +17,7 @@ from policy.errors import ExportUnavailable
 from policy.ledger.reading.events import Recorded
 from policy.ledger.reading.exports import csv_rows, jsonl
 from policy.ledger.reading.parquet import parquet
-from policy.ledger.reading.stream import Span, entries_in
+from policy.ledger.reading.stream import EntryFilter, entries_in
 
 router = APIRouter(prefix="/v1")
 _WRITERS = {
@@ -46,7 +46,7 @@ def export(caller: Auditor, parts: PartsOf, query: Annotated[EventsQuery, Query(
     if query.since and query.until and query.since >= query.until:
         complaint = Complaint("invalid", "'to' is not after 'from'", "Give a later 'to'.", field="query.to")
         raise Problem("invalid_parameters", "query.to: it is not after 'from'.", errors=[complaint])
-    span = Span(query.since, query.until, caller.tenant, query.kind)
+    span = EntryFilter(query.since, query.until, caller.tenant, query.kind)
     write, media_type = _WRITERS[query.format]
     attachment = {"Content-Disposition": f'attachment; filename="events.{query.format}"'}
     pages = _begun(entries_in(parts.auditor.begin, span))

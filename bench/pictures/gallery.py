@@ -14,11 +14,11 @@ from bench.pictures.artworks import artwork
 from bench.pictures.scenes import scene
 from bench.system import REPOSITORY
 from policy.fingerprints import Image, fingerprint
-from policy.identify.answer import Known
-from policy.identify.descriptors import CODES_KEPT, codes
+from policy.identify.answer import KnownAsset
+from policy.identify.descriptors import DESCRIPTORS_KEPT, binary_descriptors
 from policy.identify.examine import Original
 from policy.identify.features import ENOUGH_FEATURES
-from policy.identify.index import Entry, Index
+from policy.identify.index import Index, IndexEntry
 from policy.identify.low_texture import thumbnail
 from policy.marks import watermark
 
@@ -45,28 +45,28 @@ class Shelf:
 
     def __init__(self, released: Sequence[Released]) -> None:
         self.index = Index()
-        self._known = [Known(str(n), each.watermark_id, "released", "bench") for n, each in enumerate(released)]
+        self._known = [KnownAsset(str(n), each.watermark_id, "released", "bench") for n, each in enumerate(released)]
         self._by_code = {known.watermark_id: known for known in self._known}
         self.originals = [Original.of(each.marked) for each in released]
         pairs = zip(released, self.originals, strict=True)
         self.index.add([_entry(each.marked, kept) for each, kept in pairs])
 
-    def by_id(self, asset_id: str) -> Known | None:
+    def by_id(self, asset_id: str) -> KnownAsset | None:
         return self._known[int(asset_id)] if asset_id.isdecimal() and int(asset_id) < len(self._known) else None
 
-    def by_watermark(self, watermark_id: int) -> Known | None:
+    def by_watermark(self, watermark_id: int) -> KnownAsset | None:
         return self._by_code.get(watermark_id)
 
-    def by_number(self, number: int) -> Known | None:
+    def by_number(self, number: int) -> KnownAsset | None:
         return self._known[number]
 
-    def original(self, asset: Known) -> Original | None:
+    def original(self, asset: KnownAsset) -> Original | None:
         return self.originals[int(asset.asset_id)]
 
 
-def _entry(marked: Image, original: Original) -> Entry:
+def _entry(marked: Image, original: Original) -> IndexEntry:
     plain = thumbnail(marked) if len(original.features) < ENOUGH_FEATURES else b""
-    return Entry(fingerprint(marked), codes(original.features, most=CODES_KEPT), plain)
+    return IndexEntry(fingerprint(marked), binary_descriptors(original.features, most=DESCRIPTORS_KEPT), plain)
 
 
 def pictures(images: int, work: Path) -> Iterator[tuple[str, Image]]:

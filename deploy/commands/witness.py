@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from policy.ledger.tree.keys import load_vkeys
-from policy.ledger.witnesses.witness import MAX_BODY_BYTES, Cosigner, Reply, make_witness
+from policy.ledger.witnesses.witness import MAX_BODY_BYTES, LocalWitness, WitnessReply, make_witness
 
 _SECONDS = 10.0  # a request must have arrived, an answer have left
 _AT_ONCE = 32  # requests; more wait for a place, and their callers give up first
@@ -52,7 +52,7 @@ def serve(state: Path, logs: tuple[Path, ...], host: str, port: int) -> None:
     Plain HTTP: put a proxy with TLS in front where the network is not yours. Requests need no password, as only a
     head that the log itself signed is ever cosigned.
     """
-    cosigner = Cosigner(state, [vkey for path in logs for vkey in load_vkeys(path)])
+    cosigner = LocalWitness(state, [vkey for path in logs for vkey in load_vkeys(path)])
     try:
         server = WitnessServer((host, port), cosigner)
     except OSError as error:
@@ -71,7 +71,7 @@ class WitnessServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, address: tuple[str, int], cosigner: Cosigner) -> None:
+    def __init__(self, address: tuple[str, int], cosigner: LocalWitness) -> None:
         self.cosigner = cosigner
         self._places = threading.BoundedSemaphore(_AT_ONCE)
         super().__init__(address, _Handler)
@@ -98,19 +98,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self._judged())
 
     def do_GET(self) -> None:
-        self._answer(Reply(404, "POST /add-checkpoint, as c2sp.org/tlog-witness says\n"))
+        self._answer(WitnessReply(404, "POST /add-checkpoint, as c2sp.org/tlog-witness says\n"))
 
-    def _judged(self) -> Reply:
+    def _judged(self) -> WitnessReply:
         if self.path != "/add-checkpoint":
-            return Reply(404, "POST /add-checkpoint, as c2sp.org/tlog-witness says\n")
+            return WitnessReply(404, "POST /add-checkpoint, as c2sp.org/tlog-witness says\n")
         said = self.headers.get("Content-Length", "")
         if not (said.isascii() and said.isdigit()):
-            return Reply(411, "say Content-Length\n")
+            return WitnessReply(411, "say Content-Length\n")
         if int(said) > MAX_BODY_BYTES:
-            return Reply(413, f"at most {MAX_BODY_BYTES} bytes\n")
+            return WitnessReply(413, f"at most {MAX_BODY_BYTES} bytes\n")
         return self.server.cosigner.add_checkpoint(self.rfile.read(int(said)))
 
-    def _answer(self, reply: Reply) -> None:
+    def _answer(self, reply: WitnessReply) -> None:
         body = reply.text.encode(errors="replace")
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.media_type)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from deploy.drill.log import DrillLog
 from policy.ledger.tree.keys import LocalNoteSigner
-from policy.ledger.tree.merkle import Tree, leaf_hash
+from policy.ledger.tree.merkle import MerkleTree, leaf_hash
 from policy.ledger.tree.notes import Checkpoint, sign_checkpoint
 
 Edit = Callable[[Connection, DrillLog], None]
@@ -65,7 +65,7 @@ def _cut_after(size: str) -> Edit:
 def _rewrite(conn: Connection, log: DrillLog, signer: LocalNoteSigner) -> None:
     """Edit one event and recompute everything above it: leaves, nodes, roots, and heads signed by `signer`."""
     _sql(_EDIT_BODY, _LEAVES_FOLLOW, "DELETE FROM audit.nodes")(conn, log)
-    tree, heads = Tree(), set(log.heads)
+    tree, heads = MerkleTree(), set(log.heads)
     query = "SELECT e.body FROM audit.sequence s JOIN audit.entries e ON e.id = s.entry_id ORDER BY s.index"
     for (body,) in conn.execute(text(query)).all():
         for node in tree.add(leaf_hash(bytes(body))):

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Finding(StrEnum):
+class IdentificationFinding(StrEnum):
     OURS = "ours"
     NOT_FOUND = "not_found"
     CONFLICTING = "conflicting"
@@ -32,7 +32,7 @@ class ManifestStanding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownAsset:
     """An asset of ours, as far as identification needs it."""
 
     asset_id: str
@@ -42,7 +42,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class CodeRead:
+class WatermarkRead:
     """A watermark that was read: blind (by its own check digits) or informed (nearest to a candidate's id)."""
 
     watermark_id: int
@@ -50,7 +50,7 @@ class CodeRead:
     bit_errors: int
     bits_heard: int
     false_probability: float
-    asset: Known | None
+    asset: KnownAsset | None
     view: str  # where it was read: "whole", "turned", "region", "aligned"
 
     def to_json(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ LEANS = 1e-4
 class Examined:
     """A candidate that was laid beside the picture: how it was found, how it fits, and what its code says there."""
 
-    asset: Known
+    asset: KnownAsset
     found_by: tuple[str, ...]  # manifest, code, hash, crop hash, features
     hash_distance: int | None
     votes: int | None
@@ -87,7 +87,7 @@ class Examined:
     detail: float = 0.0
     fine: float = 0.0
     common: float = 0.0
-    code: CodeRead | None = None
+    code: WatermarkRead | None = None
     content_agrees: bool = False
     content_sure: bool = False  # without a code that could be read
     code_chance: float = 1.0  # that a picture without this code comes as near to it, over all reads
@@ -127,17 +127,17 @@ class Examined:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Identification:
     """What is known of one picture. `asset` is set for ours, and where one content stands against other marks."""
 
-    finding: Finding
+    finding: IdentificationFinding
     verified: bool
-    asset: Known | None
+    asset: KnownAsset | None
     reasons: Sequence[str]  # sentences
     false_match_probability: float | None
     manifest: dict[str, Any]
-    blind: CodeRead | None
-    manifest_asset: Known | None = None
+    blind: WatermarkRead | None
+    manifest_asset: KnownAsset | None = None
     candidates: Sequence[Examined] = ()
     picture: dict[str, Any] = field(default_factory=dict)
 
@@ -162,7 +162,7 @@ class Answer:
         return hidden
 
     @property
-    def _marked(self) -> Known | None:
+    def _marked(self) -> KnownAsset | None:
         return self.blind.asset if self.blind else None
 
     def to_json(self) -> dict[str, Any]:

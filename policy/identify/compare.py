@@ -25,7 +25,7 @@ _CLOSE = 24.0  # levels apart at which two plain pictures have nothing in common
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class Similarity:
     """How alike, from 0 to 1 (the share of the original's variance that the copy explains), and on how much of it.
 
     `detail` is the same of what is finer than a twelfth of the frame: of two variants of one scene, the right one
@@ -37,17 +37,17 @@ class Likeness:
     common: float
 
 
-def compare(laid: Image, known: NDArray[np.uint8], original: Image) -> Likeness:
+def compare(laid: Image, known: NDArray[np.uint8], original: Image) -> Similarity:
     """Of a picture in the original's frame (register.lay_back) and the original, both brought to one size."""
     mask = cv2.resize(known, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) == 255
     common = float(mask.mean())
     if common < _SMALLEST_COMMON:
-        return Likeness(0.0, 0.0, common)
+        return Similarity(0.0, 0.0, common)
     here, there = _small(laid), _small(original)
     if _saturation(here[mask]) < _GREY:
         here, there = _luma(here), _luma(there)
     fine_here, fine_there = (each - _coarse(each) for each in (here, there))
-    return Likeness(
+    return Similarity(
         _explained(here[mask], there[mask]) if _varies(there[mask]) else _close(here[mask], there[mask]),
         _explained(fine_here[mask], fine_there[mask]),
         common,
@@ -117,4 +117,4 @@ def _explained(here: NDArray[np.float32], there: NDArray[np.float32]) -> float:
     return max(0.0, 1 - float(apart[kept].mean()) / variance)
 
 
-__all__ = ["FRAME", "Likeness", "compare", "fineness"]
+__all__ = ["FRAME", "Similarity", "compare", "fineness"]

@@ -19,7 +19,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policy.identify.answer import Answer, CodeRead, Examined, Finding, Known, ManifestStanding
+from policy.identify.answer import (
+    Examined,
+    Identification,
+    IdentificationFinding,
+    KnownAsset,
+    ManifestStanding,
+    WatermarkRead,
+)
 from policy.marks.provenance.manifest import Manifest
 
 # Hash bits of one picture are not independent; between unrelated pictures they vary as this many would
@@ -33,7 +40,7 @@ class ManifestLayer:
     """What the file's manifest says and what that is worth."""
 
     standing: ManifestStanding
-    asset: Known | None
+    asset: KnownAsset | None
     manifest: Manifest | None
 
     def to_json(self) -> dict[str, Any]:
@@ -56,19 +63,19 @@ class ManifestLayer:
         }
 
 
-def manifest_layer(manifest: Manifest | None, by_id: Callable[[str], Known | None]) -> ManifestLayer:
+def manifest_layer(manifest: Manifest | None, by_id: Callable[[str], KnownAsset | None]) -> ManifestLayer:
     """The standing of a manifest: trusted under our root or not, about an asset of ours or not."""
     if manifest is None:
         return ManifestLayer(ManifestStanding.NONE, None, None)
     asset = by_id(manifest.asset_id) if manifest.asset_id else None
     match manifest.state, asset:
-        case "Trusted", Known():
+        case "Trusted", KnownAsset():
             standing = ManifestStanding.OURS
         case "Trusted", None if manifest.asset_id:
             standing = ManifestStanding.UNKNOWN_ASSET
         case "Invalid", _:
             standing = ManifestStanding.ALTERED
-        case _, Known():
+        case _, KnownAsset():
             standing = ManifestStanding.UNTRUSTED
         case _:
             standing = ManifestStanding.FOREIGN
@@ -77,25 +84,25 @@ def manifest_layer(manifest: Manifest | None, by_id: Callable[[str], Known | Non
 
 def decide(
     layer: ManifestLayer,
-    blind: CodeRead | None,
+    blind: WatermarkRead | None,
     examined: Sequence[Examined],
     *,
     indexed: int,
     picture: Mapping[str, Any],
-) -> Answer:
+) -> Identification:
     """The answer. Content decides which asset; marks confirm it or contradict it, and never decide alone."""
     best = _best(examined)
     contradictions = _contradictions(layer, blind, examined, best)
     chance = false_match_probability(best, blind, examined, indexed) if best and _counted(best) else None
     if contradictions:
-        finding = Finding.CONFLICTING
+        finding = IdentificationFinding.CONFLICTING
     elif best:
-        finding = Finding.OURS
+        finding = IdentificationFinding.OURS
     else:
-        finding = Finding.NOT_FOUND
-    return Answer(
+        finding = IdentificationFinding.NOT_FOUND
+    return Identification(
         finding=finding,
-        verified=finding is Finding.OURS and best is not None and best.verified,
+        verified=finding is IdentificationFinding.OURS and best is not None and best.verified,
         asset=best.asset if best else None,
         reasons=(*contradictions, *_reasons(layer, best, finding)),
         false_match_probability=chance,
@@ -108,7 +115,7 @@ def decide(
 
 
 def false_match_probability(
-    best: Examined, blind: CodeRead | None, examined: Sequence[Examined], indexed: int
+    best: Examined, blind: WatermarkRead | None, examined: Sequence[Examined], indexed: int
 ) -> float:
     """See the module; at most 1."""
     searched = max(indexed, 1)
@@ -155,7 +162,7 @@ def _best(examined: Sequence[Examined]) -> Examined | None:
 
 
 def _contradictions(
-    layer: ManifestLayer, blind: CodeRead | None, examined: Sequence[Examined], best: Examined | None
+    layer: ManifestLayer, blind: WatermarkRead | None, examined: Sequence[Examined], best: Examined | None
 ) -> list[str]:
     """Sentences; none where nothing speaks against the content."""
     said = []
@@ -169,7 +176,7 @@ def _contradictions(
     return [each for each in said if each]
 
 
-def _of_code(blind: CodeRead, examined: Sequence[Examined], best: Examined | None) -> str:
+def _of_code(blind: WatermarkRead, examined: Sequence[Examined], best: Examined | None) -> str:
     if blind.asset is None:
         return "" if best is None else f"The picture carries a mark of unknown id {blind.watermark_id:012x}."
     seen = next((each for each in examined if each.asset.asset_id == blind.asset.asset_id), None)
@@ -178,7 +185,7 @@ def _of_code(blind: CodeRead, examined: Sequence[Examined], best: Examined | Non
     return f"The mark names asset {blind.asset.asset_id}; the picture is not that asset's. Marks can be moved."
 
 
-def _reasons(layer: ManifestLayer, best: Examined | None, finding: Finding) -> list[str]:
+def _reasons(layer: ManifestLayer, best: Examined | None, finding: IdentificationFinding) -> list[str]:
     said = []
     if best is not None and best.verified and best.code is not None:
         said.append(f"Content and code agree: {best.code.bit_errors} of {best.code.bits_heard} bits wrong.")
@@ -186,7 +193,7 @@ def _reasons(layer: ManifestLayer, best: Examined | None, finding: Finding) -> l
         said.append(f"The content is that of {best.asset.asset_id}; its code is damaged, what is left leans to it.")
     elif best is not None:
         said.append(f"The content is that of {best.asset.asset_id}; its code could not be read.")
-    elif finding is Finding.NOT_FOUND:
+    elif finding is IdentificationFinding.NOT_FOUND:
         said.append("No layer names a picture of ours. That is no proof that it is not: see docs/identify.md.")
     if layer.standing is ManifestStanding.ALTERED:
         said.append("The file's manifest does not fit its bytes: it was edited after signing, or is broken.")
@@ -194,6 +201,6 @@ def _reasons(layer: ManifestLayer, best: Examined | None, finding: Finding) -> l
         said.append("The file carries somebody else's manifest.")
     if layer.standing is ManifestStanding.UNKNOWN_ASSET:
         said.append("A manifest under our root names an asset that this installation does not know.")
-    if layer.standing is ManifestStanding.UNTRUSTED and finding is Finding.OURS:
+    if layer.standing is ManifestStanding.UNTRUSTED and finding is IdentificationFinding.OURS:
         said.append("The file's manifest names the right asset without our signature: it was not made here.")
     return said

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.fingerprints import Image
-from policy.identify.compare import Likeness, compare
+from policy.identify.compare import Similarity, compare
 from policy.identify.register import Registration, resized, scaling
 from policy.identify.tone import toned_like
 
@@ -27,7 +27,7 @@ _GRAIN = 1.5 / 128  # of a side: what is finer is smoothed away in both, once, f
 _LONGEST = 768  # of a copy's sides: at more pixels a copy has lost little
 
 
-def worn_likeness(query: Image, found: Registration, original: Image) -> Likeness:
+def degraded_similarity(query: Image, found: Registration, original: Image) -> Similarity:
     """The best of the original's likenesses, in the copy's own frame, each with other losses."""
     scale = min(1.0, _LONGEST / max(query.shape[:2]))
     size = max(1, round(query.shape[1] * scale)), max(1, round(query.shape[0] * scale))
@@ -38,7 +38,7 @@ def worn_likeness(query: Image, found: Registration, original: Image) -> Likenes
         ways.append(toned)
     seen = [compare(shown, known, each) for way in ways for each in _losses(way)]
     seen += [compare(_smooth(shown), known, _smooth(way)) for way in ways]
-    return max(seen, key=lambda likeness: likeness.whole + likeness.detail)
+    return max(seen, key=lambda similarity: similarity.whole + similarity.detail)
 
 
 def _smooth(image: Image) -> Image:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from policy.identify.features import DESCRIPTOR, Features, Floats
 
-Codes = NDArray[np.uint64]
+BinaryDescriptors = NDArray[np.uint64]
 
-CODE_BITS = 64
+DESCRIPTOR_BITS = 64
 # How many codes of a picture the index keeps, strongest first: 512 bytes a picture.
-CODES_KEPT = 64
+DESCRIPTORS_KEPT = 64
 
 # Thousandths of a unit descriptor, cell by cell, and of its frequencies in the order of `_frequencies`.
 _MEAN = (
@@ -46,7 +46,7 @@ _SPREAD = (
 )
 
 
-def codes(found: Features, *, most: int | None = None) -> Codes:
+def binary_descriptors(found: Features, *, most: int | None = None) -> BinaryDescriptors:
     """64 bits for each feature, in their order."""
     return pack(projections(found.descriptors[:most]))
 
@@ -56,7 +56,7 @@ def projections(descriptors: Floats) -> Floats:
     return np.asarray((descriptors - _CENTRE) @ _PROJECTION, np.float32)
 
 
-def pack(projected: Floats) -> Codes:
+def pack(projected: Floats) -> BinaryDescriptors:
     """The signs of [N, 64] numbers as one number each; bit 0 comes first."""
     bits = np.packbits(projected > 0, axis=1, bitorder="little")
     return np.ascontiguousarray(bits).view(np.uint64).ravel()
@@ -65,7 +65,7 @@ def pack(projected: Floats) -> Codes:
 def _projection() -> Floats:
     """[128, 64]: the widest frequencies, evened and mixed."""
     spread = np.array(_SPREAD) / 1000
-    widest = np.argsort(-spread, kind="stable")[:CODE_BITS]
+    widest = np.argsort(-spread, kind="stable")[:DESCRIPTOR_BITS]
     evened = _frequencies()[widest].T / spread[widest]
     return np.ascontiguousarray(evened @ _mixing(), np.float32)
 
@@ -85,9 +85,9 @@ def _frequencies() -> NDArray[np.float64]:
 def _mixing() -> NDArray[np.float64]:
     """A Hadamard matrix with the signs of its rows drawn once: every bit hears every frequency."""
     matrix = np.ones((1, 1))
-    while len(matrix) < CODE_BITS:
+    while len(matrix) < DESCRIPTOR_BITS:
         matrix = np.block([[matrix, matrix], [matrix, -matrix]])
-    drawn = np.frombuffer(hashlib.shake_256(b"presswork local codes 2").digest(CODE_BITS), np.uint8)
+    drawn = np.frombuffer(hashlib.shake_256(b"presswork local codes 2").digest(DESCRIPTOR_BITS), np.uint8)
     return matrix * np.where(drawn & 1, 1, -1)[:, None]
 
 

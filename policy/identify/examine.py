@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from policy.fingerprints import Image
-from policy.identify.answer import LEANS, CodeRead, Examined, Known
-from policy.identify.compare import Likeness, compare, fineness
-from policy.identify.degradation import worn_likeness
+from policy.identify.answer import LEANS, Examined, KnownAsset, WatermarkRead
+from policy.identify.compare import Similarity, compare, fineness
+from policy.identify.degradation import degraded_similarity
 from policy.identify.features import Features, features
 from policy.identify.low_texture import Window
 from policy.identify.register import (
@@ -65,7 +65,7 @@ _Toned = tuple[Image, Image]  # pixels, and where they are known
 class Candidate:
     """An asset worth a look, and why. `framed`: that view of the query, so turned, may be the whole of it."""
 
-    asset: Known
+    asset: KnownAsset
     found_by: tuple[str, ...]
     hash_distance: int | None = None
     framed: bool = False
@@ -109,7 +109,7 @@ class _Fit:
     turn: int
     laid: Image
     known: Image
-    likeness: Likeness
+    similarity: Similarity
 
     @classmethod
     def of(cls, query: Image, found: Registration, turn: int, original: Original) -> _Fit:
@@ -130,10 +130,10 @@ def examine(views: Views, candidate: Candidate, original: Original | None) -> Ex
     best = _best_fit(views, candidate, original)
     if best is None:
         return Examined(**known, original=True)  # type: ignore[arg-type]
-    toned = untoned(best.laid, best.known, original.frame) if best.likeness.whole >= _TONE_FROM else None
-    found, likeness = best.found, _likeness(best, toned, original)
+    toned = untoned(best.laid, best.known, original.frame) if best.similarity.whole >= _TONE_FROM else None
+    found, similarity = best.found, _similarity(best, toned, original)
     code, chance = _read_code(best, toned, candidate.asset, original)
-    agrees = likeness.whole >= AGREES and likeness.common >= _SMALLEST_COMMON
+    agrees = similarity.whole >= AGREES and similarity.common >= _SMALLEST_COMMON
     return Examined(
         **known,  # type: ignore[arg-type]
         original=True,
@@ -142,34 +142,34 @@ def examine(views: Views, candidate: Candidate, original: Original | None) -> Ex
         inliers=found.inliers,
         matches=found.matches,
         log10_chance=found.log10_chance,
-        likeness=likeness.whole,
-        detail=likeness.detail,
+        likeness=similarity.whole,
+        detail=similarity.detail,
         fine=fineness(best.laid, best.known, original.frame) if agrees else 0.0,
-        common=likeness.common,
+        common=similarity.common,
         code=code,
         content_agrees=agrees,
-        content_sure=agrees and _sure(likeness, chance),
+        content_sure=agrees and _sure(similarity, chance),
         code_chance=chance,
     )
 
 
-def _sure(likeness: Likeness, chance: float) -> bool:
+def _sure(similarity: Similarity, chance: float) -> bool:
     """Whether content names the asset without a code that could be read. What leans to the code says much."""
     if chance <= LEANS_FAR:
         return True
     least = LIKE if chance <= LEANS else SURE
-    return any(likeness.whole >= whole and likeness.detail >= detail for whole, detail in least)
+    return any(similarity.whole >= whole and similarity.detail >= detail for whole, detail in least)
 
 
-def _likeness(fit: _Fit, toned: _Toned | None, original: Original) -> Likeness:
+def _similarity(fit: _Fit, toned: _Toned | None, original: Original) -> Similarity:
     """Of the picture as it is, with its tone undone, or beside an original with the same losses: the best."""
-    found = [fit.likeness]
+    found = [fit.similarity]
     if toned is not None:
         found.append(compare(toned[0], fit.known, original.frame))
-    if fit.likeness.whole >= AGREES and not any(_sure(each, 1.0) for each in found):
-        worn = worn_likeness(fit.query, fit.found, original.pixels)
-        found.append(replace(worn, common=fit.likeness.common))
-    return max(found, key=lambda likeness: likeness.whole + likeness.detail)
+    if fit.similarity.whole >= AGREES and not any(_sure(each, 1.0) for each in found):
+        degraded = degraded_similarity(fit.query, fit.found, original.pixels)
+        found.append(replace(degraded, common=fit.similarity.common))
+    return max(found, key=lambda similarity: similarity.whole + similarity.detail)
 
 
 def _best_fit(views: Views, candidate: Candidate, original: Original) -> _Fit | None:
@@ -177,16 +177,16 @@ def _best_fit(views: Views, candidate: Candidate, original: Original) -> _Fit | 
     best: _Fit | None = None
     for rough, query, turn in _fits(views, candidate, original):
         fit = _Fit.of(query, rough, turn, original)
-        if fit.likeness.whole < _HOPELESS:
+        if fit.similarity.whole < _HOPELESS:
             continue
-        if fit.likeness.whole >= _EXACT and _read_in(fit.laid, fit.known, candidate.asset, original)[0]:
+        if fit.similarity.whole >= _EXACT and _read_in(fit.laid, fit.known, candidate.asset, original)[0]:
             return fit
         better = _Fit.of(query, refined(query, original.pixels, rough), turn, original)
-        if better.likeness.whole >= fit.likeness.whole:
+        if better.similarity.whole >= fit.similarity.whole:
             fit = better
         if best is None or _explained(fit) > _explained(best):
             best = fit
-        if _explained(best)[0] and fit.likeness.whole >= _GOOD and fit.likeness.detail >= _GOOD_DETAIL:
+        if _explained(best)[0] and fit.similarity.whole >= _GOOD and fit.similarity.detail >= _GOOD_DETAIL:
             break
     return best
 
@@ -217,7 +217,7 @@ def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[tu
 
 def _explained(fit: _Fit) -> tuple[bool, float]:
     """The more the better; what fits a small box of the picture alone comes last."""
-    return fit.likeness.common >= _SMALLEST_COMMON, fit.likeness.whole + fit.likeness.detail
+    return fit.similarity.common >= _SMALLEST_COMMON, fit.similarity.whole + fit.similarity.detail
 
 
 def _within(views: Views, found: Registration, turn: int) -> Iterator[tuple[Registration, Image, int]]:
@@ -234,7 +234,9 @@ def _worth_searching(views: Views, candidate: Candidate, original: Original) -> 
     return few or candidate.framed or "crop hash" in candidate.found_by
 
 
-def _read_code(fit: _Fit, toned: _Toned | None, asset: Known, original: Original) -> tuple[CodeRead | None, float]:
+def _read_code(
+    fit: _Fit, toned: _Toned | None, asset: KnownAsset, original: Original
+) -> tuple[WatermarkRead | None, float]:
     """The asset's own id, if the laid-back picture's bits are near enough: as it is, or its tone undone. And a chance.
 
     The chance is that a picture without this code would come as near to it in any of the reads.
@@ -251,7 +253,7 @@ def _read_code(fit: _Fit, toned: _Toned | None, asset: Known, original: Original
     return None, min(1.0, len(ways) * min(chances))
 
 
-def _read_in(laid: Image, known: Image, asset: Known, original: Original) -> tuple[CodeRead | None, float]:
+def _read_in(laid: Image, known: Image, asset: KnownAsset, original: Original) -> tuple[WatermarkRead | None, float]:
     chance = 1.0
     for scheme in original.schemes:
         soft = watermark.soft_bits(laid, scheme, known)
@@ -260,7 +262,7 @@ def _read_in(laid: Image, known: Image, asset: Known, original: Original) -> tup
             continue
         chance = min(chance, len(original.schemes) * match.false_probability)
         if match.false_probability <= nearest.MAX_FALSE_PROBABILITY:
-            read = CodeRead(
+            read = WatermarkRead(
                 asset.watermark_id,
                 scheme.name,
                 match.bit_errors,

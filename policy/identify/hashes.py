@@ -28,7 +28,7 @@ Found = tuple[NDArray[np.int64], NDArray[np.int64]]  # distances and places
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class HashMatch:
     """A candidate by hash: its number, the distance, and which of the question's hashes found it."""
 
     number: int
@@ -61,19 +61,19 @@ class Hashes:
         self._heads[self._count : wanted] = words[:, 0]
         self._count = wanted
 
-    def nearest(self, hashes: Sequence[bytes], *, most: int) -> list[Near]:
+    def nearest(self, hashes: Sequence[bytes], *, most: int) -> list[HashMatch]:
         """The numbers whose hash is nearest to any of these, each once, nearest first."""
         if not self._count or not hashes:
             return []
         asked = np.frombuffer(b"".join(hashes), np.uint64).reshape(-1, HASH_BYTES // 8)
         exact = self._count <= EXACT_ROWS
         found = self._compared(asked, most) if exact else self._filtered(asked, most)
-        best: dict[int, Near] = {}
+        best: dict[int, HashMatch] = {}
         for query, (distances, places) in enumerate(found):
             for apart, place in zip(distances.tolist(), places.tolist(), strict=True):
                 number = place // self._each
                 if number not in best or apart < best[number].distance:
-                    best[number] = Near(number, int(apart), query)
+                    best[number] = HashMatch(number, int(apart), query)
         return sorted(best.values(), key=lambda near: (near.distance, near.number))[:most]
 
     def _compared(self, asked: NDArray[np.uint64], most: int) -> list[Found]:

@@ -1,11 +1,14 @@
-"""The index in memory: which of all released pictures look like this one. Exact, flat, and grown while it is used.
+"""Index in memory of all released pictures: returns candidates that look like a query, best first. Decides nothing.
 
-Two parts. Hashes of whole pictures and of their fixed crops are compared with every hash of the query, all of them.
-Local codes are looked up by three words of 21 bits each; a word that differs in the bits the query is least sure of is
-looked up too, and each hit is a vote for its picture that weighs less the more pictures share the word. 1,728 bytes a
-picture: 192 of hashes, 1,536 of words. What it returns are candidates, best first; nothing is decided here.
+It is exact and flat, and grows while it is used. It has two parts:
 
-Lost with the process and built again from the table of fingerprints. Not safe for several threads that write.
+- Hashes of whole pictures and of their fixed crops. Every one is compared with every hash of the query.
+- Visual words: each binary descriptor is cut into three words of 21 bits, and words are looked up. A word that differs
+  only in the bits of which the query is least sure is looked up too. Each hit is a vote for its picture. A vote weighs
+  less the more pictures share the word.
+
+A picture takes 1,728 bytes: 192 for hashes, 1,536 for words. The index is lost with the process and built again from
+the table of fingerprints. Only one thread may write.
 """
 
 from __future__ import annotations
@@ -17,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.fingerprints import CROPS, HASH_BYTES, Fingerprint, Image
-from policy.identify.descriptors import CODES_KEPT, Codes, pack
+from policy.identify.descriptors import DESCRIPTORS_KEPT, BinaryDescriptors, pack
 from policy.identify.features import Floats
-from policy.identify.hashes import Hashes, Near
-from policy.identify.low_texture import Part, PlainIndex
+from policy.identify.hashes import Hashes, HashMatch
+from policy.identify.low_texture import LowTextureIndex, PartialMatch
 
 WORDS = 3
 WORD_BITS = 21
@@ -36,17 +39,17 @@ _LARGE = 4_000_000  # keys
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IndexEntry:
     """One picture for the index: its place is the order in which it came."""
 
     fingerprint: Fingerprint
-    codes: Codes
-    thumbnail: bytes = b""  # of a plain picture (policy/identify/low_texture.py)
+    descriptors: BinaryDescriptors
+    thumbnail: bytes = b""  # of a low-texture picture (policy/identify/low_texture.py)
 
 
 @dataclass(frozen=True, slots=True)
-class Voted:
-    """A candidate by local codes: its number in the index and its votes."""
+class VoteMatch:
+    """A candidate by visual words: its number in the index and its votes."""
 
     number: int
     votes: int
@@ -59,33 +62,43 @@ class Index:
         self._wholes = Hashes(1)
         self._crops = Hashes(len(CROPS))
         self._segments: list[_Segment] = []
-        self._plain = PlainIndex()
+        self._low_texture = LowTextureIndex()
 
     def __len__(self) -> int:
         return len(self._wholes)
 
-    def add(self, entries: Sequence[Entry]) -> None:
+    def add(self, entries: Sequence[IndexEntry]) -> None:
         """Take in pictures; their numbers follow those that are there."""
-        self._plain.add(range(len(self), len(self) + len(entries)), [entry.thumbnail for entry in entries])
+        self._low_texture.add(range(len(self), len(self) + len(entries)), [entry.thumbnail for entry in entries])
         wholes = b"".join(entry.fingerprint.whole for entry in entries)
         crops = b"".join(crop for entry in entries for crop in entry.fingerprint.crops)
-        owners = np.repeat(np.arange(len(entries)), [min(len(entry.codes), CODES_KEPT) for entry in entries])
-        codes = [entry.codes[:CODES_KEPT] for entry in entries]
+        owners = np.repeat(
+            np.arange(len(entries)), [min(len(entry.descriptors), DESCRIPTORS_KEPT) for entry in entries]
+        )
+        descriptors = [entry.descriptors[:DESCRIPTORS_KEPT] for entry in entries]
         self.add_rows(
             np.frombuffer(wholes, np.uint8).reshape(-1, HASH_BYTES),
             np.frombuffer(crops, np.uint8).reshape(-1, HASH_BYTES),
-            np.concatenate(codes) if codes else np.zeros(0, np.uint64),
+            np.concatenate(descriptors) if descriptors else np.zeros(0, np.uint64),
             owners,
         )
 
     def add_rows(
-        self, wholes: NDArray[np.uint8], crops: NDArray[np.uint8], codes: Codes, owners: NDArray[np.int64]
+        self,
+        wholes: NDArray[np.uint8],
+        crops: NDArray[np.uint8],
+        descriptors: BinaryDescriptors,
+        owners: NDArray[np.int64],
     ) -> None:
-        """The same from arrays: hashes [N, 32], crops [N * 5, 32], codes [M] and the row each code belongs to."""
+        """The same from arrays: hashes [N, 32], crops [N * 5, 32], descriptors [M] and the row each belongs to."""
         first = len(self)
         self._wholes.add(wholes)
         self._crops.add(crops)
-        words = np.stack([_word(codes, place) for place in range(WORDS)]) if len(codes) else np.zeros((3, 0), np.uint64)
+        words = (
+            np.stack([_word(descriptors, place) for place in range(WORDS)])
+            if len(descriptors)
+            else np.zeros((3, 0), np.uint64)
+        )
         places = np.arange(WORDS, dtype=np.uint64)[:, None] << np.uint64(WORD_BITS)
         keys = (words | places) << np.uint64(32) | (owners + first).astype(np.uint64)
         self._segments.append(_Segment.of(keys.ravel()))
@@ -95,20 +108,20 @@ class Index:
             last = self._segments.pop()
             self._segments[-1] = _Segment.of(np.concatenate([self._segments[-1].keys, last.keys]))
 
-    def nearest(self, hashes: Sequence[bytes], *, most: int) -> list[Near]:
+    def nearest(self, hashes: Sequence[bytes], *, most: int) -> list[HashMatch]:
         """The pictures whose whole hash is nearest to any of these, each once, nearest first."""
         return self._wholes.nearest(hashes, most=most)
 
-    def nearest_crops(self, hashes: Sequence[bytes], *, most: int) -> list[Near]:
+    def nearest_crops(self, hashes: Sequence[bytes], *, most: int) -> list[HashMatch]:
         """The same among the hashes of crops."""
         return self._crops.nearest(hashes, most=most)
 
-    def plain(self, images: Sequence[Image], *, most: int) -> list[Part]:
-        """The parts of plain pictures that look most like one of these plain ones."""
-        return self._plain.nearest(images, most=most)
+    def nearest_low_texture(self, images: Sequence[Image], *, most: int) -> list[PartialMatch]:
+        """The parts of low-texture pictures that look most like one of these ones."""
+        return self._low_texture.nearest(images, most=most)
 
-    def voted(self, projected: Floats, *, most: int) -> list[Voted]:
-        """The pictures that share most local codes with the query's features [N, 64], the weightiest votes first."""
+    def voted(self, projected: Floats, *, most: int) -> list[VoteMatch]:
+        """Pictures that share most visual words with the query's features [N, 64], the largest sum of votes first."""
         if not len(self) or not len(projected):
             return []
         wanted = _wanted(projected)
@@ -120,7 +133,7 @@ class Index:
         best = heard[np.argpartition(-weights[heard], most - 1)[:most]] if most else heard
         best = best[np.argsort(-weights[best], kind="stable")]
         votes = np.bincount(owners, minlength=len(self))
-        return [Voted(int(number), int(votes[number])) for number in best if votes[number] > 1]
+        return [VoteMatch(int(number), int(votes[number])) for number in best if votes[number] > 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,29 +160,29 @@ class _Segment:
         return low, np.searchsorted(self.keys, (wanted + np.uint64(1)) << np.uint64(32)) - low
 
 
-def _word(codes: Codes, place: int) -> NDArray[np.uint64]:
-    return np.asarray(codes >> np.uint64(place * WORD_BITS) & _WORD_MASK, np.uint64)
+def _word(descriptors: BinaryDescriptors, place: int) -> NDArray[np.uint64]:
+    return np.asarray(descriptors >> np.uint64(place * WORD_BITS) & _WORD_MASK, np.uint64)
 
 
 def _wanted(projected: Floats) -> NDArray[np.uint64]:
     """Every key to look up: the query's words, and those that differ in their least sure bits."""
-    codes = pack(projected)
+    descriptors = pack(projected)
     sure = np.abs(projected)
     wanted = []
     flips = np.arange(1 << _UNSURE_BITS, dtype=np.uint64)
     for place in range(WORDS):
         weakest = np.argpartition(sure[:, place * WORD_BITS : (place + 1) * WORD_BITS], _UNSURE_BITS)[:, :_UNSURE_BITS]
-        masks = np.zeros((len(codes), len(flips)), np.uint64)
+        masks = np.zeros((len(descriptors), len(flips)), np.uint64)
         for bit in range(_UNSURE_BITS):
             on = flips >> np.uint64(bit) & np.uint64(1)
             masks |= on[None, :] << weakest[:, bit, None].astype(np.uint64)
-        words = _word(codes, place)[:, None] ^ masks
+        words = _word(descriptors, place)[:, None] ^ masks
         wanted.append((words | np.uint64(place << WORD_BITS)).ravel())
     return np.unique(np.concatenate(wanted))
 
 
 def _owners(segment: _Segment, wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], Floats]:
-    """Whose codes have one of these words, and what each vote weighs; the words that most have are left out."""
+    """Whose descriptors have one of these words, and what each vote weighs; the words that most have are left out."""
     low, count = segment.found(wanted)
     rarest = np.argsort(count, kind="stable")
     rarest = rarest[(count[rarest] > 0) & (np.cumsum(count[rarest]) <= _MOST_HITS)]

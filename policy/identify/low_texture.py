@@ -1,9 +1,9 @@
-"""Plain pictures, a gradient or a soft ground: found, whole or in part, by where their colours lie.
+"""Low-texture pictures, such as gradients and soft grounds: found, whole or in part, by their coarse colours.
 
-They have no places that features could hold on to, and nearly all bits of their hashes are grain. What they have is
-colour that changes slowly: 8 x 8 cells of it tell how any part of them would look. A question that is plain itself is
-compared with every such part of every plain picture: 124 products of 192 numbers a picture. Tone does not count
-(one gain, one offset). Pure; not safe for several threads that write.
+Such a picture has no local features, and nearly all bits of its hashes are grain. It has colour that changes slowly, so
+8 x 8 cells of mean colour predict how any part of it looks. A low-texture query is compared with every such part of
+every low-texture picture: 124 products of 192 numbers a picture. One gain and one offset of tone are ignored. Pure.
+Only one thread may write.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ THUMBNAIL_BYTES = 8 * 8 * 3
 _CELLS, _ASKED = 8, 6
 _SHARES = (1.0, 0.94, 0.87, 0.8, 0.71)  # of each side that a part keeps
 _STEP = 1 / 14  # between the places of parts
-# Correlation of unrelated plain pictures is anything; of a part with its own place it is nearly 1.
+# Correlation of unrelated low-texture pictures takes any value; of a part with its true place it is nearly 1.
 _LEAST = 0.97
 
 
@@ -36,22 +36,22 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A candidate: its number in the index, the part it may be, which of the questions found it, and how near."""
+class PartialMatch:
+    """A candidate: its number in the index, the part that may be shown, which query image found it, how similar."""
 
     number: int
     window: Window
     query: int
-    likeness: float
+    similarity: float
 
 
 def thumbnail(image: Image) -> bytes:
-    """What the index keeps of a plain picture: 8 x 8 cells of mean colour."""
+    """What the index keeps of a low-texture picture: 8 x 8 cells of mean colour."""
     return np.asarray(cv2.resize(image, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA), np.uint8).tobytes()
 
 
-class PlainIndex:
-    """Thumbnails of plain pictures, by their number in the index of all."""
+class LowTextureIndex:
+    """Thumbnails of low-texture pictures, by their number in the index of all pictures."""
 
     def __init__(self) -> None:
         self._numbers: list[int] = []
@@ -59,19 +59,19 @@ class PlainIndex:
         self._spreads = np.empty((0, len(WINDOWS)), np.float32)
 
     def add(self, numbers: Sequence[int], thumbnails: Sequence[bytes]) -> None:
-        """Take in pictures; those without a thumbnail are not plain."""
-        plain = [(number, cells) for number, cells in zip(numbers, thumbnails, strict=True) if cells]
-        if not plain:
+        """Add pictures. A picture with an empty thumbnail is not of low texture and is skipped."""
+        low_texture = [(number, cells) for number, cells in zip(numbers, thumbnails, strict=True) if cells]
+        if not low_texture:
             return
-        known = np.frombuffer(b"".join(each for _, each in plain), np.uint8)
+        known = np.frombuffer(b"".join(each for _, each in low_texture), np.uint8)
         cells = known.reshape(-1, THUMBNAIL_BYTES).astype(np.float32)
         spreads = np.stack([_spread(cells, *matrices) for matrices in _MATRICES], axis=1)
-        self._numbers += [number for number, _ in plain]
+        self._numbers += [number for number, _ in low_texture]
         self._cells = np.vstack([self._cells, cells])
         self._spreads = np.vstack([self._spreads, spreads])
 
-    def nearest(self, images: Sequence[Image], *, most: int) -> list[Part]:
-        """The parts of plain pictures that look most like one of these, each picture once, nearest first."""
+    def nearest(self, images: Sequence[Image], *, most: int) -> list[PartialMatch]:
+        """Parts of indexed pictures that look most like one of these images; each picture once, nearest first."""
         if not self._numbers or not images:
             return []
         best = np.full(len(self._numbers), -1.0, np.float32)
@@ -79,15 +79,15 @@ class PlainIndex:
         for query, image in enumerate(images):
             asked = _asked(image)
             seen = np.stack([_cells_that_matter(asked, *matrices) for matrices in _MATRICES], axis=1)
-            likeness = (self._cells @ seen) / self._spreads
-            window = likeness.argmax(axis=1)
-            value = likeness[np.arange(len(window)), window]
+            similarity = (self._cells @ seen) / self._spreads
+            window = similarity.argmax(axis=1)
+            value = similarity[np.arange(len(window)), window]
             better = value > best
             best[better] = value[better]
             where[better] = np.stack([np.full(len(window), query), window], axis=1)[better]
         order = np.argsort(-best, kind="stable")[:most]
         return [
-            Part(self._numbers[n], WINDOWS[where[n, 1]], int(where[n, 0]), float(best[n]))
+            PartialMatch(self._numbers[n], WINDOWS[where[n, 1]], int(where[n, 0]), float(best[n]))
             for n in order
             if best[n] >= _LEAST
         ]
@@ -116,7 +116,7 @@ def _asked(image: Image) -> Floats:
 
 
 def _cells_that_matter(asked: Floats, down: Floats, across: Floats) -> Floats:
-    """What each cell of a whole adds to the likeness of its part [192]."""
+    """What each cell of a whole adds to the similarity of its part [192]."""
     return np.asarray(np.einsum("iy,ijc,jx->yxc", down, asked, across, optimize=True), np.float32).ravel()
 
 

@@ -11,14 +11,14 @@ from dataclasses import replace
 from typing import Protocol
 
 from policy.fingerprints import Image
-from policy.identify.answer import Answer, CodeRead, Examined, Known
+from policy.identify.answer import Examined, Identification, KnownAsset, WatermarkRead
 from policy.identify.decide import decide, manifest_layer
 from policy.identify.descriptors import projections
 from policy.identify.examine import Candidate, Original, examine
-from policy.identify.hashes import Near
+from policy.identify.hashes import HashMatch
 from policy.identify.index import Index
 from policy.identify.register import resized
-from policy.identify.views import MIRRORED, Blind, Views
+from policy.identify.views import MIRRORED, BlindRead, Views
 from policy.intake.picture import Picture, open_picture
 from policy.marks import payload
 from policy.marks.provenance.manifest import Manifest, ManifestReader
@@ -27,7 +27,7 @@ from policy.marks.provenance.manifest import Manifest, ManifestReader
 LONGEST_SIDE = 2560
 # A query takes at most so many candidates by hash, by the hashes of crops, and by votes of the picture as it is and
 # mirrored; each costs 5 to 100 ms.
-MOST_BY_HASH, MOST_BY_CROP, MOST_BY_VOTES, MOST_PLAIN = 12, 4, 20, 12
+MOST_BY_HASH, MOST_BY_CROP, MOST_BY_VOTES, MOST_LOW_TEXTURE = 12, 4, 20, 12
 # Unrelated pictures differ in 128 of 256 bits, with a spread of 14 or so (bench/identify.py).
 _FARTHEST_HASH, _FARTHEST_CROP = 88, 72
 # So near that, with its code, a picture is the one whose original is gone.
@@ -43,25 +43,25 @@ _MOST_BLIND_READS = 16
 class Library(Protocol):
     """What is known of our assets. Every answer may be of the moment; None: there is no such thing."""
 
-    def by_id(self, asset_id: str) -> Known | None: ...
+    def by_id(self, asset_id: str) -> KnownAsset | None: ...
 
-    def by_watermark(self, watermark_id: int) -> Known | None: ...
+    def by_watermark(self, watermark_id: int) -> KnownAsset | None: ...
 
-    def by_number(self, number: int) -> Known | None:
+    def by_number(self, number: int) -> KnownAsset | None:
         """Of the index."""
 
-    def original(self, asset: Known) -> Original | None:
+    def original(self, asset: KnownAsset) -> Original | None:
         """None where its file cannot be read any more."""
 
 
-def identify(data: bytes, index: Index, library: Library, manifests: ManifestReader) -> Answer:
+def identify(data: bytes, index: Index, library: Library, manifests: ManifestReader) -> Identification:
     """Whose picture these bytes are. Raises PictureRefused for bytes that are no picture within the limits."""
     picture = open_picture(data)
     manifest = manifests.read(data, picture.media_type)
     return identify_pixels(picture, manifest, index, library)
 
 
-def identify_pixels(picture: Picture, manifest: Manifest | None, index: Index, library: Library) -> Answer:
+def identify_pixels(picture: Picture, manifest: Manifest | None, index: Index, library: Library) -> Identification:
     """The same of an opened picture and its manifest."""
     views = Views(_shrunk(picture.pixels))
     layer = manifest_layer(manifest, library.by_id)
@@ -87,7 +87,7 @@ def identify_pixels(picture: Picture, manifest: Manifest | None, index: Index, l
     return decide(layer, blind, examined, indexed=len(index), picture=_facts(picture))
 
 
-def _by_fingerprint(seen: Examined, blind: CodeRead | None) -> Examined:
+def _by_fingerprint(seen: Examined, blind: WatermarkRead | None) -> Examined:
     """Where the original is gone its hash still speaks for the content, and the mark as it read for the code."""
     if seen.original or blind is None or blind.asset != seen.asset or seen.hash_distance is None:
         return seen
@@ -106,16 +106,16 @@ def _stages(views: Views, named: Sequence[Candidate], index: Index, library: Lib
         voted = index.voted(projections(views.features(turn).descriptors), most=MOST_BY_VOTES)
         found_by = [(library.by_number(found.number), found.votes) for found in voted]
         yield [Candidate(known, ("features",), votes=votes) for known, votes in found_by if known]
-    yield _plain(views, index, library)
+    yield _low_texture(views, index, library)
     upright = [each.hash for each in views.hashes if each.turn in (0, MIRRORED)]
     parts = [found for found in index.nearest_crops(upright, most=MOST_BY_CROP) if found.distance <= _FARTHEST_CROP]
     yield [Candidate(known, ("crop hash",)) for found in parts if (known := library.by_number(found.number))]
 
 
-def _plain(views: Views, index: Index, library: Library) -> list[Candidate]:
+def _low_texture(views: Views, index: Index, library: Library) -> list[Candidate]:
     """Plain pictures that a plain view may be a part of."""
-    asked = [(view, turn) for view in views.plain() for turn in (0, MIRRORED)]
-    parts = index.plain([views.turned(view, turn) for view, turn in asked], most=MOST_PLAIN)
+    asked = [(view, turn) for view in views.low_texture() for turn in (0, MIRRORED)]
+    parts = index.nearest_low_texture([views.turned(view, turn) for view, turn in asked], most=MOST_LOW_TEXTURE)
     return [
         Candidate(known, ("colours",), view=asked[part.query][0], turn=asked[part.query][1], window=part.window)
         for part in parts
@@ -132,18 +132,18 @@ def _with_distance(named: Candidate, views: Views, index: Index, library: Librar
     return named
 
 
-def _alike(asset: Known, near: Near, views: Views) -> Candidate:
+def _alike(asset: KnownAsset, near: HashMatch, views: Views) -> Candidate:
     like = views.hashes[near.query]
     return Candidate(asset, ("hash",), near.distance, framed=True, view=like.view, turn=like.turn)
 
 
-def _blind(read: Blind | None, library: Library) -> CodeRead | None:
+def _blind(read: BlindRead | None, library: Library) -> WatermarkRead | None:
     if read is None:
         return None
     reading = read.reading
     asset = library.by_watermark(reading.watermark_id)
     errors = reading.bit_errors
-    return CodeRead(
+    return WatermarkRead(
         reading.watermark_id,
         reading.scheme.name,
         errors,

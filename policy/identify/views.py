@@ -10,13 +10,13 @@ from policy.identify.features import ENOUGH_FEATURES, Features, features, mirror
 from policy.identify.regions import Region, regions
 from policy.identify.register import searched_luma
 from policy.marks import watermark
-from policy.marks.watermark import Reading
+from policy.marks.watermark import WatermarkReading
 
 MIRRORED = 1  # the turn that mirrors left and right; features do not see the others
 
 
 @dataclass(frozen=True, slots=True)
-class Hashed:
+class HashedView:
     """One hash of the query, and what to do to the query to get the picture it is of."""
 
     hash: bytes
@@ -25,10 +25,10 @@ class Hashed:
 
 
 @dataclass(frozen=True, slots=True)
-class Blind:
+class BlindRead:
     """A mark that read by itself, and the view it was read from: its frame is that of the original."""
 
-    reading: Reading
+    reading: WatermarkReading
     view: int
     turn: int
 
@@ -65,13 +65,13 @@ class Views:
         return (self.whole.shape[1] - region.right if turn == MIRRORED else region.left), region.top
 
     @cached_property
-    def hashes(self) -> list[Hashed]:
+    def hashes(self) -> list[HashedView]:
         """Every turn of the whole picture and of its largest region; of further regions as they are and mirrored."""
         hashed = []
         for view, image in enumerate(self.images):
             turns = range(8) if view <= 1 else (0, MIRRORED)
             every = turned_hashes(image)
-            hashed += [Hashed(every[turn], view, turn) for turn in turns]
+            hashed += [HashedView(every[turn], view, turn) for turn in turns]
         return hashed
 
     def turned(self, view: int, turn: int) -> Image:
@@ -90,20 +90,20 @@ class Views:
             self._features[turn] = mirrored(self.features(0)) if turn == MIRRORED else features(self.whole)
         return self._features[turn]
 
-    def plain(self) -> list[int]:
+    def low_texture(self) -> list[int]:
         """Of the whole picture and its largest region those that have too few features."""
         found = [0] if len(self.features(0)) < ENOUGH_FEATURES else []
         if self.regions and len(features(self.images[1], most=ENOUGH_FEATURES)) < ENOUGH_FEATURES:
             found.append(1)
         return found
 
-    def read_blind(self) -> Blind | None:
+    def read_blind(self) -> BlindRead | None:
         """The first mark that reads by itself, and where."""
         found = watermark.read_turned(self.whole, range(8))
         if found is not None:
-            return Blind(found[0], 0, found[1])
+            return BlindRead(found[0], 0, found[1])
         for view, image in enumerate(self.images[1:], start=1):
             found = watermark.read_turned(image, (0, MIRRORED))
             if found is not None:
-                return Blind(found[0], view, found[1])
+                return BlindRead(found[0], view, found[1])
         return None

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from policy.errors import PolicyUnavailable
-from policy.fence import Custody
+from policy.fence import Fence
 from policy.images.classifier import Classifier
 
 
-class Guard:
+class FencedClassifier:
     """A classifier in custody, and its answer's shape checked."""
 
     def __init__(self, classifier: Classifier, *, seconds: float) -> None:
         self.classifier = classifier
-        self._custody = Custody(classifier.name, seconds=seconds)
+        self._custody = Fence(classifier.name, seconds=seconds)
 
     def scores(self, images: np.ndarray) -> np.ndarray:
         """float64 [N, classes]; rows with NaN or with values outside [0, 1] are all NaN.

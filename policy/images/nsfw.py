@@ -23,7 +23,7 @@ MID = "nsfw-mid"
 MOST_AT_ONCE = 16  # pictures a run; about 100 MB of activations
 
 
-class Card(BaseModel):
+class WeightsCard(BaseModel):
     """What is on record about the weights. The loader compares; people and auditors read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,7 +43,7 @@ class Card(BaseModel):
 class Nsfw:
     """One onnxruntime session, shared by all threads; a run lets go of the interpreter lock."""
 
-    def __init__(self, card: Card, weights: bytes, *, threads: int) -> None:
+    def __init__(self, card: WeightsCard, weights: bytes, *, threads: int) -> None:
         self.name = card.classifier
         self.classes = card.classes
         self.revision = f"sha256:{card.sha256} ({card.licence})"
@@ -58,7 +58,7 @@ class Nsfw:
     @classmethod
     def load(cls, card_path: Path = CARD, *, threads: int = 1) -> Self:
         """Raises PolicyUnavailable where card or weights are missing, or the weights are not the recorded ones."""
-        card = read_yaml(card_path, Card, PolicyUnavailable).content
+        card = read_yaml(card_path, WeightsCard, PolicyUnavailable).content
         path = card_path.parent / card.file
         try:
             weights = path.read_bytes()

@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict
 
 from policy.errors import PolicyUnavailable
 from policy.files import read_yaml
-from policy.images.texts import Line
+from policy.images.texts import TextLine
 
 CARD = Path(__file__).parent / "weights" / "text.yaml"
 SIDE_PIXELS = 736  # of the longer side
 
 
-class File(BaseModel):
+class NetworkFile(BaseModel):
     """One network of the wheel."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,7 +33,7 @@ class File(BaseModel):
     bytes: int
 
 
-class Card(BaseModel):
+class ReaderCard(BaseModel):
     """What is on record about the reader."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -41,8 +41,8 @@ class Card(BaseModel):
     reader: str
     package: str
     version: str
-    detection: File
-    recognition: File
+    detection: NetworkFile
+    recognition: NetworkFile
     licence: str
     source: str
 
@@ -57,7 +57,7 @@ class RapidReader:
     @classmethod
     def load(cls, card_path: Path = CARD, *, threads: int = 1, home: Path | None = None) -> Self:
         """From the installed package, or another folder with its files. Raises PolicyUnavailable where they lack."""
-        card = read_yaml(card_path, Card, PolicyUnavailable).content
+        card = read_yaml(card_path, ReaderCard, PolicyUnavailable).content
         spec = find_spec(card.package)
         if spec is None or spec.origin is None:
             raise PolicyUnavailable(
@@ -81,14 +81,14 @@ class RapidReader:
         digests = f"sha256:{card.detection.sha256} sha256:{card.recognition.sha256}"
         return cls(RapidOCR(params=parameters), f"{digests} ({card.licence})")
 
-    def read(self, images: np.ndarray) -> list[list[Line]]:
+    def read(self, images: np.ndarray) -> list[list[TextLine]]:
         return [self._lines(_sized(image)) for image in images]
 
-    def _lines(self, image: np.ndarray) -> list[Line]:
+    def _lines(self, image: np.ndarray) -> list[TextLine]:
         found = self._engine(image[..., ::-1])  # BGR, as OpenCV reads files
         if found.txts is None:
             return []
-        return [Line(str(text), float(score)) for text, score in zip(found.txts, found.scores, strict=True)]
+        return [TextLine(str(text), float(score)) for text, score in zip(found.txts, found.scores, strict=True)]
 
 
 def _sized(image: np.ndarray) -> np.ndarray:
@@ -98,7 +98,7 @@ def _sized(image: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if share < 1 else cv2.INTER_CUBIC))
 
 
-def _checked(home: Path, file: File) -> Path:
+def _checked(home: Path, file: NetworkFile) -> Path:
     path = home / file.path
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

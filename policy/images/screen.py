@@ -11,10 +11,10 @@ import numpy as np
 from policy.errors import PolicyUnavailable
 from policy.images import stack
 from policy.images.classifier import Classifier
-from policy.images.fenced import Guard
+from policy.images.fenced import FencedClassifier
 from policy.images.texts import NAME as TEXT_READER
 from policy.images.texts import Reader, TextScreen
-from policy.images.thresholds import asks, judge
+from policy.images.thresholds import apply_rule, wants_second_opinion
 from policy.rulebook.images import Combine, ImageRule
 from policy.rulebook.scope import Context
 from policy.rules import SCREENING, Rules
@@ -41,11 +41,11 @@ class ImageScreen:
         seconds: float = SECONDS,
     ) -> None:
         _check(rules, classifiers)
-        if rules.brought.text_categories and reader is None:
+        if rules.bundled.text_categories and reader is None:
             raise PolicyUnavailable("the rule set reads writing on pictures (image.text), and nothing reads it")
         self._rules = rules
         self._texts = TextScreen(rules, reader, seconds=seconds) if reader is not None else None
-        guards = [Guard(classifier, seconds=seconds) for classifier in classifiers]
+        guards = [FencedClassifier(classifier, seconds=seconds) for classifier in classifiers]
         only_second = stack.second_names(rules) - {rule.classifier for rule in rules.image_rules}
         self._always = [guard for guard in guards if guard.classifier.name not in only_second]
         self._seconds = [guard for guard in guards if guard.classifier.name in only_second]
@@ -87,7 +87,7 @@ class ImageScreen:
 
     def _in_doubt(self, second: str, heard: _Heard) -> bool:
         return any(
-            rule.second is not None and rule.second.classifier == second and asks(rule, heard.scores)
+            rule.second is not None and rule.second.classifier == second and wants_second_opinion(rule, heard.scores)
             for rule in self._rules.image_rules
             if rule.classifier in heard.scores
         )
@@ -107,7 +107,7 @@ class _Heard:
     written: list[Finding] = field(default_factory=list)
 
 
-def _ask(guard: Guard, images: np.ndarray, heard: Sequence[_Heard]) -> None:
+def _ask(guard: FencedClassifier, images: np.ndarray, heard: Sequence[_Heard]) -> None:
     """Note for each picture its scores by class, or the finding that holds it because there are none."""
     name = guard.classifier.name
     if not heard:
@@ -155,11 +155,11 @@ def _findings(rule: ImageRule, heard: _Heard) -> Iterator[Finding]:
     if rule.classifier in heard.silent:
         return
     second = rule.second
-    if second is not None and second.classifier in heard.silent and asks(rule, heard.scores):
+    if second is not None and second.classifier in heard.silent and wants_second_opinion(rule, heard.scores):
         if second.combine is Combine.BOTH:
             return
         rule = ImageRule(rule.id, rule.classifier, rule.scores, rule.hold, rule.refuse)
-    finding = judge(rule, heard.scores)
+    finding = apply_rule(rule, heard.scores)
     if finding is not None:
         yield finding
 

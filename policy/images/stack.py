@@ -20,8 +20,8 @@ def load(rules: Rules, *, threads: int) -> tuple[list[Classifier], Reader | None
     asked = {rule.classifier for rule in rules.image_rules} | second_names(rules)
     if MID in asked:
         classifiers.append(Nsfw.load(MID_CARD, threads=threads))
-    classifiers += [_brought(part, rules) for part in rules.brought.classifiers]
-    return classifiers, _reader(threads) if rules.brought.text_categories else None
+    classifiers += [_bundled(part, rules) for part in rules.bundled.classifiers]
+    return classifiers, _reader(threads) if rules.bundled.text_categories else None
 
 
 def second_names(rules: Rules) -> set[str]:
@@ -29,12 +29,12 @@ def second_names(rules: Rules) -> set[str]:
     return {rule.second.classifier for rule in rules.image_rules if rule.second is not None}
 
 
-def _brought(part: HashListPart | NetworkPart, rules: Rules) -> Classifier:
+def _bundled(part: HashListPart | NetworkPart, rules: Rules) -> Classifier:
     if isinstance(part, HashListPart):
-        return HashList.load(part.name, rules.brought.home / part.file, sha256=part.sha256)
+        return HashList.load(part.name, rules.bundled.home / part.file, sha256=part.sha256)
     from policy.images import networks  # noqa: PLC0415 - loads torch
 
-    return networks.load(part, rules.brought.home)
+    return networks.load(part, rules.bundled.home)
 
 
 def _reader(threads: int) -> Reader:

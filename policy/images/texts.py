@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from policy.errors import PolicyUnavailable
-from policy.fence import Custody
+from policy.fence import Fence
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.scope import Context
 from policy.rules import Rules
@@ -25,7 +25,7 @@ MOST_LINES = 200  # a page of a book has fifty; more than this on a picture is n
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TextLine:
     """A line of writing, and how sure the reader is of it, 0 to 1."""
 
     text: str
@@ -39,7 +39,7 @@ class Reader(Protocol):
     def revision(self) -> str:
         """The digests of its weights."""
 
-    def read(self, images: np.ndarray) -> list[list[Line]]:
+    def read(self, images: np.ndarray) -> list[list[TextLine]]:
         """For each picture of uint8 RGB [N, H, W, 3] its lines, top to bottom."""
 
 
@@ -49,16 +49,16 @@ class TextScreen:
     def __init__(self, rules: Rules, reader: Reader, *, seconds: float) -> None:
         self.reader = reader
         self._rules = rules
-        self._custody = Custody(NAME, seconds=seconds)
+        self._custody = Fence(NAME, seconds=seconds)
 
-    def read(self, images: np.ndarray) -> list[list[Line]]:
+    def read(self, images: np.ndarray) -> list[list[TextLine]]:
         """Raises PolicyUnavailable where the reader failed or its answer is no list of lines for each picture."""
         answered = self._custody.run(lambda: self.reader.read(images))
         if not (isinstance(answered, list) and len(answered) == len(images) and all(map(_is_lines, answered))):
             raise PolicyUnavailable(f"answered {type(answered).__name__} instead of lines for {len(images)} picture(s)")
         return answered
 
-    def findings(self, lines: Sequence[Line], context: Context) -> Iterator[Finding]:
+    def findings(self, lines: Sequence[TextLine], context: Context) -> Iterator[Finding]:
         """At most one a rule. Raises PolicyUnavailable for more lines than are looked at."""
         if len(lines) > MOST_LINES:
             raise PolicyUnavailable(f"found {len(lines)} lines of writing; at most {MOST_LINES} are screened")
@@ -68,12 +68,12 @@ class TextScreen:
                 self._rules, text, tenant=context.tenant, field=FIELD, campaign=context.campaign, model=context.model
             )
             for finding in verdict.findings:
-                counts = finding.category in self._rules.brought.text_categories
+                counts = finding.category in self._rules.bundled.text_categories
                 if counts and finding.decision is not Decision.ALLOW:
                     found.setdefault(finding.rule, replace(finding, stage=Stage.IMAGE))
         yield from found.values()
 
-    def _pieces(self, lines: Sequence[Line]) -> Iterator[str]:
+    def _pieces(self, lines: Sequence[TextLine]) -> Iterator[str]:
         """Each line, and all of them as one text: a name may run over two lines. None is longer than is screened."""
         texts = [line.text[: self._rules.max_chars] for line in lines]
         yield from texts
@@ -84,4 +84,4 @@ class TextScreen:
 
 
 def _is_lines(answered: object) -> bool:
-    return isinstance(answered, list) and all(isinstance(line, Line) for line in answered)
+    return isinstance(answered, list) and all(isinstance(line, TextLine) for line in answered)

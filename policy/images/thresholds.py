@@ -13,20 +13,20 @@ Scores = Mapping[str, Mapping[str, float]]
 _SEVERITY = list(Decision)
 
 
-def asks(rule: ImageRule, scores: Scores) -> bool:
+def wants_second_opinion(rule: ImageRule, scores: Scores) -> bool:
     """Whether the rule wants the second opinion on a picture, by the first one's scores. KeyError where they lack."""
     second = rule.second
     return second is not None and second.begins <= _sum(rule, scores) < second.ends
 
 
-def judge(rule: ImageRule, scores: Scores) -> Finding | None:
+def apply_rule(rule: ImageRule, scores: Scores) -> Finding | None:
     """What one rule says: the first opinion, or what it and the second come to where the first is unsure.
 
     Raises KeyError for a score that the rule needs and nobody gave.
     """
     score, second = _sum(rule, scores), rule.second
     decision, detail = _decision(rule, score), _says(rule, score)
-    if second is not None and asks(rule, scores):
+    if second is not None and wants_second_opinion(rule, scores):
         other = _sum(second, scores)
         decisions = sorted((decision, _decision(second, other)), key=_SEVERITY.index)
         decision = decisions[0 if second.combine is Combine.BOTH else -1]

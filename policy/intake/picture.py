@@ -45,7 +45,7 @@ _LINE_BYTES = 4096
 _CHILD = Path(__file__).with_name("child.py")
 
 
-class Refusal(StrEnum):
+class PictureRefusal(StrEnum):
     """Why a picture is not opened: the stable code of a PictureRefused."""
 
     EMPTY = "empty"
@@ -98,22 +98,24 @@ def open_picture(
 
 def _checked_header(data: bytes) -> Header:
     if not data:
-        raise PictureRefused(Refusal.EMPTY, "the file is empty")
+        raise PictureRefused(PictureRefusal.EMPTY, "the file is empty")
     if len(data) > MAX_BYTES:
         raise PictureRefused(
-            Refusal.TOO_MANY_BYTES, f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read"
+            PictureRefusal.TOO_MANY_BYTES, f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are read"
         )
     try:
         header = read_header(data)
     except HeaderBroken as broken:
-        raise PictureRefused(Refusal.DAMAGED, str(broken)) from broken
+        raise PictureRefused(PictureRefusal.DAMAGED, str(broken)) from broken
     if header is None:
-        raise PictureRefused(Refusal.NOT_A_PICTURE, "the file is no PNG, JPEG, WebP or AVIF picture by its first bytes")
+        raise PictureRefused(
+            PictureRefusal.NOT_A_PICTURE, "the file is no PNG, JPEG, WebP or AVIF picture by its first bytes"
+        )
     if header.width < 1 or header.height < 1:
-        raise PictureRefused(Refusal.DAMAGED, f"the picture says it has {header.width} x {header.height} pixels")
+        raise PictureRefused(PictureRefusal.DAMAGED, f"the picture says it has {header.width} x {header.height} pixels")
     if header.width * header.height > MAX_PIXELS or max(header.width, header.height) > MAX_SIDE:
         raise PictureRefused(
-            Refusal.TOO_MANY_PIXELS,
+            PictureRefusal.TOO_MANY_PIXELS,
             f"the picture says it has {header.width:,} x {header.height:,} pixels; at most {MAX_PIXELS:,} are read,"
             f" and {MAX_SIDE:,} on a side",
         )
@@ -124,7 +126,7 @@ def _decode(source: IO[bytes], target: IO[bytes], limits: dict[str, Any], second
     """The child's exit status, -signal where one ended it. No environment, no shell, no file but these two."""
     pillow = find_spec("PIL")
     if pillow is None or pillow.origin is None:
-        raise PictureRefused(Refusal.CRASHED, "Pillow is not installed; install the package again")
+        raise PictureRefused(PictureRefusal.CRASHED, "Pillow is not installed; install the package again")
     command = [sys.executable, "-I", "-S", str(_CHILD), str(Path(pillow.origin).parent.parent), json.dumps(limits)]
     try:
         ran = subprocess.run(
@@ -144,8 +146,8 @@ def _decode(source: IO[bytes], target: IO[bytes], limits: dict[str, Any], second
 
 def _died(status: int) -> PictureRefused:
     if status in (-signal.SIGXCPU, -signal.SIGXFSZ, -signal.SIGKILL):
-        return PictureRefused(Refusal.TOO_COSTLY, "decoding it takes more time, memory or room than is allowed")
-    return PictureRefused(Refusal.CRASHED, f"the decoder ended with status {status}")
+        return PictureRefused(PictureRefusal.TOO_COSTLY, "decoding it takes more time, memory or room than is allowed")
+    return PictureRefused(PictureRefusal.CRASHED, f"the decoder ended with status {status}")
 
 
 def _answered(target: IO[bytes], header: Header) -> Picture:
@@ -153,7 +155,7 @@ def _answered(target: IO[bytes], header: Header) -> Picture:
     try:
         facts = json.loads(target.readline(_LINE_BYTES))
         if "refused" in facts:
-            raise PictureRefused(Refusal(facts["refused"]), str(facts["said"]))
+            raise PictureRefused(PictureRefusal(facts["refused"]), str(facts["said"]))
         width, height = int(facts["width"]), int(facts["height"])
         xmp = target.read(int(facts["xmp_bytes"]))
         if not 0 < width * height <= MAX_PIXELS:
@@ -173,4 +175,6 @@ def _answered(target: IO[bytes], header: Header) -> Picture:
             xmp=xmp,
         )
     except (KeyError, TypeError, ValueError) as wrong:
-        raise PictureRefused(Refusal.CRASHED, f"the decoder gave half an answer ({type(wrong).__name__})") from wrong
+        raise PictureRefused(
+            PictureRefusal.CRASHED, f"the decoder gave half an answer ({type(wrong).__name__})"
+        ) from wrong

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, select, text
 from policy.errors import LedgerError
 from policy.events import Event, ModelRegistered, PolicyRegistered
 from policy.ledger.append import SYSTEM_TENANT, append
-from policy.ledger.flaws import Flaw, Problem
+from policy.ledger.flaws import Flaw, LedgerProblem
 from policy.ledger.tables import documents
 
 MAX_BYTES = 4 << 20  # of one document; the table holds to it too
@@ -96,8 +96,8 @@ def texts(conn: Connection, digests: Collection[str]) -> Mapping[str, tuple[str,
     return {sha256: (kind, bytes(body)) for sha256, kind, body in conn.execute(query)}
 
 
-def lost(conn: Connection) -> Iterator[Problem]:
+def lost(conn: Connection) -> Iterator[LedgerProblem]:
     """Texts that a registration promises and that are gone; a changed one is gone, as its digest is its key."""
     for row in conn.execute(_LOST):
         said = f"the text sha256:{row.sha256}, which {row.kind} event {row.event_id} registers, is not kept any more"
-        yield Problem(Flaw.DOCUMENT_LOST, said, row.leaf_index, row.id, row.event_id, row.kind)
+        yield LedgerProblem(Flaw.DOCUMENT_LOST, said, row.leaf_index, row.id, row.event_id, row.kind)

@@ -44,7 +44,7 @@ class Flaw(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class LedgerProblem:
     """One thing that is wrong, with everything that is known to find it."""
 
     flaw: Flaw
@@ -57,25 +57,25 @@ class Problem:
 
 
 @dataclass(slots=True)
-class Findings:
+class ProblemCollector:
     """Problems as they turn up. Owned by one verification."""
 
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[LedgerProblem] = field(default_factory=list)
     left_out: int = 0
 
-    def add(self, problem: Problem) -> None:
+    def add(self, problem: LedgerProblem) -> None:
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(problem)
         else:
             self.left_out += 1
 
-    def extend(self, problems: Iterable[Problem]) -> None:
+    def extend(self, problems: Iterable[LedgerProblem]) -> None:
         for problem in problems:
             self.add(problem)
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class VerificationReport:
     """The result of one verification of one snapshot of the ledger."""
 
     origin: str
@@ -89,7 +89,7 @@ class Report:
     sealed_at: str | None  # when the last checkpoint was signed, RFC 3339
     anchored: Mapping[str, int]  # leaves under the newest checkpoint in each anchor that was asked
     witnessed: int | None  # leaves under the newest head with a quorum of witnesses; None if no policy was given
-    problems: tuple[Problem, ...]
+    problems: tuple[LedgerProblem, ...]
     left_out: int  # problems beyond MAX_PROBLEMS
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 from policy.intake.picture import Picture, open_picture
 from policy.marks import watermark, xmp
 from policy.marks.provenance.manifest import Manifest, ManifestReader
-from policy.marks.watermark import Reading
+from policy.marks.watermark import WatermarkReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Inspection:
     width: int
     height: int
     manifest: Manifest | None
-    watermark: Reading | None
+    watermark: WatermarkReading | None
     xmp: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:

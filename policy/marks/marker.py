@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from policy.errors import MarkError, MarkUnreadable
 from policy.marks import watermark, xmp
 from policy.marks.encode import CODINGS, Coding, decode, encode
-from policy.marks.pixel_check import Likeness, compare
+from policy.marks.pixel_check import PixelDifference, compare
 from policy.marks.provenance import signing
 from policy.marks.provenance.manifest import Manifest, ManifestReader, ManifestWriter, require_trusted
 from policy.marks.provenance.signing import Signer
 from policy.marks.renditions import ORIGINAL, RENDITIONS, ordered
-from policy.marks.stamp import Maker, Source, Stamp, source_type
-from policy.marks.watermark import Image, Reading, Scheme
+from policy.marks.stamp import EditSource, Maker, Stamp, source_type
+from policy.marks.watermark import Image, Scheme, WatermarkReading
 from policy.marks.writers import NumpyWriter, Write, Writer
 
 __all__ = ["Marked", "Marker", "Stamp", "evidence"]
@@ -79,7 +79,7 @@ class Marker:
             return NumpyWriter().prepare(images, ids)
         return self._marking.prepare(images, ids)
 
-    def mark(self, image: Image, stamp: Stamp, *, source: Source | None = None) -> Marked:
+    def mark(self, image: Image, stamp: Stamp, *, source: EditSource | None = None) -> Marked:
         """The original alone: see `mark_all`."""
         return self.mark_all(image, stamp, (ORIGINAL,), source=source)[0]
 
@@ -89,7 +89,7 @@ class Marker:
         stamp: Stamp,
         renditions: Sequence[str],
         *,
-        source: Source | None = None,
+        source: EditSource | None = None,
         write: Write | None = None,
     ) -> tuple[Marked, ...]:
         """The finished files of an RGB picture, uint8 [H, W, 3], sides of 64 to 8192 pixels; the original first.
@@ -102,7 +102,7 @@ class Marker:
         (marked,) = [write] if write else self._marking.prepare(image[None], [stamp.watermark_id])
         return tuple(self._file(name, image, marked, stamp, source) for name in ordered(renditions))
 
-    def _file(self, name: str, image: Image, marked: Write, stamp: Stamp, source: Source | None) -> Marked:
+    def _file(self, name: str, image: Image, marked: Write, stamp: Stamp, source: EditSource | None) -> Marked:
         packet = xmp.packet(stamp, self._maker, source_type(source))
         refused: list[str] = []
         for scheme, coding in _rungs(name, image):
@@ -113,12 +113,12 @@ class Marker:
             if reading is None or (reading.watermark_id, reading.scheme) != (stamp.watermark_id, scheme):
                 refused.append(f"{scheme.name} in {coding.name}: no watermark reads back")
                 continue
-            likeness = compare(image, pixels, lossless=coding.lossless)
-            if likeness.too_far:
-                refused.append(f"{scheme.name} in {coding.name}: {likeness.too_far}")
+            difference = compare(image, pixels, lossless=coding.lossless)
+            if difference.too_far:
+                refused.append(f"{scheme.name} in {coding.name}: {difference.too_far}")
                 continue
             manifest = self._checked(data, coding, stamp)
-            return _marked(name, data, pixels, coding, _evidence(stamp, reading, coding, likeness, manifest))
+            return _marked(name, data, pixels, coding, _evidence(stamp, reading, coding, difference, manifest))
         raise MarkUnreadable(f"asset {stamp.asset_id}, {name}: {'; '.join(refused)}")
 
     def _checked(self, data: bytes, coding: Coding, stamp: Stamp) -> Manifest:
@@ -147,15 +147,17 @@ def _require_markable(image: Image) -> None:
         raise MarkError(f"{width} x {height} pixels: sides of {watermark.SMALLEST_SIDE} to {MAX_SIDE} can be marked")
 
 
-def _evidence(stamp: Stamp, reading: Reading, coding: Coding, likeness: Likeness, manifest: Manifest) -> dict[str, Any]:
+def _evidence(
+    stamp: Stamp, reading: WatermarkReading, coding: Coding, difference: PixelDifference, manifest: Manifest
+) -> dict[str, Any]:
     """What the ledger keeps of one file."""
     return {
         "watermark": {
             "scheme": reading.scheme.name,
             "id": stamp.watermark_hex,
             "bit_errors": reading.bit_errors,
-            "psnr_db": round(likeness.psnr_db, 2),
-            "max_shift": likeness.max_shift,
+            "psnr_db": round(difference.psnr_db, 2),
+            "max_shift": difference.max_shift,
         },
         "coding": coding.name,
         "manifest": {

@@ -26,7 +26,7 @@ _MEANS_OF = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class PixelDifference:
     """Of all pixels; `too_far` says in words why this must not leave, or is empty."""
 
     psnr_db: float
@@ -34,21 +34,21 @@ class Likeness:
     too_far: str
 
 
-def compare(screened: Image, pixels: Image, *, lossless: bool) -> Likeness:
+def compare(screened: Image, pixels: Image, *, lossless: bool) -> PixelDifference:
     """Two RGB pictures, uint8 [H, W, 3]: pixel by pixel, and where a lossy format lies between, mean by mean."""
     if pixels.shape != screened.shape:
-        return Likeness(0.0, 255, f"the file decodes to {pixels.shape}, screened was {screened.shape}")
+        return PixelDifference(0.0, 255, f"the file decodes to {pixels.shape}, screened was {screened.shape}")
     psnr, shift = _distance(screened, pixels)
     seen, moved, least, most, of = psnr, shift, MIN_PSNR_DB, MAX_SHIFT, "pixels"
     if not lossless:
         seen, moved = _distance(_means(screened), _means(pixels))
         least, most, of = MIN_MEANS_PSNR_DB, MAX_MEANS_SHIFT, "means of 4 x 4 pixels"
     if seen >= least and moved <= most:
-        return Likeness(psnr, shift, "")
+        return PixelDifference(psnr, shift, "")
     far = (
         f"{of} are {seen:.1f} dB and up to {moved} levels from the screened picture; {least} dB and {most} are allowed"
     )
-    return Likeness(psnr, shift, far)
+    return PixelDifference(psnr, shift, far)
 
 
 def _distance(one: Image, other: Image) -> tuple[float, int]:

@@ -11,15 +11,15 @@ import numpy as np
 from imwatermark.dwtDctSvd import EmbedDwtDctSvd
 
 from policy.marks import payload
-from policy.marks.watermark import SCHEMES, Image, Reading, Scheme
+from policy.marks.watermark import SCHEMES, Image, Scheme, WatermarkReading
 
 
-def read(image: Image) -> Reading | None:
+def read(image: Image) -> WatermarkReading | None:
     """The mark as the library reads it from a copy of this RGB picture resized to each grid, or None."""
     for scheme in SCHEMES:
         found = payload.decode(read_bits(image, scheme), correct=scheme.correctable_bits)
         if found is not None:
-            return Reading(found.watermark_id, scheme, found.bit_errors)
+            return WatermarkReading(found.watermark_id, scheme, found.bit_errors)
     return None
 
 

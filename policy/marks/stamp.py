@@ -12,7 +12,7 @@ EDITED_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWi
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class AddedNetwork:
     """A network beside the model: which one, which bytes, and how much of it."""
 
     role: str  # lora | upscaler
@@ -42,7 +42,7 @@ class Stamp:
     made_at: datetime
     ledger_origin: str
     published_prompt: str = ""
-    parts: tuple[Part, ...] = ()  # networks beside the model that had a hand in it
+    parts: tuple[AddedNetwork, ...] = ()  # networks beside the model that had a hand in it
 
     @property
     def watermark_hex(self) -> str:
@@ -58,7 +58,7 @@ class Maker:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class EditSource:
     """The file that was edited, with whatever manifest it carries: that is kept, as the history of the new one."""
 
     data: bytes
@@ -66,6 +66,6 @@ class Source:
     title: str = "source"
 
 
-def source_type(source: Source | None) -> str:
+def source_type(source: EditSource | None) -> str:
     """The IPTC digital source type of a picture that was made, or that was edited from a source."""
     return EDITED_SOURCE_TYPE if source else DIGITAL_SOURCE_TYPE

@@ -69,7 +69,7 @@ class Scheme:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class WatermarkReading:
     """A mark that was found: whose, written how, and how many of the 127 bits were wrong."""
 
     watermark_id: int
@@ -123,13 +123,13 @@ def embed(image: Image, watermark_id: int, scheme: Scheme) -> Image:
     return settled
 
 
-def read(image: Image) -> Reading | None:
+def read(image: Image) -> WatermarkReading | None:
     """The mark of an RGB picture of any size, or None if there is none to be read."""
     found = read_turned(image, (0,))
     return found and found[0]
 
 
-def read_turned(image: Image, turns: Sequence[int]) -> tuple[Reading, int] | None:
+def read_turned(image: Image, turns: Sequence[int]) -> tuple[WatermarkReading, int] | None:
     """The same of a picture in these flips and quarter turns (fingerprints.turned), in order; and the turn that read.
 
     A cell's largest singular value is the same in every turn: the cells are computed once and only change places.
@@ -142,7 +142,7 @@ def read_turned(image: Image, turns: Sequence[int]) -> tuple[Reading, int] | Non
             bits = _majority(turned(cells[scheme.grid], turn).ravel(), scheme)
             found = payload.decode(bits, correct=scheme.correctable_bits)
             if found is not None:
-                return Reading(found.watermark_id, scheme, found.bit_errors), turn
+                return WatermarkReading(found.watermark_id, scheme, found.bit_errors), turn
     return None
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from policy.marks import payload, watermark
-from policy.marks.watermark import Reading, Scheme
+from policy.marks.watermark import Scheme, WatermarkReading
 
 _RED, _GREEN, _BLUE = 0, 1, 2
 
@@ -53,9 +53,9 @@ def embed(images: Tensor, ids: Sequence[int], scheme: Scheme) -> Tensor:
     return settled.permute(0, 2, 3, 1).contiguous()
 
 
-def read(images: Tensor) -> list[Reading | None]:
+def read(images: Tensor) -> list[WatermarkReading | None]:
     """The mark of each RGB picture, uint8 [N, H, W, 3], or None: as watermark.read."""
-    found: list[Reading | None] = [None] * len(images)
+    found: list[WatermarkReading | None] = [None] * len(images)
     values: dict[int, Tensor] = {}
     for scheme in watermark.SCHEMES:
         if scheme.grid not in values:
@@ -63,7 +63,7 @@ def read(images: Tensor) -> list[Reading | None]:
         for number, word in enumerate(_majority(values[scheme.grid], scheme).cpu().numpy()):
             payload_read = payload.decode(word, correct=scheme.correctable_bits) if found[number] is None else None
             if payload_read is not None:
-                found[number] = Reading(payload_read.watermark_id, scheme, payload_read.bit_errors)
+                found[number] = WatermarkReading(payload_read.watermark_id, scheme, payload_read.bit_errors)
     return found
 
 

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from policy.errors import RulesInvalid
 from policy.files import read_yaml
-from policy.rulebook.parts import Language, Part, category_of
+from policy.rulebook.parts import Language, RuleSetPart, category_of
 
 CASES = Path(__file__).resolve().parent.parent / "rulesets" / "cases"
 WORKED_ON = tuple(CASES / f"{name}.yaml" for name in ("cases", "paraphrases", "tricks", "catalogue"))
@@ -71,7 +71,7 @@ _Text = Annotated[str, Field(min_length=1)]
 _Entry = Annotated[dict[Language, _Text], Field(min_length=1)]
 
 
-class _File(Part):
+class _File(RuleSetPart):
     schema_version: Literal[1] = Field(alias="schema")
     name: str = Field(min_length=1)
     innocent: dict[Language, list[_Text]] = Field(default={})

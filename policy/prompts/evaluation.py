@@ -1,7 +1,7 @@
 """How well a rule set does on a table of cases: precision and recall by category and language, words against meaning.
 
 Caught means not allowed, whichever rule said so: held is caught. An attack counts under its own category; an innocent
-prompt that is stopped counts under every category that stopped it. Pure but for the judges that are handed in.
+prompt that is stopped counts under every category that stopped it. Pure but for the scorers that are handed in.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NOBODY = Context("")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class EvaluationRow:
     """One category or language: attacks, how many were caught, and innocent prompts that were stopped for it."""
 
     name: str
@@ -41,14 +41,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Evaluation:
     """One table under one way of screening. `passed` and `wrongly` are the prompts themselves, for who mends rules."""
 
     table: str
     way: str  # words | words and meaning
-    total: Line
-    by_category: tuple[Line, ...]
-    by_language: tuple[Line, ...]
+    total: EvaluationRow
+    by_category: tuple[EvaluationRow, ...]
+    by_language: tuple[EvaluationRow, ...]
     innocent_refused: int
     innocent_held: int
     passed: tuple[Case, ...]
@@ -58,8 +58,8 @@ class Measured:
         return asdict(self)
 
 
-def measure(rules: Rules, table: Table, meaning: MeaningScreen | None = None) -> list[Measured]:
-    """The table screened by words, and, where there are judges, by words and meaning together."""
+def measure(rules: Rules, table: Table, meaning: MeaningScreen | None = None) -> list[Evaluation]:
+    """The table screened by words, and, where there are scorers, by words and meaning together."""
     words = [prepare(rules, case.text, _NOBODY).verdict for case in table.cases]
     found = [_measured("words", table, words)]
     if meaning is not None:
@@ -69,7 +69,7 @@ def measure(rules: Rules, table: Table, meaning: MeaningScreen | None = None) ->
     return found
 
 
-def _measured(way: str, table: Table, verdicts: Sequence[Verdict]) -> Measured:
+def _measured(way: str, table: Table, verdicts: Sequence[Verdict]) -> Evaluation:
     judged = list(zip(table.cases, verdicts, strict=True))
     innocent = [(case, verdict) for case, verdict in judged if not case.expected]
     attacks = [(case, verdict) for case, verdict in judged if case.expected]
@@ -80,16 +80,16 @@ def _measured(way: str, table: Table, verdicts: Sequence[Verdict]) -> Measured:
     spoken, heard = Counter(case.language for case, _ in attacks), Counter(case.language for case in caught)
     harmless = Counter(case.language for case, _ in innocent)
     stopped_in = Counter(case.language for case, _ in wrongly)
-    return Measured(
+    return Evaluation(
         table=table.name,
         way=way,
-        total=Line("all", len(attacks), len(caught), len(innocent), len(wrongly)),
+        total=EvaluationRow("all", len(attacks), len(caught), len(innocent), len(wrongly)),
         by_category=tuple(
-            Line(name, every[name], got[name], len(innocent), stopped_by[name])
+            EvaluationRow(name, every[name], got[name], len(innocent), stopped_by[name])
             for name in sorted({*every, *stopped_by})
         ),
         by_language=tuple(
-            Line(name, spoken[name], heard[name], harmless[name], stopped_in[name])
+            EvaluationRow(name, spoken[name], heard[name], harmless[name], stopped_in[name])
             for name in sorted({*spoken, *harmless}, key=lambda name: (-spoken[name] - harmless[name], name))
         ),
         innocent_refused=sum(verdict.decision is Decision.REFUSE for _, verdict in wrongly),

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-from policy.prompts.matcher import Entry, Hit, Matcher
+from policy.prompts.matcher import Hit, Matcher, PhraseEntry
 from policy.prompts.normalisation.leet import Position
 from policy.rulebook.prompts import PromptField, PromptRule, Term
 from policy.rulebook.scope import Context
@@ -121,13 +121,13 @@ def _around(hit: Hit, near_words: int) -> Iterator[int]:
 
 @lru_cache(maxsize=8)
 def _compile(rules: Rules) -> _Compiled:
-    roles, entries = list[_Role](), list[Entry]()
+    roles, entries = list[_Role](), list[PhraseEntry]()
     for rule in rules.prompt_rules:
         for term in rule.terms:
             for phrase in term.phrases:
-                entries.append(Entry(len(roles), phrase))
+                entries.append(PhraseEntry(len(roles), phrase))
                 roles.append(_Role(rule, "term", term, " ".join(phrase)))
         for kind, listed in (("near", rule.near), ("unless", rule.unless)):
-            entries += [Entry(len(roles), phrase, excuses=kind == "unless") for phrase in listed]
+            entries += [PhraseEntry(len(roles), phrase, excuses=kind == "unless") for phrase in listed]
             roles.append(_Role(rule, kind))
     return _Compiled(Matcher(entries), tuple(roles))

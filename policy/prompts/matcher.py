@@ -16,7 +16,7 @@ from policy.terms import SHORTEST_STEM, Phrase, words
 SHORTEST_WRITTEN_ON = 8  # letters of several words written as one; fewer may be a word of their own
 
 
-class Entry(NamedTuple):
+class PhraseEntry(NamedTuple):
     """A phrase to look for. One that excuses others counts with its accents, where it is written with any."""
 
     tag: int
@@ -66,7 +66,7 @@ class _Node:
 class Matcher:
     """Built once for a rule set, never changed after, so any number of threads may use it."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[PhraseEntry]) -> None:
         self._root = _Node()
         for tag, phrase, excuses in entries:
             for spelling in dict.fromkeys(_excuses(phrase) if excuses else _spellings(phrase)):

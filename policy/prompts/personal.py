@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterator
 from datetime import date
 from typing import NamedTuple
 
-from policy.prompts.normalisation.variants import plain_by_letter
+from policy.prompts.normalisation.variants import folded_by_letter
 from policy.rulebook.prompts import Personal
 
 
-class Span(NamedTuple):
+class PersonalSpan(NamedTuple):
     """Characters [first, end) of the text as it was sent."""
 
     kind: Personal
@@ -51,13 +51,13 @@ _IBAN_LENGTHS = {
 }  # fmt: skip
 
 
-def find(text: str, kinds: Collection[Personal], regions: tuple[str, ...] = ()) -> Iterator[Span]:
+def find_personal(text: str, kinds: Collection[Personal], regions: tuple[str, ...] = ()) -> Iterator[PersonalSpan]:
     """Every stretch of personal data of these kinds, in order; what is two things at once is told once."""
     if not kinds or not _worth_it(text, kinds):
         return
-    plain, origin = plain_by_letter(text)
+    plain, origin = folded_by_letter(text)
     taken: list[tuple[int, int]] = []
-    spans: list[Span] = []
+    spans: list[PersonalSpan] = []
     for kind in Personal:  # in this order: an IBAN may hold the digits of a card, and both those of a phone
         if kind not in kinds:
             continue
@@ -68,7 +68,7 @@ def find(text: str, kinds: Collection[Personal], regions: tuple[str, ...] = ()) 
         for first, end in found:
             if all(end <= other_first or first >= other_end for other_first, other_end in taken):
                 taken.append((first, end))
-                spans.append(Span(kind, first, end))
+                spans.append(PersonalSpan(kind, first, end))
     yield from sorted(spans, key=lambda span: span.first)
 
 

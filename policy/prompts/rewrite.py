@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from policy.prompts.hits import counting
-from policy.prompts.normalisation.variants import located
-from policy.prompts.personal import find
+from policy.prompts.normalisation.variants import located_variants
+from policy.prompts.personal import find_personal
 from policy.prompts.screen import personal_rules, place_of, screen_prompt, words
 from policy.rulebook.prompts import PromptField, PromptRule
 from policy.rulebook.scope import Context
@@ -84,13 +84,13 @@ def _rewritten(rules: Rules, text: str, context: Context, field: str) -> tuple[s
 
 
 def _edits(rules: Rules, text: str, context: Context, field: str) -> Iterator[_Edit]:
-    for positions, spans in located(text):
+    for positions, spans in located_variants(text):
         for rule, hits, _ in counting(rules, positions, place_of(field), context):
             if rule.decision is Decision.REWRITE:
                 yield from (_Edit(spans[hit.first][0], spans[hit.last][1], rule) for hit, _ in hits)
     for rule in personal_rules(rules, context, field):
         if rule.decision is Decision.REWRITE:
-            yield from (_Edit(span.first, span.end, rule) for span in find(text, rule.personal, rule.regions))
+            yield from (_Edit(span.first, span.end, rule) for span in find_personal(text, rule.personal, rule.regions))
 
 
 def _chosen(edits: Iterator[_Edit]) -> list[_Edit]:

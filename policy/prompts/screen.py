@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from policy.prompts.hits import counting
-from policy.prompts.normalisation.variants import copies
-from policy.prompts.personal import find
+from policy.prompts.normalisation.variants import normalised_variants
+from policy.prompts.personal import find_personal
 from policy.rulebook.prompts import PromptField, PromptRule
 from policy.rulebook.scope import Context
 from policy.rules import TEXT, Rules
@@ -48,7 +48,7 @@ def place_of(field: str) -> PromptField:
 def words(rules: Rules, text: str, context: Context, field: str) -> list[Finding]:
     """Findings of the rules about terms, and of the allow rules that silenced some."""
     found: dict[str, Finding] = {}
-    for copy in copies(text):
+    for copy in normalised_variants(text):
         for rule, hits, silenced_by in counting(rules, copy.positions, place_of(field), context):
             for id_ in silenced_by - found.keys():
                 detail = f"{field} holds a term of {rule.id} that {id_} allows"
@@ -76,7 +76,7 @@ def _finding(decision: Decision, slug: str, detail: str) -> Finding:
 def _personal(rules: Rules, text: str, context: Context, field: str) -> Iterator[Finding]:
     """Kind and place of personal data, never the data: findings are kept where it must not be."""
     for rule in personal_rules(rules, context, field):
-        if spans := list(find(text, rule.personal, rule.regions)):
+        if spans := list(find_personal(text, rule.personal, rule.regions)):
             places = ", ".join(f"{span.kind} at characters {span.first + 1} to {span.end}" for span in spans[:_PLACES])
             more = f" and {len(spans) - _PLACES} more" if len(spans) > _PLACES else ""
             yield _of_rule(rule, f"{field} holds personal data: {places}{more}")

@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from policy.rulebook.parts import Part
-from policy.rulebook.regeneration import NEVER, Redraw, RedrawPart
+from policy.rulebook.parts import RuleSetPart
+from policy.rulebook.regeneration import NEVER, Regeneration, RegenerationPart
 
 SHIPPED = ("blank", "nsfw", "nsfw-mid", "text")  # names that are taken
 
@@ -22,7 +22,7 @@ _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
-class HashListPart(Part):
+class HashListPart(RuleSetPart):
     """A list of forbidden pictures by their perceptual hash; its classes are the categories in the file."""
 
     kind: Literal["hash-list"]
@@ -31,7 +31,7 @@ class HashListPart(Part):
     sha256: _Sha256
 
 
-class NetworkPart(Part):
+class NetworkPart(RuleSetPart):
     """A network in the layout of transformers: a folder, or a model of a hub at one commit.
 
     `safety-checker` is CompVis's (its class is `concept`); `image-labels` is any image classification model, and its
@@ -49,40 +49,40 @@ class NetworkPart(Part):
 ClassifierPart = Annotated[HashListPart | NetworkPart, Field(discriminator="kind")]
 
 
-class PictureTextPart(Part):
+class PictureTextPart(RuleSetPart):
     """The key `text`: what is written on a picture is read and screened as a prompt is, in these categories."""
 
     categories: list[str] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class Bundled:
     """What a rule set asks for beyond what ships, and the folder its paths begin in."""
 
     home: Path
     classifiers: tuple[HashListPart | NetworkPart, ...] = ()
     text_categories: frozenset[str] = frozenset()  # empty: texts on pictures are not read
-    redraw: Redraw = NEVER
+    regeneration: Regeneration = NEVER
 
 
-class BroughtParts(Part):
+class BundledParts(RuleSetPart):
     """The keys of `image` beside its rules."""
 
     classifiers: list[ClassifierPart] = Field(default=[])
     text: PictureTextPart | None = None
-    redraw: RedrawPart | None = None
+    redraw: RegenerationPart | None = None
 
     @model_validator(mode="after")
-    def _named_apart(self) -> BroughtParts:
+    def _named_apart(self) -> BundledParts:
         names = [part.name for part in self.classifiers]
         taken = sorted({name for name in names if names.count(name) > 1 or name in SHIPPED})
         if taken:
             raise ValueError(f"the name {taken[0]!r} is taken; scores are kept under it, so choose another")
         return self
 
-    def brought(self, home: Path) -> Brought:
+    def bundled(self, home: Path) -> Bundled:
         categories = frozenset(self.text.categories) if self.text else frozenset[str]()
-        redraw = NEVER
+        regeneration = NEVER
         if self.redraw is not None:
-            redraw = Redraw(self.redraw.times, frozenset(self.redraw.rules), self.redraw.faults)
-        return Brought(home, tuple(self.classifiers), categories, redraw)
+            regeneration = Regeneration(self.redraw.times, frozenset(self.redraw.rules), self.redraw.faults)
+        return Bundled(home, tuple(self.classifiers), categories, regeneration)

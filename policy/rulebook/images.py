@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from pydantic import Field, model_validator
 
-from policy.rulebook.classifiers import BroughtParts
-from policy.rulebook.parts import Part, RuleId, Score, category_of
+from policy.rulebook.classifiers import BundledParts
+from policy.rulebook.parts import RuleId, RuleSetPart, Score, category_of
 
 
 class Combine(StrEnum):
@@ -49,7 +49,7 @@ class ImageRule:
         return category_of(self.id)
 
 
-class _Thresholds(Part):
+class _Thresholds(RuleSetPart):
     classifier: str = Field(min_length=1)
     scores: list[str] = Field(min_length=1)
     hold: Score | None = None
@@ -112,7 +112,7 @@ class ImageRulePart(_Thresholds):
         )
 
 
-class ImagePart(BroughtParts):
+class ImagePart(BundledParts):
     """The key `image`."""
 
     rules: list[ImageRulePart] = Field(min_length=1)

@@ -14,11 +14,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from policy.rulebook.parts import Part, RuleId, Score, category_of
-from policy.rulebook.scope import EVERYWHERE, Scope, ScopePart
+from policy.rulebook.parts import RuleId, RuleSetPart, Score, category_of
+from policy.rulebook.scope import EVERYWHERE, RuleScope, ScopePart
 
 EMBEDDING = "minilm"
-"""Name of the judge that ships; its scores are those of the rules with examples."""
+"""Name of the scorer that ships; its scores are those of the rules with examples."""
 
 EMBEDDING_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Digest of its weights."""
@@ -49,14 +49,14 @@ FEWEST_ORDINARY = 20  # fewer, and everything is near to something
 
 @dataclass(frozen=True, slots=True)
 class MeaningRule:
-    """The sum of some scores of one judge, and from where on the prompt is held or refused."""
+    """The sum of some scores of one scorer, and from where on the prompt is held or refused."""
 
     id: str
-    judge: str
+    scorer: str
     scores: tuple[str, ...]
     hold: float | None
     refuse: float | None
-    scope: Scope
+    scope: RuleScope
     examples: tuple[str, ...] = ()
 
     @property
@@ -65,7 +65,7 @@ class MeaningRule:
 
 
 @dataclass(frozen=True, slots=True)
-class GuardModel:
+class ModerationModelSpec:
     """A guard model of a hub: where it is, and the digest of its weights, which makes it part of the version."""
 
     name: str
@@ -82,17 +82,17 @@ class MeaningRules:
 
     rules: tuple[MeaningRule, ...] = ()
     ordinary: tuple[str, ...] = ()
-    guards: tuple[GuardModel, ...] = ()
+    moderation_models: tuple[ModerationModelSpec, ...] = ()
 
     @property
-    def judges(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(rule.judge for rule in self.rules))
+    def scorers(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(rule.scorer for rule in self.rules))
 
 
 _Example = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class GuardPart(Part):
+class ModerationModelPart(RuleSetPart):
     """One of `guards`: a folder beside the rule set, or a hub's model at one commit."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)
@@ -103,7 +103,7 @@ class GuardPart(Part):
     licence: str = Field(min_length=1)
 
 
-class MeaningRulePart(Part):
+class MeaningRulePart(RuleSetPart):
     """One rule: with `examples`, or with a `guard` and its `scores`."""
 
     id: RuleId
@@ -135,11 +135,11 @@ class MeaningRulePart(Part):
             yield f"hold ({self.hold}) is above refuse ({self.refuse}); make it the lower one"
 
 
-class MeaningPart(Part):
+class MeaningPart(RuleSetPart):
     """The key `meaning`. Left out: prompts are judged by their words alone."""
 
     ordinary: list[_Example] = Field(default=[])
-    guards: list[GuardPart] = Field(default=[])
+    guards: list[ModerationModelPart] = Field(default=[])
     rules: list[MeaningRulePart] = Field(default=[])
 
     @model_validator(mode="after")
@@ -163,7 +163,7 @@ class MeaningPart(Part):
         return MeaningRules(
             rules=tuple(self._rule(rule) for rule in self.rules),
             ordinary=tuple(self.ordinary),
-            guards=tuple(GuardModel(**guard.model_dump()) for guard in self.guards),
+            moderation_models=tuple(ModerationModelSpec(**guard.model_dump()) for guard in self.guards),
         )
 
     def _rule(self, rule: MeaningRulePart) -> MeaningRule:

@@ -28,7 +28,7 @@ RuleId = Annotated[str, Field(pattern=r"^[a-z][a-z-]*/[a-z][a-z0-9-]*$")]
 Score = Annotated[float, Field(gt=0, le=1)]
 
 
-class Part(BaseModel):
+class RuleSetPart(BaseModel):
     """A mapping of the file: an unknown key is a mistake, and nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

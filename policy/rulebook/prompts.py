@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from pydantic import Field, model_validator
 
-from policy.rulebook.parts import Language, Part, RuleId, Terms, category_of
-from policy.rulebook.scope import EVERYWHERE, Scope, ScopePart
+from policy.rulebook.parts import Language, RuleId, RuleSetPart, Terms, category_of
+from policy.rulebook.scope import EVERYWHERE, RuleScope, ScopePart
 from policy.terms import Phrase, phrases
 from policy.verdict import Decision
 
@@ -57,7 +57,7 @@ class PromptRule:
     unless: tuple[Phrase, ...]
     near: tuple[Phrase, ...]
     near_words: int
-    scope: Scope = EVERYWHERE
+    scope: RuleScope = EVERYWHERE
     personal: frozenset[Personal] = frozenset()
     regions: tuple[str, ...] = ()
     replacement: str = ""
@@ -68,7 +68,7 @@ class PromptRule:
         return category_of(self.id)
 
 
-class PromptRulePart(Part):
+class PromptRulePart(RuleSetPart):
     """One rule as the file writes it."""
 
     id: RuleId
@@ -127,7 +127,7 @@ class PromptRulePart(Part):
             yield "decision allow and the key overrides belong together: which rules does it silence?"
 
 
-class PromptPart(Part):
+class PromptPart(RuleSetPart):
     """The key `prompt`."""
 
     max_chars: int = Field(ge=1, le=100_000)
@@ -139,11 +139,11 @@ class Exemption:
     """What a tenant may do all the same: terms of a rule (None: all of them), where the scope covers it."""
 
     terms: frozenset[str] | None
-    scope: Scope
+    scope: RuleScope
     reason: str
 
 
-class ExceptionPart(Part):
+class ExceptionPart(RuleSetPart):
     """One of `exceptions`."""
 
     tenant: str = Field(min_length=1)

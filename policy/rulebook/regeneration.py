@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from policy.rulebook.parts import Part, RuleId
+from policy.rulebook.parts import RuleId, RuleSetPart
 from policy.verdict import Decision, Stage, Verdict
 
 MOST_TIMES = 3
@@ -14,7 +14,7 @@ MOST_TIMES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Redraw:
+class Regeneration:
     """How often, and what for. `times` 0 is never."""
 
     times: int = 0
@@ -30,10 +30,10 @@ class Redraw:
         return bool(against) and all(f.stage is Stage.IMAGE and f.rule in self.rules for f in against)
 
 
-NEVER = Redraw()
+NEVER = Regeneration()
 
 
-class RedrawPart(Part):
+class RegenerationPart(RuleSetPart):
     """The key `redraw` of `image`."""
 
     times: int = Field(ge=1, le=MOST_TIMES)

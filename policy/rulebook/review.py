@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from policy.rulebook.parts import Part
+from policy.rulebook.parts import RuleSetPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class ReviewRules:
         return sorted(self.never & set(categories))
 
 
-class ReviewPart(Part):
+class ReviewPart(RuleSetPart):
     """`review:` in the file. Left out: one person decides, and nobody about a campaign of their own."""
 
     four_eyes: Literal["all", "none"] | list[str] = Field(default="none")

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from policy.rulebook.parts import Part
+from policy.rulebook.parts import RuleSetPart
 
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -28,7 +28,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class RuleScope:
     """An empty part does not confine."""
 
     tenants: frozenset[str] = frozenset()
@@ -43,10 +43,10 @@ class Scope:
         )
 
 
-EVERYWHERE = Scope()
+EVERYWHERE = RuleScope()
 
 
-class ScopePart(Part):
+class ScopePart(RuleSetPart):
     """The key `scope`; it must confine something."""
 
     tenants: list[_Name] = Field(default=[])
@@ -59,8 +59,8 @@ class ScopePart(Part):
             raise ValueError("this scope confines nothing; name tenants, campaigns or models, or leave it out")
         return self
 
-    def compiled(self) -> Scope:
-        return Scope(frozenset(self.tenants), tuple(self.campaigns), tuple(self.models))
+    def compiled(self) -> RuleScope:
+        return RuleScope(frozenset(self.tenants), tuple(self.campaigns), tuple(self.models))
 
 
 def _meets(name: str, patterns: tuple[str, ...]) -> bool:

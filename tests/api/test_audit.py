@@ -26,7 +26,7 @@ FOUND = {
 }
 SCORES = {f"nsfw/{name}": 0.0 for name in ("drawings", "hentai", "neutral", "porn", "sexy")}
 SCORES |= {"blank/blank": 0.0}
-SCORES |= {f"{r.judge}/{name}": 0.0 for r in Rules.load(DEFAULT_RULES).meaning.rules for name in r.scores}
+SCORES |= {f"{r.scorer}/{name}": 0.0 for r in Rules.load(DEFAULT_RULES).meaning.rules for name in r.scores}
 ALLOWED = {"decision": "allow", "policy_version": POLICY, "findings": [], "scores": SCORES}
 ASSETS = [str(uuid4()) for _ in range(3)]
 

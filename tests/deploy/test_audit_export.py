@@ -20,7 +20,7 @@ from policy.events import KINDS, ItemCancelled, Private
 from policy.ledger.reading.events import Recorded
 from policy.ledger.reading.exports import COLUMNS, csv_rows, jsonl
 from policy.ledger.reading.parquet import parquet as parquet_pieces
-from policy.ledger.reading.stream import Span, entries_in, instant
+from policy.ledger.reading.stream import EntryFilter, entries_in, instant
 from tests.policy.ledger.test_questions import POLICY, judged, released
 from tests.support.client import campaign, problem
 from tests.support.ledger import Ledger, failed, refused
@@ -118,7 +118,7 @@ def test_pages_lose_and_repeat_nothing_where_many_events_share_a_moment(ledger):
     ledger.append(*(ItemCancelled("r1", f"c{n}") for n in range(50)))
     with ledger.auditor.connect() as conn:
         for page in (1, 7, 54):
-            found = [one for part in entries_in(lambda: nullcontext(conn), Span(), page=page) for one in part]
+            found = [one for part in entries_in(lambda: nullcontext(conn), EntryFilter(), page=page) for one in part]
             assert [one.entry_id for one in found] == list(range(1, 55))
 
 

@@ -47,7 +47,8 @@ LEFT_OUT = {  # path -> when its tests may be left out, and who puts them in
 }
 MUTABLE = {  # dataclasses that are parts of a process or grow while they are filled
     "Executor",
-    "Findings",
+    "PackFindings",
+    "ProblemCollector",
     "_Range",
     "_Zip",
 }

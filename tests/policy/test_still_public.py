@@ -9,7 +9,7 @@ import pytest
 from policy import events
 from policy.events import Private
 from policy.rules import Rules
-from policy.still_public import look, still_public
+from policy.still_public import find_still_public, still_public_page
 from tests.policy.ledger.test_questions import released
 from tests.support.ledger import Ledger
 from tests.support.rule_files import written
@@ -58,7 +58,7 @@ def ledger(database):
 
 def found(ledger, rules, **asked):
     with ledger.auditor.connect() as conn:
-        return list(still_public(lambda: nullcontext(conn), rules, **asked))
+        return list(find_still_public(lambda: nullcontext(conn), rules, **asked))
 
 
 def test_what_a_rule_would_hold_now_is_named_with_the_rule_and_the_rest_is_not(ledger, rules):
@@ -85,7 +85,7 @@ def test_pages_meet_without_a_gap(ledger, rules):
     seen, after = [], 0
     with ledger.auditor.connect() as conn:
         while after is not None:
-            looked = look(conn, rules, tenant=None, after=after, limit=2)
+            looked = still_public_page(conn, rules, tenant=None, after=after, limit=2)
             seen += [one.asset_id for one in looked.found]
             after = looked.last
     assert seen == ["a1", "a2", "a5"]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from policy.events import Event, ItemFailed, ItemRefused, Private
 from policy.ledger.append import append
-from policy.ledger.flaws import Report
+from policy.ledger.flaws import VerificationReport
 from policy.ledger.tree.anchor import Anchored
 from policy.ledger.tree.keys import LocalNoteSigner, SealingKeys
 from policy.ledger.tree.notes import Checkpoint
@@ -113,7 +113,7 @@ class Ledger:
         with self.sealer.begin() as conn:
             return seal(conn, self.signer, self.vkeys, limit=limit)
 
-    def verify(self) -> Report:
+    def verify(self) -> VerificationReport:
         with self.auditor.connect() as conn:
             return verify(conn, self.vkeys, [self.anchor])
 

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 import policy.errors
 import workers.errors
 from deploy.embedded.ports import pick
-from policy.identify.answer import Finding
+from policy.identify.answer import IdentificationFinding
 from tests.support.repository import REPOSITORY, text
 from workers import metrics
 from workers.clerk.loop import DUTIES, MESSAGES
@@ -122,7 +122,7 @@ def test_known_values_are_those_the_code_counts() -> None:
     """A renamed error or duty would start a series of its own beside one that stays at 0."""
     known = {metric: set(values[0]) for metric, values in metrics._KNOWN.items()}
     assert known[metrics.CLERK_ACTS] == {*DUTIES, *MESSAGES}
-    assert known[metrics.IDENTIFICATIONS] == {*Finding, "failed"}
+    assert known[metrics.IDENTIFICATIONS] == {*IdentificationFinding, "failed"}
     assert known[metrics.MARK_FAILURES] <= {*vars(policy.errors), *vars(workers.errors)}
     classes = [*vars(workers.errors).values(), policy.errors.SigningUnavailable]
     codes = {code_of(error) for error in classes if isinstance(error, type)}

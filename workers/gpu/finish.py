@@ -24,7 +24,7 @@ from PIL import Image
 from policy.errors import MarkError, PolicyError, SigningUnavailable
 from policy.images.screen import ImageScreen
 from policy.marks.marker import Marked, Marker, Stamp, evidence
-from policy.marks.stamp import Part
+from policy.marks.stamp import AddedNetwork
 from policy.marks.writers import Write
 from policy.prompts.meaning.screen import MeaningScreen
 from policy.prompts.screen import screen_prompt
@@ -115,7 +115,7 @@ class Finisher:
             sampled = sample(some)
             return ScreenedBatch(some, sampled, tuple(self._verdicts(some, sampled.images)))
 
-        return regenerate(screened, self.rules.brought.redraw, lambda: lease.cancelled, again)
+        return regenerate(screened, self.rules.bundled.regeneration, lambda: lease.cancelled, again)
 
     def discard(self, held: Claim, item_ids: Collection[str], *, before: int | None = None) -> None:
         """Delete what this attempt stored for these items, or with `before`, what earlier attempts left."""
@@ -214,11 +214,11 @@ class Finisher:
         return Held(item, verdict, key, sha256)
 
 
-def _parts(recipe: Recipe) -> tuple[Part, ...]:
+def _parts(recipe: Recipe) -> tuple[AddedNetwork, ...]:
     """What else had a hand in the pictures of this recipe, for their public marks."""
-    loras = tuple(Part("lora", lora.name, lora.revision, lora.scale) for lora in recipe.loras)
+    loras = tuple(AddedNetwork("lora", lora.name, lora.revision, lora.scale) for lora in recipe.loras)
     grown = recipe.upscaler
-    return (*loras, Part("upscaler", grown.name, grown.revision, grown.factor)) if grown else loras
+    return (*loras, AddedNetwork("upscaler", grown.name, grown.revision, grown.factor)) if grown else loras
 
 
 def _key_maker(verdict: Verdict) -> _KeyMaker:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from policy.rulebook.regeneration import Redraw
+from policy.rulebook.regeneration import Regeneration
 from policy.verdict import Verdict
 from workers import metrics
 from workers.jobs.types import Claim, ClaimedItem, Discarded
@@ -34,7 +34,7 @@ class ScreenedBatch:
 
 def regenerate(
     batch: ScreenedBatch,
-    redraw: Redraw,
+    redraw: Regeneration,
     cancelled: Callable[[], Collection[str]],
     again: Callable[[Claim], ScreenedBatch],
 ) -> ScreenedBatch:
@@ -57,7 +57,7 @@ def next_seed(seed: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}\nredrawn".encode()).digest()[:4])
 
 
-def _came_out_wrong(batch: ScreenedBatch, n: int, redraw: Redraw) -> bool:
+def _came_out_wrong(batch: ScreenedBatch, n: int, redraw: Regeneration) -> bool:
     fault = batch.sampled.faults.get(batch.held.items[n].id)
     if fault is not None:
         return redraw.faults and fault in (NOT_FINITE, BLACK)

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Engine
 
 from policy.fingerprints import MIN_QUALITY, fingerprint
-from policy.identify.descriptors import CODES_KEPT, codes
+from policy.identify.descriptors import DESCRIPTORS_KEPT, binary_descriptors
 from policy.identify.features import ENOUGH_FEATURES
 from policy.identify.low_texture import thumbnail
 from workers import metrics
@@ -58,6 +58,6 @@ def _fingerprint(store: ObjectStore, file: FileOf) -> StoredFingerprint | None:
         quality=looks.quality,
         features=len(original.features),
         identifiable=looks.quality >= MIN_QUALITY and not plain,
-        codes=codes(original.features, most=CODES_KEPT).astype("<u8").tobytes(),
+        codes=binary_descriptors(original.features, most=DESCRIPTORS_KEPT).astype("<u8").tobytes(),
         thumbnail=thumbnail(original.pixels) if plain else b"",
     )

@@ -18,9 +18,9 @@ from sqlalchemy import Engine
 
 from policy.errors import MarkError
 from policy.fingerprints import CROPS, HASH_BYTES, Fingerprint
-from policy.identify.answer import Known
+from policy.identify.answer import KnownAsset
 from policy.identify.examine import Original
-from policy.identify.index import Entry, Index
+from policy.identify.index import Index, IndexEntry
 from policy.marks.encode import decode
 from workers.errors import NotFound
 from workers.jobs.identification import fingerprints
@@ -62,18 +62,18 @@ class ReleasedIndex:
             self._recent = {id: at for id, at in self._recent.items() if at >= self._newest - _OVERLAP}
         return taken
 
-    def by_id(self, asset_id: str) -> Known | None:
+    def by_id(self, asset_id: str) -> KnownAsset | None:
         return next(iter(self._records([asset_id])), None) if _is_id(asset_id) else None
 
-    def by_watermark(self, watermark_id: int) -> Known | None:
+    def by_watermark(self, watermark_id: int) -> KnownAsset | None:
         with self._engine.begin() as conn:
             found = fingerprints.file_by_watermark(conn, watermark_id)
         return _known(found) if found else None
 
-    def by_number(self, number: int) -> Known | None:
+    def by_number(self, number: int) -> KnownAsset | None:
         return self.by_id(self._ids[number])
 
-    def original(self, asset: Known) -> Original | None:
+    def original(self, asset: KnownAsset) -> Original | None:
         """Read from where it was released to or, when recalled, from where it was moved to."""
         if asset.asset_id in self._originals:
             self._originals.move_to_end(asset.asset_id)
@@ -92,7 +92,7 @@ class ReleasedIndex:
         self._ids.extend(row.asset_id for row in rows)
         return len(rows)
 
-    def _records(self, ids: Iterable[str]) -> list[Known]:
+    def _records(self, ids: Iterable[str]) -> list[KnownAsset]:
         with self._engine.begin() as conn:
             return [_known(file) for file in fingerprints.files(conn, ids)]
 
@@ -117,13 +117,13 @@ def read_original(store: ObjectStore, file: FileOf) -> Original | None:
     return None
 
 
-def _known(file: FileOf) -> Known:
-    return Known(file.asset_id, file.watermark_id, file.state, file.tenant)
+def _known(file: FileOf) -> KnownAsset:
+    return KnownAsset(file.asset_id, file.watermark_id, file.state, file.tenant)
 
 
-def _entry(row: StoredFingerprint) -> Entry:
+def _entry(row: StoredFingerprint) -> IndexEntry:
     crops = tuple(row.crops[n * HASH_BYTES : (n + 1) * HASH_BYTES] for n in range(len(CROPS)))
-    return Entry(Fingerprint(row.whole, crops, row.quality), np.frombuffer(row.codes, "<u8"), row.thumbnail)
+    return IndexEntry(Fingerprint(row.whole, crops, row.quality), np.frombuffer(row.codes, "<u8"), row.thumbnail)
 
 
 def _is_id(text: str) -> bool:

@@ -17,7 +17,7 @@ from policy.events import KINDS
 from policy.ledger.reading.events import Recorded
 from policy.ledger.reading.exports import csv_rows, jsonl
 from policy.ledger.reading.parquet import parquet
-from policy.ledger.reading.stream import Span, entries_in
+from policy.ledger.reading.stream import EntryFilter, entries_in
 
 _WRITERS = {"jsonl": jsonl, "csv": csv_rows, "parquet": parquet}
 
@@ -51,7 +51,7 @@ def export(
         raise click.ClickException(f"{output} is no file, and would be replaced by one; -o - writes to a pipe")
     with open_ledger(auditor_settings(data)) as conn:
         conn.execution_options(isolation_level="REPEATABLE READ")  # one snapshot for all pages
-        pages = entries_in(lambda: nullcontext(conn), Span(since, until, tenant, kinds))
+        pages = entries_in(lambda: nullcontext(conn), EntryFilter(since, until, tenant, kinds))
         if output == Path("-"):
             sys.stdout.buffer.writelines(_WRITERS[written](pages))
             return

@@ -28,7 +28,7 @@ from deploy.commands.shared.opening import (
     witnesses_of,
 )
 from deploy.commands.shared.options import data_option, writing
-from policy.ledger.flaws import Report
+from policy.ledger.flaws import VerificationReport
 from policy.ledger.reading.events import PAGE, Recorded, events_about
 from policy.ledger.tree import proofs
 from policy.ledger.tree.anchor import Anchor
@@ -175,7 +175,7 @@ def _answering(anchors: Sequence[Anchor]) -> tuple[tuple[Anchor, ...], dict[str,
     return tuple(anchor for anchor in anchors if anchor.name not in away), away
 
 
-def _show(report: Report, seal_seconds: float, away: Mapping[str, str]) -> None:
+def _show(report: VerificationReport, seal_seconds: float, away: Mapping[str, str]) -> None:
     console = Console(soft_wrap=True, highlight=False)
     verdict = Text(" INTACT ", "bold white on green") if report.intact else Text(" TAMPERED WITH ", "bold white on red")
     if report.intact and away:
@@ -201,7 +201,7 @@ def _show(report: Report, seal_seconds: float, away: Mapping[str, str]) -> None:
         console.print(Text(f"      and {report.left_out:,} more", "red"))
 
 
-def _anchored(report: Report) -> Iterator[str]:
+def _anchored(report: VerificationReport) -> Iterator[str]:
     if not report.anchored:
         yield "not asked: a tail cut off together with its checkpoints would go unseen"
     for place, size in report.anchored.items():

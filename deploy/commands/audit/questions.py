@@ -16,11 +16,10 @@ from sqlalchemy import Connection, select
 from deploy.commands.shared.opening import auditor_settings, open_ledger
 from deploy.commands.shared.options import data_option
 from deploy.commands.shared.shown import as_line, show_rows, show_thing
-from policy import still_public as standing
 from policy.ledger.reading import questions
 from policy.ledger.reading.questions import By
 from policy.rules import Rules
-from policy.still_public import Looked
+from policy.still_public import StillPublicResult, find_still_public
 from workers.jobs.tables import items
 
 _VERSION = re.compile(r"sha256:[0-9a-f]{64}")
@@ -121,7 +120,7 @@ def still_public(*, path: Path | None, tenant: str | None, data: Path, as_json: 
     counted = Counter[str]()
     with open_ledger(settings) as conn:
         conn.execution_options(isolation_level="REPEATABLE READ")  # one snapshot for all pages
-        pages = standing.still_public(lambda: nullcontext(conn), rules, tenant=tenant)
+        pages = find_still_public(lambda: nullcontext(conn), rules, tenant=tenant)
         found = (one.to_json() for looked in _counted(pages, counted) for one in looked.found)
         show_rows(found, ("released_at", "decision", "rules", "tenant", "asset_id", "request_id"), as_json=as_json)
     judged = f"{counted['judged']:,} public pictures judged by {rules.version}"
@@ -144,7 +143,7 @@ def counts(by: tuple[str, ...], tenant: str | None, data: Path, as_json: bool) -
 COMMANDS = (asset, made_by, refused, reviews, still_public, counts)
 
 
-def _counted(pages: Iterable[Looked], counted: Counter[str]) -> Iterator[Looked]:
+def _counted(pages: Iterable[StillPublicResult], counted: Counter[str]) -> Iterator[StillPublicResult]:
     for looked in pages:
         counted.update(judged=looked.judged, not_judged=looked.not_judged)
         yield looked

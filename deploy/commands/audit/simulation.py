@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.commands.shared.shown import cell
-from policy.simulate import Change, Changed, Report
+from policy.simulate import Change, Changed, SimulationReport
 from policy.verdict import VERDICTS, Decision
 
 _SHOWN = 10  # categories and campaigns; --json has all of them
 
 
-def show_simulation(report: Report) -> None:
+def show_simulation(report: SimulationReport) -> None:
     """What changed, by category and request, with the first examples."""
     console = Console(highlight=False, markup=False)
     console.print(f"{report.policy_version}\n{report.judged:,} items judged, {report.unchanged:,} as before")

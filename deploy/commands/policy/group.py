@@ -23,12 +23,12 @@ from deploy.commands.shared.opening import auditor_settings, open_ledger
 from deploy.commands.shared.options import data_option
 from policy.errors import PolicyError
 from policy.ledger.reading.events import with_request_names
-from policy.ledger.reading.stream import Span, entries_in
-from policy.prompts.normalisation.variants import copies
+from policy.ledger.reading.stream import EntryFilter, entries_in
+from policy.prompts.normalisation.variants import normalised_variants
 from policy.prompts.rewrite import prepare
 from policy.rulebook.images import ImageRule, SecondOpinion
 from policy.rulebook.prompts import PromptField
-from policy.rulebook.scope import EVERYWHERE, Context, Scope
+from policy.rulebook.scope import EVERYWHERE, Context, RuleScope
 from policy.rules import Rules
 from policy.simulate import DECIDED, Meaning
 from policy.simulate import simulate as simulate_rules
@@ -66,7 +66,7 @@ policy.add_command(report)
 @click.option("--campaign", default="", help="Name of the request, for rules with a scope.")
 @click.option("--model", default="", help="Name of the model, for rules with a scope.")
 @click.option("--negative", is_flag=True, help="TEXT is a negative prompt: what is kept out of the picture.")
-@click.option("--meaning", "with_meaning", is_flag=True, help="Ask the judges of meaning too, as the worker does.")
+@click.option("--meaning", "with_meaning", is_flag=True, help="Ask the scorers of meaning too, as the worker does.")
 @click.option("--copies", "show_copies", is_flag=True, help="Show the normalised copies that are read as well.")
 @_JSON
 @_RULES
@@ -96,14 +96,14 @@ def check(
     click.echo(_told("prompt", verdict, as_json=as_json))
     if prepared.text != wanted and not as_json:
         click.echo(f"  becomes {prepared.text!r}")
-    for copy in copies(prepared.text) if show_copies else ():
+    for copy in normalised_variants(prepared.text) if show_copies else ():
         guessed = ", a guess" if copy.guess else ""
         click.echo(f"  read as ({copy.name}{guessed}): {' '.join(map('|'.join, copy.positions))}")
     sys.exit(0 if verdict.allowed else 1)
 
 
 def _judged(rules: Rules, text: str, context: Context) -> list[Verdict]:
-    """What the judges of meaning say of the text, if the rules ask any."""
+    """What the scorers of meaning say of the text, if the rules ask any."""
     from policy.prompts.meaning.screen import MeaningScreen  # noqa: PLC0415 - loads the network
 
     return MeaningScreen.load(rules).screen([(text, context)]) if rules.meaning.rules else []
@@ -164,11 +164,11 @@ def show(path: Path) -> None:
         looked_for = ", ".join(sorted(rule.personal)) or f"{sum(len(term.phrases) for term in rule.terms):,}"
         reads = ", ".join(sorted(rule.fields)) + ("" if rule.scope == EVERYWHERE else f"; {_confined(rule.scope)}")
         prompts.add_row(rule.id, rule.decision, reads, languages, looked_for)
-    meanings = Table("meaning rule", "judge", "by", "hold from", "refuse from", box=None)
+    meanings = Table("meaning rule", "scorer", "by", "hold from", "refuse from", box=None)
     for meaning in rules.meaning.rules:
         by = f"{len(meaning.examples)} examples" if meaning.examples else " + ".join(meaning.scores)
         bounds = ["-" if bound is None else f"{bound:g}" for bound in (meaning.hold, meaning.refuse)]
-        meanings.add_row(meaning.id, meaning.judge, by, *bounds)
+        meanings.add_row(meaning.id, meaning.scorer, by, *bounds)
     images = Table("image rule", "classifier", "scores", "hold from", "refuse from", box=None)
     for image in rules.image_rules:
         images.add_row(image.id, *_asked(image))
@@ -180,15 +180,15 @@ def show(path: Path) -> None:
         for exemption in exempted:
             terms = ", ".join(sorted(exemption.terms)) if exemption.terms else "any of its terms"
             exceptions.add_row(tenant, id_, terms, _confined(exemption.scope), exemption.reason)
-    brought = Table("brings along", "is", "as", box=None)
-    for part in rules.brought.classifiers:
-        brought.add_row(part.name, part.kind, f"sha256:{part.sha256[:16]}")
-    if rules.brought.text_categories:
-        brought.add_row("text", "writing on pictures", ", ".join(sorted(rules.brought.text_categories)))
-    if rules.brought.redraw.times:
-        wanted = [*sorted(rules.brought.redraw.rules), *(["faults"] if rules.brought.redraw.faults else [])]
-        brought.add_row("redraw", f"at most {rules.brought.redraw.times} times", ", ".join(wanted))
-    for table in (categories, prompts, meanings, images, exceptions, brought):
+    bundled = Table("brings along", "is", "as", box=None)
+    for part in rules.bundled.classifiers:
+        bundled.add_row(part.name, part.kind, f"sha256:{part.sha256[:16]}")
+    if rules.bundled.text_categories:
+        bundled.add_row("text", "writing on pictures", ", ".join(sorted(rules.bundled.text_categories)))
+    if rules.bundled.regeneration.times:
+        wanted = [*sorted(rules.bundled.regeneration.rules), *(["faults"] if rules.bundled.regeneration.faults else [])]
+        bundled.add_row("redraw", f"at most {rules.bundled.regeneration.times} times", ", ".join(wanted))
+    for table in (categories, prompts, meanings, images, exceptions, bundled):
         if table.row_count:
             console.print(table, "")
 
@@ -211,7 +211,7 @@ def simulate(
     rules = _loaded(path)
     with open_ledger(auditor_settings(data)) as conn:
         conn.execution_options(isolation_level="REPEATABLE READ")  # one snapshot for all pages
-        pages = entries_in(lambda: nullcontext(conn), Span(since=since, tenant=tenant, kinds=DECIDED))
+        pages = entries_in(lambda: nullcontext(conn), EntryFilter(since=since, tenant=tenant, kinds=DECIDED))
         history = chain.from_iterable(with_request_names(conn, page) for page in pages)
         found = simulate_rules(rules, history, examples=examples, meaning=_meaning(rules))
     if as_json:
@@ -234,7 +234,7 @@ def _meaning(rules: Rules) -> Meaning | None:
     return lru_cache(maxsize=4096)(scores) if rules.meaning.rules else None
 
 
-def _confined(scope: Scope) -> str:
+def _confined(scope: RuleScope) -> str:
     parts = {"tenant": sorted(scope.tenants), "campaign": scope.campaigns, "model": scope.models}
     return "; ".join(f"{name} {', '.join(names)}" for name, names in parts.items() if names) or "everywhere"
 

@@ -13,7 +13,7 @@ from rich.table import Table as Grid
 
 from policy.errors import PolicyError
 from policy.prompts.cases import SHIPPED, Table
-from policy.prompts.evaluation import Line, Measured, measure
+from policy.prompts.evaluation import Evaluation, EvaluationRow, measure
 from policy.rules import Rules
 from workers.settings import Settings
 
@@ -36,7 +36,7 @@ _SHORT = {"words": "words", "words and meaning": "+meaning"}
     type=click.Path(path_type=Path, dir_okay=False),
     help="A table of cases; repeatable. Left out: the seven that ship.",
 )
-@click.option("--words-only", is_flag=True, help="Leave the judges of meaning out, which take a while to load.")
+@click.option("--words-only", is_flag=True, help="Leave out the scorers of meaning, which take a while to load.")
 @click.option("--list", "listing", is_flag=True, help="List the prompts on which the rule set is wrong.")
 @click.option("--json", "as_json", is_flag=True, help="The report as one JSON object.")
 def report(*, path: Path, files: tuple[Path, ...], words_only: bool, listing: bool, as_json: bool) -> None:
@@ -55,8 +55,8 @@ def report(*, path: Path, files: tuple[Path, ...], words_only: bool, listing: bo
         from policy.prompts.meaning.screen import MeaningScreen  # noqa: PLC0415 - loads the network
 
         meaning = MeaningScreen.load(rules)
-        for judge, reason in meaning.missing.items():
-            raise click.ClickException(f"judge {judge}: {reason}; or say --words-only")
+        for scorer, reason in meaning.missing.items():
+            raise click.ClickException(f"scorer {scorer}: {reason}; or say --words-only")
     measured = [measure(rules, table, meaning) for table in tables]
     if as_json:
         found = [way.to_json() for ways in measured for way in ways]
@@ -68,7 +68,7 @@ def report(*, path: Path, files: tuple[Path, ...], words_only: bool, listing: bo
         _show(console, ways, listing=listing)
 
 
-def _show(console: Console, ways: Sequence[Measured], *, listing: bool) -> None:
+def _show(console: Console, ways: Sequence[Evaluation], *, listing: bool) -> None:
     first = ways[0]
     console.print(
         f"\n[bold]{first.table}[/bold]: {first.total.attacks} attacks, {first.total.innocent} innocent prompts"
@@ -84,7 +84,7 @@ def _show(console: Console, ways: Sequence[Measured], *, listing: bool) -> None:
         for way in ways:
             for heading in (f"{_SHORT[way.way]}\nrecall", "\nprecision", "innocent\nstopped"):
                 grid.add_column(heading, justify="right", no_wrap=True)
-        rows: list[dict[str, Line]] = [{line.name: line for line in getattr(way, kind)} for way in ways]
+        rows: list[dict[str, EvaluationRow]] = [{line.name: line for line in getattr(way, kind)} for way in ways]
         for name in dict.fromkeys(name for row in rows for name in row):
             lines = [row.get(name) for row in rows]
             attacks = next((line.attacks for line in lines if line), 0)
@@ -97,7 +97,7 @@ def _show(console: Console, ways: Sequence[Measured], *, listing: bool) -> None:
                 console.print(f"  {said}: [{case.expected or case.language}] {case.text!r}", markup=False)
 
 
-def _cells(line: Line | None) -> tuple[str, str, str]:
+def _cells(line: EvaluationRow | None) -> tuple[str, str, str]:
     if line is None:
         return ("-", "-", "-")
     return (_ratio(line.recall), _ratio(line.precision), f"{line.stopped}/{line.innocent}")

@@ -40,15 +40,15 @@ _SETTLED = frozenset(f"item.{outcome}" for outcome in ("released", "refused", "f
 _SHOWN = 50  # problems that are printed
 
 
-class CannotTell(Exception):
+class Inconclusive(Exception):
     """Nothing can be said of this file: it is no pack, or what was asked cannot be answered from it."""
 
 
-class Wrong(Exception):
+class _Wrong(Exception):
     """A part of the pack is not what was signed."""
 
 
-class Key(NamedTuple):
+class _Key(NamedTuple):
     """A public key of the log, from a line NAME+ID+BASE64 [from SIZE] [until SIZE], or of a witness."""
 
     name: str
@@ -58,7 +58,7 @@ class Key(NamedTuple):
     until: int | None = None  # the last head that is its own, if it was retired
 
     @classmethod
-    def parse(cls, line: str, kind: bytes = b"\x01") -> Key:
+    def parse(cls, line: str, kind: bytes = b"\x01") -> _Key:
         written, *time = line.split() or [""]
         name, _, rest = written.partition("+")
         raw = _unbase64(rest.partition("+")[2])
@@ -68,18 +68,18 @@ class Key(NamedTuple):
             len(time) == 2 * len(said) and said.keys() <= {"from", "until"} and all(map(_SIZE.fullmatch, said.values()))
         )
         if len(raw) != 33 or raw[:1] != kind or key_id.hex() != rest.partition("+")[0] or not sound:
-            raise CannotTell(f"not a public key line: {line.strip()[:160]!r}. Of a file of them, say --vkeys FILE")
+            raise Inconclusive(f"not a public key line: {line.strip()[:160]!r}. Of a file of them, say --vkeys FILE")
         return cls(name, key_id, raw[1:], int(said.get("from", 0)), int(said["until"]) if "until" in said else None)
 
     def signs(self, size: int) -> bool:
         return self.since <= size and (self.until is None or size <= self.until)
 
 
-class Policy:
+class _Policy:
     """Who must have cosigned a head: the lines `witness`, `group` and `quorum` of c2sp.org/tlog-policy."""
 
     def __init__(self, text: str) -> None:
-        self.witnesses: dict[str, Key] = {}
+        self.witnesses: dict[str, _Key] = {}
         self._groups: dict[str, tuple[int, list[str]]] = {}
         self.quorum = ""
         for line in text.splitlines():
@@ -87,15 +87,15 @@ class Policy:
             if not words or words[0].startswith("#") or words[0] == "log":
                 continue
             if len(words) in (3, 4) and words[0] == "witness":
-                self.witnesses[words[1]] = Key.parse(words[2], b"\x04")
+                self.witnesses[words[1]] = _Key.parse(words[2], b"\x04")
             elif len(words) > 3 and words[0] == "group":
                 self._groups[words[1]] = (self._enough(words[2], len(words) - 3), words[3:])
             elif len(words) == 2 and words[0] == "quorum" and not self.quorum:
                 self.quorum = words[1]
             else:
-                raise CannotTell(f"not a line of a witness policy: {line.strip()[:100]!r}")
+                raise Inconclusive(f"not a line of a witness policy: {line.strip()[:100]!r}")
         if self.quorum != "none" and self.quorum not in {*self.witnesses, *self._groups}:
-            raise CannotTell("the witness policy names no quorum that is one of its witnesses or groups")
+            raise Inconclusive("the witness policy names no quorum that is one of its witnesses or groups")
 
     def met_by(self, names: Iterable[str]) -> bool:
         return self.quorum == "none" or self._holds(self.quorum, frozenset(names), 0)
@@ -109,11 +109,11 @@ class Policy:
     def _enough(self, said: str, members: int) -> int:
         enough = {"any": 1, "all": members}.get(said) or (int(said) if _SIZE.fullmatch(said) else 0)
         if not 1 <= enough <= members:
-            raise CannotTell(f"{said!r} of {members} members cannot cosign")
+            raise Inconclusive(f"{said!r} of {members} members cannot cosign")
         return enough
 
 
-class Head(NamedTuple):
+class _Head(NamedTuple):
     """A signed statement: this log held exactly `size` leaves, which hash to `root`."""
 
     origin: str
@@ -121,7 +121,7 @@ class Head(NamedTuple):
     root: bytes
 
 
-class Row(NamedTuple):
+class _Row(NamedTuple):
     """A line of index.jsonl with what its event's bytes hash to; `leaf` is what the log stored as sealed."""
 
     place: int
@@ -133,7 +133,7 @@ class Row(NamedTuple):
 
 
 @dataclass(slots=True)
-class Findings:
+class PackFindings:
     """What was checked, everything that is wrong, and what cannot be told from this pack."""
 
     problems: list[str] = field(default_factory=list)
@@ -141,20 +141,24 @@ class Findings:
     doubts: list[str] = field(default_factory=list)
 
 
-def verify(path: Path, vkeys: Sequence[str] = (), kept: Sequence[str] = (), witnesses: str | None = None) -> Findings:
+def verify(
+    path: Path, vkeys: Sequence[str] = (), kept: Sequence[str] = (), witnesses: str | None = None
+) -> PackFindings:
     """Everything wrong with a pack. `vkeys` are the keys to trust, `kept` checkpoints that the auditor kept.
 
     `witnesses` is the text of a policy that the newest checkpoint must satisfy. Raises CannotTell.
     """
     with _open(path) as pack:
-        return _Verification(pack, vkeys, kept, Policy(witnesses) if witnesses is not None else None).run()
+        return _Verification(pack, vkeys, kept, _Policy(witnesses) if witnesses is not None else None).run()
 
 
 class _Verification:
     """One pass over one pack."""
 
-    def __init__(self, pack: zipfile.ZipFile, vkeys: Sequence[str], kept: Sequence[str], policy: Policy | None) -> None:
-        self.found = Findings()
+    def __init__(
+        self, pack: zipfile.ZipFile, vkeys: Sequence[str], kept: Sequence[str], policy: _Policy | None
+    ) -> None:
+        self.found = PackFindings()
         self._pack, self._policy = pack, policy
         self._untold: dict[tuple[str, str], str] = {}  # (event, field) of which there is only the digest; its name
         self._told: set[tuple[str, str]] = set()  # (event, field) whose text is here
@@ -168,23 +172,23 @@ class _Verification:
         self._asked: dict[str, int] = {}  # items of each request that was accepted
         self._settled: dict[str, set[str]] = {}  # items with an outcome here, by request
         self._cancelled: Counter[str] = Counter()  # items that went with their whole request
-        self._newest, self._newest_note = Head("", 0, b""), ""
+        self._newest, self._newest_note = _Head("", 0, b""), ""
         self._names = set(pack.namelist())
         self._manifest = self._read_manifest()
         own = () if vkeys else tuple(self._lines("vkeys"))
-        self._keys = tuple(Key.parse(line) for line in vkeys or own)
+        self._keys = tuple(_Key.parse(line) for line in vkeys or own)
         if not self._keys:
-            raise CannotTell("no public key: give one with --vkey")
+            raise Inconclusive("no public key: give one with --vkey")
         if self._manifest["origin"] not in {key.name for key in self._keys}:
             names = ", ".join(sorted({repr(key.name) for key in self._keys}))
-            raise CannotTell(f"this is a pack of the log {self._manifest['origin']!r}, and the keys are those of "
+            raise Inconclusive(f"this is a pack of the log {self._manifest['origin']!r}, and the keys are those of "
                              f"{names}: another log's pack, or the wrong keys")  # fmt: skip
         self._kept = [self._open_kept(note) for note in kept]
         if not vkeys:
             self._doubt("whose log this is: THE KEYS ARE THE PACK'S OWN, which anybody can make. Give yours with "
                         f"--vkey or --vkeys; the pack's are {', '.join(own)}")  # fmt: skip
 
-    def run(self) -> Findings:
+    def run(self) -> PackFindings:
         self._check_files()
         heads = self._check_checkpoints()
         rows = list(self._check_events())
@@ -215,10 +219,10 @@ class _Verification:
             whole = manifest["range"]
             sound = sound and (whole is None or ([type(end) for end in whole] == [int, int] and whole[0] < whole[1]))
             sound = sound and _is_selection(manifest["selection"])
-        except (Wrong, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise CannotTell(f"manifest.json cannot be read, so this is no evidence pack: {error}") from error
+        except (_Wrong, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise Inconclusive(f"manifest.json cannot be read, so this is no evidence pack: {error}") from error
         if not sound or manifest["format"] != FORMAT:
-            raise CannotTell(f"manifest.json is not of the format {FORMAT}, which is the one known here")
+            raise Inconclusive(f"manifest.json is not of the format {FORMAT}, which is the one known here")
         return dict(manifest)
 
     def _check_files(self) -> None:
@@ -233,19 +237,19 @@ class _Verification:
             with self._named(name):
                 actual = hashlib.sha256(self._read(name)).hexdigest()
                 if actual != digest:
-                    raise Wrong("is not the file that the manifest lists: edited")
+                    raise _Wrong("is not the file that the manifest lists: edited")
                 promises = name.startswith(("policy/", "cards/", "models/"))
                 if promises and Path(name).stem != actual:
-                    raise Wrong("its bytes are not those that its name promises: edited")
+                    raise _Wrong("its bytes are not those that its name promises: edited")
 
-    def _check_checkpoints(self) -> dict[int, Head]:
+    def _check_checkpoints(self) -> dict[int, _Head]:
         """Every signed head by its size, each proven to be extended by the largest."""
-        heads: dict[int, Head] = {}
+        heads: dict[int, _Head] = {}
         for name in sorted(n for n in self._names if n.startswith("checkpoints/")):
             with self._named(name):
                 head = self._open_note(self._text(name))
                 if name != f"checkpoints/{head.size}":
-                    raise Wrong(f"holds the checkpoint of {head.size} leaves: replaced")
+                    raise _Wrong(f"holds the checkpoint of {head.size} leaves: replaced")
                 heads[head.size] = head
         newest, said = max(heads, default=0), self._manifest["size"]
         if newest != said:
@@ -257,7 +261,7 @@ class _Verification:
             with self._named(f"consistency/{size}"):
                 path = _path(self._text(f"consistency/{size}"), f"old {size}", self._newest_note)
                 if not _extends(heads[size], heads[newest], path):
-                    raise Wrong(f"the {newest} leaves do not begin with the {size} signed before: history was changed")
+                    raise _Wrong(f"the {newest} leaves do not begin with the {size} signed before: history was changed")
         return heads
 
     def _check_witnesses(self, place: str, note: str) -> None:
@@ -287,7 +291,7 @@ class _Verification:
             f"cosigned by {', '.join(sorted(found)) or 'no witness'} of the policy; quorum '{self._policy.quorum}'"
         )
 
-    def _check_events(self) -> Iterator[Row]:
+    def _check_events(self) -> Iterator[_Row]:
         secrets = self._secrets()
         listed = set()
         for number, line in enumerate(self._lines("index.jsonl"), start=1):
@@ -296,7 +300,7 @@ class _Verification:
                 name = f"leaf {entry['index']}, event {entry['event_id']}"
                 if entry["kind"]:  # None: the log has no such entry any more
                     name = f"leaf {entry['index']}, {entry['kind']} event {entry['event_id']} of {entry['at']}"
-                row = Row(entry["index"], bytes.fromhex(entry["leaf"]), None, name, str(entry["at"]), proven=None)
+                row = _Row(entry["index"], bytes.fromhex(entry["leaf"]), None, name, str(entry["at"]), proven=None)
                 if type(row.place) is not int or row.place < 0:
                     raise TypeError
                 listed.add(f"events/{row.place:012}.json")
@@ -309,7 +313,7 @@ class _Verification:
         for event_id, fields in secrets.items():
             self._problem(f"private.jsonl: {sorted(fields)} of event {event_id} is promised by no event here: inserted")
 
-    def _check_event(self, row: Row, entry: dict[str, Any], secrets: dict[str, dict[str, tuple[bytes, str]]]) -> Row:
+    def _check_event(self, row: _Row, entry: dict[str, Any], secrets: dict[str, dict[str, tuple[bytes, str]]]) -> _Row:
         event, proof = f"events/{row.place:012}.json", f"proofs/{row.place:012}.tlog-proof"
         if event not in self._names:
             return row
@@ -338,7 +342,7 @@ class _Verification:
                 if isinstance(value, dict) and "commitment" in value
             }
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise Wrong(f"its bytes are no event: {error}") from error
+            raise _Wrong(f"its bytes are no event: {error}") from error
         for column in wrong:
             self._problem(f"leaf {entry['index']}, event {body['event_id']}: column {column} says "
                           f"{entry[column]!r}, the bytes say {body[column]!r}: edited")  # fmt: skip
@@ -354,7 +358,7 @@ class _Verification:
             self._cards.setdefault(revision, set()).add(card)
         for name, (salt, value) in own.items():
             if f"sha256:{hashlib.sha256(salt + value.encode(errors='replace')).hexdigest()}" != promised.get(name):
-                raise Wrong(f"the private text of {name} does not fit its digest: edited")
+                raise _Wrong(f"the private text of {name} does not fit its digest: edited")
 
     def _note_item(self, body: dict[str, Any]) -> None:
         """What the event is about, and what it says of the items of a request."""
@@ -406,7 +410,7 @@ class _Verification:
             by = f"{body['event_id']} of {body['at']} ({said['basis']}, {said['retention_class']})"
             gone = {(str(event), str(name)): by for event in said["event_ids"] for name in said["fields"]}
         except (KeyError, TypeError) as error:
-            raise Wrong(f"its bytes are no erasure: {error}") from error
+            raise _Wrong(f"its bytes are no erasure: {error}") from error
         self._erased = {**gone, **self._erased}
 
     def _check_erased(self) -> None:
@@ -424,7 +428,7 @@ class _Verification:
         for (_, name), where in unexplained.items():
             self._problem(f"{where}: the private text of {name} is not here, and no event says it was erased: deleted")
 
-    def _check_order(self, rows: Sequence[Row]) -> None:
+    def _check_order(self, rows: Sequence[_Row]) -> None:
         for before, row in pairwise(rows):
             if row.place <= before.place:
                 self._problem(f"index.jsonl: {row.name} stands after leaf {before.place}: reordered")
@@ -436,7 +440,7 @@ class _Verification:
         if gone := list(islice(missing, _SHOWN)):
             self._problem(f"leaf {', '.join(map(str, gone))}: missing from a range that must have no gap: deleted")
 
-    def _check_selection(self, rows: Sequence[Row]) -> None:
+    def _check_selection(self, rows: Sequence[_Row]) -> None:
         """The pack is about what it says it is about, and where it can be told, it holds all of that."""
         about, whole, size = self._manifest["selection"], self._manifest["range"], self._manifest["size"]
         if named := {noun: about[noun] for noun in ("asset", "request") if noun in about}:
@@ -460,7 +464,7 @@ class _Verification:
         )
         self._fact(f"{said}: leaves {whole[0]} to {whole[1] - 1} without a gap")
 
-    def _check_ends(self, rows: Sequence[Row], since: str, until: str, whole: Sequence[int], size: int) -> None:
+    def _check_ends(self, rows: Sequence[_Row], since: str, until: str, whole: Sequence[int], size: int) -> None:
         """The leaves next to a range of time lie outside of that time: nobody cut the range short."""
         beside = {row.place: row for row in rows}
         for place in (whole[0] - 1, whole[1]):
@@ -484,9 +488,9 @@ class _Verification:
             rest = "" if settled == self._asked[request] else ": the others are open, or their events were left out"
             self._fact(said + rest)
 
-    def _rebuild(self, rows: Sequence[Row], heads: dict[int, Head]) -> int:
+    def _rebuild(self, rows: Sequence[_Row], heads: dict[int, _Head]) -> int:
         """The log from its first leaf: build the tree again and meet each head. Returns how far it was judged."""
-        tree, begin = Tree(), 0
+        tree, begin = _Tree(), 0
         for size in sorted(size for size in heads if size <= len(rows)):
             part = rows[begin:size]
             edited = [row for row in part if row.computed not in (None, row.leaf)]
@@ -505,7 +509,7 @@ class _Verification:
             self._problem(f"{failed[0].name}: its proof does not hold, its bytes are as sealed ({len(failed)} such)")
         return begin
 
-    def _mismatch(self, part: Sequence[Row], begin: int, size: int) -> None:
+    def _mismatch(self, part: Sequence[_Row], begin: int, size: int) -> None:
         """Leaves that were changed together with their copies: name who looks guilty, and the range for certain."""
         for before, row in pairwise(part):
             if row.at < before.at:
@@ -517,7 +521,7 @@ class _Verification:
         self._problem(f"leaves {begin} to {size - 1} do not hash to the root signed for {size} leaves: one was edited, "
                       f"replaced, inserted or moved. They begin with {names}")  # fmt: skip
 
-    def _accuse(self, rows: Sequence[Row], size: int) -> None:
+    def _accuse(self, rows: Sequence[_Row], size: int) -> None:
         """Events that no rebuilt tree covers: each stands on its own proof."""
         places = {row.leaf: row.place for row in rows}
         for row in rows:
@@ -534,7 +538,7 @@ class _Verification:
                 said = "there is no proof of it: the log holds too little to make one, or it was deleted"
             self._problem(f"{row.name}: {said}")
 
-    def _check_kept(self, heads: dict[int, Head], rows: Sequence[Row]) -> None:
+    def _check_kept(self, heads: dict[int, _Head], rows: Sequence[_Row]) -> None:
         """What the auditor kept decides whether this is the same log, and whether its end is still there."""
         newest = max(heads, default=0)
         for kept in self._kept:
@@ -545,19 +549,19 @@ class _Verification:
                 self._doubt("whether this is the log whose checkpoint you kept: the pack holds no checkpoint of its "
                             f"{kept.size} leaves. Ask for a pack with --checkpoint {kept.size}")  # fmt: skip
             else:
-                rebuilt = Tree().extended(row.computed or row.leaf for row in rows[: kept.size]).root()
+                rebuilt = _Tree().extended(row.computed or row.leaf for row in rows[: kept.size]).root()
                 if kept.root == (heads[kept.size].root if kept.size in heads else rebuilt):
                     self._fact(f"the checkpoint you kept, of {kept.size} leaves, is part of this log")
                 else:
                     self._problem(f"the checkpoint you kept: has another root of {kept.size} leaves than the pack: two "
                                   "histories of one log")  # fmt: skip
 
-    def _open_kept(self, note: str) -> Head:
+    def _open_kept(self, note: str) -> _Head:
         """A checkpoint of the auditor's own: one that cannot be believed says nothing against the pack."""
         try:
             return self._open_note(note)
-        except Wrong as wrong:
-            raise CannotTell(f"the checkpoint you kept {wrong}") from wrong
+        except _Wrong as wrong:
+            raise Inconclusive(f"the checkpoint you kept {wrong}") from wrong
 
     def _secrets(self) -> dict[str, dict[str, tuple[bytes, str]]]:
         found: dict[str, dict[str, tuple[bytes, str]]] = {}
@@ -572,14 +576,14 @@ class _Verification:
                 self._problem(f"private.jsonl, line {number}: is no private text: edited")
         return found
 
-    def _open_note(self, note: str) -> Head:
+    def _open_note(self, note: str) -> _Head:
         """The checkpoint in a signed note, after its signature was checked. Raises Wrong."""
         text, _, tail = note.rpartition("\n\n")
         lines = text.split("\n")
         if len(lines) < 3 or not _SIZE.fullmatch(lines[1]) or len(root := _unbase64(lines[2])) != 32:
-            raise Wrong("is no signed checkpoint: edited")
+            raise _Wrong("is no signed checkpoint: edited")
         if lines[0] != self._manifest["origin"]:
-            raise Wrong(f"is of the log {lines[0]!r}, and the pack of {self._manifest['origin']!r}: another log's")
+            raise _Wrong(f"is of the log {lines[0]!r}, and the pack of {self._manifest['origin']!r}: another log's")
         strangers = []
         for line in tail.splitlines():
             name, _, encoded = (
@@ -593,26 +597,26 @@ class _Verification:
             try:
                 Ed25519PublicKey.from_public_bytes(known[0].public).verify(raw[4:], f"{text}\n".encode())
             except InvalidSignature:
-                raise Wrong(f"the signature of {name} does not fit its text: edited") from None
+                raise _Wrong(f"the signature of {name} does not fit its text: edited") from None
             if not known[0].signs(int(lines[1])):
-                raise Wrong(f"is signed by a key of {name} whose last own checkpoint has {known[0].until} leaves, or "
+                raise _Wrong(f"is signed by a key of {name} whose last own checkpoint has {known[0].until} leaves, or "
                             f"whose first has {known[0].since}: a retired key")  # fmt: skip
-            return Head(lines[0], int(lines[1]), root)
-        raise Wrong(f"is signed by {', '.join(strangers)}: not a key that is trusted here, an unknown key")
+            return _Head(lines[0], int(lines[1]), root)
+        raise _Wrong(f"is signed by {', '.join(strangers)}: not a key that is trusted here, an unknown key")
 
     def _read(self, name: str) -> bytes:
         try:
             return self._pack.read(name)
         except KeyError:
-            raise Wrong("is not in the pack: deleted") from None
+            raise _Wrong("is not in the pack: deleted") from None
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-            raise Wrong(f"does not unpack: edited or cut off ({error})") from error
+            raise _Wrong(f"does not unpack: edited or cut off ({error})") from error
 
     def _text(self, name: str) -> str:
         try:
             return self._read(name).decode()
         except UnicodeDecodeError as error:
-            raise Wrong(f"is not text: edited ({error})") from error
+            raise _Wrong(f"is not text: edited ({error})") from error
 
     def _lines(self, name: str) -> list[str]:
         with self._named(name):
@@ -627,7 +631,7 @@ class _Verification:
         """What is wrong inside becomes a problem of this place."""
         try:
             yield
-        except Wrong as wrong:
+        except _Wrong as wrong:
             self._problem(f"{place}: {wrong}")
 
     def _problem(self, said: str) -> None:
@@ -641,24 +645,24 @@ class _Verification:
         self.found.doubts.append(said)
 
 
-def _check_cosignature(text: str, raw: bytes, key: Key) -> None:
+def _check_cosignature(text: str, raw: bytes, key: _Key) -> None:
     """c2sp.org/tlog-cosignature, Ed25519: eight bytes of time, then the signature. Raises Wrong."""
     said = f"cosignature/v1\ntime {int.from_bytes(raw[:8], 'big')}\n{text}"
     try:
         Ed25519PublicKey.from_public_bytes(key.public).verify(raw[8:], said.encode())
     except InvalidSignature:
-        raise Wrong(f"the cosignature of {key.name} does not fit its text: edited") from None
+        raise _Wrong(f"the cosignature of {key.name} does not fit its text: edited") from None
 
 
-class Tree:
+class _Tree:
     """An RFC 6962 tree of which only the roots of its complete subtrees are kept, with their sizes."""
 
     def __init__(self, peaks: Iterable[tuple[int, bytes]] = ()) -> None:
         self._peaks = list(peaks)
 
-    def extended(self, leaves: Iterable[bytes]) -> Tree:
+    def extended(self, leaves: Iterable[bytes]) -> _Tree:
         """A new tree with these leaves at the end."""
-        tree = Tree(self._peaks)
+        tree = _Tree(self._peaks)
         for leaf in leaves:
             size, node = 1, leaf
             while tree._peaks and tree._peaks[-1][0] == size:
@@ -697,7 +701,7 @@ def _root_of(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes
     return hashed if last == 0 else None
 
 
-def _extends(old: Head, new: Head, path: Sequence[bytes]) -> bool:
+def _extends(old: _Head, new: _Head, path: Sequence[bytes]) -> bool:
     """RFC 9162 section 2.1.4.2: whether a consistency proof holds; old.size < new.size."""
     hashes = [old.root, *path] if old.size & (old.size - 1) == 0 else list(path)
     if not hashes or not 0 < old.size < new.size:
@@ -723,10 +727,10 @@ def _path(text: str, opening: str, note: str) -> list[bytes]:
     """The hashes of a proof that begins with these lines and is under this checkpoint. Raises Wrong."""
     head, _, under = text.partition("\n\n")
     if not f"{head}\n".startswith(f"{opening}\n") or under != note or not note:
-        raise Wrong("is not the proof that belongs here, or not under the newest checkpoint: edited or replaced")
+        raise _Wrong("is not the proof that belongs here, or not under the newest checkpoint: edited or replaced")
     path = [_unbase64(line) for line in head[len(opening) + 1 :].split("\n") if line]
     if any(len(hashed) != 32 for hashed in path):
-        raise Wrong("holds something that is no hash: edited")
+        raise _Wrong("holds something that is no hash: edited")
     return path
 
 
@@ -760,22 +764,22 @@ def _open(path: Path) -> zipfile.ZipFile:
     try:
         pack = zipfile.ZipFile(path)
     except OSError as error:
-        raise CannotTell(f"{path} cannot be read: {error.strerror or error}") from error
+        raise Inconclusive(f"{path} cannot be read: {error.strerror or error}") from error
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise CannotTell(f"{path} is no readable ZIP file; cut off, or something else: {error}") from error
+        raise Inconclusive(f"{path} is no readable ZIP file; cut off, or something else: {error}") from error
     files = pack.infolist()
     if (
         len(files) > MAX_FILES
         or any(f.file_size > MAX_FILE_BYTES for f in files)
         or (sum(f.file_size for f in files) > MAX_BYTES)
     ):
-        raise CannotTell(f"{path} unpacks to more than this program reads: {len(files)} files")
+        raise Inconclusive(f"{path} unpacks to more than this program reads: {len(files)} files")
     if any(f.flag_bits & 1 or f.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for f in files):
-        raise CannotTell(f"{path} is encrypted, or packed in a way that packs are not")
+        raise Inconclusive(f"{path} is encrypted, or packed in a way that packs are not")
     if len({f.filename for f in files}) != len(files):
-        raise CannotTell(f"{path} holds two files of one name")
+        raise Inconclusive(f"{path} holds two files of one name")
     if pack.comment or min((f.header_offset for f in files), default=0):
-        raise CannotTell(f"{path} holds bytes of none of its files: another program may read another pack")
+        raise Inconclusive(f"{path} holds bytes of none of its files: another program may read another pack")
     return pack
 
 
@@ -795,9 +799,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines = told.vkeys.read_text().splitlines() if told.vkeys else []
         trusted = [*told.vkey, *(line for line in lines if line.strip() and not line.startswith("#"))]
         if told.vkeys and not trusted:
-            raise CannotTell(f"{told.vkeys} holds no public key")
+            raise Inconclusive(f"{told.vkeys} holds no public key")
         found = verify(told.pack, trusted, [path.read_text() for path in told.checkpoint], policy)
-    except (CannotTell, OSError, UnicodeDecodeError) as error:
+    except (Inconclusive, OSError, UnicodeDecodeError) as error:
         sys.stderr.write(f"CANNOT TELL: {error}\n")
         return 2
     shown = [f"  {fact}" for fact in found.facts] + [f"  WRONG: {said}" for said in found.problems[:_SHOWN]]

@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, text
 
 from policy.errors import BrokenLedger, NotProvable, TooMuch
-from policy.ledger import documents as registers
+from policy.ledger import documents
 from policy.ledger.append import timestamp
 from policy.ledger.evidence.offline_verifier import FORMAT, MAX_BYTES, MAX_FILE_BYTES
 from policy.ledger.evidence.selection import MAX_EVENTS, Selection, choose
@@ -126,7 +126,7 @@ def write_pack(
             files = _Zip(archive)
             _add_checkpoints(files, conn, heads, shown)
             named = _add_events(files, conn, chosen.indices, heads, with_private=with_private)
-            for sha256, (kind, body) in sorted(registers.texts(conn, named).items()):
+            for sha256, (kind, body) in sorted(documents.texts(conn, named).items()):
                 files.add(_PLACES[kind].format(sha256), body)
             files.add("vkeys", "".join(f"{vkey.line}\n" for vkey in vkeys).encode())
             if witnesses:

@@ -26,7 +26,7 @@ _ERASURES = text(
 _ANY = text("SELECT EXISTS (SELECT FROM audit.entries WHERE kind = 'text.erased')")
 
 
-class Erasure(NamedTuple):
+class ErasureRecord(NamedTuple):
     """What an erasing event says."""
 
     event_id: str
@@ -40,13 +40,13 @@ class Erasure(NamedTuple):
         return {"by": self.event_id, "at": self.at, "basis": self.basis, "class": self.retention_class}
 
 
-Erased = Mapping[str, Mapping[str, Erasure]]
+Erased = Mapping[str, Mapping[str, ErasureRecord]]
 """By event and field, what erased its text."""
 
 
 def erased_texts(conn: Connection, event_ids: Sequence[str]) -> Erased:
     """What the ledger says was erased of these events. Needs SELECT on the schema."""
-    found: dict[str, dict[str, Erasure]] = defaultdict(dict)
+    found: dict[str, dict[str, ErasureRecord]] = defaultdict(dict)
     wanted = set(event_ids)
     if not wanted or not conn.execute(_ANY).scalar_one():
         return found
@@ -59,14 +59,14 @@ def erased_texts(conn: Connection, event_ids: Sequence[str]) -> Erased:
     return found
 
 
-def _read(raw: bytes, entry_id: int, index: int | None) -> Iterable[tuple[str, str, Erasure]]:
+def _read(raw: bytes, entry_id: int, index: int | None) -> Iterable[tuple[str, str, ErasureRecord]]:
     """(event, field, erasure) for every text the bytes speak of; nothing for bytes that are no such event."""
     try:
         body: dict[str, Any] = json.loads(raw)
         if body["kind"] != KIND:
             return []
         said = body["event"]
-        erasure = Erasure(
+        erasure = ErasureRecord(
             str(body["event_id"]), entry_id, index, str(body["at"]), str(said["basis"]), str(said["retention_class"])
         )
         return [(str(event_id), str(field), erasure) for event_id in said["event_ids"] for field in said["fields"]]

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Text, and_, cast, func, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from policy.ledger.reading.erasures import Erasure, erased_texts
+from policy.ledger.reading.erasures import ErasureRecord, erased_texts
 from policy.ledger.tables import entries, private, sequence
 
 PAGE = 1_000  # events of one call
@@ -32,7 +32,7 @@ class Recorded:
     subjects: tuple[str, ...]
     event: Mapping[str, Any]  # a private field holds its commitment
     private: Mapping[str, str]  # the text of those that were not erased
-    erased: Mapping[str, Erasure] = field(default_factory=dict)  # what erased the others
+    erased: Mapping[str, ErasureRecord] = field(default_factory=dict)  # what erased the others
     request_name: str | None = None  # where `with_request_names` looked it up; None too where it was erased
 
     def to_json(self) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def _private_texts(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, M
     return found
 
 
-def _recorded_of(row: Row[Any], texts: Mapping[str, str], erased: Mapping[str, Erasure]) -> Recorded:
+def _recorded_of(row: Row[Any], texts: Mapping[str, str], erased: Mapping[str, ErasureRecord]) -> Recorded:
     body = json.loads(row.body)
     return Recorded(
         entry_id=row.id,

@@ -15,7 +15,7 @@ from policy.ledger.tables import entries, sequence
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class EntryFilter:
     """Which entries: from `since` on, before `until`, of one tenant, of these kinds. None and empty mean all."""
 
     since: datetime | None = None
@@ -24,7 +24,7 @@ class Span:
     kinds: Collection[str] = ()
 
 
-class Place(NamedTuple):
+class PagePosition(NamedTuple):
     """Where a page ended."""
 
     recorded_at: datetime
@@ -37,13 +37,13 @@ class Connect(Protocol):
     def __call__(self) -> AbstractContextManager[Connection]: ...
 
 
-def entries_in(connect: Connect, span: Span, *, page: int = PAGE) -> Iterator[list[Recorded]]:
+def entries_in(connect: Connect, span: EntryFilter, *, page: int = PAGE) -> Iterator[list[Recorded]]:
     """Pages of the span's entries, oldest first; no connection is held between two of them.
 
     An entry that was committed late, after its page was read, is left out: end the span a minute ago where
     that matters.
     """
-    after: Place | None = None
+    after: PagePosition | None = None
     while True:
         with connect() as conn:
             found, after = _page(conn, span, after, page)
@@ -64,7 +64,9 @@ def instant(written: str) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _page(conn: Connection, span: Span, after: Place | None, limit: int) -> tuple[list[Recorded], Place | None]:
+def _page(
+    conn: Connection, span: EntryFilter, after: PagePosition | None, limit: int
+) -> tuple[list[Recorded], PagePosition | None]:
     query = (
         select(entries, sequence.c.index.label("leaf_index"))
         .outerjoin_from(entries, sequence, sequence.c.entry_id == entries.c.id)
@@ -82,4 +84,4 @@ def _page(conn: Connection, span: Span, after: Place | None, limit: int) -> tupl
     if after is not None:
         query = query.where(tuple_(entries.c.recorded_at, entries.c.id) > tuple_(*after))
     rows = conn.execute(query).all()
-    return with_texts(conn, rows), Place(rows[-1].recorded_at, rows[-1].id) if rows else after
+    return with_texts(conn, rows), PagePosition(rows[-1].recorded_at, rows[-1].id) if rows else after

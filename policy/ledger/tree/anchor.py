@@ -14,7 +14,7 @@ from typing import Protocol
 from sqlalchemy import Connection, select
 
 from policy.errors import BrokenLedger, LedgerError
-from policy.ledger.flaws import Flaw, Problem
+from policy.ledger.flaws import Flaw, LedgerProblem
 from policy.ledger.tables import checkpoints
 from policy.ledger.tree.notes import Checkpoint, Vkey, open_checkpoint
 
@@ -54,7 +54,7 @@ class Anchor(Protocol):
 
 def contradictions(
     conn: Connection, anchors: Sequence[Anchor], newest: Mapping[str, Anchored], vkeys: Sequence[Vkey], size: int
-) -> Iterator[Problem]:
+) -> Iterator[LedgerProblem]:
     """Every anchored checkpoint that is not one of the database's `size` leaves, or contradicts another anchor's.
 
     `newest` was read before the database's snapshot; it is proven by its note, not by the listing.
@@ -77,16 +77,16 @@ def contradictions(
                     yield _contradiction(anchor.name, anchored, roots.get(anchored.size))
 
 
-def _newest(anchor: Anchor, newest: Anchored, vkeys: Sequence[Vkey], size: int) -> Iterator[Problem]:
+def _newest(anchor: Anchor, newest: Anchored, vkeys: Sequence[Vkey], size: int) -> Iterator[LedgerProblem]:
     try:
         signed = open_checkpoint(anchor.note(newest), vkeys)
         if (signed.size, signed.root) != (newest.size, newest.root):
             raise BrokenLedger(f"its note says {signed.size} leaves, root {signed.root.hex()}")
     except LedgerError as error:
         said = f"the checkpoint of {newest.size} leaves in the anchor '{anchor.name}' is not one that was signed"
-        yield Problem(Flaw.ANCHOR_DIFFERS, f"{said}: {error}", newest.size)
+        yield LedgerProblem(Flaw.ANCHOR_DIFFERS, f"{said}: {error}", newest.size)
     if newest.size > size:
-        yield Problem(
+        yield LedgerProblem(
             Flaw.DATABASE_BEHIND,
             f"the anchor '{anchor.name}' holds a checkpoint of {newest.size} leaves, the database's newest has {size}: "
             f"{newest.size - size} sealed entries were cut off, or the database was restored from an older copy",
@@ -94,20 +94,20 @@ def _newest(anchor: Anchor, newest: Anchored, vkeys: Sequence[Vkey], size: int) 
         )
 
 
-def _contradiction(place: str, anchored: Anchored, root: bytes | None) -> Problem:
+def _contradiction(place: str, anchored: Anchored, root: bytes | None) -> LedgerProblem:
     if root is None:
         said = f"the anchor '{place}' holds a checkpoint of {anchored.size} leaves that the database does not"
-        return Problem(Flaw.CHECKPOINT_MISSING, said, anchored.size)
+        return LedgerProblem(Flaw.CHECKPOINT_MISSING, said, anchored.size)
     said = f"of {anchored.size} leaves the anchor '{place}' holds root {anchored.root.hex()}, the database {root.hex()}"
-    return Problem(Flaw.ANCHOR_DIFFERS, f"two histories of one log: {said}", anchored.size)
+    return LedgerProblem(Flaw.ANCHOR_DIFFERS, f"two histories of one log: {said}", anchored.size)
 
 
-def _disagreement(anchored: Anchored, place: str, root: bytes, other: str) -> Problem:
+def _disagreement(anchored: Anchored, place: str, root: bytes, other: str) -> LedgerProblem:
     said = (
         f"of {anchored.size} leaves the anchor '{place}' holds root {anchored.root.hex()}, the anchor '{other}' "
         f"{root.hex()}; the database has not got that far"
     )
-    return Problem(Flaw.ANCHORS_DISAGREE, f"two histories of one log: {said}", anchored.size)
+    return LedgerProblem(Flaw.ANCHORS_DISAGREE, f"two histories of one log: {said}", anchored.size)
 
 
 def _chunks(anchor: Iterable[Anchored]) -> Iterator[list[Anchored]]:

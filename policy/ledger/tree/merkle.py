@@ -35,7 +35,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return _sha256(b"\x01" + left + right).digest()
 
 
-class Tree:
+class MerkleTree:
     """A growing tree of which only the roots of its complete subtrees are kept, largest first."""
 
     __slots__ = ("_peaks", "size")
@@ -45,7 +45,7 @@ class Tree:
         self._peaks: list[bytes] = []
 
     @classmethod
-    def resume(cls, size: int, tails: Sequence[Sequence[bytes]]) -> Tree:
+    def resume(cls, size: int, tails: Sequence[Sequence[bytes]]) -> MerkleTree:
         """The tree of `size` leaves from what is stored of it.
 
         tails[level] holds the last (size >> 8 * level) % 256 hashes of that level: level 0 the leaves
@@ -74,8 +74,8 @@ class Tree:
         self.size += 1
         return completed
 
-    def copy(self) -> Tree:
-        other = Tree()
+    def copy(self) -> MerkleTree:
+        other = MerkleTree()
         other.size, other._peaks = self.size, list(self._peaks)
         return other
 
@@ -89,7 +89,7 @@ class Tree:
 
 
 def tail_lengths(size: int) -> list[int]:
-    """How many hashes `Tree.resume` needs of each level, level 0 first."""
+    """How many hashes `MerkleTree.resume` needs of each level, level 0 first."""
     lengths = []
     while size:
         lengths.append(size % TILE)

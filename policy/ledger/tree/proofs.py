@@ -22,7 +22,7 @@ from policy.ledger.tree.merkle import (
     HASH_BYTES,
     TILE,
     TILE_BITS,
-    Tree,
+    MerkleTree,
     consistency_holds,
     consistency_path,
     inclusion_holds,
@@ -241,7 +241,7 @@ class _Stored:
             raise BrokenLedger(
                 f"stored hashes of level {level} are missing near {begin}; 'presswork audit verify' says more"
             )
-        part = Tree()
+        part = MerkleTree()
         for hashed in tile:
             part.add(hashed)
         return part.root()

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from policy.errors import BrokenLedger, LedgerBehind, UnknownKey
 from policy.ledger.tables import checkpoints, entries, nodes, pending, sequence
-from policy.ledger.tree.merkle import Node, Tree, tail_lengths
+from policy.ledger.tree.merkle import MerkleTree, Node, tail_lengths
 from policy.ledger.tree.notes import Checkpoint, NoteSigner, Vkey, open_checkpoint, sign_checkpoint
 
 SEAL_LIMIT = 10_000  # entries of one transaction: about half a second of sealing
@@ -130,12 +130,12 @@ def lag_seconds(conn: Connection) -> float:
     return float(conn.execute(oldest).scalar_one_or_none() or 0.0)
 
 
-def _resume(conn: Connection, vkeys: Sequence[Vkey]) -> Tree:
+def _resume(conn: Connection, vkeys: Sequence[Vkey]) -> MerkleTree:
     """The tree as of the last checkpoint, from at most 255 hashes of each level."""
     head = newest(conn, vkeys)
     size = head[0].size if head else 0
     tails = [_tail(conn, level, size, length) for level, length in enumerate(tail_lengths(size))]
-    tree = Tree.resume(size, tails)
+    tree = MerkleTree.resume(size, tails)
     if head and tree.root() != head[0].root:
         raise BrokenLedger(
             f"the stored leaves and nodes do not add up to the signed head of {size} entries; nothing is sealed "

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, func, select, text
 
-from policy.ledger import documents as registers
+from policy.ledger import documents
 from policy.ledger.append import timestamp
-from policy.ledger.flaws import Findings, Flaw, Problem, Report
+from policy.ledger.flaws import Flaw, LedgerProblem, ProblemCollector, VerificationReport
 from policy.ledger.reading.erasures import Erased, erased_texts
 from policy.ledger.tables import checkpoints
 from policy.ledger.tree.anchor import Anchor, contradictions
 from policy.ledger.tree.notes import Vkey
 from policy.ledger.tree.seal import lag_seconds
-from policy.ledger.verification.entry_check import STORED_SQL, Secret, Stored, examine, named
+from policy.ledger.verification.entry_check import STORED_SQL, PrivateText, StoredEntry, check_entry, entry_problem
 from policy.ledger.verification.walk import CHUNK, STREAM, Walk, stream_leaves
 from policy.ledger.witnesses.witness_policy import WitnessPolicy, newest_witnessed, unwitnessed
 
@@ -74,7 +74,7 @@ def verify(
     witnesses: WitnessPolicy | None = None,
     witness_patience_seconds: float = WITNESS_PATIENCE_SECONDS,
     progress: Progress | None = None,
-) -> Report:
+) -> VerificationReport:
     """The report on one snapshot; `report.intact` says whether all is as it was signed.
 
     Needs SELECT on the schema and a connection without an open transaction. Memory: a few thousand rows,
@@ -84,7 +84,7 @@ def verify(
     held = {anchor.name: newest for anchor in anchors if (newest := anchor.newest())}
     for statement in _SNAPSHOT:
         conn.execute(text(statement))
-    findings = Findings()
+    findings = ProblemCollector()
     size = conn.execute(select(func.max(checkpoints.c.size))).scalar_one() or 0
     walk = Walk(conn, vkeys, findings)
     for leaves in stream_leaves(conn):
@@ -97,11 +97,11 @@ def verify(
     walk.finish()
     unsealed = _check_unsealed(conn, findings)
     findings.extend(_leftovers(conn))
-    findings.extend(registers.lost(conn))
+    findings.extend(documents.lost(conn))
     if witnesses:
         findings.extend(unwitnessed(conn, witnesses, patience_seconds=witness_patience_seconds))
     findings.extend(contradictions(conn, anchors, held, vkeys, size))
-    return Report(
+    return VerificationReport(
         origin=vkeys[0].name,
         entries=walk.found + unsealed,
         sealed=walk.next,
@@ -118,44 +118,44 @@ def verify(
     )
 
 
-def _check_unsealed(conn: Connection, findings: Findings) -> int:
+def _check_unsealed(conn: Connection, findings: ProblemCollector) -> int:
     """Entries outside the tree: how many; each must wait for the sealer and agree with its own bytes."""
     count = 0
     for rows in conn.execute(_UNSEALED, execution_options=STREAM).partitions(CHUNK):
-        waiting = [(row[0], Stored(*row[1:])) for row in map(tuple, rows)]
+        waiting = [(row[0], StoredEntry(*row[1:])) for row in map(tuple, rows)]
         secrets = _secrets(conn, [stored.event_id for _, stored in waiting])
         erased = _erased(conn, [stored for _, stored in waiting])
         count += len(waiting)
         for pending, stored in waiting:
             if not pending:
                 untracked = "neither sealed nor waiting to be: inserted past the triggers, or taken out of the tree"
-                findings.add(named(Flaw.ENTRY_UNTRACKED, stored, None, untracked))
+                findings.add(entry_problem(Flaw.ENTRY_UNTRACKED, stored, None, untracked))
             own = secrets.get(stored.event_id, {}), erased.get(stored.event_id, {})
-            findings.extend(examine(stored, None, *own))
+            findings.extend(check_entry(stored, None, *own))
     return count
 
 
-def _leftovers(conn: Connection) -> Iterator[Problem]:
+def _leftovers(conn: Connection) -> Iterator[LedgerProblem]:
     """Rows that point at nothing."""
     for (entry_id,) in conn.execute(_PENDING_ORPHANS):
         gone = f"entry {entry_id} waits for the sealer, but it was deleted before it was sealed"
-        yield Problem(Flaw.PENDING_ORPHANED, gone, entry_id=entry_id)
+        yield LedgerProblem(Flaw.PENDING_ORPHANED, gone, entry_id=entry_id)
     for entry_id, index, event_id in conn.execute(_PENDING_SEALED):
         twice = f"event {event_id} (leaf {index}, entry {entry_id}) waits for the sealer although it is sealed"
-        yield Problem(Flaw.PENDING_SEALED, twice, index, entry_id, event_id)
+        yield LedgerProblem(Flaw.PENDING_SEALED, twice, index, entry_id, event_id)
     for event_id, name in conn.execute(_SECRET_ORPHANS):
         orphan = f"private text {name} belongs to event {event_id}, which is not there"
-        yield Problem(Flaw.PRIVATE_UNCLAIMED, orphan, event_id=event_id)
+        yield LedgerProblem(Flaw.PRIVATE_UNCLAIMED, orphan, event_id=event_id)
 
 
-def _erased(conn: Connection, entries: Iterable[Stored]) -> Erased:
+def _erased(conn: Connection, entries: Iterable[StoredEntry]) -> Erased:
     """What was erased of those that promise private text."""
     return erased_texts(conn, [stored.event_id for stored in entries if b'"commitment"' in stored.body])
 
 
-def _secrets(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, Mapping[str, Secret]]:
+def _secrets(conn: Connection, event_ids: Sequence[str]) -> Mapping[str, Mapping[str, PrivateText]]:
     """Private text by event and field."""
-    found: dict[str, dict[str, Secret]] = defaultdict(dict)
+    found: dict[str, dict[str, PrivateText]] = defaultdict(dict)
     for event_id, name, salt, value in conn.execute(_SECRETS, {"event_ids": list(event_ids)}):
-        found[event_id][name] = Secret(salt, value)
+        found[event_id][name] = PrivateText(salt, value)
     return found

@@ -15,12 +15,12 @@ from sqlalchemy import Connection, select, text
 
 from policy.errors import LedgerError, UnknownKey
 from policy.ledger.append import timestamp
-from policy.ledger.flaws import Findings, Flaw, Problem
-from policy.ledger.reading.erasures import Erasure
+from policy.ledger.flaws import Flaw, LedgerProblem, ProblemCollector
+from policy.ledger.reading.erasures import ErasureRecord
 from policy.ledger.tables import checkpoints, entries, nodes, sequence
-from policy.ledger.tree.merkle import Node, Tree, leaf_hash
+from policy.ledger.tree.merkle import MerkleTree, Node, leaf_hash
 from policy.ledger.tree.notes import Checkpoint, Vkey, open_checkpoint
-from policy.ledger.verification.entry_check import STORED_SQL, Secret, Stored, examine, named
+from policy.ledger.verification.entry_check import STORED_SQL, PrivateText, StoredEntry, check_entry, entry_problem
 
 CHUNK = 2_000  # rows in memory
 STREAM = {"stream_results": True, "max_row_buffer": CHUNK}  # a server-side cursor
@@ -42,11 +42,11 @@ class Leaf:
     entry_id: int
     event_id: str
     sealed: bytes
-    stored: Stored | None
+    stored: StoredEntry | None
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class TrustedHead:
     """A checkpoint row whose note is what a trusted key signed."""
 
     checkpoint: Checkpoint
@@ -68,12 +68,12 @@ class _Range:
 class Walk:
     """Feed it every leaf in order, then `finish`. Owned by one verification."""
 
-    def __init__(self, conn: Connection, vkeys: Sequence[Vkey], findings: Findings) -> None:
-        self.tree = Tree()  # up to the last root that was met
+    def __init__(self, conn: Connection, vkeys: Sequence[Vkey], findings: ProblemCollector) -> None:
+        self.tree = MerkleTree()  # up to the last root that was met
         self.next = 0  # leaf index
         self.found = 0  # sealed entries that are still there
         self.checkpoints = 0
-        self.last_head: Head | None = None  # the last one whose root was met
+        self.last_head: TrustedHead | None = None  # the last one whose root was met
         self._findings = findings
         self._nodes = {(level, index): hashed for level, index, hashed in conn.execute(select(nodes))}
         self._conn, self._vkeys = conn, vkeys
@@ -82,7 +82,7 @@ class Walk:
         self._range = _Range(0)
         self._broken = False  # from here on no root can be met
 
-    def take(self, leaf: Leaf, secrets: Mapping[str, Secret], erased: Mapping[str, Erasure]) -> None:
+    def take(self, leaf: Leaf, secrets: Mapping[str, PrivateText], erased: Mapping[str, ErasureRecord]) -> None:
         if leaf.index != self.next:
             self._gap(leaf)
         part = self._range
@@ -124,10 +124,10 @@ class Walk:
             for (level, index), _ in self._nodes.items():
                 self._wrong_node(level, index, "is stored, but no such subtree is complete")
 
-    def _examine(self, leaf: Leaf, secrets: Mapping[str, Secret], erased: Mapping[str, Erasure]) -> None:
+    def _examine(self, leaf: Leaf, secrets: Mapping[str, PrivateText], erased: Mapping[str, ErasureRecord]) -> None:
         if leaf.stored is None:
             self._findings.add(
-                Problem(
+                LedgerProblem(
                     Flaw.ENTRY_DELETED,
                     f"event {leaf.event_id} (leaf {leaf.index}, entry {leaf.entry_id}) was deleted after it was sealed",
                     leaf.index,
@@ -139,11 +139,11 @@ class Walk:
         self.found += 1
         if leaf.event_id != leaf.stored.event_id:
             said = f"the sequence calls it {leaf.event_id}"
-            self._findings.add(named(Flaw.COLUMN_EDITED, leaf.stored, leaf.index, said))
-        for problem in examine(leaf.stored, leaf.index, secrets, erased):
+            self._findings.add(entry_problem(Flaw.COLUMN_EDITED, leaf.stored, leaf.index, said))
+        for problem in check_entry(leaf.stored, leaf.index, secrets, erased):
             self._findings.add(problem)
 
-    def _meet(self, head: Head) -> None:
+    def _meet(self, head: TrustedHead) -> None:
         """Compare the tree with a signed root; the sequence's leaves decide, then the entries' own."""
         if self._broken:
             return
@@ -157,12 +157,12 @@ class Walk:
                 return
         self._mismatch(head)
 
-    def _mismatch(self, head: Head) -> None:
+    def _mismatch(self, head: TrustedHead) -> None:
         """Some leaf of the range was changed together with its copy; later roots cannot be met either."""
         part = self._range
         for leaf in part.moved:
             said = f"leaf {leaf.index} was moved: event {leaf.event_id} (entry {leaf.entry_id}) comes after a later one"
-            problem = Problem(Flaw.LEAVES_REORDERED, said, leaf.index, leaf.entry_id, leaf.event_id)
+            problem = LedgerProblem(Flaw.LEAVES_REORDERED, said, leaf.index, leaf.entry_id, leaf.event_id)
             self._findings.add(problem)
         self._accuse(Flaw.ENTRY_EDITED)
         self._add(
@@ -189,7 +189,7 @@ class Walk:
         }[flaw]
         for leaf in self._range.edited:
             if leaf.stored is not None:
-                self._findings.add(named(flaw, leaf.stored, leaf.index, said))
+                self._findings.add(entry_problem(flaw, leaf.stored, leaf.index, said))
         self._range.edited.clear()
 
     def _check_nodes(self, completed: Sequence[Node]) -> None:
@@ -204,7 +204,7 @@ class Walk:
         begin = index << 8 * level
         self._add(Flaw.NODE_EDITED, f"the stored node {index} of level {level} {what}", begin)
 
-    def _stream_heads(self) -> Iterator[Head]:
+    def _stream_heads(self) -> Iterator[TrustedHead]:
         """Checkpoints by size, those with a sound note; a forged one is named and proves nothing."""
         rows = self._conn.execute(select(checkpoints).order_by(checkpoints.c.size), execution_options=STREAM)
         for row in rows:
@@ -221,7 +221,7 @@ class Walk:
                     Flaw.CHECKPOINT_FORGED, f"the checkpoint row of {row.size} leaves was edited: {said}", row.size
                 )
                 continue
-            yield Head(checkpoint, row.sealed_at)
+            yield TrustedHead(checkpoint, row.sealed_at)
 
     def _names(self, begin: int) -> str:
         rows = self._conn.execute(
@@ -236,7 +236,7 @@ class Walk:
         return ", ".join(names) + (f" and {more} more" if more else "")
 
     def _add(self, flaw: Flaw, message: str, index: int) -> None:
-        self._findings.add(Problem(flaw, message, index))
+        self._findings.add(LedgerProblem(flaw, message, index))
 
 
 def stream_leaves(conn: Connection) -> Iterator[Sequence[Leaf]]:
@@ -246,4 +246,4 @@ def stream_leaves(conn: Connection) -> Iterator[Sequence[Leaf]]:
 
 
 def _leaf(index: int, entry_id: int, event_id: str, sealed: bytes, *stored: Any) -> Leaf:
-    return Leaf(index, entry_id, event_id, sealed, None if stored[0] is None else Stored(*stored))
+    return Leaf(index, entry_id, event_id, sealed, None if stored[0] is None else StoredEntry(*stored))

@@ -32,7 +32,7 @@ _MAX_EVIDENCE = 100  # heads kept of one log that contradict another: one is eno
 _KEY, _HEADS, _EVIDENCE = "witness.key", "heads", "evidence"
 
 
-class Reply(NamedTuple):
+class WitnessReply(NamedTuple):
     """An answer, in HTTP's words."""
 
     status: int
@@ -64,7 +64,7 @@ def make_witness(state: Path, name: str) -> Vkey:
     return vkey
 
 
-class Cosigner:
+class LocalWitness:
     """One witness. Thread-safe; one process a folder, which it holds by a lock."""
 
     def __init__(self, state: Path, logs: Sequence[Vkey], *, clock: Callable[[], float] = time.time) -> None:
@@ -91,24 +91,24 @@ class Cosigner:
     def close(self) -> None:
         self._lock.close()
 
-    def add_checkpoint(self, body: bytes) -> Reply:
+    def add_checkpoint(self, body: bytes) -> WitnessReply:
         """The answer to one request; 200 holds the cosignature."""
         try:
             proof = ConsistencyProof.parse(body.decode())
         except (LedgerError, UnicodeDecodeError) as error:
-            return Reply(400, f"{error}\n")
+            return WitnessReply(400, f"{error}\n")
         if len(proof.path) > _MAX_HASHES:
-            return Reply(400, f"more than {_MAX_HASHES} hashes\n")
+            return WitnessReply(400, f"more than {_MAX_HASHES} hashes\n")
         origin = proof.note.partition("\n")[0]
         keys = [vkey for vkey in self._logs if vkey.name == origin]
         if not keys:
-            return Reply(404, f"this witness does not know the log {origin[:200]!r}\n")
+            return WitnessReply(404, f"this witness does not know the log {origin[:200]!r}\n")
         try:
             head = open_checkpoint(proof.note, keys)
         except LedgerError as error:
-            return Reply(403, f"{error}\n")
+            return WitnessReply(403, f"{error}\n")
         if proof.old > head.size:
-            return Reply(400, f"old is {proof.old}, more than the {head.size} leaves of the head\n")
+            return WitnessReply(400, f"old is {proof.old}, more than the {head.size} leaves of the head\n")
         with self._one_at_a_time:
             return self._judge(head, proof)
 
@@ -122,19 +122,21 @@ class Cosigner:
             raise BrokenLedger(f"{path} holds a head of {head.origin}")
         return head
 
-    def _judge(self, head: Checkpoint, proof: ConsistencyProof) -> Reply:
+    def _judge(self, head: Checkpoint, proof: ConsistencyProof) -> WitnessReply:
         known = self.newest(head.origin)
         size = known.size if known else 0
         if proof.old != size:
-            return Reply(409, f"{size}\n", "text/x.tlog.size")
+            return WitnessReply(409, f"{size}\n", "text/x.tlog.size")
         if known and head.size == size and head.root != known.root:
             self._keep_evidence(head, proof.note)
-            return Reply(409, f"{size}\n", "text/x.tlog.size")
+            return WitnessReply(409, f"{size}\n", "text/x.tlog.size")
         if not self._extends(known, head, proof):
             self._keep_evidence(head, proof.note)
-            return Reply(422, f"the proof does not lead from the {size} leaves cosigned last to these {head.size}\n")
+            return WitnessReply(
+                422, f"the proof does not lead from the {size} leaves cosigned last to these {head.size}\n"
+            )
         _write(self._path(head.origin), proof.note)
-        return Reply(200, cosign(head.text(), self.signer, int(self._clock())))
+        return WitnessReply(200, cosign(head.text(), self.signer, int(self._clock())))
 
     def _extends(self, known: Checkpoint | None, head: Checkpoint, proof: ConsistencyProof) -> bool:
         if known is None:

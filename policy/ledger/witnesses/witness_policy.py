@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from policy.errors import BrokenLedger, UnknownKey
-from policy.ledger.flaws import Flaw, Problem
+from policy.ledger.flaws import Flaw, LedgerProblem
 from policy.ledger.tables import checkpoints, cosignatures
 from policy.ledger.tree.cosignatures import check_cosignature, cosigned_note
 from policy.ledger.tree.notes import COSIGNATURE, KEY_ID_BYTES, Vkey, split_note
@@ -183,7 +183,7 @@ def newest_witnessed(conn: Connection, policy: WitnessPolicy) -> int:
     return 0
 
 
-def unwitnessed(conn: Connection, policy: WitnessPolicy, *, patience_seconds: float) -> Iterator[Problem]:
+def unwitnessed(conn: Connection, policy: WitnessPolicy, *, patience_seconds: float) -> Iterator[LedgerProblem]:
     """Kept cosignatures that are wrong, and heads that have waited for a quorum for longer than `patience_seconds`."""
     kept = select(checkpoints.c.size, checkpoints.c.note, cosignatures.c.witness, cosignatures.c.line).join_from(
         cosignatures, checkpoints, checkpoints.c.size == cosignatures.c.size, isouter=True
@@ -194,7 +194,7 @@ def unwitnessed(conn: Connection, policy: WitnessPolicy, *, patience_seconds: fl
                 raise BrokenLedger("the head it cosigned is gone")
             policy.cosigners(note + line)
         except BrokenLedger as error:
-            yield Problem(Flaw.COSIGNATURE_FORGED, f"a cosignature kept of {witness}: {error}", size)
+            yield LedgerProblem(Flaw.COSIGNATURE_FORGED, f"a cosignature kept of {witness}: {error}", size)
     witnessed = newest_witnessed(conn, policy)
     age = func.extract("epoch", func.now() - func.min(checkpoints.c.sealed_at))
     waiting, seconds = conn.execute(select(func.count(), age).where(checkpoints.c.size > witnessed)).one()
@@ -203,4 +203,4 @@ def unwitnessed(conn: Connection, policy: WitnessPolicy, *, patience_seconds: fl
             f"{waiting} heads above {witnessed} leaves have no quorum of witnesses ('{policy.quorum}'), the oldest for "
             f"{float(seconds):.0f} s: others may have been shown another history"
         )
-        yield Problem(Flaw.UNWITNESSED, said, witnessed)
+        yield LedgerProblem(Flaw.UNWITNESSED, said, witnessed)

@@ -17,7 +17,7 @@ import c2pa
 
 from policy.errors import ManifestInvalid, MarkError, SigningUnavailable
 from policy.marks.provenance.signing import Signer
-from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, Maker, Source, Stamp
+from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, EditSource, Maker, Stamp
 
 SOFT_BINDING = "presswork.dwtdctsvd"
 GENERATION = "presswork.generation"
@@ -72,7 +72,9 @@ class ManifestWriter:
         settings = {"version": 1, "verify": _OFFLINE, "builder": {"thumbnail": {"enabled": False}}}
         self._context = c2pa.Context.from_dict(settings)
 
-    def sign(self, data: bytes, media_type: str, stamp: Stamp, scheme: str, *, source: Source | None = None) -> bytes:
+    def sign(
+        self, data: bytes, media_type: str, stamp: Stamp, scheme: str, *, source: EditSource | None = None
+    ) -> bytes:
         """The same picture with a signed manifest; with a source, as an edit of it that keeps its manifests.
 
         Raises SigningUnavailable if the key, or the time-stamp authority that was asked for, does not answer, and
@@ -105,7 +107,7 @@ class ManifestWriter:
         return signed.getvalue()
 
 
-def _keep(builder: c2pa.Builder, source: Source) -> None:
+def _keep(builder: c2pa.Builder, source: EditSource) -> None:
     ingredient = {"title": source.title, "relationship": "parentOf", "label": _PARENT}
     try:
         builder.add_ingredient(ingredient, source.media_type, io.BytesIO(source.data))
@@ -156,7 +158,7 @@ def require_trusted(manifest: Manifest | None, stamp: Stamp, *, timed: bool = Fa
     return manifest
 
 
-def _definition(stamp: Stamp, maker: Maker, media_type: str, scheme: str, source: Source | None) -> dict[str, Any]:
+def _definition(stamp: Stamp, maker: Maker, media_type: str, scheme: str, source: EditSource | None) -> dict[str, Any]:
     agent = {"name": maker.name, "version": maker.version}
     done = {"when": stamp.made_at.isoformat(timespec="seconds"), "softwareAgent": agent}
     opened = {"action": "c2pa.opened", **done, "parameters": {"ingredientIds": [_PARENT]}}

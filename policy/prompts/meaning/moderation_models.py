@@ -1,4 +1,4 @@
-"""Guard models of a hub as judges: Llama Guard 3, Qwen3Guard (Gen) and ShieldGemma, from a folder or one commit.
+"""Guard models of a hub as scorers: Llama Guard 3, Qwen3Guard (Gen) and ShieldGemma, from a folder or one commit.
 
 Safetensors only, no code of the model's; the weights' digest stands in the rule set. The question is put by the
 template that the model's own tokenizer carries, as it was trained with that and no other. An answer that cannot be
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from policy.errors import PolicyUnavailable
-from policy.rulebook.meaning import FAMILIES, GuardModel
+from policy.rulebook.meaning import FAMILIES, ModerationModelSpec
 
 PATTERNS = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
 MAX_CHARS = 4000  # of a prompt; the rest is not read
@@ -39,10 +39,10 @@ _GUIDELINES = {
 }
 
 
-class Guard(ABC):
+class ModerationModel(ABC):
     """One model, asked one prompt after the other; threads take turns in torch itself."""
 
-    def __init__(self, model: GuardModel, folder: Path) -> None:
+    def __init__(self, model: ModerationModelSpec, folder: Path) -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415 - seconds; only where asked for
 
         self.name = model.name
@@ -59,10 +59,10 @@ class Guard(ABC):
         self._network = network.eval().requires_grad_(False)
 
     def scores(self, texts: Sequence[str]) -> np.ndarray:
-        return np.array([self._judged(_told(text)) for text in texts], dtype=np.float64)
+        return np.array([self._scored(_told(text)) for text in texts], dtype=np.float64)
 
     @abstractmethod
-    def _judged(self, text: str) -> list[float]:
+    def _scored(self, text: str) -> list[float]:
         """One row of scores."""
 
     def _question(self, text: str, **more: str) -> Any:
@@ -92,24 +92,24 @@ class Guard(ABC):
         return str(self._tokenizer.decode(written[0, asked["input_ids"].shape[1] :], skip_special_tokens=True))
 
 
-class LlamaGuard(Guard):
+class LlamaGuard(ModerationModel):
     """`safe`, or `unsafe` and on the next line the categories, S1 to S14."""
 
-    def _judged(self, text: str) -> list[float]:
+    def _scored(self, text: str) -> list[float]:
         return parse_llama_guard(self._answer(text))
 
 
-class Qwen3Guard(Guard):
+class Qwen3Guard(ModerationModel):
     """`Safety:` safe, controversial (0.5) or unsafe (1), and `Categories:`."""
 
-    def _judged(self, text: str) -> list[float]:
+    def _scored(self, text: str) -> list[float]:
         return parse_qwen3guard(self._answer(text))
 
 
-class ShieldGemma(Guard):
+class ShieldGemma(ModerationModel):
     """How likely the answer `Yes` is against `No`, for each of four guidelines."""
 
-    def _judged(self, text: str) -> list[float]:
+    def _scored(self, text: str) -> list[float]:
         import torch  # noqa: PLC0415
 
         words = self._tokenizer.get_vocab()
@@ -123,15 +123,21 @@ class ShieldGemma(Guard):
         return found
 
 
-_KINDS: dict[str, type[Guard]] = {"llama-guard-3": LlamaGuard, "qwen3guard": Qwen3Guard, "shieldgemma": ShieldGemma}
+_KINDS: dict[str, type[ModerationModel]] = {
+    "llama-guard-3": LlamaGuard,
+    "qwen3guard": Qwen3Guard,
+    "shieldgemma": ShieldGemma,
+}
 
 
-def load(model: GuardModel, home: Path) -> Guard:
+def load(model: ModerationModelSpec, home: Path) -> ModerationModel:
     """Raises PolicyUnavailable where files are missing or changed, or are not such a model."""
     folder = _folder(model, home)
     digest = weights_digest(folder)
     if digest != model.sha256:
-        raise PolicyUnavailable(f"guard {model.name!r}: {folder} has weights of digest {digest}, not {model.sha256}")
+        raise PolicyUnavailable(
+            f"moderation model {model.name!r}: {folder} has weights of digest {digest}, not {model.sha256}"
+        )
     from safetensors import SafetensorError  # noqa: PLC0415
 
     try:
@@ -147,7 +153,7 @@ def load(model: GuardModel, home: Path) -> Guard:
         ValueError,
     ) as e:
         said = " ".join(str(e).split())[:300]
-        raise PolicyUnavailable(f"guard {model.name!r}: {folder} is no {model.family} model: {said}") from e
+        raise PolicyUnavailable(f"moderation model {model.name!r}: {folder} is no {model.family} model: {said}") from e
 
 
 def weights_digest(folder: Path) -> str:
@@ -192,13 +198,13 @@ def _told(text: str) -> str:
     return " ".join(text[:MAX_CHARS].translate(_BRACKETS).split()).encode("utf-8", "replace").decode()
 
 
-def _folder(model: GuardModel, home: Path) -> Path:
+def _folder(model: ModerationModelSpec, home: Path) -> Path:
     local = home / model.model
     if local.is_dir():
         return local
     if model.commit is None:
         raise PolicyUnavailable(
-            f"guard {model.name!r}: {local} is no folder; correct the path, or name a hub's model with its commit"
+            f"moderation model {model.name!r}: {local} is no folder; correct it, or name a hub's model with its commit"
         )
     from huggingface_hub import snapshot_download  # noqa: PLC0415
 
@@ -206,6 +212,6 @@ def _folder(model: GuardModel, home: Path) -> Path:
         return Path(snapshot_download(model.model, revision=model.commit, allow_patterns=list(PATTERNS)))
     except (OSError, ValueError) as unreachable:
         raise PolicyUnavailable(
-            f"guard {model.name!r}: {model.model} at {model.commit} cannot be had ({type(unreachable).__name__});"
-            " reach the hub once, or put the files into a folder"
+            f"moderation model {model.name!r}: {model.model} at {model.commit} cannot be fetched"
+            f" ({type(unreachable).__name__}); reach the hub once, or put the files into a folder"
         ) from unreachable

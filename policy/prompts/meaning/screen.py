@@ -1,6 +1,6 @@
-"""The verdicts on what prompts mean: every judge over the whole batch, then the rules over the scores. Fails closed.
+"""The verdicts on what prompts mean: every scorer over the whole batch, then the rules over the scores. Fails closed.
 
-A judge that is missing, raises, hangs, or answers with what is no score holds the prompts under the rules that ask for
+A scorer that is missing, raises, hangs, or answers with what is no score holds the prompts under the rules that ask for
 it. Killed at any line: nothing was stored; the batch is judged again. Raw scores are kept with the verdict, so that
 history can be judged by other thresholds, and scores of other examples are told apart by their names.
 """
@@ -13,107 +13,107 @@ from typing import Self
 import numpy as np
 
 from policy.errors import PolicyUnavailable
-from policy.fence import Custody
-from policy.prompts.meaning.scorer import Judge
-from policy.prompts.meaning.thresholds import Scores, apply
+from policy.fence import Fence
+from policy.prompts.meaning.scorer import PromptScorer
+from policy.prompts.meaning.thresholds import Scores, apply_rules
 from policy.rulebook.meaning import EMBEDDING
 from policy.rulebook.scope import Context
 from policy.rules import SCREENING, Rules
 from policy.verdict import Decision, Finding, Stage, Verdict
 
 UNAVAILABLE = "meaning_unavailable"
-"""Rule of the finding that holds a prompt because a judge could not be asked."""
+"""Rule of the finding that holds a prompt because a scorer could not be asked."""
 
 SECONDS = 60.0  # a batch of 64 prompts takes the embedding a quarter of a second on one core
 
 
 class MeaningScreen:
-    """Any number of threads may screen at once. Owns the judges and their weights in memory."""
+    """Any number of threads may screen at once. Owns the scorers and their weights in memory."""
 
     def __init__(
         self,
         rules: Rules,
-        judges: Sequence[Judge],
+        scorers: Sequence[PromptScorer],
         *,
         missing: Mapping[str, str] | None = None,
         seconds: float = SECONDS,
     ) -> None:
-        """`missing` are the judges that could not be loaded, with the reason."""
+        """`missing` are the scorers that could not be loaded, with the reason."""
         self._rules = rules
-        self._judges = {judge.name: (judge, Custody(judge.name, seconds=seconds)) for judge in judges}
+        self._scorers = {scorer.name: (scorer, Fence(scorer.name, seconds=seconds)) for scorer in scorers}
         self._missing = dict(missing or {})
 
     @classmethod
     def load(cls, rules: Rules, *, seconds: float = SECONDS) -> Self:
-        """With every judge that the rules ask for. One that cannot be had holds every prompt under its rules."""
-        judges: list[Judge] = []
+        """With every scorer that the rules ask for. One that cannot be had holds every prompt under its rules."""
+        scorers: list[PromptScorer] = []
         missing: dict[str, str] = {}
-        for name in rules.meaning.judges:
+        for name in rules.meaning.scorers:
             try:
-                judges.append(_load(rules, name))
+                scorers.append(_load(rules, name))
             except PolicyUnavailable as reason:
                 missing[name] = str(reason)
-        return cls(rules, judges, missing=missing, seconds=seconds)
+        return cls(rules, scorers, missing=missing, seconds=seconds)
 
     @property
     def revisions(self) -> Mapping[str, str]:
         """Judge -> what decides its answers."""
-        return {name: judge.revision for name, (judge, _) in self._judges.items()}
+        return {name: scorer.revision for name, (scorer, _) in self._scorers.items()}
 
     @property
     def missing(self) -> Mapping[str, str]:
-        """Judges that the rules ask for and that could not be loaded, with the reason."""
+        """Scorers that the rules ask for and that could not be loaded, with the reason."""
         return self._missing
 
     def screen(self, prompts: Sequence[tuple[str, Context]]) -> list[Verdict]:
-        """One verdict a prompt, in order. Holds what it cannot judge; does not raise."""
+        """One verdict a prompt, in order. Holds what it cannot score; does not raise."""
         texts = list(dict.fromkeys(text for text, _ in prompts if text.strip()))
-        answers = {name: self._answers(name, texts) for name in self._rules.meaning.judges} if texts else {}
+        answers = {name: self._answers(name, texts) for name in self._rules.meaning.scorers} if texts else {}
         return [
             self._verdict({name: answer[text] for name, answer in answers.items()} if text.strip() else {}, context)
             for text, context in prompts
         ]
 
     def scores(self, text: str) -> Scores:
-        """Raw scores of all judges that can be asked, by the names under which verdicts keep them."""
+        """Raw scores of all scorers that can be asked, by the names under which verdicts keep them."""
         (verdict,) = self.screen([(text, Context(""))])
         return verdict.scores
 
     def _verdict(self, answers: Mapping[str, Scores | str], context: Context) -> Verdict:
         scores = {
-            f"{judge}/{name}": score
-            for judge, answer in answers.items()
+            f"{scorer}/{name}": score
+            for scorer, answer in answers.items()
             if not isinstance(answer, str)
             for name, score in answer.items()
         }
-        findings = list(apply(self._rules, scores, context))
-        asked = {rule.judge for rule in self._rules.meaning.rules if rule.scope.covers(context)}
+        findings = list(apply_rules(self._rules, scores, context))
+        asked = {rule.scorer for rule in self._rules.meaning.rules if rule.scope.covers(context)}
         findings += [
-            Finding(Decision.HOLD, Stage.PROMPT, SCREENING, UNAVAILABLE, detail=f"judge {judge} {answer}")
-            for judge, answer in answers.items()
-            if isinstance(answer, str) and judge in asked
+            Finding(Decision.HOLD, Stage.PROMPT, SCREENING, UNAVAILABLE, detail=f"scorer {scorer} {answer}")
+            for scorer, answer in answers.items()
+            if isinstance(answer, str) and scorer in asked
         ]
         return Verdict(self._rules.version, tuple(findings), scores)
 
     def _answers(self, name: str, texts: Sequence[str]) -> dict[str, Scores | str]:
-        """For each text the judge's scores, or in words why there are none."""
-        if name not in self._judges:
+        """For each text the scorer's scores, or in words why there are none."""
+        if name not in self._scorers:
             return dict.fromkeys(texts, f"is not there: {self._missing.get(name, 'it was not loaded')}")
-        judge, custody = self._judges[name]
+        scorer, custody = self._scorers[name]
         try:
-            rows = _checked(custody.run(_call(judge, texts)), len(texts), len(judge.classes))
+            rows = _checked(custody.run(_call(scorer, texts)), len(texts), len(scorer.classes))
         except PolicyUnavailable as reason:
             return dict.fromkeys(texts, str(reason))
         return {
             text: "gave an answer that cannot be read"
             if np.isnan(row).any()
-            else dict(zip(judge.classes, map(float, row), strict=True))
+            else dict(zip(scorer.classes, map(float, row), strict=True))
             for text, row in zip(texts, rows, strict=True)
         }
 
 
-def _call(judge: Judge, texts: Sequence[str]) -> Callable[[], object]:
-    return lambda: judge.scores(texts)
+def _call(scorer: PromptScorer, texts: Sequence[str]) -> Callable[[], object]:
+    return lambda: scorer.scores(texts)
 
 
 def _checked(answered: object, texts: int, classes: int) -> np.ndarray:
@@ -126,11 +126,11 @@ def _checked(answered: object, texts: int, classes: int) -> np.ndarray:
     return np.minimum(checked, 1)
 
 
-def _load(rules: Rules, name: str) -> Judge:
-    from policy.prompts.meaning.embedding import Embedding  # noqa: PLC0415 - heavy, as the guards
+def _load(rules: Rules, name: str) -> PromptScorer:
+    from policy.prompts.meaning.embedding import Embedding  # noqa: PLC0415 - heavy, as the moderation models
 
     if name == EMBEDDING:
         return Embedding.load(rules.meaning)
     from policy.prompts.meaning.moderation_models import load  # noqa: PLC0415
 
-    return load(next(guard for guard in rules.meaning.guards if guard.name == name), rules.brought.home)
+    return load(next(model for model in rules.meaning.moderation_models if model.name == name), rules.bundled.home)

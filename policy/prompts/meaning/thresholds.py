@@ -1,4 +1,4 @@
-"""What the rules say of scores of meaning: no judge needed, so that history can be judged again."""
+"""What the rules say of scores of meaning: no scorer needed, so that history can be judged again."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from policy.rules import Rules
 from policy.verdict import Decision, Finding, Stage
 
 Scores = Mapping[str, float]
-"""By "judge/name", as verdicts keep them."""
+"""By "scorer/name", as verdicts keep them."""
 
 
-def apply(rules: Rules, scores: Scores, context: Context) -> Iterator[Finding]:
+def apply_rules(rules: Rules, scores: Scores, context: Context) -> Iterator[Finding]:
     """What the rules say of kept scores; a rule whose scores are not there says nothing."""
     for rule in rules.meaning.rules:
-        names = [f"{rule.judge}/{name}" for name in rule.scores]
+        names = [f"{rule.scorer}/{name}" for name in rule.scores]
         if not rule.scope.covers(context) or any(name not in scores for name in names):
             continue
         score = min(sum(scores[name] for name in names), 1.0)
         decision = _decision(rule, score)
         if decision is not Decision.ALLOW:
-            detail = f"{rule.judge} says {score:.3f}"
+            detail = f"{rule.scorer} says {score:.3f}"
             yield Finding(decision, Stage.PROMPT, rule.category, rule.id, score, detail)
 
 
 def unscored(rules: Rules, scores: Scores) -> bool:
-    """Whether a rule asks for a score that is not among these: of other examples, or from before there was a judge."""
-    return any(f"{rule.judge}/{name}" not in scores for rule in rules.meaning.rules for name in rule.scores)
+    """Whether a rule asks for a score that is not among these: of other examples, or from before there was a scorer."""
+    return any(f"{rule.scorer}/{name}" not in scores for rule in rules.meaning.rules for name in rule.scores)
 
 
 def _decision(rule: MeaningRule, score: float) -> Decision:

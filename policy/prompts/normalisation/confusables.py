@@ -69,5 +69,5 @@ def _table() -> dict[int, str | None]:
     return table | {code: chr(code - 0xE0000) for code in _TAGS}
 
 
-PLAIN = _Plain(_table())
+TO_LATIN = _Plain(_table())
 """For str.translate, on decomposed text: look-alike -> Latin, foreign digit -> digit, invisible -> nothing."""

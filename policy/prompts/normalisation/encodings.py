@@ -27,7 +27,7 @@ _TURNED = str.maketrans("ɐɔǝɟɓƃɥᴉıɾʞןɯɹʇʌʍʎundpbqmw", "acefgg
 _UPSIDE_DOWN = re.compile("[ɐɔǝɟɓƃɥᴉɾʞɯɹʇʌʍʎ]")
 
 
-def hidden(text: str) -> Iterator[tuple[str, str]]:
+def decoded_texts(text: str) -> Iterator[tuple[str, str]]:
     """(the writing, what it says), layer by layer: "base64", "base64 hex", ..."""
     layer = [("", text)]
     for _ in range(_DEEPEST):

@@ -45,7 +45,7 @@ def is_odd(text: str) -> bool:
     return _ODD.search(text) is not None
 
 
-def variants(word: str) -> Position:
+def word_readings(word: str) -> Position:
     """The word, and what it is without leetspeak, odd spelling and drawn-out letters."""
     if not is_odd(word):
         return (word,)
@@ -55,13 +55,13 @@ def variants(word: str) -> Position:
     return tuple(dict.fromkeys((*readings, *drawn)))
 
 
-def joined(chunk: str) -> Position:
+def joined_readings(chunk: str) -> Position:
     """What stands between two spaces, as one word: `n.u.d.e`, `n-u-d-e`, `n@ked`, `$ex`, `n*de`, `|\\|ude`."""
     drawn = _DRAWING.sub(lambda signs: _DRAWINGS[signs[0]], chunk)
     if drawn == chunk and (letters := chunk.strip(EDGES)).isalpha():
         return (letters,)  # the plain copy holds its variants
     bares = dict.fromkeys(one.strip(EDGES) or one for one in (chunk, drawn))
-    return tuple(dict.fromkeys(reading for bare in bares for word in _closed(bare) for reading in variants(word)))
+    return tuple(dict.fromkeys(reading for bare in bares for word in _closed(bare) for reading in word_readings(word)))
 
 
 def unleet(word: str) -> list[str]:

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from policy.prompts.normalisation.leet import Position, unleet
 from policy.terms import words
 
-APART = re.compile(r"(?<!\w)[^\W_](?:([^\w\n]{1,3}|[\n_])[^\W_])(?:\1[^\W_])+(?!\w)")
+SPACED_LETTERS = re.compile(r"(?<!\w)[^\W_](?:([^\w\n]{1,3}|[\n_])[^\W_])(?:\1[^\W_])+(?!\w)")
 """Three single characters or more with one and the same gap of up to three signs between them."""
-CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])")
+CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 _SHORTEST, _LONGEST = 4, 16  # of a word that is looked for in pieces; a shorter one is found by chance
 _SHORTEST_OF_TWO = 5  # `nu de` is French, and `na zi` may be anything
@@ -50,15 +50,15 @@ _BESIDE = _WRITTEN_ON | _words("""
 _LONGEST_BESIDE = max(map(len, _BESIDE))
 
 
-def closed_up(text: str) -> str:
+def without_gaps(text: str) -> str:
     """The text with single letters that stand apart put together."""
-    return APART.sub(lambda run: "".join(words(run[0])), text)
+    return SPACED_LETTERS.sub(lambda run: "".join(words(run[0])), text)
 
 
 def run_together(text: str) -> Iterator[Position]:
     """The text's words; in place of each run of single letters what may stand in it, and everyday words beside that."""
     at = 0
-    for run in APART.finditer(text):
+    for run in SPACED_LETTERS.finditer(text):
         yield from ((word,) for word in words(text[at : run.start()]))
         letters, at = "".join(words(run[0])), run.end()
         for reading in dict.fromkeys((letters, *unleet(letters))) if letters not in _EVERYDAY else ():
@@ -68,7 +68,7 @@ def run_together(text: str) -> Iterator[Position]:
     yield from ((word,) for word in words(text[at:]))
 
 
-def in_pieces(found: Sequence[str]) -> Iterator[Position]:
+def split_words(found: Sequence[str]) -> Iterator[Position]:
     """For each word: it and its next one or two as one word, what is left of it without an everyday word, and it.
 
     Itself too, so that a phrase may excuse what its words spell together.

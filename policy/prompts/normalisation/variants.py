@@ -3,7 +3,7 @@
 A copy is a list of positions; a position is a tuple of words, the one that stands there and what it
 may be read as. Every step is linear in the text and no pattern can backtrack far: a prompt of any
 shape costs time in proportion to its length. What a word may be is in leet.py, what was taken apart or put together
-in apart.py, what is written in another writing in encoded.py.
+in splits.py, what is written in another writing in encoded.py.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from policy.prompts.normalisation import splits as apart
-from policy.prompts.normalisation.confusables import PLAIN
-from policy.prompts.normalisation.encodings import hidden
-from policy.prompts.normalisation.leet import CLOSED_UP, EDGES, Position, is_odd, joined, variants
+from policy.prompts.normalisation import splits
+from policy.prompts.normalisation.confusables import TO_LATIN
+from policy.prompts.normalisation.encodings import decoded_texts
+from policy.prompts.normalisation.leet import CLOSED_UP, EDGES, Position, is_odd, joined_readings, word_readings
 from policy.terms import WORD, words
 
 
-class Copy(NamedTuple):
+class Variant(NamedTuple):
     """One way to read the text. `name` may be shown to people.
 
     A guess finds words where somebody may have hidden them, and where nobody did: it may hold a prompt, not refuse it.
@@ -40,22 +40,22 @@ def fold(text: str) -> str:
     """Lower-case plain letters: accents, look-alikes, widths and invisible characters taken off."""
     if text.isascii():
         return text.lower()
-    plain = unicodedata.normalize("NFKD", text).translate(PLAIN).lower()
-    plain = plain.translate(PLAIN)  # again: a small letter may look like another one
+    plain = unicodedata.normalize("NFKD", text).translate(TO_LATIN).lower()
+    plain = plain.translate(TO_LATIN)  # again: a small letter may look like another one
     return unicodedata.normalize("NFC", plain)  # only syllables of Hangul come together again
 
 
-def copies(text: str) -> Iterator[Copy]:
+def normalised_variants(text: str) -> Iterator[Variant]:
     """Every copy that differs from the ones before it: as written, folded, joined, unspaced, decoded."""
     yield from _readings(text, "")
-    for writing, inner in hidden(text):
+    for writing, inner in decoded_texts(text):
         yield from _readings(inner, f"{writing} ")
 
 
-Span = tuple[int, int]
+CharRange = tuple[int, int]
 
 
-def located(text: str) -> Iterator[tuple[list[Position], list[Span]]]:
+def located_variants(text: str) -> Iterator[tuple[list[Position], list[CharRange]]]:
     """The copies whose positions have a place in the text, each with the characters [first, end) of every position.
 
     Those are what stands there in plain letters, disguised ones included: as written, plain and joined. A text whose
@@ -63,8 +63,8 @@ def located(text: str) -> Iterator[tuple[list[Position], list[Span]]]:
     """
     for spell, cut, read in (
         (_lower, WORD, _itself),
-        (fold, WORD, variants),
-        (fold, _CHUNK, joined),
+        (fold, WORD, word_readings),
+        (fold, _CHUNK, joined_readings),
     ):
         spelled, origin = _by_letter(text, spell)
         if spelled != spell(text):
@@ -76,7 +76,7 @@ def located(text: str) -> Iterator[tuple[list[Position], list[Span]]]:
         )
 
 
-def plain_by_letter(text: str) -> tuple[str, list[int]]:
+def folded_by_letter(text: str) -> tuple[str, list[int]]:
     """The folded text, and for each of its letters the place in `text` that it came from."""
     return _by_letter(text, fold)
 
@@ -86,14 +86,14 @@ def _by_letter(text: str, spell: Callable[[str], str]) -> tuple[str, list[int]]:
     return "".join(pieces), [place for place, piece in enumerate(pieces) for _ in piece]
 
 
-def _bare(part: re.Match[str]) -> Span:
+def _bare(part: re.Match[str]) -> CharRange:
     """Where the part stands without the punctuation around it."""
     bare = part[0].strip(EDGES) or part[0]
     first = part.start() + part[0].find(bare)
     return first, first + len(bare)
 
 
-def _span(text: str, origin: list[int], first: int, end: int, spell: Callable[[str], str]) -> Span:
+def _span(text: str, origin: list[int], first: int, end: int, spell: Callable[[str], str]) -> CharRange:
     """Back to the text's own characters, with the invisible ones that ride on the last letter."""
     last = origin[end - 1] + 1
     while last < len(text) and not spell(text[last]):
@@ -101,25 +101,27 @@ def _span(text: str, origin: list[int], first: int, end: int, spell: Callable[[s
     return origin[first], last
 
 
-def _readings(text: str, prefix: str) -> Iterator[Copy]:
+def _readings(text: str, prefix: str) -> Iterator[Variant]:
     folded = fold(text)
     written = words(_lower(text)) if not text.isascii() else []
     plain = words(folded)
-    read = variants if is_odd(folded) else _itself
+    read = word_readings if is_odd(folded) else _itself
     if len(written) not in (0, len(plain)):
-        yield Copy(f"{prefix}as written", [_in_cyrillic(word) for word in written])
-    yield Copy(f"{prefix}plain", _beside([read(word) for word in plain], written))
+        yield Variant(f"{prefix}as written", [_in_cyrillic(word) for word in written])
+    yield Variant(f"{prefix}plain", _beside([read(word) for word in plain], written))
     if CLOSED_UP.search(folded):
         chunks = [chunk.strip(EDGES) for chunk in _CHUNK.findall(_lower(text))] if written else []
-        yield Copy(f"{prefix}joined", _beside([joined(chunk) for chunk in _CHUNK.findall(folded)], chunks))
-    if len(capitals := apart.CAPITALS.split(text)) > 1:
-        yield Copy(f"{prefix}capitals", [read(word) for part in capitals for word in words(fold(part))])
-    if apart.APART.search(folded):
-        yield Copy(f"{prefix}unspaced", [variants(word) for word in words(apart.closed_up(folded))])
+        yield Variant(f"{prefix}joined", _beside([joined_readings(chunk) for chunk in _CHUNK.findall(folded)], chunks))
+    if len(capitals := splits.CAMEL_CASE.split(text)) > 1:
+        yield Variant(f"{prefix}capitals", [read(word) for part in capitals for word in words(fold(part))])
+    if splits.SPACED_LETTERS.search(folded):
+        yield Variant(f"{prefix}unspaced", [word_readings(word) for word in words(splits.without_gaps(folded))])
         if written:
-            yield Copy(f"{prefix}unspaced as written", [(word,) for word in words(apart.closed_up(_lower(text)))])
-        yield Copy(f"{prefix}run together", list(apart.run_together(folded)), guess=True)
-    yield Copy(f"{prefix}pieced", _beside(list(apart.in_pieces(plain)), written), guess=True)
+            yield Variant(
+                f"{prefix}unspaced as written", [(word,) for word in words(splits.without_gaps(_lower(text)))]
+            )
+        yield Variant(f"{prefix}run together", list(splits.run_together(folded)), guess=True)
+    yield Variant(f"{prefix}pieced", _beside(list(splits.split_words(plain)), written), guess=True)
 
 
 def _beside(positions: list[Position], written: list[str]) -> list[Position]:

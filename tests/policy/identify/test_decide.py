@@ -6,22 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from policy.identify.answer import CodeRead, Examined, Finding, Known
+from policy.identify.answer import Examined, IdentificationFinding, KnownAsset, WatermarkRead
 from policy.identify.decide import decide, false_match_probability, hash_chance, manifest_layer
 from policy.identify.register import log10_chance
 
-ASSET, OTHER = Known("a", 1, "released", "acme"), Known("b", 2, "released", "acme")
+ASSET, OTHER = KnownAsset("a", 1, "released", "acme"), KnownAsset("b", 2, "released", "acme")
 FIT = Examined(
     ASSET, ("features",), None, 9, True, "features", 0, 60, 80, -90.0, 0.98, 0.95, 0.9, 1.0, None, True, True
 )
-CODE = CodeRead(1, "s", 3, 127, 1e-30, ASSET, "aligned")
+CODE = WatermarkRead(1, "s", 3, 127, 1e-30, ASSET, "aligned")
 NO_MANIFEST = manifest_layer(None, lambda _: None)
 
 
 def test_an_unknown_code_on_our_content_conflicts_and_on_no_content_says_nothing() -> None:
-    stray = CodeRead(99, "s", 0, 127, 1e-9, None, "whole")
-    assert decide(NO_MANIFEST, stray, [FIT], indexed=10, picture={}).finding is Finding.CONFLICTING
-    assert decide(NO_MANIFEST, stray, [], indexed=10, picture={}).finding is Finding.NOT_FOUND
+    stray = WatermarkRead(99, "s", 0, 127, 1e-9, None, "whole")
+    assert decide(NO_MANIFEST, stray, [FIT], indexed=10, picture={}).finding is IdentificationFinding.CONFLICTING
+    assert decide(NO_MANIFEST, stray, [], indexed=10, picture={}).finding is IdentificationFinding.NOT_FOUND
 
 
 def test_the_code_decides_between_twins() -> None:
@@ -32,7 +32,7 @@ def test_the_code_decides_between_twins() -> None:
 
 def test_content_that_only_resembles_is_no_answer() -> None:
     like = replace(FIT, content_sure=False)
-    assert decide(NO_MANIFEST, None, [like], indexed=10, picture={}).finding is Finding.NOT_FOUND
+    assert decide(NO_MANIFEST, None, [like], indexed=10, picture={}).finding is IdentificationFinding.NOT_FOUND
 
 
 def test_the_chance_grows_with_the_index_and_shrinks_with_the_evidence() -> None:

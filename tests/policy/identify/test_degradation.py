@@ -7,9 +7,9 @@ import pytest
 
 from bench.pictures.attacks import ATTACKS
 from bench.pictures.scenes import scene
-from policy.identify.answer import Finding
+from policy.identify.answer import IdentificationFinding
 from policy.identify.compare import compare
-from policy.identify.degradation import worn_likeness
+from policy.identify.degradation import degraded_similarity
 from policy.identify.register import FRAME, by_frame, lay_back, resized
 from tests.policy.identify.test_search import Shelf
 
@@ -26,13 +26,13 @@ def small() -> Shelf:
 @pytest.mark.parametrize("number", range(len(SMALL)))
 def test_a_small_and_badly_saved_copy_is_named(small: Shelf, attack: str, number: int) -> None:
     answer = small.asked(ATTACKS[attack](small.marked[number], np.random.default_rng(number)))
-    assert (answer.finding, answer.asset) == (Finding.OURS, small.known[number]), answer.to_json()
+    assert (answer.finding, answer.asset) == (IdentificationFinding.OURS, small.known[number]), answer.to_json()
 
 
 def test_a_worn_twin_is_not(small: Shelf) -> None:
     for seed in (1, 2, 4):
         twin = ATTACKS["half + jpeg 50"](resized(scene(seed, 7), 128, 128), np.random.default_rng(seed))
-        assert small.asked(twin).finding is Finding.NOT_FOUND
+        assert small.asked(twin).finding is IdentificationFinding.NOT_FOUND
 
 
 def test_wear_is_told_from_change() -> None:
@@ -40,8 +40,8 @@ def test_wear_is_told_from_change() -> None:
     copy = ATTACKS["half + jpeg 50"](original, np.random.default_rng(0))
     found = by_frame((copy.shape[1], copy.shape[0]), (128, 128))
     plainly = compare(*lay_back(copy, found.matrix, (128, 128)), resized(original, FRAME, FRAME))
-    worn = worn_likeness(copy, found, original)
+    worn = degraded_similarity(copy, found, original)
     assert worn.detail > 0.98 > plainly.detail
     changed = copy.copy()
     changed[20:44, 20:44] = 255 - changed[20:44, 20:44]
-    assert worn_likeness(changed, found, original).whole < 0.97
+    assert degraded_similarity(changed, found, original).whole < 0.97

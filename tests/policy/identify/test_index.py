@@ -6,16 +6,19 @@ import numpy as np
 
 from bench.pictures.scenes import scene
 from policy.fingerprints import HASH_BYTES, fingerprint
-from policy.identify.descriptors import CODES_KEPT, codes, projections
+from policy.identify.descriptors import DESCRIPTORS_KEPT, binary_descriptors, projections
 from policy.identify.features import features, mirrored
 from policy.identify.hashes import EXACT_ROWS, Hashes
-from policy.identify.index import Entry, Index
+from policy.identify.index import Index, IndexEntry
 
 
 def test_an_index_grown_in_pieces_answers_like_one_made_at_once() -> None:
     images = [scene(seed) for seed in range(6)]
     found = [features(image) for image in images]
-    entries = [Entry(fingerprint(i), codes(f, most=CODES_KEPT)) for i, f in zip(images, found, strict=True)]
+    entries = [
+        IndexEntry(fingerprint(i), binary_descriptors(f, most=DESCRIPTORS_KEPT))
+        for i, f in zip(images, found, strict=True)
+    ]
     grown = Index()
     for entry in entries * 3:
         grown.add([entry])
@@ -46,8 +49,8 @@ def test_a_word_that_many_share_weighs_less_than_one_that_is_rare() -> None:
     common, rare = (chance.integers(1 << 63, size=count, dtype=np.uint64) for count in (6, 2))
     fingerprints = fingerprint(scene(0))
     index = Index()
-    index.add([Entry(fingerprints, common) for _ in range(40)])
-    index.add([Entry(fingerprints, rare)])
+    index.add([IndexEntry(fingerprints, common) for _ in range(40)])
+    index.add([IndexEntry(fingerprints, rare)])
     bits = [[word >> place & 1 for place in range(64)] for word in map(int, [*common, *rare])]
     (first, *_) = index.voted(np.array(bits, np.float32) - np.float32(0.5), most=5)
     assert first.number == 40

@@ -10,8 +10,8 @@ from bench.pictures.artworks import artwork
 from bench.pictures.attacks import ATTACKS
 from bench.pictures.gallery import Released, Shelf
 from policy.fingerprints import Image
-from policy.identify.answer import Finding
-from policy.identify.low_texture import THUMBNAIL_BYTES, PlainIndex, thumbnail
+from policy.identify.answer import IdentificationFinding
+from policy.identify.low_texture import THUMBNAIL_BYTES, LowTextureIndex, thumbnail
 from policy.marks import watermark
 
 GRADIENTS = (3, 11, 27, 35)
@@ -31,13 +31,13 @@ def test_a_part_of_a_gradient_is_found(shelf: Shelf, attack: str) -> None:
     for number in range(len(GRADIENTS)):
         part = ATTACKS[attack](shelf.originals[number].pixels, np.random.default_rng(number))
         answer, _ = asked_of(part, shelf)
-        assert answer.finding is Finding.OURS
+        assert answer.finding is IdentificationFinding.OURS
         assert answer.asset is not None
         assert answer.asset.asset_id == str(number)
 
 
 def test_another_gradient_is_not_found(shelf: Shelf) -> None:
-    assert asked_of(artwork(43), shelf)[0].finding is Finding.NOT_FOUND
+    assert asked_of(artwork(43), shelf)[0].finding is IdentificationFinding.NOT_FOUND
 
 
 def _part(image: Image, left: float, top: float, share: float) -> Image:
@@ -49,7 +49,7 @@ def _part(image: Image, left: float, top: float, share: float) -> Image:
 
 @pytest.mark.parametrize(("left", "top", "share"), [(0, 0, 1), (0.05, 0.25, 0.71), (0.13, 0, 0.87)])
 def test_the_part_is_where_it_was(left: float, top: float, share: float) -> None:
-    index = PlainIndex()
+    index = LowTextureIndex()
     index.add([5, 6, 7], [thumbnail(artwork(3)), b"", thumbnail(artwork(11))])
     (found, *_) = index.nearest([_part(artwork(11), left, top, share)], most=2)
     assert found.number == 7
@@ -57,7 +57,7 @@ def test_the_part_is_where_it_was(left: float, top: float, share: float) -> None
 
 
 def test_what_is_not_plain_is_never_compared_by_colour() -> None:
-    index = PlainIndex()
+    index = LowTextureIndex()
     index.add([0], [b""])
     assert index.nearest([artwork(3)], most=3) == []
     assert len(thumbnail(artwork(3))) == THUMBNAIL_BYTES

@@ -13,13 +13,13 @@ from bench.pictures.artworks import artwork
 from bench.pictures.attacks import ATTACKS
 from bench.pictures.scenes import scene
 from policy.fingerprints import Image, fingerprint
-from policy.identify.answer import Finding, Known, ManifestStanding
+from policy.identify.answer import IdentificationFinding, KnownAsset, ManifestStanding
 from policy.identify.compare import compare
 from policy.identify.decide import manifest_layer
-from policy.identify.descriptors import CODES_KEPT, codes
+from policy.identify.descriptors import DESCRIPTORS_KEPT, binary_descriptors
 from policy.identify.examine import Original
 from policy.identify.features import features
-from policy.identify.index import Entry, Index
+from policy.identify.index import Index, IndexEntry
 from policy.identify.regions import regions
 from policy.identify.register import (
     FRAME,
@@ -41,7 +41,7 @@ class Shelf:
 
     def __init__(self, images: Sequence[Image]) -> None:
         chance = np.random.default_rng(4)
-        self.known = [Known(str(n), int(chance.integers(1 << 48)), "released", "acme") for n in range(len(images))]
+        self.known = [KnownAsset(str(n), int(chance.integers(1 << 48)), "released", "acme") for n in range(len(images))]
         self.marked = [
             watermark.embed(image, known.watermark_id, watermark.ladder(image)[0])
             for image, known in zip(images, self.known, strict=True)
@@ -50,16 +50,16 @@ class Shelf:
         self.index = Index()
         self.index.add([_entry(original) for original in self.originals if original])
 
-    def by_id(self, asset_id: str) -> Known | None:
+    def by_id(self, asset_id: str) -> KnownAsset | None:
         return next((known for known in self.known if known.asset_id == asset_id), None)
 
-    def by_watermark(self, watermark_id: int) -> Known | None:
+    def by_watermark(self, watermark_id: int) -> KnownAsset | None:
         return next((known for known in self.known if known.watermark_id == watermark_id), None)
 
-    def by_number(self, number: int) -> Known | None:
+    def by_number(self, number: int) -> KnownAsset | None:
         return self.known[number]
 
-    def original(self, asset: Known) -> Original | None:
+    def original(self, asset: KnownAsset) -> Original | None:
         return self.originals[int(asset.asset_id)]
 
     def asked(self, image: Image, manifest: Manifest | None = None):
@@ -68,8 +68,8 @@ class Shelf:
         return identify_pixels(opened, manifest, self.index, self)
 
 
-def _entry(original: Original) -> Entry:
-    return Entry(fingerprint(original.pixels), codes(original.features, most=CODES_KEPT))
+def _entry(original: Original) -> IndexEntry:
+    return IndexEntry(fingerprint(original.pixels), binary_descriptors(original.features, most=DESCRIPTORS_KEPT))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def shelf() -> Shelf:
 def test_a_copy_is_named(shelf: Shelf, attack: str) -> None:
     for number in (1, 8):
         answer = shelf.asked(ATTACKS[attack](shelf.marked[number], np.random.default_rng(number)))
-        assert (answer.finding, answer.asset) == (Finding.OURS, shelf.known[number]), answer.to_json()
+        assert (answer.finding, answer.asset) == (IdentificationFinding.OURS, shelf.known[number]), answer.to_json()
 
 
 def test_content_and_code_together_verify(shelf: Shelf) -> None:
@@ -103,7 +103,7 @@ def test_a_crop_in_a_screenshot_is_compared_without_the_page_around_it(shelf: Sh
     """The page lay on the part of the original that the crop had lost, and spoke against it."""
     found = ATTACKS["screenshot + crop"](shelf.marked[number], np.random.default_rng(number))
     answer = shelf.asked(found)
-    assert (answer.finding, answer.verified) == (Finding.OURS, True)
+    assert (answer.finding, answer.verified) == (IdentificationFinding.OURS, True)
     assert answer.asset
     assert answer.asset.asset_id == str(number)
 
@@ -112,12 +112,12 @@ def test_a_small_box_that_fits_well_is_no_better_than_the_whole() -> None:
     """Lights at night, made darker: one lamp explained itself so well that the picture was not found."""
     shelf = Shelf([artwork(37), scene(3)])
     answer = shelf.asked(ATTACKS["darker"](shelf.marked[0], np.random.default_rng(0)))
-    assert answer.finding is Finding.OURS
+    assert answer.finding is IdentificationFinding.OURS
 
 
 def test_without_colour_the_content_alone_is_named_and_not_verified(shelf: Shelf) -> None:
     answer = shelf.asked(ATTACKS["grey"](shelf.marked[2], np.random.default_rng(0)))
-    assert (answer.finding, answer.asset, answer.verified) == (Finding.OURS, shelf.known[2], False)
+    assert (answer.finding, answer.asset, answer.verified) == (IdentificationFinding.OURS, shelf.known[2], False)
 
 
 @pytest.mark.parametrize("attack", ["contrast 0.7", "contrast 1.3", "gamma 0.7", "gamma 1.5", "brighter"])
@@ -152,7 +152,7 @@ def test_a_mark_moved_onto_another_picture_shows(shelf: Shelf) -> None:
     other = scene(31)
     moved = watermark.embed(other, shelf.known[0].watermark_id, watermark.ladder(other)[0])
     answer = shelf.asked(moved)
-    assert (answer.finding, answer.verified, answer.asset) == (Finding.CONFLICTING, False, None)
+    assert (answer.finding, answer.verified, answer.asset) == (IdentificationFinding.CONFLICTING, False, None)
     assert answer.blind is not None
     assert answer.blind.asset == shelf.known[0]
     assert "Marks can be moved" in " ".join(answer.reasons)
@@ -161,42 +161,42 @@ def test_a_mark_moved_onto_another_picture_shows(shelf: Shelf) -> None:
 def test_a_mark_moved_onto_another_picture_of_ours_shows(shelf: Shelf) -> None:
     swapped = watermark.embed(scene(3, 1), shelf.known[0].watermark_id, watermark.ladder(scene(3, 1))[0])
     answer = shelf.asked(swapped)
-    assert answer.finding is Finding.CONFLICTING
+    assert answer.finding is IdentificationFinding.CONFLICTING
     assert answer.asset == shelf.known[7]
 
 
 def test_strangers_are_not_found(shelf: Shelf) -> None:
     for seed in range(40, 46):
-        assert shelf.asked(scene(seed)).finding is Finding.NOT_FOUND
+        assert shelf.asked(scene(seed)).finding is IdentificationFinding.NOT_FOUND
 
 
 def test_an_unreleased_variant_of_a_released_scene_is_not_found(shelf: Shelf) -> None:
     for seed in range(5):
         answer = shelf.asked(scene(seed, 9))
-        assert answer.finding is Finding.NOT_FOUND, answer.to_json()
+        assert answer.finding is IdentificationFinding.NOT_FOUND, answer.to_json()
 
 
 def test_a_plain_picture_of_ours_is_known_by_its_code_and_its_colour() -> None:
     shelf = Shelf([np.full((400, 400, 3), (200, 60, 30), np.uint8), np.full((400, 400, 3), (30, 60, 200), np.uint8)])
     answer = shelf.asked(shelf.marked[0])
-    assert (answer.finding, answer.asset, answer.verified) == (Finding.OURS, shelf.known[0], True)
+    assert (answer.finding, answer.asset, answer.verified) == (IdentificationFinding.OURS, shelf.known[0], True)
     moved = watermark.embed(shelf.marked[1], shelf.known[0].watermark_id, watermark.SCHEMES[0])
-    assert shelf.asked(moved).finding is Finding.CONFLICTING
+    assert shelf.asked(moved).finding is IdentificationFinding.CONFLICTING
 
 
 @pytest.mark.parametrize("colour", [0, 128, 255])
 def test_a_plain_ground_is_nobody_s(shelf: Shelf, colour: int) -> None:
-    assert shelf.asked(np.full((400, 300, 3), colour, np.uint8)).finding is Finding.NOT_FOUND
+    assert shelf.asked(np.full((400, 300, 3), colour, np.uint8)).finding is IdentificationFinding.NOT_FOUND
 
 
 def test_where_the_original_is_gone_its_fingerprint_speaks_for_the_content() -> None:
     shelf = Shelf([scene(1)])
     shelf.originals[0] = None
     kept = shelf.asked(ATTACKS["jpeg 60"](shelf.marked[0], np.random.default_rng(0)))
-    assert (kept.finding, kept.verified, kept.candidates[0].method) == (Finding.OURS, True, "fingerprint")
+    assert (kept.finding, kept.verified, kept.candidates[0].method) == (IdentificationFinding.OURS, True, "fingerprint")
     other = scene(31)
     answer = shelf.asked(watermark.embed(other, shelf.known[0].watermark_id, watermark.ladder(other)[0]))
-    assert answer.finding is Finding.CONFLICTING
+    assert answer.finding is IdentificationFinding.CONFLICTING
     assert "not at hand" in " ".join(answer.reasons)
 
 
@@ -223,14 +223,14 @@ def test_what_a_manifest_is_worth(shelf: Shelf, manifest: Manifest | None, stand
 @pytest.mark.parametrize("state", ["Trusted", "Valid"])
 def test_a_manifest_about_another_picture_conflicts(shelf: Shelf, state: str) -> None:
     answer = shelf.asked(shelf.marked[5], Manifest(state=state, asset_id="0"))
-    assert (answer.finding, answer.asset) == (Finding.CONFLICTING, shelf.known[5])
+    assert (answer.finding, answer.asset) == (IdentificationFinding.CONFLICTING, shelf.known[5])
     stranger = shelf.asked(scene(61), Manifest(state=state, asset_id="0"))
-    assert (stranger.finding, stranger.asset) == (Finding.CONFLICTING, None)
+    assert (stranger.finding, stranger.asset) == (IdentificationFinding.CONFLICTING, None)
 
 
 def test_somebody_else_s_manifest_on_our_picture_is_told(shelf: Shelf) -> None:
     answer = shelf.asked(shelf.marked[5], Manifest(state="Valid", generator="Another Maker 2"))
-    assert (answer.finding, answer.verified) == (Finding.OURS, True)
+    assert (answer.finding, answer.verified) == (IdentificationFinding.OURS, True)
     assert "somebody else's manifest" in " ".join(answer.reasons)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from policy.errors import PolicyUnavailable, RulesInvalid
 from policy.images.screen import UNAVAILABLE, ImageScreen
-from policy.images.thresholds import judge
+from policy.images.thresholds import apply_rule
 from policy.rulebook.images import Combine, ImageRule, SecondOpinion
 from policy.rules import Rules
 from policy.simulate import simulate
@@ -86,7 +86,7 @@ def rule(combine: Combine) -> ImageRule:
 def test_two_opinions_combine_as_the_rule_says(first: float, other: float | None, both: str, either: str) -> None:
     scores = {"first": {"bad": first}} | ({} if other is None else {"other": {"bad": other}})
     for combine, expected in ((Combine.BOTH, both), (Combine.EITHER, either)):
-        finding = judge(rule(combine), scores)
+        finding = apply_rule(rule(combine), scores)
         assert (finding.decision if finding else Decision.ALLOW) == expected
 
 
@@ -199,9 +199,9 @@ def test_the_shipped_rules_ask_the_second_network_about_what_the_first_holds() -
     assert all("nsfw-mid/porn" not in verdict.scores for verdict in stack.screen(starter_tiles()))
     explicit = next(rule for rule in rules.image_rules if rule.id == "sexual/explicit-picture")
     toy = {"nsfw": {"porn": 0.62, "hentai": 0.0}, "nsfw-mid": {"porn": 0.05, "hentai": 0.03}}  # a sneaker on mint
-    assert judge(explicit, toy) is None
+    assert apply_rule(explicit, toy) is None
     sure = {"nsfw": {"porn": 0.9, "hentai": 0.0}}
-    assert judge(explicit, sure) is not None
+    assert apply_rule(explicit, sure) is not None
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from policy.images import ocr, stack
 from policy.images.blank import Blank
 from policy.images.ocr import CARD, RapidReader
 from policy.images.screen import UNAVAILABLE, ImageScreen
-from policy.images.texts import MOST_LINES, Line
+from policy.images.texts import MOST_LINES, TextLine
 from policy.rulebook.scope import Context
 from policy.rules import Rules
 from policy.simulate import simulate
@@ -117,7 +117,7 @@ def test_only_the_listed_categories_count(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text(yaml.safe_dump(content, allow_unicode=True))
     rules = Rules.load(path)
-    stand_in = ImageScreen(rules, stack.load(rules, threads=1)[0], Told([Line("a nike shoe", 0.9)]))
+    stand_in = ImageScreen(rules, stack.load(rules, threads=1)[0], Told([TextLine("a nike shoe", 0.9)]))
     assert all(verdict.allowed for verdict in stand_in.screen(written_on()[None]))
 
 
@@ -134,7 +134,7 @@ class Told:
     def __init__(self, answer: object) -> None:
         self._answer = answer
 
-    def read(self, images: np.ndarray) -> list[list[Line]]:
+    def read(self, images: np.ndarray) -> list[list[TextLine]]:
         if isinstance(self._answer, Callable):  # type: ignore[arg-type]
             return self._answer(images)  # type: ignore[no-any-return,operator]
         return [self._answer] * len(images)  # type: ignore[list-item]
@@ -159,7 +159,7 @@ def _raises(images: np.ndarray) -> Any:
         (lambda images: [[]] * 2, "answered list"),
         (lambda images: [["nude"]], "answered list"),
         (lambda images: [None], "answered list"),
-        ([Line("word", 0.9)] * (MOST_LINES + 1), "at most 200 are screened"),
+        ([TextLine("word", 0.9)] * (MOST_LINES + 1), "at most 200 are screened"),
     ],
 )
 def test_a_reader_that_goes_wrong_holds_every_picture(tmp_path: Path, answer: object, said: str) -> None:
@@ -173,11 +173,13 @@ def test_a_reader_that_goes_wrong_holds_every_picture(tmp_path: Path, answer: ob
 
 def test_writing_longer_than_a_prompt_may_be_is_screened_to_its_end(tmp_path: Path) -> None:
     """max_chars of the test rules is 1,000."""
-    lines = [Line("innocent words " * 20, 0.9)] * 9 + [Line("nude", 0.9)]
+    lines = [TextLine("innocent words " * 20, 0.9)] * 9 + [TextLine("nude", 0.9)]
     assert _screened(tmp_path, lines).decision is Decision.HOLD
     assert _screened(tmp_path, lines[:-1]).allowed
-    assert not _screened(tmp_path, [*lines[:-1], Line("nud", 0.9), Line("e", 0.9)]).allowed  # a word over two lines
-    assert _screened(tmp_path, [*lines[:-1], Line("nu", 0.9), Line("de", 0.9)]).allowed
+    assert not _screened(
+        tmp_path, [*lines[:-1], TextLine("nud", 0.9), TextLine("e", 0.9)]
+    ).allowed  # a word over two lines
+    assert _screened(tmp_path, [*lines[:-1], TextLine("nu", 0.9), TextLine("de", 0.9)]).allowed
 
 
 def test_a_rule_set_that_wants_writing_read_needs_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from policy.errors import PictureRefused
 from policy.intake import child, picture
-from policy.intake.picture import Refusal, open_picture
+from policy.intake.picture import PictureRefusal, open_picture
 from tests.support.foreign_files import SCENE, chunk, png, refusal, saved
 
 
@@ -47,32 +47,36 @@ def test_a_header_that_lies_gets_a_refusal_or_the_few_pixels_it_spoke_of(content
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF"])
 def test_decoding_that_needs_more_memory_than_allowed_is_refused(kind: str) -> None:
     large = saved(Image.new("RGB", (3000, 3000), "teal"), kind)
-    assert refusal(large, memory_bytes=40 * 1024 * 1024) in (Refusal.TOO_COSTLY, Refusal.CRASHED, Refusal.DAMAGED)
+    assert refusal(large, memory_bytes=40 * 1024 * 1024) in (
+        PictureRefusal.TOO_COSTLY,
+        PictureRefusal.CRASHED,
+        PictureRefusal.DAMAGED,
+    )
 
 
 def test_decoding_that_takes_longer_than_allowed_is_refused() -> None:
     slow = saved(Image.fromarray(np.random.default_rng(1).integers(0, 256, (2600, 2600, 3), np.uint8)), "WEBP")
-    assert refusal(slow, seconds=0.05) == Refusal.TOO_COSTLY
+    assert refusal(slow, seconds=0.05) == PictureRefusal.TOO_COSTLY
 
 
 def test_a_child_out_of_processor_time_is_refused() -> None:
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (3000, 3000, 3), np.uint8))
     slow = saved(noise, "JPEG", progressive=True, quality=95)
-    assert refusal(slow, cpu_seconds=0) == Refusal.TOO_COSTLY
+    assert refusal(slow, cpu_seconds=0) == PictureRefusal.TOO_COSTLY
 
 
 @pytest.mark.parametrize(
     ("program", "code"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", Refusal.CRASHED),
-        ("raise SystemExit(3)", Refusal.CRASHED),
-        ("", Refusal.CRASHED),
-        ("print('no json')", Refusal.CRASHED),
-        ("print('[]')", Refusal.CRASHED),
-        ('print(\'{"width": 9, "height": 9, "xmp_bytes": 0}\')', Refusal.CRASHED),
-        ('print(\'{"width": 1000000, "height": 1000000, "xmp_bytes": 0}\')', Refusal.CRASHED),
-        ("print('{' * 100000)", Refusal.CRASHED),
-        ('print(\'{"refused": "invented", "said": ""}\')', Refusal.CRASHED),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", PictureRefusal.CRASHED),
+        ("raise SystemExit(3)", PictureRefusal.CRASHED),
+        ("", PictureRefusal.CRASHED),
+        ("print('no json')", PictureRefusal.CRASHED),
+        ("print('[]')", PictureRefusal.CRASHED),
+        ('print(\'{"width": 9, "height": 9, "xmp_bytes": 0}\')', PictureRefusal.CRASHED),
+        ('print(\'{"width": 1000000, "height": 1000000, "xmp_bytes": 0}\')', PictureRefusal.CRASHED),
+        ("print('{' * 100000)", PictureRefusal.CRASHED),
+        ('print(\'{"refused": "invented", "said": ""}\')', PictureRefusal.CRASHED),
     ],
 )
 def test_a_decoder_that_a_picture_took_over_cannot_hurt_us(
@@ -91,7 +95,7 @@ def test_the_child_sees_none_of_our_environment(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "child.py").write_text(f"import json, os\nprint(json.dumps({facts}))\nprint('rg', end='', flush=True)")
     monkeypatch.setenv("PRESSWORK_SECRET", "not for strangers")
     monkeypatch.setattr(picture, "_CHILD", tmp_path / "child.py")
-    assert refusal(saved(SCENE)) == Refusal.CRASHED  # two bytes are no pixel
+    assert refusal(saved(SCENE)) == PictureRefusal.CRASHED  # two bytes are no pixel
     (tmp_path / "child.py").write_text(f"import json, os\nprint(json.dumps({facts}))\nprint('rgb', end='', flush=True)")
     assert "PRESSWORK" not in open_picture(saved(SCENE)).mode
 
@@ -120,4 +124,4 @@ def test_what_a_decoder_says_is_told_in_a_sentence() -> None:
     """A PNG with a palette's indices and no palette: the decoder raises without a word."""
     with pytest.raises(PictureRefused, match="it does not decode as PNG: no reason is given") as refused:
         open_picture(png(2, 2, chunk(b"IDAT", b"x\x9cc`@\x05\x00\x00\x0c\x00\x01"), depth=8, colour=3))
-    assert refused.value.code == Refusal.DAMAGED
+    assert refused.value.code == PictureRefusal.DAMAGED

@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 from policy.errors import PictureRefused
 from policy.intake import child, picture
 from policy.intake.headers import MAX_PARTS
-from policy.intake.picture import MAX_BYTES, Refusal, open_picture
+from policy.intake.picture import MAX_BYTES, PictureRefusal, open_picture
 from tests.support.foreign_files import FORMATS, SCENE, chunk, png, refusal, saved
 
 
@@ -114,7 +114,7 @@ def test_of_an_animation_the_first_frame_is_read(kind: str) -> None:
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 def test_a_truncated_file_is_refused(kind: str, share: float) -> None:
     whole = saved(SCENE, kind)
-    assert refusal(whole[: int(len(whole) * share)]) == Refusal.DAMAGED
+    assert refusal(whole[: int(len(whole) * share)]) == PictureRefusal.DAMAGED
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
@@ -142,11 +142,11 @@ def test_something_behind_the_picture_is_counted_and_ignored(kind: str) -> None:
     ],
 )
 def test_what_is_none_of_the_four_is_refused(content: bytes) -> None:
-    assert refusal(content) == Refusal.NOT_A_PICTURE
+    assert refusal(content) == PictureRefusal.NOT_A_PICTURE
 
 
 def test_an_empty_file_is_refused() -> None:
-    assert refusal(b"") == Refusal.EMPTY
+    assert refusal(b"") == PictureRefusal.EMPTY
 
 
 def _no_decoder(*_: object) -> int:
@@ -165,26 +165,26 @@ def _no_decoder(*_: object) -> int:
 )
 def test_a_bomb_is_refused_by_its_header(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picture, "_decode", _no_decoder)
-    assert refusal(content) == Refusal.TOO_MANY_PIXELS
+    assert refusal(content) == PictureRefusal.TOO_MANY_PIXELS
 
 
 def test_an_avif_that_says_it_is_huge_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = saved(SCENE, "AVIF")
     at = whole.index(b"ispe") + 8
     monkeypatch.setattr(picture, "_decode", _no_decoder)
-    assert refusal(whole[:at] + struct.pack(">II", 20_000, 20_000) + whole[at + 8 :]) == Refusal.TOO_MANY_PIXELS
+    assert refusal(whole[:at] + struct.pack(">II", 20_000, 20_000) + whole[at + 8 :]) == PictureRefusal.TOO_MANY_PIXELS
 
 
 def test_a_file_beyond_the_limit_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picture, "read_header", _no_decoder)
-    assert refusal(bytes(MAX_BYTES + 1)) == Refusal.TOO_MANY_BYTES
+    assert refusal(bytes(MAX_BYTES + 1)) == PictureRefusal.TOO_MANY_BYTES
 
 
 @pytest.mark.parametrize(
     "content", [png(0, 5), png(5, 0), png(0, 0), b"\xff\xd8\xff\xd9", b"\x89PNG\r\n\x1a\n" + bytes(40)]
 )
 def test_a_header_without_a_size_is_refused(content: bytes) -> None:
-    assert refusal(content) == Refusal.DAMAGED
+    assert refusal(content) == PictureRefusal.DAMAGED
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_header_without_a_size_is_refused(content: bytes) -> None:
     ],
 )
 def test_a_file_of_endless_parts_is_refused(content: bytes) -> None:
-    assert refusal(content) == Refusal.DAMAGED
+    assert refusal(content) == PictureRefusal.DAMAGED
 
 
 def _text_bomb() -> bytes:
@@ -205,7 +205,7 @@ def _text_bomb() -> bytes:
 
 
 def test_a_text_chunk_that_unpacks_to_fifty_megabytes_is_refused() -> None:
-    assert refusal(_text_bomb()) == Refusal.DAMAGED
+    assert refusal(_text_bomb()) == PictureRefusal.DAMAGED
 
 
 def test_metadata_of_nonsense_does_not_cost_the_picture() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policy.ledger.tree.merkle import (
     EMPTY_ROOT,
     TILE,
-    Tree,
+    MerkleTree,
     consistency_holds,
     consistency_path,
     inclusion_holds,
@@ -83,15 +83,15 @@ def node_at(hashes: list[bytes]):
     return lambda height, index: naive_root(hashes[index << height : (index + 1) << height])
 
 
-def grown(hashes: list[bytes]) -> Tree:
-    tree = Tree()
+def grown(hashes: list[bytes]) -> MerkleTree:
+    tree = MerkleTree()
     for leaf in hashes:
         tree.add(leaf)
     return tree
 
 
 def test_the_roots_are_those_of_the_published_vectors():
-    tree = Tree()
+    tree = MerkleTree()
     assert tree.root() == EMPTY_ROOT == bytes.fromhex(CT_ROOTS[0])
     for body, root in zip(CT_BODIES, CT_ROOTS[1:], strict=True):
         tree.add(leaf_hash(body))
@@ -115,14 +115,14 @@ def test_published_inclusion_and_consistency_proofs_come_out():
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 300, 511, 512, 65_536, 65_537, 66_000])
 def test_a_tree_resumed_from_what_is_stored_grows_to_the_same_root(size):
     hashes = leaves(size + 300)
-    whole, stored = Tree(), {0: [], 1: [], 2: []}
+    whole, stored = MerkleTree(), {0: [], 1: [], 2: []}
     for leaf in hashes[:size]:
         stored[0].append(leaf)
         for node in whole.add(leaf):
             assert node.index == len(stored[node.level])
             stored[node.level].append(node.hash)
     tails = [stored[level][len(stored[level]) - length :] for level, length in enumerate(tail_lengths(size))]
-    resumed = Tree.resume(size, tails)
+    resumed = MerkleTree.resume(size, tails)
     assert resumed.root() == whole.root()
     for leaf in hashes[size:]:
         assert resumed.add(leaf) == whole.add(leaf)

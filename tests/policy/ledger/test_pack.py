@@ -15,10 +15,10 @@ import pytest
 
 from policy.errors import LedgerError
 from policy.events import BatchDispatched, ItemReviewed, Private, RequestAccepted
-from policy.ledger import documents as registers
+from policy.ledger import documents
 from policy.ledger.append import SYSTEM_TENANT
 from policy.ledger.evidence import offline_verifier, pack
-from policy.ledger.evidence.offline_verifier import CannotTell
+from policy.ledger.evidence.offline_verifier import Inconclusive
 from policy.ledger.evidence.pack import write_pack
 from policy.ledger.evidence.selection import Selection
 from policy.ledger.tree.notes import Checkpoint, sign_checkpoint
@@ -146,10 +146,10 @@ def registered(database):
     ledger = Ledger(database)
     listing = b"ab" * 32 + b"  unet.safetensors\n"
     revision = f"sha256:{hashlib.sha256(listing).hexdigest()}"
-    model = registers.model("studio", revision=revision, licence="MIT", listing=listing, card=b"name: studio")
+    model = documents.model("studio", revision=revision, licence="MIT", listing=listing, card=b"name: studio")
     with ledger.worker.begin() as conn:
-        kept = [registers.rule_set("then", RULES), registers.rule_set("other", b"other rules"), *model]
-        assert registers.register(conn, kept, actor="worker:test") == 4
+        kept = [documents.rule_set("then", RULES), documents.rule_set("other", b"other rules"), *model]
+        assert documents.register(conn, kept, actor="worker:test") == 4
     policy = f"sha256:{hashlib.sha256(RULES).hexdigest()}"
     ledger.append(
         RequestAccepted("request-9", "single", "n", Private("a mug"), "studio", revision, "bulk", 1, 0, policy)
@@ -300,7 +300,9 @@ def test_a_careless_change_is_told_by_the_manifest(log, packs, tmp_path):
 
 def test_a_pack_of_another_log_is_told_from_ours(log, packs, tmp_path):
     other = new_signer("presswork.example/other")
-    with pytest.raises(CannotTell, match=r"of the log 'presswork.example/test', and the keys are those of '.*/other'"):
+    with pytest.raises(
+        Inconclusive, match=r"of the log 'presswork.example/test', and the keys are those of '.*/other'"
+    ):
         offline_verifier.verify(packs["whole"], [str(other.vkey)])
     foreign = sign_checkpoint(Checkpoint("presswork.example/other", 10, bytes(32)), other)
     problems = verdict(altered(packs["whole"], {"checkpoints/10": foreign.encode()}), log)
@@ -320,7 +322,7 @@ def test_what_the_auditor_kept_decides(log, packs):
         "hello\n": "is no signed checkpoint",
         notes[5].replace(f"{ORIGIN}\n", "else\n", 1): "another log",
     }.items():
-        with pytest.raises(CannotTell, match=f"the checkpoint you kept .*{said}"):
+        with pytest.raises(Inconclusive, match=f"the checkpoint you kept .*{said}"):
             verdict(packs["whole"], log, kept=[note])
 
 
@@ -346,16 +348,16 @@ def test_a_pack_can_hold_the_checkpoint_that_the_auditor_kept(log, tmp_path):
 def test_what_is_no_pack_or_too_much_is_not_judged(packs, tmp_path, monkeypatch):
     path = tmp_path / "p.zip"
     path.write_bytes(packs["whole"].read_bytes()[:-100])
-    with pytest.raises(CannotTell, match="no readable ZIP"):
+    with pytest.raises(Inconclusive, match="no readable ZIP"):
         offline_verifier.verify(path)
     path.write_bytes(b"nonsense")
     assert offline_verifier.main([str(path)]) == 2
     with zipfile.ZipFile(path, "w") as pack:
         pack.writestr("manifest.json", '{"format": "another/1"}')
-    with pytest.raises(CannotTell, match="no evidence pack"):
+    with pytest.raises(Inconclusive, match="no evidence pack"):
         offline_verifier.verify(path)
     monkeypatch.setattr(offline_verifier, "MAX_BYTES", 1_000)
-    with pytest.raises(CannotTell, match="unpacks to more"):
+    with pytest.raises(Inconclusive, match="unpacks to more"):
         offline_verifier.verify(packs["whole"])
 
 

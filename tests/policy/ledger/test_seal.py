@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, event, text
 
 from policy.errors import BrokenLedger, LedgerBehind, UnknownKey
 from policy.ledger.append import append
-from policy.ledger.tree.merkle import Tree
+from policy.ledger.tree.merkle import MerkleTree
 from policy.ledger.tree.notes import open_checkpoint
 from policy.ledger.tree.seal import lag_seconds, must_hold, seal
 from tests.support.ledger import Ledger, failed, lock_up, new_signer, refused
@@ -28,7 +28,7 @@ def leaves(ledger):
 
 
 def root_of(hashes):
-    tree = Tree()
+    tree = MerkleTree()
     for leaf in hashes:
         tree.add(leaf)
     return tree.root()

@@ -12,7 +12,7 @@ from policy.errors import NotProvable
 from policy.events import ItemCancelled, Private, RequestAccepted, RequestCancelled
 from policy.ledger.append import timestamp
 from policy.ledger.evidence import offline_verifier
-from policy.ledger.evidence.offline_verifier import CannotTell
+from policy.ledger.evidence.offline_verifier import Inconclusive
 from tests.policy.ledger.test_pack import altered, event, pack_of, proof, verdict
 from tests.support.ledger import Ledger, failed
 
@@ -107,7 +107,7 @@ def test_a_pack_of_a_request_counts_the_outcomes_that_it_must_hold(database, tmp
 )  # fmt: skip
 def test_a_selection_that_no_pack_can_have_is_not_judged(log, tmp_path, selection):
     path = altered(pack_of(log, tmp_path / "p.zip"), without(selection=selection))
-    with pytest.raises(CannotTell, match=r"manifest\.json"):
+    with pytest.raises(Inconclusive, match=r"manifest\.json"):
         verdict(path, log)
 
 
@@ -123,12 +123,12 @@ def test_a_pack_is_a_zip_file_that_every_reader_understands(log, tmp_path):
     directory = raw.rindex(b"PK\x01\x02")
     raw[directory + 6 : directory + 8] = (99).to_bytes(2, "little")  # a version of ZIP that nobody knows
     (tmp_path / "q.zip").write_bytes(raw)
-    with pytest.raises(CannotTell, match="no readable ZIP file"):
+    with pytest.raises(Inconclusive, match="no readable ZIP file"):
         verdict(tmp_path / "q.zip", log)
     (tmp_path / "q.zip").write_bytes((tmp_path / "p.zip").read_bytes() + path.read_bytes())
-    with pytest.raises(CannotTell, match="bytes of none of its files"):
+    with pytest.raises(Inconclusive, match="bytes of none of its files"):
         verdict(tmp_path / "q.zip", log)
     with zipfile.ZipFile(path, "a") as pack, pytest.warns(UserWarning, match="Duplicate name"):
         pack.writestr("vkeys", "another")
-    with pytest.raises(CannotTell, match="two files of one name"):
+    with pytest.raises(Inconclusive, match="two files of one name"):
         verdict(path, log)

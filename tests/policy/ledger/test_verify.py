@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from policy.ledger.flaws import MAX_PROBLEMS, Flaw
-from policy.ledger.tree.merkle import Tree, leaf_hash
+from policy.ledger.tree.merkle import MerkleTree, leaf_hash
 from policy.ledger.tree.notes import Checkpoint, sign_checkpoint
 from policy.ledger.verification.verify import verify
 from tests.support.ledger import Ledger, MemoryAnchor, failed, new_signer, refused
@@ -195,7 +195,7 @@ def test_a_log_rewritten_from_end_to_end_with_the_real_key_meets_the_anchor(ledg
         f"update audit.entries set body = {rewrite}",
         "update audit.sequence s set leaf = e.leaf from audit.entries e where e.id = s.entry_id",
     )
-    tree = Tree()
+    tree = MerkleTree()
     for row in ledger.rows("select e.body, s.index from audit.sequence s join audit.entries e on e.id = s.entry_id "
                            "order by s.index"):  # fmt: skip
         tree.add(leaf_hash(row.body))

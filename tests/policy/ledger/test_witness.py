@@ -9,7 +9,7 @@ import pytest
 from policy.errors import BrokenLedger, SigningUnavailable
 from policy.ledger.tree.notes import Checkpoint, sign_checkpoint
 from policy.ledger.tree.proofs import ConsistencyProof, prove_consistency
-from policy.ledger.witnesses.witness import Cosigner, make_witness
+from policy.ledger.witnesses.witness import LocalWitness, make_witness
 from policy.ledger.witnesses.witness_policy import WitnessPolicy
 from tests.support.ledger import ORIGIN, Ledger, new_signer
 
@@ -24,7 +24,7 @@ def ledger(database):
 @pytest.fixture
 def cosigner(ledger, tmp_path):
     make_witness(tmp_path / "w", "witness.example/w")
-    cosigner = Cosigner(tmp_path / "w", ledger.vkeys, clock=lambda: 1_679_315_147)
+    cosigner = LocalWitness(tmp_path / "w", ledger.vkeys, clock=lambda: 1_679_315_147)
     yield cosigner
     cosigner.close()
 
@@ -72,17 +72,17 @@ def test_a_cosignature_says_when_and_fits_its_head_alone(ledger, cosigner):
 def test_a_witness_remembers_across_its_end_and_does_not_begin_without_its_memory(ledger, cosigner, tmp_path):
     cosigner.add_checkpoint(request(ledger, 0, 7))
     with pytest.raises(SigningUnavailable, match="another process is the witness"):
-        Cosigner(tmp_path / "w", ledger.vkeys)
+        LocalWitness(tmp_path / "w", ledger.vkeys)
     cosigner.close()
-    again = Cosigner(tmp_path / "w", ledger.vkeys)
+    again = LocalWitness(tmp_path / "w", ledger.vkeys)
     assert again.newest(ORIGIN).size == 7
     again.close()
     for path in (tmp_path / "w" / "heads").iterdir():
         path.unlink()
     (tmp_path / "w" / "heads").rmdir()
     with pytest.raises(BrokenLedger, match="it would cosign a second history"):
-        Cosigner(tmp_path / "w", ledger.vkeys)
+        LocalWitness(tmp_path / "w", ledger.vkeys)
     with pytest.raises(SigningUnavailable, match="holds a witness already"):
         make_witness(tmp_path / "w", "witness.example/w")
     with pytest.raises(SigningUnavailable, match="presswork witness init"):
-        Cosigner(tmp_path / "nobody", ledger.vkeys)
+        LocalWitness(tmp_path / "nobody", ledger.vkeys)

@@ -28,7 +28,7 @@ LINES = "".join(f"witness {name} {key}\n" for name, key in KEYS.items())
 def test_a_quorum_is_what_the_policy_says(groups, enough, short):
     policy = WitnessPolicy.parse(f"# a comment\n\n{LINES}{groups}")
     assert [names for names in [*enough, *short] if policy.satisfied_by(set(names))] == enough
-    offline = offline_verifier.Policy(policy.text)
+    offline = offline_verifier._Policy(policy.text)
     assert [names for names in [*enough, *short] if offline.met_by(names)] == enough
 
 

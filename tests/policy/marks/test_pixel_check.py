@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from policy.marks import pixel_check as likeness
-from policy.marks import watermark
+from policy.marks import pixel_check, watermark
 from policy.marks.encode import CODINGS, decode, encode
 from tests.support.pictures import jpeg, product, texture
 
@@ -18,7 +17,7 @@ def test_a_marked_copy_is_near_in_every_everyday_coding(image):
     marked = watermark.embed(image, 5, watermark.ladder(image)[0])
     for media_type, codings in CODINGS.items():
         pixels = decode(encode(marked, codings[0], b""), media_type)
-        assert likeness.compare(image, pixels, lossless=codings[0].lossless).too_far == ""
+        assert pixel_check.compare(image, pixels, lossless=codings[0].lossless).too_far == ""
 
 
 def patched(image, side, by):
@@ -29,7 +28,7 @@ def patched(image, side, by):
 
 @pytest.mark.parametrize("lossless", [True, False])
 def test_a_small_patch_of_something_else_is_too_far(lossless):
-    assert likeness.compare(IMAGE, patched(IMAGE, 8, -90), lossless=lossless).too_far.startswith(
+    assert pixel_check.compare(IMAGE, patched(IMAGE, 8, -90), lossless=lossless).too_far.startswith(
         "pixels are" if lossless else "means of 4 x 4 pixels are"
     )
 
@@ -37,16 +36,16 @@ def test_a_small_patch_of_something_else_is_too_far(lossless):
 @pytest.mark.parametrize("lossless", [True, False])
 def test_a_slight_change_everywhere_is_too_far(lossless):
     darker = np.clip(IMAGE.astype(int) - 10, 0, 255).astype(np.uint8)
-    seen = likeness.compare(IMAGE, darker, lossless=lossless)
+    seen = pixel_check.compare(IMAGE, darker, lossless=lossless)
     assert "dB" in seen.too_far
     assert seen.max_shift == 10
 
 
 def test_a_coarse_jpeg_is_too_far_for_a_lossless_file_only():
     rough = jpeg(texture(256, 256), 40)
-    assert likeness.compare(texture(256, 256), rough, lossless=True).too_far
-    assert likeness.compare(IMAGE, IMAGE[:, ::-1].copy(), lossless=False).too_far
+    assert pixel_check.compare(texture(256, 256), rough, lossless=True).too_far
+    assert pixel_check.compare(IMAGE, IMAGE[:, ::-1].copy(), lossless=False).too_far
 
 
 def test_another_size_is_too_far():
-    assert "decodes to (128, 256, 3)" in likeness.compare(IMAGE, IMAGE[:128], lossless=True).too_far
+    assert "decodes to (128, 256, 3)" in pixel_check.compare(IMAGE, IMAGE[:128], lossless=True).too_far

@@ -21,7 +21,7 @@ from policy.marks.encode import encode_png
 from policy.marks.provenance.certificates import make_development_chain
 from policy.marks.provenance.manifest import Ingredient, ManifestReader, ManifestWriter, require_trusted
 from policy.marks.provenance.signing import LocalSigner, check
-from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, Maker, Source, Stamp
+from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, EditSource, Maker, Stamp
 from tests.support.pictures import product
 
 MAKER = Maker("Example Studio", "1.2.3")
@@ -188,7 +188,7 @@ def test_garbage_in_the_place_of_a_manifest_is_an_answer_not_an_exception(signed
 
 
 def test_an_edit_says_so_and_keeps_its_source_with_all_manifests(signer, reader, png, signed):
-    source = Source(signed, "image/png", title="catalogue shot")
+    source = EditSource(signed, "image/png", title="catalogue shot")
     stamp = replace(STAMP, asset_id="edited", watermark_id=7)
     edited = ManifestWriter(signer, MAKER).sign(png, "image/png", stamp, SCHEME, source=source)
     manifest = require_trusted(reader.read(edited, "image/png"), stamp)
@@ -208,21 +208,21 @@ def test_a_strangers_manifest_on_a_source_is_kept_though_nobody_here_trusts_it(s
     chain = make_development_chain(tmp_path)
     stranger = ManifestWriter(LocalSigner.from_files(chain.certificate, chain.key), Maker("Another Studio", "9"))
     theirs = stranger.sign(png, "image/png", replace(STAMP, asset_id="theirs"), SCHEME)
-    edited = ManifestWriter(signer, MAKER).sign(png, "image/png", STAMP, SCHEME, source=Source(theirs, "image/png"))
+    edited = ManifestWriter(signer, MAKER).sign(png, "image/png", STAMP, SCHEME, source=EditSource(theirs, "image/png"))
     manifest = require_trusted(reader.read(edited, "image/png"), STAMP)
     assert [ingredient.generator for ingredient in manifest.ingredients] == ["Another Studio 9"]
     assert manifest.asset_id == STAMP.asset_id
 
 
 def test_a_source_without_a_manifest_is_named_all_the_same(signer, reader, png):
-    edited = ManifestWriter(signer, MAKER).sign(png, "image/png", STAMP, SCHEME, source=Source(png, "image/png"))
+    edited = ManifestWriter(signer, MAKER).sign(png, "image/png", STAMP, SCHEME, source=EditSource(png, "image/png"))
     manifest = require_trusted(reader.read(edited, "image/png"), STAMP)
     assert manifest.ingredients == (Ingredient("source", "parentOf", "", ""),)
 
 
 def test_a_source_that_is_no_picture_is_the_sources_fault_not_the_keys(signer, png):
     with pytest.raises(MarkError, match="source"):
-        ManifestWriter(signer, MAKER).sign(png, "image/png", STAMP, SCHEME, source=Source(b"nothing", "image/png"))
+        ManifestWriter(signer, MAKER).sign(png, "image/png", STAMP, SCHEME, source=EditSource(b"nothing", "image/png"))
 
 
 def test_a_prompt_is_public_only_when_it_is_given_to_be_published(signer, png, signed, reader):

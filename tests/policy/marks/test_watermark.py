@@ -98,7 +98,7 @@ def test_the_picture_given_is_left_as_it_was():
 def test_the_stronger_rung_is_read_too():
     image = texture(400, 400)
     for scheme in watermark.ladder(image):
-        assert watermark.read(marked(image, scheme)) == watermark.Reading(ID, scheme, 0)
+        assert watermark.read(marked(image, scheme)) == watermark.WatermarkReading(ID, scheme, 0)
 
 
 @pytest.mark.parametrize(("side", "grid"), [(64, 128), (191, 128), (192, 256), (383, 256), (384, 512), (4096, 512)])

@@ -13,7 +13,7 @@ import pytest
 from policy.errors import PolicyUnavailable, RulesInvalid
 from policy.prompts.meaning.embedding import Embedding
 from policy.prompts.meaning.screen import UNAVAILABLE, MeaningScreen
-from policy.prompts.meaning.thresholds import apply, unscored
+from policy.prompts.meaning.thresholds import apply_rules, unscored
 from policy.rulebook.scope import Context
 from policy.rules import SCREENING, Rules
 from policy.verdict import Decision
@@ -126,7 +126,7 @@ def test_a_judge_that_hangs_holds_the_prompt_and_is_not_asked_again(tmp_path: Pa
     screen = MeaningScreen(rules, [judge], seconds=0.2)
     details = [screen.screen([("a mug", ACME)])[0].findings[0].detail for _ in range(2)]
     back.set()
-    assert details == ["judge minilm took longer than 0.2 s", "judge minilm has not come back from an earlier call"]
+    assert details == ["scorer minilm took longer than 0.2 s", "scorer minilm has not come back from an earlier call"]
     assert len(judge.asked) == 1
 
 
@@ -165,12 +165,12 @@ def test_kept_scores_are_judged_again_by_another_threshold_and_never_by_other_ex
     rules = _rules(tmp_path)
     (name,) = (f"minilm/{score}" for score in rules.meaning.rules[0].scores)
     kept = {name: 0.7}
-    assert [finding.rule for finding in apply(rules, kept, ACME)] == ["sexual/meaning"]
+    assert [finding.rule for finding in apply_rules(rules, kept, ACME)] == ["sexual/meaning"]
     stricter = _rules(tmp_path, {**RULE, "hold": 0.8})
-    assert list(apply(stricter, kept, ACME)) == []
+    assert list(apply_rules(stricter, kept, ACME)) == []
     assert not unscored(stricter, kept)
     others = _rules(tmp_path, {**RULE, "examples": [*EXAMPLES, "one more"]})
-    assert list(apply(others, kept, ACME)) == []
+    assert list(apply_rules(others, kept, ACME)) == []
     assert unscored(others, kept)
 
 

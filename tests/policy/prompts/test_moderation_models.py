@@ -19,7 +19,7 @@ from policy.prompts.meaning.moderation_models import (
     weights_digest,
 )
 from policy.prompts.meaning.screen import UNAVAILABLE, MeaningScreen
-from policy.rulebook.meaning import FAMILIES, GuardModel
+from policy.rulebook.meaning import FAMILIES, ModerationModelSpec
 from policy.rulebook.scope import Context
 from policy.rules import Rules
 from policy.verdict import Decision
@@ -58,12 +58,12 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _tiny(tmp_path_factory.mktemp("guards") / "tiny")
 
 
-def _model(folder: Path, family: str = "llama-guard-3", **changes: Any) -> GuardModel:
+def _model(folder: Path, family: str = "llama-guard-3", **changes: Any) -> ModerationModelSpec:
     values = {"name": "guard", "family": family, "model": str(folder), "commit": None, "licence": "test"}
-    return GuardModel(**{**values, "sha256": weights_digest(folder), **changes})
+    return ModerationModelSpec(**{**values, "sha256": weights_digest(folder), **changes})
 
 
-def _rules(tmp_path: Path, model: GuardModel, scores: list[str]) -> Rules:
+def _rules(tmp_path: Path, model: ModerationModelSpec, scores: list[str]) -> Rules:
     guard = {
         name: getattr(model, name) for name in ("name", "family", "model", "sha256", "licence") if getattr(model, name)
     }
@@ -159,7 +159,7 @@ def test_a_guard_may_refuse_where_the_rule_set_says_so(tiny: Path, tmp_path: Pat
 def test_what_is_not_the_model_that_was_named_is_not_loaded(tiny: Path, tmp_path: Path) -> None:
     with pytest.raises(PolicyUnavailable, match="has weights of digest"):
         load(_model(tiny, sha256="0" * 64), Path())
-    with pytest.raises(PolicyUnavailable, match="is no folder; correct the path"):
+    with pytest.raises(PolicyUnavailable, match="is no folder; correct it"):
         load(_model(tiny, model="nowhere"), tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(PolicyUnavailable, match="no safetensors file"):
@@ -174,7 +174,7 @@ def test_what_is_not_the_model_that_was_named_is_not_loaded(tiny: Path, tmp_path
 
 
 def test_a_guard_that_cannot_be_had_holds_every_prompt(tmp_path: Path) -> None:
-    model = GuardModel("guard", "llama-guard-3", "nowhere", None, "0" * 64, "test")
+    model = ModerationModelSpec("guard", "llama-guard-3", "nowhere", None, "0" * 64, "test")
     (verdict,) = MeaningScreen.load(_rules(tmp_path, model, ["unsafe"])).screen([("a mug", Context("acme"))])
     assert verdict.decision is Decision.HOLD
     assert "is no folder" in verdict.findings[0].detail

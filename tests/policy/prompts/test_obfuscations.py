@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 
 from policy.errors import RulesInvalid
-from policy.prompts.normalisation.encodings import hidden
-from policy.prompts.normalisation.leet import joined, variants
-from policy.prompts.normalisation.variants import copies
+from policy.prompts.normalisation.encodings import decoded_texts
+from policy.prompts.normalisation.leet import joined_readings, word_readings
+from policy.prompts.normalisation.variants import normalised_variants
 from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
 from policy.terms import phrases
@@ -135,8 +135,8 @@ def test_a_stem_of_hangul_ends_with_a_syllable(tmp_path) -> None:
 
 
 def test_writings_are_opened_three_layers_deep_and_say_which_they_were() -> None:
-    assert list(hidden("%62%6d%56%6b%5a%51%3d%3d")) == [("escaped", "bmVkZQ=="), ("escaped base64", "nede")]
-    assert list(hidden("blue mugs with some real nice logo, 100% cotton, SKU 12345678")) == []
+    assert list(decoded_texts("%62%6d%56%6b%5a%51%3d%3d")) == [("escaped", "bmVkZQ=="), ("escaped base64", "nede")]
+    assert list(decoded_texts("blue mugs with some real nice logo, 100% cotton, SKU 12345678")) == []
 
 
 @pytest.mark.parametrize(
@@ -151,12 +151,12 @@ def test_writings_are_opened_three_layers_deep_and_say_which_they_were() -> None
     ],
 )
 def test_readings_of_a_word(word: str, reading: str) -> None:
-    assert reading in variants(word)
+    assert reading in word_readings(word)
 
 
 def test_ordinary_words_have_one_reading() -> None:
-    assert [variants(word) for word in ("llama", "coffee", "leather", "photo")] != []
-    assert variants("leather") == ("leather",)
-    assert variants("llama") == ("llama",)
-    assert joined("leather,") == ("leather",)
-    assert [copy.name for copy in copies("a leather handbag")] == ["plain", "pieced"]
+    assert [word_readings(word) for word in ("llama", "coffee", "leather", "photo")] != []
+    assert word_readings("leather") == ("leather",)
+    assert word_readings("llama") == ("llama",)
+    assert joined_readings("leather,") == ("leather",)
+    assert [copy.name for copy in normalised_variants("a leather handbag")] == ["plain", "pieced"]

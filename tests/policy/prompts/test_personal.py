@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.prompts.personal import find
+from policy.prompts.personal import find_personal
 from policy.prompts.rewrite import prepare
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.prompts import Personal
@@ -59,7 +59,7 @@ REGIONS = ("US", "GB", "DE", "FR", "ES", "IT")
 )
 def test_it_is_found_where_it_stands(kind: str, data: str) -> None:
     text = f"a mug, print: {data}, on oak"
-    (span,) = find(text, [Personal(kind)], REGIONS)
+    (span,) = find_personal(text, [Personal(kind)], REGIONS)
     assert (span.kind, text[span.first : span.end]) == (kind, data)
 
 
@@ -86,11 +86,11 @@ def test_it_is_found_where_it_stands(kind: str, data: str) -> None:
     ],
 )
 def test_what_only_looks_like_it_is_left_alone(text: str) -> None:
-    assert list(find(text, set(Personal) - {Personal.STREET_ADDRESS}, REGIONS)) == []
+    assert list(find_personal(text, set(Personal) - {Personal.STREET_ADDRESS}, REGIONS)) == []
 
 
 def test_what_is_two_things_at_once_is_told_once() -> None:
-    spans = list(find("DE89 3704 0044 0532 0130 00 and jane@example.org", list(Personal), REGIONS))
+    spans = list(find_personal("DE89 3704 0044 0532 0130 00 and jane@example.org", list(Personal), REGIONS))
     assert [span.kind for span in spans] == ["iban", "email"]
 
 
@@ -135,6 +135,6 @@ def test_a_tenant_may_have_its_own_contact_data_in_its_prompts(tmp_path: Path) -
 @given(text=st.text(alphabet="0123456789 +-.@aZd()İﬁ\u200b", max_size=200))
 @settings(max_examples=200, deadline=None)
 def test_any_text_whatever_is_searched_and_spans_lie_within_it(text: str) -> None:
-    spans = list(find(text, list(Personal), REGIONS))
+    spans = list(find_personal(text, list(Personal), REGIONS))
     assert all(0 <= span.first < span.end <= len(text) for span in spans)
     assert all(one.end <= other.first for one, other in pairwise(spans))

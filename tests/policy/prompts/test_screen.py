@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.prompts.cases import Case
-from policy.prompts.normalisation.variants import copies, fold
+from policy.prompts.normalisation.variants import fold, normalised_variants
 from policy.prompts.rewrite import prepare
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.prompts import Exemption
@@ -186,7 +186,7 @@ def test_no_shape_of_prompt_multiplies_the_work(rules: Rules, pattern: str) -> N
 
     def work(size: int) -> int:
         text = (pattern * size)[:size]
-        return sum(len(position) + 1 for copy in copies(text) for position in copy.positions)
+        return sum(len(position) + 1 for copy in normalised_variants(text) for position in copy.positions)
 
     assert work(8_000) <= 2.5 * work(4_000) + 2_000
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from policy.errors import RulesInvalid
-from policy.rulebook.regeneration import Redraw
+from policy.rulebook.regeneration import Regeneration
 from policy.rules import Rules
 from policy.verdict import Decision, Finding, Stage, Verdict
 from tests.support.fakes import FakeSampler
@@ -217,7 +217,7 @@ def finding(rule: str, decision: Decision = Decision.HOLD, stage: Stage = Stage.
     ],
 )
 def test_a_picture_is_drawn_again_only_where_that_could_help(findings: list[Finding], wanted: bool) -> None:
-    assert Redraw(2, frozenset({"broken/blank"})).wants(Verdict("v", tuple(findings))) is wanted
+    assert Regeneration(2, frozenset({"broken/blank"})).wants(Verdict("v", tuple(findings))) is wanted
 
 
 def test_seeds_follow_from_seeds_and_fit_the_column() -> None:
