@@ -23,7 +23,7 @@ from __future__ import annotations
 
 
 class PolicyError(Exception):
-    """Something in the policy package went wrong."""
+    """An operation of the policy package failed."""
 
 
 class PolicyUnavailable(PolicyError):
@@ -51,11 +51,11 @@ class SigningUnavailable(MarkError):
 
 
 class PictureUnreadable(PolicyError):
-    """These bytes are no PNG, JPEG or WebP picture within the limits."""
+    """The bytes are not a PNG, JPEG, WebP or AVIF picture within the limits."""
 
 
 class PictureRefused(PictureUnreadable):
-    """These bytes are no picture that we open; the code says why."""
+    """The bytes are not a picture that we open; the code says why."""
 
     def __init__(self, code: str, said: str) -> None:
         super().__init__(said)
@@ -67,19 +67,19 @@ class ExportUnavailable(PolicyError):
 
 
 class LedgerError(PolicyError):
-    """The audit ledger is not what it should be."""
+    """The audit ledger is not as it should be."""
 
 
 class NotProvable(LedgerError):
-    """There is no such event, asset or head, or it is not sealed yet."""
+    """There is no such event, asset or tree head, or it is not sealed yet."""
 
 
 class TooMuch(LedgerError):
-    """More was asked for than a pack holds."""
+    """The request asks for more than a pack holds."""
 
 
 class BrokenLedger(LedgerError):
-    """The ledger was edited, cut, reordered or extended by somebody else."""
+    """The ledger was edited, cut, reordered or extended by a third party."""
 
 
 class LedgerBehind(LedgerError):
@@ -87,7 +87,7 @@ class LedgerBehind(LedgerError):
 
 
 class UnknownKey(LedgerError):
-    """The checkpoint is signed by no key that we trust."""
+    """The checkpoint is signed by no trusted key."""
 
 
 class ListTooOld(LedgerError):

@@ -1,4 +1,4 @@
-"""Somebody else's code in custody: whatever goes wrong with it comes out as one exception with a short reason."""
+"""Fence around third-party code: a time limit, and one exception with a short reason for every failure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from policy.errors import PolicyUnavailable
 
 
 class Fence:
-    """Runs somebody else's code within a time limit, one name at a time.
+    """Runs third-party code within a time limit, under one name.
 
-    Hung code cannot be killed inside a process, so its thread is left behind (a daemon, it does not keep the process
-    alive) and no further work is given to it until that thread comes back: one lost thread for each batch that was
-    running then, not one more for every batch after.
+    Hung code cannot be killed inside a process. Its thread is left behind as a daemon, which does not keep the process
+    alive, and the code gets no further work until that thread returns. So at most one thread is lost for each batch
+    that ran at that moment, and none for later batches.
     """
 
     def __init__(self, name: str, *, seconds: float) -> None:
@@ -23,7 +23,10 @@ class Fence:
         self._lock = threading.Lock()
 
     def run(self, work: Callable[[], object]) -> object:
-        """What the work returned. Raises PolicyUnavailable where it raised, hung, or hangs from before."""
+        """The return value of `work`.
+
+        Raises PolicyUnavailable where it raised, hung, or still hangs from an earlier call.
+        """
         if self._still_hung():
             raise PolicyUnavailable("has not come back from an earlier call")
         answer = _Call(work)
@@ -45,7 +48,7 @@ class Fence:
 
 
 class _Call:
-    """One run on its own thread, and what came of it."""
+    """One run on its own thread, and its result."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         self._work = work

@@ -1,4 +1,4 @@
-"""YAML files that people write: read strictly, with errors that name the line and the remedy."""
+"""YAML files written by people: read strictly, with errors that name the line and the remedy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it
 
 @dataclass(frozen=True, slots=True)
 class Read(Generic[Schema]):
-    """A file's content, the digest of the very bytes it was parsed from, and where each part stands."""
+    """The content of a file, the digest of the bytes that it was parsed from, and where each part stands."""
 
     content: Schema
     sha256: str
@@ -30,14 +30,14 @@ class Read(Generic[Schema]):
     root: yaml.Node | None
 
     def place(self, *keys: str | int) -> str:
-        """ "file, line 12 (prompt.rules.3)": where the value under these keys, or its nearest parent, stands."""
+        """ "file, line 12 (prompt.rules.3)": the position of the value under these keys, or of its nearest parent."""
         return f"{self.path}, line {_line(self.root, keys)} ({'.'.join(map(str, keys))})"
 
 
 def read_yaml(path: Path, schema: type[Schema], error: type[PolicyError]) -> Read[Schema]:
-    """The file as `schema`. Raises `error`, listing every mistake, each with its line.
+    """The file as `schema`. Raises `error`, listing every mistake with its line.
 
-    Stricter than YAML itself: a repeated key is a mistake, because the later one would silently win.
+    It is stricter than YAML: a repeated key is an error, because the later value would win unnoticed.
     """
     try:
         stored = path.read_bytes()
@@ -88,7 +88,7 @@ def _remedy(mistake: Any) -> str:
 
 
 def _line(node: yaml.Node | None, keys: tuple[int | str, ...]) -> int:
-    """1-based line of the deepest node on the way that the file really has."""
+    """1-based line of the deepest node on this path that the file has."""
     line = 1 if node is None else node.start_mark.line + 1
     for key in keys:
         child = None

@@ -1,9 +1,9 @@
-"""What a picture looks like in 256 bits: a perceptual hash after PDQ, stable under what happens to copies.
+"""Perceptual hash of a picture in 256 bits, after PDQ: stable under recompression and resizing.
 
-Luma is brought to 64 x 64, its 16 x 16 lowest cosine frequencies (without the constant ones) are compared with their
-median: one bit each. Source: Facebook, "PDQ & TMK + PDQF" (2019); the filter before decimation differs, so
-a PDQ hash of another program is close to ours and not equal. Recompressing or resizing moves a few bits; unrelated
-pictures differ in 128 of 256 on average. Pure and deterministic: nothing is kept, nothing is read.
+Luma is reduced to 64 x 64. Its 16 x 16 lowest cosine frequencies, without the constant ones, are compared with their
+median: one bit each. Source: Facebook, "PDQ & TMK + PDQF" (2019). The filter before decimation differs, so a PDQ hash
+of another program is close to ours and not equal. Recompressing or resizing moves a few bits. Unrelated pictures differ
+in 128 of 256 bits on average. Pure and deterministic: nothing is kept, nothing is read.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Fingerprint:
 def perceptual_hash(image: Image) -> tuple[bytes, int]:
     """The hash (32 bytes) and its quality (0 to 100) of an RGB picture, uint8 [H, W, 3], of any size.
 
-    Below MIN_QUALITY the hash stands for a picture with next to nothing in it: compare such pictures exactly instead.
+    Below MIN_QUALITY the picture has too little structure for its hash to identify it: compare such pictures exactly.
     """
     luma = _luma(image)
     return _packed(_spectrum(luma)), _quality(luma)
@@ -78,7 +78,7 @@ def turned(image: NDArray[Any], turn: int) -> NDArray[Any]:
 
 
 def fingerprint(image: Image) -> Fingerprint:
-    """Everything the index keeps of how a picture looks."""
+    """Everything that the index keeps about the look of a picture."""
     whole, quality = perceptual_hash(image)
     return Fingerprint(whole, tuple(perceptual_hash(cut(image, crop))[0] for crop in CROPS), quality)
 
@@ -91,12 +91,12 @@ def cut(image: Image, crop: tuple[float, float, float, float]) -> Image:
 
 
 def distance(one: bytes, other: bytes) -> int:
-    """In how many of 256 bits two hashes differ."""
+    """The number of differing bits of two hashes, of 256."""
     return (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).bit_count()
 
 
 def _luma(image: Image) -> NDArray[np.float32]:
-    """64 x 64 luma. A large picture is brought to 256 first by area means, then smoothed so that nothing aliases."""
+    """64 x 64 luma. A large picture is first reduced to 256 by area means, then smoothed so that nothing aliases."""
     small = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if max(image.shape[:2]) <= 256 else _shrunk(image)
     middle = cv2.resize(small, (2 * _SIDE, 2 * _SIDE), interpolation=_interpolation(small, 2 * _SIDE))
     smooth = cv2.blur(cv2.blur(middle.astype(np.float32), (3, 3)), (3, 3))
@@ -118,7 +118,7 @@ def _spectrum(luma: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _turned_spectra(spectrum: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """What the spectrum of each turn is, without computing it anew."""
+    """The spectrum of each flip and turn, derived without computing it anew."""
     spectra = []
     for turn in range(8):
         each = spectrum.T if turn & 4 else spectrum
@@ -132,7 +132,7 @@ def _packed(spectrum: NDArray[np.float32]) -> bytes:
 
 
 def _quality(luma: NDArray[np.float32]) -> int:
-    """How much changes from pixel to pixel; after PDQ, whose steps below one per cent of the range do not count."""
+    """The amount of change from pixel to pixel, after PDQ: steps below one per cent of the range do not count."""
     across, down = np.diff(luma, axis=1) * _GRADIENT_UNIT, np.diff(luma, axis=0) * _GRADIENT_UNIT
     steps = float(np.trunc(np.abs(across)).sum() + np.trunc(np.abs(down)).sum())
     return min(100, int(steps / _GRADIENTS_OF_FULL_QUALITY))

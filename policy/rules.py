@@ -1,8 +1,7 @@
-"""A rule set: which prompts and pictures are released, held or refused, read from one YAML file.
+"""Rule set: which prompts and pictures are released, held or refused, read from one YAML file.
 
-The version is the digest of the file's bytes, so that two rule sets with one version do not exist.
-docs/policy.md explains every key; policy/rulebook/ holds the parts of the file; policy/rulesets/default.yaml
-is the set that ships.
+The version is the digest of the file's bytes, so two different rule sets never share a version. docs/policy.md explains
+every key. policy/rulebook/ holds the parts of the file; policy/rulesets/default.yaml is the set that ships.
 """
 
 from __future__ import annotations
@@ -71,13 +70,13 @@ class Rules:
 
     @property
     def name_campaigns(self) -> bool:
-        """Whether what they say of a text may depend on the name of its request."""
+        """Whether a verdict may depend on the name of the request."""
         exempted = (exemption for exemptions in self.exceptions.values() for exemption in exemptions)
         scopes = (*(rule.scope for rule in self.prompt_rules), *(rule.scope for rule in self.meaning.rules))
         return any(scope.campaigns for scope in (*scopes, *(exemption.scope for exemption in exempted)))
 
     def excepted(self, context: Context, rule: str, *names: str) -> bool:
-        """Whether a term of this rule, by any of its names, is open to this tenant, here."""
+        """Whether this tenant may use a term of this rule, under any of these names, in this context."""
         return any(
             (exemption.terms is None or not exemption.terms.isdisjoint(names)) and exemption.scope.covers(context)
             for exemption in self.exceptions.get((context.tenant, rule), ())
@@ -90,7 +89,7 @@ class _Category(RuleSetPart):
 
 
 class _File(RuleSetPart):
-    """The file's own shape. `vocabulary` is a place for lists that several rules share by YAML anchors."""
+    """The shape of the file. `vocabulary` holds lists that several rules share by YAML anchors."""
 
     schema_version: Literal[1] = Field(alias="schema")
     name: str = Field(min_length=1)
@@ -113,7 +112,7 @@ def _exemptions(exceptions: Sequence[ExceptionPart]) -> dict[tuple[str, str], tu
 
 
 def _check(read: Read[_File]) -> None:
-    """What one part of the file must know of another."""
+    """Checks between parts of the file."""
     file, mistakes = read.content, list[str]()
     seen: set[str] = set()
     listed = [(rule.id, read.place("prompt", "rules", number)) for number, rule in enumerate(file.prompt.rules)]

@@ -1,8 +1,8 @@
-"""The policy time machine: what a candidate rule set would have said of items that are settled. No GPU, no pictures.
+"""Policy simulation: what a candidate rule set would have decided about settled items. Needs no GPU and no pictures.
 
-Prompts are judged again from their text, pictures from the raw scores that were recorded of them. What no
-rule decides stays as it was: a mark that failed, a classifier that did not answer. Pure: reads nothing,
-writes nothing, and keeps counts and a few examples, however long the history.
+Prompts are judged again from their text, pictures from the raw scores that were recorded. What no rule decides stays as
+it was: a mark that failed, a classifier that did not answer. Pure: it reads and writes nothing, and keeps counts and a
+few examples, however long the history.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _screened = lru_cache(maxsize=4096)(screen_prompt)  # variants and rows of a cam
 
 
 class Change(StrEnum):
-    """How the candidate differs from what was decided."""
+    """How the candidate's decision differs from the recorded one."""
 
     REFUSED = "newly_refused"
     HELD = "newly_held"
@@ -47,7 +47,7 @@ class Change(StrEnum):
 
 
 class NotEvaluated(StrEnum):
-    """Why history does not hold what it takes."""
+    """Why an item cannot be judged again."""
 
     ERASED = "prompt_erased"
     UNSCORED = "score_not_recorded"
@@ -57,7 +57,7 @@ class NotEvaluated(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An item that the candidate would have decided otherwise, and the rules that say so, or no longer do."""
+    """An item that the candidate would have decided differently, and the rules that decide so, or no longer do."""
 
     item_id: str
     request_id: str
@@ -81,7 +81,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class SimulationReport:
-    """What a simulation found. `table` is {before: {after: items}}."""
+    """The result of a simulation. `table` is {before: {after: items}}."""
 
     policy_version: str
     judged: int
@@ -98,7 +98,7 @@ class SimulationReport:
 
 
 class Simulation:
-    """Takes settled items one by one; `report` says what changed so far."""
+    """Takes settled items one by one. `report` returns what changed so far."""
 
     def __init__(self, rules: Rules, *, examples: int = 5, meaning: Meaning | None = None) -> None:
         self._rules, self._meaning = rules, meaning
@@ -180,7 +180,7 @@ _CHANGES = {Decision.REFUSE: Change.REFUSED, Decision.HOLD: Change.HELD, Decisio
 def simulate(
     rules: Rules, history: Iterable[Recorded], *, examples: int = 5, meaning: Meaning | None = None
 ) -> SimulationReport:
-    """What the rules say of a whole history, with the first examples of each change.
+    """The report on a whole history, with the first examples of each change.
 
     `meaning` scores a prompt by the candidate's own examples where history has only the scores of others.
     """
@@ -195,8 +195,8 @@ def reevaluate(
 ) -> Verdict | NotEvaluated:
     """The candidate's verdict on a settled item, or why there is none.
 
-    Recorded scores have six decimals, so a picture within a millionth of a threshold may fall on its other side.
-    A score that was never recorded could only make a verdict stricter: what is held or refused without it stands.
+    Recorded scores have six decimals, so a picture within a millionth of a threshold may fall on its other side. A
+    score that was never recorded could only make a verdict stricter: a verdict of hold or refuse without it stands.
     """
     texts = [recorded.private.get(field) for field in PromptField]
     if None in texts:
@@ -226,7 +226,7 @@ def reevaluate(
 def _meant(
     rules: Rules, prompt: str, was: Verdict, kept: tuple[Finding, ...], meaning: Meaning | None
 ) -> Mapping[str, float]:
-    """The scores of what the prompt means: recorded ones, else those of now. Raises KeyError where there are none."""
+    """Scores of the prompt's meaning: the recorded ones, else new ones. Raises KeyError where there are none."""
     if not unscored(rules, was.scores) or not prompt.strip() or any(f.category == SCREENING for f in kept):
         return was.scores
     scores = {**was.scores, **meaning(prompt)} if meaning else was.scores
@@ -236,9 +236,9 @@ def _meant(
 
 
 def _written(rules: Rules, was: Verdict) -> Iterable[Finding]:
-    """What was found in the writing on the picture, as far as the candidate has the rule and reads that category.
+    """Findings from the writing on the picture, where the candidate has the same rule and reads that category.
 
-    The writing itself was not kept: what only the candidate would find in it is not found here.
+    The writing itself was not kept, so what only the candidate would find in it is not found here.
     """
     read = {rule.id: rule for rule in rules.prompt_rules if rule.category in rules.bundled.text_categories}
     for finding in was.findings:
@@ -248,9 +248,9 @@ def _written(rules: Rules, was: Verdict) -> Iterable[Finding]:
 
 
 def _picture_findings(rules: Rules, was: Verdict, kept: tuple[Finding, ...]) -> Iterable[Finding]:
-    """By the rules over the recorded scores. Raises KeyError where a rule asks for one that is not there.
+    """Findings of the image rules over the recorded scores. Raises KeyError where a rule asks for a missing score.
 
-    A classifier that did not answer left no scores, but a finding that holds the picture: that stays.
+    A classifier that did not answer left no scores but a finding that holds the picture. That finding stays.
     """
     scores: dict[str, dict[str, float]] = {}
     for name, score in was.scores.items():
@@ -268,7 +268,7 @@ def _picture_findings(rules: Rules, was: Verdict, kept: tuple[Finding, ...]) -> 
 
 
 def _pictured(recorded: Recorded) -> bool:
-    """Whether a picture was made: what its prompt refused at submission was in no batch."""
+    """Whether a picture was made: an item refused at submission was in no batch."""
     return recorded.event.get("batch_id") is not None
 
 

@@ -1,7 +1,7 @@
-"""Which pictures are still public although a rule set would not release them today.
+"""Still-public pictures: released pictures that a rule set would not release today.
 
-Reads what the ledger keeps of each release that was not recalled, and judges it again as `simulate` does. A picture
-that a person released is found only where the rules have become stricter than what the person overruled.
+Reads what the ledger keeps of each release that was not recalled and judges it again as `simulate` does. A picture that
+a person released is reported only where the rules have become stricter than the finding that the person overruled.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SEVERITY = list(Decision)
 
 @dataclass(frozen=True, slots=True)
 class StillPublicAsset:
-    """A public picture and what the rules say of it now."""
+    """A public picture, and the rules' decision on it today."""
 
     asset_id: str
     item_id: str
@@ -45,7 +45,7 @@ class StillPublicAsset:
 
 @dataclass(frozen=True, slots=True)
 class StillPublicResult:
-    """A page of public pictures. `not_judged` could not be: their text was erased, or a score was never recorded."""
+    """A page of public pictures. `not_judged` counts those whose text was erased or whose score was never recorded."""
 
     found: tuple[StillPublicAsset, ...]
     judged: int
@@ -54,7 +54,7 @@ class StillPublicResult:
 
 
 def find_still_public(connect: Connect, rules: Rules, *, tenant: str | None = None) -> Iterator[StillPublicResult]:
-    """Every page, oldest release first; no connection is held between two of them."""
+    """Every page, oldest release first. No connection is held between two pages."""
     after: int | None = 0
     while after is not None:
         with connect() as conn:
@@ -66,7 +66,7 @@ def find_still_public(connect: Connect, rules: Rules, *, tenant: str | None = No
 def still_public_page(
     conn: Connection, rules: Rules, *, tenant: str | None, after: int, limit: int = PAGE
 ) -> StillPublicResult:
-    """Judge the next `limit` public pictures again. Needs a connection that may read the schema."""
+    """The next `limit` public pictures, judged again. Needs a connection that may read the schema."""
     ids = list(conn.scalars(text(_PUBLIC), {"after": after, "tenant": tenant, "limit": limit}))
     standings = [_standing(rules, one) for one in with_request_names(conn, entries_by_id(conn, ids))]
     return StillPublicResult(

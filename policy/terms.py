@@ -1,13 +1,13 @@
-"""The small language of a term: words, `stem*`, and `(this|that)` with `(maybe|)` for words that may be missing.
+"""Term language of rule sets: words, `stem*`, `(this|that)`, and `(maybe|)` for words that may be missing.
 
     naked                          the word
     decapitat*                     every word that begins so
     (magna|summa|) cum laude       three phrases
     nude (|satin|patent) (pumps|heel*)
 
-A term stands between word boundaries, always: `sex` does not find Sussex. Letters are compared
-after folding (case, accents, look-alikes), so that terms are written in plain lower case. Chinese, Japanese and
-Thai put no space between words: each of their characters is a word, so a term is found within a sentence.
+A term always stands between word boundaries: `sex` does not find Sussex. Letters are compared after folding (case,
+accents, look-alikes), so terms are written in plain lower case. Chinese, Japanese and Thai put no space between words.
+Each of their characters counts as a word, so a term is found within a sentence.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Phrase = tuple[str, ...]
 
 
 def phrases(term: str) -> tuple[Phrase, ...]:
-    """The phrases a term stands for, each a tuple of words. Raises ValueError saying what is wrong with it."""
+    """The phrases that a term stands for, each a tuple of words. Raises ValueError that names the mistake."""
     pieces = _PIECE.findall(term)[::-1]
     found = _alternatives(term, pieces, 0)
     if pieces:
@@ -47,12 +47,12 @@ def phrases(term: str) -> tuple[Phrase, ...]:
 
 
 def words(text: str) -> list[str]:
-    """Its words, without what stands between them; marks that ride on letters are no part of a word."""
+    """The words of a text, without what stands between them. Combining marks are no part of a word."""
     return WORD.findall(text)
 
 
 def _alternatives(term: str, pieces: list[str], depth: int) -> dict[Phrase, None]:
-    """Phrases up to the bracket that closes here, each once; eats the pieces (the next one is the last)."""
+    """Phrases up to the closing bracket, each once. Consumes the pieces; the next piece is the last of the list."""
     found: dict[Phrase, None] = {}
     here: dict[Phrase, None] = {(): None}
     while pieces and pieces[-1] != ")":
@@ -101,5 +101,5 @@ def _word(term: str, word: str) -> Phrase:
 
 
 def _letters(word: str) -> int:
-    """Of the word taken apart: a syllable of Hangul is two or three, an accent is none."""
+    """The number of letters of the decomposed word: a syllable of Hangul has two or three, an accent is none."""
     return sum(not unicodedata.combining(sign) for sign in unicodedata.normalize("NFKD", word))

@@ -1,4 +1,4 @@
-"""A screening result: allow, hold for a person, or refuse. A value, never an exception."""
+"""Verdict: the result of a screening, which is allow, hold for a person, or refuse. A value, never an exception."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 class Decision(StrEnum):
-    """What a screen decided, mildest first. The worst finding decides the verdict.
+    """The decision of a screen, mildest first. The worst finding decides the verdict.
 
-    A rewrite is the decision of a finding and never of a verdict: the text was changed, and what it
-    became is judged by the other findings.
+    A rewrite is the decision of a finding and never of a verdict: the text was changed, and the other findings judge
+    the changed text.
     """
 
     ALLOW = "allow"
@@ -22,11 +22,11 @@ class Decision(StrEnum):
 
 
 VERDICTS = (Decision.ALLOW, Decision.HOLD, Decision.REFUSE)
-"""What a verdict can come to."""
+"""The possible decisions of a verdict."""
 
 
 class Stage(StrEnum):
-    """Where in the line a finding was made."""
+    """The stage of the pipeline at which a finding was made."""
 
     PROMPT = "prompt"
     IMAGE = "image"
@@ -35,9 +35,9 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One reason: which rule of which category said what, and how sure it was.
+    """One reason: which rule of which category decided what, and how sure it was.
 
-    `detail` is for people and holds no prompt text; `score` is in [0, 1] where the rule has one.
+    `detail` is for people and holds no prompt text. `score` is in [0, 1] where the rule has one.
     """
 
     decision: Decision
@@ -55,10 +55,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a screen said of one prompt or picture, under which policy version.
+    """The result of screening one prompt or picture under one policy version.
 
-    `scores` keeps every raw score, also of categories that passed, so that another rule set can be
-    replayed over history without the picture.
+    `scores` keeps every raw score, also of categories that passed, so that another rule set can be applied to history
+    without the picture.
     """
 
     policy_version: str
@@ -73,7 +73,7 @@ class Verdict:
 
     @property
     def rewrites(self) -> tuple[Finding, ...]:
-        """The findings that say that a text was changed."""
+        """The findings that report a changed text."""
         return tuple(f for f in self.findings if f.decision is Decision.REWRITE)
 
     @property
@@ -96,7 +96,7 @@ class Verdict:
 
 
 def merge(verdicts: Iterable[Verdict]) -> Verdict:
-    """One verdict with all findings and scores; the worst decides. Needs at least one."""
+    """One verdict with all findings and scores of these. The worst decision counts. Needs at least one verdict."""
     parts = list(verdicts)
     return Verdict(
         parts[0].policy_version,

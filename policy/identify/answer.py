@@ -1,8 +1,8 @@
-"""The answer and its evidence: ours, not found or conflicting, what each layer said, and how likely that is by chance.
+"""Identification result with its evidence: ours, not found or conflicting, and what each layer found.
 
-ours         one asset, by content; `verified` when its code was read on the same picture too
-conflicting  layers name different things: a mark of ours on a picture that is not its own, a manifest that speaks of
-             another picture. Somebody moved a mark, or a picture was changed beyond recognition
+ours         one asset, by content; `verified` where its watermark was read on the same picture too
+conflicting  layers name different things: a watermark of ours on a picture that is not its own, or a manifest about
+             another picture. Somebody moved a mark, or the picture was changed beyond recognition
 not_found    no layer names a picture of ours
 """
 
@@ -21,7 +21,7 @@ class IdentificationFinding(StrEnum):
 
 
 class ManifestStanding(StrEnum):
-    """What a C2PA manifest is worth to us."""
+    """What the C2PA manifest of a file proves to us."""
 
     NONE = "none"
     OURS = "ours"  # signed under our root, bytes unchanged, names an asset of ours
@@ -33,7 +33,7 @@ class ManifestStanding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KnownAsset:
-    """An asset of ours, as far as identification needs it."""
+    """An asset of ours, with what identification needs of it."""
 
     asset_id: str
     watermark_id: int
@@ -71,7 +71,7 @@ LEANS = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A candidate that was laid beside the picture: how it was found, how it fits, and what its code says there."""
+    """A candidate that was compared with the picture: how it was found, how well it fits, its watermark there."""
 
     asset: KnownAsset
     found_by: tuple[str, ...]  # manifest, code, hash, crop hash, features
@@ -98,7 +98,7 @@ class Examined:
 
     @property
     def leans(self) -> bool:
-        """Whether what is left of the code speaks for this asset."""
+        """Whether the damaged watermark is evidence for this asset."""
         return self.code_chance <= LEANS
 
     def to_json(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """What is known of one picture. `asset` is set for ours, and where one content stands against other marks."""
+    """The result for one picture. `asset` is set for ours, and where one content contradicts other marks."""
 
     finding: IdentificationFinding
     verified: bool
@@ -144,7 +144,7 @@ class Identification:
     def for_tenant(self, tenant: str) -> dict[str, Any]:
         """What this tenant may read. Of another tenant's asset: that it was made here, and whether it was recalled.
 
-        Which asset it is, what else looked like it and what was compared are the owner's.
+        Which asset it is, what else looked like it and what was compared belong to the owner.
         """
         assets = [each.asset for each in self.candidates] + [each for each in (self.asset, self._marked) if each]
         foreign = {each.asset_id for each in assets if each.tenant != tenant}
@@ -182,7 +182,7 @@ class Identification:
 
 
 def _without(value: Any, hidden: set[str]) -> Any:
-    """The same document with these ids taken out, also out of sentences."""
+    """The same document without these ids, which are removed from sentences too."""
     if isinstance(value, dict):
         return {name: _without(inner, hidden) for name, inner in value.items()}
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""Whether a picture that was laid back onto an original shows the same thing, place by place.
+"""Similarity of two registered pictures: whether a picture in its original's frame shows the same thing everywhere.
 
-Tone may differ (one gain and one offset for the whole picture are fitted), a tenth of it may be covered (text, a
-cursor), fine grain is smoothed away; what remains must agree in luma and, unless the copy is grey, in colour. Pure.
+Tone may differ: one gain and one offset for the whole picture are fitted. A tenth of it may be covered by text or a
+cursor. Fine grain is smoothed away. The rest must agree in luma and, unless the copy is grey, in colour. Pure.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _CLOSE = 24.0  # levels apart at which two plain pictures have nothing in common
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """How alike, from 0 to 1 (the share of the original's variance that the copy explains), and on how much of it.
+    """How alike two pictures are, and the share of the frame that they have in common.
 
-    `detail` is the same of what is finer than a twelfth of the frame: of two variants of one scene, the right one
-    explains the detail too.
+    `whole`, from 0 to 1, is the share of the original's variance that the copy explains. `detail` is the same for what
+    is finer than a twelfth of the frame: of two variants of one scene, the right one explains the detail too.
     """
 
     whole: float
@@ -38,7 +38,7 @@ class Similarity:
 
 
 def compare(laid: Image, known: NDArray[np.uint8], original: Image) -> Similarity:
-    """Of a picture in the original's frame (register.lay_back) and the original, both brought to one size."""
+    """Similarity of a picture in the original's frame (register.lay_back) and the original, resized to one size."""
     mask = cv2.resize(known, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) == 255
     common = float(mask.mean())
     if common < _SMALLEST_COMMON:
@@ -55,7 +55,7 @@ def compare(laid: Image, known: NDArray[np.uint8], original: Image) -> Similarit
 
 
 def fineness(laid: Image, known: NDArray[np.uint8], original: Image) -> float:
-    """The same of the finest that the frame holds, finer than a hundredth of it or so, in luma.
+    """Similarity of the finest detail that the frame holds, finer than about a hundredth of it, in luma.
 
     Noise and blur lower it for every candidate alike, so it only ranks those that agree.
     """
@@ -75,7 +75,7 @@ def _luma(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _small(image: Image) -> NDArray[np.float32]:
-    """Smoothed, so that the grain of a copy does not count."""
+    """The picture, smoothed so that the grain of a copy does not count."""
     small = cv2.resize(
         image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA if image.shape[0] >= _SIDE else cv2.INTER_LINEAR
     )
@@ -96,12 +96,15 @@ def _varies(pixels: NDArray[np.float32]) -> bool:
 
 
 def _close(here: NDArray[np.float32], there: NDArray[np.float32]) -> float:
-    """How near a copy is to a plain original: there is nothing to explain, so the levels themselves must agree."""
+    """How near a copy is to an original of one colour.
+
+    There is no variance to explain, so the levels themselves must agree.
+    """
     return max(0.0, 1 - float(np.sqrt(((here - there) ** 2).mean())) / _CLOSE)
 
 
 def _explained(here: NDArray[np.float32], there: NDArray[np.float32]) -> float:
-    """The share of there's variance that gain * here + offset explains, the worst tenth left out."""
+    """The share of there's variance that gain * here + offset explains, without the worst tenth."""
     kept = np.ones(len(here), bool)
     apart = np.zeros(len(here), np.float32)
     for _ in range(3):

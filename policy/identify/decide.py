@@ -1,4 +1,4 @@
-"""What the layers say together: ours, not found, or conflicting, and the chance that it is one. Pure; a table of cases.
+"""Decision from all layers: ours, not found or conflicting, and the probability of a false match. Pure.
 
 False-match probability, an upper bound on the expected number of wrong finds in one search of N indexed assets:
 
@@ -9,7 +9,8 @@ False-match probability, an upper bound on the expected number of wrong finds in
               bits
     both      N x content x code: chroma's fine steps and luma's coarse shapes are treated as independent
 
-It counts foreign pictures taken for ours. It says nothing of a near twin made with the same model: the code does.
+It counts foreign pictures taken for ours. It says nothing about a near twin made with the same model; the watermark
+distinguishes those.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _HASHES_ASKED = 24
 
 @dataclass(frozen=True, slots=True)
 class ManifestLayer:
-    """What the file's manifest says and what that is worth."""
+    """What the file's manifest says, and what that proves."""
 
     standing: ManifestStanding
     asset: KnownAsset | None
@@ -90,7 +91,7 @@ def decide(
     indexed: int,
     picture: Mapping[str, Any],
 ) -> Identification:
-    """The answer. Content decides which asset; marks confirm it or contradict it, and never decide alone."""
+    """The result. Content decides which asset it is. Marks confirm or contradict it, and never decide alone."""
     best = _best(examined)
     contradictions = _contradictions(layer, blind, examined, best)
     chance = false_match_probability(best, blind, examined, indexed) if best and _counted(best) else None
@@ -117,7 +118,7 @@ def decide(
 def false_match_probability(
     best: Examined, blind: WatermarkRead | None, examined: Sequence[Examined], indexed: int
 ) -> float:
-    """See the module; at most 1."""
+    """The bound that the module describes, at most 1."""
     searched = max(indexed, 1)
     content = searched * _content_chance(best)
     codes = []
@@ -131,7 +132,7 @@ def false_match_probability(
 
 
 def _counted(best: Examined) -> bool:
-    """Whether there is a formula for the evidence; there is none for a frame that was searched for in the original."""
+    """Whether the evidence has a formula. A frame that was searched for in the original has none."""
     return best.code is not None or best.leans or _content_chance(best) < 1
 
 
@@ -145,7 +146,7 @@ def _content_chance(best: Examined) -> float:
 
 
 def hash_chance(distance: int) -> float:
-    """How probable an unrelated picture's hash is so near."""
+    """The probability that an unrelated picture's hash is so near."""
     near = math.floor(distance * HASH_FREEDOM / 256)
     ways: int = sum(math.comb(HASH_FREEDOM, wrong) for wrong in range(near + 1))
     return ways / (1 << HASH_FREEDOM)
@@ -156,7 +157,7 @@ def _rank(each: Examined) -> tuple[bool, bool, bool, float]:
 
 
 def _best(examined: Sequence[Examined]) -> Examined | None:
-    """The asset whose content it is: verified by its code, or sure without."""
+    """The asset whose content it is: verified by its watermark, or sure without it."""
     named = sorted((each for each in examined if each.verified or each.content_sure), key=_rank)
     return named[0] if named else None
 
@@ -164,7 +165,7 @@ def _best(examined: Sequence[Examined]) -> Examined | None:
 def _contradictions(
     layer: ManifestLayer, blind: WatermarkRead | None, examined: Sequence[Examined], best: Examined | None
 ) -> list[str]:
-    """Sentences; none where nothing speaks against the content."""
+    """Sentences; none where nothing contradicts the content."""
     said = []
     if blind is not None and (best is None or blind.watermark_id != best.asset.watermark_id):
         said.append(_of_code(blind, examined, best))

@@ -1,7 +1,7 @@
-"""What a copy lost on its way, done to the original as well: shrunk as the copy is, toned as it is, saved as it was.
+"""Degradation of a copy, applied to the original before they are compared: smaller size, tone, lossy compression.
 
-A small or badly compressed copy no longer explains the fine half of its original, and a near twin does not either.
-Beside the original with the same losses the copy is nearly the same again, and the twin is not. Pure.
+A small or badly compressed copy no longer explains the fine half of its original, and neither does a near twin. With
+the same losses applied to the original, the copy is nearly equal to it again, and the twin is not. Pure.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LONGEST = 768  # of a copy's sides: at more pixels a copy has lost little
 
 
 def degraded_similarity(query: Image, found: Registration, original: Image) -> Similarity:
-    """The best of the original's likenesses, in the copy's own frame, each with other losses."""
+    """The best similarity in the copy's own frame, over several kinds of losses applied to the original."""
     scale = min(1.0, _LONGEST / max(query.shape[:2]))
     size = max(1, round(query.shape[1] * scale)), max(1, round(query.shape[0] * scale))
     shown = query if scale == 1 else resized(query, *size)
@@ -48,7 +48,7 @@ def _smooth(image: Image) -> Image:
 def _seen_from(
     original: Image, matrix: NDArray[np.float64], query: Image, size: tuple[int, int]
 ) -> tuple[Image, NDArray[np.uint8]]:
-    """The original as the copy shows it, in so many pixels, and 255 where it does. `matrix`: from copy to original."""
+    """The original as the copy shows it, at that size, and 255 where it does. `matrix` maps from copy to original."""
     back = np.linalg.inv(matrix @ scaling(query.shape[1] / size[0], query.shape[0] / size[1]))
     shrink = float(np.sqrt(abs(np.linalg.det((back / back[2, 2])[:2, :2]))))
     source = original

@@ -1,11 +1,12 @@
-"""A descriptor in 64 bits: near descriptors share most bits, others half, so an index can look codes up by their parts.
+"""Binary descriptors: a local feature in 64 bits. Near descriptors share most bits, unrelated ones half of them.
 
-Descriptors crowd: all edges resemble each other. So each is seen in frequencies (cosines over its 4 x 4 cells, Fourier
-over its 8 angles), the mean taken off, the 64 widest of the 128 brought to one spread and mixed by a Hadamard matrix;
-the bits are signs. A word of 21 such bits tells as much as 15 fair coins; signs of the plain descriptor told 12.
+An index looks descriptors up by their parts, the visual words. Descriptors crowd: all edges resemble each other. So
+each is transformed to frequencies (cosines over its 4 x 4 cells, Fourier over its 8 angles), the mean is removed, the
+64 widest of the 128 are scaled to one spread and mixed by a Hadamard matrix; the bits are signs. A word of 21 such bits
+carries as much information as 15 fair coins; signs of the raw descriptor carried 12.
 
-Mean and spread were measured once on 18,000 descriptors of bench.pictures.gallery. They may never change: what was
-indexed once must be found later. Pure.
+Mean and spread were measured once on 18,000 descriptors of bench.pictures.gallery. They must never change: pictures
+that were indexed before must still be found. Pure.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def binary_descriptors(found: Features, *, most: int | None = None) -> BinaryDes
 
 
 def projections(descriptors: Floats) -> Floats:
-    """What each bit is the sign of, [N, 64]: its size says how sure the bit is."""
+    """The numbers whose signs are the bits, [N, 64]. The size of a number is the certainty of its bit."""
     return np.asarray((descriptors - _CENTRE) @ _PROJECTION, np.float32)
 
 
@@ -63,7 +64,7 @@ def pack(projected: Floats) -> BinaryDescriptors:
 
 
 def _projection() -> Floats:
-    """[128, 64]: the widest frequencies, evened and mixed."""
+    """[128, 64]: the widest frequencies, scaled to one spread and mixed."""
     spread = np.array(_SPREAD) / 1000
     widest = np.argsort(-spread, kind="stable")[:DESCRIPTOR_BITS]
     evened = _frequencies()[widest].T / spread[widest]
@@ -83,7 +84,7 @@ def _frequencies() -> NDArray[np.float64]:
 
 
 def _mixing() -> NDArray[np.float64]:
-    """A Hadamard matrix with the signs of its rows drawn once: every bit hears every frequency."""
+    """A Hadamard matrix with fixed random signs of its rows: every bit depends on every frequency."""
     matrix = np.ones((1, 1))
     while len(matrix) < DESCRIPTOR_BITS:
         matrix = np.block([[matrix, matrix], [matrix, -matrix]])

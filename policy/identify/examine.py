@@ -1,8 +1,9 @@
-"""One candidate beside the picture: laid back onto the original, compared, and its code read in place. Pure.
+"""Examination of one candidate: registered to the original, compared with it, its watermark read in place. Pure.
 
-Content agrees when the laid-back picture explains the original; it is sure, without a code that can be read, only
-where it does so down to the detail, as variants of one campaign resemble each other in everything else, or where the
-bits lean to the code. The numbers below are measured by bench/identify.py; docs/identify.md shows them.
+Content agrees where the registered picture explains the original. Variants of one campaign resemble each other in
+everything but detail. So without a readable watermark, content is sure only where it agrees down to the detail, or
+where the bits lean to the candidate's id. The numbers below are measured by bench/identify.py; docs/identify.md shows
+them.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ _Toned = tuple[Image, Image]  # pixels, and where they are known
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An asset worth a look, and why. `framed`: that view of the query, so turned, may be the whole of it."""
+    """An asset to examine, and why. `framed`: the query's view, so turned, may be the whole of it."""
 
     asset: KnownAsset
     found_by: tuple[str, ...]
@@ -77,7 +78,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """An original, how it may be marked, and what a comparison needs of it: worth keeping for the next query."""
+    """An original, its possible watermark schemes, and what a comparison needs of it.
+
+    Worth keeping for the next query.
+    """
 
     pixels: Image
     schemes: tuple[watermark.Scheme, ...]
@@ -102,7 +106,7 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """One way to lay the picture on the original, and how much of it that explains."""
+    """One registration of the picture to the original, and how much of it that explains."""
 
     found: Registration
     query: Image
@@ -118,7 +122,7 @@ class _Fit:
 
 
 def examine(views: Views, candidate: Candidate, original: Original | None) -> Examined:
-    """What content and code of this candidate say. Without the original nothing can agree."""
+    """What content and watermark of this candidate show. Without the original nothing can agree."""
     known = {
         "asset": candidate.asset,
         "found_by": candidate.found_by,
@@ -154,7 +158,7 @@ def examine(views: Views, candidate: Candidate, original: Original | None) -> Ex
 
 
 def _sure(similarity: Similarity, chance: float) -> bool:
-    """Whether content names the asset without a code that could be read. What leans to the code says much."""
+    """Whether content names the asset without a readable watermark. Bits that lean to its id lower what is required."""
     if chance <= LEANS_FAR:
         return True
     least = LIKE if chance <= LEANS else SURE
@@ -162,7 +166,7 @@ def _sure(similarity: Similarity, chance: float) -> bool:
 
 
 def _similarity(fit: _Fit, toned: _Toned | None, original: Original) -> Similarity:
-    """Of the picture as it is, with its tone undone, or beside an original with the same losses: the best."""
+    """The best similarity: of the picture as it is, with its tone undone, or to an original with the same losses."""
     found = [fit.similarity]
     if toned is not None:
         found.append(compare(toned[0], fit.known, original.frame))
@@ -173,7 +177,7 @@ def _similarity(fit: _Fit, toned: _Toned | None, original: Original) -> Similari
 
 
 def _best_fit(views: Views, candidate: Candidate, original: Original) -> _Fit | None:
-    """Of all ways to lay the picture on the original, the one that explains most of it."""
+    """Of all registrations of the picture, the one that explains most of the original."""
     best: _Fit | None = None
     for rough, query, turn in _fits(views, candidate, original):
         fit = _Fit.of(query, rough, turn, original)
@@ -192,7 +196,7 @@ def _best_fit(views: Views, candidate: Candidate, original: Original) -> _Fit | 
 
 
 def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[tuple[Registration, Image, int]]:
-    """Maps to try, likeliest first."""
+    """Maps to try, the most probable first."""
     if candidate.framed:
         query = views.turned(candidate.view, candidate.turn)
         yield by_frame((query.shape[1], query.shape[0]), original.size), query, candidate.turn
@@ -216,12 +220,12 @@ def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[tu
 
 
 def _explained(fit: _Fit) -> tuple[bool, float]:
-    """The more the better; what fits a small box of the picture alone comes last."""
+    """Sort key: more is better; a fit on a small box of the picture alone comes last."""
     return fit.similarity.common >= _SMALLEST_COMMON, fit.similarity.whole + fit.similarity.detail
 
 
 def _within(views: Views, found: Registration, turn: int) -> Iterator[tuple[Registration, Image, int]]:
-    """The same map of the largest regions alone: what is around them in a screenshot is not the picture's."""
+    """The same map for the largest regions alone: the rest of a screenshot does not belong to the picture."""
     for view in range(1, min(_REGIONS, len(views.regions)) + 1):
         left, top = views.corner(view, turn)
         moved = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], np.float64)
@@ -229,7 +233,10 @@ def _within(views: Views, found: Registration, turn: int) -> Iterator[tuple[Regi
 
 
 def _worth_searching(views: Views, candidate: Candidate, original: Original) -> bool:
-    """Where both have features enough and it is for them that the candidate is here, they have had their say."""
+    """Whether to search the frame.
+
+    Where both have enough features and the candidate came by them, features decided already.
+    """
     few = min(len(views.features(0)), len(original.features)) < _PLENTY
     return few or candidate.framed or "crop hash" in candidate.found_by
 
@@ -237,9 +244,10 @@ def _worth_searching(views: Views, candidate: Candidate, original: Original) -> 
 def _read_code(
     fit: _Fit, toned: _Toned | None, asset: KnownAsset, original: Original
 ) -> tuple[WatermarkRead | None, float]:
-    """The asset's own id, if the laid-back picture's bits are near enough: as it is, or its tone undone. And a chance.
+    """The asset's own id, if the bits are near enough, of the registered picture as it is or with its tone undone.
 
-    The chance is that a picture without this code would come as near to it in any of the reads.
+    The second value is the probability that a picture without this watermark comes as near to the id in any of the
+    reads.
     """
     ways = [(fit.laid, fit.known)]
     if toned is not None:

@@ -1,7 +1,7 @@
-"""Local features: places of a picture that are found again in a crop, a turned copy or a screenshot of it.
+"""Local features: points of a picture that are found again in a crop, a turned copy or a screenshot of it.
 
 RootSIFT (Arandjelovic and Zisserman, 2012) through OpenCV, at a fixed working size so that a small copy and a large
-original show the same places. No local evening of contrast: a crop would be evened differently. Pure.
+original show the same points. Contrast is not equalised locally, because a crop would be equalised differently. Pure.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MIRRORED_ANGLES = -np.arange(8) % 8
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Places [N, 2] in pixels of the picture (x, y), unit descriptors [N, 128], and the picture's (width, height)."""
+    """Points [N, 2] in pixels of the picture (x, y), unit descriptors [N, 128], and the picture's (width, height)."""
 
     places: Floats
     descriptors: Floats
@@ -42,7 +42,7 @@ class Features:
 
 
 def features(image: Image, *, most: int = MAX_FEATURES) -> Features:
-    """The strongest features of an RGB picture, strongest first. A featureless picture has none."""
+    """The strongest features of an RGB picture, strongest first. A picture of one colour has none."""
     size = (image.shape[1], image.shape[0])
     none = Features(np.zeros((0, 2), np.float32), np.zeros((0, DESCRIPTOR), np.float32), size)
     luma, scale = working_luma(image)
@@ -62,7 +62,7 @@ def features(image: Image, *, most: int = MAX_FEATURES) -> Features:
 
 
 def mirrored(found: Features) -> Features:
-    """What the mirrored picture's features are, without looking for them again.
+    """The features of the mirrored picture, derived without detecting them again.
 
     Mirroring keeps the direction that a descriptor is turned to and reverses the one across it: the rows of its 4 x 4
     cells change places, and its eight angles their sign.

@@ -1,8 +1,8 @@
-"""Perceptual hashes by number, all of them compared with every question: exact while they are few, then by halves.
+"""Hash index: perceptual hashes by number, compared with every query; exact for few, prefiltered for many.
 
-Of more than EXACT_ROWS a row is compared whole only if the first 64 of its 256 bits, the lowest frequencies, are near.
-Where bits differ anywhere alike, of two hashes that differ in 56 bits one in 700 is overlooked, in 64 one in 100, in 72
-one in 25. Two threads share the work, which holds no lock. Grows at the end; not safe for several threads that write.
+Above EXACT_ROWS a row is compared whole only if the first 64 of its 256 bits, the lowest frequencies, are near. Where
+bits differ equally everywhere, of two hashes that differ in 56 bits one in 700 is missed, in 64 one in 100, and in 72
+one in 25. Two threads share the work, which holds no lock. It grows at the end. Only one thread may write.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Found = tuple[NDArray[np.int64], NDArray[np.int64]]  # distances and places
 
 @dataclass(frozen=True, slots=True)
 class HashMatch:
-    """A candidate by hash: its number, the distance, and which of the question's hashes found it."""
+    """A candidate by hash: its number, the distance, and which of the query's hashes found it."""
 
     number: int
     distance: int
@@ -37,7 +37,7 @@ class HashMatch:
 
 
 class Hashes:
-    """Rows of HASH_BYTES; so many following rows belong to one number."""
+    """Rows of HASH_BYTES. A fixed number of consecutive rows belongs to one number."""
 
     def __init__(self, rows_each: int) -> None:
         self._each = rows_each
@@ -49,7 +49,7 @@ class Hashes:
         return self._count // self._each
 
     def add(self, rows: NDArray[np.uint8]) -> None:
-        """Take in hashes [N, 32]. Room doubles, so that adding stays cheap."""
+        """Add hashes [N, 32]. The allocation doubles, so that adding stays cheap."""
         wanted = self._count + len(rows)
         if wanted > len(self._room):
             size = max(wanted, 2 * len(self._room))
@@ -88,7 +88,7 @@ class Hashes:
         return list(zip(distances.astype(np.int64), places.astype(np.int64), strict=True))
 
     def _filtered(self, asked: NDArray[np.uint64], most: int) -> list[Found]:
-        """Each chunk is looked at by all questions while it is in the cache."""
+        """Each chunk is compared with all query hashes while it is in the cache."""
         spans = [(start, min(start + _CHUNK, self._count)) for start in range(0, self._count, _CHUNK)]
         with ThreadPoolExecutor(_THREADS) as threads:
             halves = list(threads.map(lambda n: self._heads_near(asked, spans[n::_THREADS]), range(_THREADS)))

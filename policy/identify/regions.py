@@ -1,7 +1,7 @@
-"""Pictures inside a picture: the rectangles of a screenshot or a bordered copy that may be one of ours.
+"""Regions: rectangles of a screenshot or a bordered copy that may be one of our pictures.
 
-Whatever differs from the page's ground is joined to boxes; large, well-filled ones are proposed, largest first. A
-picture whose own ground is the page's ground has no edge to be found by: local features find those. Pure.
+Everything that differs from the page's background is joined to boxes. Large, well-filled boxes are proposed, largest
+first. A picture whose own background equals the page's has no edge to be found by; local features find those. Pure.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Region:
 
 
 def regions(image: Image) -> list[Region]:
-    """At most MOST_REGIONS rectangles, largest first; none for a picture without ground around it."""
+    """At most MOST_REGIONS rectangles, largest first; none for a picture without background around it."""
     scale = min(1.0, _SIDE / max(image.shape[:2]))
     size = (max(8, round(image.shape[1] * scale)), max(8, round(image.shape[0] * scale)))
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -72,7 +72,7 @@ def _grounds(small: Image) -> list[NDArray[np.int16]]:
 
 
 def _opened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Without what is thinner than a word's line: bars and text that touch a picture."""
+    """The mask without what is thinner than a line of text: bars and text that touch a picture."""
     kernel = np.ones((9, 9), np.uint8)
     return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel), bool)
 
@@ -92,7 +92,7 @@ def _boxes(mask: NDArray[np.bool_]) -> list[list[int]]:
 
 
 def _exact(small: Image, ground: NDArray[np.int16], box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """The box without rows and columns at its edge that are mostly ground (what closing added, a word that touches)."""
+    """The box without edge rows and columns that are mostly background (what closing added, a word that touches)."""
     left, top, width, height = box
     part = np.abs(small[top : top + height, left : left + width].astype(np.int16) - ground).max(axis=2) > _DIFFERS
     rows, columns = np.flatnonzero(part.mean(axis=1) > 0.4), np.flatnonzero(part.mean(axis=0) > 0.4)

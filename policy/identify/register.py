@@ -1,7 +1,7 @@
-"""How a found picture lies on an original: the map from its pixels to the original's, and the picture laid back.
+"""Registration: the map from a query's pixels to an original's pixels, and the query warped into the original's frame.
 
 Three ways, for three kinds of copies: local features agree on one perspective map (crops, turns, screenshots); the
-frame is taken as the whole original, turned one of eight ways (pictures with few features); or the frame is looked
+frame is taken as the whole original, turned one of eight ways (pictures with few features); or the frame is searched
 for inside the original at several sizes (crops of such pictures). Each map is then refined on the pixels themselves.
 Pure.
 """
@@ -71,12 +71,12 @@ def by_features(query: Features, original: Features) -> Registration | None:
 
 
 def by_frame(query: tuple[int, int], original: tuple[int, int]) -> Registration:
-    """The query's frame is the original's: sizes as (width, height)."""
+    """The map for a query whose frame is the original's; sizes as (width, height)."""
     return Registration(scaling(original[0] / query[0], original[1] / query[1]), "frame")
 
 
 def by_search(part: Image, query: tuple[int, int], whole: Image, original: tuple[int, int]) -> Registration | None:
-    """The query's frame, upright and unstretched, lies inside the original: the place and size that fit best.
+    """The map for a query whose frame lies upright and unstretched inside the original: the best position and size.
 
     `part` and `whole` are the `searched_luma` of query and original, whose sizes as (width, height) are given too.
     """
@@ -100,20 +100,20 @@ def by_search(part: Image, query: tuple[int, int], whole: Image, original: tuple
 
 
 def by_window(query: tuple[int, int], original: tuple[int, int], window: Window) -> Registration:
-    """The query's frame is that part of the original: sizes as (width, height)."""
+    """The map for a query whose frame is that part of the original; sizes as (width, height)."""
     matrix = scaling(window.share * original[0] / query[0], window.share * original[1] / query[1])
     matrix[:2, 2] += (window.left * original[0], window.top * original[1])
     return Registration(matrix, "search")
 
 
 def searched_luma(image: Image) -> Image:
-    """What `by_search` looks at: luma whose longer side is that of its search."""
+    """Luma at the size that `by_search` works on."""
     shrink = _SEARCH_SIDE / max(image.shape[:2])
     return _luma(image, max(8, round(image.shape[1] * shrink)), max(8, round(image.shape[0] * shrink)))
 
 
 def refined(query: Image, original: Image, found: Registration) -> Registration:
-    """The same map, moved a little so that the pixels fit best (ECC); as it was where that does not converge."""
+    """The same map, moved a little so that the pixels fit best (ECC); unchanged where that does not converge."""
     laid, known = lay_back(query, found.matrix, (original.shape[1], original.shape[0]), side=_REFINE_SIDE)
     target = _luma(original, _REFINE_SIDE, _REFINE_SIDE)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
@@ -138,7 +138,7 @@ def refined(query: Image, original: Image, found: Registration) -> Registration:
 def lay_back(
     query: Image, matrix: Matrix, original: tuple[int, int], *, side: int = FRAME
 ) -> tuple[Image, NDArray[np.uint8]]:
-    """The query in the original's frame, [side, side, 3], and 255 where it has pixels, 0 where not.
+    """The query warped into the original's frame, [side, side, 3], and 255 where it has pixels, 0 where not.
 
     Where the query has more pixels than the frame it is shrunk by area means first, so that nothing aliases.
     """
@@ -159,7 +159,7 @@ def lay_back(
 
 
 def resized(image: Image, width: int, height: int) -> Image:
-    """Stretched to a size: area means where it shrinks, interpolation where it grows."""
+    """The picture stretched to a size: area means where it shrinks, interpolation where it grows."""
     shrinks = width < image.shape[1] or height < image.shape[0]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
@@ -177,9 +177,10 @@ def sane(matrix: Matrix, query: tuple[int, int], original: tuple[int, int]) -> b
 
 
 def log10_chance(inliers: int, matches: int, original: tuple[int, int]) -> float:
-    """How many maps with so many inliers to expect among matches that fall anywhere (a contrario; Moisan, Stival 2004).
+    """log10 of the number of maps with so many inliers to expect among random matches.
 
-    (n - 4) C(n, k) C(k, 4) p^(k - 4), with p the share of the original within the tolerance of a place.
+    (n - 4) C(n, k) C(k, 4) p^(k - 4), with p the share of the original within the tolerance of a point: a contrario,
+    after Moisan and Stival (2004).
     """
     p = math.pi * (max(original) * _TOLERANCE) ** 2 / (original[0] * original[1])
     ways = math.log10(max(matches - 4, 1)) + _log10_choose(matches, inliers) + _log10_choose(inliers, 4)
@@ -203,7 +204,7 @@ def _matches(query: Features, original: Features) -> tuple[NDArray[np.float32], 
 
 
 def scaling(across: float, down: float) -> Matrix:
-    """Pixel centres are at integers, edges half a pixel before and after."""
+    """The scaling map. Pixel centres are at integers, edges half a pixel before and after."""
     return np.array([[across, 0, 0.5 * across - 0.5], [0, down, 0.5 * down - 0.5], [0, 0, 1]], np.float64)
 
 

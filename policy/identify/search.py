@@ -1,7 +1,7 @@
-"""Identification of one picture: manifest, then the mark as it reads by itself, then the search by looks.
+"""Search pipeline of identification: manifest, then a blind read of the watermark, then candidates by similarity.
 
-Each layer names assets; each named asset is laid beside the picture (examine); `decide` weighs what they say. Nothing
-is written. Takes 0.1 to 3 seconds of one core; the library is asked for records and originals while it runs.
+Each layer names assets. Each named asset is compared with the picture (examine), and `decide` weighs the evidence.
+Nothing is written. It takes 0.1 to 3 seconds of one core, and asks the library for records and originals while it runs.
 """
 
 from __future__ import annotations
@@ -41,28 +41,28 @@ _MOST_BLIND_READS = 16
 
 
 class Library(Protocol):
-    """What is known of our assets. Every answer may be of the moment; None: there is no such thing."""
+    """What is known about our assets. Every answer may change from call to call. None: there is no such asset."""
 
     def by_id(self, asset_id: str) -> KnownAsset | None: ...
 
     def by_watermark(self, watermark_id: int) -> KnownAsset | None: ...
 
     def by_number(self, number: int) -> KnownAsset | None:
-        """Of the index."""
+        """By its number in the index."""
 
     def original(self, asset: KnownAsset) -> Original | None:
-        """None where its file cannot be read any more."""
+        """None where its file can no longer be read."""
 
 
 def identify(data: bytes, index: Index, library: Library, manifests: ManifestReader) -> Identification:
-    """Whose picture these bytes are. Raises PictureRefused for bytes that are no picture within the limits."""
+    """The identification of these bytes. Raises PictureRefused for bytes that are not a picture within the limits."""
     picture = open_picture(data)
     manifest = manifests.read(data, picture.media_type)
     return identify_pixels(picture, manifest, index, library)
 
 
 def identify_pixels(picture: Picture, manifest: Manifest | None, index: Index, library: Library) -> Identification:
-    """The same of an opened picture and its manifest."""
+    """The same for an opened picture and its manifest."""
     views = Views(_shrunk(picture.pixels))
     layer = manifest_layer(manifest, library.by_id)
     read = views.read_blind()
@@ -88,7 +88,7 @@ def identify_pixels(picture: Picture, manifest: Manifest | None, index: Index, l
 
 
 def _by_fingerprint(seen: Examined, blind: WatermarkRead | None) -> Examined:
-    """Where the original is gone its hash still speaks for the content, and the mark as it read for the code."""
+    """The candidate, agreed by its hash and the blind read where its original is gone."""
     if seen.original or blind is None or blind.asset != seen.asset or seen.hash_distance is None:
         return seen
     if seen.hash_distance > _SAME_HASH:
@@ -97,7 +97,7 @@ def _by_fingerprint(seen: Examined, blind: WatermarkRead | None) -> Examined:
 
 
 def _stages(views: Views, named: Sequence[Candidate], index: Index, library: Library) -> Iterator[list[Candidate]]:
-    """Candidates, the cheapest to find first: those that marks name, those that look alike, those that share places."""
+    """Candidates, cheapest first: those that marks name, those with a near hash, those that share features."""
     yield [_with_distance(each, views, index, library) for each in named]
     near = index.nearest([each.hash for each in views.hashes], most=MOST_BY_HASH)
     like = [found for found in near if found.distance <= _FARTHEST_HASH]
@@ -113,7 +113,7 @@ def _stages(views: Views, named: Sequence[Candidate], index: Index, library: Lib
 
 
 def _low_texture(views: Views, index: Index, library: Library) -> list[Candidate]:
-    """Plain pictures that a plain view may be a part of."""
+    """Low-texture pictures that a low-texture view may be a part of."""
     asked = [(view, turn) for view in views.low_texture() for turn in (0, MIRRORED)]
     parts = index.nearest_low_texture([views.turned(view, turn) for view, turn in asked], most=MOST_LOW_TEXTURE)
     return [
@@ -124,7 +124,7 @@ def _low_texture(views: Views, index: Index, library: Library) -> list[Candidate
 
 
 def _with_distance(named: Candidate, views: Views, index: Index, library: Library) -> Candidate:
-    """What a mark named, and how far its hash is from the view that the mark was read from."""
+    """A candidate that a mark named, with the distance of its hash from the view that the mark was read from."""
     for found in index.nearest([views.hash(named.view, named.turn)], most=_NAMED_AMONG):
         known = library.by_number(found.number)
         if found.distance <= _FARTHEST_HASH and known is not None and known.asset_id == named.asset.asset_id:
@@ -155,7 +155,7 @@ def _blind(read: BlindRead | None, library: Library) -> WatermarkRead | None:
 
 
 def _shrunk(pixels: Image) -> Image:
-    """No mark and no feature of ours is finer than this shows."""
+    """The picture at a size at which none of our watermarks and features is lost."""
     scale = LONGEST_SIDE / max(pixels.shape[:2])
     if scale >= 1:
         return pixels

@@ -1,8 +1,9 @@
-"""What an editor did to the tone of a copy, undone, or done to the original too: one curve of levels. Pure.
+"""Tone curve between a copy and its original: undone on the copy, or applied to the original. Pure.
 
-Contrast, gamma and brightness move the steps that the code stands in; the original says how far. The curve is the same
-for all three channels and all places and has 17 points, so it can't carry the code of the original over to a picture
-without one: cells of one colour stand on both sides of it, and their mean says nothing of any of them.
+Contrast, gamma and brightness move the steps in which the watermark is written; the original shows by how much. The
+curve is the same for all three channels and all places and has 17 points. So it cannot carry the original's watermark
+over to a picture without one: cells of one colour stand on both sides of it, and their mean says nothing of any of
+them.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ _STEP = 2  # every second pixel each way is enough
 
 
 def untoned(laid: Image, known: NDArray[np.uint8], original: Image) -> tuple[Image, NDArray[np.uint8]] | None:
-    """The copy with the original's tone, and where that is known; None where it has that tone, or too little is common.
+    """The copy with the original's tone, and where that is known; None where tones are equal or too little is common.
 
     `laid`, uint8 [S, S, 3], lies in the frame of `original`; `known`, uint8 [S, S], is 0 where the copy has no pixel.
-    Where tones were cut off, the ends of the copy's range are not known any more either: all of an end, as to ask the
-    original place by place would let its own code choose the places.
+    Where tones were cut off, the ends of the copy's range are not known either. All of an end is dropped: asking the
+    original place by place would let its own watermark choose the places.
     """
     fitted = _fitted(laid, known, original)
     if fitted is None:
@@ -47,7 +48,7 @@ def untoned(laid: Image, known: NDArray[np.uint8], original: Image) -> tuple[Ima
 
 
 def toned_like(original: Image, known: NDArray[np.uint8], copy: Image) -> Image | None:
-    """The original with the copy's tone, what is cut off included: all three uint8, in one frame; None as above."""
+    """The original with the copy's tone, clipping included; all three uint8, in one frame. None as above."""
     fitted = _fitted(original, known, copy)
     if fitted is None:
         return None
@@ -57,7 +58,7 @@ def toned_like(original: Image, known: NDArray[np.uint8], copy: Image) -> Image 
 def _fitted(
     image: Image, known: NDArray[np.uint8], like: Image
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None:
-    """The curve from one's levels to the other's, and how many values there are and what they come to at each level."""
+    """The curve from one's levels to the other's, and the count and sum of values at each level."""
     mask = known[::_STEP, ::_STEP] > 0
     here = image[::_STEP, ::_STEP][mask].ravel()
     there = like[::_STEP, ::_STEP][mask].ravel()
@@ -70,13 +71,13 @@ def _fitted(
 
 
 def _mean(sums: NDArray[np.float64], counts: NDArray[np.float64], levels: slice) -> float:
-    """What the original has where the copy has these levels; where it has none of them, nothing was cut off."""
+    """The original's mean where the copy has these levels. Where the copy has none of them, nothing was cut off."""
     seen = float(counts[levels].sum())
     return float(sums[levels].sum()) / seen if seen else float(np.arange(256)[levels].mean())
 
 
 def _curve(counts: NDArray[np.float64], sums: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Rising, straight between its points, through the means of what lies around each; None where two are not known."""
+    """A rising curve, straight between its points, through the local means; None where fewer than two are known."""
     levels = np.arange(256, dtype=np.float64)
     points = np.linspace(0, 255, _POINTS)
     wide = points[1]

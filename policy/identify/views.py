@@ -1,4 +1,4 @@
-"""The ways to look at a found picture: as it is, mirrored, turned, and boxes in it that may be pictures."""
+"""Views of a query picture: as it is, mirrored, turned, and boxes inside it that may be pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIRRORED = 1  # the turn that mirrors left and right; features do not see the ot
 
 @dataclass(frozen=True, slots=True)
 class HashedView:
-    """One hash of the query, and what to do to the query to get the picture it is of."""
+    """One hash of the query, and the view and turn that it was computed from."""
 
     hash: bytes
     view: int  # 0 the whole picture, 1.. a region
@@ -26,7 +26,7 @@ class HashedView:
 
 @dataclass(frozen=True, slots=True)
 class BlindRead:
-    """A mark that read by itself, and the view it was read from: its frame is that of the original."""
+    """A watermark that was read blind, and the view it was read from; that view's frame is the original's."""
 
     reading: WatermarkReading
     view: int
@@ -38,7 +38,7 @@ class BlindRead:
 
 
 class Views:
-    """A found picture and its views, each made when it is asked for and kept. One thread."""
+    """A query picture and its views, each computed on first use and kept. For one thread."""
 
     def __init__(self, whole: Image) -> None:
         self.whole = whole
@@ -46,7 +46,7 @@ class Views:
         self._small: dict[int, Image] = {}
 
     def hash(self, view: int, turn: int) -> bytes:
-        """Of one view, so turned."""
+        """The hash of one view, so turned."""
         return turned_hashes(self.images[view] if view else self.whole)[turn]
 
     @cached_property
@@ -60,13 +60,13 @@ class Views:
         return [self.whole, *(region.of(self.whole) for region in self.regions)]
 
     def corner(self, view: int, turn: int) -> tuple[int, int]:
-        """Where a region's left upper corner lies in the whole picture, both upright (0) or mirrored (1)."""
+        """The position of a region's upper left corner in the whole picture, both upright (0) or mirrored (1)."""
         region = self.regions[view - 1]
         return (self.whole.shape[1] - region.right if turn == MIRRORED else region.left), region.top
 
     @cached_property
     def hashes(self) -> list[HashedView]:
-        """Every turn of the whole picture and of its largest region; of further regions as they are and mirrored."""
+        """Every turn of the whole picture and of its largest region; further regions as they are and mirrored."""
         hashed = []
         for view, image in enumerate(self.images):
             turns = range(8) if view <= 1 else (0, MIRRORED)
@@ -79,26 +79,26 @@ class Views:
         return turned(image, turn) if turn else image
 
     def small(self, view: int, turn: int) -> Image:
-        """Luma of a view, so turned, of what `register.by_search` looks for: made once for all candidates."""
+        """Luma of a view, so turned, for `register.by_search`; computed once for all candidates."""
         if view not in self._small:
             self._small[view] = searched_luma(self.images[view])
         return turned(self._small[view], turn)
 
     def features(self, turn: int) -> Features:
-        """Of the whole picture, upright (0) or mirrored (1)."""
+        """Features of the whole picture, upright (0) or mirrored (1)."""
         if turn not in self._features:
             self._features[turn] = mirrored(self.features(0)) if turn == MIRRORED else features(self.whole)
         return self._features[turn]
 
     def low_texture(self) -> list[int]:
-        """Of the whole picture and its largest region those that have too few features."""
+        """Of the whole picture and its largest region, those with too few features."""
         found = [0] if len(self.features(0)) < ENOUGH_FEATURES else []
         if self.regions and len(features(self.images[1], most=ENOUGH_FEATURES)) < ENOUGH_FEATURES:
             found.append(1)
         return found
 
     def read_blind(self) -> BlindRead | None:
-        """The first mark that reads by itself, and where."""
+        """The first watermark that reads blind, and where."""
         found = watermark.read_turned(self.whole, range(8))
         if found is not None:
             return BlindRead(found[0], 0, found[1])

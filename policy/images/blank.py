@@ -1,4 +1,4 @@
-"""Pictures that show nothing: one colour from edge to edge, as broken latents decode to."""
+"""Blank pictures: one colour from edge to edge, as broken latents decode to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TOLERANCE_LEVELS = 4  # of 255: grain and compression on a flat picture stay wit
 
 
 class Blank:
-    """Scores the share of a picture that has its middle colour, give or take a few levels."""
+    """Scores the share of a picture that has its median colour, within a few levels."""
 
     name = "blank"
     classes = ("blank",)

@@ -1,4 +1,4 @@
-"""What every image classifier is: a name, its classes, the weights it stands on, and scores."""
+"""Classifier protocol: what every image classifier provides: a name, its classes, a revision, its scores."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 class Classifier(Protocol):
-    """Scores pictures; what a score means is for the rules to say.
+    """Scores pictures. The rules decide what a score means.
 
-    To add one: implement this, list it in `ImageScreen.load`, name its scores in a rule. It may raise
-    whatever it likes: the screen then holds the pictures. Many threads may call it at once.
+    To add one, implement this protocol, list it in `load` of stack.py and name its scores in a rule. A classifier may
+    raise any exception: the screen then holds the pictures. Many threads may call it at once.
     """
 
     @property
@@ -24,7 +24,7 @@ class Classifier(Protocol):
 
     @property
     def revision(self) -> str:
-        """What decides its answers: the digest of its weights with their licence, or the version of its formula."""
+        """What determines its scores: the digest of its weights with their licence, or the version of its formula."""
 
     def scores(self, images: np.ndarray) -> np.ndarray:
         """float [N, len(classes)], each in [0, 1], for uint8 RGB [N, H, W, 3]."""

@@ -1,13 +1,13 @@
-"""Two networks of nsfwjs, from the npm package to one ONNX file each: run once, by hand, never at run time.
+"""Converter of two nsfwjs networks from the npm package to one ONNX file each. Run once by hand, never at run time.
 
     npm pack nsfwjs@4.4.0
     python -m policy.images.convert_nsfw nsfwjs-4.4.0.tgz mobilenet_v2 policy/images/weights/nsfw.onnx
     python -m policy.images.convert_nsfw nsfwjs-4.4.0.tgz mobilenet_v2_mid policy/images/weights/nsfw_mid.onnx
 
-The package holds uint8 weights with a scale and an offset each. They go into the file as they are,
-with the two numbers beside them, and onnxruntime multiplies them out when it loads: nothing is
-quantised a second time, and the files stay at 2.8 and 4.5 MB. Needs `onnx`; torch and node are not needed.
-The same archive and the same onnx version give the same bytes; the cards name both digests.
+The package holds uint8 weights with a scale and an offset each. They go into the file unchanged, with the two numbers
+beside them, and onnxruntime multiplies them out when it loads. Nothing is quantised a second time, and the files stay
+at 2.8 and 4.5 MB. The program needs `onnx`; it needs neither torch nor node. The same archive and the same onnx version
+give the same bytes. The cards record both digests.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SIDE_PIXELS = 224
 
 
 def main(archive: Path, network: str, target: Path) -> None:
-    """Write the ONNX file and print its digest. Refuses an archive other than the recorded one."""
+    """Write the ONNX file and print its digest. Refuses any archive but the recorded one."""
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     if digest != ARCHIVE_SHA256:
         raise SystemExit(f"{archive}: sha256 is {digest}, this script converts {ARCHIVE_SHA256} (nsfwjs 4.4.0)")

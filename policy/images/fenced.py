@@ -1,4 +1,4 @@
-"""A classifier in custody: its answer has the shape that was asked for, or there is one exception with a reason."""
+"""Fenced classifier: a classifier behind a time limit and a check of its answer's shape and range."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from policy.images.classifier import Classifier
 
 
 class FencedClassifier:
-    """A classifier in custody, and its answer's shape checked."""
+    """A classifier whose failure is one exception with a reason, and whose answer has the expected shape."""
 
     def __init__(self, classifier: Classifier, *, seconds: float) -> None:
         self.classifier = classifier
         self._custody = Fence(classifier.name, seconds=seconds)
 
     def scores(self, images: np.ndarray) -> np.ndarray:
-        """float64 [N, classes]; rows with NaN or with values outside [0, 1] are all NaN.
+        """float64 [N, classes]. A row with NaN or with a value outside [0, 1] is all NaN.
 
-        Raises PolicyUnavailable for everything else that went wrong.
+        Raises PolicyUnavailable for every other failure.
         """
         return self._checked(self._custody.run(lambda: self.classifier.scores(images)), len(images))
 

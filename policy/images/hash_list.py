@@ -1,8 +1,8 @@
-"""Pictures on a list: how close a picture comes to any of them, flipped or turned as well, by perceptual hash.
+"""Hash list classifier: similarity of a picture, also flipped or turned, to forbidden pictures, by perceptual hash.
 
 A line of the file is `HASH CATEGORY NOTE`: 64 hex digits, one word, and words for people. `presswork policy hash`
-prints such lines. Only hashes are kept, so a list can be handed on without the pictures it forbids. A score is
-1 - bits / 128: 1 is the same picture, 0.76 is 31 bits (what the makers of PDQ call a match), others come to 0.2.
+prints such lines. Only hashes are kept, so a list can be passed on without the pictures that it forbids. A score is 1 -
+bits / 128: 1 is the same picture, 0.76 is 31 bits (what the makers of PDQ call a match), others come to 0.2.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LINE = re.compile(rb"([0-9a-f]{64})\s+([a-z][a-z0-9-]{0,39})(?:\s+(\S.*))?")
 
 
 class HashList:
-    """Scores by category. A picture that is too plain to have a hash of its own is like none on the list."""
+    """Scores by category. A low-texture picture has no hash of its own and scores 0 in every category."""
 
     def __init__(self, name: str, digest: str, entries: dict[str, np.ndarray]) -> None:
         """`entries`: category -> uint8 [N, 32]."""
@@ -35,7 +35,7 @@ class HashList:
 
     @classmethod
     def load(cls, name: str, path: Path, *, sha256: str) -> Self:
-        """Raises PolicyUnavailable where the file is missing, not the recorded one, or has a line of another form."""
+        """Raises PolicyUnavailable where the file is missing, is not the recorded one, or has a malformed line."""
         try:
             if path.stat().st_size > MAX_BYTES:
                 raise PolicyUnavailable(f"{path}: longer than {MAX_BYTES:,} bytes; split the list")
@@ -62,8 +62,9 @@ class HashList:
 
 
 def line(image: np.ndarray, category: str, note: str) -> str:
-    """The list's line for a picture. Raises ValueError for a word that is no category, and for a picture that is too
-    plain to be told from others like it.
+    """The list's line for a picture.
+
+    Raises ValueError for a malformed category, and for a low-texture picture, whose hash would match others like it.
     """
     if not _CATEGORY.fullmatch(category):
         raise ValueError(f"{category!r} is no category: lower-case letters, digits and hyphens, at most 40")

@@ -1,10 +1,11 @@
-"""Networks in the layout of transformers: any image classification model, and CompVis's safety checker.
+"""Image networks in the layout of transformers: any image classification model, and CompVis's safety checker.
 
-From a folder or from a hub at one commit; safetensors only, no code of the model's, and the weights' digest is in the
-rule set. A file with a weight missing is refused: transformers would fill it with chance. Pictures are prepared as the
-model's own preprocessor_config.json says. On the CPU; a run lets go of the interpreter lock.
+They are loaded from a folder or from a hub at one commit: safetensors only, no code of the model, and the digest of the
+weights stands in the rule set. A file that lacks a weight is refused, because transformers would fill it with random
+numbers. Pictures are prepared as the model's own preprocessor_config.json says. Networks run on the CPU; a run releases
+the interpreter lock.
 
-Killed while a hub's files are fetched: the next start goes on where they stopped.
+Killed while files are fetched from a hub: the next start continues where it stopped.
 """
 
 from __future__ import annotations
@@ -72,10 +73,10 @@ class ImageLabels(_Network):
 
 
 class SafetyChecker(_Network):
-    """How far the closest of CompVis's seventeen concepts is above its own threshold.
+    """The margin of the closest of CompVis's seventeen concepts over that concept's threshold.
 
-    The score is (1 + margin) / 2: from 0.5 on, the checker itself would blacken the picture. The three special ones
-    lower the others' thresholds by 0.01, as in the original.
+    The score is (1 + margin) / 2: from 0.5 on, the checker itself would blacken the picture. The three special concepts
+    lower the thresholds of the others by 0.01, as in the original.
     """
 
     classes = ("concept",)
@@ -94,7 +95,7 @@ class SafetyChecker(_Network):
 
 
 def load(part: NetworkPart, home: Path) -> ImageLabels | SafetyChecker:
-    """Raises PolicyUnavailable where files are missing or changed, or are not such a model."""
+    """Raises PolicyUnavailable where files are missing, changed, or not of such a model."""
     folder = _folder(part, home)
     _check_digest(part, folder / WEIGHTS)
     from safetensors import SafetensorError  # noqa: PLC0415

@@ -1,6 +1,6 @@
-"""The networks of nsfwjs as classifiers: drawing, hentai, neutral, porn, sexy. Their cards are weights/nsfw*.yaml.
+"""nsfwjs networks as classifiers: drawing, hentai, neutral, porn, sexy. Their cards are weights/nsfw*.yaml.
 
-`nsfw` is asked of every picture; `nsfw-mid`, a larger network, is the second opinion where the first is unsure.
+`nsfw` is asked about every picture. `nsfw-mid`, a larger network, is the second opinion where the first is unsure.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_AT_ONCE = 16  # pictures a run; about 100 MB of activations
 
 
 class WeightsCard(BaseModel):
-    """What is on record about the weights. The loader compares; people and auditors read."""
+    """The record of the weights. The loader compares it with the file; people and auditors read it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,7 +41,7 @@ class WeightsCard(BaseModel):
 
 
 class Nsfw:
-    """One onnxruntime session, shared by all threads; a run lets go of the interpreter lock."""
+    """One onnxruntime session, shared by all threads. A run releases the interpreter lock."""
 
     def __init__(self, card: WeightsCard, weights: bytes, *, threads: int) -> None:
         self.name = card.classifier
@@ -82,9 +82,9 @@ class Nsfw:
         )
 
     def fitted(self, image: np.ndarray) -> np.ndarray:
-        """The whole picture, squeezed into the model's square.
+        """The whole picture, resized to the model's square.
 
-        Down as nsfwjs does it, without smoothing. Up by whole pixels, as the model's training did:
+        It is reduced as nsfwjs does it, without smoothing. It is enlarged by whole pixels, as in the model's training:
         smooth enlargement makes soft pictures, and the model takes soft pictures for skin.
         """
         enlarged = min(image.shape[:2]) < self._side

@@ -1,7 +1,8 @@
-"""RapidOCR as a reader: PP-OCRv6 detection and recognition from the wheel's own files. The card is weights/text.yaml.
+"""OCR reader: RapidOCR with the PP-OCRv6 detection and recognition of the wheel's own files. Card: weights/text.yaml.
 
-Needs the extra `ocr`. The two networks are checked against the card and handed over by path, so that nothing is
-fetched. Every picture is brought to 736 pixels: smaller ones are overlooked, larger ones cost more and give no more.
+Needs the extra `ocr`. The two networks are checked against the card and passed by path, so that nothing is fetched.
+Every picture is resized to 736 pixels: the reader misses writing on smaller ones, and larger ones cost more and give no
+more.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class NetworkFile(BaseModel):
 
 
 class ReaderCard(BaseModel):
-    """What is on record about the reader."""
+    """The record of the reader."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,7 +49,7 @@ class ReaderCard(BaseModel):
 
 
 class RapidReader:
-    """One engine for all threads: RapidOCR locks its networks itself."""
+    """One engine for all threads. RapidOCR locks its networks itself."""
 
     def __init__(self, engine: Any, revision: str) -> None:
         self._engine = engine
@@ -56,7 +57,10 @@ class RapidReader:
 
     @classmethod
     def load(cls, card_path: Path = CARD, *, threads: int = 1, home: Path | None = None) -> Self:
-        """From the installed package, or another folder with its files. Raises PolicyUnavailable where they lack."""
+        """From the installed package or another folder with its files.
+
+        Raises PolicyUnavailable where they are missing.
+        """
         card = read_yaml(card_path, ReaderCard, PolicyUnavailable).content
         spec = find_spec(card.package)
         if spec is None or spec.origin is None:

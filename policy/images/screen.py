@@ -1,4 +1,7 @@
-"""The verdicts on pictures: every classifier over the whole batch, then the rules over the scores. Fails closed."""
+"""Image screen: the verdicts on pictures. Asks every classifier about the whole batch, then applies the rules.
+
+It fails closed: a picture that could not be screened is held.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,8 @@ SECONDS = 60.0  # a batch of 64 pictures takes about two on one core
 class ImageScreen:
     """Any number of threads may screen at once. Owns the classifiers and their weights in memory.
 
-    A classifier that rules name as a second opinion only is asked of the pictures that want one; the others of all.
+    A classifier that rules name only as a second opinion is asked about the pictures that need one; the others about
+    all.
     """
 
     def __init__(
@@ -54,24 +58,25 @@ class ImageScreen:
     def load(cls, rules: Rules, *, threads: int = 1, seconds: float = SECONDS) -> Self:
         """With everything that the rules need. Raises PolicyUnavailable where weights are missing or changed.
 
-        `threads` are those of one run; `seconds` is the longest a batch may take before it is held.
+        `threads` is the number for one run. `seconds` is the longest that a batch may take before it is held.
         """
         classifiers, reader = stack.load(rules, threads=threads)
         return cls(rules, classifiers, reader, seconds=seconds)
 
     @property
     def revisions(self) -> Mapping[str, str]:
-        """Classifier -> what decides its answers, for the record of what screened a picture."""
+        """Classifier -> what determines its scores, for the record of what screened a picture."""
         revisions = {guard.classifier.name: guard.classifier.revision for guard in (*self._always, *self._seconds)}
         return revisions | ({TEXT_READER: self._texts.reader.revision} if self._texts else {})
 
     def screen(self, images: np.ndarray, contexts: Sequence[Context] = ()) -> list[Verdict]:
         """One verdict a picture, in order, for uint8 RGB [N, H, W, 3]. Holds what it cannot judge; does not raise.
 
-        `contexts` says whose pictures they are, one each: rules about writing may have exceptions. None: nobody's.
+        `contexts` says whose pictures they are, one each, because rules about writing may have exceptions. Without it
+        they are nobody's.
 
-        The one exception is an array that is no batch of pictures at all (not four axes): there is
-        nothing to give verdicts on, so ValueError.
+        The one exception is an array that is not a batch of pictures (not four axes). There is nothing to give verdicts
+        on, so it raises ValueError.
         """
         if images.ndim != 4:
             raise ValueError(f"a batch of pictures has four axes [N, H, W, 3]; this array has shape {images.shape}")
@@ -108,7 +113,7 @@ class _Heard:
 
 
 def _ask(guard: FencedClassifier, images: np.ndarray, heard: Sequence[_Heard]) -> None:
-    """Note for each picture its scores by class, or the finding that holds it because there are none."""
+    """Record for each picture its scores by class, or the finding that holds it because there are none."""
     name = guard.classifier.name
     if not heard:
         return
@@ -126,7 +131,7 @@ def _ask(guard: FencedClassifier, images: np.ndarray, heard: Sequence[_Heard]) -
 
 
 def _read(texts: TextScreen, images: np.ndarray, heard: Sequence[_Heard], contexts: Sequence[Context]) -> None:
-    """Note what the rules say of the writing on each picture, and how sure the reader was of it."""
+    """Record the findings of the rules on the writing on each picture, and how sure the reader was of it."""
     try:
         written = texts.read(_pictures(images)) if heard else []
     except PolicyUnavailable as reason:
@@ -148,9 +153,9 @@ def _pictures(images: np.ndarray) -> np.ndarray:
 
 
 def _findings(rule: ImageRule, heard: _Heard) -> Iterator[Finding]:
-    """What the rule says. Whose classifier is silent says nothing: the silence itself holds the picture.
+    """The findings of the rule. A rule gives none where its classifier failed: that failure itself holds the picture.
 
-    Where only the second opinion is silent, a rule for which either counts still has the first one's.
+    Where only the second opinion failed, a rule for which either opinion counts still has the first one.
     """
     if rule.classifier in heard.silent:
         return
@@ -169,7 +174,7 @@ def _unavailable(classifier: str, reason: str) -> Finding:
 
 
 def _check(rules: Rules, classifiers: Sequence[Classifier]) -> None:
-    """A rule about a score that nobody gives would never speak: refuse to start."""
+    """Refuses to start with a rule about a score that no classifier gives, because it would never apply."""
     known = {classifier.name: classifier.classes for classifier in classifiers}
     for rule in rules.image_rules:
         for asked in (rule, rule.second) if rule.second else (rule,):

@@ -1,4 +1,4 @@
-"""Which classifiers a rule set needs, loaded: what ships, and what the rule set brings along."""
+"""Classifier loading: the classifiers that a rule set needs, those that ship and those that it bundles."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from policy.rules import Rules
 
 
 def load(rules: Rules, *, threads: int) -> tuple[list[Classifier], Reader | None]:
-    """Every classifier, and what reads writing if the rules want it read. Raises PolicyUnavailable where one lacks.
+    """Every classifier, and the reader of writing if the rules need one. Raises PolicyUnavailable where one is missing.
 
-    `blank` and `nsfw` are always there: their scores are kept of every picture, for rules to come.
+    `blank` and `nsfw` are always loaded: their scores are kept for every picture, for future rules.
     """
     classifiers: list[Classifier] = [Blank(), Nsfw.load(threads=threads)]
     asked = {rule.classifier for rule in rules.image_rules} | second_names(rules)
@@ -25,7 +25,7 @@ def load(rules: Rules, *, threads: int) -> tuple[list[Classifier], Reader | None
 
 
 def second_names(rules: Rules) -> set[str]:
-    """Classifiers whose second opinion some rule wants."""
+    """Classifiers that some rule names as its second opinion."""
     return {rule.second.classifier for rule in rules.image_rules if rule.second is not None}
 
 

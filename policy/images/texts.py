@@ -1,7 +1,7 @@
-"""What is written on pictures goes through the prompt rules: brands and slurs are caught where a prompt named none.
+"""Writing on pictures, screened by the prompt rules: finds brands and slurs that no prompt named.
 
-Only the categories that the rule set lists under `image.text` count, and a tenant's exceptions hold here too. The
-text read is kept nowhere, not even in a finding; the verdict keeps how sure the reader was (`text/read`).
+Only the categories that the rule set lists under `image.text` count. A tenant's exceptions hold here too. The text that
+was read is kept nowhere, not even in a finding. The verdict keeps how sure the reader was (`text/read`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TextLine:
 
 
 class Reader(Protocol):
-    """Reads writing off pictures. It may raise whatever it likes: the screen then holds the pictures."""
+    """Reads writing on pictures. It may raise any exception: the screen then holds the pictures."""
 
     @property
     def revision(self) -> str:
@@ -44,7 +44,7 @@ class Reader(Protocol):
 
 
 class TextScreen:
-    """A reader in custody, and the prompt rules over what it reads."""
+    """A fenced reader, and the prompt rules over what it reads."""
 
     def __init__(self, rules: Rules, reader: Reader, *, seconds: float) -> None:
         self.reader = reader
@@ -52,14 +52,14 @@ class TextScreen:
         self._custody = Fence(NAME, seconds=seconds)
 
     def read(self, images: np.ndarray) -> list[list[TextLine]]:
-        """Raises PolicyUnavailable where the reader failed or its answer is no list of lines for each picture."""
+        """Raises PolicyUnavailable where the reader failed or its answer is not a list of lines for each picture."""
         answered = self._custody.run(lambda: self.reader.read(images))
         if not (isinstance(answered, list) and len(answered) == len(images) and all(map(_is_lines, answered))):
             raise PolicyUnavailable(f"answered {type(answered).__name__} instead of lines for {len(images)} picture(s)")
         return answered
 
     def findings(self, lines: Sequence[TextLine], context: Context) -> Iterator[Finding]:
-        """At most one a rule. Raises PolicyUnavailable for more lines than are looked at."""
+        """At most one finding a rule. Raises PolicyUnavailable for more lines than are screened."""
         if len(lines) > MOST_LINES:
             raise PolicyUnavailable(f"found {len(lines)} lines of writing; at most {MOST_LINES} are screened")
         found: dict[str, Finding] = {}
@@ -74,7 +74,10 @@ class TextScreen:
         yield from found.values()
 
     def _pieces(self, lines: Sequence[TextLine]) -> Iterator[str]:
-        """Each line, and all of them as one text: a name may run over two lines. None is longer than is screened."""
+        """Each line, and all lines as one text, because a name may run over two lines.
+
+        None is longer than the screen reads.
+        """
         texts = [line.text[: self._rules.max_chars] for line in lines]
         yield from texts
         whole = " ".join(texts)

@@ -1,4 +1,7 @@
-"""What the image rules say of scores: no picture and no classifier needed, so that history can be judged again."""
+"""Threshold rules over scores of pictures.
+
+Needs no picture and no classifier, so that stored history can be judged again.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,18 @@ _SEVERITY = list(Decision)
 
 
 def wants_second_opinion(rule: ImageRule, scores: Scores) -> bool:
-    """Whether the rule wants the second opinion on a picture, by the first one's scores. KeyError where they lack."""
+    """Whether the rule needs the second opinion on a picture with these first scores.
+
+    Raises KeyError where they are missing.
+    """
     second = rule.second
     return second is not None and second.begins <= _sum(rule, scores) < second.ends
 
 
 def apply_rule(rule: ImageRule, scores: Scores) -> Finding | None:
-    """What one rule says: the first opinion, or what it and the second come to where the first is unsure.
+    """The finding of one rule: by the first opinion, or by both where the first is unsure.
 
-    Raises KeyError for a score that the rule needs and nobody gave.
+    Raises KeyError for a score that the rule needs and that is missing.
     """
     score, second = _sum(rule, scores), rule.second
     decision, detail = _decision(rule, score), _says(rule, score)

@@ -1,10 +1,10 @@
-"""The program that decodes one picture for `policy.intake.picture`, in a process of its own that may die of it.
+"""Decoder process: decodes one picture for `policy.intake.picture`, in a process that may die of it.
 
     python -I -S child.py FOLDER_OF_PILLOW LIMITS  <picture  >answer
 
-It limits itself before it touches a byte: memory, processor time, size of what it writes. The answer is one line
-of JSON, then the XMP packet, then RGB pixels row by row. It reads and writes two files that it was handed, opens
-none, and keeps nothing: killed anywhere, half an answer is left, which the parent refuses.
+The program limits itself before it reads a byte: memory, processor time, size of what it writes. The answer is one line
+of JSON, then the XMP packet, then RGB pixels row by row. It reads and writes the two files that it was given, opens
+none, and keeps nothing. Killed anywhere, it leaves half an answer, which the parent refuses.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TURNS = {  # EXIF orientation -> what makes it upright
 
 
 def limit(memory_bytes: int, cpu_seconds: int, written_bytes: int) -> None:
-    """From here on this process cannot take more. Where the system has no such limit (macOS: memory), less is held."""
+    """Limits this process from here on. Where the system lacks a limit (macOS: memory), that one does not hold."""
     for what, most in (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_CPU, cpu_seconds),
@@ -45,7 +45,7 @@ def limit(memory_bytes: int, cpu_seconds: int, written_bytes: int) -> None:
 
 
 def answer(source: BinaryIO, target: BinaryIO, wanted: dict[str, Any]) -> None:
-    """Decode `source` as the one format named, write facts and pixels, or one line that says why not."""
+    """Decode `source` as the one format named; write facts and pixels, or one line with the reason for a refusal."""
     from PIL import Image  # noqa: PLC0415 - after the limits
 
     Image.MAX_IMAGE_PIXELS = None  # the next lines hold it to a smaller number
@@ -84,7 +84,7 @@ def _refuse(target: BinaryIO, code: str, said: str) -> None:
 
 
 def _orientation(picture: Image) -> int | None:
-    """1 to 8 as EXIF counts; None where it cannot be read: hostile metadata does not cost the picture."""
+    """1 to 8 as EXIF counts; None where it cannot be read. Hostile metadata does not cost the picture."""
     try:
         return int(picture.getexif().get(0x0112, 1))
     except (ArithmeticError, AttributeError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error):
@@ -92,7 +92,7 @@ def _orientation(picture: Image) -> int | None:
 
 
 def _flattened(picture: Image, images: Any) -> tuple[Image, bool]:
-    """RGB on white, and whether any of it was transparent."""
+    """RGB on white, and whether any of the picture was transparent."""
     if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits of grey: keep the upper eight
         return picture.point(lambda level: level * (1 / 256)).convert("L").convert("RGB"), False
     if not picture.has_transparency_data:

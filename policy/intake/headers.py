@@ -1,7 +1,8 @@
-"""What a picture file says of its size, read in plain Python: no decoder sees a byte before these numbers are known.
+"""Picture headers: format and size of a file, read in plain Python before any decoder sees a byte.
 
-Four formats, told by their first bytes and never by a name or a header of HTTP. Work is bounded by the number of
-parts a file may have, whatever its length. Sizes are claims: the child that decodes is limited all the same.
+Four formats are recognised by their first bytes, never by a name or an HTTP header. The work is bounded by the number
+of parts that a file may have, whatever its length. Sizes are claims: the child process that decodes is limited all the
+same.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOFn; the others 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Format, the largest size the file claims, and how many bytes stand behind the picture's end."""
+    """Format, the largest size that the file claims, and the number of bytes behind the picture's end."""
 
     format: str  # Pillow's name of it
     media_type: str
@@ -31,11 +32,11 @@ class Header:
 
 
 class HeaderBroken(ValueError):
-    """The file begins as a picture does, and does not go on as one."""
+    """The file begins like a picture and does not continue like one."""
 
 
 def read_header(data: bytes) -> Header | None:
-    """None: not one of the four formats. Raises HeaderBroken."""
+    """The header; None for a file of none of the four formats. Raises HeaderBroken."""
     if data.startswith(_PNG):
         return _png(data)
     if data.startswith(b"\xff\xd8\xff"):
@@ -109,7 +110,7 @@ def _is_avif(data: bytes) -> bool:
 
 
 def _avif(data: bytes) -> Header:
-    """Every picture's `ispe` counts: a grid's tiles and its whole, alpha, thumbnails; the largest is the claim."""
+    """Every `ispe` counts: a grid's tiles and its whole, alpha, thumbnails. The largest is the claimed size."""
     sizes = [
         (_number(data, at + 4, 4), _number(data, at + 8, 4))
         for meta, meta_end in _boxes(data, 0, len(data), b"meta")
@@ -124,7 +125,7 @@ def _avif(data: bytes) -> Header:
 
 
 def _boxes(data: bytes, start: int, end: int, wanted: bytes) -> Iterator[tuple[int, int]]:
-    """Where the contents of the boxes of this kind begin and end."""
+    """(begin, end) of the contents of each box of this kind."""
     at = start
     for _ in range(MAX_PARTS):
         if at + 8 > end:

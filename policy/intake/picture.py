@@ -1,15 +1,15 @@
-"""The one safe way to open a picture from anybody: size from the header, then a limited child process decodes it.
+"""Picture intake: the one safe way to open a picture from outside. A limited child process decodes it.
 
-What a stranger may send, and what becomes of it:
+What may be sent, and what happens to it:
 
 more bytes, pixels or a longer side than the limits   refused by the header, before anything is decoded
 a bomb whose header lies                              the child meets its memory, time or output limit: refused
 truncated, broken, not PNG, JPEG, WebP or AVIF        refused, with the decoder's own words
-something else behind the picture (a ZIP, a script)   the picture is read; `trailing_bytes` tells. Only pixels come out
-animated                                              the first frame; `frames` tells
-alpha                                                 laid on white, as a shop page shows it; `transparent` tells
+something else behind the picture (a ZIP, a script)   the picture is read; `trailing_bytes` reports it
+animated                                              the first frame; `frames` reports the number
+alpha                                                 flattened on white, as a shop page shows it; see `transparent`
 16 bits, CMYK, palette, grey, one bit                 RGB of 8 bits. Colour profiles are not applied
-EXIF orientation                                      applied; unreadable EXIF is left alone
+EXIF orientation                                      applied; unreadable EXIF is ignored
 bytes that crash the decoder                          the child dies, the worker does not: refused
 
 Killed in the middle: the child goes on until it is done or meets its limits, with no file but two nameless ones.
@@ -59,7 +59,7 @@ class PictureRefusal(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """RGB pixels, uint8 [height, width, 3], upright and opaque, and what was found on the way."""
+    """RGB pixels, uint8 [height, width, 3], upright and opaque, and what was found in the file."""
 
     pixels: np.ndarray
     media_type: str
@@ -76,7 +76,7 @@ class Picture:
 def open_picture(
     data: bytes, *, memory_bytes: int = MEMORY_BYTES, cpu_seconds: int = CPU_SECONDS, seconds: float = SECONDS
 ) -> Picture:
-    """Any thread may call it. Raises PictureRefused, with a code of Refusal and a sentence for people."""
+    """Any thread may call it. Raises PictureRefused with a code of PictureRefusal and a sentence for people."""
     header = _checked_header(data)
     limits = {
         "format": header.format,
@@ -123,7 +123,7 @@ def _checked_header(data: bytes) -> Header:
 
 
 def _decode(source: IO[bytes], target: IO[bytes], limits: dict[str, Any], seconds: float) -> int:
-    """The child's exit status, -signal where one ended it. No environment, no shell, no file but these two."""
+    """The child's exit status, -signal where a signal ended it. No environment, no shell, no file but these two."""
     pillow = find_spec("PIL")
     if pillow is None or pillow.origin is None:
         raise PictureRefused(PictureRefusal.CRASHED, "Pillow is not installed; install the package again")
@@ -151,7 +151,7 @@ def _died(status: int) -> PictureRefused:
 
 
 def _answered(target: IO[bytes], header: Header) -> Picture:
-    """The child was handed a stranger's bytes, so its answer is checked like one."""
+    """The picture in the child's answer. The child was given hostile bytes, so its answer is checked as such."""
     try:
         facts = json.loads(target.readline(_LINE_BYTES))
         if "refused" in facts:

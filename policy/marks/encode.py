@@ -1,8 +1,8 @@
-"""Pixels to a file and back, in the four formats, with the XMP packet inside: every way a rendition may be packed.
+"""Picture encoding: pixels to a file and back in four formats, with the XMP packet inside.
 
-PNG is lossless, so the mark in the file is the mark that was written. The others lose something, so each has a ladder
-of codings: the everyday one first, then with all its colour (4:4:4), then lossless or what comes nearest. OpenCV and
-Pillow let go of the GIL while they pack.
+PNG is lossless, so the watermark in the file is the one that was written. The other formats lose detail, so each has a
+ladder of codings: the everyday one first, then full chroma (4:4:4), then lossless or what comes nearest. OpenCV and
+Pillow release the GIL while they encode.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """One way to pack the pixels of a media type. `lossless`: what is decoded is what was packed."""
+    """One way to encode the pixels of a media type. `lossless`: decoding returns exactly the encoded pixels."""
 
     name: str
     media_type: str

@@ -1,7 +1,8 @@
-"""Reads the marks of any picture from anywhere: the manifest, the watermark, the XMP label.
+"""Mark inspection: reads the C2PA manifest, the watermark and the XMP label of any picture.
 
-The bytes may come from anybody, so a limited child process decodes them (policy/intake/picture.py); the manifest is
-read here, by the C2PA library. Whatever they hold, the answer is an Inspection or PictureRefused, which says why.
+The bytes may come from anybody, so a limited child process decodes them (policy/intake/picture.py). The C2PA library
+reads the manifest in this process. Whatever the bytes hold, the result is an Inspection or PictureRefused with the
+reason.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from policy.marks.watermark import WatermarkReading
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a picture says about itself. None: it says nothing of that kind."""
+    """What a picture says about itself. None where it says nothing of that kind."""
 
     media_type: str
     width: int

@@ -1,9 +1,9 @@
-"""Marks one screened picture so that it may leave, and reads every mark back from the bytes that will leave.
+"""Marker of screened pictures: writes every mark, then reads every mark back from the bytes that will be released.
 
-pixel watermark -> file -> XMP -> C2PA last -> decode the final bytes, read the watermark, check the manifest,
-compare the pixels with those that were screened. Every rendition goes that way by itself, down a ladder of its own:
-stronger mark, 4:4:4 chroma, lossless, and then the picture is held. Nothing is kept between calls; a death anywhere
-leaves no trace.
+Order: watermark -> file -> XMP -> C2PA last -> decode the final bytes, read the watermark, check the manifest, compare
+the pixels with the screened ones. Every rendition goes through this by itself, down a ladder of its own: stronger
+watermark, 4:4:4 chroma, lossless; after the last rung the picture is held. Nothing is kept between calls, so a process
+that dies anywhere leaves no trace.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MAX_SIDE = 8192
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A finished file and the evidence that its marks read back. `evidence` is JSON-ready."""
+    """A finished file, and the evidence that its marks read back. `evidence` is JSON-ready."""
 
     name: str
     data: bytes
@@ -49,8 +49,9 @@ class Marked:
 class Marker:
     """Marks pictures with one signer, under one name. Safe to use from several threads.
 
-    Making one signs a challenge, so a missing, expired or foreign key shows at start: raises SigningUnavailable.
-    With a `timestamp_url` every signature carries a time of that RFC 3161 authority, or nothing leaves.
+    The constructor signs a challenge, so a missing, expired or foreign key shows at start: it raises
+    SigningUnavailable. With a `timestamp_url` every signature carries a time stamp of that RFC 3161 authority, or the
+    picture is not released.
     """
 
     def __init__(
@@ -72,15 +73,16 @@ class Marker:
         self._marking = writer or NumpyWriter()
 
     def prepare(self, images: NDArray[np.uint8], ids: Sequence[int]) -> list[Write]:
-        """What `mark_all` may be given for pictures that come off together, uint8 [N, H, W, 3], so that a device marks
-        them together. Pictures too small to be marked are refused later, one by one.
+        """Watermark writers for pictures that are sampled together, uint8 [N, H, W, 3]; a device marks them together.
+
+        The result is for `mark_all`. Pictures that are too small to be marked are refused later, one by one.
         """
         if min(images.shape[1:3]) < watermark.SMALLEST_SIDE:
             return NumpyWriter().prepare(images, ids)
         return self._marking.prepare(images, ids)
 
     def mark(self, image: Image, stamp: Stamp, *, source: EditSource | None = None) -> Marked:
-        """The original alone: see `mark_all`."""
+        """The original rendition alone: see `mark_all`."""
         return self.mark_all(image, stamp, (ORIGINAL,), source=source)[0]
 
     def mark_all(
@@ -94,8 +96,8 @@ class Marker:
     ) -> tuple[Marked, ...]:
         """The finished files of an RGB picture, uint8 [H, W, 3], sides of 64 to 8192 pixels; the original first.
 
-        With a source the picture is an edit of it; `write` is its own of `prepare`. Raises SigningUnavailable (wait for
-        a key), MarkUnreadable (hold the picture), ManifestInvalid, MarkError: all files or none.
+        With a source the picture is an edit of it. `write` is this picture's element of `prepare`. All files or none.
+        Raises SigningUnavailable (wait for a key), MarkUnreadable (hold the picture), ManifestInvalid, MarkError.
         """
         _require_markable(image)
         signing.check_dates(self._signer)
@@ -127,13 +129,13 @@ class Marker:
 
 
 def evidence(files: Sequence[Marked]) -> dict[str, Any]:
-    """What the ledger keeps of one asset: the original's marks, and those of its other files by name."""
+    """The ledger's record of one asset: the marks of the original, and those of its other files by name."""
     others = {file.name: file.evidence for file in files[1:]}
     return {**files[0].evidence, **({"renditions": others} if others else {})}
 
 
 def _rungs(name: str, image: Image) -> Iterator[tuple[Scheme, Coding]]:
-    """Every way to write this rendition, best first: a stronger mark before a larger file."""
+    """Every way to write this rendition, best first: a stronger watermark before a larger file."""
     for coding in CODINGS[RENDITIONS[name]]:
         for scheme in watermark.ladder(image):
             yield scheme, coding
@@ -150,7 +152,7 @@ def _require_markable(image: Image) -> None:
 def _evidence(
     stamp: Stamp, reading: WatermarkReading, coding: Coding, difference: PixelDifference, manifest: Manifest
 ) -> dict[str, Any]:
-    """What the ledger keeps of one file."""
+    """The ledger's record of one file."""
     return {
         "watermark": {
             "scheme": reading.scheme.name,

@@ -1,10 +1,10 @@
-"""The informed read: which of some known ids a picture carries, when too many bits are wrong for a blind read.
+"""Informed watermark read: which of some known ids a picture carries, where too many bits are wrong for a blind read.
 
-A caller who has the record at hand (a candidate found by content, a picture laid back onto its original) asks of each
-id how well it explains the bits. A random word is within 22 of 127 bits of one given id with probability 1.8e-14: over
-ten million candidates 1.8e-7 false matches a picture. Where a crop lost cells, fewer bits are heard and fewer may be
-wrong, at the same probability. An id found this way says nothing about the content: whoever says "verified" must have
-found the same asset by its picture too, so that a mark moved onto another picture shows.
+A caller with known ids (a candidate found by content, a picture registered to its original) asks how well each id
+explains the bits. A random word is within 22 of 127 bits of one given id with probability 1.8e-14: over ten million
+candidates 1.8e-7 false matches a picture. Where a crop lost cells, fewer bits are known and fewer may be wrong, at the
+same probability. An id found this way says nothing about the content. A caller that answers "verified" must have found
+the same asset by its picture too, so that a watermark moved to another picture is noticed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_FALSE_PROBABILITY = 1.9e-14
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The id that explains the bits best: how many bits were heard, how many of those are wrong."""
+    """The id that explains the bits best, the number of known bits, and how many of those are wrong."""
 
     watermark_id: int
     bit_errors: int
@@ -35,15 +35,18 @@ class Match:
 
     @property
     def false_probability(self) -> float:
-        """The chance that random bits come as near to one given id; times the candidates for a search."""
+        """The probability that random bits come as near to one given id.
+
+        For a search, multiply by the number of candidates.
+        """
         return false_probability(self.bit_errors, self.bits_heard)
 
 
 def match(soft: Soft, ids: Sequence[int], *, at_most: float = MAX_FALSE_PROBABILITY) -> Match | None:
-    """The nearest of these ids, or None if a random word would come as near to it with more than `at_most`.
+    """The nearest of these ids, or None if a random word comes as near with a probability above `at_most`.
 
-    `soft` is watermark.soft_bits [127]: above zero stands for 1, its size says how sure, exactly zero was not heard.
-    How sure the bits are decides between ids; the count of wrong bits whether one is accepted.
+    `soft` is watermark.soft_bits [127]: above zero stands for 1, the size is the certainty, exactly zero is an unknown
+    bit. The certainty of the bits decides between ids; the number of wrong bits decides whether an id is accepted.
     """
     if not len(ids):
         return None
@@ -57,7 +60,7 @@ def match(soft: Soft, ids: Sequence[int], *, at_most: float = MAX_FALSE_PROBABIL
 
 
 def false_probability(bit_errors: int, bits_heard: int) -> float:
-    """The chance that at most so many of so many fair coins fall wrong."""
+    """The probability that at most `bit_errors` of `bits_heard` fair coins fall wrong."""
     near: int = sum(math.comb(bits_heard, wrong) for wrong in range(bit_errors + 1))
     return near / (1 << bits_heard)
 
@@ -75,7 +78,7 @@ def encode_all(ids: Sequence[int]) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=1)
 def _generator_matrix() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """What each bit of an id changes in its codeword [48, 127], and the codeword of 0."""
+    """The change that each bit of an id makes in its codeword, [48, 127], and the codeword of 0."""
     constant = payload.encode(0)
     rows = [payload.encode(1 << place) ^ constant for place in range(payload.ID_BITS)]
     return np.stack(rows).astype(np.uint8), constant

@@ -1,9 +1,9 @@
-"""What the watermark says: a 48-bit id, a CRC-16, and a code that forgives 10 wrong bits of 127.
+"""Watermark payload: a 48-bit id, a CRC-16, and an error-correcting code that corrects 10 wrong bits of 127.
 
 id (48) + CRC-16 -> 64 bits -> BCH(127, 64, t = 10) -> 127 bits -> whitened with a fixed sequence. A read is right or
-it is None: a random word falls within 10 bits of a codeword with probability 2.5e-5, and its CRC then fits
-with 2^-16, together 3.8e-10. Whitening keeps the words that flat pictures give (all zeros, all ones)
-far away from every codeword. The mark is a pointer to a record, never proof of anything by itself.
+None: a random word falls within 10 bits of a codeword with probability 2.5e-5, and its CRC then fits with 2^-16,
+together 3.8e-10. Whitening keeps the words that flat pictures give (all zeros, all ones) far away from every codeword.
+The watermark is a pointer to a record, never proof of anything by itself.
 
 Source: Lin and Costello, Error Control Coding, chapter 6 (Berlekamp-Massey, Chien search over GF(2^7)).
 """
@@ -48,7 +48,7 @@ def encode(watermark_id: int) -> Bits:
 
 
 def decode(bits: Bits, *, correct: int = CORRECTABLE_BITS) -> Payload | None:
-    """The id these 127 bits stand for, or None: not one of ours, or more than `correct` bits are wrong."""
+    """The id that these 127 bits stand for, or None: not one of ours, or more than `correct` bits are wrong."""
     word = (np.asarray(bits, np.uint8) ^ _whitening()).astype(np.uint8)
     wrong = _wrong_positions(word)
     if wrong is None or len(wrong) > correct:
@@ -60,7 +60,7 @@ def decode(bits: Bits, *, correct: int = CORRECTABLE_BITS) -> Payload | None:
 
 
 def distance(bits: Bits, watermark_id: int) -> int:
-    """How many of these 127 bits differ from those of an id: for a reader who has the record at hand."""
+    """The number of these 127 bits that differ from those of an id, for a reader who knows the id."""
     return int(np.count_nonzero(np.asarray(bits, np.uint8) != encode(watermark_id)))
 
 
@@ -84,7 +84,7 @@ def _codeword(message: int) -> int:
 
 
 def _wrong_positions(word: Bits) -> NDArray[np.intp] | None:
-    """Indices of the wrong bits of a received word, or None if there are more than the code can place."""
+    """Indices of the wrong bits of a received word, or None if there are more than the code can locate."""
     power, _ = _field()
     exponents = _ORDER - 1 - np.flatnonzero(word)  # bit 0 is the coefficient of x^126
     rows = np.arange(1, 2 * CORRECTABLE_BITS + 1)[:, None]
@@ -126,7 +126,7 @@ def _berlekamp_massey(syndromes: list[int]) -> list[int]:
 
 
 def _roots(locator: list[int]) -> NDArray[np.intp]:
-    """Exponents e of the error places: the locator vanishes at a^-e (Chien search, all 127 points at once)."""
+    """Exponents e of the error positions: the locator vanishes at a^-e (Chien search, all 127 points at once)."""
     power, log = _field()
     places = np.arange(_ORDER)
     value = np.zeros(_ORDER, np.int64)
@@ -166,7 +166,7 @@ def _field() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 @lru_cache(maxsize=1)
 def _scalars() -> tuple[list[int], list[int]]:
-    """The same tables as plain integers: one by one they are read ten times faster than arrays."""
+    """The same tables as plain integers. Read one by one they are ten times faster than arrays."""
     power, log = _field()
     return power.tolist(), log.tolist()
 

@@ -1,7 +1,8 @@
-"""How near the picture that leaves is to the one that was screened: the verdict was about those pixels.
+"""Pixel check: the difference between the pixels of a finished file and the screened pixels.
 
-A mark may read back and a manifest be sound on a file whose pixels went wrong on the way (a broken encoder, bad memory,
-a swapped buffer). So every finished file is decoded and compared before it leaves.
+The verdict was about the screened pixels. A watermark may read back and a manifest may be sound on a file whose pixels
+went wrong on the way (a broken encoder, bad memory, a swapped buffer). So every finished file is decoded and compared
+before it is released.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _MEANS_OF = 4
 
 @dataclass(frozen=True, slots=True)
 class PixelDifference:
-    """Of all pixels; `too_far` says in words why this must not leave, or is empty."""
+    """The difference over all pixels. `too_far` says why the file must not be released, or is empty."""
 
     psnr_db: float
     max_shift: int
@@ -35,7 +36,10 @@ class PixelDifference:
 
 
 def compare(screened: Image, pixels: Image, *, lossless: bool) -> PixelDifference:
-    """Two RGB pictures, uint8 [H, W, 3]: pixel by pixel, and where a lossy format lies between, mean by mean."""
+    """The difference of two RGB pictures, uint8 [H, W, 3].
+
+    It is measured pixel by pixel. Where a lossy format lies between, the limits apply to means of 4 x 4 pixels.
+    """
     if pixels.shape != screened.shape:
         return PixelDifference(0.0, 255, f"the file decodes to {pixels.shape}, screened was {screened.shape}")
     psnr, shift = _distance(screened, pixels)

@@ -1,7 +1,7 @@
-"""The second reader: the decoder of invisible-watermark itself, unchanged.
+"""Reference reader: the decoder of invisible-watermark itself, unchanged.
 
-An independent check that our marks are what we say. It takes a hundred times as long and importing it
-loads torch (seconds, 250 MB), so only `presswork marks read --reference` and the tests do.
+An independent check of our watermark. It takes a hundred times as long as ours, and importing it loads torch (seconds,
+250 MB), so only `presswork marks read --reference` and the tests use it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from policy.marks.watermark import SCHEMES, Image, Scheme, WatermarkReading
 
 
 def read(image: Image) -> WatermarkReading | None:
-    """The mark as the library reads it from a copy of this RGB picture resized to each grid, or None."""
+    """The watermark as the library reads it from this RGB picture resized to each grid, or None."""
     for scheme in SCHEMES:
         found = payload.decode(read_bits(image, scheme), correct=scheme.correctable_bits)
         if found is not None:
@@ -24,9 +24,9 @@ def read(image: Image) -> WatermarkReading | None:
 
 
 def read_bits(image: Image, scheme: Scheme) -> payload.Bits:
-    """The 127 bits the library reads, uncorrected.
+    """The 127 bits that the library reads, uncorrected.
 
-    Its front door (WatermarkDecoder) refuses pictures under 256 x 256, so the method's own class is called.
+    Its entry point (WatermarkDecoder) refuses pictures under 256 x 256, so the method's own class is called.
     """
     shrinks = min(image.shape[:2]) >= scheme.grid
     small = cv2.resize(image, (scheme.grid, scheme.grid), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

@@ -1,8 +1,8 @@
-"""The files that can be made of one picture: four, asked for by name in a request.
+"""Renditions: the files that can be made of one picture, requested by name.
 
-The original is always made, is lossless, and is what a reviewer judges; every other file is a copy of it in full size
-for a browser, with marks of its own. Names, not parameters: a request cannot ask for a file whose mark nobody measured.
-This module is light, so the API process may know the names.
+The original is always made, is lossless, and is what a reviewer judges. Every other file is a copy of it in full size
+for a browser, with marks of its own. Renditions are names and not parameters, so that nobody can request a file whose
+watermark was never measured. This module is light: the API process may import it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DEFAULT = (ORIGINAL, "jpeg")
 
 
 def ordered(names: Iterable[str]) -> tuple[str, ...]:
-    """These renditions once each, the original always first. Raises ValueError naming one that there is not."""
+    """These renditions once each, the original first. Raises ValueError that names an unknown one."""
     wanted = {ORIGINAL, *names}
     unknown = sorted(wanted - RENDITIONS.keys())
     if unknown:

@@ -1,4 +1,4 @@
-"""What is said publicly about one picture: the facts that go into its marks."""
+"""Stamp: the public facts about one picture that go into its marks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EDITED_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWi
 
 @dataclass(frozen=True, slots=True)
 class AddedNetwork:
-    """A network beside the model: which one, which bytes, and how much of it."""
+    """A network besides the model: its name, the digest of its bytes, and its strength."""
 
     role: str  # lora | upscaler
     name: str
@@ -21,7 +21,7 @@ class AddedNetwork:
     amount: float  # the scale of a LoRA, the factor of an upscaler
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in the manifest."""
+        """The entry in the manifest."""
         word = {"lora": "scale", "upscaler": "factor"}[self.role]
         return {"role": self.role, "name": self.name, "revision": self.revision, word: self.amount}
 
@@ -30,8 +30,8 @@ class AddedNetwork:
 class Stamp:
     """Facts about one asset that anybody who holds the file may read.
 
-    No tenant among them, and no prompt but where the request says that it is to be published. `watermark_id` is a
-    random number below 2^48; asset_id and ledger_origin together point to the record.
+    They contain no tenant, and a prompt only where the request says that it is published. `watermark_id` is a random
+    number below 2^48. asset_id and ledger_origin together point to the record.
     """
 
     asset_id: str
@@ -51,7 +51,7 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """Who made it: the provider's name in public, and the version of this software."""
+    """The provider's public name and the version of this software."""
 
     name: str
     version: str
@@ -59,7 +59,10 @@ class Maker:
 
 @dataclass(frozen=True, slots=True)
 class EditSource:
-    """The file that was edited, with whatever manifest it carries: that is kept, as the history of the new one."""
+    """The file that was edited, with any manifest that it carries.
+
+    The manifest is kept as the history of the new file.
+    """
 
     data: bytes
     media_type: str
@@ -67,5 +70,5 @@ class EditSource:
 
 
 def source_type(source: EditSource | None) -> str:
-    """The IPTC digital source type of a picture that was made, or that was edited from a source."""
+    """The IPTC digital source type of a generated picture, or of one edited from a source."""
     return EDITED_SOURCE_TYPE if source else DIGITAL_SOURCE_TYPE

@@ -1,9 +1,9 @@
-"""The invisible mark: `dwtDctSvd` of invisible-watermark on a fixed grid, so that resizing does not lose it.
+"""Invisible watermark: `dwtDctSvd` of invisible-watermark on a fixed grid, so that resizing does not lose it.
 
-The picture is seen as a square grid of 8 x 8 cells, whatever its size; each cell carries one bit in the largest
-singular value of its chroma (U) after a Haar step: the value is moved to 1/4 or 3/4 of its quantisation step. That is
-what the library does on the picture's own pixels, so the library reads our mark from a copy resized to the grid, and
-we read what it wrote at that size. Differences, each measured in bench/marks.py:
+The picture is treated as a square grid of 8 x 8 cells, whatever its size. Each cell carries one bit in the largest
+singular value of its chroma (U) after a Haar step: the value is moved to 1/4 or 3/4 of its quantisation step. The
+library does the same on the picture's own pixels. So the library reads our watermark from a copy resized to the grid,
+and we read what it wrote at that size. The differences, each measured in bench/marks.py:
 
 - The DCT is left out: it is orthonormal and does not change singular values. Moving one singular value is adding
   a rank-one matrix, so one cell needs its top singular triple only, and all cells are computed together.
@@ -11,7 +11,7 @@ we read what it wrote at that size. Differences, each measured in bench/marks.py
   cell goes to that neighbouring target which costs the least colour.
 - The result is measured as a reader will see it, in 8 bits on the grid, and cells that are off are corrected.
 
-The library itself is not imported here (it pulls torch); policy/marks/reference.py wraps it as a second reader.
+The library itself is not imported here because it pulls torch; policy/marks/reference.py wraps it as a second reader.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _BAND_PIXELS = 1 << 15
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """One way to write the mark: cells on a grid of this many pixels, bits in this quantisation step."""
+    """One way to write the watermark: a grid of this many pixels, bits in this quantisation step."""
 
     grid: int
     step: float
@@ -70,7 +70,7 @@ class Scheme:
 
 @dataclass(frozen=True, slots=True)
 class WatermarkReading:
-    """A mark that was found: whose, written how, and how many of the 127 bits were wrong."""
+    """A watermark that was found: its id, its scheme, and how many of the 127 bits were wrong."""
 
     watermark_id: int
     scheme: Scheme
@@ -90,7 +90,7 @@ SCHEMES = (
 
 
 def ladder(image: Image) -> tuple[Scheme, ...]:
-    """The schemes to write this picture with, best first: a grid it can carry, then the same grid stronger.
+    """The schemes for this picture, best first: a grid that it can carry, then the same grid stronger.
 
     A small picture gets a coarser grid: on its own pixels a cell of the large one is too fine for any JPEG.
     """
@@ -100,7 +100,7 @@ def ladder(image: Image) -> tuple[Scheme, ...]:
 
 
 def embed(image: Image, watermark_id: int, scheme: Scheme) -> Image:
-    """A marked copy of an RGB picture, uint8 [H, W, 3]. Lets go of the GIL most of the time."""
+    """A watermarked copy of an RGB picture, uint8 [H, W, 3]. Releases the GIL most of the time."""
     small = _resize(image, scheme.grid, scheme.grid)
     value, left, right = _singular(_chroma(small))
     target = _targets(value, _spread(payload.encode(watermark_id), scheme), _costs(small), scheme.step)
@@ -124,15 +124,15 @@ def embed(image: Image, watermark_id: int, scheme: Scheme) -> Image:
 
 
 def read(image: Image) -> WatermarkReading | None:
-    """The mark of an RGB picture of any size, or None if there is none to be read."""
+    """The watermark of an RGB picture of any size, or None."""
     found = read_turned(image, (0,))
     return found and found[0]
 
 
 def read_turned(image: Image, turns: Sequence[int]) -> tuple[WatermarkReading, int] | None:
-    """The same of a picture in these flips and quarter turns (fingerprints.turned), in order; and the turn that read.
+    """The first watermark in these flips and quarter turns (fingerprints.turned), and the turn in which it was read.
 
-    A cell's largest singular value is the same in every turn: the cells are computed once and only change places.
+    A cell's largest singular value is the same in every turn, so the cells are computed once and only change places.
     """
     cells: dict[int, Floats] = {}
     for turn in turns:
@@ -147,15 +147,17 @@ def read_turned(image: Image, turns: Sequence[int]) -> tuple[WatermarkReading, i
 
 
 def read_bits(image: Image, scheme: Scheme) -> payload.Bits:
-    """The 127 bits of one scheme as they stand, uncorrected; of an unmarked picture they mean nothing."""
+    """The 127 bits of one scheme, uncorrected. The bits of an unmarked picture mean nothing."""
     return _majority(_values(image, scheme.grid), scheme)
 
 
 def soft_bits(image: Image, scheme: Scheme, known: NDArray[np.uint8] | None = None) -> Floats:
-    """The 127 tallies of one scheme, in [-1, 1]: above zero reads 1, and the size says how sure. For marks/nearest.py.
+    """The 127 tallies of one scheme, in [-1, 1]: above zero reads 1, and the size is the certainty.
 
-    The picture must lie as the original lay (same frame; any size). `known`, uint8 [H, W], is 0 where the picture has
-    no pixels of the original (what a crop lost); cells that touch such a place do not vote.
+    For marks/nearest.py.
+
+    The picture must lie as the original lay (same frame, any size). `known`, uint8 [H, W], is 0 where the picture has
+    no pixels of the original (what a crop lost). Cells that touch such a place do not vote.
     """
     votes = _votes(_values(image, scheme.grid), scheme)
     weight = np.ones_like(votes)
@@ -170,7 +172,7 @@ def soft_bits(image: Image, scheme: Scheme, known: NDArray[np.uint8] | None = No
 
 
 def scheme_named(name: str) -> Scheme | None:
-    """The scheme that the evidence of an asset names ("dwtDctSvd-512/36"), or None."""
+    """The scheme named in the evidence of an asset ("dwtDctSvd-512/36"), or None."""
     return next((scheme for scheme in SCHEMES if scheme.name == name), None)
 
 
@@ -187,7 +189,7 @@ def _spread(bits: payload.Bits, scheme: Scheme) -> Floats:
 
 
 def _majority(value: Floats, scheme: Scheme) -> payload.Bits:
-    """Each cell votes for its bit with how surely it stands in its half of the step."""
+    """The bits by vote: each cell votes for its bit, weighted by how surely it stands in its half of the step."""
     votes = _votes(value, scheme)
     tally = np.bincount(np.arange(len(votes)) % payload.CODE_BITS, votes, payload.CODE_BITS)
     return (tally > 0).astype(np.uint8)
@@ -251,7 +253,7 @@ def _cost(cells: Image, amount: float) -> Floats:
 
 
 def _targets(value: Floats, bits: Floats, costs: tuple[Floats, Floats], step: float) -> Floats:
-    """Where each value goes: of the two places that mean its bit, the one that costs the least colour."""
+    """The target of each value: of the two places that mean its bit, the one that costs the least colour."""
     phase = np.float32(step) * (np.float32(0.25) + np.float32(0.5) * bits)
     below = np.floor((value - phase) / np.float32(step)) * np.float32(step) + phase
     above = below + np.float32(step)
@@ -262,7 +264,7 @@ def _targets(value: Floats, bits: Floats, costs: tuple[Floats, Floats], step: fl
 
 
 def _move_chroma(image: Image, amount: Floats) -> Image:
-    """The picture with its U raised by an amount per pixel; luma gives way only where the gamut ends."""
+    """The picture with its U raised by an amount per pixel. Luma changes only where the gamut ends."""
     moved = np.empty_like(image)
     rows = max(1, _BAND_PIXELS // image.shape[1])
     for top in range(0, image.shape[0], rows):
@@ -286,7 +288,7 @@ def _moved_planes(image: Image, amount: Floats) -> tuple[tuple[Floats, Floats, F
 
 
 def _resize(plane: Image | Floats, width: int, height: int, *, smooth: bool = False) -> NDArray[Any]:
-    """Area means where a side shrinks, interpolation where it grows; each side on its own."""
+    """Area means where a side shrinks, interpolation where it grows, each side by itself."""
     grow = cv2.INTER_CUBIC if smooth else cv2.INTER_LINEAR
     rows, columns = plane.shape[:2]
     if width < columns or height < rows:

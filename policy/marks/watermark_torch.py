@@ -1,12 +1,12 @@
-"""The same mark for many pictures at once, in torch: one code for a CPU and for a CUDA device.
+"""Watermark in torch: the same watermark for many pictures at once, on a CPU or a CUDA device.
 
-Step by step what policy/marks/watermark.py does, with a batch in front, and the roundings of OpenCV's resizing with
-it. Nothing loops over cells: an area mean is two matrix products, and power iteration runs over all cells of all
-pictures. The bits are those that numpy writes; a pixel differs by a level at most, where a sum falls on the edge
-between two (tests/policy/marks/test_watermark_torch.py). The mark in a file is always read back with numpy, whoever
-wrote it.
+It follows policy/marks/watermark.py step by step with a batch dimension, including the roundings of OpenCV's resizing.
+Nothing loops over cells: an area mean is two matrix products, and power iteration runs over all cells of all pictures.
+The bits are those that numpy writes. A pixel differs by one level at most, where a sum falls on the edge between two
+(tests/policy/marks/test_watermark_torch.py). The watermark in a file is always read back with numpy, whichever wrote
+it.
 
-Any thread may call; nothing is kept but small matrices. Importing this loads torch, so only workers do.
+Any thread may call; nothing is kept but small matrices. Importing this module loads torch, so only workers do.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _RED, _GREEN, _BLUE = 0, 1, 2
 
 
 def embed(images: Tensor, ids: Sequence[int], scheme: Scheme) -> Tensor:
-    """Marked copies of RGB pictures of one size, uint8 [N, H, W, 3], on the device they lie on."""
+    """Watermarked copies of RGB pictures of one size, uint8 [N, H, W, 3], on their device."""
     planes = images.permute(0, 3, 1, 2)
     small = _resize_bytes(planes, scheme.grid, scheme.grid)
     value, left, right = _singular(_chroma(small))
@@ -54,7 +54,7 @@ def embed(images: Tensor, ids: Sequence[int], scheme: Scheme) -> Tensor:
 
 
 def read(images: Tensor) -> list[WatermarkReading | None]:
-    """The mark of each RGB picture, uint8 [N, H, W, 3], or None: as watermark.read."""
+    """The watermark of each RGB picture, uint8 [N, H, W, 3], or None: as watermark.read."""
     found: list[WatermarkReading | None] = [None] * len(images)
     values: dict[int, Tensor] = {}
     for scheme in watermark.SCHEMES:
@@ -68,7 +68,7 @@ def read(images: Tensor) -> list[WatermarkReading | None]:
 
 
 def read_bits(images: Tensor, scheme: Scheme) -> Tensor:
-    """The 127 bits of each picture as they stand, uint8 [N, 127]."""
+    """The 127 bits of each picture, uncorrected, uint8 [N, 127]."""
     return _majority(_values(images.permute(0, 3, 1, 2), scheme.grid), scheme)
 
 
@@ -208,7 +208,7 @@ def _through(planes: Tensor, height: int, width: int) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _weights(before: int, after: int, device: torch.device) -> Tensor:
-    """How much of each old place is in each new one, [after, before]: area where it shrinks, cubic where it grows."""
+    """The share of each old place in each new one, [after, before]: area where it shrinks, cubic where it grows."""
     scale = before / after
     places = np.arange(before)
     if after <= before:

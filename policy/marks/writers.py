@@ -1,8 +1,8 @@
-"""Who writes the watermark: numpy on the processor, a picture when it is needed; or torch on a device, a batch at once.
+"""Watermark writers: numpy for one picture when it is needed, or torch for a whole batch on a device.
 
-Both give, for each picture, a function from a scheme to a marked copy. The first rung of a whole batch is written on
-the device together; the stronger rung, which few pictures need, one by one with numpy. A device without room for it
-leaves all to numpy: the marks are the same, and a batch must not fail for them.
+Both give, for each picture, a function from a scheme to a watermarked copy. The first rung of a whole batch is written
+on the device together. The stronger rung, which few pictures need, is written one by one with numpy. A device without
+enough memory leaves all to numpy: the watermarks are the same, and a batch must not fail for them.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class Writer(Protocol):
     """Any thread may call it."""
 
     def prepare(self, images: NDArray[np.uint8], ids: Sequence[int]) -> list[Write]:
-        """For each RGB picture of uint8 [N, H, W, 3], what marks it with its id."""
+        """For each RGB picture of uint8 [N, H, W, 3], a function that writes its id into it."""
 
 
 class NumpyWriter:
-    """Marks a picture the first time that it is asked for, once a scheme."""
+    """Watermarks a picture when a scheme is first asked for, once a scheme."""
 
     def prepare(self, images: NDArray[np.uint8], ids: Sequence[int]) -> list[Write]:
         return [_kept(image, watermark_id) for image, watermark_id in zip(images, ids, strict=True)]
 
 
 class TorchWriter:
-    """Marks a batch on one device when it is prepared. Holds no lock of the sampler: a mark takes milliseconds."""
+    """Watermarks a batch on one device when it is prepared. Holds no lock of the sampler: it takes milliseconds."""
 
     def __init__(self, device: torch.device | str) -> None:
         import torch  # noqa: PLC0415 - only workers with a device come here

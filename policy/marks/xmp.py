@@ -1,4 +1,4 @@
-"""The XMP packet: the plain label that search engines and picture editors read, without any signature.
+"""XMP packet: the unsigned label that search engines and picture editors read.
 
 Sources: XMP specification part 1, IPTC Photo Metadata Standard 2025.1.
 """

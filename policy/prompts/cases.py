@@ -1,9 +1,10 @@
-"""Tables of prompts that say what a screen must find: attacks by rule or category, innocent ones, each by language.
+"""Case tables: prompts with the expected result, attacks by rule or category and innocent prompts, each by language.
 
-Seven ship, kept apart because they say different things. Worked on: `cases` (what the rules were written with),
-`paraphrases` (seen by the rules, not by the embeddings), `tricks` (disguises) and `catalogue` (catalogue life in many
-languages). Held out: `held-out` (seen by neither rules nor embeddings), `held-out-tricks` and `held-out-catalogue`
-(written with the tables of those names, and told apart by a digest of the text before either was run).
+Seven tables ship, kept apart because they measure different things. Used while the rules were written: `cases` (the
+rules were written with them), `paraphrases` (seen by the rules, not by the embeddings), `tricks` (obfuscations) and
+`catalogue` (catalogue texts in many languages). Held out: `held-out` (seen by neither rules nor embeddings),
+`held-out-tricks` and `held-out-catalogue` (written with the tables of those names and separated by a digest of the text
+before either was run).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SHIPPED = WORKED_ON + HELD_OUT
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One prompt. `expected` is a rule's id or a category; empty for an innocent prompt."""
+    """One prompt. `expected` is a rule's id or a category. It is empty for an innocent prompt."""
 
     text: str
     language: str

@@ -1,7 +1,8 @@
-"""How well a rule set does on a table of cases: precision and recall by category and language, words against meaning.
+"""Evaluation of a rule set on a table of cases: precision and recall by category and language, words against meaning.
 
-Caught means not allowed, whichever rule said so: held is caught. An attack counts under its own category; an innocent
-prompt that is stopped counts under every category that stopped it. Pure but for the scorers that are handed in.
+Caught means not allowed, by whichever rule: a held prompt is caught. An attack counts under its own category. An
+innocent prompt that is stopped counts under every category that stopped it. Pure but for the scorers that are passed
+in.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ class EvaluationRow:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One table under one way of screening. `passed` and `wrongly` are the prompts themselves, for who mends rules."""
+    """One table under one way of screening.
+
+    `passed` and `wrongly` are the prompts themselves, for whoever mends the rules.
+    """
 
     table: str
     way: str  # words | words and meaning
@@ -59,7 +63,7 @@ class Evaluation:
 
 
 def measure(rules: Rules, table: Table, meaning: MeaningScreen | None = None) -> list[Evaluation]:
-    """The table screened by words, and, where there are scorers, by words and meaning together."""
+    """The table screened by words and, where there are scorers, by words and meaning together."""
     words = [prepare(rules, case.text, _NOBODY).verdict for case in table.cases]
     found = [_measured("words", table, words)]
     if meaning is not None:

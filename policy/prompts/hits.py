@@ -1,4 +1,4 @@
-"""Which terms of which rules count in a copy of a text: after excuses, neighbours, allow rules and exceptions."""
+"""Hits that count: which matched terms of which rules apply, after excuses, neighbours, allow rules and exceptions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Excuses = dict[int, int]  # first position of an excusing phrase -> last positi
 
 
 class Counting(NamedTuple):
-    """A rule that speaks in a copy: its hits that count, and the allow rules that silenced others of its hits."""
+    """A rule that applies to a variant: its hits that count, and the allow rules that silenced others of its hits."""
 
     rule: PromptRule
     hits: list[tuple[Hit, Term]]
@@ -28,7 +28,7 @@ class Counting(NamedTuple):
 
 
 def counting(rules: Rules, positions: Sequence[Position], place: PromptField, context: Context) -> Iterator[Counting]:
-    """Every rule (allow rules apart) that is met by these positions, or would be but for an allow rule."""
+    """Every rule, allow rules apart, that these positions meet, or would meet but for an allow rule."""
     compiled = _compile(rules)
     met = {
         rule.id: (rule, hits)
@@ -51,7 +51,7 @@ def counting(rules: Rules, positions: Sequence[Position], place: PromptField, co
 
 @dataclass(frozen=True, slots=True)
 class _Role:
-    """What a hit means: a term of its rule, or (term None) a neighbour or an excuse."""
+    """The meaning of a hit: a term of its rule, or (term None) a neighbour or an excuse."""
 
     rule: PromptRule
     kind: str
@@ -68,7 +68,7 @@ class _Compiled:
     roles: tuple[_Role, ...]
 
     def by_rule(self, hits: Iterable[Hit]) -> Iterable[_Met]:
-        """The hits of each rule together with what they mean."""
+        """The hits of each rule with their meaning."""
         grouped: dict[str, _Met] = {}
         for hit in hits:
             role = self.roles[hit.tag]
@@ -89,7 +89,7 @@ def _silences(rules: Rules, met: Iterable[_Met], context: Context) -> Mapping[st
 def _speaking(
     rules: Rules, rule: PromptRule, hits: list[tuple[Hit, _Role]], context: Context
 ) -> list[tuple[Hit, Term]]:
-    """The terms of the rule that count here. Time in proportion to the hits, not to their square."""
+    """The terms of the rule that count here. The time is in proportion to the hits, not to their square."""
     excuses = _excuses(hit for hit, role in hits if role.kind == "unless")
     unexcused = [(hit, role) for hit, role in hits if role.kind != "unless" and not _within(hit, excuses)]
     near = {spot for hit, role in unexcused if role.kind == "near" for spot in range(hit.first, hit.last + 1)}
@@ -110,12 +110,12 @@ def _excuses(hits: Iterable[Hit]) -> _Excuses:
 
 
 def _within(hit: Hit, excuses: _Excuses) -> bool:
-    """Whether an excuse (first -> last word) covers the whole hit; none is longer than MAX_WORDS."""
+    """Whether an excuse (first -> last word) covers the whole hit. No excuse is longer than MAX_WORDS."""
     return any(excuses.get(first, -1) >= hit.last for first in range(hit.first - MAX_WORDS + 1, hit.first + 1))
 
 
 def _around(hit: Hit, near_words: int) -> Iterator[int]:
-    """The places before and after the hit, not those of the hit itself."""
+    """The positions before and after the hit, without those of the hit."""
     return chain(range(hit.first - near_words, hit.first), range(hit.last + 1, hit.last + near_words + 1))
 
 

@@ -1,7 +1,7 @@
-"""All terms of a rule set in one tree of words: every hit in a copy, in one pass.
+"""Term matcher: finds every term of a rule set in one variant of a prompt, in one pass over a tree of words.
 
-Finding terms costs one dictionary look-up a word (and one for each length of stem), however many
-terms there are; only where a word begins a term does the search go deeper, at most MAX_WORDS deep.
+A word costs one dictionary look-up, and one for each length of stem, however many terms there are. The search goes
+deeper only where a word begins a term, at most MAX_WORDS deep.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SHORTEST_WRITTEN_ON = 8  # letters of several words written as one; fewer may be
 
 
 class PhraseEntry(NamedTuple):
-    """A phrase to look for. One that excuses others counts with its accents, where it is written with any."""
+    """A phrase to look for. An excusing entry matches only with its accents, where it is written with any."""
 
     tag: int
     phrase: Phrase
@@ -25,7 +25,7 @@ class PhraseEntry(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """A term at the positions first..last; `tag` is what the term was entered with."""
+    """A term at the positions first..last. `tag` is the tag of its entry."""
 
     tag: int
     first: int
@@ -33,7 +33,7 @@ class Hit(NamedTuple):
 
 
 class _Node:
-    """Where a search stands: the words that lead on, the stems that do, and the terms complete here."""
+    """A state of the search: the words and stems that continue it, and the terms complete here."""
 
     __slots__ = ("heads", "stem_lengths", "stems", "tags", "words")
 
@@ -56,7 +56,7 @@ class _Node:
         return word[:SHORTEST_STEM] in self.heads or word[:2] in self.heads  # two syllables of Hangul are a stem
 
     def after(self, word: str) -> list[_Node]:
-        """Where the word leads to."""
+        """The nodes that the word leads to."""
         found = [exact] if (exact := self.words.get(word)) is not None else []
         if self.begins_stem(word):
             found += [self.stems[word[:size]] for size in self.stem_lengths if word[:size] in self.stems]
@@ -64,7 +64,7 @@ class _Node:
 
 
 class Matcher:
-    """Built once for a rule set, never changed after, so any number of threads may use it."""
+    """Built once for a rule set and never changed, so any number of threads may use it."""
 
     def __init__(self, entries: Iterable[PhraseEntry]) -> None:
         self._root = _Node()
@@ -76,7 +76,7 @@ class Matcher:
                 node.tags = (*node.tags, tag) if tag not in node.tags else node.tags
 
     def hits(self, positions: Sequence[Position]) -> list[Hit]:
-        """Every term in the copy, overlapping ones too, in no particular order, each span once."""
+        """Every term in the variant, overlapping ones included, each range once, in no particular order."""
         found: dict[Hit, None] = {}
         start, heads = self._root.words, self._root.heads  # as `after`, without a call for every word
         for first, position in enumerate(positions):
@@ -98,10 +98,10 @@ def _ends(node: _Node, positions: Sequence[Position], last: int) -> Iterator[tup
 
 
 def _spellings(phrase: Phrase) -> Iterator[Phrase]:
-    """The term as written and as folded, so that it meets both kinds of copies; and as one word: `mickeymouse`.
+    """The term as written, folded so that it meets both kinds of variants, and as one word: `mickeymouse`.
 
-    A term in another script is not entered folded when that leaves plain Latin letters: folding is by
-    look, and the look of an innocent Cyrillic word may be an English one.
+    A term in another script is not entered in folded form when folding leaves plain Latin letters. Folding goes by
+    look, and an innocent Cyrillic word may look like an English one.
     """
     yield tuple(word.lower() for word in phrase)
     folded = tuple(_fold_word(word) for word in phrase)
@@ -113,7 +113,7 @@ def _spellings(phrase: Phrase) -> Iterator[Phrase]:
 
 
 def _excuses(phrase: Phrase) -> Iterator[Phrase]:
-    """`göre` is Turkish and no other spelling of the English word, so it excuses nothing but itself."""
+    """The spelling of an excuse. `göre` is Turkish and no variant of the English word, so it excuses only itself."""
     yield tuple(word.lower() for word in phrase)
 
 

@@ -1,9 +1,9 @@
-"""Personal data in a text, found by its shape and its own check digits: kind and place, never more.
+"""Personal data in a text, found by its shape and its check digits: kind and position, never the data itself.
 
-Only what can be told apart from an article number is looked for: e-mail addresses, phone numbers (by the rules of
-phonenumbers; a national number counts only in its usual grouping and only for the regions of the rule), IBANs,
-payment cards, and national ids that carry a check or a fixed form. A street address has neither, so that kind is
-there for those who ask for it and in no shipped rule. Patterns are bounded: time grows with the text's length.
+Only data that can be distinguished from an article number is looked for: e-mail addresses, phone numbers (by the rules
+of phonenumbers; a national number counts only in its usual grouping and only for the regions of the rule), IBANs,
+payment cards, and national ids with a check digit or a fixed form. A street address has neither, so that kind exists
+for those who ask for it and stands in no shipped rule. Patterns are bounded: the time grows with the text's length.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _IBAN_LENGTHS = {
 
 
 def find_personal(text: str, kinds: Collection[Personal], regions: tuple[str, ...] = ()) -> Iterator[PersonalSpan]:
-    """Every stretch of personal data of these kinds, in order; what is two things at once is told once."""
+    """Every stretch of personal data of these kinds, in order. A stretch that is of two kinds is reported once."""
     if not kinds or not _worth_it(text, kinds):
         return
     plain, origin = folded_by_letter(text)
@@ -73,7 +73,7 @@ def find_personal(text: str, kinds: Collection[Personal], regions: tuple[str, ..
 
 
 def _worth_it(text: str, kinds: Collection[Personal]) -> bool:
-    """Most prompts hold neither four digits nor an at sign and are passed by."""
+    """Whether a text can hold such data. Most prompts have neither four digits nor an at sign and are skipped."""
     if Personal.STREET_ADDRESS in kinds or not text.isascii():
         return True
     return "@" in text or "at" in text or sum(map(str.isdigit, text)) >= 4
@@ -100,7 +100,7 @@ def _bare(text: str) -> str:
 
 
 def _iban(match: re.Match[str]) -> tuple[int, int] | None:
-    """The part of the match that is an IBAN of its country's length: words may follow it without a gap."""
+    """The part of the match that is an IBAN of its country's length; words may follow it without a gap."""
     length = _IBAN_LENGTHS.get(match[0][:2], 0)
     ends = [place for place, letter in enumerate(match[0], 1) if letter.isalnum()]
     if not length or len(ends) < length or match[0][ends[length - 1] :][:1].isalnum():
@@ -117,7 +117,7 @@ def _luhn(digits: str) -> bool:
 
 
 def _card(digits: str) -> bool:
-    """Luhn's check, and an issuer's range with the length that goes with it."""
+    """Luhn's check, and an issuer's range with the length that belongs to it."""
     size, two, three, four = len(digits), int(digits[:2]), int(digits[:3]), int(digits[:4])
     issued = (
         (digits[0] == "4" and size in (13, 16, 19))
@@ -159,7 +159,7 @@ def _codice(number: str) -> bool:
 
 
 def _personnummer(digits: str) -> bool:
-    """Sweden: a day that exists, and Luhn's check."""
+    """Sweden: an existing date, and Luhn's check."""
     try:
         date(2000 + int(digits[:2]) % 4, int(digits[2:4]), int(digits[4:6]))
     except ValueError:

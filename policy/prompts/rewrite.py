@@ -1,14 +1,14 @@
-"""What a text becomes before it is sampled: terms of rewrite rules replaced, and the verdict on what is left.
+"""Prompt rewriting: replaces terms of rewrite rules, then screens what is left. The entry point for a submitted text.
 
 Order of precedence, and why:
-1. Allow rules and exceptions decide which terms count at all, also for a rewrite.
-2. Rewrites replace what counts and what can be found in the text: plainly written, in leetspeak, drawn out or with
-   signs inside a word. What is hidden deeper (letters apart, base64) is not touched, and so held.
-3. The rewritten text is screened as if it had been sent so; the worst finding decides.
-4. Categories that admit no exceptions judge the text as it was sent as well: no rewrite launders it.
+1. Allow rules and exceptions decide which terms count at all, for a rewrite too.
+2. Rewrites replace terms that count and can be located in the text: written plainly, in leetspeak, with repeated
+   letters or with signs inside a word. Terms hidden deeper (spaced letters, base64) are not replaced, and so held.
+3. The rewritten text is screened as if it had been sent so. The worst finding decides.
+4. Categories that admit no exceptions also judge the text as it was sent: no rewrite launders it.
 
-Rewriting what was rewritten changes nothing: rounds go on until no rule finds anything, and a rule set whose
-replacements never come to rest leaves the text as it was sent, which is then held.
+Rewriting a rewritten text changes nothing: rounds go on until no rule finds anything. A rule set whose replacements
+never come to rest leaves the text as it was sent, which is then held.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ROUNDS = 5  # one does the work, another proves it; replacements that meet othe
 
 
 class Prepared(NamedTuple):
-    """The text to sample, and the verdict on it. The text differs from the one that was sent if it was rewritten."""
+    """The text to sample and the verdict on it. The text differs from the one that was sent if it was rewritten."""
 
     text: str
     verdict: Verdict
@@ -42,7 +42,7 @@ class _Edit(NamedTuple):
 
 
 def prepare(rules: Rules, text: str, context: Context, field: str = PromptField.PROMPT) -> Prepared:
-    """The text as it may be sampled. `prepare` of its own answer changes nothing."""
+    """The text that may be sampled, with its verdict. Calling `prepare` on that text again changes nothing."""
     rewritten, by = _rewritten(rules, text, context, field)
     verdict = screen_prompt(
         rules, rewritten, tenant=context.tenant, field=field, campaign=context.campaign, model=context.model
@@ -68,7 +68,7 @@ def _said(rule: PromptRule, count: int, field: str) -> str:
 
 
 def _rewritten(rules: Rules, text: str, context: Context, field: str) -> tuple[str, dict[PromptRule, int]]:
-    """The text after all rewrites with their counts, or as it was sent where they never come to rest."""
+    """The text after all rewrites with their counts. The text as it was sent where rewrites never come to rest."""
     by: dict[PromptRule, int] = {}
     if len(text) > rules.max_chars or not any(rule.decision is Decision.REWRITE for rule in rules.prompt_rules):
         return text, by
@@ -94,7 +94,10 @@ def _edits(rules: Rules, text: str, context: Context, field: str) -> Iterator[_E
 
 
 def _chosen(edits: Iterator[_Edit]) -> list[_Edit]:
-    """Edits that do not overlap, from left to right; of those that do, the first and then the longest."""
+    """Edits that do not overlap, from left to right.
+
+    Of overlapping edits the first one is kept, and of those the longest.
+    """
     chosen: list[_Edit] = []
     for edit in sorted(edits, key=lambda edit: (edit.first, -edit.end)):
         if not chosen or edit.first >= chosen[-1].end:

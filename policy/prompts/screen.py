@@ -1,7 +1,7 @@
-"""The verdict on one prompt: characters first, then every rule over every copy of the text.
+"""Prompt screen: the verdict on one prompt by its characters, then by every rule over every normalised variant.
 
-Pure and quick: no file, no network, no state but the compiled terms of the rule set. It runs in the
-API for every row of a spreadsheet. `prepare` in rewrite.py is the way in where a text may still change.
+It is pure and fast: no file, no network, no state but the compiled terms of the rule set. It runs in the API for every
+row of a spreadsheet. Where a text may still be changed, call `prepare` in rewrite.py instead.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _OVERRIDE = re.compile("[\u202d\u202e]")
 def screen_prompt(
     rules: Rules, text: str, *, tenant: str, field: str = PromptField.PROMPT, campaign: str = "", model: str = ""
 ) -> Verdict:
-    """What the rules say of the text as it stands; one finding a rule at most. The text itself is in no finding.
+    """The verdict on the text as it stands, with at most one finding a rule. No finding holds the text itself.
 
-    `field` says where the text stands: rules are written for prompts, for negative prompts or for
-    both. Any other name is screened as a prompt. Nothing is rewritten here: a text that a rewrite rule
-    would still change is held, as its picture may be made already.
+    `field` says where the text stands: rules are written for prompts, for negative prompts or for both. Any other name
+    is screened as a prompt. This function rewrites nothing: it holds a text that a rewrite rule would still change,
+    because the picture of it may exist already.
     """
     findings = list(_characters(rules, text, field))
     if len(text) <= rules.max_chars:
@@ -74,7 +74,7 @@ def _finding(decision: Decision, slug: str, detail: str) -> Finding:
 
 
 def _personal(rules: Rules, text: str, context: Context, field: str) -> Iterator[Finding]:
-    """Kind and place of personal data, never the data: findings are kept where it must not be."""
+    """Kind and position of personal data, never the data: findings are stored where personal data must not be."""
     for rule in personal_rules(rules, context, field):
         if spans := list(find_personal(text, rule.personal, rule.regions)):
             places = ", ".join(f"{span.kind} at characters {span.first + 1} to {span.end}" for span in spans[:_PLACES])
@@ -93,7 +93,7 @@ def personal_rules(rules: Rules, context: Context, field: str) -> Iterable[Promp
 
 
 def _at_most_held(finding: Finding) -> Finding:
-    """Of a copy that guesses: the words may be there by chance, so a person looks."""
+    """The finding of a variant that guesses: the words may be there by chance, so a person decides."""
     if finding.decision is not Decision.REFUSE:
         return finding
     return replace(finding, decision=Decision.HOLD, detail=f"{finding.detail}, a guess")

@@ -1,6 +1,6 @@
-"""Classifiers that a rule set brings along: which file or model, with the digest that makes it part of the version.
+"""Bundled classifiers: what a rule set adds to those that ship, each with the digest that makes it part of the version.
 
-Nothing is read here. The digest stands in the rule set and the rule set's version is the digest of its bytes, so
+Nothing is read here. The digest stands in the rule set, and the rule set's version is the digest of its bytes, so
 another list or another network is another policy version.
 """
 
@@ -23,7 +23,7 @@ _Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
 class HashListPart(RuleSetPart):
-    """A list of forbidden pictures by their perceptual hash; its classes are the categories in the file."""
+    """A list of forbidden pictures by perceptual hash. Its classes are the categories in the file."""
 
     kind: Literal["hash-list"]
     name: _Name
@@ -34,7 +34,7 @@ class HashListPart(RuleSetPart):
 class NetworkPart(RuleSetPart):
     """A network in the layout of transformers: a folder, or a model of a hub at one commit.
 
-    `safety-checker` is CompVis's (its class is `concept`); `image-labels` is any image classification model, and its
+    `safety-checker` is CompVis's, with the class `concept`. `image-labels` is any image classification model; its
     classes are the model's own labels.
     """
 
@@ -50,14 +50,14 @@ ClassifierPart = Annotated[HashListPart | NetworkPart, Field(discriminator="kind
 
 
 class PictureTextPart(RuleSetPart):
-    """The key `text`: what is written on a picture is read and screened as a prompt is, in these categories."""
+    """The key `text`: writing on a picture is read and screened as a prompt is, in these categories."""
 
     categories: list[str] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Bundled:
-    """What a rule set asks for beyond what ships, and the folder its paths begin in."""
+    """What a rule set adds beyond what ships, and the folder in which its relative paths begin."""
 
     home: Path
     classifiers: tuple[HashListPart | NetworkPart, ...] = ()
@@ -66,7 +66,7 @@ class Bundled:
 
 
 class BundledParts(RuleSetPart):
-    """The keys of `image` beside its rules."""
+    """The keys of `image` other than its rules."""
 
     classifiers: list[ClassifierPart] = Field(default=[])
     text: PictureTextPart | None = None

@@ -1,6 +1,4 @@
-"""Image rules: the sum of some scores of one classifier, from where on the picture is held or refused, and by whose
-second opinion it is let go after all.
-"""
+"""Image rules: thresholds on the scores of one classifier, and a second opinion where the first is unsure."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from policy.rulebook.parts import RuleId, RuleSetPart, Score, category_of
 
 
 class Combine(StrEnum):
-    """What counts where two classifiers were asked: what both say, or what either says."""
+    """How two opinions combine: what both say, or what either says."""
 
     BOTH = "both"
     EITHER = "either"
@@ -22,7 +20,7 @@ class Combine(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SecondOpinion:
-    """Another classifier, asked of pictures whose first score lies in [begins, ends)."""
+    """Another classifier, asked about pictures whose first score lies in [begins, ends)."""
 
     classifier: str
     scores: tuple[str, ...]
@@ -35,7 +33,7 @@ class SecondOpinion:
 
 @dataclass(frozen=True, slots=True)
 class ImageRule:
-    """The sum of some scores of one classifier, and from where on the picture is held or refused."""
+    """The sum of some scores of one classifier, and the thresholds from which the picture is held or refused."""
 
     id: str
     classifier: str
@@ -69,7 +67,7 @@ class _Thresholds(RuleSetPart):
 
 
 class SecondOpinionPart(_Thresholds):
-    """The key `second` of a rule. Where `from` is left out, what the first would let pass is not asked about."""
+    """The key `second` of a rule. Without `from`, it is asked only about pictures that the first opinion would stop."""
 
     begins: Score | None = Field(default=None, alias="from")
     ends: Score = Field(alias="below")

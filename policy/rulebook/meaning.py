@@ -1,8 +1,8 @@
-"""Rules about what a prompt means: near to examples by sentence embeddings, or by the answer of a guard model.
+"""Rules about the meaning of a prompt: similarity to examples, or the answer of a moderation model.
 
-The examples and the ordinary prompts they are told apart from are part of the rule set. A rule's score is named after
-a digest of them and of the network's weights, so that scores of other examples or other weights, kept in the ledger,
-are never mistaken for these.
+The examples, and the ordinary prompts that they are separated from, are part of the rule set. A rule's score is named
+after a digest of them and of the network's weights. Scores in the ledger that were made with other examples or other
+weights therefore have other names and are never mistaken for these.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from policy.rulebook.parts import RuleId, RuleSetPart, Score, category_of
 from policy.rulebook.scope import EVERYWHERE, RuleScope, ScopePart
 
 EMBEDDING = "minilm"
-"""Name of the scorer that ships; its scores are those of the rules with examples."""
+"""Name of the scorer that ships. Its scores are those of the rules with examples."""
 
 EMBEDDING_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Digest of its weights."""
@@ -41,7 +41,7 @@ FAMILIES = {
     ),
     "shieldgemma": ("dangerous", "harassment", "hate", "sexual"),
 }
-"""Families of guard models that can be asked, and the scores each gives."""
+"""Families of moderation models that can be asked, and the scores of each."""
 
 FEWEST_EXAMPLES = 5
 FEWEST_ORDINARY = 20  # fewer, and everything is near to something
@@ -49,7 +49,7 @@ FEWEST_ORDINARY = 20  # fewer, and everything is near to something
 
 @dataclass(frozen=True, slots=True)
 class MeaningRule:
-    """The sum of some scores of one scorer, and from where on the prompt is held or refused."""
+    """The sum of some scores of one scorer, and the thresholds from which the prompt is held or refused."""
 
     id: str
     scorer: str
@@ -66,7 +66,7 @@ class MeaningRule:
 
 @dataclass(frozen=True, slots=True)
 class ModerationModelSpec:
-    """A guard model of a hub: where it is, and the digest of its weights, which makes it part of the version."""
+    """A moderation model from a hub: where it is, and the digest of its weights, which makes it part of the version."""
 
     name: str
     family: str
@@ -78,7 +78,7 @@ class ModerationModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class MeaningRules:
-    """Everything a rule set says about meaning; empty where it says nothing."""
+    """Everything that a rule set says about meaning; empty where it says nothing."""
 
     rules: tuple[MeaningRule, ...] = ()
     ordinary: tuple[str, ...] = ()
@@ -136,7 +136,7 @@ class MeaningRulePart(RuleSetPart):
 
 
 class MeaningPart(RuleSetPart):
-    """The key `meaning`. Left out: prompts are judged by their words alone."""
+    """The key `meaning`. Without it, prompts are judged by their words alone."""
 
     ordinary: list[_Example] = Field(default=[])
     guards: list[ModerationModelPart] = Field(default=[])

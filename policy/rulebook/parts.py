@@ -1,4 +1,4 @@
-"""What every part of a rule set file is made of: strict keys, ids, scores, terms."""
+"""Building blocks of a rule set file: strict mappings, rule ids, scores, terms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Score = Annotated[float, Field(gt=0, le=1)]
 
 
 class RuleSetPart(BaseModel):
-    """A mapping of the file: an unknown key is a mistake, and nothing changes after loading."""
+    """A mapping of the file. An unknown key is an error, and nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""Prompt rules: what they look for, where, for whom, and what becomes of a prompt that has it."""
+"""Prompt rules: what they look for, in which field, for whom, and what happens to a prompt that has it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from policy.verdict import Decision
 
 
 class PromptField(StrEnum):
-    """Where a text stands: what is wanted, or what is to be kept out of the picture."""
+    """Where a text stands: in the prompt, or in the negative prompt."""
 
     PROMPT = "prompt"
     NEGATIVE_PROMPT = "negative_prompt"
@@ -43,11 +43,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class PromptRule:
-    """A list of terms, or kinds of personal data, and what becomes of a prompt with one of them.
+    """A list of terms, or kinds of personal data, and the decision on a prompt that has one of them.
 
-    `near`, if any, must stand within `near_words` words of the term; a hit of either that lies inside
-    an `unless` phrase does not count. A rewrite puts `replacement` where the term stood. An allow rule
-    makes hits of the rules in `overrides` that lie inside its own terms not count.
+    `near`, if any, must stand within `near_words` words of the term. A hit of either that lies inside an `unless`
+    phrase does not count. A rewrite puts `replacement` in the place of the term. An allow rule makes hits of the rules
+    in `overrides` not count where they lie inside its own terms.
     """
 
     id: str
@@ -136,7 +136,7 @@ class PromptPart(RuleSetPart):
 
 @dataclass(frozen=True, slots=True)
 class Exemption:
-    """What a tenant may do all the same: terms of a rule (None: all of them), where the scope covers it."""
+    """What a tenant may do despite the rules: terms of a rule (None: all of them), where the scope covers it."""
 
     terms: frozenset[str] | None
     scope: RuleScope

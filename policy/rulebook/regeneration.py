@@ -1,4 +1,4 @@
-"""Which pictures are drawn again before anybody decides about them: by rule, a few times at most, each on record."""
+"""Regeneration of pictures: which held or refused pictures are sampled again before a decision, and how often."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from policy.rulebook.parts import RuleId, RuleSetPart
 from policy.verdict import Decision, Stage, Verdict
 
 MOST_TIMES = 3
-"""Drawing until a classifier looks away would be a way around it: so few that chance does not help much."""
+"""Sampling until a classifier misses would be a way around it. The limit is so low that chance does not help much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Regeneration:
-    """How often, and what for. `times` 0 is never."""
+    """The number of times, and the rules that cause it. `times` 0 is never."""
 
     times: int = 0
     rules: frozenset[str] = frozenset()
     faults: bool = False  # pictures that came out black, or not as numbers at all
 
     def wants(self, verdict: Verdict) -> bool:
-        """Whether another picture could come out better: all that speaks against this one are rules named here.
+        """Whether another picture could pass: every finding against this one is by a rule named here.
 
-        A prompt that is held stays so whatever is drawn, and a classifier that is away stays away.
+        A held prompt stays held whatever is sampled, and an unavailable classifier stays unavailable.
         """
         against = [finding for finding in verdict.findings if finding.decision in (Decision.HOLD, Decision.REFUSE)]
         return bool(against) and all(f.stage is Stage.IMAGE and f.rule in self.rules for f in against)

@@ -1,8 +1,8 @@
-"""For whom a rule or an exception speaks: tenants, campaigns by name, models. What is left out means all.
+"""Scope of a rule or an exception: tenants, campaigns by name, models. An empty list means all.
 
-A campaign is called what its tenant calls it, so its name widens what somebody may do only where the
-tenant is named too (`Rules.load` sees to that). Names are compared without case; `*` and `?` stand for
-any letters and for one. A request without a name has the name "".
+A tenant chooses the names of its campaigns, so a campaign's name may allow more only where the tenant is named too;
+`Rules.load` enforces that. Names are compared without case; `*` stands for any letters and `?` for one. A request
+without a name has the name "".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Whose text it is, for which campaign (the request's name), and the model that shall draw it."""
+    """The tenant of a text, its campaign (the request's name), and the model that is to generate from it."""
 
     tenant: str
     campaign: str = ""
@@ -29,7 +29,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class RuleScope:
-    """An empty part does not confine."""
+    """An empty part does not restrict."""
 
     tenants: frozenset[str] = frozenset()
     campaigns: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ EVERYWHERE = RuleScope()
 
 
 class ScopePart(RuleSetPart):
-    """The key `scope`; it must confine something."""
+    """The key `scope`. It must restrict something."""
 
     tenants: list[_Name] = Field(default=[])
     campaigns: list[_Name] = Field(default=[])

@@ -1,4 +1,4 @@
-"""A TensorFlow.js layers model, as Keras wrote it, into ONNX."""
+"""Keras layers models of TensorFlow.js, converted to ONNX."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from policy.images.conversion.onnx_graph import OnnxGraph
 
 
 class Layers:
-    """Adds one layer after the other to a graph; a layer's output has the layer's name."""
+    """Adds one layer after the other to a graph. A layer's output has the layer's name."""
 
     def __init__(self, graph: OnnxGraph) -> None:
         self._graph = graph
         self._pads: dict[str, list[int]] = {}
 
     def add(self, topology: dict[str, Any]) -> str:
-        """The whole model; the name of its output. Raises SystemExit on a layer that is not known here."""
+        """Adds the whole model and returns the name of its output. Raises SystemExit for an unknown kind of layer."""
         config = topology["model_config"]["config"]
         for layer in config["layers"]:
             self._add(layer)
         return str(config["output_layers"][0][0])
 
     def _add(self, layer: dict[str, Any]) -> None:
-        """One Keras layer. ZeroPadding2D writes nothing: its numbers become the pads of the next convolution."""
+        """One Keras layer. ZeroPadding2D adds no operation: its numbers become the pads of the next convolution."""
         config, name = layer["config"], layer["config"]["name"]
         sources = [source[0] for source in layer["inbound_nodes"][0]] if layer["inbound_nodes"] else []
         match layer["class_name"]:

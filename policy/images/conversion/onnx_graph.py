@@ -1,4 +1,4 @@
-"""An ONNX graph that grows node by node: an output has its node's name, and weights stay the bytes they were."""
+"""ONNX graph builder: an output has the name of its node, and weights keep their bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OPSET = 17
 
 
 class OnnxGraph:
-    """Takes uint8 pictures [N, side, side, 3], gives scores [N, classes]."""
+    """A network from uint8 pictures [N, side, side, 3] to scores [N, classes]."""
 
     def __init__(self, name: str, weights: Weights, *, side_pixels: int) -> None:
         self.weights = weights
@@ -30,7 +30,7 @@ class OnnxGraph:
         self.node("Transpose", ["pixels/scaled"], name, perm=[0, 3, 1, 2])
 
     def weight(self, name: str, order: tuple[int, ...] | None = None) -> str:
-        """The name under which the weight, multiplied out, can be used."""
+        """The name under which the weight can be used once it is multiplied out."""
         values, scale, offset = self.weights[name]
         if order is not None:
             values = np.ascontiguousarray(values.transpose(order))

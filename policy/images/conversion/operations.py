@@ -1,4 +1,4 @@
-"""A TensorFlow.js graph model, TensorFlow's own operations, into ONNX. Channels move from last to second."""
+"""TensorFlow graph models of TensorFlow.js, converted to ONNX. Channels move from last to second."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from policy.images.conversion.onnx_graph import OnnxGraph
 
 
 class Operations:
-    """Adds one operation after the other to a graph; an operation's output has its name."""
+    """Adds one operation after the other to a graph. An operation's output has the operation's name."""
 
     def __init__(self, graph: OnnxGraph) -> None:
         self._graph = graph
 
     def add(self, topology: dict[str, Any]) -> str:
-        """The whole model; the name of its output. Raises SystemExit on an operation that is not known here."""
+        """Adds the whole model and returns the name of its output.
+
+        Raises SystemExit for an unknown kind of operation.
+        """
         operations = {operation["name"]: operation for operation in topology["node"]}
         order = TopologicalSorter({name: _sources(operation) for name, operation in operations.items()})
         last = ""
@@ -69,7 +72,7 @@ class Operations:
 
 
 def _sources(operation: dict[str, Any]) -> list[str]:
-    """Without those that only say what must run before."""
+    """The inputs, without those that only order execution."""
     return [source for source in operation.get("input", []) if not source.startswith("^")]
 
 

@@ -1,4 +1,4 @@
-"""A model as the nsfwjs package publishes it: JavaScript files that hold an object literal and base64."""
+"""nsfwjs package reader: JavaScript files that hold a model as an object literal and its weights in base64."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BASE64 = re.compile(r'"([A-Za-z0-9+/=]+)"')
 
 
 def read(archive: tarfile.TarFile, folder: str) -> tuple[dict[str, Any], Weights]:
-    """The model's topology as it was published, and its weights. Raises SystemExit where the archive lacks a part."""
+    """The published topology of the model and its weights. Raises SystemExit where the archive lacks a part."""
     names = sorted(name for name in archive.getnames() if name.startswith(f"{folder}/"))
     text = _text(archive, f"{folder}/model.min.js")
     literal = _LITERAL.search(text)

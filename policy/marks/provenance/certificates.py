@@ -1,7 +1,7 @@
-"""A development certificate chain for C2PA signing: a root of our own and one leaf, made once.
+"""Development certificate chain for C2PA signing: a root and one leaf, made once.
 
-Production brings a certificate from an authority on the C2PA trust list; the files have the same form.
-The root's private key is never written: nobody, not even we, can issue a second leaf under it.
+Production brings a certificate from an authority on the C2PA trust list; the files have the same form. The root's
+private key is never written, so nobody, the operator included, can issue a second leaf under it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BACKDATED = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Where the files of one chain lie."""
+    """The paths of the files of one chain."""
 
     certificate: Path
     key: Path
@@ -36,8 +36,9 @@ class Chain:
 def make_development_chain(directory: Path) -> Chain:
     """The chain in this directory: signing.pem (leaf, then root), signing.key (0600), anchors.pem.
 
-    Makes what is not there and leaves a finished chain alone. Several processes may call it at once: one makes
-    it, the others wait. signing.pem is written last, so a death in between means that all three are made anew.
+    Makes missing files and leaves a finished chain alone. Several processes may call it at once: one makes the chain,
+    the others wait. signing.pem is written last, so a process that dies earlier leaves a state in which all three are
+    made anew.
     """
     chain = Chain(directory / "signing.pem", directory / "signing.key", directory / "anchors.pem")
     directory.mkdir(parents=True, exist_ok=True)
@@ -63,7 +64,7 @@ def _make(chain: Chain) -> None:
 def _certificate(
     common_name: str, key: ec.EllipticCurvePrivateKey, *, issuer_key: ec.EllipticCurvePrivateKey, authority: bool
 ) -> x509.Certificate:
-    """One certificate after the profile of the C2PA specification 2.2, section 14.5.1 (claim signers)."""
+    """One certificate by the profile of the C2PA specification 2.2, section 14.5.1 (claim signers)."""
     now = datetime.now(UTC)
     usage = x509.KeyUsage(
         digital_signature=not authority,
@@ -108,7 +109,7 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 
 def _write(path: Path, content: bytes, *, mode: int) -> None:
-    """Whole or not at all, and never readable by others before it has its mode."""
+    """Writes the whole file or nothing. Nobody else can read it before it has its mode."""
     half = path.with_name(path.name + ".half")
     half.unlink(missing_ok=True)
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

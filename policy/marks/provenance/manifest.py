@@ -1,8 +1,8 @@
-"""The C2PA manifest: what made this picture, signed over its final bytes, and how to read that back.
+"""C2PA manifest: what made this picture, signed over its final bytes; and how to read and check it.
 
-Signing is the last change to a file; anything written later reads as tampering. Nothing here uses the network but a
-time-stamp authority, if one is set: no OCSP, no remote manifests. Source: C2PA specification 2.2, CAWG training
-and data mining 1.1.
+Signing is the last change to a file: anything written later reads as tampering. The only network use is a time-stamp
+authority, if one is set: no OCSP, no remote manifests. Source: C2PA specification 2.2, CAWG training and data mining
+1.1.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MINING = ("cawg.ai_generative_training", "cawg.ai_inference", "cawg.ai_training
 
 @dataclass(frozen=True, slots=True)
 class Ingredient:
-    """A picture that this one was made from, and what its own manifest said when it came in ("" if it had none)."""
+    """A picture that this one was made from, and what its own manifest said at that time ("" if it had none)."""
 
     title: str
     relationship: str
@@ -42,9 +42,9 @@ class Ingredient:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The active manifest of a file and what checking it gave.
+    """The active manifest of a file, and the result of checking it.
 
-    `state` is "Trusted", "Valid" (sound, but no certificate that we trust) or "Invalid", then with the failed checks.
+    `state` is "Trusted", "Valid" (sound, but under no trusted certificate) or "Invalid", then with the failed checks.
     """
 
     state: str
@@ -77,8 +77,8 @@ class ManifestWriter:
     ) -> bytes:
         """The same picture with a signed manifest; with a source, as an edit of it that keeps its manifests.
 
-        Raises SigningUnavailable if the key, or the time-stamp authority that was asked for, does not answer, and
-        MarkError for a source that is no picture.
+        Raises SigningUnavailable if the key or the requested time-stamp authority does not answer, and MarkError for a
+        source that is not a picture.
         """
         failures: list[Exception] = []
 
@@ -118,7 +118,7 @@ def _keep(builder: c2pa.Builder, source: EditSource) -> None:
 class ManifestReader:
     """Reads and checks manifests against these root certificates (PEM). Safe to use from several threads.
 
-    Without any, a sound manifest is "Valid". Raises SigningUnavailable if they are no certificates.
+    Without root certificates, a sound manifest is "Valid". Raises SigningUnavailable for text that is not certificates.
     """
 
     def __init__(self, trust_anchors: str) -> None:
@@ -132,7 +132,7 @@ class ManifestReader:
             raise SigningUnavailable(f"the trust anchors are not certificates in PEM form: {error}") from error
 
     def read(self, data: bytes, media_type: str) -> Manifest | None:
-        """The active manifest of a file, or None if it carries none. Never raises for what the file holds."""
+        """The active manifest of a file, or None if it has none. Never raises for the content of the file."""
         try:
             with c2pa.Reader(media_type, io.BytesIO(data), context=self._context) as reader:
                 store = json.loads(reader.json())
@@ -144,7 +144,10 @@ class ManifestReader:
 
 
 def require_trusted(manifest: Manifest | None, stamp: Stamp, *, timed: bool = False) -> Manifest:
-    """The manifest, if it is there, trusted, about this asset and (if `timed`) stamped; raises ManifestInvalid."""
+    """The manifest, if it is present, trusted, about this asset and (with `timed`) time-stamped.
+
+    Raises ManifestInvalid.
+    """
     if manifest is None:
         raise ManifestInvalid("the finished file carries no manifest")
     if manifest.state != TRUSTED:
@@ -245,5 +248,5 @@ def _bound_value(binding: dict[str, Any]) -> str:
 
 
 def _mapping(value: Any) -> dict[str, Any]:
-    """Manifests of others hold what they like at any place."""
+    """The value if it is a mapping. Manifests of others may hold any type at any place."""
     return value if isinstance(value, dict) else {}

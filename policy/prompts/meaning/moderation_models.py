@@ -1,12 +1,12 @@
-"""Guard models of a hub as scorers: Llama Guard 3, Qwen3Guard (Gen) and ShieldGemma, from a folder or one commit.
+"""Moderation models as scorers: Llama Guard 3, Qwen3Guard (Gen) and ShieldGemma, from a folder or from one hub commit.
 
-Safetensors only, no code of the model's; the weights' digest stands in the rule set. The question is put by the
-template that the model's own tokenizer carries, as it was trained with that and no other. An answer that cannot be
-read is NaN, and the screen holds the prompt. Off unless a rule set names a guard: none of them comes from a wheel.
+Only safetensors are loaded and no code of the model is run. The digest of the weights stands in the rule set. The
+question is put by the chat template of the model's own tokenizer, because the model was trained with that one. An
+answer that cannot be read is NaN, and the screen holds the prompt. Off unless a rule set names a model: none ships in a
+wheel.
 
-What a prompt can try: to speak as the template. So angle brackets, which all these templates are built of, are
-replaced, and the prompt stays one line. Killed while a hub's files are fetched: the next
-start goes on where they stopped.
+A prompt can try to speak as the template. So angle brackets, of which all these templates are built, are replaced, and
+the prompt stays one line. Killed while files are fetched from a hub: the next start continues where it stopped.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class ModerationModel(ABC):
         )
 
     def _answer(self, text: str) -> str:
-        """What the model writes, always the likeliest token."""
+        """The text that the model generates, always with the likeliest token."""
         import torch  # noqa: PLC0415
 
         asked = self._question(text)
@@ -107,7 +107,7 @@ class Qwen3Guard(ModerationModel):
 
 
 class ShieldGemma(ModerationModel):
-    """How likely the answer `Yes` is against `No`, for each of four guidelines."""
+    """The probability of the answer `Yes` against `No`, for each of four guidelines."""
 
     def _scored(self, text: str) -> list[float]:
         import torch  # noqa: PLC0415
@@ -157,7 +157,7 @@ def load(model: ModerationModelSpec, home: Path) -> ModerationModel:
 
 
 def weights_digest(folder: Path) -> str:
-    """Of the one weights file, or of a listing of all of them as sha256sum prints it. Raises PolicyUnavailable."""
+    """Digest of the one weights file, or of a listing of all as sha256sum prints it. Raises PolicyUnavailable."""
     digests = []
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as stored:
@@ -170,7 +170,7 @@ def weights_digest(folder: Path) -> str:
 
 
 def parse_llama_guard(answer: str) -> list[float]:
-    """Scores in the order of FAMILIES; NaN for anything but the two forms that the model was trained on."""
+    """Scores in the order of FAMILIES; NaN for any answer but the two forms that the model was trained on."""
     classes = FAMILIES["llama-guard-3"]
     lines = [line.strip().lower() for line in answer.strip().splitlines() if line.strip()]
     if lines == ["safe"]:
@@ -182,7 +182,7 @@ def parse_llama_guard(answer: str) -> list[float]:
 
 
 def parse_qwen3guard(answer: str) -> list[float]:
-    """Scores in the order of FAMILIES; NaN for anything but the form that the model was trained on."""
+    """Scores in the order of FAMILIES; NaN for any answer but the form that the model was trained on."""
     classes = FAMILIES["qwen3guard"]
     found = re.fullmatch(r"safety: (safe|unsafe|controversial)\s+categories: (.+)", answer.strip().lower(), re.DOTALL)
     if found is None:

@@ -1,7 +1,8 @@
-"""What every scorer of a prompt's meaning is: a name, its scores, the weights it stands on.
+"""Scorer protocol: what every scorer of a prompt's meaning provides: a name, its classes, a revision, its scores.
 
-The shipped one is an embedding (embedding.py), guard models of a hub are others (guards.py). Scorers are slow and heavy
-next to rules: they run in the worker, over the prompts of a batch together, and never in the API.
+The shipped scorer is an embedding (embedding.py); moderation models from a hub are others (moderation_models.py).
+Scorers are slow and heavy compared with rules. They run in the worker, over the prompts of a batch together, and never
+in the API.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import numpy as np
 
 
 class PromptScorer(Protocol):
-    """Scores texts; what a score means is for the rules to say.
+    """Scores texts. The rules decide what a score means.
 
-    It may raise whatever it likes, and answer NaN for a text it cannot score: the screen then holds the prompt. Many
-    threads may call it at once.
+    A scorer may raise any exception, and may return NaN for a text that it cannot score: the screen then holds the
+    prompt. Many threads may call it at once.
     """
 
     @property
@@ -29,7 +30,7 @@ class PromptScorer(Protocol):
 
     @property
     def revision(self) -> str:
-        """What decides its answers: the digest of its weights and the licence they come under."""
+        """What determines its scores: the digest of its weights, and their licence."""
 
     def scores(self, texts: Sequence[str]) -> np.ndarray:
-        """float [N, len(classes)], each in [0, 1], or a row of NaN for a text it cannot score."""
+        """float [N, len(classes)], each in [0, 1], or a row of NaN for a text that it cannot score."""

@@ -1,8 +1,8 @@
-"""The verdicts on what prompts mean: every scorer over the whole batch, then the rules over the scores. Fails closed.
+"""Meaning screen: the verdicts on what prompts mean. Asks every scorer about the whole batch, then applies the rules.
 
-A scorer that is missing, raises, hangs, or answers with what is no score holds the prompts under the rules that ask for
-it. Killed at any line: nothing was stored; the batch is judged again. Raw scores are kept with the verdict, so that
-history can be judged by other thresholds, and scores of other examples are told apart by their names.
+It fails closed: where a scorer is missing, raises, hangs or returns anything but scores, the prompts are held under the
+rules that ask for it. Killed at any line, it has stored nothing and the batch is scored again. Raw scores are kept with
+the verdict, so that history can be judged by other thresholds. Scores made with other examples have other names.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class MeaningScreen:
         missing: Mapping[str, str] | None = None,
         seconds: float = SECONDS,
     ) -> None:
-        """`missing` are the scorers that could not be loaded, with the reason."""
+        """`missing` holds the scorers that could not be loaded, with the reason."""
         self._rules = rules
         self._scorers = {scorer.name: (scorer, Fence(scorer.name, seconds=seconds)) for scorer in scorers}
         self._missing = dict(missing or {})
 
     @classmethod
     def load(cls, rules: Rules, *, seconds: float = SECONDS) -> Self:
-        """With every scorer that the rules ask for. One that cannot be had holds every prompt under its rules."""
+        """With every scorer that the rules ask for. One that cannot be loaded holds every prompt under its rules."""
         scorers: list[PromptScorer] = []
         missing: dict[str, str] = {}
         for name in rules.meaning.scorers:
@@ -57,7 +57,7 @@ class MeaningScreen:
 
     @property
     def revisions(self) -> Mapping[str, str]:
-        """Judge -> what decides its answers."""
+        """Scorer -> what determines its scores."""
         return {name: scorer.revision for name, (scorer, _) in self._scorers.items()}
 
     @property
@@ -96,7 +96,7 @@ class MeaningScreen:
         return Verdict(self._rules.version, tuple(findings), scores)
 
     def _answers(self, name: str, texts: Sequence[str]) -> dict[str, Scores | str]:
-        """For each text the scorer's scores, or in words why there are none."""
+        """For each text the scores of this scorer, or the reason why there are none."""
         if name not in self._scorers:
             return dict.fromkeys(texts, f"is not there: {self._missing.get(name, 'it was not loaded')}")
         scorer, custody = self._scorers[name]
@@ -117,7 +117,7 @@ def _call(scorer: PromptScorer, texts: Sequence[str]) -> Callable[[], object]:
 
 
 def _checked(answered: object, texts: int, classes: int) -> np.ndarray:
-    """float64 [texts, classes]; rows with what is no score are all NaN."""
+    """float64 [texts, classes]. A row that holds anything but scores is all NaN."""
     scores = np.asarray(answered)
     if scores.shape != (texts, classes) or scores.dtype.kind != "f":
         raise PolicyUnavailable(f"answered {scores.dtype} {list(scores.shape)} instead of float {[texts, classes]}")

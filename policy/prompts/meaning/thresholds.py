@@ -1,4 +1,4 @@
-"""What the rules say of scores of meaning: no scorer needed, so that history can be judged again."""
+"""Threshold rules over scores of meaning. Needs no scorer, so that stored history can be judged again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Scores = Mapping[str, float]
 
 
 def apply_rules(rules: Rules, scores: Scores, context: Context) -> Iterator[Finding]:
-    """What the rules say of kept scores; a rule whose scores are not there says nothing."""
+    """The findings of the rules over stored scores. A rule whose scores are missing gives no finding."""
     for rule in rules.meaning.rules:
         names = [f"{rule.scorer}/{name}" for name in rule.scores]
         if not rule.scope.covers(context) or any(name not in scores for name in names):
@@ -27,7 +27,7 @@ def apply_rules(rules: Rules, scores: Scores, context: Context) -> Iterator[Find
 
 
 def unscored(rules: Rules, scores: Scores) -> bool:
-    """Whether a rule asks for a score that is not among these: of other examples, or from before there was a scorer."""
+    """Whether a rule asks for a score that is missing here: made with other examples, or before there was a scorer."""
     return any(f"{rule.scorer}/{name}" not in scores for rule in rules.meaning.rules for name in rule.scores)
 
 

@@ -1,11 +1,11 @@
-"""One character -> the plain Latin text it passes for: look-alikes that Unicode's decomposition leaves alone.
+"""Confusable characters: one character -> the plain Latin text that it looks like, beyond Unicode's decomposition.
 
-NFKD already turns full-width, mathematical and circled letters into plain ones and takes accents
-off. This table adds letters of other scripts drawn like Latin ones, Latin letters with strokes and
-hooks, small capitals, enclosed letters, digits of all scripts, and the tag characters, which no screen shows at all.
-Han, kana and Thai letters stand for Latin ones in what "fancy text" pages make; in a sentence of their own script
-they are met as written (normalise.py reads both). It is
-written from the letters' shapes; Unicode Technical Standard 39 describes the idea.
+NFKD already turns full-width, mathematical and circled letters into plain ones and separates accents. This table adds
+letters of other scripts that are drawn like Latin ones, Latin letters with strokes and hooks, small capitals, enclosed
+letters, digits of all scripts, and the tag characters, which are never displayed. Han, kana and Thai letters stand for
+Latin ones in what "fancy text" pages make. In a sentence of their own script they are matched as written, since
+variants.py reads both forms. The table is written from the letters' shapes; Unicode Technical Standard 39 describes
+the idea.
 """
 
 # ruff: noqa: RUF001  (look-alikes are what this file is about)
@@ -54,7 +54,7 @@ _UNSEEN = frozenset({"Mn", "Me", "Cf"})  # marks that ride on letters, and chara
 
 
 class _Plain(dict[int, str | None]):
-    """The table for str.translate, completed from Unicode's own categories as characters turn up."""
+    """The table for str.translate, completed from Unicode's categories as characters occur."""
 
     def __missing__(self, code: int) -> str | None:
         seen, kind = chr(code), unicodedata.category(chr(code))

@@ -1,7 +1,7 @@
-"""Text hidden in another writing of itself: base64, hex, bits, percent signs, entities, escapes, turned upside down.
+"""Encoded text in a prompt, decoded: base64, hex, bits, percent signs, entities, escapes, upside-down letters.
 
-Layers may lie within layers; three are opened, each no longer than the one around it. What no image model reads and
-nobody pastes by accident (ciphers, text backwards) is not looked for.
+Encodings may be nested. Three layers are opened, each no longer than the one around it. Ciphers and reversed text are
+not looked for: no image model reads them, and nobody pastes them by accident.
 """
 
 # ruff: noqa: RUF001  (letters turned upside down look like others)
@@ -28,7 +28,7 @@ _UPSIDE_DOWN = re.compile("[ɐɔǝɟɓƃɥᴉɾʞɯɹʇʌʍʎ]")
 
 
 def decoded_texts(text: str) -> Iterator[tuple[str, str]]:
-    """(the writing, what it says), layer by layer: "base64", "base64 hex", ..."""
+    """(name of the encoding, decoded text), layer by layer: "base64", "base64 hex", ..."""
     layer = [("", text)]
     for _ in range(_DEEPEST):
         layer = [(f"{outer} {name}".strip(), inner) for outer, within in layer for name, inner in _opened(within)]
@@ -36,7 +36,7 @@ def decoded_texts(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _opened(text: str) -> Iterator[tuple[str, str]]:
-    """Every text that is hidden in this one; all together a few times as long at the most."""
+    """Every text that is encoded in this one. Together they are at most a few times as long as it."""
     runs = (*_BASE64.findall(text), *_quartets(text))
     yield from (("base64", found) for run in runs if (found := _from_base64(run)))
     yield from (("hex", found) for run in _HEX.findall(text) if (found := _from_hex(run)))
@@ -48,14 +48,14 @@ def _opened(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _quartets(text: str) -> Iterator[str]:
-    """Base64 that is written in groups of four."""
+    """Base64 that is written in groups of four characters."""
     for fits, chunks in groupby(text.split(), key=lambda chunk: bool(_QUARTET.fullmatch(chunk))):
         if fits and len(run := "".join(chunks)) >= 8:
             yield run
 
 
 def _from_base64(run: str) -> str | None:
-    """The text in it, or None where there is none: an ordinary long word is not tried, or decodes to rubbish."""
+    """The decoded text, or None where there is none: an ordinary long word is not tried, or decodes to noise."""
     if run[1:].islower() and run.isalpha():
         return None
     body = run.rstrip("=").replace("-", "+").replace("_", "/")

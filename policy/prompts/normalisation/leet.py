@@ -1,6 +1,7 @@
-"""What a disguised word may be read as: digits and signs for letters, letters drawn out, doubled or starred out.
+"""Leetspeak and spelling tricks: what an obfuscated word may be read as.
 
-A reading is a guess that costs a look-up and nothing more: only one that spells a listed term means anything.
+Digits and signs stand for letters; letters are repeated, doubled or replaced by stars. A reading is a guess that costs
+one look-up. It has an effect only where it spells a listed term.
 """
 
 # ruff: noqa: RUF001  (signs that look like letters are what this file is about)
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from itertools import product
 
 Position = tuple[str, ...]
-"""A word of a copy, and what it may be read as."""
+"""A word of a variant, and what it may be read as."""
 
 EDGES = ".,;:!?\"'()[]{}<>*_~-/\\|+`#"
 
@@ -37,16 +38,16 @@ _LONE_V = re.compile(r"(?<=[^\Waeiouvy])v(?=[^\Waeiouvy])")  # `nvde`
 _ODD = re.compile(rf"\d|vv|\bph|{_LONE_V.pattern}|{_DRAWN.pattern}")
 
 CLOSED_UP = re.compile(r"\w[^\w\s]+\w|_|[" + re.escape(_SIGNS) + r"]|[/|]\\|\\[/|]|\|[<)>_-]|\(\)|\[\]|\{\}|\(_\)")
-"""Where a text has punctuation that may hide a word, or stand for a letter."""
+"""Matches where punctuation may hide a word or stand for a letter."""
 
 
 def is_odd(text: str) -> bool:
-    """Whether any word of the text may have another reading at all; most texts have none."""
+    """Whether any word of the text may have a second reading. Most texts have none."""
     return _ODD.search(text) is not None
 
 
 def word_readings(word: str) -> Position:
-    """The word, and what it is without leetspeak, odd spelling and drawn-out letters."""
+    """The word, and the word without leetspeak, odd spelling and repeated letters."""
     if not is_odd(word):
         return (word,)
     readings = [word, *unleet(word)]
@@ -56,7 +57,7 @@ def word_readings(word: str) -> Position:
 
 
 def joined_readings(chunk: str) -> Position:
-    """What stands between two spaces, as one word: `n.u.d.e`, `n-u-d-e`, `n@ked`, `$ex`, `n*de`, `|\\|ude`."""
+    """A chunk between two spaces, read as one word: `n.u.d.e`, `n-u-d-e`, `n@ked`, `$ex`, `n*de`, `|\\|ude`."""
     drawn = _DRAWING.sub(lambda signs: _DRAWINGS[signs[0]], chunk)
     if drawn == chunk and (letters := chunk.strip(EDGES)).isalpha():
         return (letters,)  # the plain copy holds its variants
@@ -76,7 +77,7 @@ def unleet(word: str) -> list[str]:
 
 
 def _closed(bare: str) -> Iterator[str]:
-    """The chunk without its punctuation: with signs as letters, and with a vowel where a letter is starred out."""
+    """The chunk without punctuation: with signs read as letters, and with a vowel in the place of a star."""
     yield "".join(sign for sign in bare if sign.isalnum())
     if not bare.isalnum():
         yield from unleet("".join(sign for sign in bare if sign.isalnum() or sign in _LEET_SIGNS))
@@ -87,7 +88,7 @@ def _closed(bare: str) -> Iterator[str]:
 
 
 def _respelled(word: str) -> str:
-    """`nvde`, `vvoman`, `phuck`: letters for others of that sound or look."""
+    """`nvde`, `vvoman`, `phuck`: letters replaced by others of that sound or look."""
     return _LONE_V.sub("u", "f" + word[2:] if word.startswith("ph") else word).replace("vv", "w")
 
 

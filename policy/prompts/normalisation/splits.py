@@ -1,7 +1,7 @@
-"""Words that were taken apart or put together: `n u d e`, `n, u, d, e`, `na ked`, `NakedWoman`, `#nakedwoman`.
+"""Split and joined words, undone: `n u d e`, `n, u, d, e`, `na ked`, `NakedWoman`, `#nakedwoman`.
 
-Where single letters stand apart, the gaps between the words are as wide as those inside them, or they are not there:
-then the letters are cut where everyday words remain on both sides, so that GRAPE and SCUNTHORPE stay whole.
+Where single letters stand apart, the gaps between words are as wide as the gaps inside them, or are missing. The
+letters are then cut only where everyday words remain on both sides, so that GRAPE and SCUNTHORPE stay whole.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from policy.prompts.normalisation.leet import Position, unleet
 from policy.terms import words
 
 SPACED_LETTERS = re.compile(r"(?<!\w)[^\W_](?:([^\w\n]{1,3}|[\n_])[^\W_])(?:\1[^\W_])+(?!\w)")
-"""Three single characters or more with one and the same gap of up to three signs between them."""
+"""Three or more single characters with the same gap of up to three signs between them."""
 CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 _SHORTEST, _LONGEST = 4, 16  # of a word that is looked for in pieces; a shorter one is found by chance
@@ -51,12 +51,15 @@ _LONGEST_BESIDE = max(map(len, _BESIDE))
 
 
 def without_gaps(text: str) -> str:
-    """The text with single letters that stand apart put together."""
+    """The text with runs of single letters joined."""
     return SPACED_LETTERS.sub(lambda run: "".join(words(run[0])), text)
 
 
 def run_together(text: str) -> Iterator[Position]:
-    """The text's words; in place of each run of single letters what may stand in it, and everyday words beside that."""
+    """The words of the text.
+
+    Each run of single letters is replaced by the words that may stand in it, beside everyday words.
+    """
     at = 0
     for run in SPACED_LETTERS.finditer(text):
         yield from ((word,) for word in words(text[at : run.start()]))
@@ -69,9 +72,9 @@ def run_together(text: str) -> Iterator[Position]:
 
 
 def split_words(found: Sequence[str]) -> Iterator[Position]:
-    """For each word: it and its next one or two as one word, what is left of it without an everyday word, and it.
+    """For each word: it, it joined with the next one or two, and it without an everyday word written on to it.
 
-    Itself too, so that a phrase may excuse what its words spell together.
+    The word itself is included so that a phrase may excuse what its words spell together.
     """
     everyday = [word in _EVERYDAY for word in found]
     last = len(found) - 1
@@ -100,7 +103,7 @@ def _without_neighbour(word: str) -> Iterator[str]:
 
 
 def _beside_everyday(letters: str) -> tuple[Position, Position]:
-    """Stretches with everyday words or nothing on both sides (never the whole run), and those everyday words."""
+    """Stretches with everyday words or nothing on both sides, never the whole run; and those everyday words."""
     before, after = _reachable(letters), _reachable(letters[::-1], backwards=True)
     size = len(letters)
     stretches = dict.fromkeys(
@@ -119,7 +122,7 @@ def _beside_everyday(letters: str) -> tuple[Position, Position]:
 
 
 def _reachable(letters: str, *, backwards: bool = False) -> set[int]:
-    """How many letters can be read off the start as everyday words, nothing being one way."""
+    """The numbers of letters that can be read from the start as everyday words; 0 is always one of them."""
     reached = {0}
     for at in range(len(letters)):
         if at in reached:

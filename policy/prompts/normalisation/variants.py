@@ -1,9 +1,9 @@
-"""The copies of a prompt that are screened: as it stands, and with the cheap disguises taken off.
+"""Normalised variants of a prompt: the text as written, and the same text with common obfuscations undone.
 
-A copy is a list of positions; a position is a tuple of words, the one that stands there and what it
-may be read as. Every step is linear in the text and no pattern can backtrack far: a prompt of any
-shape costs time in proportion to its length. What a word may be is in leet.py, what was taken apart or put together
-in splits.py, what is written in another writing in encoded.py.
+A variant is a list of positions. A position is a tuple of words: the word that stands there, and what it may be read
+as. Every step is linear in the text and no pattern backtracks far, so the time is in proportion to the length of the
+prompt, whatever its shape. leet.py says what one word may be read as, splits.py undoes words taken apart or run
+together, encodings.py decodes text that is written in another encoding.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from policy.terms import WORD, words
 class Variant(NamedTuple):
     """One way to read the text. `name` may be shown to people.
 
-    A guess finds words where somebody may have hidden them, and where nobody did: it may hold a prompt, not refuse it.
+    A variant with `guess` finds words where somebody may have hidden them, and also where nobody did. A rule that it
+    meets may hold the prompt and cannot refuse it.
     """
 
     name: str
@@ -37,7 +38,7 @@ _TO_CYRILLIC = str.maketrans("abcehikmnoprtuxy", "авсенікмпоргтих
 
 
 def fold(text: str) -> str:
-    """Lower-case plain letters: accents, look-alikes, widths and invisible characters taken off."""
+    """The text in lower-case Latin letters where possible: no accents, look-alikes, widths or invisible characters."""
     if text.isascii():
         return text.lower()
     plain = unicodedata.normalize("NFKD", text).translate(TO_LATIN).lower()
@@ -46,7 +47,7 @@ def fold(text: str) -> str:
 
 
 def normalised_variants(text: str) -> Iterator[Variant]:
-    """Every copy that differs from the ones before it: as written, folded, joined, unspaced, decoded."""
+    """Every variant that differs from the ones before it: as written, folded, joined, unspaced, decoded."""
     yield from _readings(text, "")
     for writing, inner in decoded_texts(text):
         yield from _readings(inner, f"{writing} ")
@@ -56,10 +57,11 @@ CharRange = tuple[int, int]
 
 
 def located_variants(text: str) -> Iterator[tuple[list[Position], list[CharRange]]]:
-    """The copies whose positions have a place in the text, each with the characters [first, end) of every position.
+    """Variants that can be located in the text, each with the character range [first, end) of every position.
 
-    Those are what stands there in plain letters, disguised ones included: as written, plain and joined. A text whose
-    letters change with their neighbours has no such places in that copy, which is then left out.
+    They are the ones that read what stands there letter by letter: as written, plain and joined, with obfuscations
+    inside a word undone. A text whose letters change with their neighbours has no such ranges in a variant, which is
+    then left out.
     """
     for spell, cut, read in (
         (_lower, WORD, _itself),
@@ -77,7 +79,7 @@ def located_variants(text: str) -> Iterator[tuple[list[Position], list[CharRange
 
 
 def folded_by_letter(text: str) -> tuple[str, list[int]]:
-    """The folded text, and for each of its letters the place in `text` that it came from."""
+    """The folded text, and for each of its letters the index in `text` that it came from."""
     return _by_letter(text, fold)
 
 
@@ -87,14 +89,14 @@ def _by_letter(text: str, spell: Callable[[str], str]) -> tuple[str, list[int]]:
 
 
 def _bare(part: re.Match[str]) -> CharRange:
-    """Where the part stands without the punctuation around it."""
+    """Range of the part without the punctuation around it."""
     bare = part[0].strip(EDGES) or part[0]
     first = part.start() + part[0].find(bare)
     return first, first + len(bare)
 
 
 def _span(text: str, origin: list[int], first: int, end: int, spell: Callable[[str], str]) -> CharRange:
-    """Back to the text's own characters, with the invisible ones that ride on the last letter."""
+    """The range in the original text, including invisible characters that follow the last letter."""
     last = origin[end - 1] + 1
     while last < len(text) and not spell(text[last]):
         last += 1
@@ -125,7 +127,7 @@ def _readings(text: str, prefix: str) -> Iterator[Variant]:
 
 
 def _beside(positions: list[Position], written: list[str]) -> list[Position]:
-    """Each position with the word as it was written: in its own script, or with the accents of its language."""
+    """Each position, extended by the word as it was written: in its own script, or with the accents of its language."""
     if len(written) != len(positions):
         return positions
     return [
@@ -135,12 +137,12 @@ def _beside(positions: list[Position], written: list[str]) -> list[Position]:
 
 
 def _lower(text: str) -> str:
-    """Composed and lower-cased, in its own script: what a term in Cyrillic or with accents is compared with."""
+    """Composed and lower-cased, in its own script: terms in Cyrillic or with accents are compared with this."""
     return unicodedata.normalize("NFKC", text).lower()
 
 
 def _in_cyrillic(word: str) -> Position:
-    """And with its Latin letters as the Cyrillic ones they look like, if it has letters of both."""
+    """The word. Where it mixes both scripts, also the word with Latin letters replaced by Cyrillic look-alikes."""
     if word.isascii() or not (_CYRILLIC.search(word) and _LATIN.search(word)):
         return (word,)
     return word, word.translate(_TO_CYRILLIC)

@@ -150,7 +150,7 @@ def test_what_qwen3guard_never_answers_is_no_score(answer: str) -> None:
 def test_a_guard_may_refuse_where_the_rule_set_says_so(tiny: Path, tmp_path: Path) -> None:
     rules = _rules(tmp_path, _model(tiny), ["s12"])
     screen = MeaningScreen.load(rules)
-    screen._judges["guard"][0]._answer = lambda text: "unsafe\nS12" if "nude" in text else "safe"
+    screen._scorers["guard"][0]._answer = lambda text: "unsafe\nS12" if "nude" in text else "safe"
     bad, good = screen.screen([("nude", Context("acme")), ("a mug", Context("acme"))])
     assert (bad.decision, good.decision) == (Decision.REFUSE, Decision.ALLOW)
     assert good.scores["guard/s12"] == 0.0
