@@ -130,8 +130,8 @@ def make_executor(settings: Settings, sampler: Sampler, mark_writer: Writer | No
         )
     rules = Rules.load(settings.policy_rules)
     meaning = MeaningScreen.load(rules)
-    for judge, reason in meaning.missing.items():
-        log.warning("judge_missing", judge=judge, reason=reason)  # what it should have judged is held
+    for name, reason in meaning.missing.items():
+        log.warning("moderation_model_missing", name=name, reason=reason)  # what it should have scored is held
     probe = killer(settings.crash_point)
     marker = Marker(
         LocalSigner.from_files(settings.signing_certificate, settings.signing_key),

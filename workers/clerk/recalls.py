@@ -65,7 +65,7 @@ def _move(context: ClerkContext, key: str, media_type: str, sha256: str) -> bool
     try:
         store.put(target, content, media_type)
     except DigestMismatch:  # two clerks never cause this: another identity wrote under the clerk's prefix
-        log.error("recalled_place_taken", key=target)
+        log.error("recalled_key_taken", key=target)
     context.probe("removing", None)
     store.delete(key)
     return True
