@@ -1,7 +1,7 @@
-"""What every event is: a frozen class with a kind, a payload that is hashed, and private text that is not.
+"""Event base class: a frozen value with a kind, a payload that is hashed, and private text that is not.
 
-A field typed `Private` never enters the hashed body: the body holds a salted digest, the text itself
-lies in an erasable table. `subjects` names everything the event is about, as "kind:id", for look-ups.
+A field typed `Private` never enters the hashed body. The body holds a salted digest, and the text itself lies in an
+erasable table. `subjects` names everything that the event is about, as "kind:id", for look-ups.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _NOUNS = ("request", "batch", "item", "asset", "key", "recall", "erasure", "hold
 
 @dataclass(frozen=True, slots=True)
 class Private:
-    """Text that may have to be erased one day; only its salted digest is evidence."""
+    """Text that may have to be erased one day. Only its salted digest is evidence."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""Events of the line: requests, batches, items, and the links to what was released."""
+"""Events of the production line: requests, batches, items, and links to released files."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class BatchClaimed(Event):
 
 @dataclass(frozen=True, slots=True)
 class PictureDiscarded(Event):
-    """A drawing came out wrong and was drawn again with another seed, as the rule set says; it was not kept."""
+    """A sampled picture was rejected and sampled again with another seed, as the rule set says; it was not kept."""
 
     kind: ClassVar[str] = "picture.discarded"
     request_id: str
@@ -96,7 +96,7 @@ class BatchFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class BatchReturned(Event):
-    """A worker gave its batch back unharmed; the claim does not count against it."""
+    """A worker gave its batch back unharmed. The claim does not count against the batch."""
 
     kind: ClassVar[str] = "batch.returned"
     batch_id: str
@@ -106,7 +106,7 @@ class BatchReturned(Event):
 
 @dataclass(frozen=True, slots=True)
 class BatchExpired(Event):
-    """A claim came to nothing: its lease ran out, or the worker met an error it could not place."""
+    """A claim came to nothing: its lease ran out, or the worker met an unexpected error."""
 
     kind: ClassVar[str] = "batch.expired"
     batch_id: str
@@ -116,7 +116,7 @@ class BatchExpired(Event):
 
 @dataclass(frozen=True, slots=True)
 class BatchAbandoned(Event):
-    """A batch used up its claims; its open items went into the batches `into`, or failed if there are none."""
+    """A batch used up its claims. Its open items went into the batches `into`, or failed if there are none."""
 
     kind: ClassVar[str] = "batch.abandoned"
     batch_id: str
@@ -171,7 +171,7 @@ class ItemHeld(Event):
 
 @dataclass(frozen=True, slots=True)
 class ItemRefused(Event):
-    """Policy said no, at submission (no batch yet) or after sampling; or a person did, after a hold."""
+    """Policy refused an item, at submission (no batch yet) or after sampling; or a person did, after a hold."""
 
     kind: ClassVar[str] = "item.refused"
     request_id: str

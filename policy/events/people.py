@@ -1,4 +1,4 @@
-"""Events of what people decide later: reviews, recalls, erasures, legal holds, questions about pictures."""
+"""Events of decisions by people: reviews, recalls, erasures, legal holds, identifications."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class HoldViewed(Event):
 
 @dataclass(frozen=True, slots=True)
 class ItemReviewed(Event):
-    """A person judged a held picture. With four eyes the first release is not `final`: another person must agree."""
+    """A person judged a held picture. With four eyes the first release is not `final`: a second person must agree."""
 
     kind: ClassVar[str] = "item.reviewed"
     request_id: str
@@ -50,7 +50,7 @@ class RecallOrdered(Event):
 
 @dataclass(frozen=True, slots=True)
 class AssetRecalled(Event):
-    """A released picture was taken back: no link is given any more and every look-up says so."""
+    """A released picture was recalled: no link is given any more, and every look-up says so."""
 
     kind: ClassVar[str] = "asset.recalled"
     recall_id: str
@@ -63,7 +63,10 @@ class AssetRecalled(Event):
 
 @dataclass(frozen=True, slots=True)
 class RecallFinished(Event):
-    """Every object of a recall is out of reach; of `missing` assets one lay neither where it was nor where it goes."""
+    """Every object of a recall is out of reach.
+
+    Of `missing` assets an object lay neither at its old nor its new key.
+    """
 
     kind: ClassVar[str] = "recall.finished"
     recall_id: str
@@ -99,7 +102,7 @@ class TextErased(Event):
 
 @dataclass(frozen=True, slots=True)
 class PictureErased(Event):
-    """An object was given up for deletion from the store: its time was over, or its erasure was ordered."""
+    """An object was deleted from the store: its retention period was over, or its erasure was ordered."""
 
     kind: ClassVar[str] = "picture.erased"
     erasure_id: str
@@ -111,7 +114,7 @@ class PictureErased(Event):
 
 @dataclass(frozen=True, slots=True)
 class ErasureFinished(Event):
-    """Everything that an order named is gone, and so is what it searched for."""
+    """Everything that an order named is erased, and so is what it searched for."""
 
     kind: ClassVar[str] = "erasure.finished"
     erasure_id: str
@@ -138,7 +141,7 @@ class LegalHoldLifted(Event):
 
 @dataclass(frozen=True, slots=True)
 class PictureIdentified(Event):
-    """Somebody asked whose picture this is, and was answered. The asset is named where it is the asker's own."""
+    """Somebody asked whose picture this is, and got an answer. The asset is named where it is the asker's own."""
 
     kind: ClassVar[str] = "picture.identified"
     identification_id: str

@@ -1,4 +1,4 @@
-"""Events of registers: tenants, API keys, webhooks, and the documents that decide (rule sets and model cards)."""
+"""Events of registration: tenants, API keys, webhooks, and the documents that decide (rule sets and model cards)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class KeyRevoked(Event):
 
 @dataclass(frozen=True, slots=True)
 class PolicyRegistered(Event):
-    """A rule set was first used; its text is kept under this digest, so that an auditor can read it years later."""
+    """A rule set was first used. Its text is kept under this digest, so that an auditor can read it years later."""
 
     kind: ClassVar[str] = "policy.registered"
     policy_version: str
@@ -49,7 +49,7 @@ class PolicyRegistered(Event):
 
 @dataclass(frozen=True, slots=True)
 class ModelRegistered(Event):
-    """A model revision was first used; the text of its card is kept under `card_sha256`."""
+    """A model revision was first used. The text of its card is kept under `card_sha256`."""
 
     kind: ClassVar[str] = "model.registered"
     model: str
@@ -63,7 +63,7 @@ class ModelRegistered(Event):
 
 @dataclass(frozen=True, slots=True)
 class WebhookChanged(Event):
-    """An address that is told what happens was created, enabled, disabled or deleted, or its secret rotated."""
+    """A webhook endpoint was created, enabled, disabled or deleted, or its secret rotated."""
 
     kind: ClassVar[str] = "webhook.changed"
     webhook_id: str

@@ -1,4 +1,4 @@
-"""Write events into the ledger, in the transaction of the change they record."""
+"""Appends events to the ledger in the transaction of the change that they record."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _APPEND = text(
 
 
 class _Secret(NamedTuple):
-    """A row of audit.private, and what the body says instead of its text."""
+    """A row of audit.private, and the digest that the body holds in its place."""
 
     event_id: str
     field: str
@@ -58,7 +58,7 @@ class _Entry(NamedTuple):
 
 
 def append(conn: Connection, *, tenant: str, actor: str, events: Iterable[Event]) -> None:
-    """Write events in the caller's transaction, in this order; never commits. Two statements, however many.
+    """Write events in the caller's transaction, in this order; never commits. Two statements, however many events.
 
     Raises LedgerError, before anything is written, for an event that has no canonical form.
     """
@@ -87,12 +87,12 @@ def append(conn: Connection, *, tenant: str, actor: str, events: Iterable[Event]
 
 
 def commit(salt: bytes, value: str) -> str:
-    """What the hashed body holds in place of private text."""
+    """The digest that the hashed body holds in place of private text."""
     return f"sha256:{hashlib.sha256(salt + value.encode()).hexdigest()}"
 
 
 def timestamp(at: datetime) -> str:
-    """RFC 3339, UTC, always six digits of microseconds: one instant has one spelling."""
+    """RFC 3339 in UTC with six digits of microseconds, so that one instant has one spelling."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 

@@ -1,11 +1,11 @@
-"""Rule sets and model cards, kept for years under the digest that events name them with.
+"""Documents in the ledger: rule sets and model cards, kept for years under the digest by which events name them.
 
-An event says `policy_version: sha256:...`. That is evidence only for whoever has the text, so the process that
-loads a rule set or a card registers it before it decides anything under it: the text as a document, and, once for
-each text, an event that binds it into the tree. Both are one transaction, so a process killed anywhere leaves
-neither or both; any number may register at once, as the document's key is the digest of its bytes and whoever
-comes second waits for the first and adds nothing. Nobody can put a text under another's digest: the database
-computes it. Whoever registers cannot read what is there.
+An event says `policy_version: sha256:...`. That is evidence only for a reader who has the text. So the process that
+loads a rule set or a card registers it before it decides anything by it: it stores the text as a document, and for a
+new text also an event that binds it into the tree. Both are one transaction, so a process killed anywhere leaves
+neither or both. Any number of processes may register at once: the key of a document is the digest of its bytes, and the
+later one waits for the earlier one and adds nothing. Nobody can store a text under another text's digest, because the
+database computes the digest. The role that registers cannot read what is stored.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ _LOST = text(
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text that events name by its digest, and the event that says so; files of a model need none of their own."""
+    """A text that events name by its digest, and the event that registers it.
+
+    The file list of a model needs no event.
+    """
 
     kind: str  # policy | card | files
     name: str
@@ -57,12 +60,15 @@ class Document:
 
 
 def rule_set(name: str, body: bytes) -> Document:
-    """A rule set, as its file's bytes."""
+    """A rule set, as the bytes of its file."""
     return Document("policy", name, body, PolicyRegistered(f"sha256:{hashlib.sha256(body).hexdigest()}", name))
 
 
 def model(name: str, *, revision: str, licence: str, listing: bytes, card: bytes) -> tuple[Document, Document]:
-    """A model: the list of its files, whose digest is its revision, and its card. Raises LedgerError if it is not."""
+    """A model: the list of its files, whose digest is its revision, and its card.
+
+    Raises LedgerError if they do not match.
+    """
     files = Document("files", name, listing)
     if f"sha256:{files.sha256}" != revision:
         raise LedgerError(f"the files listed for {name} make sha256:{files.sha256}, its revision is {revision}")
@@ -72,9 +78,10 @@ def model(name: str, *, revision: str, licence: str, listing: bytes, card: bytes
 
 
 def register(conn: Connection, found: Iterable[Document], *, actor: str) -> int:
-    """How many of these were new. In the caller's transaction; needs INSERT on documents and entries, and no more.
+    """The number of these documents that were new.
 
-    Raises LedgerError for a document that is empty or too large to keep.
+    Runs in the caller's transaction and needs only INSERT on documents and entries. Raises LedgerError for a document
+    that is empty or too large.
     """
     added = 0
     for document in found:
@@ -91,13 +98,13 @@ def register(conn: Connection, found: Iterable[Document], *, actor: str) -> int:
 
 
 def texts(conn: Connection, digests: Collection[str]) -> Mapping[str, tuple[str, bytes]]:
-    """Kind and bytes of those of these digests (hex) that are kept. Needs SELECT."""
+    """Kind and bytes of the stored documents with these digests (hex). Needs SELECT."""
     query = select(documents.c.sha256, documents.c.kind, documents.c.body).where(documents.c.sha256.in_(digests))
     return {sha256: (kind, bytes(body)) for sha256, kind, body in conn.execute(query)}
 
 
 def lost(conn: Connection) -> Iterator[LedgerProblem]:
-    """Texts that a registration promises and that are gone; a changed one is gone, as its digest is its key."""
+    """Texts that a registration promises and that are missing. An edited one is missing too: its key is its digest."""
     for row in conn.execute(_LOST):
         said = f"the text sha256:{row.sha256}, which {row.kind} event {row.event_id} registers, is not kept any more"
         yield LedgerProblem(Flaw.DOCUMENT_LOST, said, row.leaf_index, row.id, row.event_id, row.kind)

@@ -1,8 +1,8 @@
-"""Erase private text: delete it with its salts, and append the event that says so, in one transaction.
+"""Erasure of private text: deletes it with its salts and appends the event that says so, in one transaction.
 
-The leaf keeps a digest of salt and text. Without the 128 random bits of the salt nobody can tell by trying whether a
-text is the one that was there. Killed before the caller's commit, the text is there and no event speaks of it;
-after it, the text is gone and the event explains why. A repeat finds nothing left and says nothing.
+The leaf keeps a digest of salt and text. Without the 128 random bits of the salt nobody can find out by trying whether
+a text is the one that was there. Killed before the caller's commit, the text is there and no event speaks of it. Killed
+after it, the text is gone and the event explains why. A repeat finds nothing left and appends nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DELETE = text(
 
 
 class Why(NamedTuple):
-    """On whose word text is erased; it stands in every event."""
+    """The order behind an erasure. It stands in every event."""
 
     erasure_id: str
     basis: str  # request | retention
@@ -46,10 +46,10 @@ def erase(
     kept: Collection[str] = (),
     copies: Mapping[str, int] | None = None,
 ) -> int:
-    """How many texts of these events of the tenant are gone now; fields in `kept` stay.
+    """The number of texts of these events of the tenant that are deleted now; fields in `kept` stay.
 
-    `copies` are what the caller blanked outside the ledger in this transaction; they go into the first event, and
-    make one even where the ledger held no text. Needs DELETE on audit.private, which the clerk alone has.
+    `copies` counts what the caller blanked outside the ledger in this transaction. The counts go into the first event,
+    and cause one even where the ledger held no text. Needs DELETE on audit.private, which only the clerk has.
     """
     values = {"event_ids": sorted(event_ids), "kept": sorted(kept), "tenant": tenant}
     gone: dict[str, list[str]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""What a verification found: what was counted, and each thing that is not as it was signed."""
+"""Flaws that a verification can find, each problem found, and the report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_PROBLEMS = 500  # kept in full; a log rewritten from end to end is not liste
 
 
 class Flaw(StrEnum):
-    """What is wrong, by a stable name."""
+    """The kind of a problem, by a stable name."""
 
     ENTRY_EDITED = "entry_edited"  # its bytes no longer hash to the leaf that was signed
     ENTRY_DELETED = "entry_deleted"  # sealed, and gone
@@ -45,7 +45,7 @@ class Flaw(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LedgerProblem:
-    """One thing that is wrong, with everything that is known to find it."""
+    """One problem, with everything that helps to locate it."""
 
     flaw: Flaw
     message: str
@@ -58,7 +58,7 @@ class LedgerProblem:
 
 @dataclass(slots=True)
 class ProblemCollector:
-    """Problems as they turn up. Owned by one verification."""
+    """Collects problems during one verification, which owns it."""
 
     problems: list[LedgerProblem] = field(default_factory=list)
     left_out: int = 0

@@ -41,7 +41,7 @@ _SHOWN = 50  # problems that are printed
 
 
 class Inconclusive(Exception):
-    """Nothing can be said of this file: it is no pack, or what was asked cannot be answered from it."""
+    """Nothing can be said about this file: it is no pack, or it cannot answer the question."""
 
 
 class _Wrong(Exception):
@@ -134,7 +134,7 @@ class _Row(NamedTuple):
 
 @dataclass(slots=True)
 class PackFindings:
-    """What was checked, everything that is wrong, and what cannot be told from this pack."""
+    """What was checked, everything that is wrong, and what this pack cannot show."""
 
     problems: list[str] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)

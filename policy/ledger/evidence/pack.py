@@ -1,7 +1,7 @@
-"""Evidence packs: a ZIP with events, their proofs and everything an outside auditor needs to check them offline.
+"""Evidence packs: a ZIP with events, their proofs, and everything an outside auditor needs to check them offline.
 
-What is in the database goes in as it is: judging it is for the verifier that the pack carries, and for the copy of
-that verifier which the auditor brings along. One log, one selection, one checkpoint: always the same bytes.
+Data goes in as the database has it. Judging it is left to the verifier in the pack, and to the auditor's own copy of
+that verifier. One log, one selection and one checkpoint always give the same bytes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ the package cryptography. Use your own copy of it: this one comes from the house
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """What went into a pack."""
+    """The content of a pack, in numbers."""
 
     events: int
     size: int  # leaves under its newest checkpoint
@@ -101,9 +101,9 @@ def write_pack(
 ) -> Packed:
     """Writes the pack; a death in between leaves only PATH.half.
 
-    `sizes` are further checkpoints to include, such as one that the auditor kept. With a policy of witnesses, the
-    newest head that a quorum cosigned is the newest there is. Begins the transaction.
-    Raises NotProvable for what does not exist or is not sealed, TooMuch for what is too much.
+    `sizes` are further checkpoints to include, such as one that the auditor kept. With a witness policy, the newest
+    head that a quorum cosigned is treated as the newest there is. Begins the transaction. Raises NotProvable for what
+    does not exist or is not sealed, TooMuch for more than a pack holds.
     """
     conn.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     heads: dict[int, str] = dict(conn.execute(select(checkpoints.c.size, checkpoints.c.note)).all())

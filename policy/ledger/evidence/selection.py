@@ -1,4 +1,4 @@
-"""Which leaves of the log a pack is about, and the events that those lean on: registrations and erasures."""
+"""Selection of leaves for a pack, with the events that those depend on: registrations and erasures."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ _ALL_REGISTRATIONS = text(
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a pack is about: one asset or item, one request, or a range of time; nothing given is the whole log.
+    """The subject of a pack: one asset or item, one request, or a range of time. Nothing given is the whole log.
 
-    `tenant` confines a pack of an asset or a request to that tenant's events.
+    `tenant` restricts a pack of an asset or a request to that tenant's events.
     """
 
     asset_id: str | None = None
@@ -84,17 +84,17 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Leaves in order; `whole` is the range [first, end) among them that has no gap, if there is one."""
+    """Leaves in order. `whole` is the range [first, end) among them that has no gap, if there is one."""
 
     indices: Sequence[int]
     whole: tuple[int, int] | None
 
 
 def choose(conn: Connection, selection: Selection, size: int, *, beyond: bool, limit: int = MAX_EVENTS) -> Chosen:
-    """The leaves of a selection under a head of `size` leaves, with the registrations and erasures they lean on.
+    """The leaves of a selection under a head of `size` leaves, with the registrations and erasures that they depend on.
 
-    `beyond` takes leaves after the head as well: what was put there unsigned is for the verifier to name.
-    Raises NotProvable for what does not exist or is not sealed, TooMuch for what is too much.
+    `beyond` includes leaves after the head: what was put there unsigned is for the verifier to name. Raises NotProvable
+    for what does not exist or is not sealed, TooMuch for more than a pack holds.
     """
     if selection.tenant and not (selection.asset_id or selection.request_id):
         raise LedgerError("a tenant's pack is of an asset or of a request: a range of time holds other tenants' events")

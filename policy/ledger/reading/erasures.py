@@ -1,8 +1,8 @@
-"""Why private text is missing: the event that says it was erased, found by the id of the event it was taken from.
+"""Erasure look-up: the event that explains why private text is missing, found by the id of the event it belonged to.
 
-An erasure is believed from its own signed bytes, never from a column. Whoever deletes text and writes a false
-erasure has to put it into the log like any other entry: past the triggers it is found as untracked, through them
-it is sealed, and names an erasure that nobody ordered.
+An erasure is believed from its own signed bytes, never from a column. Whoever deletes text and writes a false erasure
+has to put it into the log like any other entry. Past the triggers it is found as untracked. Through them it is sealed,
+and names an erasure that nobody ordered.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ANY = text("SELECT EXISTS (SELECT FROM audit.entries WHERE kind = 'text.erased'
 
 
 class ErasureRecord(NamedTuple):
-    """What an erasing event says."""
+    """The content of an erasing event."""
 
     event_id: str
     entry_id: int
@@ -41,7 +41,7 @@ class ErasureRecord(NamedTuple):
 
 
 Erased = Mapping[str, Mapping[str, ErasureRecord]]
-"""By event and field, what erased its text."""
+"""By event and field, the record that erased its text."""
 
 
 def erased_texts(conn: Connection, event_ids: Sequence[str]) -> Erased:
@@ -60,7 +60,7 @@ def erased_texts(conn: Connection, event_ids: Sequence[str]) -> Erased:
 
 
 def _read(raw: bytes, entry_id: int, index: int | None) -> Iterable[tuple[str, str, ErasureRecord]]:
-    """(event, field, erasure) for every text the bytes speak of; nothing for bytes that are no such event."""
+    """(event, field, erasure) for every text that the bytes name; nothing for bytes that are no such event."""
     try:
         body: dict[str, Any] = json.loads(raw)
         if body["kind"] != KIND:

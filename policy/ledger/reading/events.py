@@ -1,4 +1,4 @@
-"""What the ledger says about one thing: its events, oldest first, with the private text that was not erased."""
+"""Events about one thing, oldest first, with the private text that was not erased."""
 
 from __future__ import annotations
 
@@ -53,12 +53,11 @@ class Recorded:
 def events_about(
     conn: Connection, thing_id: str, *, tenant: str | None, after: int = 0, limit: int = PAGE
 ) -> list[Recorded]:
-    """Everything recorded about the item, asset, request, batch or key of this id; [] for an unknown one.
+    """Everything recorded about the item, asset, request, batch or key of this id; [] for an unknown id.
 
-    For an item or an asset that is its whole line: its own events, and those of its request and of every
-    batch it was in, without the other items of those. `tenant` confines the answer to one tenant's events
-    (events of batches are nobody's); None is for auditors. The next page is `after` the last entry_id.
-    Needs SELECT on the schema.
+    For an item or an asset that is its whole history: its own events, and those of its request and of every batch it
+    was in, without the other items of those. `tenant` restricts the answer to one tenant's events; events of batches
+    belong to no tenant. None is for auditors. The next page is `after` the last entry_id. Needs SELECT on the schema.
     """
     names = {f"{noun}:{thing_id}" for noun in _NOUNS}
     beside = _names_beside(conn, {f"item:{thing_id}", f"asset:{thing_id}"}, tenant, without="batch.")
@@ -90,7 +89,7 @@ def entries_by_id(conn: Connection, entry_ids: Sequence[int]) -> list[Recorded]:
 
 
 def with_request_names(conn: Connection, recorded: Sequence[Recorded]) -> list[Recorded]:
-    """The same, each with the name of the request it is about: rules may speak for some campaigns only."""
+    """The same, each with the name of its request: rules may hold for some campaigns only."""
     subject = func.audit.subject(entries.c.subjects, "request")
     wanted = {str(one.event.get("request_id")) for one in recorded}
     query = (
@@ -105,7 +104,7 @@ def with_request_names(conn: Connection, recorded: Sequence[Recorded]) -> list[R
 def _names_beside(conn: Connection, names: set[str], tenant: str | None, *, without: str = "") -> set[str]:
     """Every subject of the events that name one of these; `without` a kind, given by its beginning.
 
-    A dispatched batch names all its items, so it says nothing about what belongs to one of them.
+    A dispatched batch names all its items, so it does not show what belongs to one of them.
     """
     query = select(func.unnest(entries.c.subjects)).where(_touches(names), _confined(tenant)).distinct()
     if without:
@@ -127,7 +126,7 @@ def _recorded(conn: Connection, query: Select[Any]) -> list[Recorded]:
 
 
 def with_texts(conn: Connection, rows: Sequence[Row[Any]]) -> list[Recorded]:
-    """Rows of entries with their leaf_index, with their private text, or with what erased it."""
+    """Rows of entries with their leaf_index, with their private text or with the record that erased it."""
     event_ids = [row.event_id for row in rows]
     texts = _private_texts(conn, event_ids)  # first: what is erased between the two is explained by the second
     erased = erased_texts(conn, event_ids)

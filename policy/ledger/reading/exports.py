@@ -1,7 +1,7 @@
-"""Events as lines of JSON and as rows of CSV, one page after another.
+"""Exports of events as JSON lines and as CSV rows, page after page.
 
-A spreadsheet program runs a cell that begins like a formula. CSV cells that do are given an apostrophe in
-front, which such programs hide (OWASP, "CSV Injection"); JSONL and Parquet hold the text as it is.
+A spreadsheet program runs a cell that begins like a formula. Such CSV cells get an apostrophe in front, which those
+programs hide (OWASP, "CSV Injection"). JSONL and Parquet hold the text as it is.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NOUNS = ("request", "batch", "item", "asset")
 
 
 def jsonl(pages: Iterable[list[Recorded]]) -> Iterator[bytes]:
-    """Each page as UTF-8 lines; private text stands where its commitment stood, unless it was erased."""
+    """Each page as UTF-8 lines. Private text stands in the place of its commitment, unless it was erased."""
     for page in pages:
         yield "".join(f"{json.dumps(recorded.to_json(), ensure_ascii=False)}\n" for recorded in page).encode()
 
@@ -50,7 +50,7 @@ def csv_rows(pages: Iterable[list[Recorded]]) -> Iterator[bytes]:
 
 
 def row_of(recorded: Recorded) -> dict[str, Any]:
-    """An event by COLUMNS; None where it has no such thing."""
+    """An event by COLUMNS; None where it lacks a value."""
     told = recorded.to_json()
     event = told["event"]
     verdict, recipe = _object(event.get("verdict")), _object(event.get("recipe"))

@@ -1,4 +1,4 @@
-"""Events as a Parquet file in pieces, one row group a page. Needs pyarrow, which the extra `export` brings."""
+"""Parquet export of events, one row group a page. Needs pyarrow, which the extra `export` brings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from policy.ledger.reading.exports import COLUMNS, row_of
 
 
 def parquet(pages: Iterable[list[Recorded]]) -> Iterator[bytes]:
-    """The file's bytes, a page's as soon as it was read. `at` is a timestamp in UTC, `index` an integer, the rest text.
+    """The file's bytes, page by page as they are read. `at` is a timestamp in UTC, `index` an integer, the rest text.
 
     Raises ExportUnavailable, before anything is read, where pyarrow is not installed.
     """
@@ -39,7 +39,7 @@ def _written(pages: Iterable[list[Recorded]]) -> Iterator[bytes]:
 
 
 class _Passing(RawIOBase):
-    """A file that only ever grows at its end, and forgets what was taken of it."""
+    """A file that only grows at its end, and drops what was taken from it."""
 
     def __init__(self) -> None:
         super().__init__()

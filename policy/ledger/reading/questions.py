@@ -1,7 +1,7 @@
-"""The auditor's questions, asked of the views of the ledger: rows as dictionaries, ready for JSON or a table.
+"""Auditor's questions, answered from the views of the ledger: rows as dictionaries, ready for JSON or a table.
 
-Each needs a connection that may read the schema, and reads in a stream where the answer may be long. A list begins
-`after` an entry_id and ends after `limit` rows, so that a page continues where the one before ended.
+Each needs a connection that may read the schema, and streams where the answer may be long. A list begins `after` an
+entry_id and ends after `limit` rows, so that a page continues where the one before ended.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WHERE (CAST(:reviewer AS text) IS NULL OR key_id = :reviewer OR reviewer = :revi
 
 
 class By(StrEnum):
-    """What items are counted by."""
+    """The columns that items can be counted by."""
 
     DAY = "day"
     TENANT = "tenant"
@@ -45,7 +45,7 @@ class By(StrEnum):
 
 
 def lineage(conn: Connection, asset_id: str, *, tenant: str | None = None) -> Mapping[str, Any] | None:
-    """Everything about an asset, released or recalled since; None for one that the ledger does not know."""
+    """Everything about an asset, released or since recalled; None for one that the ledger does not know."""
     found = conn.execute(text(_LINEAGE), {"asset_id": asset_id, "tenant": tenant}).mappings().first()
     return dict(found) if found else None
 
@@ -60,7 +60,7 @@ def made_by(
     after: int = 0,
     limit: int | None = None,
 ) -> Iterator[Mapping[str, Any]]:
-    """Every picture that all of the given had a part in, oldest first, released or not."""
+    """Every picture that all of the given took part in, oldest first, released or not."""
     given = (("model", model), ("revision", revision), ("lora", lora))
     makers = [f"{noun}:{name}" for noun, name in given if name is not None]
     return _streamed(conn, _MADE, {"makers": makers, "tenant": tenant, "after": after, "limit": limit})
@@ -88,7 +88,7 @@ def reviews(
 
 
 def counts(conn: Connection, by: Sequence[By], *, tenant: str | None = None) -> list[Mapping[str, Any]]:
-    """How many items were settled, for each value of `by`, in order."""
+    """The number of settled items for each value of `by`, in order."""
     columns = ", ".join(dict.fromkeys(by))
     query = (
         f"SELECT {columns}, CAST(sum(items) AS bigint) AS items FROM audit.counts"  # noqa: S608 - names of an enum

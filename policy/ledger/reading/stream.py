@@ -1,4 +1,4 @@
-"""The ledger in order of time, in pages: for exports and replays of any length in little memory."""
+"""Event stream: the ledger in order of time, page by page, for exports and replays of any length in little memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class EntryFilter:
 
 
 class PagePosition(NamedTuple):
-    """Where a page ended."""
+    """The last entry of a page."""
 
     recorded_at: datetime
     entry_id: int
@@ -38,10 +38,10 @@ class Connect(Protocol):
 
 
 def entries_in(connect: Connect, span: EntryFilter, *, page: int = PAGE) -> Iterator[list[Recorded]]:
-    """Pages of the span's entries, oldest first; no connection is held between two of them.
+    """Pages of the matching entries, oldest first. No connection is held between two pages.
 
-    An entry that was committed late, after its page was read, is left out: end the span a minute ago where
-    that matters.
+    An entry that was committed late, after its page was read, is left out. Where that matters, end the range a minute
+    ago.
     """
     after: PagePosition | None = None
     while True:
@@ -54,7 +54,7 @@ def entries_in(connect: Connect, span: EntryFilter, *, page: int = PAGE) -> Iter
 
 
 def instant(written: str) -> datetime:
-    """A day (2026-11-21: its beginning in UTC) or a moment with its zone. Raises ValueError, saying what to write."""
+    """A day (2026-11-21: its beginning in UTC) or a moment with its zone. Raises ValueError that says what to write."""
     try:
         at = datetime.fromisoformat(written)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Where checkpoints are kept out of the database's reach: what makes a cut-off tail and a rollback visible.
+"""Anchors: copies of checkpoints outside the database, which make a cut-off tail and a rollback visible.
 
-There may be several places, each owned by somebody else. They are compared with the database one by one, and
-with each other where they hold what the database does not.
+There may be several anchors, each with another owner. They are compared with the database one by one, and with each
+other where they hold what the database does not.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ _COMPARED = 1_000  # at a time: one page of a listing
 
 @dataclass(frozen=True, slots=True)
 class Anchored:
-    """What the anchor's listing claims to hold; the note behind it proves it."""
+    """A line of the anchor's listing. The note behind it proves it."""
 
     size: int
     root: bytes
 
 
 class Anchor(Protocol):
-    """A write-once place for checkpoints, owned by somebody who does not own the database.
+    """A write-once store for checkpoints, owned by somebody who does not own the database.
 
     Its errors are its own: the ledger knows no object store.
     """
 
     @property
     def name(self) -> str:
-        """What a person calls it, such as "store"; one word of a small set, as it labels metrics."""
+        """Its name for people, such as "store"; one word of a small set, because it labels metrics."""
 
     def put(self, checkpoint: Checkpoint, note: str) -> None:
-        """Keep a checkpoint for good. Putting it again changes nothing; two roots of one size are both kept."""
+        """Keep a checkpoint for good. Putting it again changes nothing. Two roots of one size are both kept."""
 
     def newest(self) -> Anchored | None:
         """The largest checkpoint kept, None before the first."""
@@ -57,7 +57,7 @@ def contradictions(
 ) -> Iterator[LedgerProblem]:
     """Every anchored checkpoint that is not one of the database's `size` leaves, or contradicts another anchor's.
 
-    `newest` was read before the database's snapshot; it is proven by its note, not by the listing.
+    `newest` was read before the database's snapshot. Its note proves it, not the listing.
     """
     beyond: dict[int, tuple[bytes, str]] = {}
     for anchor in anchors:

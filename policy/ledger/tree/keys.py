@@ -1,8 +1,8 @@
-"""The sealer's key on disk: ledger.key signs, ledger.vkeys is what auditors are given.
+"""Key files of the sealer: ledger.key signs, ledger.vkeys is what auditors are given.
 
-A rotation writes three times, each whole or not at all: the new private half beside the old (ledger.key.next), then
-the public lines, the old one with its end and the new one with its beginning, then the new private half in the old
-one's place. Killed after the second, the sealer refuses its retired key, and the same command finishes.
+A rotation writes three times, each whole or not at all: the new private half beside the old one (ledger.key.next); then
+the public lines, the old key with its end and the new key with its beginning; then the new private half in the place of
+the old one. Killed after the second write, the sealer refuses its retired key, and the same command finishes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from policy.ledger.tree.notes import NoteSigner, Vkey
 
 @dataclass(frozen=True, slots=True)
 class KeyFiles:
-    """Where one ledger key lies."""
+    """The paths of one ledger key."""
 
     key: Path
     vkeys: Path
@@ -59,16 +59,16 @@ class LocalNoteSigner:
 
 @dataclass(frozen=True, slots=True)
 class SealingKeys:
-    """What a seal is made with: a key, and all that may have signed this log so far."""
+    """The key that signs a seal, and every key that may have signed this log so far."""
 
     signer: NoteSigner
     vkeys: tuple[Vkey, ...]
 
 
 def keys_on_disk(files: KeyFiles, *, name: str) -> Callable[[], SealingKeys]:
-    """The keys as they are in the files at each call; read again only when a file was replaced.
+    """A function that returns the keys as they are on disk at each call; it reads again only when a file was replaced.
 
-    Call it while holding the sealers' lock: a rotation holds it, too, so no key signs after its end.
+    Call it while holding the sealers' lock. A rotation holds that lock too, so no key signs after its end.
     """
     read: dict[tuple[object, ...], SealingKeys] = {}
 
@@ -84,9 +84,10 @@ def keys_on_disk(files: KeyFiles, *, name: str) -> Callable[[], SealingKeys]:
 
 
 def rotate(files: KeyFiles, *, origin: str, size: int) -> Vkey:
-    """The new key, which signs every head above `size`, the newest there is; the old one signs none of them.
+    """The new key, which signs every head above `size`, the newest there is. The old key signs none of them.
 
-    Hold the sealers' lock. Repeat it to finish a rotation that was killed. Raises UnknownKey or SigningUnavailable.
+    Hold the sealers' lock. Repeat the call to finish a rotation that was killed. Raises UnknownKey or
+    SigningUnavailable.
     """
     following = files.key.with_name(f"{files.key.name}.next")
     old, vkeys = LocalNoteSigner.from_file(files.key, name=origin).vkey, load_vkeys(files.vkeys)
@@ -128,10 +129,10 @@ def load_vkeys(path: Path) -> tuple[Vkey, ...]:
 
 
 def make_key_files(directory: Path, *, origin: str) -> KeyFiles:
-    """ledger.key (PEM, 0600) and ledger.vkeys in this directory, made if they are not there.
+    """ledger.key (PEM, 0600) and ledger.vkeys in this directory, made if they are missing.
 
-    The public half is written last; a death in between makes both anew, which is harmless because
-    nothing was signed yet. A finished pair is never touched: a lost key cannot be made again.
+    The public half is written last. A death in between makes both anew, which is harmless because nothing was signed
+    yet. A finished pair is never touched: a lost key cannot be made again.
     """
     files = KeyFiles(directory / "ledger.key", directory / "ledger.vkeys")
     directory.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""RFC 6962 Merkle trees: leaves in, roots and proofs out, remembering only O(log n) hashes."""
+"""Merkle trees by RFC 6962: leaves in, roots and proofs out, in O(log n) memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class MerkleTree:
-    """A growing tree of which only the roots of its complete subtrees are kept, largest first."""
+    """A growing tree that keeps only the roots of its complete subtrees, largest first."""
 
     __slots__ = ("_peaks", "size")
 
@@ -46,10 +46,10 @@ class MerkleTree:
 
     @classmethod
     def resume(cls, size: int, tails: Sequence[Sequence[bytes]]) -> MerkleTree:
-        """The tree of `size` leaves from what is stored of it.
+        """The tree of `size` leaves from its stored hashes.
 
-        tails[level] holds the last (size >> 8 * level) % 256 hashes of that level: level 0 the leaves
-        after the last full tile, level 1 the tiles after the last full tile of tiles, and so on.
+        tails[level] holds the last (size >> 8 * level) % 256 hashes of that level: level 0 the leaves after the last
+        full tile, level 1 the tiles after the last full tile of tiles, and so on.
         """
         tree = cls()
         for tail in reversed(tails):
@@ -89,7 +89,7 @@ class MerkleTree:
 
 
 def tail_lengths(size: int) -> list[int]:
-    """How many hashes `MerkleTree.resume` needs of each level, level 0 first."""
+    """The number of hashes that `MerkleTree.resume` needs of each level, level 0 first."""
     lengths = []
     while size:
         lengths.append(size % TILE)

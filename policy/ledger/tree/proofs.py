@@ -1,8 +1,7 @@
-"""Prove one entry, or that one checkpoint extends another, to somebody who has only the public key.
+"""Proofs for readers with only the public key: that an entry is in the log, or that one checkpoint extends another.
 
-Formats: c2sp.org/tlog-proof for an entry, the request body of c2sp.org/tlog-witness for a checkpoint. A proof
-is cut from the stored leaves and nodes, a few hundred hashes however long the log is, and is good offline and
-for ever.
+Formats: c2sp.org/tlog-proof for an entry, the request body of c2sp.org/tlog-witness for a checkpoint. A proof is cut
+from the stored leaves and nodes, a few hundred hashes however long the log is. It holds offline and for ever.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _KEPT_HEIGHT = 3  # lower ones are cheaper to compute than to keep
 
 @dataclass(frozen=True, slots=True)
 class InclusionProof:
-    """That a leaf is in the tree of a signed checkpoint."""
+    """Proof that a leaf is in the tree of a signed checkpoint."""
 
     index: int
     path: tuple[bytes, ...]
@@ -59,7 +58,7 @@ class InclusionProof:
 
 @dataclass(frozen=True, slots=True)
 class ConsistencyProof:
-    """That the tree of `old` leaves is what the tree of a signed checkpoint begins with."""
+    """Proof that the tree of a signed checkpoint begins with the tree of `old` leaves."""
 
     old: int
     path: tuple[bytes, ...]
@@ -77,7 +76,7 @@ class ConsistencyProof:
 
 
 class Prover:
-    """Cuts many proofs from one snapshot of the log; the hashes they share are read once."""
+    """Cuts many proofs from one snapshot of the log. The hashes that they share are read once."""
 
     def __init__(self, conn: Connection) -> None:
         self._stored = _Stored(conn)

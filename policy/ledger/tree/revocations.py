@@ -104,7 +104,7 @@ def open_list(content: str, vkeys: Iterable[Vkey], *, at_least: int = 0) -> Revo
 
 
 def lines_of(conn: Connection, size: int) -> list[str]:
-    """The lines that the first `size` leaves of the log make. Needs SELECT on audit.revoked."""
+    """The lines of a list for the first `size` leaves, sorted."""
     rows: Iterable[Any] = conn.execution_options(yield_per=1_000).execute(text(_REVOKED), {"size": size})
     named = {f"{digest} {row.asset_id}" for row in rows for digest in row.sha256}
     return sorted(line for line in named if _LINE.fullmatch(line))

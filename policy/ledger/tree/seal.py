@@ -1,9 +1,9 @@
-"""Put committed entries into the Merkle tree and sign the new tree head.
+"""Sealer's transaction: puts committed entries into the Merkle tree and signs the new tree head.
 
-Appending stays cheap because nothing is chained in the caller's transaction; the price is a window, from
-commit to the next seal, in which an entry can be removed unseen. What is sealed is found by the pending
-table, not by transaction ids: a slow transaction's entries appear when it commits and take later indices,
-and a dump restored elsewhere knows what was left to do.
+Appending is cheap because nothing is chained in the caller's transaction. The price is a window, from commit to the
+next seal, in which an entry can be removed unnoticed. The pending table says what is to be sealed, not transaction ids:
+the entries of a slow transaction appear when it commits and take later indices, and a dump restored elsewhere knows
+what was left to do.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _KEEP_NODES = text(
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A new tree head and how many entries it added."""
+    """A new tree head, and the number of entries that it added."""
 
     checkpoint: Checkpoint
     note: str
@@ -57,10 +57,10 @@ class Sealed:
 def seal(conn: Connection, signer: NoteSigner, vkeys: Sequence[Vkey], *, limit: int = SEAL_LIMIT) -> Sealed | None:
     """Seal up to `limit` pending entries in order of insertion; None if there are none or another sealer works.
 
-    `vkeys` are the keys that may have signed this log so far, the signer's among them. All happens in the
-    caller's transaction: dying before its commit leaves the entries pending, and the next call gives them
-    the same indices. Raises BrokenLedger, signing nothing, if what is stored of the tree does not add up
-    to the last signed head, and UnknownKey if a stranger signed that.
+    `vkeys` are the keys that may have signed this log so far, including the signer's. Everything happens in the
+    caller's transaction: dying before its commit leaves the entries pending, and the next call gives them the same
+    indices. Raises BrokenLedger, signing nothing, if the stored tree does not add up to the last signed head, and
+    UnknownKey if no trusted key signed that head.
     """
     own = next((vkey for vkey in vkeys if vkey == signer.vkey), None)
     if own is None:
@@ -85,12 +85,12 @@ def seal(conn: Connection, signer: NoteSigner, vkeys: Sequence[Vkey], *, limit: 
 
 
 def lock(conn: Connection) -> bool:
-    """Whether this transaction may seal now; it may ask again. Others wait for its end, or go without."""
+    """Whether this transaction may seal now; it may ask again. Other sealers wait for its end, or go without."""
     return bool(conn.execute(select(func.pg_try_advisory_xact_lock(_LOCK))).scalar_one())
 
 
 def wait_for_lock(conn: Connection) -> None:
-    """The same, once whoever seals now is done."""
+    """Takes the same lock, once the current sealer is done."""
     conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
@@ -106,10 +106,10 @@ def newest(conn: Connection, vkeys: Sequence[Vkey]) -> tuple[Checkpoint, str] | 
 
 
 def must_hold(conn: Connection, known: Checkpoint) -> None:
-    """Raises LedgerBehind unless this database went through the tree head `known`.
+    """Raises LedgerBehind unless this database contains the tree head `known`.
 
-    A database restored from yesterday lacks it, or holds another root of that size; signing on would
-    make two histories of one log, and no later proof could tell which is true.
+    A database restored from an older copy lacks it, or holds another root of that size. Signing on would make two
+    histories of one log, and no later proof could tell which one is true.
     """
     root = conn.execute(select(checkpoints.c.root).where(checkpoints.c.size == known.size)).scalar_one_or_none()
     if root == known.root:

@@ -1,6 +1,6 @@
-"""One stored entry held against its own bytes: the leaf, the columns, the private text.
+"""Entry check: one stored entry compared with its own signed bytes: the leaf, the columns, the private text.
 
-The bytes are what was signed; columns exist to find an entry by, and a superuser can edit a column alone.
+The bytes are what was signed. Columns exist to find an entry by, and a superuser can edit a column alone.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def check_entry(
 ) -> Iterator[LedgerProblem]:
     """Everything about one entry that contradicts its bytes. `index` is None while it is not sealed.
 
-    `erased` is what other entries say was erased of it: such text must be gone, and other text must be there.
+    `erased` is what other entries say was erased of it. Such text must be missing, and other text must be present.
     """
     if stored.leaf != leaf_hash(stored.body):
         yield entry_problem(Flaw.LEAF_EDITED, stored, index, "its stored leaf is not the hash of its bytes")
@@ -67,7 +67,7 @@ def check_entry(
 
 
 def entry_problem(flaw: Flaw, stored: StoredEntry, index: int | None, what: str) -> LedgerProblem:
-    """A problem of one entry, with its message in the form every problem of an entry has."""
+    """A problem of one entry, with its message in the form that all such problems share."""
     where = "unsealed" if index is None else f"leaf {index}"
     message = f"{stored.kind} event {stored.event_id} of {stored.at} ({where}, entry {stored.entry_id}): {what}"
     return LedgerProblem(flaw, message, index, stored.entry_id, stored.event_id, stored.kind, stored.at)

@@ -1,9 +1,8 @@
-"""Hold the whole ledger against its signed checkpoints and the anchor, and name what is not as it was signed.
+"""Verification of the whole ledger against its signed checkpoints and the anchors; names everything that was changed.
 
-Every leaf is hashed again from its bytes, the tree is built again, and at each checkpoint its root must be
-the signed one. Trusts the public keys and, for what was cut off or rolled back, the anchors; trusts no
-column, no stored hash and no trigger. What the ledger cannot show: an entry removed, with its pending row,
-before it was sealed.
+Every leaf is hashed again from its bytes, the tree is built again, and at each checkpoint its root must be the signed
+one. It trusts the public keys and, for what was cut off or rolled back, the anchors. It trusts no column, no stored
+hash and no trigger. It cannot notice an entry that was removed, with its pending row, before it was sealed.
 """
 
 from __future__ import annotations
@@ -75,10 +74,10 @@ def verify(
     witness_patience_seconds: float = WITNESS_PATIENCE_SECONDS,
     progress: Progress | None = None,
 ) -> VerificationReport:
-    """The report on one snapshot; `report.intact` says whether all is as it was signed.
+    """The report on one snapshot; `report.intact` says whether everything is as it was signed.
 
-    Needs SELECT on the schema and a connection without an open transaction. Memory: a few thousand rows,
-    and a hash for every 256 leaves. Raises what an anchor raises if it cannot be read.
+    Needs SELECT on the schema and a connection without an open transaction. Memory: a few thousand rows, and a hash for
+    every 256 leaves. Raises what an anchor raises if it cannot be read.
     """
     # Read before the snapshot: anchoring follows the commit, so these must be in the snapshot.
     held = {anchor.name: newest for anchor in anchors if (newest := anchor.newest())}

@@ -1,7 +1,7 @@
-"""The sealed part of the ledger in leaf order: build the tree again and meet each signed root on the way.
+"""Walk over the sealed leaves in order: rebuilds the tree and compares each signed root on the way.
 
-Between two checkpoints lies a range. A range is believed only when its end meets a signed root; until then
-what looks wrong in it is a suspicion, because the root decides which of two contradicting rows was edited.
+A range lies between two checkpoints. It is believed only when its end meets a signed root. Until then a discrepancy in
+it is a suspicion, because the root decides which of two contradicting rows was edited.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LEAVES = text(
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A row of audit.sequence and the entry it points at, if that is still there."""
+    """A row of audit.sequence, and the entry that it points at, if that still exists."""
 
     index: int
     entry_id: int
@@ -47,7 +47,7 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class TrustedHead:
-    """A checkpoint row whose note is what a trusted key signed."""
+    """A checkpoint row whose note was signed by a trusted key."""
 
     checkpoint: Checkpoint
     sealed_at: datetime
@@ -66,7 +66,7 @@ class _Range:
 
 
 class Walk:
-    """Feed it every leaf in order, then `finish`. Owned by one verification."""
+    """Takes every leaf in order; then call `finish`. Owned by one verification."""
 
     def __init__(self, conn: Connection, vkeys: Sequence[Vkey], findings: ProblemCollector) -> None:
         self.tree = MerkleTree()  # up to the last root that was met
@@ -101,7 +101,7 @@ class Walk:
             self._head = next(self._heads, None)
 
     def finish(self) -> None:
-        """Call after the last leaf: what is signed but not there, and what is there but not signed."""
+        """Call after the last leaf: reports what is signed but missing, and what is present but not signed."""
         self._accuse(Flaw.ENTRY_EDITED)
         first, last = self._head, self._head
         for head in self._heads:
@@ -144,7 +144,7 @@ class Walk:
             self._findings.add(problem)
 
     def _meet(self, head: TrustedHead) -> None:
-        """Compare the tree with a signed root; the sequence's leaves decide, then the entries' own."""
+        """Compare the tree with a signed root: first with the sequence's leaves, then with the entries' own."""
         if self._broken:
             return
         for leaves, flaw in ((self._range.sealed, Flaw.ENTRY_EDITED), (self._range.computed, Flaw.LEAF_EDITED)):
@@ -158,7 +158,7 @@ class Walk:
         self._mismatch(head)
 
     def _mismatch(self, head: TrustedHead) -> None:
-        """Some leaf of the range was changed together with its copy; later roots cannot be met either."""
+        """Some leaf of the range was changed together with its copy. Later roots cannot be met either."""
         part = self._range
         for leaf in part.moved:
             said = f"leaf {leaf.index} was moved: event {leaf.event_id} (entry {leaf.entry_id}) comes after a later one"

@@ -1,9 +1,9 @@
-"""The heart of a witness: it cosigns a head only if that extends the last one it cosigned, and never forgets which.
+"""Witness: cosigns a tree head only if it extends the last head that it cosigned, and never forgets which that was.
 
-The protocol is c2sp.org/tlog-witness, `add-checkpoint`; how it is carried over HTTP is its caller's. The new head is on
-disk before the cosignature leaves, whole or not at all, so a witness killed anywhere has cosigned at most what it
-remembers; asked again it answers again. It refuses to begin where its key is and its memory is not: a witness that
-forgot would cosign a second history. A head that a log signed and that contradicts an older one is kept as evidence.
+The protocol is c2sp.org/tlog-witness, `add-checkpoint`; the caller provides the HTTP transport. The new head is on disk
+before the cosignature leaves, whole or not at all. So a witness killed anywhere has cosigned at most what it remembers,
+and asked again it answers again. It refuses to start where its key exists and its memory does not: a witness without
+memory would cosign a second history. A head that a log signed and that contradicts an older one is kept as evidence.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KEY, _HEADS, _EVIDENCE = "witness.key", "heads", "evidence"
 
 
 class WitnessReply(NamedTuple):
-    """An answer, in HTTP's words."""
+    """An answer in HTTP's terms."""
 
     status: int
     text: str
@@ -41,7 +41,7 @@ class WitnessReply(NamedTuple):
 
 
 class WitnessSigner:
-    """A witness's key."""
+    """The key of a witness."""
 
     def __init__(self, name: str, key: Ed25519PrivateKey) -> None:
         self.vkey = Vkey(name, key.public_key().public_bytes_raw(), kind=COSIGNATURE)
@@ -52,7 +52,7 @@ class WitnessSigner:
 
 
 def make_witness(state: Path, name: str) -> Vkey:
-    """A new key and an empty memory in this folder. Raises SigningUnavailable if there is a witness already."""
+    """A new key and an empty memory in this folder. Raises SigningUnavailable if a witness exists there already."""
     state.mkdir(parents=True, exist_ok=True)
     if (state / _KEY).exists():
         raise SigningUnavailable(f"{state} holds a witness already. Remedy: another folder; its key is never replaced")
@@ -65,7 +65,7 @@ def make_witness(state: Path, name: str) -> Vkey:
 
 
 class LocalWitness:
-    """One witness. Thread-safe; one process a folder, which it holds by a lock."""
+    """One witness. Thread-safe. One process owns the folder, by a lock."""
 
     def __init__(self, state: Path, logs: Sequence[Vkey], *, clock: Callable[[], float] = time.time) -> None:
         self._state, self._logs, self._clock = state, tuple(logs), clock
@@ -92,7 +92,7 @@ class LocalWitness:
         self._lock.close()
 
     def add_checkpoint(self, body: bytes) -> WitnessReply:
-        """The answer to one request; 200 holds the cosignature."""
+        """The answer to one request; an answer with status 200 holds the cosignature."""
         try:
             proof = ConsistencyProof.parse(body.decode())
         except (LedgerError, UnicodeDecodeError) as error:

@@ -1,8 +1,8 @@
-"""Cosignatures of witnesses, and the policy that says how many are enough.
+"""Witness policy: whose cosignatures count, and how many of them are enough.
 
-A witness is somebody else who keeps the newest head of a log it has seen, checks that the next one extends it, and
-signs that it did, with the time. With a quorum of them nobody can be shown another history of the log than the rest.
-Formats: c2sp.org/tlog-cosignature (Ed25519) and c2sp.org/tlog-policy.
+A witness is a third party that keeps the newest head of a log it has seen, checks that the next one extends it, and
+signs that it did, with the time. With a quorum of witnesses, nobody can be shown another history of the log than
+everybody else. Formats: c2sp.org/tlog-cosignature (Ed25519) and c2sp.org/tlog-policy.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_LINES = 200  # of a policy: 32 logs, witnesses and groups are what readers m
 
 
 class Witness(NamedTuple):
-    """Somebody whose cosignature counts; `url` is where to ask for it, if we ask."""
+    """A party whose cosignature counts. `url` is where to ask for it, if we ask."""
 
     name: str  # in the policy; its key has a name of its own
     vkey: Vkey
@@ -39,7 +39,7 @@ class _Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WitnessPolicy:
-    """Who are the witnesses, and how many of them are enough."""
+    """The witnesses, and the quorum."""
 
     logs: tuple[Vkey, ...]
     witnesses: tuple[Witness, ...]
