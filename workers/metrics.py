@@ -35,7 +35,7 @@ HTTP_CONNECTIONS_ENDED = Counter(
 )
 
 RATE_LIMITS_LOCAL = Gauge(
-    "presswork_rate_limits_local", "1 while this API process counts requests alone, as Redis does not answer"
+    "presswork_rate_limits_local", "1 while this API process counts requests alone because Redis does not answer."
 )
 
 # Planner and reconciler.
