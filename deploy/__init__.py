@@ -1,11 +1,11 @@
-"""Deployment: the `presswork` command, and ways to run the system.
+"""Deployments: ways to run Presswork, and the `presswork` command.
 
-cli          the command, each group loaded when it is called
-commands/    the groups of commands
-client       the HTTP API as the commands use it
-embedded/    everything on one machine, from wheels
-demo/        the sample campaign and its contact sheet
-drill/       tampering cases that verification must name
-grafana/, prometheus/  dashboard and alerts
-errors       errors of the deployments
+cli, commands/          the `presswork` command
+client                  the HTTP API as the commands call it
+embedded/               the embedded stack: all of it on one machine, from wheels
+demo/                   the sample campaign and its contact sheet
+drill/                  the tampering drill
+extras                  what to install when an extra is missing
+errors                  errors of the deployments
+grafana/, prometheus/   dashboard, alerts and scrape configuration
 """

@@ -1,4 +1,4 @@
-"""`presswork`: the commands, each loaded when it is called, so that `--help` is quick."""
+"""Command line: `presswork` and its commands, each imported when it is called, so that `--help` is quick."""
 
 from __future__ import annotations
 
@@ -6,65 +6,79 @@ import importlib
 
 import click
 
+from deploy.commands.shared.exit_status import with_exit_status
 from deploy.errors import DeployError
+from deploy.extras import missing
 from policy.errors import PolicyError
 from workers.errors import WorkerError
 
 # command -> (module:attribute, its line in the help); written here so that the help loads none of them
-_COMMANDS = {
-    "demo": ("deploy.commands.demo:demo", "Start everything, make the sample campaign, show the pictures."),
-    "up": ("deploy.commands.stack:up", "Start Postgres, Valkey, SeaweedFS, API, planner, sealer, worker."),
-    "down": ("deploy.commands.stack:down", "Stop everything; the data stays."),
-    "status": ("deploy.commands.stack:status", "Show what runs, where and since when."),
-    "submit": ("deploy.commands.submit:submit", "Send a CSV times a template to the API."),
-    "watch": ("deploy.commands.submit:watch", "Show the progress of a request."),
-    "identify": ("deploy.commands.identify:identify", "Say whether picture files were made here."),
-    "review": ("deploy.commands.review:review", "Look at held pictures, release or refuse them."),
-    "recall": ("deploy.commands.recall:recall", "Take released pictures back: look, order, follow."),
-    "audit": ("deploy.commands.audit.group:audit", "Verify the ledger, read it, prove what it says."),
-    "ledger": ("deploy.commands.ledger:ledger", "Give the sealer a new key."),
-    "witness": ("deploy.commands.witness:witness", "Cosign the heads of logs of others."),
-    "privacy": ("deploy.commands.privacy:privacy", "Erase private text, place legal holds, see what retention does."),
-    "policy": ("deploy.commands.policy.group:policy", "Rule sets, and what they say of a prompt or a picture."),
-    "marks": ("deploy.commands.marks:marks", "Read watermarks and manifests of picture files."),
-    "models": ("deploy.commands.models:models", "Model cards, and the bytes they pin."),
-    "key": ("deploy.commands.key:key", "Make API keys."),
-    "env": ("deploy.commands.stack:env", "Print a role's settings as shell exports."),
-    "migrate": ("deploy.commands.stack:migrate", "Bring a database to the newest revision."),
+COMMANDS = {
+    "demo": ("deploy.commands.demo:demo", "Start everything and make the sample campaign."),
+    "up": ("deploy.commands.stack.up:up", "Start the embedded stack: services and application."),
+    "down": ("deploy.commands.stack.down:down", "Stop the embedded stack and keep its data."),
+    "status": ("deploy.commands.stack.status:status", "Show the components of the embedded stack."),
+    "submit": ("deploy.commands.submit:submit", "Submit a campaign: a CSV file and a prompt template."),
+    "watch": ("deploy.commands.watch:watch", "Show the progress of a request until it is settled."),
+    "identify": ("deploy.commands.identify:identify", "Check whether images were made by this installation."),
+    "review": ("deploy.commands.review:review", "List held images, and release or refuse them."),
+    "recall": ("deploy.commands.recall:recall", "Withdraw released images."),
+    "audit": ("deploy.commands.audit.group:audit", "Verify the ledger, query it, and export evidence."),
+    "ledger": ("deploy.commands.ledger:ledger", "Replace the signing key of the ledger."),
+    "witness": ("deploy.commands.witness:witness", "Run a witness that cosigns the heads of other logs."),
+    "privacy": ("deploy.commands.privacy:privacy", "Erase private text and manage legal holds."),
+    "policy": ("deploy.commands.policy.group:policy", "Inspect and test rule sets."),
+    "marks": ("deploy.commands.marks:marks", "Read the watermark and the manifest of images."),
+    "models": ("deploy.commands.models:models", "List, show and check models."),
+    "key": ("deploy.commands.key:key", "Create API keys."),
+    "env": ("deploy.commands.stack.env:env", "Print the settings of a role as shell exports."),
+    "migrate": ("deploy.commands.migrate:migrate", "Upgrade a database to the newest revision."),
 }
 
 
-class _Lazy(click.Group):
-    """A group whose commands are imported one by one."""
+class LazyGroup(click.Group):
+    """A group whose commands are imported one by one, and whose domain errors are messages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
+        if name not in COMMANDS:
             return None
-        module, _, attribute = _COMMANDS[name][0].partition(":")
+        module, _, attribute = COMMANDS[name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
+        return with_exit_status(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except (DeployError, PolicyError, WorkerError) as error:
             raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            found = missing(error.name)
+            if found is None:
+                raise
+            raise click.ClickException(str(found)) from error
 
 
-@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="presswork")
 def main() -> None:
-    """Batch image generation a company can put its name behind.
+    """Batch image generation with screening, marks and an audit ledger.
 
-    Begin with `presswork demo`. Everything runs on this machine, under one data directory
-    (.presswork in the checkout, or --data).
+    `presswork demo` starts everything on this machine and makes the sample campaign. All data of the embedded stack
+    lies in one directory: .presswork, or the one that --data or PRESSWORK_DATA names.
+
+    \b
+    Exit status:
+      0  success, or the answer yes
+      1  failure, or the answer no
+      2  wrong usage, or the command could not find out
+    `presswork COMMAND --help` lists the exit codes of each command.
     """
 
 

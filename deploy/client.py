@@ -1,4 +1,4 @@
-"""The HTTP API as the commands use it: one key, one address, problems told as a person would want them."""
+"""HTTP client of the commands: one key, one address, problems as text."""
 
 from __future__ import annotations
 
@@ -12,24 +12,22 @@ import httpx
 
 from deploy.embedded import background
 from deploy.embedded.first_start import api_key_file
-from deploy.errors import CallFailed, NotRunning
+from deploy.errors import CallFailed
 
 _TIMEOUT = httpx.Timeout(120.0, connect=5.0)  # a large campaign is checked before it is answered
 _SHOWN_ERRORS = 20
 
 
 class Client:
-    """Calls one Presswork API. Raises CallFailed with the problem's own words."""
+    """Calls one Presswork API. Raises CallFailed with the text of the problem."""
 
     def __init__(self, url: str, key: str) -> None:
         self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT)
 
     @classmethod
     def of(cls, data: Path, key_file: Path | None = None) -> Self:
-        """The embedded stack's API with the key in the file, or its first key. Raises NotRunning."""
-        state = background.running(data)
-        if state is None:
-            raise NotRunning(f"nothing runs on {data}. Remedy: `presswork up` starts it")
+        """A client of the embedded stack's API, with the key in the file or the first key. Raises NotRunning."""
+        state = background.require_running(data)
         return cls(f"http://127.0.0.1:{state.ports['api']}", (key_file or api_key_file(data)).read_text().strip())
 
     def __enter__(self) -> Self:
@@ -49,7 +47,7 @@ class Client:
             return self._answer(lambda: self._http.post("/v1/campaigns", files=parts, headers=headers))
 
     def identify(self, picture: Path) -> dict[str, Any]:
-        """POST /v1/identify: the question, which is answered later."""
+        """POST /v1/identify; the result comes later."""
         content = picture.read_bytes()
         headers = {"Content-Type": "application/octet-stream"}
         return self._answer(lambda: self._http.post("/v1/identify", content=content, headers=headers))
@@ -67,17 +65,17 @@ class Client:
         return self._answer(lambda: self._http.get(path, params=query))
 
     def fetch(self, url: str) -> bytes:
-        """The bytes behind a presigned link, which needs no key and must not be sent ours."""
+        """The bytes behind a presigned link. It needs no key, and ours must not be sent to it."""
         try:
             return httpx.get(url, timeout=_TIMEOUT).raise_for_status().content
         except httpx.HTTPError as error:
-            raise CallFailed(f"the picture behind its link could not be fetched: {error}") from error
+            raise CallFailed(f"cannot fetch the image from its link: {error}") from error
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return self._answer(lambda: self._http.post(path, json=body))
 
     def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
-        """Every entry of a list, a page fetched when its first entry is wanted."""
+        """Every entry of a list. A page is fetched when its first entry is needed."""
         cursor: str | None = ""
         while cursor is not None:
             page = self.get(path, limit=500, **query, **({"cursor": cursor} if cursor else {}))
@@ -88,15 +86,17 @@ class Client:
         try:
             reply: httpx.Response = call()
         except httpx.HTTPError as error:
-            raise CallFailed(f"the API did not answer: {error}. Remedy: `presswork status` shows what runs") from error
+            raise CallFailed(
+                f"the API did not answer: {error}. Remedy: `presswork status` shows what is running"
+            ) from error
         if reply.is_success:
             answer: dict[str, Any] = reply.json()
             return answer
-        raise CallFailed(told(reply))
+        raise CallFailed(problem_text(reply))
 
 
-def told(reply: httpx.Response) -> str:
-    """A problem as lines of text: what, and for each error where and what to do."""
+def problem_text(reply: httpx.Response) -> str:
+    """A problem document as lines of text: what is wrong, and for each error where it is and what to do."""
     try:
         problem = reply.json()
     except ValueError:

@@ -1,19 +1,21 @@
-"""Errors of the deployments. Each message names the part, the place and the remedy.
+"""Errors of the deployments. Each message names the component, the place and the remedy.
 
 DeployError
   + AlreadyRunning   another supervisor holds this data directory
-  + NotRunning       there is no running stack in this data directory
-  + PartMissing      a program that should have come with the installation is not there
-  + PartFailed       a part did not start, or stopped before it was ready
-  + DataUnusable     the data directory cannot be used by this version
-  + CallFailed       the API refused or did not answer a call of the command line
+  + NotRunning       no stack is running on this data directory
+  + ExtraMissing     an extra of the distribution is not installed
+  + ProgramMissing   a program that the installation should contain is not there
+  + ComponentFailed  a component did not start, or stopped before it was ready
+  + DataUnusable     this version cannot use the data directory
+  + SettingsInvalid  the settings are incomplete or contradict each other
+  + CallFailed       the API refused a call of the command line, or did not answer
 """
 
 from __future__ import annotations
 
 
 class DeployError(Exception):
-    """Something in a deployment went wrong."""
+    """A deployment failed."""
 
 
 class AlreadyRunning(DeployError):
@@ -21,20 +23,28 @@ class AlreadyRunning(DeployError):
 
 
 class NotRunning(DeployError):
-    """There is no running stack in this data directory."""
+    """No stack is running on this data directory."""
 
 
-class PartMissing(DeployError):
-    """A program that should have come with the installation is not there."""
+class ExtraMissing(DeployError):
+    """An extra of the distribution is not installed."""
 
 
-class PartFailed(DeployError):
-    """A part did not start, or stopped before it was ready."""
+class ProgramMissing(DeployError):
+    """A program that the installation should contain is not there."""
+
+
+class ComponentFailed(DeployError):
+    """A component did not start, or stopped before it was ready."""
 
 
 class DataUnusable(DeployError):
-    """The data directory cannot be used by this version."""
+    """This version cannot use the data directory."""
+
+
+class SettingsInvalid(DeployError):
+    """The settings are incomplete or contradict each other."""
 
 
 class CallFailed(DeployError):
-    """The API refused or did not answer."""
+    """The API refused the call, or did not answer."""

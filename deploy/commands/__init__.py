@@ -1,18 +1,20 @@
-"""Commands of `presswork`, one module a group.
+"""Commands of `presswork`. Each lies in the file of its name; in stack/, audit/ and policy/ a map lists them.
 
-stack      up, down, status, env, migrate
-demo       demo
-submit     submit, watch
-key        key create, list, revoke
-review     review list, show, release, refuse
-recall     recall
-privacy    erase, legal holds, retention
-identify   identify
-marks      marks read
-models     models list, show, check, hash
-policy/    policy check, show, report, simulate
-audit/     audit verify, events, questions, packs, drill
-ledger     ledger rotate-key
-witness    witness
-shared/    what several groups use
+audit/    presswork audit ...
+demo      presswork demo
+identify  presswork identify
+key       presswork key ...
+ledger    presswork ledger ...
+marks     presswork marks ...
+migrate   presswork migrate
+models    presswork models ...
+policy/   presswork policy ...
+privacy   presswork privacy ...
+recall    presswork recall ...
+review    presswork review ...
+shared/   parts that several commands share
+stack/    presswork up, down, status, env
+submit    presswork submit
+watch     presswork watch
+witness   presswork witness ...
 """

@@ -1,4 +1,4 @@
-"""`presswork demo`: the main job, start to end, on this machine."""
+"""`presswork demo`: the main job from start to end on this machine."""
 
 from __future__ import annotations
 
@@ -11,26 +11,39 @@ from pathlib import Path
 import click
 
 from deploy.client import Client
-from deploy.commands.shared.options import DEFAULT_DATA, data_option, shown
-from deploy.commands.submit import show_progress, summary
+from deploy.commands.shared.exit_status import exit_status
+from deploy.commands.shared.files import short_path
+from deploy.commands.shared.options import data_option, given_data
+from deploy.commands.shared.stack import api_url
+from deploy.commands.stack.up import print_phase
+from deploy.commands.submit import summary
+from deploy.commands.watch import show_progress
 from deploy.demo.contact_sheet import write_page, write_picture
 from deploy.demo.gallery import Frame, frames
 from deploy.embedded import background
+from deploy.extras import require
 
 CAMPAIGN = Path(__file__).parent.parent / "demo" / "campaign.csv"
 TEMPLATE = "{product} on a {background} background, {words}"
-UPSCALE = 4  # the model draws 128 x 128, the pictures are 512 x 512
+UPSCALE = 4  # the model makes 128 x 128, the released images are 512 x 512
 NAME = "Summer catalogue"
 
 
-@click.command()
+@click.command(
+    epilog=exit_status("the campaign is settled and the ledger is intact", "a step failed, or the ledger is not intact")
+)
+@click.option("--stop", is_flag=True, help="Stop the stack at the end. Otherwise it keeps running.")
 @data_option
-@click.option("--stop", is_flag=True, help="Stop everything at the end; it goes on running otherwise.")
 def demo(data: Path, stop: bool) -> None:
-    """Start everything, make the sample campaign, show where the pictures are."""
+    """Start everything and make the sample campaign.
+
+    Starts the embedded stack, submits the sample campaign, fetches its images, verifies the ledger, and prints where
+    everything is.
+    """
+    require("worker", "embedded")
     started = time.monotonic()
-    state = background.start(data, tell=_say)
-    _say(f"everything runs ({time.monotonic() - started:.1f} s)")
+    state = background.start(data, report=print_phase)
+    print_phase(f"everything is running after {time.monotonic() - started:.1f} s")
     with Client.of(data) as client:
         reply = client.submit_campaign(
             CAMPAIGN, {"name": NAME, "template": TEMPLATE, "priority": "interactive", "upscale": UPSCALE}
@@ -41,42 +54,35 @@ def demo(data: Path, stop: bool) -> None:
         made = frames(client, reply["id"], folder / "images")
     page = write_page(made, NAME, folder / "contact-sheet.html")
     picture = write_picture(made, NAME, folder / "contact-sheet.png")
-    proved = _verify(data)
-    verdict = "proved just now" if proved else "FAILED, see above"
+    intact = _ledger_is_intact(data)
+    verdict = "the ledger is intact" if intact else "FAILED, see above"
     click.echo(
-        f"\n  images         {shown(folder / 'images')}\n"
-        f"  contact sheet  {shown(page)}\n"
-        f"                 {shown(picture)}\n"
-        f"  API docs       http://127.0.0.1:{state.ports['api']}/docs   (key in {shown(data / 'api.key')})\n"
-        f"  audit          ./run presswork audit verify{_option(data)}   ({verdict})\n"
+        f"\n  images         {short_path(folder / 'images')}\n"
+        f"  contact sheet  {short_path(page)}\n"
+        f"                 {short_path(picture)}\n"
+        f"  API docs       {api_url(state)}/docs   (key in {short_path(data / 'api.key')})\n"
+        f"  audit          ./run presswork audit verify{given_data(data)}   ({verdict})\n"
         f"{_review(made, data)}"
     )
     if stop:
-        background.stop(data, tell=_say)
+        background.stop(data, report=print_phase)
     else:
         click.echo(
-            f"It goes on running: `./run presswork status{_option(data)}` shows it, `./run presswork down` stops it."
+            f"The stack keeps running. `./run presswork status{given_data(data)}` shows it, "
+            f"`./run presswork down{given_data(data)}` stops it."
         )
-    if not proved:
+    if not intact:
         sys.exit(1)
 
 
 def _review(made: Sequence[Frame], data: Path) -> str:
-    """What waits for a person, and how to go on with it."""
+    """The line about held items, if there are any."""
     held = sum(frame.state == "held" for frame in made)
-    return f"  review         ./run presswork review list{_option(data)}   ({held} held)\n" if held else ""
+    return f"  review         ./run presswork review list{given_data(data)}   ({held} held)\n" if held else ""
 
 
-def _verify(data: Path) -> bool:
-    """As an auditor would: another process, with the auditor's rights alone."""
-    _say("verifying the audit ledger")
+def _ledger_is_intact(data: Path) -> bool:
+    """Verified as an auditor would: in another process, with the auditor's login only."""
+    print_phase("verifying the audit ledger")
     command = [sys.executable, "-m", "deploy.cli", "audit", "verify", "--data", str(data)]
     return subprocess.run(command, check=False, cwd=Path(__file__).resolve().parents[2]).returncode == 0
-
-
-def _option(data: Path) -> str:
-    return "" if data == DEFAULT_DATA else f" --data {shown(data)}"
-
-
-def _say(text: str) -> None:
-    click.echo(f"presswork: {text}")

@@ -1,7 +1,7 @@
-"""`presswork identify`: whose picture is this? Asks the API about files found anywhere and shows every layer's word.
+"""`presswork identify`: asks the API whether image files were made by this installation.
 
-Exit status: 0 every file is ours, 1 one is not found, 2 one is conflicting, 3 one could not be asked about or answered.
-The highest number of all files counts.
+Exit status: 0 every file is ours, 1 one is not found, 2 one is conflicting, 3 one could not be identified. The highest
+number of all files counts. Wrong usage is 3 as well, because 2 is a finding.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.client import Client
-from deploy.commands.shared.options import data_option
+from deploy.commands.shared.exit_status import exit_status
+from deploy.commands.shared.options import data_option, json_option
 from deploy.errors import DeployError
 
 _WAIT_SECONDS = 15.0  # of one call
@@ -25,27 +26,59 @@ _FAILED = 3
 _COLOURS = {"ours": "green", "not_found": "yellow", "conflicting": "red", "failed": "red"}
 
 
-@click.command()
+class IdentifyUsageError(click.UsageError):
+    """Wrong usage, which is no finding."""
+
+    exit_code = _FAILED
+
+
+class IdentifyCommand(click.Command):
+    """A command whose usage errors exit with 3."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **extra)
+        except click.UsageError as error:
+            raise IdentifyUsageError(error.format_message(), ctx=error.ctx) from error
+
+
+@click.command(
+    cls=IdentifyCommand,
+    epilog=exit_status(
+        "every file is ours",
+        "at least one file is not found, and the others are ours",
+        "at least one file is conflicting: its marks contradict each other",
+        "at least one file could not be identified, or wrong usage",
+    ),
+)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON a file.")
-@click.option("--seconds", default=120.0, show_default=True, help="Wait so long for each answer.")
+@click.option(
+    "--seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=120.0,
+    show_default=True,
+    help="Time to wait for each result.",
+)
+@json_option("Print one JSON object per file.")
 @data_option
 @click.pass_context
 def identify(ctx: click.Context, files: tuple[Path, ...], data: Path, *, as_json: bool, seconds: float) -> None:
-    """Say whether FILES were made here: by manifest, by watermark, by what they show.
+    """Check whether images were made by this installation.
 
-    Crops, screenshots, recompressed, resized, turned and mirrored copies are recognised.
+    Compares the manifest, the watermark and the content of FILES with all assets. Crops, screenshots, recompressed,
+    resized, rotated and mirrored copies are recognised. docs/identify.md says how well.
     """
     console = Console(highlight=False)
     worst = 0
     try:
-        calling = Client.of(data)
-    except DeployError as error:  # 1 would say that a picture is not ours
+        api = Client.of(data)
+    except DeployError as error:  # exit code 1 would mean "not found"
         click.echo(f"Error: {error}", err=True)
         ctx.exit(_FAILED)
-    with calling as client:
+    with api as client:
         for file in files:
-            found = _asked(client, file, seconds)
+            found = _result(client, file, seconds)
             worst = max(worst, _STATUS.get(str(found.get("finding")), _FAILED))
             if as_json:
                 click.echo(json.dumps({"file": str(file), **found}, sort_keys=True))
@@ -54,8 +87,8 @@ def identify(ctx: click.Context, files: tuple[Path, ...], data: Path, *, as_json
     ctx.exit(worst)
 
 
-def _asked(client: Client, file: Path, seconds: float) -> dict[str, Any]:
-    """The API's answer, or a failure in the same shape."""
+def _result(client: Client, file: Path, seconds: float) -> dict[str, Any]:
+    """The API's result, or a failure in the same shape."""
     try:
         asked = client.identify(file)
         give_up = time.monotonic() + seconds
@@ -64,7 +97,7 @@ def _asked(client: Client, file: Path, seconds: float) -> dict[str, Any]:
     except (DeployError, OSError) as error:
         return {"state": "failed", "reason": str(error)}
     if asked["settled_at"] is None:
-        return {**asked, "reason": f"no answer within {seconds:g} seconds; ask for {asked['id']} later"}
+        return {**asked, "reason": f"no result within {seconds:g} seconds. GET /v1/identify/{asked['id']} has it later"}
     return asked
 
 
@@ -79,21 +112,21 @@ def _show(console: Console, file: Path, found: dict[str, Any]) -> None:
         console.print(f"  {reason}")
     console.print(_layers(found))
     if found.get("false_match_probability") is not None:
-        console.print(f"  expected false matches in such a search: {found['false_match_probability']:.1e}")
+        console.print(f"  expected false matches of such a search: {found['false_match_probability']:.1e}")
     lineage = found.get("lineage")
     if lineage:
         console.print(
             f"  asset {lineage['asset_id']} ({lineage['state']}), {lineage['custom_id']} of request"
             f" {lineage['request_id']}, released {lineage['released_at']}\n"
-            f"  `presswork audit asset {lineage['asset_id']}` tells the rest"
+            f"  `presswork audit asset {lineage['asset_id']}` shows its whole record"
         )
     elif found.get("made_here"):
         console.print(f"  made by this installation for another tenant; now {found.get('asset_state') or 'unknown'}")
 
 
 def _layers(found: dict[str, Any]) -> Table:
-    """One row a layer."""
-    table = Table("layer", "says", "asset", box=None, padding=(0, 2), header_style="dim")
+    """One row per layer."""
+    table = Table("layer", "result", "asset", box=None, padding=(0, 2), header_style="dim")
     manifest, mark = found["layers"]["manifest"], found["layers"]["watermark"]
     table.add_row("manifest", manifest["standing"], manifest["asset_id"] or "")
     table.add_row(
@@ -103,9 +136,9 @@ def _layers(found: dict[str, Any]) -> Table:
     )
     for candidate in found["layers"]["candidates"][:3]:
         fit, code = candidate["registration"], candidate["code"]
-        said = f"{candidate['likeness']:.0%} alike"
+        text = f"{candidate['likeness']:.0%} similar"
         if fit:
-            said += f", {fit['method']}" + (f" ({fit['inliers']} of {fit['matches']})" if fit["inliers"] else "")
-        said += f", {code['bit_errors']} of {code['bits_heard']} bits wrong" if code else ", code not read"
-        table.add_row("content", said, candidate["asset_id"] or "")
+            text += f", {fit['method']}" + (f" ({fit['inliers']} of {fit['matches']})" if fit["inliers"] else "")
+        text += f", {code['bit_errors']} of {code['bits_heard']} bits wrong" if code else ", code not read"
+        table.add_row("content", text, candidate["asset_id"] or "")
     return table

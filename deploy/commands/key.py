@@ -1,4 +1,4 @@
-"""`presswork key`: API keys of the embedded stack, made by whoever can read its data directory."""
+"""`presswork key`: API keys of the embedded stack, for anyone who can read its data directory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 from sqlalchemy import Connection, create_engine, text
 
 from deploy.commands.shared.options import data_option
-from deploy.commands.stack import attached
+from deploy.commands.shared.stack import attached
 from workers.jobs.keys import SCOPES, create_key, create_tenant
 
 _ACTOR = "presswork key"
@@ -16,21 +16,46 @@ _ACTOR = "presswork key"
 
 @click.group()
 def key() -> None:
-    """Make API keys."""
+    """Create API keys.
+
+    The API lists and revokes keys: GET and DELETE /v1/keys, with a key of scope admin.
+    """
 
 
 @key.command()
-@click.option("--tenant", default="demo", show_default=True, help="Made if it is new.")
-@click.option("--weight", default=1, show_default=True, type=click.IntRange(1, 1000), help="Turns of a new tenant.")
-@click.option("--name", required=True, help="Who or what will use the key.")
-@click.option("--scopes", default="submit,read", show_default=True, help=f"Comma-separated: {', '.join(SCOPES)}.")
-@click.option("--person", help="Whose key it is. For reviews, two keys of one person are one person.")
+@click.option(
+    "--tenant", metavar="TENANT", default="demo", show_default=True, help="Tenant of the key. Created if it is new."
+)
+@click.option(
+    "--weight",
+    metavar="NUMBER",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Planner turns of a new tenant relative to the others.",
+)
+@click.option("--name", metavar="NAME", required=True, help="Name of the key: who or what uses it.")
+@click.option(
+    "--scopes",
+    metavar="SCOPE,...",
+    default="submit,read",
+    show_default=True,
+    help=f"Comma-separated scopes of {', '.join(SCOPES)}.",
+)
+@click.option(
+    "--person", metavar="PERSON", help="Owner of the key. Two keys of one person count as one person in reviews."
+)
 @data_option
 def create(data: Path, *, tenant: str, weight: int, name: str, scopes: str, person: str | None) -> None:
-    """Make a key and print it, once. Only its hash is stored."""
+    """Create a key and print it once.
+
+    The key is printed on standard output, its description on standard error. Only its hash is stored.
+    """
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
     if unknown := sorted(set(wanted) - set(SCOPES)):
-        raise click.BadParameter(f"no scope is called {', '.join(unknown)}; there are {', '.join(SCOPES)}")
+        raise click.BadParameter(
+            f"unknown scope {', '.join(unknown)}; the scopes are {', '.join(SCOPES)}", param_hint="--scopes"
+        )
     engine = create_engine(attached(data).postgres.url("api"))
     with engine.begin() as conn:
         _as_tenant(conn, tenant)

@@ -1,4 +1,4 @@
-"""`presswork marks`: what any picture file says about where it comes from."""
+"""`presswork marks`: the marks in any image file."""
 
 from __future__ import annotations
 
@@ -9,28 +9,37 @@ from typing import Any
 
 import click
 
+from deploy.commands.shared.exit_status import exit_status
+from deploy.commands.shared.options import json_option
 from policy.errors import PictureUnreadable, SigningUnavailable
 
-_MAX_LINE = 300  # characters of one printed fact
+_MAX_LINE = 300  # characters
 
 
 @click.group()
 def marks() -> None:
-    """Read watermarks and manifests of picture files."""
+    """Read the watermark and the manifest of images."""
 
 
-@marks.command()
+@marks.command(epilog=exit_status("every file was read", "at least one file could not be read"))
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--anchors",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     envvar="PRESSWORK_TRUST_ANCHORS",
-    help="Root certificates to trust, PEM. Without them a sound manifest is Valid, never Trusted.",
+    show_envvar=True,
+    metavar="FILE",
+    help="Trusted root certificates, PEM. Without them an intact manifest is Valid, never Trusted.",
 )
-@click.option("--reference", is_flag=True, help="Also read with invisible-watermark's own decoder (slow, loads torch).")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per file.")
+@click.option(
+    "--reference", is_flag=True, help="Also decode with the invisible-watermark library. Slow: it loads torch."
+)
+@json_option("Print one JSON object per file.")
 def read(files: tuple[Path, ...], anchors: Path | None, reference: bool, as_json: bool) -> None:
-    """Show the manifest, the watermark and the XMP label of FILES. Exit 1 if a file could not be read."""
+    """Show the manifest, the watermark and the XMP label of FILES.
+
+    Needs no running stack. Works on images of any origin.
+    """
     trusted = anchors.read_text() if anchors else ""
     failed = False
     for file in files:
@@ -42,7 +51,7 @@ def read(files: tuple[Path, ...], anchors: Path | None, reference: bool, as_json
             click.echo(f"{file}: {error}", err=True)
             failed = True
             continue
-        click.echo(json.dumps({"file": str(file), **found}) if as_json else _told(file, found))
+        click.echo(json.dumps({"file": str(file), **found}) if as_json else _as_text(file, found))
     if failed:
         sys.exit(1)
 
@@ -63,7 +72,7 @@ def _inspect(file: Path, trusted: str, *, reference: bool) -> dict[str, Any]:
     return found
 
 
-def _told(file: Path, found: dict[str, Any]) -> str:
+def _as_text(file: Path, found: dict[str, Any]) -> str:
     lines = [f"{file}  {found['media_type']}  {found['width']} x {found['height']}"]
     manifest, mark = found["manifest"], found["watermark"]
     if manifest is None:
@@ -93,5 +102,5 @@ def _told(file: Path, found: dict[str, Any]) -> str:
 
 
 def _printable(line: str) -> str:
-    """What a stranger wrote into a file must not steer the terminal."""
+    """The line without control characters: a file of any origin must not control the terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in line[:_MAX_LINE])

@@ -1,4 +1,4 @@
-"""`presswork models`: what may be drawn with, what its cards say, and whether its bytes are those of its card."""
+"""`presswork models`: models, their cards, and whether their files match."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from deploy.commands.shared.exit_status import exit_status
 from workers.errors import WorkerError
 from workers.sampling.contents import file_of, paths_in, revision_of
 from workers.sampling.extras import AdapterCard, UpscalerCard
@@ -19,20 +20,23 @@ _MODELS_DIR = click.option(
     "--models-dir",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="PRESSWORK_MODELS_DIR",
+    show_envvar=True,
     default=Settings.model_fields["models_dir"].default,
-    help="Folder of model folders, each with its card.yaml.",
+    metavar="DIRECTORY",
+    show_default="models of the installation",
+    help="Folder that holds one folder per model, each with a card.yaml.",
 )
 
 
 @click.group()
 def models() -> None:
-    """Model cards, and the bytes they pin."""
+    """List, show and check models."""
 
 
 @models.command("list")
 @_MODELS_DIR
 def list_models(models_dir: Path) -> None:
-    """One line for each model."""
+    """List the models, one line each."""
     registry = _registry(models_dir)
     table = Table("model", "title", "licence", "size", "steps", "revision", box=None)
     for card in map(registry.get, registry.names()):
@@ -45,7 +49,7 @@ def list_models(models_dir: Path) -> None:
 @click.argument("name")
 @_MODELS_DIR
 def show(name: str, models_dir: Path) -> None:
-    """What a card says, for people."""
+    """Show the card of the model NAME."""
     registry, card = _registry(models_dir), _card(models_dir, name)
     lines = [
         f"{card.name}: {card.title}",
@@ -72,21 +76,27 @@ def show(name: str, models_dir: Path) -> None:
 @models.command("hash")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def hash_folder(folder: Path) -> None:
-    """The lines `revision` and `files` for the card of the model in FOLDER, to put into its card.yaml."""
+    """Print the `revision` and `files` lines of a card.
+
+    Computes them from the model in FOLDER. Put them into its card.yaml.
+    """
     files = [file_of(folder, path) for path in paths_in(folder)]
     click.echo(f"revision: {revision_of(files)}\nfiles:")
     for file in files:
         click.echo(f"  - {{path: {file.path}, bytes: {file.bytes}, sha256: {file.sha256}}}")
 
 
-@models.command()
+@models.command(epilog=exit_status("every file matches and every rule holds", "a file or a rule does not; it is named"))
 @click.argument("name")
 @_MODELS_DIR
 def check(name: str, models_dir: Path) -> None:
-    """Applies every loading rule to a model and what is beside it, as a worker does before it opens them."""
+    """Check the files of the model NAME against its card.
+
+    Applies every loading rule to the model, its upscalers and its LoRAs, as a worker does before it loads them.
+    """
     card = _card(models_dir, name)
     if card.source.folder is None:
-        raise click.ClickException(f"{name} comes from the hub; a worker checks it when it loads it")
+        raise click.ClickException(f"{name} comes from the model hub; a worker checks it when it loads it")
     folder = card.home / card.source.folder
     registry = _registry(models_dir)
     try:
@@ -94,10 +104,10 @@ def check(name: str, models_dir: Path) -> None:
         extras: list[UpscalerCard | AdapterCard] = [*registry.upscalers_of(card).values()]
         for beside in (*extras, *registry.adapters_of(card).values()):
             check_extra(beside)
-            click.echo(f"{beside.name}: as on its card ({beside.revision})")
+            click.echo(f"{beside.name}: matches its card ({beside.revision})")
     except WorkerError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{name}: {len(card.files)} files, all as on the card ({card.revision})")
+    click.echo(f"{name}: {len(card.files)} files, all match the card ({card.revision})")
 
 
 def _registry(models_dir: Path) -> Registry:

@@ -1,13 +1,11 @@
-"""`presswork privacy`: erase private text, hold back what must not be erased, see what retention does.
+"""`presswork privacy`: erases private text, manages legal holds, and shows retention periods.
 
-Works with the clerk's login, of the embedded stack of --data or, where PRESSWORK_DATABASE_URL is set and --data is not,
-of the installation that the environment describes. An order is a row: the clerk carries it out, whoever wrote it.
+It needs the clerk's database login. An order is a row in the database, and the clerk carries it out.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from deploy.commands.shared.instants import Instant
-from deploy.commands.shared.options import data_option
-from deploy.commands.stack import attached
-from deploy.embedded.environment import settings_of
+from deploy.commands.shared.exit_status import exit_status
+from deploy.commands.shared.instants import InstantType, refuse_empty_span
+from deploy.commands.shared.options import data_option, json_option, tenant_option
+from deploy.commands.shared.settings import installation_settings
 from workers.database import make_engine
 from workers.jobs.privacy import legal_holds, retention
 from workers.jobs.privacy.legal_holds import HoldScope, LegalHold
@@ -34,10 +31,9 @@ from workers.settings import Settings
 
 _ACTOR = "presswork privacy"
 _SHOWN = 200  # rows of a list
-_DATABASE_URL = "PRESSWORK_DATABASE_URL"
 
-_tenant = click.option("--tenant", required=True, help="Whose texts.")
-_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+_tenant = tenant_option("Tenant whose text it is.", required=True)
+_json = json_option("Print one JSON object per line.")
 
 
 def _scoped(command: Any) -> Any:
@@ -48,7 +44,11 @@ def _scoped(command: Any) -> Any:
 
 @click.group()
 def privacy() -> None:
-    """Erase private text, place and lift legal holds, see what retention does."""
+    """Erase private text and manage legal holds.
+
+    Works on the embedded stack of --data. If PRESSWORK_DATABASE_URL is set and --data is not given, it works on the
+    installation that the environment describes. It needs the clerk's database login.
+    """
 
 
 @privacy.command()
@@ -57,61 +57,77 @@ def privacy() -> None:
 @_json
 @data_option
 def preview(noun: str, value: str, tenant: str, data: Path, *, as_json: bool) -> None:
-    """Count and name what an order would erase; change nothing.
+    """Show what an order would erase, and change nothing.
 
-    VALUE is the id of the item, asset, request or API key, or the text to look for; `tenant` needs none.
+    VALUE is the id of the item, asset, request or API key, or the text to search for. `tenant` takes no VALUE.
     """
-    with _clerk(data) as (conn, _):
+    with _clerk_login(data) as (conn, _):
         found = count(conn, tenant, _scope(noun, value))
-    click.echo(json.dumps(asdict(found)) if as_json else _told(found))
+    click.echo(json.dumps(asdict(found)) if as_json else _as_text(found))
 
 
-@privacy.command()
+@privacy.command(epilog=exit_status("the erasure is ordered", "nothing was ordered; standard error says why"))
 @_scoped
 @_tenant
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @data_option
 def erase(noun: str, value: str, tenant: str, data: Path, *, yes: bool) -> None:
-    """Order that texts are erased; the clerk does it within moments. It cannot be undone."""
+    """Order the erasure of private text.
+
+    VALUE is the id of the item, asset, request or API key, or the text to search for. `tenant` takes no VALUE. The
+    clerk erases the text within seconds. This cannot be undone.
+    """
     scope = _scope(noun, value)
-    with _clerk(data) as (conn, _):
+    with _clerk_login(data) as (conn, _):
         found = count(conn, tenant, scope)
         refuse_where_it_cannot(scope, found)
-        click.echo(_told(found))
+        click.echo(_as_text(found))
         if not yes:
-            click.confirm("Erase this for good?", abort=True)
+            click.confirm("Erase this permanently?", abort=True)
         erasure_id = order(conn, tenant, scope, actor=_ACTOR)
-    click.echo(f"ordered: erasure {erasure_id}. `presswork privacy list --tenant {tenant}` shows how far it has come")
+    click.echo(f"ordered: erasure {erasure_id}. `presswork privacy list --tenant {tenant}` shows its progress")
 
 
 @privacy.command("list")
-@click.option("--tenant", help="Only this tenant's.")
+@tenant_option("Only orders of this tenant.")
 @click.option("--open", "open_only", is_flag=True, help="Only orders that are not finished.")
 @_json
 @data_option
 def list_(tenant: str | None, data: Path, *, open_only: bool, as_json: bool) -> None:
-    """Orders to erase, newest first, and how far they have come."""
-    with _clerk(data) as (conn, _):
+    """List erasure orders and their progress, newest first.
+
+    At most 200 are listed.
+    """
+    with _clerk_login(data) as (conn, _):
         found = list_erasures(conn, tenant, limit=_SHOWN, open_only=open_only)
     for erasure in found:
         click.echo(json.dumps(asdict(erasure), default=str) if as_json else _line(erasure))
     if not found and not as_json:
-        click.echo("no orders")
+        click.echo("no erasure orders")
 
 
 @privacy.group()
 def hold() -> None:
-    """Legal holds: what they cover is erased by nobody until they are lifted."""
+    """Place, lift and list legal holds.
+
+    Nothing that a legal hold covers is erased until the hold is lifted.
+    """
 
 
 @hold.command("place")
 @_tenant
-@click.option("--request", "request_id", type=click.UUID, help="Only this request.")
-@click.option("--item", "item_id", type=click.UUID, help="Only this item, and what its request says of all its items.")
-@click.option("--asset", "asset_id", type=click.UUID, help="Only the item that became this asset.")
-@click.option("--since", type=Instant(), help="Only what was there at this day or moment, or later.")
-@click.option("--until", type=Instant(), help="Only what was there before this day or moment.")
-@click.option("--reason", required=True, help="For those who may place holds; it is private text, too.")
+@click.option("--request", "request_id", metavar="ID", type=click.UUID, help="Cover only this request.")
+@click.option(
+    "--item", "item_id", metavar="ID", type=click.UUID, help="Cover only this item and the shared texts of its request."
+)
+@click.option("--asset", "asset_id", metavar="ID", type=click.UUID, help="Cover only the item of this asset.")
+@click.option(
+    "--since", metavar="INSTANT", type=InstantType(), help="Cover only what existed at this instant or later."
+)
+@click.option("--until", metavar="INSTANT", type=InstantType(), help="Cover only what existed before this instant.")
+@click.option(
+    "--reason", metavar="TEXT", required=True, help="Reason, for those who may place holds. It is private text as well."
+)
 @data_option
 def place_(
     data: Path,
@@ -124,14 +140,17 @@ def place_(
     until: datetime | None,
     reason: str,
 ) -> None:
-    """Place a hold. From then on nothing in its scope is erased."""
+    """Place a legal hold on text of a tenant.
+
+    From then on nothing that it covers is erased. Prints the id of the hold. An INSTANT is a day (UTC), or a date and
+    time with its zone.
+    """
     things = [str(thing) if thing else None for thing in (request_id, item_id, asset_id)]
     if sum(thing is not None for thing in things) > 1:
-        raise click.UsageError("name at most one of --request, --item, --asset")
-    if since and until and since >= until:
-        raise click.UsageError("--until is not after --since")
+        raise click.UsageError("give at most one of --request, --item and --asset")
+    refuse_empty_span(since, until, "--since", "--until")
     scope = HoldScope(things[0], things[1], things[2], since, until)
-    with _clerk(data) as (conn, _):
+    with _clerk_login(data) as (conn, _):
         placed = legal_holds.place(conn, tenant, scope, reason=reason, actor=_ACTOR)
     click.echo(placed.id)
 
@@ -141,20 +160,26 @@ def place_(
 @_tenant
 @data_option
 def lift_(hold_id: object, tenant: str, data: Path) -> None:
-    """Lift a hold. What waited for it goes on within a minute."""
-    with _clerk(data) as (conn, _):
+    """Lift the legal hold HOLD_ID.
+
+    Erasures that waited for it continue within a minute.
+    """
+    with _clerk_login(data) as (conn, _):
         lifted = legal_holds.lift(conn, tenant, str(hold_id), actor=_ACTOR)
-    click.echo("lifted" if lifted else "was lifted already")
+    click.echo("lifted" if lifted else "the hold was lifted before")
 
 
 @hold.command("list")
-@click.option("--tenant", help="Only this tenant's.")
-@click.option("--all", "everything", is_flag=True, help="Lifted ones too.")
+@tenant_option("Only holds of this tenant.")
+@click.option("--all", "everything", is_flag=True, help="Include lifted holds.")
 @_json
 @data_option
 def list_holds_(tenant: str | None, data: Path, *, everything: bool, as_json: bool) -> None:
-    """Holds, oldest first."""
-    with _clerk(data) as (conn, _):
+    """List legal holds, oldest first.
+
+    At most 200 are listed.
+    """
+    with _clerk_login(data) as (conn, _):
         found = legal_holds.list_holds(conn, tenant, limit=_SHOWN, lifted=everything)
     for known in found:
         click.echo(json.dumps(asdict(known), default=str) if as_json else _hold_line(known))
@@ -166,49 +191,43 @@ def list_holds_(tenant: str | None, data: Path, *, everything: bool, as_json: bo
 @_json
 @data_option
 def retention_(data: Path, *, as_json: bool) -> None:
-    """The periods, and how much text is due now. Objects are counted when the clerk looks at them."""
-    with _clerk(data) as (conn, settings):
+    """Show the retention periods and how much text is due.
+
+    Objects in the object store are not counted here: the clerk counts them when it sweeps.
+    """
+    with _clerk_login(data) as (conn, settings):
         for known in retention.CLASSES:
             days = int(getattr(settings, known.setting))
             due = retention.count_due(conn, known.name, days) if days and not known.place else None
             if as_json:
                 click.echo(json.dumps({**asdict(known), "setting": known.setting, "days": days, "due": due}))
                 continue
-            kept = f"{days} days after {known.since}" if days else "for ever"
+            kept = f"{days} days after {known.since}" if days else "forever"
             click.echo(
                 f"{known.name:<11} {known.what}: kept {kept}" + (f"; {due:,} due now" if due is not None else "")
             )
 
 
 @contextmanager
-def _clerk(data: Path) -> Iterator[tuple[Connection, Settings]]:
-    """A transaction of the clerk's login, committed at its end, and the settings of its installation."""
-    settings = _settings(data)
+def _clerk_login(data: Path) -> Iterator[tuple[Connection, Settings]]:
+    """A transaction with the clerk's login, committed at its end, and the settings of the installation."""
+    settings = installation_settings(data, "clerk")
     engine = make_engine(settings.database_url.get_secret_value(), name="privacy", pool_size=1)
     try:
         with engine.begin() as conn:
             yield conn, settings
     except SQLAlchemyError as error:
-        said = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise click.ClickException(f"the database refused: {said}. This needs the clerk's login") from error
+        reason = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise click.ClickException(f"the database refused: {reason}. Remedy: use the clerk's login") from error
     finally:
         engine.dispose()
 
 
-def _settings(data: Path) -> Settings:
-    given = click.get_current_context().get_parameter_source("data")
-    if given is ParameterSource.DEFAULT and _DATABASE_URL in os.environ:
-        return Settings()
-    values: dict[str, Any] = settings_of(attached(data), "clerk")
-    named = {name.removeprefix("PRESSWORK_").lower(): value for name, value in values.items()}
-    return Settings(**named)  # periods come from the shell, as `presswork up` gives them to the clerk
-
-
 def _scope(noun: str, value: str) -> ErasureScope:
     if noun == "tenant" and value:
-        raise click.UsageError("`tenant` takes no VALUE: --tenant names it")
+        raise click.UsageError("`tenant` takes no VALUE; --tenant names the tenant")
     if noun == "text" and not 3 <= len(value) <= 200:
-        raise click.UsageError("the text to look for has 3 to 200 characters")
+        raise click.UsageError("the text to search for must have 3 to 200 characters")
     if noun not in ("tenant", "text"):
         try:
             value = str(click.UUID.convert(value, None, None))
@@ -217,21 +236,26 @@ def _scope(noun: str, value: str) -> ErasureScope:
     return ErasureScope(noun, value)
 
 
-def _told(found: ErasureCounts) -> str:
+def _as_text(found: ErasureCounts) -> str:
     lines = [
-        f"{found.items:,} items, {found.requests:,} requests, {found.replies:,} stored replies, "
-        f"{found.events:,} reasons, pictures of {found.pictures:,} items",
-        f"{found.ledger_texts:,} private texts of the ledger are among that; their proofs stay",
+        f"{_number(found.items, 'item')}, {_number(found.requests, 'request')}, "
+        f"{_number(found.replies, 'stored reply', 'stored replies')}, {_number(found.events, 'reason')}, "
+        f"images of {_number(found.pictures, 'item')}",
+        f"including {_number(found.ledger_texts, 'private text')} of the ledger, whose proofs stay valid",
     ]
     lines += [f"  item     {item_id}" for item_id in found.item_ids]
     lines += [f"  request  {request_id}" for request_id in found.request_ids]
     if len(found.item_ids) < found.items or len(found.request_ids) < found.requests:
         lines.append("  ...")
     if found.unsettled_items:
-        lines.append(f"{found.unsettled_items:,} items still need their prompt: cancel or review them first")
+        lines.append(f"{_number(found.unsettled_items, 'unsettled item')}: cancel or review them first")
     if found.legal_holds:
-        lines.append(f"under legal hold {', '.join(found.legal_holds)}: nothing can be ordered")
+        lines.append(f"legal hold {', '.join(found.legal_holds)} covers part of it: nothing can be ordered")
     return "\n".join(lines)
+
+
+def _number(count_: int, one: str, many: str | None = None) -> str:
+    return f"{count_:,} {one if count_ == 1 else many or one + 's'}"
 
 
 def _line(erasure: ErasureStatus) -> str:

@@ -1,10 +1,9 @@
-"""`presswork recall`: the operator takes released pictures back, of one tenant or of all, as the clerk's role."""
+"""`presswork recall`: withdraws released images, of one tenant or of all, with the clerk's login."""
 
 from __future__ import annotations
 
 import getpass
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
-from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from deploy.commands.shared.options import data_option
-from deploy.commands.shared.shown import show_rows, show_thing
-from policy.ledger.reading.stream import instant
+from deploy.commands.shared.exit_status import exit_status
+from deploy.commands.shared.instants import InstantType, refuse_empty_span
+from deploy.commands.shared.options import data_option, json_option, tenant_option
+from deploy.commands.shared.settings import installation_settings
+from deploy.commands.shared.tables import print_object, print_rows
 from workers.database import make_engine
 from workers.errors import Conflict
 from workers.jobs.recall.criteria import Criteria, RecallCounts, licensed, preview, tenants_of
@@ -28,37 +27,40 @@ from workers.jobs.recall.views import RecallView, get_recall, list_recalls, matc
 from workers.sampling.registry import Registry
 from workers.settings import Settings
 
-_SHOWN = 20
-_DIGEST_HINT = "sha256:..."
+_SHOWN = 20  # rows of a list, and of each group of a preview
+_DIGEST = "sha256:..."
 
 
 @click.group()
 def recall() -> None:
-    """Take released pictures back: look, order, follow.
+    """Withdraw released images.
 
-    Works on the embedded stack of --data, or, where PRESSWORK_DATABASE_URL is set and --data is not, on the
-    installation that the environment describes. It needs the clerk's database login; the clerk carries the order out.
+    `preview` counts what an order would withdraw, `order` orders it, `show` shows its progress. The clerk carries it
+    out. Works on the embedded stack of --data. If PRESSWORK_DATABASE_URL is set and --data is not given, it works on
+    the installation that the environment describes. It needs the clerk's database login.
     """
 
 
 def _criteria_options(function: Callable[..., Any]) -> Callable[..., Any]:
     options = (
-        click.option("--asset", "asset_id", type=click.UUID, help="This one asset."),
-        click.option("--request", "request_id", type=click.UUID, help="Everything of this campaign or request."),
-        click.option("--model", help="Made by this model."),
+        click.option("--asset", "asset_id", metavar="ID", type=click.UUID, help="This asset."),
+        click.option("--request", "request_id", metavar="ID", type=click.UUID, help="Assets of this request."),
+        click.option("--model", metavar="NAME", help="Assets made by this model."),
+        click.option("--revision", "model_revision", metavar=_DIGEST, help="Assets made by this revision of a model."),
+        click.option("--lora", metavar="NAME", help="Assets made with this LoRA."),
+        click.option("--licence", metavar="LICENCE", help="Assets made by models whose card has this licence."),
+        click.option("--policy", "policy_version", metavar=_DIGEST, help="Assets released under this rule set."),
+        click.option("--rule", metavar="RULE", help="Assets that were released although this rule had a finding."),
         click.option(
-            "--revision", "model_revision", metavar=_DIGEST_HINT, help="Made by exactly these bytes of a model."
+            "--reviewer", metavar="ID", type=click.UUID, help="Assets released by the reviewer with this key."
         ),
-        click.option("--lora", help="Made with this LoRA."),
-        click.option("--licence", help="Made by a model whose card carries this licence."),
-        click.option("--policy", "policy_version", metavar=_DIGEST_HINT, help="Released under this rule set."),
-        click.option("--rule", help="This rule spoke, and a threshold or a person let it pass."),
-        click.option("--reviewer", type=click.UUID, help="Released by a person with this key (its id)."),
         click.option(
-            "--from", "since", callback=_moment, metavar="WHEN", help="Released at this day or moment or later."
+            "--from", "since", metavar="INSTANT", type=InstantType(), help="Assets released at this instant or later."
         ),
-        click.option("--to", "until", callback=_moment, metavar="WHEN", help="Released before this day or moment."),
-        click.option("--tenant", help="Only this tenant's; left out: every tenant's."),
+        click.option(
+            "--to", "until", metavar="INSTANT", type=InstantType(), help="Assets released before this instant."
+        ),
+        tenant_option("Only assets of this tenant. Without it: of every tenant."),
         data_option,
     )
     for option in reversed(options):
@@ -66,21 +68,17 @@ def _criteria_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
-    try:
-        return instant(value) if value else None
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @recall.command("preview")
 @_criteria_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@json_option()
 def preview_command(tenant: str | None, data: Path, as_json: bool, **given: Any) -> None:
-    """Count what an order would recall now. Changes nothing."""
-    settings = _settings(data)
+    """Count what an order would recall, and change nothing.
+
+    An asset must meet every criterion that is given. An INSTANT is a day (UTC), or a date and time with its zone.
+    """
+    settings = installation_settings(data, "clerk", with_auditor=True)
     criteria = _criteria(settings, given)
-    with _desk(settings) as conn:
+    with _clerk_login(settings) as conn:
         found = preview(conn, tenant, criteria)
     if as_json:
         click.echo(json.dumps(asdict(found), default=str))
@@ -88,15 +86,26 @@ def preview_command(tenant: str | None, data: Path, as_json: bool, **given: Any)
         _show(found)
 
 
-@recall.command("order")
+@recall.command("order", epilog=exit_status("the recall is ordered", "nothing was ordered; standard error says why"))
 @_criteria_options
 @click.option(
-    "--reason-code", required=True, type=click.Choice(REASON_CODES), help="What receivers and look-ups are told."
+    "--reason-code", required=True, type=click.Choice(REASON_CODES), help="Reason that webhooks and look-ups show."
 )
-@click.option("--reason", default="", help="For people; the ledger holds its digest.")
-@click.option("--by", default=getpass.getuser, show_default="your login", help="Who orders it, for the ledger.")
-@click.option("--expect", type=click.IntRange(min=1), help="As the preview counted: another number orders nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--reason", metavar="TEXT", default="", help="Explanation for people. The ledger holds its digest.")
+@click.option(
+    "--by",
+    metavar="NAME",
+    default=getpass.getuser,
+    show_default="your login",
+    help="Name of the person who orders it, for the ledger.",
+)
+@click.option(
+    "--expect",
+    metavar="NUMBER",
+    type=click.IntRange(min=1),
+    help="Number of assets that the preview counted. Any other number orders nothing.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def order_command(
     *,
     tenant: str | None,
@@ -108,36 +117,41 @@ def order_command(
     yes: bool,
     **given: Any,
 ) -> None:
-    """Recall what matches now: one order for each tenant, all of them or none. The clerk carries them out."""
-    settings = _settings(data)
+    """Recall every released asset that matches now.
+
+    Places one order for each tenant, all of them or none, and prints their ids. The clerk carries them out within
+    seconds. An asset must meet every criterion that is given. An INSTANT is a day (UTC), or a date and time with its
+    zone.
+    """
+    settings = installation_settings(data, "clerk", with_auditor=True)
     criteria = _criteria(settings, given)
     if not yes:
-        with _desk(settings) as conn:
+        with _clerk_login(settings) as conn:
             found = preview(conn, tenant, criteria)
         _show(found)
         click.confirm(f"recall {_assets(found.released)}?", abort=True)
         expect = expect or found.released
-    with _desk(settings) as conn:
+    with _clerk_login(settings) as conn:
         owners = [tenant] if tenant else tenants_of(conn, criteria)
         words: dict[str, Any] = {"reason_code": reason_code, "reason": reason, "actor": f"operator:{by}"}
         ids = [order(conn, owner, criteria, **words) for owner in owners]
         made = [get_recall(conn, None, recall_id) for recall_id in ids]
         covered = sum(view.assets for view in made)
         if not made:
-            raise Conflict("no released asset matches that is not in a recall already; nothing was ordered")
+            raise Conflict("no released asset matches that is not in a recall already. Nothing was ordered")
         if expect not in (None, covered):
-            raise Conflict(f"{_assets(covered)} match now, not {expect:,}; nothing was ordered")
+            raise Conflict(f"{_assets(covered)} match now, not {expect:,}. Nothing was ordered")
     for view in made:
         click.echo(f"{view.id}  {view.tenant}: {_assets(view.assets)}")
 
 
 @recall.command("list")
 @data_option
-@click.option("--tenant", help="Only this tenant's.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a recall.")
+@tenant_option("Only recalls of this tenant.")
+@json_option("Print one JSON object per recall.")
 def list_command(data: Path, tenant: str | None, as_json: bool) -> None:
-    """The newest recalls and how far they are carried out."""
-    with _desk(_settings(data)) as conn:
+    """List the newest 20 recalls and their progress."""
+    with _clerk_login(installation_settings(data, "clerk", with_auditor=True)) as conn:
         found = list_recalls(conn, tenant, limit=_SHOWN)
     if as_json:
         for view in found:
@@ -145,7 +159,7 @@ def list_command(data: Path, tenant: str | None, as_json: bool) -> None:
         return
     for view in found:
         at = f"{view.ordered_at:%Y-%m-%d %H:%M}"
-        progress = f"{view.moved:,} of {view.assets:,} out of reach"
+        progress = f"{view.moved:,} of {view.assets:,} withdrawn"
         click.echo(f"{view.id}  {at}  {view.tenant}  {view.reason_code}  {progress}  {_state(view)}")
     if not found:
         click.echo("none")
@@ -154,17 +168,20 @@ def list_command(data: Path, tenant: str | None, as_json: bool) -> None:
 @recall.command("show")
 @click.argument("recall_id", metavar="ID", type=click.UUID)
 @data_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@json_option()
 def show_command(recall_id: object, data: Path, as_json: bool) -> None:
-    """One recall: what was ordered, how far it is, and what matches its criteria today."""
-    with _desk(_settings(data)) as conn:
+    """Show the recall ID: order, progress, and later matches.
+
+    `matching now` counts assets that meet the criteria and were released after the order.
+    """
+    with _clerk_login(installation_settings(data, "clerk", with_auditor=True)) as conn:
         view = get_recall(conn, None, str(recall_id))
         later = matching_now(conn, view.tenant, Criteria.from_json(view.criteria))
-    told = {**asdict(view), "state": _state(view), "matching_now": later}
+    shown = {**asdict(view), "state": _state(view), "matching_now": later}
     if as_json:
-        click.echo(json.dumps(told, default=str))
+        click.echo(json.dumps(shown, default=str))
         return
-    show_thing(told)
+    print_object(shown)
 
 
 def _state(view: RecallView) -> str:
@@ -174,9 +191,8 @@ def _state(view: RecallView) -> str:
 def _criteria(settings: Settings, given: dict[str, Any]) -> Criteria:
     plain: dict[str, Any] = {n: v if v is None or isinstance(v, datetime) else str(v) for n, v in given.items()}
     if not any(plain.values()):
-        raise click.UsageError("name at least one criterion: without any, everything would be recalled")
-    if plain["since"] and plain["until"] and plain["since"] >= plain["until"]:
-        raise click.UsageError("--to is not after --from")
+        raise click.UsageError("name at least one criterion; without one, everything would be recalled")
+    refuse_empty_span(plain["since"], plain["until"], "--from", "--to")
     if plain["licence"] is None:
         return Criteria(**plain)
     registry = Registry.load(settings.models_dir)
@@ -184,12 +200,12 @@ def _criteria(settings: Settings, given: dict[str, Any]) -> Criteria:
     found = _licensed(settings, cards, plain["licence"])
     if not found:
         known = ", ".join(sorted({card.licence for card in cards}))
-        raise click.UsageError(f"no model's card carries the licence {plain['licence']!r}; those at hand carry {known}")
+        raise click.UsageError(f"no model has the licence {plain['licence']!r}; the installed models have {known}")
     return Criteria(**plain, licensed=found)
 
 
 def _licensed(settings: Settings, cards: list[Any], licence: str) -> tuple[str, ...]:
-    """With the auditor's login, models that are no longer at hand count, too."""
+    """With the auditor's login, models that are no longer installed count as well."""
     if settings.auditor_database_url is None:
         return licensed(None, cards, licence)
     engine = make_engine(settings.auditor_database_url.get_secret_value(), name="recall", pool_size=1)
@@ -197,25 +213,9 @@ def _licensed(settings: Settings, cards: list[Any], licence: str) -> tuple[str, 
         return licensed(conn, cards, licence)
 
 
-def _settings(data: Path) -> Settings:
-    given = click.get_current_context().get_parameter_source("data")
-    try:
-        if given is ParameterSource.DEFAULT and "PRESSWORK_DATABASE_URL" in os.environ:
-            return Settings()
-        from deploy.commands.stack import attached  # noqa: PLC0415 - an installation need not have the embedded parts
-        from deploy.embedded.environment import settings_of  # noqa: PLC0415
-
-        stack = attached(data)
-        values: dict[str, Any] = settings_of(stack, "clerk")
-        named = {name.removeprefix("PRESSWORK_").lower(): value for name, value in values.items()}
-        return Settings(**{"auditor_database_url": stack.postgres.url("auditor"), **named})
-    except ValidationError as error:
-        raise click.ClickException(str(error)) from error
-
-
 @contextmanager
-def _desk(settings: Settings) -> Iterator[Connection]:
-    """A transaction as the clerk: it passes the tenants' walls and writes orders."""
+def _clerk_login(settings: Settings) -> Iterator[Connection]:
+    """A transaction with the clerk's login, which may read every tenant and write orders."""
     engine = make_engine(settings.database_url.get_secret_value(), name="recall", pool_size=1)
     try:
         with engine.begin() as conn:
@@ -235,9 +235,9 @@ def _show(found: RecallCounts) -> None:
         else ""
     )
     click.echo(f"{_assets(found.released)} would be recalled{span}")
-    click.echo(f"{found.ordered:,} more are under an order, {found.recalled:,} were recalled before")
+    click.echo(f"{found.ordered:,} more are in an open recall, {found.recalled:,} were recalled before")
     for groups in (found.by_campaign, found.by_model, found.by_tenant):
         if groups:
-            show_rows(groups[:_SHOWN], tuple(groups[0]), as_json=False)
+            print_rows(groups[:_SHOWN], tuple(groups[0]), as_json=False)
     for asset_id in found.sample:
-        click.echo(f"  for example {asset_id}")
+        click.echo(f"  example: {asset_id}")

@@ -1,7 +1,7 @@
-"""`presswork review`: look at what policy held, and release or refuse it, through the API with a reviewer's key.
+"""`presswork review`: lists held images and releases or refuses them, through the API with a reviewer's key.
 
-A decision names the bytes that were looked at: `show` downloads the picture, and `release` and `refuse` send the
-SHA-256 of that very file. So nobody decides unseen, or about a picture that changed since.
+A decision names the reviewed bytes: `show` downloads the image, and `release` and `refuse` send the SHA-256 of that
+file. So nobody can decide about an image that they have not seen, or that changed since.
 """
 
 from __future__ import annotations
@@ -20,34 +20,44 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.client import Client
-from deploy.commands.shared.options import DEFAULT_DATA, data_option, shown
+from deploy.commands.shared.exit_status import exit_status
+from deploy.commands.shared.files import short_path
+from deploy.commands.shared.options import data_option, given_data, json_option
+from deploy.commands.shared.tables import cell
 from deploy.embedded.first_start import reviewer_key_file
 from deploy.errors import CallFailed
 
 _SHOWN = 200  # rows of a table
 _SUFFIX = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/avif": ".avif"}
 
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON, one object a line.")
+_json_option = json_option("Print the API's JSON, one object per line.")
 _key_option = click.option(
     "--key-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File with your own key of scope review. Left out: the stack's reviewer.key.",
+    metavar="FILE",
+    help="File with your own API key of scope review. Without it: reviewer.key of the embedded stack.",
 )
-_comment_option = click.option("--comment", required=True, help="Why; kept with the decision.")
-_sha256_option = click.option("--sha256", help="Of the picture you saw. Left out: that of the file `show` stored.")
+_comment_option = click.option("--comment", metavar="TEXT", required=True, help="Reason, kept with the decision.")
+_sha256_option = click.option(
+    "--sha256", metavar="DIGEST", help="SHA-256 of the image that you saw. Without it: of the file that `show` stored."
+)
 
 
 @click.group()
 def review() -> None:
-    """Look at held pictures, release or refuse them."""
+    """List held images, and release or refuse them."""
 
 
 @review.command("list")
-@click.option("--category", help="Only what is held for this category.")
-@click.option("--request", help="Only pictures of this request.")
-@click.option("--older-than", type=click.FloatRange(0), metavar="HOURS", help="Only what waits longer.")
+@click.option("--category", metavar="CATEGORY", help="Only images held for this category.")
+@click.option("--request", metavar="ID", help="Only images of this request.")
+@click.option("--older-than", type=click.FloatRange(0), metavar="HOURS", help="Only images held for longer.")
 @click.option(
-    "--decided", type=click.Choice(["no", "yes", "any"]), default="no", show_default=True, help="no: what waits."
+    "--decided",
+    type=click.Choice(["no", "yes", "any"]),
+    default="no",
+    show_default=True,
+    help="no: images that wait for a decision.",
 )
 @_json_option
 @_key_option
@@ -62,7 +72,7 @@ def list_(
     as_json: bool,
     key_file: Path | None,
 ) -> None:
-    """What waits for a reviewer, the first submitted first."""
+    """List held images, oldest submission first."""
     wanted: dict[str, str] = {"decided": decided}
     if category:
         wanted["category"] = category
@@ -79,17 +89,22 @@ def list_(
         found = list(holds)
     _print_table(found)
     if found and decided == "no":
-        click.echo(f"\nLook at one: presswork review show {found[0]['item_id']}{_option(data)}")
+        click.echo(f"\nNext: presswork review show {found[0]['item_id']}{given_data(data)}")
 
 
 @review.command()
 @click.argument("item")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Where to put the picture.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="File for the image."
+)
 @_json_option
 @_key_option
 @data_option
 def show(item: str, data: Path, *, output: Path | None, as_json: bool, key_file: Path | None) -> None:
-    """Why ITEM is held, who said what, and its picture as a file. The ledger records that you looked."""
+    """Show why ITEM is held, and store its image as a file.
+
+    The ledger records that you looked.
+    """
     item = _item_id(item)
     with _client(data, key_file) as client:
         hold = client.get(f"/v1/reviews/{item}")
@@ -105,13 +120,13 @@ def show(item: str, data: Path, *, output: Path | None, as_json: bool, key_file:
         return
     _print_hold(hold, picture)
     if picture is not None:
-        can = "" if hold["releasable"] else f"   (nobody can release it: {_plain(hold['why_not_releasable'])})"
-        click.echo(f'\n  presswork review release {item} --comment "..."{_option(data)}{can}')
-        click.echo(f'  presswork review refuse {item} --comment "..."{_option(data)}')
+        can = "" if hold["releasable"] else f"   (nobody can release it: {cell(hold['why_not_releasable'])})"
+        click.echo(f'\n  presswork review release {item} --comment "..."{given_data(data)}{can}')
+        click.echo(f'  presswork review refuse {item} --comment "..."{given_data(data)}')
 
 
-def _decision(verb: str, what: str) -> Callable[..., None]:
-    @review.command(verb, help=what)
+def _decision(verb: str, what: str, done_text: str) -> Callable[..., None]:
+    @review.command(verb, help=what, epilog=exit_status(done_text, "at least one decision was not accepted"))
     @click.argument("items", nargs=-1, required=True, metavar="ITEM...")
     @_comment_option
     @_sha256_option
@@ -128,7 +143,7 @@ def _decision(verb: str, what: str) -> Callable[..., None]:
         key_file: Path | None,
     ) -> None:
         if sha256 and len(items) > 1:
-            raise click.UsageError("--sha256 is of one picture; name one ITEM with it")
+            raise click.UsageError("--sha256 belongs to one image; give one ITEM with it")
         failed = 0
         with _client(data, key_file) as client:
             for item in map(_item_id, items):
@@ -147,8 +162,14 @@ def _decision(verb: str, what: str) -> Callable[..., None]:
     return command
 
 
-release = _decision("release", "Release each ITEM that you have looked at. With four eyes, another person must agree.")
-refuse = _decision("refuse", "Refuse each ITEM that you have looked at; its picture is deleted.")
+release = _decision(
+    "release",
+    "Release each ITEM that you have seen.\n\nIf a rule asks for two people, another person must agree.",
+    "every decision was accepted",
+)
+refuse = _decision(
+    "refuse", "Refuse each ITEM that you have seen, and delete its image.", "every decision was accepted"
+)
 
 
 def _client(data: Path, key_file: Path | None) -> Client:
@@ -156,11 +177,11 @@ def _client(data: Path, key_file: Path | None) -> Client:
 
 
 def _item_id(written: str) -> str:
-    """One spelling, and nothing that could leave the folder. Raises BadParameter."""
+    """The canonical spelling, which cannot name a file outside the folder. Raises BadParameter."""
     try:
         return str(UUID(written))
     except ValueError:
-        raise click.BadParameter(f"{written!r} is no item id; `presswork review list` shows them") from None
+        raise click.BadParameter(f"{written!r} is not an item id; `presswork review list` shows the ids") from None
 
 
 def _seen(data: Path, item: str) -> Path:
@@ -177,40 +198,40 @@ def _digest_seen(data: Path, item: str) -> str:
     try:
         return _seen(data, item).with_suffix(".sha256").read_text().strip()
     except FileNotFoundError:
-        remedy = f"`presswork review show {item}{_option(data)}` shows it"
-        raise CallFailed(f"you have not looked at it on this machine. Remedy: {remedy}") from None
+        remedy = f"`presswork review show {item}{given_data(data)}` shows it"
+        raise CallFailed(f"you have not seen the image on this machine. Remedy: {remedy}") from None
 
 
 def _outcome(done: Mapping[str, Any]) -> str:
     if done["decision"] == "refuse":
         return "refused"
     if done["final"]:
-        return "release ordered; the clerk carries it out within seconds"
-    return f"you said release ({done['people_agreed']} of {done['people_needed']} people); another person must agree"
+        return "release ordered. The clerk carries it out within seconds"
+    return f"{done['people_agreed']} of {done['people_needed']} people agreed. Another person must agree"
 
 
 def _print_table(found: list[dict[str, Any]]) -> None:
     if not found:
-        click.echo("nothing is held")
+        click.echo("no held images")
         return
     table = Table(box=None, header_style="bold", expand=True)
-    table.add_column("item", min_width=36, no_wrap=True)  # whole in any terminal, to be copied
+    table.add_column("item", min_width=36, no_wrap=True)  # never cut, because people copy it
     for name in ("held", "state", "release", "for"):
         table.add_column(name, no_wrap=name != "for")
     table.add_column("prompt", ratio=1, no_wrap=True, overflow="ellipsis")
     for hold in found[:_SHOWN]:
         agreed = f"{hold['people_agreed']} of {hold['people_needed']}" if hold["releasable"] else "nobody"
-        held_for = Text(_plain(", ".join(hold["categories"])))
-        prompt = Text(_plain(hold["prompt"]))
+        held_for = Text(cell(", ".join(hold["categories"])))
+        prompt = Text(cell(hold["prompt"]))
         table.add_row(hold["item_id"], _age(hold["held_at"]), hold["state"], agreed, held_for, prompt)
     console = Console(highlight=False)
     console.print(table)
     if len(found) > _SHOWN:
-        console.print(f"and {len(found) - _SHOWN:,} more; --json shows all")
+        console.print(f"and {len(found) - _SHOWN:,} more; --json prints all")
 
 
 def _scores(scores: Mapping[str, float]) -> str:
-    """The highest first, without the digests of the examples that tell scores of different rule sets apart."""
+    """Highest first, without the digests that distinguish the scores of different rule sets."""
     ranked = sorted(scores.items(), key=lambda named: -named[1])
     return ", ".join(f"{name.partition('@')[0]} {score:.2f}" for name, score in ranked)
 
@@ -232,11 +253,11 @@ def _print_hold(hold: Mapping[str, Any], picture: Path | None) -> None:
         for said in hold["reviews"]
     ]
     facts += [("sha-256", hold["sha256"])]
-    facts += [("picture", shown(picture) if picture else "none is shown of what is decided")]
+    facts += [("picture", short_path(picture) if picture else "not shown, because it is decided")]
     table = Table(box=None, show_header=False)
     table.add_column(style="bold")
     for name, value in facts:
-        table.add_row(name, Text(_plain(str(value))))
+        table.add_row(name, Text(cell(str(value))))
     Console(highlight=False).print(table)
 
 
@@ -252,12 +273,3 @@ def _age(since: str) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
-
-
-def _plain(text: str) -> str:
-    """For a person's eyes: no escape sequences of a prompt or a comment reach the terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _option(data: Path) -> str:
-    return "" if data == DEFAULT_DATA else f" --data {shown(data)}"

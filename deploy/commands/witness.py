@@ -1,4 +1,4 @@
-"""`presswork witness`: a small witness for logs of others, on a machine and with a key of its own."""
+"""`presswork witness`: a witness for other logs, on its own machine and with its own key."""
 
 from __future__ import annotations
 
@@ -13,44 +13,51 @@ import click
 from policy.ledger.tree.keys import load_vkeys
 from policy.ledger.witnesses.witness import MAX_BODY_BYTES, LocalWitness, WitnessReply, make_witness
 
-_SECONDS = 10.0  # a request must have arrived, an answer have left
-_AT_ONCE = 32  # requests; more wait for a place, and their callers give up first
+_SECONDS = 10.0  # timeout of every read and write
+_MAX_REQUESTS = 32  # at the same time; more wait, and their callers give up first
+_USAGE = "the only address is POST /add-checkpoint; see c2sp.org/tlog-witness\n"
 
 state_option = click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIRECTORY",
     required=True,
-    help="The folder that holds the witness's key and memory.",
+    help="Folder with the key and the state of the witness.",
 )
 
 
 @click.group()
 def witness() -> None:
-    """Watch logs of others: cosign their heads, and refuse a head that does not extend the last one.
+    """Run a witness that cosigns the heads of other logs.
 
-    Speaks c2sp.org/tlog-witness and signs c2sp.org/tlog-cosignature. Run it where the log's owner is not.
+    A witness refuses a head that does not extend the last head that it saw. It implements c2sp.org/tlog-witness and
+    c2sp.org/tlog-cosignature. Run it on a machine that the owner of the log does not control.
     """
 
 
 @witness.command()
 @state_option
-@click.option("--name", required=True, help="What the key is called, such as witness.example.com/w1.")
+@click.option("--name", metavar="NAME", required=True, help="Name of the key, such as witness.example.com/w1.")
 def init(state: Path, name: str) -> None:
-    """Make a witness: its key, and a memory that holds nothing yet. Prints its public line for the log's owner."""
+    """Create a witness and print its public key.
+
+    The printed line goes into the witness policy of the log's owner.
+    """
     click.echo(str(make_witness(state, name)))
 
 
 @witness.command()
 @state_option
 @click.option("--log", "logs", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True,
-              required=True, help="A file with the public keys of a log to watch; repeat it for more.")  # fmt: skip
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8405, show_default=True, help="Its port; 0: any.")
+              metavar="FILE", required=True, help="File with the public keys of a log. Repeatable.")  # fmt: skip
+@click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", metavar="PORT", type=click.IntRange(0, 65535), default=8405, show_default=True,
+              help="Port to listen on. 0: any free port.")  # fmt: skip
 def serve(state: Path, logs: tuple[Path, ...], host: str, port: int) -> None:
-    """Answer add-checkpoint until it is told to stop.
+    """Serve add-checkpoint until SIGTERM or Ctrl-C.
 
-    Plain HTTP: put a proxy with TLS in front where the network is not yours. Requests need no password, as only a
-    head that the log itself signed is ever cosigned.
+    The protocol is plain HTTP: put a proxy with TLS in front on a network that you do not trust. Requests need no
+    password, because the witness only cosigns heads that the log itself signed.
     """
     cosigner = LocalWitness(state, [vkey for path in logs for vkey in load_vkeys(path)])
     try:
@@ -66,18 +73,18 @@ def serve(state: Path, logs: tuple[Path, ...], host: str, port: int) -> None:
 
 
 class WitnessServer(ThreadingHTTPServer):
-    """A witness behind HTTP/1.1, a bounded number of requests at a time."""
+    """An HTTP/1.1 server around a witness, with a bounded number of requests at the same time."""
 
     daemon_threads = True
     request_queue_size = 64
 
     def __init__(self, address: tuple[str, int], cosigner: LocalWitness) -> None:
         self.cosigner = cosigner
-        self._places = threading.BoundedSemaphore(_AT_ONCE)
+        self._slots = threading.BoundedSemaphore(_MAX_REQUESTS)
         super().__init__(address, _Handler)
 
     def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        self._places.acquire()
+        self._slots.acquire()
         super().process_request(request, client_address)
 
     def process_request_thread(
@@ -86,7 +93,7 @@ class WitnessServer(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._places.release()
+            self._slots.release()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -95,22 +102,22 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _SECONDS  # of every read
 
     def do_POST(self) -> None:
-        self._answer(self._judged())
+        self._send(self._reply())
 
     def do_GET(self) -> None:
-        self._answer(WitnessReply(404, "POST /add-checkpoint, as c2sp.org/tlog-witness says\n"))
+        self._send(WitnessReply(404, _USAGE))
 
-    def _judged(self) -> WitnessReply:
+    def _reply(self) -> WitnessReply:
         if self.path != "/add-checkpoint":
-            return WitnessReply(404, "POST /add-checkpoint, as c2sp.org/tlog-witness says\n")
-        said = self.headers.get("Content-Length", "")
-        if not (said.isascii() and said.isdigit()):
-            return WitnessReply(411, "say Content-Length\n")
-        if int(said) > MAX_BODY_BYTES:
-            return WitnessReply(413, f"at most {MAX_BODY_BYTES} bytes\n")
-        return self.server.cosigner.add_checkpoint(self.rfile.read(int(said)))
+            return WitnessReply(404, _USAGE)
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()):
+            return WitnessReply(411, "Content-Length is required\n")
+        if int(length) > MAX_BODY_BYTES:
+            return WitnessReply(413, f"the body may have at most {MAX_BODY_BYTES} bytes\n")
+        return self.server.cosigner.add_checkpoint(self.rfile.read(int(length)))
 
-    def _answer(self, reply: WitnessReply) -> None:
+    def _send(self, reply: WitnessReply) -> None:
         body = reply.text.encode(errors="replace")
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.media_type)
@@ -122,5 +129,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """One line a request on standard error; nothing of the request's body."""
+        """One line per request on standard error, without the body."""
         click.echo(f"{self.address_string()} {format % args}", err=True)

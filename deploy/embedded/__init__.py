@@ -1,16 +1,16 @@
-"""Embedded stack: all of Presswork on one machine, from wheels, without containers or root.
+"""Embedded stack: all of Presswork on one machine, from wheels, without containers, root or system services.
 
-supervisor   the stack and the application's processes, kept running
-background   starts and stops the supervisor for `up` and `down`
+ports        the loopback ports of the components
+launch       becomes a component's program: dies with the supervisor, leaves root if it must
+children     one child process: its log, its end
+passwords    one secret per role and service, made on first start
+postgres     Postgres
+valkey       Valkey (the Redis protocol)
+seaweed      SeaweedFS (S3)
 stack        the three services under one data directory and one lock
-postgres     the record
-valkey       the transport (Redis protocol)
-seaweed      the object store (S3), one identity for each role
-ports        loopback ports
-passwords    one secret for each role on each service
-environment  what the process of each role may see
-first_start  migrations, keys, the first tenant
-launch       becomes a service's program and dies with the supervisor
-children     one running program: its log, its end
-state        what runs where, for `presswork status`
+state        which components run where, for `presswork status` and for the next start
+environment  the environment of each role's process
+first_start  migrations, signing keys, the first tenant
+supervisor   the services and the application's processes, kept running
+background   the supervisor in the background: what `presswork up` and `down` do
 """

@@ -1,4 +1,4 @@
-"""python -m deploy.embedded DATA: the supervisor in the foreground, until SIGTERM or ^C."""
+"""Entry point of `python -m deploy.embedded DATA`: the supervisor in the foreground, until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 

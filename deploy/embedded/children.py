@@ -1,4 +1,4 @@
-"""One running program: started through `launch`, writing to its own log, stopped in the way it likes."""
+"""Child processes: started through `launch`, with a log of their own, stopped by the signal that suits them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psutil
 
-from deploy.errors import PartMissing
+from deploy.errors import ProgramMissing
 
 _LAUNCH = Path(__file__).with_name("launch.py")
-_LOG_BYTES = 16 * 1024 * 1024  # a longer log is set aside as NAME.log.1 at the next start
+_LOG_BYTES = 16 * 1024 * 1024  # a longer log is renamed to NAME.log.1 at the next start
 
 
 class Child:
@@ -29,7 +29,7 @@ class Child:
         self._popen, self._log, self._stop_signal = popen, log, stop_signal
 
     def exit_code(self) -> int | None:
-        """None while it runs; minus the signal's number if a signal ended it."""
+        """None while it runs; the negative signal number if a signal ended it."""
         return self._popen.poll()
 
     def ask_to_stop(self) -> None:
@@ -37,7 +37,7 @@ class Child:
             self._popen.send_signal(self._stop_signal)
 
     def stop(self, *, grace_seconds: float) -> None:
-        """Ended when this returns: asked first, killed once the grace is over. Safe to repeat."""
+        """Ask it to stop, and kill it after the grace period. It has ended when this returns. Safe to repeat."""
         self.ask_to_stop()
         try:
             self._popen.wait(grace_seconds)
@@ -48,10 +48,10 @@ class Child:
         self._popen.kill()
         self._popen.wait()
 
-    def last_words(self, lines: int = 8) -> str:
-        """The end of its log, for a person who asks why it stopped."""
+    def log_tail(self, lines: int = 8) -> str:
+        """The end of its log, for an error message."""
         written = self._log.read_text(errors="replace").splitlines()[-lines:]
-        return "\n".join([f"last lines of {self._log}:", *(f"  {line[:300]}" for line in written)])
+        return "\n".join([f"Last lines of {self._log}:", *(f"  {line[:300]}" for line in written)])
 
 
 def spawn(
@@ -63,7 +63,7 @@ def spawn(
     stop_signal: signal.Signals = signal.SIGTERM,
     identity: str = "same",
 ) -> Child:
-    """Start a program in a session of its own: ^C reaches the supervisor alone, which stops its parts in order."""
+    """Start a program in its own session, so that Ctrl-C reaches the supervisor only, which stops it in order."""
     if log.exists() and log.stat().st_size > _LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
     with log.open("ab") as lines:
@@ -89,7 +89,7 @@ def launched(
 
 @cache
 def identity_without_root() -> str:
-    """How a program that refuses to run as root is to be launched here (see launch)."""
+    """The identity under which a program that refuses root is launched here (see launch)."""
     if os.geteuid() != 0:
         return "same"
     probe = subprocess.run(launched([_true()], identity="namespace"), capture_output=True, check=False, cwd="/")
@@ -97,7 +97,7 @@ def identity_without_root() -> str:
 
 
 def process_started(pid: int) -> float | None:
-    """When the process began, None if there is none: with the pid it names a process for good."""
+    """When the process began, None if there is none. Together with the pid it identifies a process."""
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
@@ -116,7 +116,7 @@ def is_same_process(pid: int, started: float) -> bool:
 
 
 def bare_environment(home: Path) -> dict[str, str]:
-    """For programs that need nothing of ours: no secret and no setting of the caller's shell reaches them."""
+    """The environment of the services: no secret and no setting of the caller's shell reaches them."""
     return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -127,7 +127,7 @@ def program(name: str) -> Path:
         return beside
     elsewhere = shutil.which(name)
     if elsewhere is None:
-        raise PartMissing(f"{name} is not installed. Remedy: run './run help' once, or install presswork[embedded]")
+        raise ProgramMissing(f"the program {name} is not installed. Remedy: pip install 'presswork[embedded]'")
     return Path(elsewhere)
 
 

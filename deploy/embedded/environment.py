@@ -1,4 +1,4 @@
-"""What each role's process may see: its own database login, its own S3 identity, its own keys, and no more."""
+"""Environment of each role's process: its own database login, its own S3 identity, its own keys, and nothing more."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def key_folder(data: Path) -> KeyFolder:
 
 
 def settings_of(stack: Stack, role: str) -> dict[str, str]:
-    """PRESSWORK_ variables for a process of `role`: one of ROLES."""
+    """The PRESSWORK_ variables of a process of `role`, which is one of ROLES."""
     keys = key_folder(stack.data)
     values = {
         "DATABASE_URL": stack.postgres.url("worker" if role == "planner" else role),
@@ -96,10 +96,10 @@ def settings_of(stack: Stack, role: str) -> dict[str, str]:
 
 
 def process_environment(stack: Stack, role: str, shell: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of a process of `role`: of the shell only what cannot be another role's secret.
+    """The whole environment of a process of `role`. Nothing of the shell that could be another role's secret is in it.
 
-    PRESSWORK_ variables of the shell are passed on, so that `PRESSWORK_LEASE_SECONDS=10 presswork up` does what it
-    says; those that the stack itself decides, for this role or another, are not.
+    PRESSWORK_ variables of the shell are passed on, so that `PRESSWORK_LEASE_SECONDS=10 presswork up` works. Variables
+    that the stack decides itself, for this role or another, are not passed on.
     """
     decided = {name for each in ROLES for name in with_second_anchor_of(shell, settings_of(stack, each))}
     kept = {
@@ -109,18 +109,18 @@ def process_environment(stack: Stack, role: str, shell: Mapping[str, str]) -> di
         or (name.startswith("PRESSWORK_") and name not in decided and not _of_another(name, role))
         or (role == "worker" and name.startswith(_OF_THE_DEVICE))
     }
-    if role == "worker":  # the other half of the cores finishes the batch before
+    if role == "worker":  # the other half of the cores finishes the previous batch
         kept.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
     return {**kept, "AWS_EC2_METADATA_DISABLED": "true", **with_second_anchor_of(shell, settings_of(stack, role))}
 
 
 def with_second_anchor_of(shell: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
-    """The settings of a role, without the stack's own second anchor where the shell names another, of another owner."""
+    """The settings of a role, without the stack's own second anchor if the shell names another one."""
     if f"{_SECOND}BUCKET" not in shell:
         return dict(values)
     return {name: value for name, value in values.items() if not name.startswith(_SECOND)}
 
 
 def _of_another(name: str, role: str) -> bool:
-    """Whether a setting, such as the login at a second anchor, is for whoever seals or audits alone."""
+    """Whether a setting, such as the login at a second anchor, is only for the sealer and the auditor."""
     return name.startswith("PRESSWORK_ANCHOR_") and role not in ("sealer", "auditor")

@@ -1,5 +1,6 @@
-"""Everything a data directory needs before the application runs. Each step is safe to repeat, so a first
-start that was killed is finished by the next one.
+"""First start: everything that a data directory needs before the application runs.
+
+Each step is safe to repeat, so the next start finishes a first start that was killed.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ _ACTOR = "presswork up"
 
 
 def prepare(stack: Stack) -> None:
-    """Keys, migrations, and the first tenant with two keys (0600): `api.key` of every scope, and `reviewer.key`.
+    """Keys, migrations, and the first tenant with two keys (0600): `api.key` with every scope, and `reviewer.key`.
 
-    Whoever submitted a request does not release its pictures, so the reviewer is another person from the start.
+    The person who submitted a request may not release its images, so the reviewer is another person from the start.
     """
     keys = key_folder(stack.data)
     keys.folder.mkdir(mode=0o700, exist_ok=True)
@@ -37,27 +38,27 @@ def prepare(stack: Stack) -> None:
 
 
 def api_key_file(data: Path) -> Path:
-    """Where the first tenant's API key lies."""
+    """The file with the first tenant's API key."""
     return data / "api.key"
 
 
 def reviewer_key_file(data: Path) -> Path:
-    """Where the key of the first tenant's reviewer lies."""
+    """The file with the key of the first tenant's reviewer."""
     return data / "reviewer.key"
 
 
-def _make_key(stack: Stack, place: Path, *, name: str, scopes: tuple[str, ...], person: str | None = None) -> None:
-    """Written beside its place before the commit, and put in place after it: a key that lies there always works.
+def _make_key(stack: Stack, path: Path, *, name: str, scopes: tuple[str, ...], person: str | None = None) -> None:
+    """Write the key beside its file before the commit and rename it afterwards: a key in the file always works.
 
-    A death in between leaves a key that nobody knows, and the next start makes another.
+    A crash in between leaves a key that nobody knows, and the next start makes another one.
     """
     engine = create_engine(stack.postgres.url("api"))
-    half = place.with_suffix(".half")
+    half = path.with_suffix(".half")
     half.unlink(missing_ok=True)
     with engine.begin() as conn:
         create_tenant(conn, TENANT, name="Demo", actor=_ACTOR)
         _, key = create_key(conn, TENANT, name=name, scopes=scopes, actor=_ACTOR, person=person)
         with os.fdopen(os.open(half, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
             file.write(key)
-    half.replace(place)
+    half.replace(path)
     engine.dispose()

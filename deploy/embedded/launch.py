@@ -1,12 +1,12 @@
-"""Becomes a part's program, after tying its life to its parent's and leaving root where the program demands it.
+"""Launcher: becomes a component's program after tying its life to its parent's and leaving root if it must.
 
     python -I -S launch.py PARENT_PID SIGNAL IDENTITY PROGRAM ARGUMENTS...
 
-A program of its own and not a `preexec_fn`: only a process with one thread may enter a user namespace, and
-nothing here can meet a lock that another thread of the supervisor held when it forked.
+It is a separate program and not a `preexec_fn`, for two reasons. Only a process with one thread may enter a user
+namespace. And nothing here can meet a lock that another thread of the supervisor held when it forked.
 
 IDENTITY is one of
-    same        stay who we are
+    same        keep the current user
     namespace   a user namespace in which our user is `nobody`: Postgres no longer sees root, files keep their owner
     nobody      the user nobody, with the one capability that lets it reach a data directory under a closed parent
 """
@@ -36,8 +36,8 @@ def main(arguments: list[str]) -> None:
     if sys.platform.startswith("linux"):
         # After the change of identity: that change clears the setting.
         _call("prctl", _PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-        if os.getppid() != int(parent):  # the parent died before the line above: nobody would ever stop us
-            sys.exit(f"launch: parent {parent} is gone")
+        if os.getppid() != int(parent):  # the parent died before the line above: nothing would ever stop this process
+            sys.exit(f"launch: the parent process {parent} has ended")
     os.execv(command[0], command)  # noqa: S606
 
 

@@ -1,4 +1,4 @@
-"""One random secret for each role on each part, made on first start and kept in a file only its owner reads."""
+"""Passwords: one random secret per role and service, made on first start, in a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Passwords:
 
 
 def load_or_make(path: Path) -> Passwords:
-    """The secrets in `path`; those it lacks are made and written first, whole or not at all."""
+    """The secrets in `path`. Missing ones are made and written first, all or none."""
     try:
         known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     except ValueError as error:
-        raise DataUnusable(f"{path} is not readable ({error}). Remedy: restore it, or start on a new --data") from error
+        raise DataUnusable(f"cannot read {path} ({error}). Remedy: restore the file, or use a new --data") from error
     by_name = {name: known.get(name) or secrets.token_urlsafe(24) for name in _NAMES}
     if by_name != known:
         half = path.with_suffix(".half")

@@ -1,4 +1,4 @@
-"""Which loopback ports the parts get: last run's if still free, else the preferred one, else any free one."""
+"""Loopback ports of the components: the last run's if it is free, else the preferred one, else any free one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import socket
 from collections.abc import Mapping
 
 LOOPBACK = "127.0.0.1"
-_RANGE = range(20_000, 32_000)  # below every system's range for outgoing connections, which could take a port back
+_RANGE = range(20_000, 32_000)  # below every system's range for outgoing connections, which could take the port
 
 
 def pick(wanted: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-    """A free port for each name: the first free one of its candidates, else any. No port is given twice."""
+    """A free port for each name: the first free candidate, else any. No port is given twice."""
     picked: dict[str, int] = {}
     for name, candidates in wanted.items():
         taken = set(picked.values())

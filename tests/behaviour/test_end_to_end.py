@@ -20,7 +20,7 @@ from PIL import Image
 
 from deploy.client import Client
 from deploy.commands.demo import CAMPAIGN, TEMPLATE, UPSCALE
-from deploy.commands.stack import attached
+from deploy.commands.shared.stack import attached
 from deploy.embedded import background
 from policy.marks.inspect import inspect
 
@@ -49,7 +49,7 @@ def test_the_demo_makes_every_row_and_shows_where_it_is(data: Path) -> None:
     said = (data / "demo.out").read_text()
     assert "contact-sheet.html" in said
     assert "/docs" in said
-    assert "proved just now" in said
+    assert "the ledger is intact" in said
     (sheet,) = data.glob("demo/*/contact-sheet.png")
     with Image.open(sheet) as picture:
         assert picture.width > 1500
@@ -102,7 +102,7 @@ def test_a_copy_of_a_picture_is_recognised_and_a_stranger_is_not(data: Path, tmp
 def test_each_process_sees_only_the_secrets_of_its_role(data: Path) -> None:
     state = background.running(data)
     assert state is not None
-    seen = {part.name: psutil.Process(part.pid).environ() for part in state.parts}
+    seen = {part.name: psutil.Process(part.pid).environ() for part in state.components}
     assert [name for name in seen if "PRESSWORK_SIGNING_KEY" in seen[name]] == ["worker"]
     assert [name for name in seen if "PRESSWORK_LEDGER_KEY" in seen[name]] == ["sealer"]
     roles = {
@@ -202,7 +202,7 @@ def test_down_stops_everything_and_keeps_the_data(data: Path) -> None:
     state = background.running(data)
     assert state is not None
     assert presswork(data, "down").returncode == 0
-    assert not any(psutil.pid_exists(part.pid) for part in state.parts)
+    assert not any(psutil.pid_exists(part.pid) for part in state.components)
     refused = presswork(data, "status")
     assert refused.returncode == 1
     assert "presswork up" in refused.stderr
@@ -212,7 +212,7 @@ def test_down_stops_everything_and_keeps_the_data(data: Path) -> None:
 def worker_pid(data: Path) -> int:
     state = background.running(data)
     assert state is not None
-    return next(part.pid for part in state.parts if part.name == "worker")
+    return next(part.pid for part in state.components if part.name == "worker")
 
 
 def wait(condition: object, what: str, seconds: float = 60) -> None:

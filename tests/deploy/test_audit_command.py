@@ -96,7 +96,7 @@ def test_a_cut_off_tail_is_seen_thanks_to_the_anchor_alone(ledger):
         ({"PRESSWORK_S3_ENDPOINT_URL": "http://127.0.0.1:9"}, "--no-anchor"),
         ({"PRESSWORK_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:9/x"}, "cannot read the ledger"),
         ({"PRESSWORK_LEDGER_VKEYS": None}, "PRESSWORK_LEDGER_VKEYS"),
-        ({"PRESSWORK_SEAL_SECONDS": "soon"}, "seal_seconds"),
+        ({"PRESSWORK_SEAL_SECONDS": "soon"}, "PRESSWORK_SEAL_SECONDS: Input should be a valid number"),
     ],
     ids=["anchor away", "database away", "no keys", "bad settings"],
 )
@@ -120,7 +120,7 @@ def test_what_the_auditor_lacks_says_nothing_against_the_log(ledger, tmp_path):
         (("verify",), {"PRESSWORK_LEDGER_VKEYS": str(broken)}, "not a public key line"),
         (("verify",), {"PRESSWORK_LEDGER_VKEYS": None}, "no public keys"),
         (("verify",), {"PRESSWORK_WITNESS_POLICY": str(broken)}, "witness policy"),
-        (("verify", "--data", str(tmp_path)), {}, "nothing runs on"),
+        (("verify", "--data", str(tmp_path)), {}, "no stack is running on"),
         (("counts",), {"PRESSWORK_DATABASE_URL": "postgresql+psycopg://a:b@127.0.0.1:1/x"}, "Connection refused"),
     ]:
         result = ledger.call(*arguments, **changed)
@@ -141,7 +141,7 @@ def test_the_events_of_an_item_are_told_with_their_private_text(ledger):
 def test_an_unknown_id_and_another_tenants_id_get_one_answer(ledger):
     unknown = ledger.call("events", "item-1000")
     assert unknown.exit_code == 1
-    assert "knows no item" in unknown.output
+    assert "has no event about an item" in unknown.output
     assert ledger.call("events", "item-2", "--tenant", "rival").exit_code == 1
     assert ledger.call("events", "item-2", "--tenant", "acme").exit_code == 0
 
@@ -196,8 +196,8 @@ def test_an_asset_is_proven_by_its_release_and_what_is_not_there_is_said(ledger,
             1,
             "no checkpoint of 3 leaves that covers",
         ),
-        (["prove"], 2, "name an EVENT_ID or an --asset"),
-        (["prove", nobody, "--asset", nobody], 2, "name an EVENT_ID or an --asset"),
+        (["prove"], 2, "give either an EVENT_ID or --asset"),
+        (["prove", nobody, "--asset", nobody], 2, "give either an EVENT_ID or --asset"),
         (["checkpoint", "--size", "1000000"], 1, "no checkpoint of 1000000 leaves"),
         (["consistency", "3", "1000000"], 1, "no checkpoint of 1000000 leaves"),
     ]:

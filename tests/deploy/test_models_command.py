@@ -40,8 +40,8 @@ def test_hash_prints_the_lines_that_the_card_needs(models_dir: Path) -> None:
 
 
 def test_check_names_the_file_that_is_not_the_cards(models_dir: Path) -> None:
-    assert "10 files, all as on the card" in run("check", "studio", "--models-dir", models_dir).output
-    assert "realesr-animevideov3-x4: as on its card" in run("check", "studio", "--models-dir", models_dir).output
+    assert "10 files, all match the card" in run("check", "studio", "--models-dir", models_dir).output
+    assert "realesr-animevideov3-x4: matches its card" in run("check", "studio", "--models-dir", models_dir).output
     config = models_dir / "studio" / "unet" / "config.json"
     config.chmod(0o644)
     config.write_text(config.read_text() + " ")

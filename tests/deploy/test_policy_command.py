@@ -31,7 +31,7 @@ def _run(*words: str, typed: str = "") -> Result:
         (("check", "hardcore porn"), "", 1, "refuse  sexual/explicit"),
         (("check", "-"), "a nude woman", 1, "prompt: hold"),
         (("check", "--negative", "nsfw, blurry"), "", 0, "prompt: allow"),
-        (("check", "--copies", "N.u.d.3 wоman"), "", 1, "read as (plain): n u d 3 woman"),  # noqa: RUF001
+        (("check", "--variants", "N.u.d.3 wоman"), "", 1, "read as (plain): n u d 3 woman"),  # noqa: RUF001
         (("check", "mail jane@example.org"), "", 1, "hold    personal/contact: prompt holds personal data: email at"),
     ],
 )
@@ -68,7 +68,7 @@ def test_pictures_can_be_checked(tmp_path: Path) -> None:
 
 def test_what_is_no_picture_is_named() -> None:
     result = _run("check-image", __file__)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "test_policy_command.py: the file is no PNG, JPEG, WebP or AVIF picture" in result.output
 
 
@@ -105,5 +105,5 @@ def test_the_rules_can_be_read_and_a_broken_file_names_its_mistake(tmp_path: Pat
     assert "minors/sexualised" in result.output
     assert "violence/meaning" in result.output
     broken = _run("show", "--rules", str(written(tmp_path, colour=1)))
-    assert broken.exit_code == 1
+    assert broken.exit_code == 2
     assert "line 25: colour: no such key here" in broken.output

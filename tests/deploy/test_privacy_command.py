@@ -27,7 +27,7 @@ def presswork(privacy: Privacy, *words: str, role: str = "clerk", status: int = 
 def test_a_preview_names_what_an_order_would_erase_and_erases_nothing(privacy: Privacy):
     item = privacy.refused()[0]
     said = presswork(privacy, "preview", "text", "Jane Roe", "--tenant", TENANT).output
-    assert said.startswith("1 items, 0 requests, 0 stored replies, 0 reasons, pictures of 0 items\n")
+    assert said.startswith("1 item, 0 requests, 0 stored replies, 0 reasons, images of 0 items\n")
     assert f"item     {item}" in said
     counted = json.loads(presswork(privacy, "preview", "item", item, "--tenant", TENANT, "--json").output)
     assert (counted["items"], counted["ledger_texts"], counted["item_ids"]) == (1, 2, [item])
@@ -41,13 +41,13 @@ def test_an_order_is_confirmed_carried_out_and_listed(privacy: Privacy):
         env=privacy.settings_for("clerk").to_environment(),
     )  # fmt: skip
     assert declined.exit_code == 1
-    assert presswork(privacy, "list").output == "no orders\n"
+    assert presswork(privacy, "list").output == "no erasure orders\n"
     presswork(privacy, "erase", "item", item, "--tenant", TENANT, "--yes")
     privacy.work()
     said = presswork(privacy, "list", "--tenant", TENANT).output
     assert f"item {item} by presswork privacy: erased 1 items, 2 texts" in said
     assert "finished" in said
-    assert presswork(privacy, "list", "--open").output == "no orders\n"
+    assert presswork(privacy, "list", "--open").output == "no erasure orders\n"
     assert privacy.line.item(item).prompt == ""
 
 
@@ -60,7 +60,7 @@ def test_a_hold_is_placed_named_in_a_refusal_and_lifted(privacy: Privacy):
     )
     refused = presswork(privacy, "erase", "item", item, "--tenant", TENANT, "--yes", status=1).output
     assert f"legal hold {hold} covers part of it" in refused
-    for said in ("lifted", "was lifted already"):
+    for said in ("lifted", "the hold was lifted before"):
         assert presswork(privacy, "hold", "lift", hold, "--tenant", TENANT).output.strip() == said
     assert presswork(privacy, "hold", "list").output == "no legal holds\n"
     assert hold in presswork(privacy, "hold", "list", "--all").output
@@ -72,7 +72,7 @@ def test_the_periods_are_shown_with_what_is_due(privacy: Privacy):
     said = presswork(privacy, "retention", retention_prompt_days=29).output.splitlines()
     assert len(said) == len(CLASSES)
     assert said[0] == "prompt      prompts and negative prompts: kept 29 days after the item's settlement; 2 due now"
-    assert said[1].endswith("kept for ever")
+    assert said[1].endswith("kept forever")
     first = json.loads(presswork(privacy, "retention", "--json").output.splitlines()[0])
     assert (first["setting"], first["days"], first["due"]) == ("retention_prompt_days", 0, None)
 
@@ -81,12 +81,12 @@ def test_the_periods_are_shown_with_what_is_due(privacy: Privacy):
     ("words", "said"),
     [
         (("preview", "item", "nonsense", "--tenant", TENANT), "VALUE must be the id of the item"),
-        (("preview", "text", "ab", "--tenant", TENANT), "has 3 to 200 characters"),
+        (("preview", "text", "ab", "--tenant", TENANT), "must have 3 to 200 characters"),
         (("preview", "tenant", "acme", "--tenant", TENANT), "takes no VALUE"),
         (("preview", "person", "Jane", "--tenant", TENANT), "is not one of"),
         (
             ("hold", "place", "--tenant", TENANT, "--since", "2026-11-02", "--until", "2026-11-01", "--reason", "x"),
-            "--until is not after --since",
+            "--until must be after --since",
         ),
     ],
 )
@@ -105,4 +105,4 @@ def test_another_login_than_the_clerks_is_refused(privacy: Privacy):
     item = privacy.refused()[0]
     said = presswork(privacy, "erase", "item", item, "--tenant", TENANT, "--yes", role="worker", status=1).output
     assert "the database refused: permission denied" in said
-    assert "This needs the clerk's login" in said
+    assert "Remedy: use the clerk's login" in said

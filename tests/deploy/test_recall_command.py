@@ -84,11 +84,11 @@ def test_mistakes_are_told_and_nothing_is_ordered(recalling: Recalling) -> None:
     for arguments, code, words in (
         (order, 2, "name at least one criterion"),
         (("preview", "--tenant", "acme"), 2, "name at least one criterion"),
-        ((*order, "--licence", "GPL"), 2, "those at hand carry Apache-2.0"),
-        ((*order, "--from", "2026-11-02", "--to", "2026-11-01"), 2, "--to is not after --from"),
+        ((*order, "--licence", "GPL"), 2, "the installed models have Apache-2.0"),
+        ((*order, "--from", "2026-11-02", "--to", "2026-11-01"), 2, "--to must be after --from"),
         ((*order, "--from", "yesterday"), 2, "Invalid value"),
         ((*order, "--asset", "1"), 2, "Invalid value"),
-        ((*order, "--asset", new_id()), 1, "nothing was ordered"),
+        ((*order, "--asset", new_id()), 1, "Nothing was ordered"),
         (("order", "--model", "studio", "--yes"), 2, "--reason-code"),
         (("show", new_id()), 1, "no recall"),
     ):

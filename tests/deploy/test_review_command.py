@@ -39,7 +39,7 @@ def test_an_id_can_be_copied_from_any_terminal_and_a_prompt_cannot_colour_it(
 
 def test_an_empty_queue_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     review._print_table([])
-    assert capsys.readouterr().out == "nothing is held\n"
+    assert capsys.readouterr().out == "no held images\n"
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ def test_a_refusal_of_the_shipped_rules_is_found_again(database, call):
 
 def test_a_broken_candidate_names_its_mistake_before_anything_is_read(call, tmp_path):
     result = call(str(written(tmp_path, colour=1)))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "colour: no such key here" in result.output
 
 

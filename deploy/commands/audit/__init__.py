@@ -1,10 +1,16 @@
-"""Commands of `presswork audit`: verify the ledger, read it, prove what it says.
+"""`presswork audit`: verifies the ledger, queries it, and exports evidence.
 
-group        the group: verify, events, proofs
+group        the command group
+verify       verify
+events       events
 questions    asset, made-by, refused, reviews, still-public, counts
-export       a span of the log as a file
-evidence     consistency proofs and evidence packs
-revocations  the list of recalled files
-simulation   rules over history, as tables
-drill        tampering of every kind
+export       export
+checkpoint   checkpoint
+prove        prove
+check        check
+consistency  consistency
+pack         pack
+revocations  revocations
+revoked      revoked
+drill        drill
 """

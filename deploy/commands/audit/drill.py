@@ -1,4 +1,4 @@
-"""`presswork audit drill`: tampering of every kind, and whether an auditor would see it."""
+"""`presswork audit drill`: tampers with copies of a log and shows what the offline verifier says."""
 
 from __future__ import annotations
 
@@ -8,26 +8,35 @@ from pathlib import Path
 
 import click
 
-from deploy.commands.shared.opening import auditor_settings, ledger_engine, vkeys_of
+from deploy.commands.shared.exit_status import exit_status
+from deploy.commands.shared.ledger import auditor_settings, ledger_engine, vkeys_of
 from deploy.commands.shared.options import data_option
+from deploy.extras import require
 
 
-@click.command()
-@data_option
-@click.option("--this-log", is_flag=True, help="Tamper with copies of this installation's own log.")
+@click.command(
+    epilog=exit_status(
+        "the verifier named every change and accepted the unchanged log",
+        "the verifier missed a change or rejected the unchanged log, or the drill failed",
+    )
+)
+@click.option("--this-log", is_flag=True, help="Use copies of this installation's own ledger.")
 @click.option("--limit", type=click.IntRange(4, 100_000), default=2_000, show_default=True,
-              help="With --this-log: copy at most this many leaves, from the first.")  # fmt: skip
+              metavar="LEAVES", help="With --this-log: number of leaves to copy at most, from the first.")  # fmt: skip
+@data_option
 def drill(data: Path, *, this_log: bool, limit: int) -> None:
-    """Tamper with copies of a log, as a database superuser, and show what the offline verifier says of each.
+    """Tamper with copies of a ledger and check that it is seen.
 
-    Without --this-log the log is made for the drill. Works on a Postgres of its own that is gone afterwards. The log
-    itself is only read, by the auditor's login, and verified before and after. Exit 1 if anything goes unseen.
+    Changes copies of a ledger as a database superuser could, and shows what the offline verifier says about each.
+    Without --this-log the ledger is generated for the drill. The copies lie in a temporary Postgres. The installation's
+    ledger is only read, with the auditor's login, and verified before and after.
     """
-    from deploy.drill.run import RealLog  # noqa: PLC0415 - an installation need not have the embedded parts
+    require("embedded")
+    from deploy.drill.run import RealLog  # noqa: PLC0415 - an installation may lack the embedded extra
     from deploy.drill.run import drill as run  # noqa: PLC0415
     from deploy.embedded.stack import Stack  # noqa: PLC0415
 
-    unseen = 0
+    missed = 0
     with (
         tempfile.TemporaryDirectory(prefix="presswork-drill-", ignore_cleanup_errors=True) as folder,
         ExitStack() as open_here,
@@ -44,12 +53,12 @@ def drill(data: Path, *, this_log: bool, limit: int) -> None:
         stack.wait_until_ready(stack.postgres)
         for number, outcome in enumerate(run(stack.postgres, Path(folder), real)):
             seen = outcome.named is not None if number else not outcome.problems
-            unseen += not seen and outcome.applicable
-            said = outcome.named or "; ".join(outcome.problems) or "as it was signed"
-            mark = click.style("ok    ", "green") if seen else click.style("UNSEEN", "red")
+            missed += not seen and outcome.applicable
+            text = outcome.named or "; ".join(outcome.problems) or "intact"
+            mark = click.style("ok    ", "green") if seen else click.style("MISSED", "red")
             if not outcome.applicable:
-                mark, said = "left  ", "this log has nothing to do it to, or we do not have its key"
-            click.echo(f"{mark}  {outcome.case}\n        {said}")
-    if unseen:
-        raise click.ClickException(f"{unseen} not seen, or a sound log was accused")
-    click.echo("the log itself was verified before and after: it is what it was")
+                mark, text = "skip  ", "does not apply: this ledger has nothing to change, or its key is not here"
+            click.echo(f"{mark}  {outcome.case}\n        {text}")
+    if missed:
+        raise click.ClickException(f"{missed} cases failed: a change was missed, or the unchanged ledger was rejected")
+    click.echo("the copied ledger was verified before and after, and is unchanged")

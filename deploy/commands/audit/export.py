@@ -1,4 +1,4 @@
-"""`presswork audit export`: a span of the ledger as a file, however long, in little memory."""
+"""`presswork audit export`: events as a file, streamed, so that memory does not grow with the ledger."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 
 import click
 
-from deploy.commands.shared.instants import Instant
-from deploy.commands.shared.opening import auditor_settings, open_ledger
-from deploy.commands.shared.options import data_option, writing
+from deploy.commands.shared.exit_status import exit_status
+from deploy.commands.shared.files import writing
+from deploy.commands.shared.instants import InstantType, refuse_empty_span
+from deploy.commands.shared.ledger import auditor_settings, open_ledger
+from deploy.commands.shared.options import data_option, tenant_option
 from policy.events import KINDS
 from policy.ledger.reading.events import Recorded
 from policy.ledger.reading.exports import csv_rows, jsonl
@@ -22,15 +24,20 @@ from policy.ledger.reading.stream import EntryFilter, entries_in
 _WRITERS = {"jsonl": jsonl, "csv": csv_rows, "parquet": parquet}
 
 
-@click.command()
-@click.option("--from", "since", type=Instant(), help="Events from this day or moment on.")
-@click.option("--to", "until", type=Instant(), help="Events before this day or moment.")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(sorted(KINDS)), metavar="KIND", help="Repeatable.")
-@click.option("--tenant", help="Only this tenant's.")
+@click.command(
+    epilog=exit_status(
+        "the file is written", "the file could not be written", "the ledger could not be read, or wrong usage"
+    )
+)
+@click.option("--from", "since", metavar="INSTANT", type=InstantType(), help="Events at this instant or later.")
+@click.option("--to", "until", metavar="INSTANT", type=InstantType(), help="Events before this instant.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(sorted(KINDS)), metavar="KIND",
+              help="Only events of this kind, such as item.released. Repeatable.")  # fmt: skip
+@tenant_option("Only events of this tenant.")
 @click.option("--format", "written", type=click.Choice(list(_WRITERS)), default="jsonl", show_default=True,
-              help="How the events are written.")  # fmt: skip
+              help="Format of the file.")  # fmt: skip
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-              help="The file, written whole or not at all; - is standard output.")  # fmt: skip
+              metavar="FILE", help="File to write, whole or not at all. -: standard output.")  # fmt: skip
 @data_option
 def export(
     *,
@@ -42,13 +49,17 @@ def export(
     output: Path,
     data: Path,
 ) -> None:
-    """Write events, oldest first, as JSON lines, CSV or Parquet, with the private text that was not erased."""
-    if since and until and since >= until:
-        raise click.UsageError("--to is not after --from")
+    """Export events as JSON lines, CSV or Parquet, oldest first.
+
+    Private text that was not erased is included. An INSTANT is a day (UTC), or a date and time with its zone.
+    """
+    refuse_empty_span(since, until, "--from", "--to")
     if written == "parquet" and output == Path("-") and sys.stdout.isatty():
-        raise click.UsageError("Parquet is no text for a terminal: name a file with -o, or write into a pipe")
+        raise click.UsageError("Parquet is a binary format: give a file with -o, or write to a pipe")
     if output != Path("-") and output.exists() and not output.is_file():
-        raise click.ClickException(f"{output} is no file, and would be replaced by one; -o - writes to a pipe")
+        raise click.ClickException(
+            f"{output} is not a regular file and would be replaced by one; -o - writes to a pipe"
+        )
     with open_ledger(auditor_settings(data)) as conn:
         conn.execution_options(isolation_level="REPEATABLE READ")  # one snapshot for all pages
         pages = entries_in(lambda: nullcontext(conn), EntryFilter(since, until, tenant, kinds))
@@ -60,7 +71,7 @@ def export(
 
 
 def _write(pages: Iterator[list[Recorded]], output: Path, written: str) -> int:
-    """Beside the file first, and renamed when it is whole. How many events it holds."""
+    """Write beside the file and rename when it is complete. The number of events in it."""
     unfinished = output.with_name(f".{output.name}.part")
     try:
         with writing(output):
@@ -74,7 +85,7 @@ def _write(pages: Iterator[list[Recorded]], output: Path, written: str) -> int:
 
 
 class _Tally:
-    """Counts what passes."""
+    """Counts the events that pass through."""
 
     count = 0
 

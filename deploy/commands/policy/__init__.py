@@ -1,1 +1,11 @@
-"""`presswork policy`: rule sets, and what they say of a prompt or a picture."""
+"""`presswork policy`: inspects and tests rule sets.
+
+group        the command group
+check        check
+check_image  check-image
+hash         hash
+show         show
+simulate     simulate
+report       report
+options      --rules, and loading the rule set
+"""

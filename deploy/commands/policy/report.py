@@ -1,4 +1,4 @@
-"""`presswork policy report`: precision and recall of a rule set on tables of cases, on a terminal or as JSON."""
+"""`presswork policy report`: precision and recall of a rule set on tables of prompts."""
 
 from __future__ import annotations
 
@@ -11,52 +11,50 @@ from rich.console import Console
 from rich.table import Column
 from rich.table import Table as Grid
 
+from deploy.commands.policy.options import rules_option
+from deploy.commands.shared.exit_status import Inconclusive, exit_status
+from deploy.commands.shared.options import json_option
 from policy.errors import PolicyError
 from policy.prompts.cases import SHIPPED, Table
 from policy.prompts.evaluation import Evaluation, EvaluationRow, measure
 from policy.rules import Rules
-from workers.settings import Settings
 
 _SHORT = {"words": "words", "words and meaning": "+meaning"}
 
 
-@click.command()
-@click.option(
-    "--rules",
-    "path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    envvar="PRESSWORK_POLICY_RULES",
-    default=Settings.model_fields["policy_rules"].default,
-    help="The rule set.",
+@click.command(
+    epilog=exit_status("the report is printed, whatever it says", "failure", "a file could not be read, or wrong usage")
 )
+@rules_option
 @click.option(
     "--cases",
     "files",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A table of cases; repeatable. Left out: the seven that ship.",
+    metavar="FILE",
+    help="Table of prompts. Repeatable. Without it: the tables of the installation.",
 )
-@click.option("--words-only", is_flag=True, help="Leave out the scorers of meaning, which take a while to load.")
-@click.option("--list", "listing", is_flag=True, help="List the prompts on which the rule set is wrong.")
-@click.option("--json", "as_json", is_flag=True, help="The report as one JSON object.")
+@click.option("--words-only", is_flag=True, help="Do not ask the moderation models, which take a while to load.")
+@click.option("--list", "listing", is_flag=True, help="List the prompts that the rule set gets wrong.")
+@json_option("Print the report as one JSON object.")
 def report(*, path: Path, files: tuple[Path, ...], words_only: bool, listing: bool, as_json: bool) -> None:
-    """How a rule set does on tables of prompts: precision and recall by category and language.
+    """Measure a rule set on tables of prompts.
 
-    Two ways of screening stand side by side: by words alone, as the API does, and by words and meaning, as the worker
-    does before release. In sample and held out are reported apart.
+    Prints precision and recall by category and language, for screening by words only, as the API does, and by words and
+    meaning, as the worker does before release. In-sample and held-out tables are reported separately.
     """
     try:
         rules = Rules.load(path)
         tables = [Table.load(file) for file in files or SHIPPED]
     except PolicyError as error:
-        raise click.ClickException(str(error)) from error
+        raise Inconclusive(str(error)) from error
     meaning = None
     if rules.meaning.rules and not words_only:
         from policy.prompts.meaning.screen import MeaningScreen  # noqa: PLC0415 - loads the network
 
         meaning = MeaningScreen.load(rules)
         for scorer, reason in meaning.missing.items():
-            raise click.ClickException(f"scorer {scorer}: {reason}; or say --words-only")
+            raise click.ClickException(f"scorer {scorer}: {reason}; or use --words-only")
     measured = [measure(rules, table, meaning) for table in tables]
     if as_json:
         found = [way.to_json() for ways in measured for way in ways]

@@ -1,7 +1,11 @@
-"""Shared parts of several commands.
+"""Parts that several commands share.
 
-options   options
-opening   opening the ledger: settings, public keys, connection
-instants  moments as people type them
-shown     rows and outlines on a terminal
+options      --data, --tenant, --json
+instants     the parameter type of --from, --to and --since
+settings     the settings of the installation that a command works on
+stack        the running embedded stack
+ledger       a connection to the ledger, public keys, witness policy
+tables       rows and objects as text, safe for a terminal
+files        paths as text, and files that are written whole
+exit_status  the exit codes at the end of a command's help
 """

@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-HOUSE = Path(__file__).resolve().parents[3]
-DEFAULT_DATA = HOUSE / ".presswork"
+from deploy.commands.shared.files import short_path
+
+_ROOT = Path(__file__).resolve().parents[3]
+_IS_CHECKOUT = (_ROOT / "pyproject.toml").exists()  # an installed wheel lies in a folder that belongs to Python
+DEFAULT_DATA = (_ROOT if _IS_CHECKOUT else Path.cwd()) / ".presswork"
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def data_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--data DIR: which embedded stack."""
+    """--data DIRECTORY: which embedded stack."""
     return click.option(
         "--data",
         type=click.Path(file_okay=False, path_type=Path),
         default=DEFAULT_DATA,
         envvar="PRESSWORK_DATA",
-        show_default=".presswork in the checkout",
+        show_envvar=True,
+        metavar="DIRECTORY",
+        show_default=f".presswork in the {'checkout' if _IS_CHECKOUT else 'current folder'}",
         help="Data directory of the embedded stack.",
     )(function)
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """What the operating system refuses inside is said of this path, with exit code 1."""
-    try:
-        yield
-    except OSError as error:
-        raise click.ClickException(f"cannot write {path}: {error.strerror or error}") from error
+def given_data(data: Path) -> str:
+    """The --data option to print after a suggested command; empty for the default."""
+    return "" if data == DEFAULT_DATA else f" --data {short_path(data)}"
 
 
-def shown(path: Path) -> str:
-    """A path as a person in the current folder would type it."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+def tenant_option(help: str = "Only data of this tenant.", *, required: bool = False) -> Decorator:
+    """--tenant TENANT."""
+    return click.option("--tenant", metavar="TENANT", required=required, help=help)
+
+
+def json_option(help: str = "Print one JSON object.") -> Decorator:
+    """--json, given to the command as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help=help)

@@ -25,8 +25,8 @@ from deploy.embedded.children import is_same_process, launched, process_started
 from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.seaweed import BUCKET
 from deploy.embedded.stack import Stack
-from deploy.embedded.state import Part, PartState, State
-from deploy.errors import AlreadyRunning, DataUnusable, PartFailed
+from deploy.embedded.state import Component, ComponentState, State
+from deploy.errors import AlreadyRunning, ComponentFailed, DataUnusable
 from tests.support.repository import REPOSITORY
 
 HOLDER = """
@@ -73,7 +73,7 @@ def aftermath(data: Path) -> Aftermath:
 
     holder.kill()
     holder.wait()
-    left_running = _still_running_after(before.parts, seconds=20)
+    left_running = _still_running_after(before.components, seconds=20)
     _plant_stale_pid(data / "postgres")
     with socket.socket() as squatter:
         squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -119,7 +119,7 @@ def test_a_part_that_does_not_start_says_why_and_the_others_are_stopped(aftermat
     manifest.write_text("nonsense\n")
     stack = Stack(data, ports={})
     try:
-        with pytest.raises(PartFailed) as failed, stack:
+        with pytest.raises(ComponentFailed) as failed, stack:
             pass
     finally:
         manifest.write_bytes(kept)
@@ -128,7 +128,7 @@ def test_a_part_that_does_not_start_says_why_and_the_others_are_stopped(aftermat
     assert "manifest" in str(failed.value).lower()
     last = states.read(data)
     assert last is not None
-    assert _still_running_after(last.parts, seconds=0) == []
+    assert _still_running_after(last.components, seconds=0) == []
     assert not states.is_locked(data)
 
 
@@ -150,14 +150,18 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 def test_the_state_of_another_version_is_read_and_a_broken_one_counts_as_none(tmp_path: Path) -> None:
-    part = Part("valkey", 1, 2.0, PartState.READY, "127.0.0.1:1", 3)
+    part = Component("valkey", 1, 2.0, ComponentState.READY, "127.0.0.1:1", 3)
     states.write(tmp_path, State("running", True, 4, 5.0, {"valkey": 1}, (part,)))
     known = states.read(tmp_path)
     content = json.loads((tmp_path / "state.json").read_text())
-    newer = {**content, "mood": "fine", "parts": [{**content["parts"][0], "mood": "fine"}]}
+    newer = {**content, "mood": "fine", "components": [{**content["components"][0], "mood": "fine"}]}
     (tmp_path / "state.json").write_text(json.dumps(newer))
     assert states.read(tmp_path) == known
-    for broken in ("", "{}", '{"parts": [{}]}', "[]"):
+    older = {**content, "parts": content["components"]}
+    del older["components"]
+    (tmp_path / "state.json").write_text(json.dumps(older))
+    assert states.read(tmp_path) == known
+    for broken in ("", "{}", '{"components": [{}]}', "[]"):
         (tmp_path / "state.json").write_text(broken)
         assert states.read(tmp_path) is None
 
@@ -165,8 +169,8 @@ def test_the_state_of_another_version_is_read_and_a_broken_one_counts_as_none(tm
 def test_orphans_are_stopped_and_a_later_process_with_the_same_pid_is_not(tmp_path: Path) -> None:
     orphan, stranger = (subprocess.Popen(["sleep", "60"]) for _ in range(2))
     parts = (
-        Part("valkey", orphan.pid, _started(orphan), PartState.READY),
-        Part("seaweed", stranger.pid, _started(stranger) - 100, PartState.READY),
+        Component("valkey", orphan.pid, _started(orphan), ComponentState.READY),
+        Component("seaweed", stranger.pid, _started(stranger) - 100, ComponentState.READY),
     )
     states.write(tmp_path, State("running", True, 1, 0.0, {}, parts))
     stack = Stack(tmp_path, ports={})
@@ -206,7 +210,7 @@ def _what_is_left(stack: Stack) -> tuple[Any, Any, bytes]:
     return row, message, stored
 
 
-def _still_running_after(parts: tuple[Part, ...], *, seconds: float) -> list[str]:
+def _still_running_after(parts: tuple[Component, ...], *, seconds: float) -> list[str]:
     until = time.monotonic() + seconds
     while True:
         running = [part.name for part in parts if is_same_process(part.pid, part.started)]

@@ -1,7 +1,7 @@
-"""Answers for a person's eyes: rows as a table in which every id is whole, one thing as an outline.
+"""Tables and outlines on a terminal, with whole ids.
 
-Nothing is cut to the width of the terminal, because what an auditor sees is what they copy into the next question.
-Only prose is shortened, and says so with an ellipsis. No character of an answer can steer the terminal.
+Nothing is cut to the width of the terminal, because an auditor copies ids into the next command. Only prose is
+shortened, with an ellipsis. Control characters are replaced, so no data can control the terminal.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any
 
 import click
 
-MOST_ROWS = 200  # of a table on a terminal; --json and exports have all of them
+MAX_ROWS = 200  # of a table on a terminal; --json and exports have all rows
 _PROSE = 60  # characters of a prompt or a comment that a table shows
 _GAP = "  "
 
 
-def show_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """A table of the first rows, or every row as one JSON object a line."""
+def print_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    """Print a table of the first rows, or every row as one JSON object per line."""
     if as_json:
         for row in rows:
             click.echo(as_line(row))
         return
     table, left_out = [[name.replace("_", " ") for name in columns]], 0
     for row in rows:
-        if len(table) <= MOST_ROWS:
+        if len(table) <= MAX_ROWS:
             table.append([_short(row[name]) for name in columns])
         else:
             left_out += 1
@@ -37,11 +37,11 @@ def show_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_j
     if len(table) == 1:
         click.echo("none")
     if left_out:
-        click.echo(f"and {left_out:,} more; --json shows all")
+        click.echo(f"and {left_out:,} more; --json prints all")
 
 
-def show_thing(thing: Mapping[str, Any]) -> None:
-    """Every field of a thing, what it holds indented below it."""
+def print_object(thing: Mapping[str, Any]) -> None:
+    """Print every field, with nested fields indented below it."""
     for line in _outline(thing, ""):
         click.echo(line)
 
@@ -52,7 +52,7 @@ def as_line(row: Mapping[str, Any]) -> str:
 
 
 def cell(value: Any) -> str:
-    """A value in one line, whole."""
+    """A value on one line, not shortened and without control characters."""
     if value is None or value in ([], {}, ""):
         return "-"
     if isinstance(value, list):
@@ -61,8 +61,8 @@ def cell(value: Any) -> str:
         return ", ".join(f"{name} {cell(part)}" for name, part in value.items())
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
-    said = str(value).lower() if isinstance(value, bool) else _stamp(value)
-    return "".join(character if character.isprintable() else " " for character in said)
+    text = str(value).lower() if isinstance(value, bool) else _stamp(value)
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _outline(thing: Mapping[str, Any], indent: str) -> Iterator[str]:
@@ -80,9 +80,9 @@ def _outline(thing: Mapping[str, Any], indent: str) -> Iterator[str]:
 
 
 def _short(value: Any) -> str:
-    """For a table: prose, which has spaces, is cut; ids and names are not."""
-    said = cell(value)
-    return f"{said[: _PROSE - 1]}…" if len(said) > _PROSE and " " in said.replace(", ", "") else said
+    """For a table: prose, which has spaces, is shortened; ids and names are not."""
+    text = cell(value)
+    return f"{text[: _PROSE - 1]}…" if len(text) > _PROSE and " " in text.replace(", ", "") else text
 
 
 def _stamp(value: Any) -> str:
