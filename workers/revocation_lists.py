@@ -16,7 +16,7 @@ _DIGITS = 19  # of 2^63
 _COUNTDOWN = 10**_DIGITS - 1
 
 
-class Shelf:
+class RevocationLists:
     """Where the lists of one log lie. Raises StoreUnavailable where waiting helps."""
 
     def __init__(self, store: ObjectStore, origin: str) -> None:

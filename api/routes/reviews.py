@@ -36,7 +36,7 @@ from policy.ledger.append import append
 from workers import metrics
 from workers.errors import WorkerError
 from workers.jobs.idempotency import StoredReply
-from workers.jobs.review.decide import Judgement, Reviewed, review
+from workers.jobs.review.decide import ReviewDecision, Reviewed, review
 from workers.jobs.review.views import HoldView, get_hold, list_holds
 
 router = APIRouter(prefix="/v1/reviews", tags=["Reviews"])
@@ -128,7 +128,7 @@ def decide_several(
 
 
 def _decide(conn: Connection, item_id: str, asked: DecisionBody, caller: Caller, parts: Parts) -> Reviewed:
-    judgement = Judgement(item_id, asked.decision, asked.sha256, asked.comment)
+    judgement = ReviewDecision(item_id, asked.decision, asked.sha256, asked.comment)
     return review(
         conn,
         caller.tenant,

@@ -10,7 +10,7 @@ from api.edge.auth import Caller, authenticate
 from api.edge.dependencies import PartsOf
 from api.edge.problems import Problem
 from api.schemas.requests import NoQuery
-from workers.revocation_lists import MEDIA_TYPE, Shelf
+from workers.revocation_lists import MEDIA_TYPE, RevocationLists
 
 router = APIRouter(prefix="/v1")
 Keyholder = Annotated[Caller, Security(authenticate, scopes=[])]  # any scope: it says nothing to who has no file
@@ -28,7 +28,7 @@ def newest(caller: Keyholder, parts: PartsOf, query: Annotated[NoQuery, Query()]
 
     Check it offline with the ledger's public key: `presswork audit revoked FILE --list LIST --vkeys KEYS`.
     """
-    content = Shelf(parts.store, parts.settings.ledger_origin).newest()
+    content = RevocationLists(parts.store, parts.settings.ledger_origin).newest()
     if content is None:
         raise Problem("not_found", "No list was issued yet: nothing is sealed, or the sealer is away.")
     return Response(content, media_type=MEDIA_TYPE)

@@ -15,7 +15,7 @@ from tests.support.ledger import new_signer
 from tests.support.line import RECIPE
 from tests.support.recalls import Recalling
 from workers.jobs.types import new_id
-from workers.revocation_lists import Shelf
+from workers.revocation_lists import RevocationLists
 from workers.store import ObjectStore
 
 ORDER = {"model": "studio", "reason_code": "licence", "reason": "withdrawn"}
@@ -128,7 +128,7 @@ def test_any_key_gets_the_newest_revocation_list_and_no_key_gets_none(
     reader = own_api.caller("bolt", scopes=["read"])
     assert "sealer" in problem(reader.get("/v1/revocations"), 404, "not_found")["detail"]
     settings = settings_for("sealer")
-    shelf, signer = Shelf(ObjectStore(settings), settings.ledger_origin), new_signer(settings.ledger_origin)
+    shelf, signer = RevocationLists(ObjectStore(settings), settings.ledger_origin), new_signer(settings.ledger_origin)
     for sequence in (1, 2):
         lines = [f"{'a' * 64} {new_id()}"] * (sequence - 1)
         shelf.put(sequence, issue(signer, sequence=sequence, issued_at=datetime.now(UTC), checkpoint=9, lines=lines))

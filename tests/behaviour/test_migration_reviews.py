@@ -18,7 +18,7 @@ from migrations.upgrade import upgrade
 from tests.support.reviews import ONE, SHA256, held_for
 from workers.errors import NotReleasable
 from workers.jobs.review import carry_out
-from workers.jobs.review.decide import Judgement, review
+from workers.jobs.review.decide import ReviewDecision, review
 from workers.jobs.review.views import get_hold
 from workers.jobs.tables import items
 from workers.jobs.types import new_id
@@ -75,8 +75,8 @@ def test_a_hold_from_before_survives_the_migration_and_can_only_be_refused(stack
         conn.execute(text("select set_config('presswork.tenant', 'acme', true)"))
         assert get_hold(conn, "acme", item_id).renditions == ()
         with pytest.raises(NotReleasable, match="older version"):
-            review(conn, "acme", Judgement(item_id, "release", SHA256, "fine"), **said)
-        assert review(conn, "acme", Judgement(item_id, "refuse", SHA256, "old"), **said).final
+            review(conn, "acme", ReviewDecision(item_id, "release", SHA256, "fine"), **said)
+        assert review(conn, "acme", ReviewDecision(item_id, "refuse", SHA256, "old"), **said).final
         assert conn.scalar(select(items.c.state)) == ItemState.REFUSED
     with create_engine(stack.postgres.url("clerk", database=old), poolclass=NullPool).begin() as conn:
         order = carry_out.take(conn, item_id)

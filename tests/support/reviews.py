@@ -16,7 +16,7 @@ from tests.support.line import POLICY, RECIPE, Line
 from tests.support.worker import Works
 from workers.clerk.context import ClerkContext
 from workers.jobs import keys
-from workers.jobs.review.decide import Judgement, Reviewed, review
+from workers.jobs.review.decide import ReviewDecision, Reviewed, review
 from workers.jobs.settle import settle
 from workers.jobs.tables import holds, reviews
 from workers.jobs.types import Claim, ClaimedItem, Finished, Held, SamplingPosition, StoredRendition, new_id
@@ -80,7 +80,7 @@ class Reviewing:
     def say(
         self, decision: str, item_id: str, by: str = "alice", *, rules: ReviewRules = ONE, sha256: str | None = None
     ) -> Reviewed:
-        judgement = Judgement(item_id, decision, sha256 or self.hold_of(item_id).sha256, f"{by} looked")
+        judgement = ReviewDecision(item_id, decision, sha256 or self.hold_of(item_id).sha256, f"{by} looked")
         with self.line.as_tenant(self.tenant) as conn:
             return review(
                 conn, self.tenant, judgement, key_id=self.key(by), rules=rules, policy_version="sha256:" + "9" * 64

@@ -22,7 +22,7 @@ from workers.database import transact
 from workers.errors import DigestMismatch, NotFound, StoreUnavailable, WorkerError
 from workers.jobs.privacy import legal_holds
 from workers.jobs.review import carry_out
-from workers.jobs.review.carry_out import Releasing
+from workers.jobs.review.carry_out import ReviewedPicture
 from workers.jobs.types import StoredRendition
 from workers.store import released_key
 
@@ -80,7 +80,7 @@ def _carry_out(context: ClerkContext, item_id: str) -> bool:
     return True
 
 
-def _put_all(context: ClerkContext, order: Releasing) -> list[StoredRendition]:
+def _put_all(context: ClerkContext, order: ReviewedPicture) -> list[StoredRendition]:
     """Every rendition out of quarantine, or none. Raises NotFound and DigestMismatch: these bytes must not leave."""
     contents = [_reviewed_bytes(context, kept) for kept in order.picture.renditions]
     item, stored = order.picture.item, []

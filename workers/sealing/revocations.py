@@ -21,7 +21,7 @@ from policy.ledger.tree.seal import lock, newest
 from workers import metrics
 from workers.database import make_engine
 from workers.errors import WorkerError
-from workers.revocation_lists import Shelf
+from workers.revocation_lists import RevocationLists
 from workers.settings import Settings
 from workers.store import ObjectStore
 
@@ -34,17 +34,19 @@ def make_publisher(settings: Settings) -> Publisher:
         raise SystemExit("revocation lists need PRESSWORK_LEDGER_KEY and PRESSWORK_LEDGER_VKEYS")
     keys = keys_on_disk(KeyFiles(settings.ledger_key, settings.ledger_vkeys), name=settings.ledger_origin)
     engine = make_engine(settings.database_url.get_secret_value(), name="revocations", pool_size=1)
-    shelf = Shelf(ObjectStore(settings), settings.ledger_origin)
-    return Publisher(engine, keys, shelf, again_seconds=3600 * settings.revocation_hours)
+    lists = RevocationLists(ObjectStore(settings), settings.ledger_origin)
+    return Publisher(engine, keys, lists, again_seconds=3600 * settings.revocation_hours)
 
 
 class Publisher:
     """Issues lists in turns. Owned by the sealer's thread."""
 
-    def __init__(self, engine: Engine, keys: Callable[[], SealingKeys], shelf: Shelf, *, again_seconds: float) -> None:
-        self._engine, self._keys, self._shelf = engine, keys, shelf
+    def __init__(
+        self, engine: Engine, keys: Callable[[], SealingKeys], lists: RevocationLists, *, again_seconds: float
+    ) -> None:
+        self._engine, self._keys, self._lists = engine, keys, lists
         self._again_seconds = again_seconds
-        self._last: RevocationList | None = None  # the newest that we saw on the shelf
+        self._last: RevocationList | None = None  # the newest that we saw in the store
         self._asked = False
         self._looked = 0  # leaves below which nothing newer than `_last` was recalled
 
@@ -76,14 +78,14 @@ class Publisher:
             at = conn.execute(select(func.clock_timestamp())).scalar_one()
             lines = lines_of(conn, size)
             content = issue(keys.signer, sequence=sequence, issued_at=at, checkpoint=size, lines=lines)
-        self._shelf.put(sequence, content)
+        self._lists.put(sequence, content)
         self._last, self._looked = open_list(content, keys.vkeys), size
         metrics.REVOKED_FILES.set(len(lines))
         log.info("revocations_issued", sequence=sequence, files=len(lines), checkpoint=size)
         return True
 
     def _look(self) -> None:
-        content = self._shelf.newest()
+        content = self._lists.newest()
         found = open_list(content, self._keys().vkeys) if content else None
         if found and (self._last is None or found.sequence > self._last.sequence):
             self._last, self._looked = found, found.checkpoint

@@ -13,7 +13,7 @@ from deploy.commands.shared.ledger import auditor_settings, open_ledger, vkeys_o
 from deploy.commands.shared.options import data_option, json_option
 from policy.errors import UnknownKey
 from policy.ledger.tree.revocations import RevocationList, lines_of, open_list
-from workers.revocation_lists import Shelf
+from workers.revocation_lists import RevocationLists
 from workers.store import ObjectStore
 
 
@@ -38,7 +38,7 @@ def revocations(data: Path, output: Path | None, as_json: bool) -> None:
     settings = auditor_settings(data)
     vkeys = vkeys_of(settings)
     with open_ledger(settings) as conn:
-        content = Shelf(ObjectStore(settings), settings.ledger_origin).newest()
+        content = RevocationLists(ObjectStore(settings), settings.ledger_origin).newest()
         if content is None:
             raise Inconclusive("no revocation list was issued yet: nothing is sealed, or no sealer is running")
         try:

@@ -21,7 +21,7 @@ from policy.ledger.tree.revocations import issue, lines_of, open_list
 from tests.support.databases import Database
 from tests.support.ledger import ORIGIN, Ledger, failed, new_signer
 from workers.jobs.types import new_id
-from workers.revocation_lists import PREFIX, Shelf
+from workers.revocation_lists import PREFIX, RevocationLists
 from workers.sealing.revocations import Publisher
 from workers.store import ObjectStore
 
@@ -43,22 +43,22 @@ def ledger(database: Database) -> Ledger:
 
 
 @pytest.fixture
-def shelf(settings_for: Any, s3: Any) -> Shelf:
-    return Shelf(ObjectStore(settings_for("sealer")), ORIGIN)
+def shelf(settings_for: Any, s3: Any) -> RevocationLists:
+    return RevocationLists(ObjectStore(settings_for("sealer")), ORIGIN)
 
 
-def publisher(ledger: Ledger, shelf: Shelf, *, again_seconds: float = 3_600.0) -> Publisher:
+def publisher(ledger: Ledger, shelf: RevocationLists, *, again_seconds: float = 3_600.0) -> Publisher:
     """As it is when its process begins."""
     return Publisher(ledger.sealer, ledger.keys, shelf, again_seconds=again_seconds)
 
 
-def newest(ledger: Ledger, shelf: Shelf) -> Any:
+def newest(ledger: Ledger, shelf: RevocationLists) -> Any:
     content = shelf.newest()
     assert content is not None
     return open_list(content, ledger.vkeys)
 
 
-def test_a_list_names_what_the_sealed_log_recalled_and_nothing_else(ledger: Ledger, shelf: Shelf) -> None:
+def test_a_list_names_what_the_sealed_log_recalled_and_nothing_else(ledger: Ledger, shelf: RevocationLists) -> None:
     one, other = new_id(), new_id()
     ledger.append(failed(1), recalled("a", "b", asset_id=one), failed(2), recalled("c", asset_id=other))
     sealed = ledger.seal()
@@ -74,7 +74,7 @@ def test_a_list_names_what_the_sealed_log_recalled_and_nothing_else(ledger: Ledg
         assert tuple(lines_of(conn, found.checkpoint)) == found.lines, "the auditor makes the same lines from the log"
 
 
-def test_a_new_list_follows_a_recall_and_none_follows_anything_else(ledger: Ledger, shelf: Shelf) -> None:
+def test_a_new_list_follows_a_recall_and_none_follows_anything_else(ledger: Ledger, shelf: RevocationLists) -> None:
     sealing = publisher(ledger, shelf)
     assert not sealing.turn(), "nothing is sealed yet"
     ledger.fill(3)
@@ -89,7 +89,9 @@ def test_a_new_list_follows_a_recall_and_none_follows_anything_else(ledger: Ledg
     assert (newest(ledger, shelf).sequence, len(newest(ledger, shelf).lines)) == (2, 1)
 
 
-def test_a_list_is_issued_again_after_a_while_so_that_a_held_back_one_shows(ledger: Ledger, shelf: Shelf) -> None:
+def test_a_list_is_issued_again_after_a_while_so_that_a_held_back_one_shows(
+    ledger: Ledger, shelf: RevocationLists
+) -> None:
     ledger.fill(1)
     eager = publisher(ledger, shelf, again_seconds=0.0)
     assert eager.turn()
@@ -97,7 +99,9 @@ def test_a_list_is_issued_again_after_a_while_so_that_a_held_back_one_shows(ledg
     assert newest(ledger, shelf).sequence == 2
 
 
-def test_two_sealers_and_a_restarted_one_go_on_from_what_lies_in_the_store(ledger: Ledger, shelf: Shelf) -> None:
+def test_two_sealers_and_a_restarted_one_go_on_from_what_lies_in_the_store(
+    ledger: Ledger, shelf: RevocationLists
+) -> None:
     one, other = publisher(ledger, shelf), publisher(ledger, shelf)
     for n, sealing in enumerate([one, other, one, publisher(ledger, shelf), other], start=1):
         ledger.append(recalled(str(n)))
@@ -107,7 +111,7 @@ def test_two_sealers_and_a_restarted_one_go_on_from_what_lies_in_the_store(ledge
     assert len(newest(ledger, shelf).lines) == 5
 
 
-def test_another_list_of_that_number_is_never_overwritten(ledger: Ledger, shelf: Shelf) -> None:
+def test_another_list_of_that_number_is_never_overwritten(ledger: Ledger, shelf: RevocationLists) -> None:
     ledger.fill(1)
     slow = publisher(ledger, shelf)
     slow._look()  # before the other one issued
@@ -121,7 +125,7 @@ def test_another_list_of_that_number_is_never_overwritten(ledger: Ledger, shelf:
     assert shelf.newest() == kept
 
 
-def test_a_database_restored_from_an_older_copy_issues_nothing(ledger: Ledger, shelf: Shelf) -> None:
+def test_a_database_restored_from_an_older_copy_issues_nothing(ledger: Ledger, shelf: RevocationLists) -> None:
     ledger.fill(2, 2)
     assert publisher(ledger, shelf).turn()
     ledger.tamper(
@@ -145,7 +149,9 @@ def test_the_sealer_sees_ids_and_digests_and_no_body(ledger: Ledger) -> None:
             conn.exec_driver_sql(query)
 
 
-def test_the_api_reads_lists_and_no_other_part_of_the_ledgers_place(ledger: Ledger, shelf: Shelf, s3: Any) -> None:
+def test_the_api_reads_lists_and_no_other_part_of_the_ledgers_place(
+    ledger: Ledger, shelf: RevocationLists, s3: Any
+) -> None:
     ledger.fill(1)
     publisher(ledger, shelf).turn()
     api = s3.client("api")
@@ -286,7 +292,7 @@ def test_unknown_key_older_list_and_unreadable_bytes_each_say_so(papers: Path) -
     assert (ask(papers, "z.png").exit_code, "not UTF-8" in ask(papers, "z.png").output) == (2, True)
 
 
-def test_the_key_may_be_rotated(ledger: Ledger, shelf: Shelf) -> None:
+def test_the_key_may_be_rotated(ledger: Ledger, shelf: RevocationLists) -> None:
     ledger.append(recalled("a"))
     ledger.seal()
     old, new = ledger.signer, new_signer()

@@ -25,16 +25,16 @@ ACTOR = "clerk"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReviewOrder:
     """A hold that people decided about. `releasing` is None where nothing is (any longer) to be released."""
 
     item_id: str
     keys: tuple[str, ...]  # every object of it in quarantine
-    releasing: Releasing | None
+    releasing: ReviewedPicture | None
 
 
 @dataclass(frozen=True, slots=True)
-class Releasing:
+class ReviewedPicture:
     """The picture as it will be released; its renditions still lie in quarantine."""
 
     attempt: Attempt  # that made it
@@ -44,7 +44,7 @@ class Releasing:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class OpenHolds:
     """How many holds wait for a decision, and how long the oldest has waited."""
 
     holds: int
@@ -62,7 +62,7 @@ def ordered(conn: Connection, *, limit: int) -> list[str]:
     return list(conn.scalars(query))
 
 
-def take(conn: Connection, item_id: str) -> Order | None:
+def take(conn: Connection, item_id: str) -> ReviewOrder | None:
     """The order about this item, its hold locked until the transaction ends. None: another clerk's, or done."""
     row = conn.execute(_order(item_id)).one_or_none()
     if row is None:
@@ -70,10 +70,10 @@ def take(conn: Connection, item_id: str) -> Order | None:
     kept = [StoredRendition(**rendition) for rendition in row.renditions or ()]
     keys = tuple(dict.fromkeys((row.key, *(rendition.key for rendition in kept))))
     releasing = _releasing(conn, row, kept) if row.release and row.state == ItemState.HELD else None
-    return Order(item_id, keys, releasing)
+    return ReviewOrder(item_id, keys, releasing)
 
 
-def release(conn: Connection, order: Releasing, stored: Sequence[StoredRendition]) -> None:
+def release(conn: Connection, order: ReviewedPicture, stored: Sequence[StoredRendition]) -> None:
     """HELD -> RELEASED, with the asset and the event that a release at once would have had, and the review."""
     picture = replace(order.picture, renditions=tuple(stored))
     _move(conn, picture.item.id, state=ItemState.RELEASED)
@@ -82,7 +82,7 @@ def release(conn: Connection, order: Releasing, stored: Sequence[StoredRendition
     append(conn, tenant=picture.item.tenant, actor=ACTOR, events=[happened])
 
 
-def fail(conn: Connection, order: Releasing, reason: str) -> None:
+def fail(conn: Connection, order: ReviewedPicture, reason: str) -> None:
     """HELD -> FAILED: the bytes that were reviewed are not there any more. What is there stays, as evidence."""
     item = order.picture.item
     _move(conn, item.id, state=ItemState.FAILED, reason=reason)
@@ -99,11 +99,11 @@ def carried_out(conn: Connection, item_id: str) -> None:
     )
 
 
-def waiting(conn: Connection) -> Waiting:
+def waiting(conn: Connection) -> OpenHolds:
     """Measured over all tenants, by the database's clock."""
     age = func.extract("epoch", func.clock_timestamp() - func.min(holds.c.created_at))
     row = conn.execute(select(func.count(), func.coalesce(age, 0)).where(holds.c.decided_at.is_(None))).one()
-    return Waiting(row[0], float(row[1]))
+    return OpenHolds(row[0], float(row[1]))
 
 
 def _order(item_id: str) -> Select[Any]:
@@ -115,7 +115,7 @@ def _order(item_id: str) -> Select[Any]:
     )
 
 
-def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]) -> Releasing:
+def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]) -> ReviewedPicture:
     """Raises Conflict if no final review of exactly these bytes says release."""
     said = conn.execute(
         select(reviews)
@@ -134,7 +134,7 @@ def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]
     made = hold.provenance
     asked = (row.custom_id, row.variant, row.prompt, row.negative_prompt)
     item = Item(row.id, row.request_id, row.tenant, *asked, seed=int(made["seed"]), row=row.row)
-    return Releasing(
+    return ReviewedPicture(
         attempt=Attempt(row.batch_id, hold.attempt, Recipe.from_json(row.recipe)),
         picture=Released(
             item=item,

@@ -26,7 +26,7 @@ RELEASE, REFUSE = "release", "refuse"
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ReviewDecision:
     """What a person says of a held picture. `sha256` is that of the bytes the person saw."""
 
     item_id: str
@@ -35,8 +35,8 @@ class Judgement:
     comment: str
 
 
-class Said(Protocol):
-    """What one person said of a hold."""
+class PriorReview(Protocol):
+    """An earlier review of the same hold."""
 
     @property
     def person(self) -> str: ...
@@ -46,13 +46,13 @@ class Said(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """What a judgement led to. Not `final`: another person must agree before anything is released."""
+    """What a decision led to. Not `final`: another person must agree before anything is released."""
 
     item_id: str
     decision: str
     final: bool
     people_needed: int
-    people_agreed: int  # different people who said release, this one too
+    people_agreed: int  # different people who decided release, this one too
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +65,24 @@ class _Reviewer:
 
 
 def review(
-    conn: Connection, tenant: str, judgement: Judgement, *, key_id: str, rules: ReviewRules, policy_version: str
+    conn: Connection, tenant: str, decided: ReviewDecision, *, key_id: str, rules: ReviewRules, policy_version: str
 ) -> Reviewed:
     """Record it, and what follows from it. Raises NotFound, Conflict, Stale, NotReleasable, OwnCampaign."""
-    hold = _open_hold(conn, tenant, judgement.item_id)
-    if hold.sha256 != judgement.sha256:
-        raise Stale(f"item {judgement.item_id} holds {hold.sha256}, not what you saw; look at it again")
-    item = _item(conn, tenant, judgement.item_id)
+    hold = _open_hold(conn, tenant, decided.item_id)
+    if hold.sha256 != decided.sha256:
+        raise Stale(f"item {decided.item_id} holds {hold.sha256}, not what you saw; look at it again")
+    item = _item(conn, tenant, decided.item_id)
     reviewer = _reviewer(conn, tenant, key_id)
     said = conn.execute(select(reviews).where(reviews.c.item_id == hold.item_id, reviews.c.tenant == tenant)).all()
     needed = rules.people_needed(categories(hold.verdict))
     agreed = {one.person for one in said if one.decision == RELEASE}
-    if judgement.decision == RELEASE:
+    if decided.decision == RELEASE:
         _demand_releasable(hold, rules)
         _demand_other_campaign(conn, tenant, item.request_key_id, reviewer, rules)
         if reviewer.person in agreed:
             raise Conflict(f"you said release to item {hold.item_id} already; another person must agree")
         agreed.add(reviewer.person)
-    final = judgement.decision == REFUSE or len(agreed) >= needed
+    final = decided.decision == REFUSE or len(agreed) >= needed
     row = {
         "id": new_id(),
         "item_id": hold.item_id,
@@ -90,21 +90,21 @@ def review(
         "key_id": reviewer.key_id,
         "reviewer": reviewer.name,
         "person": reviewer.person,
-        "decision": judgement.decision,
+        "decision": decided.decision,
         "final": final,
         "sha256": hold.sha256,
-        "comment": judgement.comment,
+        "comment": decided.comment,
         "policy_version": policy_version,
     }
     conn.execute(reviews.insert().values(row))
     happened: list[Event] = [_reviewed(item, hold, row)]
     if final:
-        _decide(conn, hold.item_id, release=judgement.decision == RELEASE)
-    if judgement.decision == REFUSE:
+        _decide(conn, hold.item_id, release=decided.decision == RELEASE)
+    if decided.decision == REFUSE:
         _refuse(conn, hold.item_id)
         happened.append(_refused(item, hold, row))
     append(conn, tenant=tenant, actor=f"key:{key_id}", events=happened)
-    return Reviewed(hold.item_id, judgement.decision, final, needed, len(agreed))
+    return Reviewed(hold.item_id, decided.decision, final, needed, len(agreed))
 
 
 def categories(verdict: dict[str, Any]) -> list[str]:
@@ -112,8 +112,8 @@ def categories(verdict: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(finding["category"] for finding in verdict["findings"]))
 
 
-def people_agreed(said: Iterable[Said]) -> int:
-    """How many different people said release."""
+def people_agreed(said: Iterable[PriorReview]) -> int:
+    """How many different people decided release."""
     return len({one.person for one in said if one.decision == RELEASE})
 
 

@@ -13,7 +13,7 @@ from tests.support.line import Line, until_blocked
 from tests.support.reviews import ONE, SHA256, TWO, Reviewing
 from workers.errors import Conflict, NotFound, NotReleasable, OwnCampaign, Stale
 from workers.jobs.review import carry_out
-from workers.jobs.review.decide import Judgement, review
+from workers.jobs.review.decide import ReviewDecision, review
 from workers.states import ItemState
 
 
@@ -154,7 +154,7 @@ def test_two_reviewers_at_once_make_one_decision(desk: Reviewing):
     alice, bob = desk.key("alice"), desk.key("bob")
     with ThreadPoolExecutor(1) as pool:
         with desk.line.as_tenant("acme") as conn:
-            judgement = Judgement(item_id, "refuse", SHA256, "no")
+            judgement = ReviewDecision(item_id, "refuse", SHA256, "no")
             review(conn, "acme", judgement, key_id=alice, rules=ONE, policy_version="sha256:1")
             late = pool.submit(desk.say, "release", item_id, "bob", sha256=SHA256)
             until_blocked(desk.line)
@@ -168,7 +168,7 @@ def test_two_releases_at_once_are_four_eyes_once(desk: Reviewing):
     desk.key("bob")
     with ThreadPoolExecutor(1) as pool:
         with desk.line.as_tenant("acme") as conn:
-            judgement = Judgement(item_id, "release", SHA256, "yes")
+            judgement = ReviewDecision(item_id, "release", SHA256, "yes")
             review(conn, "acme", judgement, key_id=desk.key("alice"), rules=TWO, policy_version="sha256:1")
             second = pool.submit(desk.say, "release", item_id, "bob", rules=TWO, sha256=SHA256)
             until_blocked(desk.line)
@@ -189,7 +189,7 @@ def test_rolled_back_nobody_said_anything(desk: Reviewing):
     (item_id,) = desk.hold("brands")
     with desk.line.api.connect() as conn:
         conn.execute(text("select set_config('presswork.tenant', 'acme', true)"))
-        judgement = Judgement(item_id, "refuse", SHA256, "no")
+        judgement = ReviewDecision(item_id, "refuse", SHA256, "no")
         review(conn, "acme", judgement, key_id=desk.key("alice"), rules=ONE, policy_version="sha256:1")
         conn.rollback()
     assert (state(desk, item_id), desk.said(item_id), desk.hold_of(item_id).release) == (ItemState.HELD, [], None)
@@ -233,7 +233,7 @@ def test_the_clerk_believes_no_order_without_a_final_review_of_the_very_bytes(de
 def test_open_holds_are_counted_with_the_age_of_the_oldest(desk: Reviewing):
     clerk = desk.line.database.engine("clerk")
     with clerk.begin() as conn:
-        assert carry_out.waiting(conn) == carry_out.Waiting(0, 0.0)
+        assert carry_out.waiting(conn) == carry_out.OpenHolds(0, 0.0)
     old, _, refused = desk.hold("brands", "brands", "brands")
     desk.say("refuse", refused)
     with desk.line.owner.begin() as conn:
