@@ -57,4 +57,4 @@ class Queue:
         try:
             self._app.send_task(RUN_BATCH, args=[batch_id], queue=queue, retry=False, ignore_result=True)
         except (OperationalError, OSError) as error:
-            raise BrokerUnavailable(f"the broker took no message: {error}") from error
+            raise BrokerUnavailable(f"the broker did not accept the message: {error}") from error

@@ -181,4 +181,4 @@ def _status(error: ClientError) -> int:
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"the object store did not do it: {error}")
+    return StoreUnavailable(f"the object store refused or did not answer: {error}")

@@ -149,7 +149,7 @@ def _locate(card: ModelCard) -> tuple[Path, Path]:
         )
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise ModelMissing(
-            f"model {card.name}: the hub has no {source.hub} at {source.commit}, or not for us"
+            f"model {card.name}: the hub has no {source.hub} at {source.commit}, or refuses access to it"
         ) from error
     except (LocalEntryNotFoundError, OSError) as error:
         raise HubUnavailable(

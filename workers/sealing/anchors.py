@@ -151,7 +151,7 @@ def _anchored(name: str, place: str) -> Anchored:
     except (IndexError, ValueError):
         anchored = None
     if anchored is None or name != _name(anchored.size, anchored.root):
-        raise BrokenLedger(f"{place} lies among the anchored checkpoints, but is none of ours")
+        raise BrokenLedger(f"{place} lies among the anchored checkpoints, but Presswork did not write it")
     return anchored
 
 

@@ -124,7 +124,7 @@ class Witnessing:
                 if witness.name in self._policy.cosigners(note + line):
                     return line
             except LedgerError as error:
-                raise WitnessRefused(f"its cosignature is none: {error}") from error
+                raise WitnessRefused(f"its cosignature is invalid: {error}") from error
         raise WitnessRefused("its answer holds no cosignature of its key")
 
     def _request(self, note: str, old: int, size: int) -> bytes:

@@ -128,7 +128,7 @@ def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]
         .order_by(reviews.c.created_at, reviews.c.id)
     ).all()
     if not any(one.final for one in said) or (hold.key, hold.sha256) not in {(r.key, r.sha256) for r in kept}:
-        raise Conflict(f"item {hold.item_id} is ordered released without a final review of its very bytes")
+        raise Conflict(f"item {hold.item_id} was ordered to be released without a final review of exactly its bytes")
     query = select(items, recipes.c.recipe).join(recipes, recipes.c.id == items.c.recipe_id)
     row = conn.execute(query.where(items.c.id == hold.item_id)).one()
     made = hold.provenance

@@ -80,7 +80,7 @@ def review(
         _demand_releasable(hold, rules)
         _demand_other_campaign(conn, tenant, item.request_key_id, reviewer, rules)
         if reviewer.person in agreed:
-            raise Conflict(f"you said release to item {hold.item_id} already; another person must agree")
+            raise Conflict(f"you have already released item {hold.item_id}; another person must agree")
         agreed.add(reviewer.person)
     final = decided.decision == REFUSE or len(agreed) >= needed
     row = {
@@ -171,7 +171,7 @@ def _demand_other_campaign(
     conn: Connection, tenant: str, submitted_by: str, reviewer: _Reviewer, rules: ReviewRules
 ) -> None:
     if not rules.own_campaign and _same_person(_reviewer(conn, tenant, submitted_by), reviewer):
-        raise OwnCampaign("you submitted this request, and the rules let another person release its pictures")
+        raise OwnCampaign("you submitted this request, and the rules require another person to release its images")
 
 
 def _decide(conn: Connection, item_id: str, *, release: bool) -> None:
