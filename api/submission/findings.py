@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from api.edge.problems import Complaint, Problem, quoted
 from api.schemas.submission import RefusedRowReply, RewrittenRowReply, SubmissionReply, WarningReply
 from api.submission.checked import CheckedRow
 from api.submission.recipes import RecipeBook
 from api.submission.screening import refusal, rewriting
-from api.submission.vocabulary import UnknownThing, Vocabulary
+from api.submission.vocabulary import Vocabulary
 from policy.rulebook.scope import Context
 from policy.rules import Rules
 from policy.verdict import Decision, Verdict
@@ -65,7 +65,7 @@ class SubmissionFindings:
     def _look(self, words: Vocabulary, row: CheckedRow) -> None:
         known, strange = words.look(row.sent_prompt)
         if strange:
-            self._strange.add(row.number, [_told(thing) for thing in strange])
+            self._strange.add(row.number, strange)
         if len(known) > 1:
             self._crowded.add(row.number, [" and ".join(known)])
         if coloured := words.kept_colours(row.sent_prompt):
@@ -120,12 +120,18 @@ class SubmissionFindings:
             warnings.append(WarningReply(code="all_refused", message=message))
         return warnings
 
+    def _suggestion(self, thing: str) -> str:
+        """An unknown thing with its nearest neighbour: searched for the few that are named, not for every row."""
+        near = self._words.nearest(thing) if self._words is not None else ""
+        return quoted(thing) + (f" (the nearest is '{near}')" if near else "")
+
     def _word_warnings(self) -> Iterator[WarningReply]:
         card, of = self._card, f"of {self.rows:,} prompts"
         if self._strange.count:
             read_in = f", read in {', '.join(card.languages)}" if card.languages else ""
+            things = self._strange.named(self._suggestion)
             message = (
-                f"{self._strange.count:,} {of} ask for what {card.name} does not know{self._strange.named()}. Expect"
+                f"{self._strange.count:,} {of} ask for what {card.name} does not know{things}. Expect"
                 f" something else there. It knows {len(card.knows)} things{read_in}: {', '.join(card.knows)}"
             )
             yield WarningReply(code="unknown_words", message=message, rows=self._strange.numbers)
@@ -162,11 +168,5 @@ class _Rows:
             if text and len(self._texts) < _THINGS_NAMED:
                 self._texts.setdefault(text)
 
-    def named(self) -> str:
-        return f": {'; '.join(self._texts)}" if self._texts else ""
-
-
-def _told(thing: UnknownThing) -> str:
-    if not thing.text:
-        return ""
-    return quoted(thing.text) + (f" (the nearest is '{thing.near}')" if thing.near else "")
+    def named(self, said: Callable[[str], str] = str) -> str:
+        return f": {'; '.join(map(said, self._texts))}" if self._texts else ""

@@ -29,13 +29,6 @@ _IDLE = _ARTICLES | _PLACES | _JOINTS | _OTHERS
 _LONGEST = 3  # words of a thing that is named back
 
 
-class UnknownThing(NamedTuple):
-    """Something a prompt asks for and the model does not know. `near` is what it knows that reads like it, or ""."""
-
-    text: str
-    near: str
-
-
 class _Span(NamedTuple):
     begin: int
     end: int
@@ -61,7 +54,7 @@ class Vocabulary:
         for phrases in self._phrases.values():
             phrases.sort(key=lambda phrase: (-len(phrase[0]), phrase[1] == ""))
 
-    def look(self, prompt: str) -> tuple[list[str], list[UnknownThing]]:
+    def look(self, prompt: str) -> tuple[list[str], list[str]]:
         """The things a prompt names that the model knows, each once; and what it names that the model does not."""
         known: list[str] = []
         strange: list[str] = []
@@ -73,7 +66,16 @@ class Vocabulary:
             strange += self._beside(words, spans)
         if not known:
             strange = [next((text for words in clauses if (text := self._subject(words))), ""), *strange]
-        return list(dict.fromkeys(known)), [UnknownThing(text, self._near(text)) for text in dict.fromkeys(strange)]
+        return list(dict.fromkeys(known)), list(dict.fromkeys(strange))
+
+    def nearest(self, text: str) -> str:
+        """What the model knows that reads like an unknown thing, or "". Dear: ask it for what is shown to a person."""
+        if not text:
+            return ""
+        for wanted in (text, text.rsplit(maxsplit=1)[-1]):
+            if close := get_close_matches(wanted, self._nouns, n=1, cutoff=0.75):
+                return self._names[close[0]]
+        return next((self._names[word] for word in text.split() if word in self._names), "")
 
     def kept_colours(self, prompt: str) -> list[str]:
         """ "blue banana": where a prompt gives a colour to a thing that the model draws in its own colour only."""
@@ -150,14 +152,6 @@ class Vocabulary:
 
     def _is_strange(self, word: str) -> bool:
         return word not in _IDLE and not word[0].isdigit()
-
-    def _near(self, text: str) -> str:
-        if not text:
-            return ""
-        for wanted in (text, text.rsplit(maxsplit=1)[-1]):
-            if close := get_close_matches(wanted, self._nouns, n=1, cutoff=0.75):
-                return self._names[close[0]]
-        return next((self._names[word] for word in text.split() if word in self._names), "")
 
 
 def _is_compound(things: list[_Span], n: int) -> bool:
