@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,7 +28,33 @@ if TYPE_CHECKING:
     from tests.support.client import ApiServer, ApiTenant
 
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+# What a test that needs seconds imports at the top of its file: libraries of models and of pixels.
+_HEAVY = re.compile(
+    r"^(?:from|import) (?:bench|c2pa|cv2|diffusers|imwatermark|models\.train|peft|pyarrow|safetensors|torch"
+    r"|transformers|tests\.support\.(?:cutouts|pictures|released|tiny_pipeline|worker))\b",
+    re.MULTILINE,
+)
 _redis_numbers = itertools.cycle(range(16))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out whole files with `-m pure`: importing the libraries costs more than the pure tests together."""
+    is_asked_for_pure = str(config.option.markexpr).startswith("pure")
+    return True if is_asked_for_pure and collection_path.suffix == ".py" and _is_heavy(collection_path) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as pure what needs none of the services, no process and none of the heavy libraries."""
+    for item in items:
+        served = "stack" in getattr(item, "fixturenames", ()) or item.get_closest_marker("processes")
+        if not served and not _is_heavy(item.path):
+            item.add_marker("pure")
+
+
+@cache
+def _is_heavy(path: Path) -> bool:
+    return bool(_HEAVY.search(path.read_text()))
 
 
 @dataclass(frozen=True, slots=True)

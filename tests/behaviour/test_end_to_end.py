@@ -24,6 +24,8 @@ from deploy.commands.shared.stack import attached
 from deploy.embedded import background
 from policy.marks.inspect import inspect
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = len(CAMPAIGN.read_text().splitlines()) - 1
 

@@ -17,6 +17,8 @@ import pytest
 from policy.ledger.tree.proofs import prove, prove_extension
 from tests.support.ledger import Ledger, new_signer
 
+pytestmark = pytest.mark.processes
+
 SOURCE = Path(__file__).parent / "go_verifier"
 GOPATH = Path("/usr/share/gocode")  # where Debian puts the sources of Go packages
 

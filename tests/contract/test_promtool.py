@@ -16,6 +16,8 @@ from prometheus_client import generate_latest
 from tests.support.repository import REPOSITORY
 from workers import metrics
 
+pytestmark = pytest.mark.processes
+
 ALERTS = REPOSITORY / "deploy" / "prometheus" / "alerts.yml"
 CASES = Path(__file__).with_name("alerts_test.yml")
 

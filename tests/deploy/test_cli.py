@@ -95,6 +95,7 @@ def test_a_command_that_needs_a_running_stack_says_how_to_start_one(tmp_path: Pa
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.processes
 def test_up_says_why_it_did_not_come_up(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "PG_VERSION").write_text("15\n")

@@ -33,6 +33,8 @@ HOLDER = """
 import sys
 from pathlib import Path
 from deploy.embedded.stack import Stack
+
+pytestmark = pytest.mark.processes
 with Stack(Path(sys.argv[1]), ports={}):
     print("ready", flush=True)
     sys.stdin.read()

@@ -25,6 +25,8 @@ from deploy.embedded.seaweed import BUCKET, actions
 from deploy.embedded.stack import Stack
 from deploy.errors import DataUnusable
 
+pytestmark = pytest.mark.processes
+
 # role -> what it may do with an object of each place: Get, Put, List, Delete
 _NOTHING = {"quarantine": "", "released": "", "recalled": "", "inbox": "", "ledger": ""}
 MAY = {
