@@ -1,6 +1,7 @@
 """Tools of developers; they do not ship in the wheel.
 
-licences       licences of everything that is installed
-configuration  the settings table of the README
-picture        the picture of docs/architecture.md
+commit_message  commit messages: the rules that the commit-msg hook checks
+licences        licences of everything that is installed
+configuration   the settings table of the README
+picture         the picture of docs/architecture.md
 """
