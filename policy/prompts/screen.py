@@ -48,15 +48,15 @@ def place_of(field: str) -> PromptField:
 def words(rules: Rules, text: str, context: Context, field: str) -> list[Finding]:
     """Findings of the rules about terms, and of the allow rules that silenced some."""
     found: dict[str, Finding] = {}
-    for copy in normalised_variants(text):
-        for rule, hits, silenced_by in counting(rules, copy.positions, place_of(field), context):
+    for variant in normalised_variants(text):
+        for rule, hits, silenced_by in counting(rules, variant.positions, place_of(field), context):
             for id_ in silenced_by - found.keys():
                 detail = f"{field} holds a term of {rule.id} that {id_} allows"
                 found[id_] = Finding(Decision.ALLOW, Stage.PROMPT, id_.partition("/")[0], id_, detail=detail)
             if hits and rule.id not in found:
-                said = f"meets a term of {rule.id} ({hits[0][1].language}) in the {copy.name} copy"
+                said = f"meets a term of {rule.id} ({hits[0][1].language}) in the {variant.name} variant"
                 finding = _of_rule(rule, f"{field} {said}")
-                found[rule.id] = _at_most_held(finding) if copy.guess else finding
+                found[rule.id] = _at_most_held(finding) if variant.guess else finding
     return list(found.values())
 
 

@@ -59,9 +59,9 @@ def check(
     click.echo(verdict_text("prompt", verdict, as_json=as_json))
     if prepared.text != wanted and not as_json:
         click.echo(f"  becomes {prepared.text!r}")
-    for copy in normalised_variants(prepared.text) if show_variants else ():
-        guessed = ", a guess" if copy.guess else ""
-        click.echo(f"  read as ({copy.name}{guessed}): {' '.join(map('|'.join, copy.positions))}")
+    for variant in normalised_variants(prepared.text) if show_variants else ():
+        guessed = ", a guess" if variant.guess else ""
+        click.echo(f"  read as ({variant.name}{guessed}): {' '.join(map('|'.join, variant.positions))}")
     sys.exit(0 if verdict.allowed else 1)
 
 

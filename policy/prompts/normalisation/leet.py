@@ -60,7 +60,7 @@ def joined_readings(chunk: str) -> Position:
     """A chunk between two spaces, read as one word: `n.u.d.e`, `n-u-d-e`, `n@ked`, `$ex`, `n*de`, `|\\|ude`."""
     drawn = _DRAWING.sub(lambda signs: _DRAWINGS[signs[0]], chunk)
     if drawn == chunk and (letters := chunk.strip(EDGES)).isalpha():
-        return (letters,)  # the plain copy holds its variants
+        return (letters,)  # the plain variant holds its readings
     bares = dict.fromkeys(one.strip(EDGES) or one for one in (chunk, drawn))
     return tuple(dict.fromkeys(reading for bare in bares for word in _closed(bare) for reading in word_readings(word)))
 

@@ -20,7 +20,7 @@ from policy.prompts.normalisation.leet import CLOSED_UP, EDGES, Position, is_odd
 from policy.terms import WORD, words
 
 
-class Variant(NamedTuple):
+class NormalisedVariant(NamedTuple):
     """One way to read the text. `name` may be shown to people.
 
     A variant with `guess` finds words where somebody may have hidden them, and also where nobody did. A rule that it
@@ -46,7 +46,7 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", plain)  # only syllables of Hangul come together again
 
 
-def normalised_variants(text: str) -> Iterator[Variant]:
+def normalised_variants(text: str) -> Iterator[NormalisedVariant]:
     """Every variant that differs from the ones before it: as written, folded, joined, unspaced, decoded."""
     yield from _readings(text, "")
     for writing, inner in decoded_texts(text):
@@ -103,27 +103,31 @@ def _span(text: str, origin: list[int], first: int, end: int, spell: Callable[[s
     return origin[first], last
 
 
-def _readings(text: str, prefix: str) -> Iterator[Variant]:
+def _readings(text: str, prefix: str) -> Iterator[NormalisedVariant]:
     folded = fold(text)
     written = words(_lower(text)) if not text.isascii() else []
     plain = words(folded)
     read = word_readings if is_odd(folded) else _itself
     if len(written) not in (0, len(plain)):
-        yield Variant(f"{prefix}as written", [_in_cyrillic(word) for word in written])
-    yield Variant(f"{prefix}plain", _beside([read(word) for word in plain], written))
+        yield NormalisedVariant(f"{prefix}as written", [_in_cyrillic(word) for word in written])
+    yield NormalisedVariant(f"{prefix}plain", _beside([read(word) for word in plain], written))
     if CLOSED_UP.search(folded):
         chunks = [chunk.strip(EDGES) for chunk in _CHUNK.findall(_lower(text))] if written else []
-        yield Variant(f"{prefix}joined", _beside([joined_readings(chunk) for chunk in _CHUNK.findall(folded)], chunks))
+        yield NormalisedVariant(
+            f"{prefix}joined", _beside([joined_readings(chunk) for chunk in _CHUNK.findall(folded)], chunks)
+        )
     if len(capitals := splits.CAMEL_CASE.split(text)) > 1:
-        yield Variant(f"{prefix}capitals", [read(word) for part in capitals for word in words(fold(part))])
+        yield NormalisedVariant(f"{prefix}capitals", [read(word) for part in capitals for word in words(fold(part))])
     if splits.SPACED_LETTERS.search(folded):
-        yield Variant(f"{prefix}unspaced", [word_readings(word) for word in words(splits.without_gaps(folded))])
+        yield NormalisedVariant(
+            f"{prefix}unspaced", [word_readings(word) for word in words(splits.without_gaps(folded))]
+        )
         if written:
-            yield Variant(
+            yield NormalisedVariant(
                 f"{prefix}unspaced as written", [(word,) for word in words(splits.without_gaps(_lower(text)))]
             )
-        yield Variant(f"{prefix}run together", list(splits.run_together(folded)), guess=True)
-    yield Variant(f"{prefix}pieced", _beside(list(splits.split_words(plain)), written), guess=True)
+        yield NormalisedVariant(f"{prefix}run together", list(splits.run_together(folded)), guess=True)
+    yield NormalisedVariant(f"{prefix}pieced", _beside(list(splits.split_words(plain)), written), guess=True)
 
 
 def _beside(positions: list[Position], written: list[str]) -> list[Position]:

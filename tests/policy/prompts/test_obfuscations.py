@@ -159,4 +159,4 @@ def test_ordinary_words_have_one_reading() -> None:
     assert word_readings("leather") == ("leather",)
     assert word_readings("llama") == ("llama",)
     assert joined_readings("leather,") == ("leather",)
-    assert [copy.name for copy in normalised_variants("a leather handbag")] == ["plain", "pieced"]
+    assert [variant.name for variant in normalised_variants("a leather handbag")] == ["plain", "pieced"]
