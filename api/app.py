@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError
@@ -24,6 +24,7 @@ from api.edge.middleware.failures import Failures
 from api.edge.middleware.methods import Methods
 from api.edge.problems import Problem
 from api.edge.rate_limit import RateLimitFields
+from api.edge.urls import guard_url
 from api.routes import (
     assets,
     audit,
@@ -75,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=life,
+        dependencies=[Depends(guard_url)],
         generate_unique_id_function=openapi.operation_id,
     )
     app.state.parts = parts

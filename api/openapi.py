@@ -10,11 +10,14 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.capabilities import narrow_lora, narrow_options
+from api.edge.dependencies import Parts
 from api.edge.problems import MEDIA_TYPE
+from api.schemas.keys import KeyBody
 from api.schemas.privacy import ErasureBody, LegalHoldBody
+from api.schemas.problems import ProblemReply
 from api.schemas.recalls import RecallBody
-from api.schemas.replies import ProblemReply
-from api.schemas.requests import CampaignBody, KeyBody, SingleBody
+from api.schemas.requests import CampaignBody, LoraBody, SingleBody
 from api.schemas.reviews import DecisionBody, DecisionsBody
 from api.schemas.webhooks import WebhookBody
 
@@ -44,10 +47,13 @@ else.
 **Answers.** Every answer that is not a success is `application/problem+json` (RFC 9457) with a stable `code`; `errors`
 say where (row, line, column or field) and what to do. Refusals by policy are answers, not errors.
 
-**Repeating.** Send `Idempotency-Key` with a POST to `/v1/requests` or `/v1/campaigns`: a repeat is answered with the
-first answer, and the work is done once.
+**Repeating.** Send `Idempotency-Key` with any POST, PATCH or DELETE: a repeat is answered with the first answer, and
+the work is done once.
 
 **Lists** come in pages: send `next_cursor` back as `cursor` until it is null.
+
+**Limits.** The bounds of a request's options are those of the models that are installed here and of this
+installation's settings.
 """
 
 _CAMPAIGN_BODY = {
@@ -55,7 +61,7 @@ _CAMPAIGN_BODY = {
     "required": ["spec", "file"],
     "additionalProperties": False,
     "properties": {
-        "spec": {"$ref": "#/components/schemas/CampaignSpec"},
+        "spec": {"$ref": "#/components/schemas/CampaignBody"},
         "file": {
             "type": "string",
             "contentMediaType": "text/csv",
@@ -65,18 +71,20 @@ _CAMPAIGN_BODY = {
     },
 }
 _PICTURE_BODY: dict[str, Any] = {
-    media_type: {"schema": {"type": "string", "format": "binary"}}
+    media_type: {"schema": {"type": "string", "format": "binary", "minLength": 1}}
     for media_type in ("application/octet-stream", "image/*")
 }
-_BODIES: dict[tuple[str, str], dict[str, Any]] = {
-    ("/v1/requests", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/SingleRequest"}}},
-    ("/v1/erasures", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/ErasureOrder"}}},
-    ("/v1/legal-holds", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/HoldOrder"}}},
-    ("/v1/keys", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/NewKey"}}},
-    ("/v1/recalls", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/RecallOrder"}}},
-    ("/v1/webhooks", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/NewWebhook"}}},
-    ("/v1/reviews", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/Decisions"}}},
-    ("/v1/reviews/{item_id}", "post"): {"application/json": {"schema": {"$ref": "#/components/schemas/Decision"}}},
+_JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
+    ("/v1/requests", "post"): SingleBody,
+    ("/v1/erasures", "post"): ErasureBody,
+    ("/v1/legal-holds", "post"): LegalHoldBody,
+    ("/v1/keys", "post"): KeyBody,
+    ("/v1/recalls", "post"): RecallBody,
+    ("/v1/webhooks", "post"): WebhookBody,
+    ("/v1/reviews", "post"): DecisionsBody,
+    ("/v1/reviews/{item_id}", "post"): DecisionBody,
+}
+_OTHER_BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/v1/identify", "post"): _PICTURE_BODY,
     ("/v1/detect", "post"): _PICTURE_BODY,
     ("/v1/campaigns", "post"): {
@@ -86,10 +94,11 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
         }
     },
 }
-_OWN: list[type[BaseModel]] = [
-    *(SingleBody, CampaignBody, KeyBody, DecisionBody, DecisionsBody, ErasureBody, LegalHoldBody),
-    *(RecallBody, WebhookBody, ProblemReply),
-]
+_OWN: list[type[BaseModel]] = [*_JSON_BODIES.values(), CampaignBody, ProblemReply]
+_PROBLEM = {
+    "description": "A problem (RFC 9457)",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemReply"}}},
+}
 
 
 def operation_id(route: APIRoute) -> str:
@@ -115,14 +124,32 @@ def _document(app: FastAPI) -> dict[str, Any]:
     components.update(ours["$defs"])
     for unused in ("HTTPValidationError", "ValidationError"):
         components.pop(unused, None)
-    problem = {
-        "description": "A problem (RFC 9457)",
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemReply"}}},
-    }
+    parts: Parts = app.state.parts
+    for options in (SingleBody, CampaignBody):
+        narrow_options(components[options.__name__], parts.registry, parts.settings)
+    narrow_lora(components[LoraBody.__name__], parts.registry)
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             operation["responses"].pop("422", None)
-            operation["responses"]["default"] = problem
-            if body := _BODIES.get((path, method)):
+            operation["responses"]["default"] = _PROBLEM
+            if body := _body(path, method):
                 operation["requestBody"] = {"required": True, "content": body}
+            for parameter in operation.get("parameters", []):
+                parameter["schema"] = _never_null(parameter["schema"])
     return schema
+
+
+def _body(path: str, method: str) -> dict[str, Any] | None:
+    """The content of a request body that FastAPI does not read itself."""
+    if model := _JSON_BODIES.get((path, method)):
+        return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+    return _OTHER_BODIES.get((path, method))
+
+
+def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter without null: a URL or a header has no way to say it, only to leave it out."""
+    branches = [branch for branch in schema.get("anyOf", []) if branch.get("type") != "null"]
+    if not branches:
+        return schema
+    rest = {name: value for name, value in schema.items() if name != "anyOf"}
+    return {**branches[0], **rest} if len(branches) == 1 else {"anyOf": branches, **rest}

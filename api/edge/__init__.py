@@ -8,6 +8,7 @@ client_address  who calls, behind the proxies that a setting names
 rate_limit    requests a minute, fair shares of anonymous callers, RateLimit fields
 counters      request counters in Redis, in memory while it is away
 bodies        request bodies within limits of bytes and time
+urls          text in a URL that no route can mean
 validation    pydantic's findings as complaint codes
 errors        the table from errors to problems
 problems      problem details (RFC 9457) and every problem code

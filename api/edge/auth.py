@@ -18,7 +18,7 @@ from workers.jobs.keys import KEY_PREFIX, find_key
 
 _KEY_NAMES = frozenset({"key", "api_key", "apikey", "api-key", "token", "access_token", "authorization"})
 _bearer = HTTPBearer(
-    scheme_name="API key",
+    scheme_name="api_key",
     bearerFormat="pw_...",
     description="`Authorization: Bearer pw_...`. A key belongs to one tenant and has scopes: "
     "submit, read, review, audit, admin.",

@@ -1,4 +1,4 @@
-"""Opaque cursors: the id of the last entry of a page, dressed so that nobody builds one."""
+"""Cursors of pages: the id or the number of the last entry shown, encoded so that clients treat it as opaque."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from uuid import UUID
 
 from api.edge.problems import Complaint, Problem
 from workers.errors import NotFound
+
+_NUMBERS_END = 2**63  # of the database's largest integer type
 
 
 class _HasId(Protocol):
@@ -42,7 +44,10 @@ def cursor_of_number(number: int) -> str:
 
 def number_of(cursor: str) -> int:
     """The number a cursor stands for; 0, before the first, for the empty one. Raises Problem as `id_of` does."""
-    return int.from_bytes(_raw(cursor, b"n", 9)[1:]) if cursor else 0
+    number = int.from_bytes(_raw(cursor, b"n", 9)[1:]) if cursor else 0
+    if number >= _NUMBERS_END:
+        raise _no_cursor()
+    return number
 
 
 def uuid_or_not_found(id: str, noun: str) -> str:
@@ -59,8 +64,10 @@ def _raw(cursor: str, kind: bytes, length: int) -> bytes:
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) != length or raw[:1] != kind:
-        complaint = Complaint(
-            "cursor", "this is no cursor of ours", "Send next_cursor unchanged.", field="query.cursor"
-        )
-        raise Problem("invalid_parameters", "query.cursor: this is no cursor of ours.", errors=[complaint])
+        raise _no_cursor()
     return raw
+
+
+def _no_cursor() -> Problem:
+    complaint = Complaint("cursor", "this is no cursor of ours", "Send next_cursor unchanged.", field="query.cursor")
+    return Problem("invalid_parameters", "query.cursor: this is no cursor of ours.", errors=[complaint])

@@ -12,11 +12,13 @@ from sqlalchemy import Connection
 
 from api.edge.auth import Auditor, Caller, Reader
 from api.edge.dependencies import Parts, PartsOf
-from api.edge.paging import id_of, page, uuid_or_not_found
+from api.edge.paging import cursor_of_number, id_of, number_of, page, uuid_or_not_found
 from api.edge.problems import Problem
+from api.schemas.assets import AssetReply, RenditionReply, SearchReply
+from api.schemas.base import NoQuery, NumberedPageQuery, Page, PageQuery
+from api.schemas.events import EventReply
+from api.schemas.fields import PathId
 from api.schemas.recalls import mark_reply, refuse_recalled
-from api.schemas.replies import AssetReply, EventReply, Page, RenditionReply, SearchReply
-from api.schemas.requests import NoQuery, PageQuery
 from policy.events import AssetLinked
 from policy.ledger.append import append
 from policy.ledger.reading.events import events_about
@@ -29,7 +31,7 @@ router = APIRouter(prefix="/v1")
 
 @router.get("/requests/{request_id}/assets", tags=["Assets"], summary="Assets of a request, in the order of release")
 def list_of_request(
-    request_id: str, caller: Reader, parts: PartsOf, query: Annotated[PageQuery, Query()]
+    request_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[PageQuery, Query()]
 ) -> Page[AssetReply]:
     """Every released image with presigned links. Giving out a link is an event of the ledger."""
     request_id = uuid_or_not_found(request_id, "request")
@@ -42,7 +44,7 @@ def list_of_request(
 
 
 @router.get("/assets/{asset_id}", tags=["Assets"], summary="One asset, with links to its files")
-def read(asset_id: str, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> AssetReply:
+def read(asset_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> AssetReply:
     """A link needs no key, names one file, and ends after `link_seconds` (15 minutes at most)."""
     with parts.transaction(caller.tenant) as conn:
         view = get_asset(conn, caller.tenant, uuid_or_not_found(asset_id, "asset"))
@@ -52,19 +54,23 @@ def read(asset_id: str, caller: Reader, parts: PartsOf, query: Annotated[NoQuery
 
 
 @router.get("/assets/{asset_id}/events", tags=["Audit"], summary="What the ledger says of an asset")
-def list_events(asset_id: str, caller: Auditor, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> list[EventReply]:
+def list_events(
+    asset_id: PathId, caller: Auditor, parts: PartsOf, query: Annotated[NumberedPageQuery, Query()]
+) -> Page[EventReply]:
     """Your tenant's events about the asset, its item and its request, oldest first; `index` is null until sealed.
 
     Batches may hold several tenants' items, so their events are for the installation's auditor.
     """
-    asset_id = uuid_or_not_found(asset_id, "asset")
+    asset_id, after = uuid_or_not_found(asset_id, "asset"), number_of(query.cursor)
     if parts.auditor is None:
         raise Problem("audit_not_configured", "Set PRESSWORK_AUDITOR_DATABASE_URL for the API process.")
     with parts.transaction(caller.tenant) as conn:
         get_asset(conn, caller.tenant, asset_id)
     with parts.auditor.begin() as conn:
-        recorded = events_about(conn, asset_id, tenant=caller.tenant)
-    return [EventReply(**event.to_json()) for event in recorded]
+        found = events_about(conn, asset_id, tenant=caller.tenant, after=after, limit=query.limit + 1)
+    shown = found[: query.limit]
+    cursor = cursor_of_number(shown[-1].entry_id) if len(found) > query.limit else None
+    return Page(data=[EventReply(**event.to_json()) for event in shown], next_cursor=cursor)
 
 
 def _record(conn: Connection, caller: Caller, parts: Parts, shown: Sequence[AssetView]) -> None:

@@ -23,7 +23,8 @@ from api.schemas.audit import (
     RowsPage,
     StillPublicPage,
 )
-from api.schemas.requests import NoQuery, PageQuery
+from api.schemas.base import NoQuery, NumberedPageQuery
+from api.schemas.fields import PathId
 from policy.ledger.reading import questions
 from policy.still_public import still_public_page
 from workers.errors import NotFound
@@ -33,7 +34,7 @@ _LOOKED_AT = 500  # public pictures one call judges again: about half a second o
 
 
 @router.get("/assets/{asset_id}", summary="Everything about an asset, from its request to its recall")
-def lineage(asset_id: str, caller: Auditor, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> LineageReply:
+def lineage(asset_id: PathId, caller: Auditor, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> LineageReply:
     """Request, prompt, recipe, model revision, LoRAs, seed, place in the batch, device, worker, policy version,
     verdict with scores, marks, files, reviews, links given out, recall. Text that was erased is null.
     """
@@ -91,7 +92,7 @@ def reviews(caller: Auditor, parts: PartsOf, query: Annotated[AuditReviewsQuery,
 
 
 @router.get("/still-public", summary="Released pictures that the rules of today would hold or refuse")
-def still_public(caller: Auditor, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> StillPublicPage:
+def still_public(caller: Auditor, parts: PartsOf, query: Annotated[NumberedPageQuery, Query()]) -> StillPublicPage:
     """Judges the next `limit` public pictures again, under the rule set this API runs; follow `next_cursor` to the
     end, as a page may hold none. Recalled pictures are left out.
     """
@@ -108,10 +109,13 @@ def still_public(caller: Auditor, parts: PartsOf, query: Annotated[PageQuery, Qu
 
 
 @router.get("/counts", summary="How many items were settled, by day and decision")
-def counts(caller: Auditor, parts: PartsOf, query: Annotated[CountsQuery, Query()]) -> list[dict[str, Any]]:
-    """Days are those of UTC."""
+def counts(caller: Auditor, parts: PartsOf, query: Annotated[CountsQuery, Query()]) -> RowsPage:
+    """Days are those of UTC, the oldest first: what is settled between two pages changes the last rows only."""
+    after = number_of(query.cursor)
     with _ledger(parts) as conn:
-        return [dict(row) for row in questions.counts(conn, query.by, tenant=caller.tenant)]
+        rows = [dict(row) for row in questions.counts(conn, query.by, tenant=caller.tenant)]
+    end = after + query.limit
+    return RowsPage(data=rows[after:end], next_cursor=cursor_of_number(end) if len(rows) > end else None)
 
 
 def _ledger(parts: Parts) -> AbstractContextManager[Connection]:
@@ -120,7 +124,7 @@ def _ledger(parts: Parts) -> AbstractContextManager[Connection]:
     return parts.auditor.begin()
 
 
-def _listed(found: Iterable[Mapping[str, Any]], query: PageQuery) -> RowsPage:
+def _listed(found: Iterable[Mapping[str, Any]], query: NumberedPageQuery) -> RowsPage:
     """The first `limit` of what was found (one more was asked for), and the cursor behind them."""
     rows = list(islice(found, query.limit + 1))
     shown = rows[: query.limit]

@@ -13,7 +13,8 @@ from api.edge.auth import Submitter
 from api.edge.bodies import Upload, campaign_upload, parse
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf
-from api.schemas.requests import CampaignBody, NoQuery
+from api.schemas.base import NoQuery
+from api.schemas.requests import CampaignBody
 from api.schemas.submission import AcceptedReply, DryRunReply
 from api.submission.campaign import Campaign
 from api.submission.recipes import RecipeBook, choose_model

@@ -17,8 +17,9 @@ from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf
 from api.edge.paging import uuid_or_not_found
 from api.routes.identify import ask_once, reply
+from api.schemas.base import NoQuery
+from api.schemas.fields import PathId
 from api.schemas.identify import IdentificationReply
-from api.schemas.requests import NoQuery
 from workers.jobs.identification.questions import get_question
 from workers.jobs.keys import create_tenant
 
@@ -52,7 +53,7 @@ def detect(
 
 @router.get("/{identification_id}", summary="The answer about a picture; no key needed")
 def answer(
-    identification_id: str, caller: Looking, parts: PartsOf, query: Annotated[NoQuery, Query()]
+    identification_id: PathId, caller: Looking, parts: PartsOf, query: Annotated[NoQuery, Query()]
 ) -> IdentificationReply:
     """Answers are kept for a day. No asset is named, no tenant, no prompt."""
     id = uuid_or_not_found(identification_id, "identification")

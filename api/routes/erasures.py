@@ -14,9 +14,9 @@ from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.edge.problems import Problem
+from api.schemas.base import NoQuery, Page, PageQuery
+from api.schemas.fields import PathId
 from api.schemas.privacy import ErasureBody, ErasurePreviewReply, ErasureReply, erasure_reply, preview_reply
-from api.schemas.replies import Page
-from api.schemas.requests import NoQuery, PageQuery
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.privacy.orders import get_erasure, list_erasures, order, refuse_where_it_cannot
 from workers.jobs.privacy.select import preview
@@ -75,7 +75,7 @@ def list_erasure_orders(caller: Admin, parts: PartsOf, query: Annotated[PageQuer
 
 
 @router.get("/{erasure_id}", summary="How far an order to erase has come")
-def read_erasure(erasure_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> ErasureReply:
+def read_erasure(erasure_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> ErasureReply:
     """`left` is empty when it is finished; what stays in it is under a legal hold."""
     with parts.transaction(caller.tenant) as conn:
         return erasure_reply(get_erasure(conn, caller.tenant, uuid_or_not_found(erasure_id, "erasure")))

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from api.edge.auth import Auditor
 from api.edge.dependencies import PartsOf
 from api.edge.problems import Complaint, Problem
-from api.schemas.requests import EventsQuery
+from api.schemas.events import EventsQuery
 from policy.errors import ExportUnavailable
 from policy.ledger.reading.events import Recorded
 from policy.ledger.reading.exports import csv_rows, jsonl

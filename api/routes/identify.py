@@ -18,8 +18,9 @@ from api.edge.bodies import picture_body
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.idempotency import Once, OnceOf, answered
 from api.edge.paging import uuid_or_not_found
+from api.schemas.base import NoQuery
+from api.schemas.fields import PathId
 from api.schemas.identify import IdentificationReply, OriginReply, WaitQuery
-from api.schemas.requests import NoQuery
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.identification.questions import QuestionState, QuestionView, ask, get_question, settled_questions
 from workers.jobs.types import new_id
@@ -67,7 +68,7 @@ async def _waited(
 
 @router.get("/{identification_id}", summary="The answer about a picture", dependencies=[Depends(_waited)])
 def read(
-    identification_id: str, caller: Reader, parts: PartsOf, query: Annotated[WaitQuery, Query()]
+    identification_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[WaitQuery, Query()]
 ) -> IdentificationReply:
     """`wait` holds the reply until the answer is there, for at most so many seconds. Answers are kept for a day.
 

@@ -13,8 +13,9 @@ from api.edge.auth import Reader, Submitter
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import uuid_or_not_found
-from api.schemas.replies import CancelledReply, FindingReply, ItemReply, VerdictReply
-from api.schemas.requests import NoQuery
+from api.schemas.base import NoQuery
+from api.schemas.fields import PathId
+from api.schemas.items import CancelledReply, FindingReply, ItemReply, VerdictReply
 from workers.jobs.cancel import cancel_item
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.views import ItemView, get_item
@@ -23,14 +24,14 @@ router = APIRouter(prefix="/v1/items", tags=["Items"])
 
 
 @router.get("/{item_id}", summary="One item")
-def read(item_id: str, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> ItemReply:
+def read(item_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> ItemReply:
     """What was asked and what became of it."""
     with parts.transaction(caller.tenant) as conn:
         return item_reply(get_item(conn, caller.tenant, uuid_or_not_found(item_id, "item")))
 
 
 @router.post("/{item_id}/cancel", response_model=CancelledReply, summary="Cancel one item")
-def cancel(item_id: str, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
+def cancel(item_id: PathId, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """1 if the item was still open, 0 if it was settled already. Nothing of a cancelled item is ever released."""
     item_id = uuid_or_not_found(item_id, "item")
 

@@ -13,11 +13,12 @@ from api.edge.auth import Admin
 from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
-from api.edge.paging import uuid_or_not_found
-from api.schemas.replies import KeyCreatedReply, KeyReply, Page
-from api.schemas.requests import KeyBody, NoQuery
+from api.edge.paging import id_of, page, uuid_or_not_found
+from api.schemas.base import NoQuery, Page, PageQuery
+from api.schemas.fields import PathId
+from api.schemas.keys import KeyBody, KeyCreatedReply, KeyReply
 from workers.jobs.idempotency import StoredReply
-from workers.jobs.keys import ApiKey, create_key, list_keys, revoke_key
+from workers.jobs.keys import ApiKey, create_key, get_key, list_keys, revoke_key
 
 router = APIRouter(prefix="/v1/keys", tags=["Keys"])
 
@@ -52,15 +53,23 @@ def create(
 
 
 @router.get("", summary="List the keys, oldest first")
-def list_all(caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Page[KeyReply]:
-    """Revoked and expired keys too. All on one page."""
+def list_all(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> Page[KeyReply]:
+    """Revoked and expired keys too."""
     with parts.transaction(caller.tenant) as conn:
-        found = list_keys(conn, caller.tenant)
-    return Page(data=[KeyReply(**_fields(key)) for key in found], next_cursor=None)
+        found = list_keys(conn, caller.tenant, limit=query.limit + 1, after=id_of(query.cursor))
+    shown, cursor = page(found, query.limit)
+    return Page(data=[KeyReply(**_fields(key)) for key in shown], next_cursor=cursor)
+
+
+@router.get("/{key_id}", summary="One key")
+def read(key_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> KeyReply:
+    """What it may do, whose it is, and whether it still works; never the key itself."""
+    with parts.transaction(caller.tenant) as conn:
+        return KeyReply(**_fields(get_key(conn, caller.tenant, uuid_or_not_found(key_id, "key"))))
 
 
 @router.delete("/{key_id}", status_code=204, summary="Revoke a key")
-def revoke(key_id: str, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
+def revoke(key_id: PathId, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """It stops working at once. Repeating it is harmless."""
     key_id = uuid_or_not_found(key_id, "key")
 

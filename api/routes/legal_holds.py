@@ -12,9 +12,9 @@ from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
+from api.schemas.base import NoQuery, Page, PageQuery
+from api.schemas.fields import PathId
 from api.schemas.privacy import LegalHoldBody, LegalHoldReply, hold_reply
-from api.schemas.replies import Page
-from api.schemas.requests import NoQuery, PageQuery
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.privacy.legal_holds import get_hold, lift, list_holds, place
 
@@ -47,14 +47,14 @@ def list_legal_holds(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, 
 
 
 @router.get("/{hold_id}", summary="One legal hold")
-def read_hold(hold_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> LegalHoldReply:
+def read_hold(hold_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> LegalHoldReply:
     """With its reason, and who lifted it."""
     with parts.transaction(caller.tenant) as conn:
         return hold_reply(get_hold(conn, caller.tenant, uuid_or_not_found(hold_id, "legal hold")))
 
 
 @router.delete("/{hold_id}", status_code=204, summary="Lift a legal hold")
-def lift_hold(hold_id: str, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
+def lift_hold(hold_id: PathId, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """What waited for it goes on within a minute. Repeating it is harmless."""
     hold_id = uuid_or_not_found(hold_id, "legal hold")
 

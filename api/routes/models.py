@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query
 
 from api.edge.auth import Reader
 from api.edge.dependencies import PartsOf
-from api.schemas.replies import ModelReply, Page
-from api.schemas.requests import NoQuery
+from api.schemas.base import NoQuery, Page
+from api.schemas.models import ModelReply
 from workers.sampling.registry import Registry
 
 router = APIRouter(prefix="/v1/models", tags=["Models"])

@@ -9,8 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.edge.dependencies import PartsOf
 from api.edge.problems import Problem
-from api.schemas.replies import HealthReply, ReadinessReply
-from api.schemas.requests import NoQuery
+from api.schemas.base import NoQuery
+from api.schemas.operations import HealthReply, ReadinessReply
 
 router = APIRouter(tags=["Operations"])
 _ANSWER_SECONDS = 2.0  # a part that takes longer is not ready

@@ -14,7 +14,6 @@ from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, PlainTextResponse
-from pydantic import ConfigDict, Field
 from sqlalchemy import Connection
 from starlette.background import BackgroundTask
 
@@ -22,7 +21,8 @@ from api.edge.auth import Auditor
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.paging import uuid_or_not_found
 from api.edge.problems import Complaint, Problem
-from api.schemas.submission import ReplyModel
+from api.schemas.fields import PathId
+from api.schemas.proofs import ConsistencyQuery, HeadQuery, PackQuery, ProvenEventReply
 from policy.ledger.evidence.pack import write_pack
 from policy.ledger.evidence.selection import Selection
 from policy.ledger.tree.keys import load_vkeys
@@ -35,42 +35,6 @@ MAX_PACK_EVENTS = 10_000  # of one request: seconds of work while a connection i
 _ZIP: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
 }
-
-
-class HeadQuery(ReplyModel):
-    """Which head."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    size: int | None = Field(None, ge=1, le=2**62, description="leaves of the head; the newest if it is left out")
-
-
-class ConsistencyQuery(ReplyModel):
-    """Which two heads."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    old: int = Field(ge=1, le=2**62, description="leaves of the head that you kept")
-    new: int = Field(ge=1, le=2**62, description="leaves of a later one")
-
-
-class PackQuery(ReplyModel):
-    """What a pack is about: one of the two."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    asset: str | None = Field(None, max_length=64, description="an asset or item of yours")
-    request: str | None = Field(None, max_length=64, description="a request of yours")
-
-
-class ProvenEventReply(ReplyModel):
-    """An event and its proof; SHA-256 of a zero byte and the UTF-8 bytes of `event` is the leaf."""
-
-    event_id: str
-    index: int = Field(description="leaf index")
-    size: int = Field(description="leaves under the head that the proof ends in")
-    event: str = Field(description="the exact text that was hashed, canonical JSON (RFC 8785)")
-    proof: str = Field(description="c2sp.org/tlog-proof, with the signed head")
 
 
 class _Keys(NamedTuple):
@@ -97,7 +61,7 @@ def consistency(caller: Auditor, parts: PartsOf, query: Annotated[ConsistencyQue
 
 @router.get("/proofs/events/{event_id}", summary="An event of yours, with its inclusion proof")
 def event_proof(
-    event_id: str, caller: Auditor, parts: PartsOf, query: Annotated[HeadQuery, Query()]
+    event_id: PathId, caller: Auditor, parts: PartsOf, query: Annotated[HeadQuery, Query()]
 ) -> ProvenEventReply:
     """Good offline and for ever. An event can be proven seconds after it was recorded."""
     event_id = uuid_or_not_found(event_id, "event")
@@ -107,7 +71,7 @@ def event_proof(
 
 @router.get("/proofs/assets/{asset_id}", summary="The release of an asset of yours, with its inclusion proof")
 def asset_proof(
-    asset_id: str, caller: Auditor, parts: PartsOf, query: Annotated[HeadQuery, Query()]
+    asset_id: PathId, caller: Auditor, parts: PartsOf, query: Annotated[HeadQuery, Query()]
 ) -> ProvenEventReply:
     """The event that released it: what made it, under which policy, and the digests of its files."""
     asset_id = uuid_or_not_found(asset_id, "asset")

@@ -14,6 +14,8 @@ from api.edge.dependencies import Parts, PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.edge.problems import Complaint, Problem
+from api.schemas.base import NoQuery, Page
+from api.schemas.fields import PathId
 from api.schemas.recalls import (
     RecallBody,
     RecallPreviewReply,
@@ -23,8 +25,6 @@ from api.schemas.recalls import (
     preview_reply,
     recall_reply,
 )
-from api.schemas.replies import Page
-from api.schemas.requests import NoQuery
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.recall.criteria import Criteria, licensed, preview
 from workers.jobs.recall.orders import order
@@ -86,7 +86,7 @@ def list_all(caller: Admin, parts: PartsOf, query: Annotated[RecallsQuery, Query
 
 
 @router.get("/{recall_id}", summary="One recall and how far it is carried out")
-def read(recall_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> RecallReply:
+def read(recall_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> RecallReply:
     """Finished when every file is out of reach."""
     with parts.transaction(caller.tenant) as conn:
         view = get_recall(conn, caller.tenant, uuid_or_not_found(recall_id, "recall"))

@@ -14,8 +14,10 @@ from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.routes.items import item_reply
-from api.schemas.replies import CancelledReply, CountsReply, ItemReply, Page, RequestReply
-from api.schemas.requests import ItemsQuery, NoQuery, PageQuery, SingleBody
+from api.schemas.base import NoQuery, Page, PageQuery
+from api.schemas.fields import PathId
+from api.schemas.items import CancelledReply, ItemReply, ItemsQuery
+from api.schemas.requests import CountsReply, RequestReply, SingleBody
 from api.schemas.submission import AcceptedReply
 from api.submission.single import check_single
 from api.submission.store import links, store
@@ -63,7 +65,7 @@ def list_all(caller: Reader, parts: PartsOf, query: Annotated[PageQuery, Query()
 
 
 @router.get("/{request_id}", summary="Status of a request, with counts")
-def read(request_id: str, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> RequestReply:
+def read(request_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> RequestReply:
     """The counts add up to `items`; the request is finished when none is pending or planned."""
     with parts.transaction(caller.tenant) as conn:
         return request_reply(get_request(conn, caller.tenant, uuid_or_not_found(request_id, "request")))
@@ -71,7 +73,7 @@ def read(request_id: str, caller: Reader, parts: PartsOf, query: Annotated[NoQue
 
 @router.get("/{request_id}/items", summary="Items of a request, in the order of the spreadsheet")
 def list_its_items(
-    request_id: str, caller: Reader, parts: PartsOf, query: Annotated[ItemsQuery, Query()]
+    request_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[ItemsQuery, Query()]
 ) -> Page[ItemReply]:
     """One entry an image: what was asked, what became of it, and the id of its asset."""
     request_id = uuid_or_not_found(request_id, "request")
@@ -89,7 +91,7 @@ def list_its_items(
 
 
 @router.post("/{request_id}/cancel", response_model=CancelledReply, summary="Cancel what is still open of a request")
-def cancel(request_id: str, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
+def cancel(request_id: PathId, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """Pending and planned items will not be made; what is released stays. Repeating it is harmless."""
     request_id = uuid_or_not_found(request_id, "request")
 

@@ -16,8 +16,8 @@ from api.edge.dependencies import Parts, PartsOf
 from api.edge.errors import problem_for
 from api.edge.idempotency import OnceOf, answered
 from api.edge.paging import id_of, page, uuid_or_not_found
-from api.schemas.replies import Page
-from api.schemas.requests import NoQuery
+from api.schemas.base import NoQuery, Page
+from api.schemas.fields import PathId
 from api.schemas.reviews import (
     DecisionBody,
     DecisionReply,
@@ -52,7 +52,7 @@ def list_all(caller: Reviewer, parts: PartsOf, query: Annotated[ReviewsQuery, Qu
 
 
 @router.get("/{item_id}", summary="One held picture, with a link to look at it")
-def read(item_id: str, caller: Reviewer, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> HeldItemDetailReply:
+def read(item_id: PathId, caller: Reviewer, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> HeldItemDetailReply:
     """The link is an event of the ledger. There is none once somebody decided."""
     with parts.transaction(caller.tenant) as conn:
         view = get_hold(conn, caller.tenant, uuid_or_not_found(item_id, "held item"))
@@ -72,7 +72,7 @@ def read(item_id: str, caller: Reviewer, parts: PartsOf, query: Annotated[NoQuer
 
 @router.post("/{item_id}", response_model=DecisionReply, summary="Release or refuse a held picture")
 def decide(
-    item_id: str,
+    item_id: PathId,
     caller: Reviewer,
     *,
     parts: PartsOf,

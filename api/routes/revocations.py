@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response, Security
 from api.edge.auth import Caller, authenticate
 from api.edge.dependencies import PartsOf
 from api.edge.problems import Problem
-from api.schemas.requests import NoQuery
+from api.schemas.base import NoQuery
 from workers.revocation_lists import MEDIA_TYPE, RevocationLists
 
 router = APIRouter(prefix="/v1")

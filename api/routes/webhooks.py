@@ -12,8 +12,8 @@ from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
 from api.edge.paging import uuid_or_not_found
 from api.edge.problems import Complaint, Problem
-from api.schemas.replies import Page
-from api.schemas.requests import NoQuery
+from api.schemas.base import NoQuery, Page
+from api.schemas.fields import PathId
 from api.schemas.webhooks import DeliveryReply, WebhookBody, WebhookCreatedReply, WebhookReply, WebhookSecretReply
 from workers.errors import AddressRefused
 from workers.jobs.webhooks import endpoints
@@ -54,7 +54,7 @@ def list_all(caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) 
 
 
 @router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook")
-def delete(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Response:
+def delete(webhook_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Response:
     """What waits for it is not sent any more."""
     with parts.transaction(caller.tenant) as conn:
         endpoints.delete_webhook(conn, caller.tenant, uuid_or_not_found(webhook_id, "webhook"), actor=caller.actor)
@@ -62,7 +62,7 @@ def delete(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQu
 
 
 @router.post("/{webhook_id}/secret", status_code=201, summary="Rotate the secret")
-def rotate(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> WebhookSecretReply:
+def rotate(webhook_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> WebhookSecretReply:
     """For a day, messages bear two signatures: one by the new secret, one by the old."""
     with parts.transaction(caller.tenant) as conn:
         id = uuid_or_not_found(webhook_id, "webhook")
@@ -70,7 +70,7 @@ def rotate(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQu
 
 
 @router.post("/{webhook_id}/enable", summary="Enable a disabled webhook")
-def enable(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> WebhookReply:
+def enable(webhook_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> WebhookReply:
     """What happened while it was disabled is not told; what still waits is sent at once."""
     with parts.transaction(caller.tenant) as conn:
         id = uuid_or_not_found(webhook_id, "webhook")
@@ -79,7 +79,7 @@ def enable(webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQu
 
 @router.get("/{webhook_id}/deliveries", summary="The newest messages to a webhook")
 def deliveries(
-    webhook_id: str, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]
+    webhook_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]
 ) -> Page[DeliveryReply]:
     """The newest hundred, and how the last attempt at each went. Kept for 30 days after they were settled."""
     with parts.transaction(caller.tenant) as conn:

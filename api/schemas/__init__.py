@@ -1,12 +1,21 @@
 """Schemas of the HTTP API: what is sent and what is answered, one module a resource, named as in routes/.
 
-requests    requests and campaigns as they are sent
+base        base classes of bodies, queries and replies; pages
+fields      field types that several schemas share: text, ids, digests, instants
+requests    requests and campaigns
 submission  the reply to a submission
-replies     requests, items, assets, models, keys
+items       items
+assets      assets and their files
+events      events of the ledger
+models      model cards
+keys        API keys
 reviews     held images and decisions
 recalls     recalls
 identify    identification of pictures
 webhooks    webhooks
 privacy     erasures and legal holds
-audit       questions and evidence
+audit       questions of an auditor
+proofs      proofs and evidence packs
+problems    problem details
+operations  probes
 """

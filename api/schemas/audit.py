@@ -3,44 +3,38 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field
 
-from api.schemas.replies import Page
-from api.schemas.requests import PageQuery
-from api.schemas.submission import ReplyModel
+from api.schemas.base import NumberedPageQuery, Page, ReplyModel
+from api.schemas.fields import Digest, Word
 from policy.ledger.reading.questions import By
 
-_Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-_Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+class MadeByQuery(NumberedPageQuery):
+    """What had a part in a picture. Several parameters mean all of them; one at least is needed."""
+
+    model: Word | None = Field(None, description="a model of the registry")
+    revision: Digest | None = Field(None, description="the content hash of a model")
+    lora: Word | None = Field(None, description="a LoRA")
 
 
-class MadeByQuery(PageQuery):
-    """What had a part in a picture."""
-
-    model: _Word | None = Field(None, description="a model of the registry")
-    revision: _Digest | None = Field(None, description="the content hash of a model")
-    lora: _Word | None = Field(None, description="a LoRA")
-
-
-class RefusalsQuery(PageQuery):
+class RefusalsQuery(NumberedPageQuery):
     """Whose refusals."""
 
-    policy: _Digest = Field(description="policy version: the digest of the rule set")
+    policy: Digest = Field(description="policy version: the digest of the rule set")
 
 
-class AuditReviewsQuery(PageQuery):
+class AuditReviewsQuery(NumberedPageQuery):
     """Whose reviews."""
 
-    reviewer: _Word | None = Field(None, description="name or id of the reviewer's key")
+    reviewer: Word | None = Field(None, description="name or id of the reviewer's key")
     decision: Literal["release", "refuse"] | None = Field(None, description="only these")
 
 
-class CountsQuery(ReplyModel):
+class CountsQuery(NumberedPageQuery):
     """What items are counted by."""
-
-    model_config = ConfigDict(extra="forbid")
 
     by: list[By] = Field([By.DAY, By.DECISION], min_length=1, max_length=len(By), description="repeatable")
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from api.schemas.submission import ReplyModel
+from api.schemas.base import QueryModel, ReplyModel
+from workers.states import AssetState
 
 MAX_WAIT_SECONDS = 20.0  # a proxy in front waits 30 s or more
 
 
-class WaitQuery(BaseModel):
+class WaitQuery(QueryModel):
     """How long the reply may wait for the answer."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     wait: float = Field(0.0, ge=0, le=MAX_WAIT_SECONDS, description="seconds to wait for the answer")
 
@@ -24,7 +23,7 @@ class OriginReply(ReplyModel):
     """Where an asset of your own comes from, as of now."""
 
     asset_id: str
-    state: str = Field(description="released or recalled", examples=["released"])
+    state: AssetState = Field(examples=["released"])
     request_id: str
     item_id: str
     custom_id: str = Field(examples=["sku-4711"])
@@ -41,17 +40,17 @@ class IdentificationReply(ReplyModel):
     """A question about a picture and, once it is `done`, the answer."""
 
     id: str
-    state: str = Field(description="waiting, running, done or failed", examples=["done"])
+    state: Literal["waiting", "running", "done", "failed"] = Field(examples=["done"])
     sha256: str = Field(description="of the file that was sent")
     bytes: int
     reason: str | None = Field(description="stable code of a failure", examples=["not_a_picture"])
     created_at: datetime
     settled_at: datetime | None
-    finding: str | None = Field(description="ours, not_found or conflicting", examples=["ours"])
+    finding: Literal["ours", "not_found", "conflicting"] | None = Field(examples=["ours"])
     verified: bool | None = Field(description="content and code agree on one asset")
     made_here: bool | None = Field(description="some layer names an asset of this installation")
     own: bool | None = Field(description="the asset is your tenant's")
-    asset_state: str | None = Field(description="released or recalled", examples=["released"])
+    asset_state: AssetState | None = Field(examples=["released"])
     reasons: list[str] = Field(description="sentences")
     false_match_probability: float | None = Field(description="expected wrong finds in such a search; docs/identify.md")
     layers: dict[str, Any] | None = Field(description="manifest, watermark, candidates: what each says")

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
-from pydantic.json_schema import WithJsonSchema
+from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic.config import JsonDict
 
-from api.schemas.submission import ReplyModel
-from policy.ledger.reading.stream import instant
+from api.schemas.base import BodyModel, ReplyModel
+from api.schemas.fields import MAX_PROSE_CHARS, Id, Instant, Line, Prose
 from workers.jobs.privacy.legal_holds import HoldScope, LegalHold
 from workers.jobs.privacy.orders import ErasureStatus
 from workers.jobs.privacy.select import NOUNS, ErasureCounts, ErasureScope
 
 MIN_SOUGHT_CHARS, MAX_SOUGHT_CHARS = 3, 200
-_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _ERASURE: dict[str, JsonValue] = {"text": "jane@example.com", "dry_run": True}
 _HOLD: dict[str, JsonValue] = {
     "request": "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11",
@@ -24,30 +23,34 @@ _HOLD: dict[str, JsonValue] = {
 }
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("the text holds invisible characters or line breaks")
-    return text
+def _given(noun: str) -> JsonDict:
+    """A schema that holds where this noun was given: null and a `tenant` of false count as left out."""
+    return {"required": [noun], "properties": {noun: {"const": True} if noun == "tenant" else {"type": "string"}}}
 
 
-Id = Annotated[str, Field(pattern=_ID)]
-Moment = Annotated[datetime, BeforeValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+_ONE_SCOPE: JsonDict = {"oneOf": [_given(noun) for noun in NOUNS]}
+_ONE_HELD: JsonDict = {
+    "not": {
+        "anyOf": [
+            {"allOf": [_given(one), _given(other)]}
+            for one, other in (("item", "asset"), ("item", "request"), ("asset", "request"))
+        ]
+    }
+}
 
 
-class ErasureBody(BaseModel):
+class ErasureBody(BodyModel):
     """What is to be erased: exactly one of item, asset, request, key, tenant, text."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra={"examples": [_ERASURE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_ERASURE], **_ONE_SCOPE})
 
     item: Id | None = Field(None, description="the texts of one item")
     asset: Id | None = Field(None, description="the texts of the item that became this asset")
     request: Id | None = Field(None, description="a request with all its items")
     key: Id | None = Field(None, description="every request that was sent with this API key")
     tenant: bool = Field(False, description="everything of your tenant that was there at the moment of the order")
-    text: Annotated[str, AfterValidator(_printable)] | None = Field(
+    text: Annotated[Line, Field(min_length=MIN_SOUGHT_CHARS, max_length=MAX_SOUGHT_CHARS)] | None = Field(
         None,
-        min_length=MIN_SOUGHT_CHARS,
-        max_length=MAX_SOUGHT_CHARS,
         description="every item, request, reply and reason in which this text stands, whatever its case",
     )
     dry_run: bool = Field(False, description="count and name what would be erased, erase nothing, answer 200")
@@ -64,17 +67,21 @@ class ErasureBody(BaseModel):
         return ErasureScope(noun, "" if noun == "tenant" else getattr(self, noun))
 
 
-class LegalHoldBody(BaseModel):
+class LegalHoldBody(BodyModel):
     """What must not be erased: all of your tenant, or one request, item or asset; at all times, or in a range."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra={"examples": [_HOLD]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_HOLD], **_ONE_HELD})
 
     item: Id | None = Field(None, description="one item, and what its request says of all its items")
     asset: Id | None = Field(None, description="the item that became this asset")
     request: Id | None = Field(None, description="one request with all its items")
-    since: Moment | None = Field(None, description="only what was there at this moment or later (RFC 3339)")
-    until: Moment | None = Field(None, description="only what was there before this moment (RFC 3339)")
-    reason: str = Field(min_length=1, max_length=2000, description="for people with this scope; nobody else sees it")
+    since: Instant | None = Field(None, description="only what was there at this moment or later (RFC 3339)")
+    until: Instant | None = Field(
+        None, description="only what was there before this moment (RFC 3339), later than `since`"
+    )
+    reason: Prose = Field(
+        min_length=1, max_length=MAX_PROSE_CHARS, description="for people with this scope; nobody else sees it"
+    )
 
     @model_validator(mode="after")
     def _one_thing_is_meant(self) -> Self:
@@ -91,7 +98,7 @@ class LegalHoldBody(BaseModel):
 class ErasurePreviewReply(ReplyModel):
     """What an order would erase. Nothing was changed."""
 
-    dry_run: bool = True
+    dry_run: Literal[True] = True
     items: int = Field(description="items whose prompts, ids of yours and review comments would go")
     requests: int = Field(description="requests whose name, template and metadata would go")
     events: int = Field(description="events that are of no item and no request: reasons of recalls and of lifted holds")
@@ -109,7 +116,7 @@ class ErasureReply(ReplyModel):
 
     id: str
     scope: dict[str, Any] = Field(description="what was named; a text is not repeated", examples=[{"text": True}])
-    state: str = Field(description="ordered, running or finished", examples=["running"])
+    state: Literal["ordered", "running", "finished"] = Field(examples=["running"])
     ordered_by: str
     ordered_at: datetime
     finished_at: datetime | None

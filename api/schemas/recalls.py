@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, model_validator
-from pydantic.json_schema import WithJsonSchema
+from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic.config import JsonDict
 
 from api.edge.problems import Problem
-from api.schemas.replies import RecallMarkReply
-from api.schemas.requests import PageQuery
-from api.schemas.submission import ReplyModel
-from policy.ledger.reading.stream import instant
+from api.schemas.assets import RecallMarkReply
+from api.schemas.base import BodyModel, PageQuery, QueryModel, ReplyModel
+from api.schemas.fields import MAX_PROSE_CHARS, Digest, Id, Instant, Prose, Word
 from workers.jobs.recall.criteria import Criteria, RecallCounts
 from workers.jobs.recall.views import RecallMark, RecallView
 from workers.jobs.views import AssetView
 from workers.states import AssetState
 
-_DIGEST = r"^sha256:[0-9a-f]{64}$"
-_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-_WORD = 200  # characters of a name, rule or licence
+MAX_ASSETS = 2**53 - 1  # what JSON readers keep
 _RECALL: dict[str, JsonValue] = {
     "model_revision": "sha256:915b8f4f27db067c5bf56bc7e47937beb698c3008f0b682423272822665f40e1",
     "since": "2026-11-01T00:00:00Z",
@@ -31,22 +28,16 @@ _RECALL: dict[str, JsonValue] = {
 }
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("the text holds invisible characters or line breaks")
-    return text
+_CRITERIA = tuple(name for name in Criteria.__dataclass_fields__ if name != "licensed")
+_ONE_AT_LEAST: JsonDict = {
+    "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in _CRITERIA]
+}
 
 
-Word = Annotated[str, Field(min_length=1, max_length=_WORD), AfterValidator(_printable)]
-Id = Annotated[str, Field(pattern=_ID)]
-Digest = Annotated[str, Field(pattern=_DIGEST)]
-Moment = Annotated[datetime, BeforeValidator(instant), WithJsonSchema({"type": "string", "format": "date-time"})]
-
-
-class RecallBody(BaseModel):
+class RecallBody(BodyModel):
     """Which released assets are taken back, and why. Every criterion given must hold; one at least is needed."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra={"examples": [_RECALL]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_RECALL], **_ONE_AT_LEAST})
 
     asset_id: Id | None = Field(None, description="this one asset")
     request_id: Id | None = Field(None, description="everything of this campaign or request")
@@ -57,14 +48,17 @@ class RecallBody(BaseModel):
     policy_version: Digest | None = Field(None, description="released under this rule set")
     rule: Word | None = Field(None, description="this rule spoke, and a threshold or a person let it pass")
     reviewer: Id | None = Field(None, description="released by a person with this key (its id)")
-    since: Moment | None = Field(None, description="released at this moment or later (RFC 3339)")
-    until: Moment | None = Field(None, description="released before this moment (RFC 3339)")
+    since: Instant | None = Field(None, description="released at this moment or later (RFC 3339)")
+    until: Instant | None = Field(None, description="released before this moment (RFC 3339), later than `since`")
     reason_code: Literal["safety", "rights", "licence", "policy", "quality", "legal", "privacy", "other"] = Field(
         description="what receivers, look-ups and the ledger are told"
     )
-    reason: str = Field("", max_length=2000, description="for people; the ledger holds only its digest")
+    reason: Prose = Field("", max_length=MAX_PROSE_CHARS, description="for people; the ledger holds only its digest")
     expected_assets: int | None = Field(
-        None, ge=1, description="as the dry run counted: if another number matches now, nothing is ordered"
+        None,
+        ge=1,
+        le=MAX_ASSETS,
+        description="as the dry run counted: if another number matches now, nothing is ordered",
     )
 
     @model_validator(mode="after")
@@ -76,14 +70,12 @@ class RecallBody(BaseModel):
         return self
 
     def criteria(self, licensed: tuple[str, ...] = ()) -> Criteria:
-        given = {n: getattr(self, n) for n in Criteria.__dataclass_fields__ if n != "licensed"}
+        given = {name: getattr(self, name) for name in _CRITERIA}
         return Criteria(**given, licensed=licensed)
 
 
-class RecallQuery(BaseModel):
+class RecallQuery(QueryModel):
     """Look first."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     dry_run: bool = Field(False, description="count what matches, change nothing, answer 200")
 
@@ -111,7 +103,7 @@ class ModelGroupReply(GroupReply):
 class RecallPreviewReply(ReplyModel):
     """What an order would do now. Nothing was changed."""
 
-    dry_run: bool = True
+    dry_run: Literal[True] = True
     assets: int = Field(description="released assets that would be recalled", examples=[412])
     ordered: int = Field(description="match, and are under an order that is being carried out")
     recalled: int = Field(description="match, and were recalled before")
@@ -126,7 +118,7 @@ class RecallReply(ReplyModel):
     """An order and how far it is carried out: `ordered` + `recalled` + `moved` = `assets`."""
 
     id: str
-    state: str = Field(description="open, then finished", examples=["open"])
+    state: Literal["open", "finished"] = Field(examples=["open"])
     criteria: dict[str, Any]
     reason_code: str
     reason: str

@@ -1,24 +1,28 @@
-"""What is sent to the API. Unknown fields are refused, and a string is not a number."""
+"""Requests for images as they are sent and answered: one prompt, or the spec of a campaign."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue
+from pydantic.config import JsonDict
 
+from api.edge.problems import quoted
+from api.schemas.base import BodyModel, ReplyModel
+from api.schemas.fields import LINE, MAX_NAME_CHARS, PROSE, Line, Prose, SomeProse, visible, without_controls
+from api.schemas.submission import LinksReply
 from api.templates import MAX_TEMPLATE_CHARS
-from policy.events import KINDS
-from policy.ledger.reading.stream import instant
 from policy.marks.renditions import DEFAULT, RENDITIONS, ordered
 from workers.recipes import MAX_SEED
-from workers.states import ItemState, Priority
+from workers.states import Priority
 
-MAX_NAME_CHARS = 200
 MAX_CUSTOM_ID_CHARS = 128
-MAX_LABELS = 50
-MAX_PAGE = 500
+MAX_LABELS, MAX_LABEL_NAME_CHARS, MAX_LABEL_CHARS = 16, 64, 512
+MAX_NUMBER = 2**53 - 1  # what JSON readers keep exactly (RFC 8259, section 6)
+MAX_LORAS = 4
 
+_ID = "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"
 _SINGLE: dict[str, JsonValue] = {
     "prompt": "a red backpack on a white background",
     "width": 128,
@@ -36,23 +40,42 @@ _CAMPAIGN: dict[str, JsonValue] = {
 }
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("the text holds invisible characters or line breaks")
-    return text
-
-
-def _scalar_labels(labels: dict[str, Any]) -> dict[str, Any]:
-    if any(isinstance(value, dict | list) for value in labels.values()):
-        raise ValueError("labels are text, numbers, true, false or null; no lists or objects")
+def _checked_labels(labels: dict[str, Any]) -> dict[str, Any]:
+    for name, value in labels.items():
+        if not 0 < len(name) <= MAX_LABEL_NAME_CHARS:
+            raise ValueError(f"the name {quoted(name)} of a label has not 1 to {MAX_LABEL_NAME_CHARS} characters")
+        visible(name)
+        if isinstance(value, str):
+            if len(value) > MAX_LABEL_CHARS:
+                raise ValueError(f"the label {quoted(name)} has more than {MAX_LABEL_CHARS} characters")
+            without_controls(value)
+        elif isinstance(value, dict | list):
+            raise ValueError("labels are text, numbers, true, false or null; no lists or objects")
+        elif isinstance(value, int | float) and abs(value) > MAX_NUMBER:
+            raise ValueError(f"the label {quoted(name)} is a number beyond 2^53 - 1, which JSON readers do not keep")
     return labels
 
 
-Name = Annotated[str, StringConstraints(max_length=MAX_NAME_CHARS), AfterValidator(_printable)]
-CustomId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CUSTOM_ID_CHARS), AfterValidator(_printable)]
-Text = Annotated[str, StringConstraints(max_length=MAX_TEMPLATE_CHARS)]
-PersonName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_CHARS), AfterValidator(_printable)]
-Labels = Annotated[dict[str, Any], Field(max_length=MAX_LABELS), AfterValidator(_scalar_labels)]
+_LABELS: JsonDict = {
+    "propertyNames": {"minLength": 1, "maxLength": MAX_LABEL_NAME_CHARS, "pattern": LINE},
+    "additionalProperties": {
+        "anyOf": [
+            {"type": "string", "maxLength": MAX_LABEL_CHARS, "pattern": PROSE},
+            {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER},
+            {"type": "boolean"},
+            {"type": "null"},
+        ]
+    },
+}
+
+Name = Annotated[Line, Field(max_length=MAX_NAME_CHARS)]
+CustomId = Annotated[Line, Field(min_length=1, max_length=MAX_CUSTOM_ID_CHARS)]
+Text = Annotated[Prose, Field(max_length=MAX_TEMPLATE_CHARS)]
+SomeText = Annotated[SomeProse, Field(max_length=MAX_TEMPLATE_CHARS)]
+ModelName = Annotated[Line, Field(min_length=1, max_length=63)]
+Labels = Annotated[
+    dict[str, Any], Field(max_length=MAX_LABELS, json_schema_extra=_LABELS), AfterValidator(_checked_labels)
+]
 Turn = Annotated[Priority, Field(strict=False)]
 Renditions = Annotated[
     tuple[Annotated[str, Field(json_schema_extra={"enum": list(RENDITIONS)})], ...],
@@ -61,39 +84,37 @@ Renditions = Annotated[
 ]
 
 
-class _Sent(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class LoraBody(_Sent):
+class LoraBody(BodyModel):
     """One adapter."""
 
-    name: str = Field(min_length=1, max_length=63, description="a name from `loras` of GET /v1/models")
+    name: ModelName = Field(description="a name from `loras` of GET /v1/models")
     scale: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="how strongly it acts; left out: its card's own"
     )
 
 
-class OptionsBody(_Sent):
+class OptionsBody(BodyModel):
     """What both kinds of request may ask of a model. A field left out takes the model card's own default."""
 
     name: Name = Field("", description="for people; shown in lists")
-    model: str | None = Field(
-        None, description="a name from GET /v1/models; may be left out while there is only one", max_length=63
+    model: ModelName | None = Field(
+        None, description="a name from GET /v1/models; may be left out while there is only one"
     )
-    negative_prompt: Text = Field("", description="what should not be in the picture")
+    negative_prompt: Text = Field("", description="what should not be in the picture; needs a guidance_scale above 1")
     width: int | None = Field(None, ge=1, description="pixels")
     height: int | None = Field(None, ge=1, description="pixels")
     num_inference_steps: int | None = Field(None, ge=1, description="denoising steps")
     guidance_scale: float | None = Field(None, ge=0, allow_inf_nan=False, description="1 or less: no guidance")
-    scheduler: str | None = Field(None, description="one of the model's schedulers", max_length=63)
+    scheduler: ModelName | None = Field(None, description="one of the model's schedulers")
     upscale: int = Field(
         1,
         ge=1,
         le=8,
         description="times each side is enlarged after drawing, by an upscaler of the model; 1: not at all",
     )
-    loras: list[LoraBody] = Field([], max_length=4, description="adapters of the model that bend its style")
+    loras: list[LoraBody] = Field(
+        [], max_length=MAX_LORAS, description="adapters of the model that bend its style, each named once"
+    )
     seed: int | None = Field(
         None,
         ge=0,
@@ -115,7 +136,7 @@ class SingleBody(OptionsBody):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_SINGLE]})
 
-    prompt: Text = Field(min_length=1, description="taken as it is; braces mean nothing here")
+    prompt: SomeText = Field(description="taken as it is; braces mean nothing here; not only spaces")
     custom_id: CustomId = Field("row-1", description="your own name for it, kept on items and assets")
     priority: Turn = Field(Priority.INTERACTIVE, description="its class of turns")
 
@@ -125,64 +146,48 @@ class CampaignBody(OptionsBody):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_CAMPAIGN]})
 
-    template: Text = Field(
-        min_length=1, description="{column} is replaced by the row's value; {{ and }} are the braces themselves"
+    template: SomeText = Field(
+        description="{column} is replaced by the row's value; {{ and }} are the braces themselves"
     )
     priority: Turn = Field(Priority.STANDARD, description="its class of turns")
     delimiter: Literal[",", ";", "\t"] = Field(",", description="between the cells")
     dry_run: bool = Field(False, description="check and screen everything, store nothing, answer 200")
 
 
-class KeyBody(_Sent):
-    """A key for your own tenant."""
+class CountsReply(ReplyModel):
+    """Items by state; they add up to the request's items."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "catalogue", "scopes": ["submit", "read"]}]})
+    pending: int = 0
+    planned: int = 0
+    released: int = 0
+    held: int = 0
+    refused: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    recalled: int = 0
 
-    name: Name = Field(min_length=1, description="who or what will use it")
-    scopes: list[Literal["submit", "read", "review", "audit", "admin"]] = Field(min_length=1, max_length=5)
-    person: PersonName | None = Field(
-        None, description="whose key it is: for reviews, two keys of one person are one person"
+
+class RequestReply(ReplyModel):
+    """A request and how far it has come."""
+
+    id: str = Field(examples=[_ID])
+    kind: Literal["single", "campaign"] = Field(examples=["campaign"])
+    name: str = Field(examples=["spring catalogue"])
+    template: str | None = Field(
+        description="the template of a campaign, the prompt of a single request; null once it was erased",
+        examples=["a {colour} {object} on a white background"],
     )
-    expires_in_days: int | None = Field(None, ge=1, le=3650, description="left out: it does not expire")
-
-
-class PageQuery(BaseModel):
-    """Which page of a list."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    limit: int = Field(100, ge=1, le=MAX_PAGE, description="entries on a page")
-    cursor: str = Field("", max_length=200, description="next_cursor of the page before")
-
-
-class ItemsQuery(PageQuery):
-    """Which page of a request's items."""
-
-    state: ItemState | Literal[""] = Field("", description="only items in this state")
-
-
-def _known_kind(kind: str) -> str:
-    if kind not in KINDS:
-        raise ValueError(f"there is no such kind of event; there are {', '.join(sorted(KINDS))}")
-    return kind
-
-
-Instant = Annotated[datetime, BeforeValidator(instant)]
-Kind = Annotated[str, AfterValidator(_known_kind)]
-
-
-class EventsQuery(BaseModel):
-    """Which events, and how they are written."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    since: Instant | None = Field(None, alias="from", description="from this day or moment on (RFC 3339)")
-    until: Instant | None = Field(None, alias="to", description="before this day or moment (RFC 3339)")
-    kind: list[Kind] = Field([], max_length=len(KINDS), description="only these kinds; repeatable")
-    format: Literal["jsonl", "csv", "parquet"] = Field("jsonl", description="JSON lines, CSV or Parquet")
-
-
-class NoQuery(BaseModel):
-    """An address that takes no parameters says so instead of ignoring them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model: str = Field(examples=["studio"])
+    priority: Priority = Field(examples=["standard"])
+    state: Literal["open", "finished"] = Field(
+        description="open while an item is pending or planned, then finished", examples=["open"]
+    )
+    items: int = Field(examples=[48])
+    counts: CountsReply = Field(examples=[{"pending": 16, "planned": 8, "released": 22, "held": 1, "refused": 1}])
+    metadata: dict[str, Any]
+    renditions: list[str] = Field(description="files of each image", examples=[["original", "jpeg"]])
+    publish_prompt: bool = Field(description="whether its prompts stand in the public marks", examples=[False])
+    created_at: datetime
+    cancelled_at: datetime | None
+    erased_at: datetime | None = Field(description="since when name, template and metadata are erased")
+    links: LinksReply

@@ -6,15 +6,14 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue
 
-from api.schemas.requests import MAX_PAGE, Instant, PageQuery
-from api.schemas.submission import ReplyModel
+from api.schemas.base import BodyModel, PageQuery, ReplyModel
+from api.schemas.fields import MAX_PROSE_CHARS, Instant, Line, Sha256, SomeProse
 from policy.rulebook.review import ReviewRules
 from workers.jobs.review.decide import categories, people_agreed, why_not_releasable
 from workers.jobs.review.views import HoldFilter, HoldView
 
-MAX_COMMENT_CHARS = 2_000
 MAX_DECISIONS = 100  # of one call
 
 _ITEM_ID = "0199c0de-7b1b-7d02-8a44-0c5a5f0c2f10"
@@ -22,22 +21,28 @@ _SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _DECISION: dict[str, JsonValue] = {"decision": "release", "comment": "licence is on file", "sha256": _SHA256}
 
 
-class _Sent(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+def _canonical(id: object) -> object:
+    """A UUID in its one spelling; what is no text is left to the schema. Raises ValueError."""
+    return str(UUID(id)) if isinstance(id, str) else id
 
 
-class DecisionBody(_Sent):
+def _stripped(text: str) -> str:
+    if not (stripped := text.strip()):
+        raise ValueError("the comment is empty")
+    return stripped
+
+
+Comment = Annotated[SomeProse, Field(max_length=MAX_PROSE_CHARS), AfterValidator(_stripped)]
+
+
+class DecisionBody(BodyModel):
     """What a reviewer says of one held picture."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_DECISION]})
 
     decision: Literal["release", "refuse"]
-    comment: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_COMMENT_CHARS)] = (
-        Field(description="why; kept with the decision")
-    )
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
-        description="of the picture you looked at, as GET /v1/reviews/{item_id} told it"
-    )
+    comment: Comment = Field(description="why; kept with the decision")
+    sha256: Sha256 = Field(description="of the picture you looked at, as GET /v1/reviews/{item_id} told it")
 
 
 class ItemDecisionBody(DecisionBody):
@@ -45,10 +50,10 @@ class ItemDecisionBody(DecisionBody):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"item_id": _ITEM_ID, **_DECISION}]})
 
-    item_id: Annotated[str, BeforeValidator(lambda id: str(UUID(id)) if isinstance(id, str) else id)]
+    item_id: Annotated[str, BeforeValidator(_canonical)] = Field(json_schema_extra={"format": "uuid"})
 
 
-class DecisionsBody(_Sent):
+class DecisionsBody(BodyModel):
     """Several decisions; each stands for itself."""
 
     decisions: list[ItemDecisionBody] = Field(min_length=1, max_length=MAX_DECISIONS)
@@ -57,9 +62,8 @@ class DecisionsBody(_Sent):
 class ReviewsQuery(PageQuery):
     """Which held pictures."""
 
-    limit: int = Field(100, ge=1, le=MAX_PAGE, description="entries on a page")
     decided: Literal["no", "yes", "any"] = Field("no", description="no: the queue")
-    category: str = Field("", max_length=63, description="held for this category")
+    category: Line = Field("", max_length=63, description="held for this category")
     request_id: UUID | None = Field(None, description="of this request")
     held_before: Instant | None = Field(None, description="held before this day or moment (RFC 3339)")
 

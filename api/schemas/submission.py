@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from api.schemas.base import ReplyModel
+from workers.states import Priority
 
 _ID = "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"
-
-
-class ReplyModel(BaseModel):
-    """What every answer of the API is: fixed once it is made."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class RefusedRowReply(ReplyModel):
@@ -106,14 +105,14 @@ class AcceptedReply(SubmissionReply):
     )
 
     id: str
-    kind: str
+    kind: Literal["single", "campaign"]
     name: str
     model: str
-    priority: str
+    priority: Priority
     links: LinksReply
 
 
 class DryRunReply(SubmissionReply):
     """What would have been accepted. Nothing was stored."""
 
-    dry_run: bool = True
+    dry_run: Literal[True] = True

@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
-from api.schemas.submission import ReplyModel
+from api.schemas.base import BodyModel, ReplyModel
 
 _WEBHOOK: dict[str, JsonValue] = {"url": "https://example.com/presswork", "events": ["asset.recalled"]}
 
 
-class WebhookBody(BaseModel):
+class WebhookBody(BodyModel):
     """An address that is told what happens to your tenant's assets."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra={"examples": [_WEBHOOK]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_WEBHOOK]})
 
     url: str = Field(min_length=1, max_length=2000, description="https, public, without user or fragment")
     events: list[Literal["asset.released", "asset.recalled"]] = Field(min_length=1, max_length=2)

@@ -117,7 +117,7 @@ def test_the_ledger_tells_the_story_of_an_asset_and_of_no_other(
 ) -> None:
     caller, _, (first, second) = gallery
     caller.get(f"/v1/assets/{first}")
-    events = caller.get(f"/v1/assets/{first}/events").json()
+    events = caller.get(f"/v1/assets/{first}/events").json()["data"]
     assert [event["kind"] for event in events] == ["request.accepted", "item.released", "asset.linked"]
     story = events[1]
     assert story["event"]["asset_id"] == first
@@ -127,12 +127,25 @@ def test_the_ledger_tells_the_story_of_an_asset_and_of_no_other(
     assert second not in str(events)
 
 
-def test_without_an_auditors_database_the_story_is_503_and_says_what_to_set(
+def test_the_story_of_an_asset_comes_in_pages(gallery: tuple[TestClient, str, list[str]]) -> None:
+    caller, _, (first, _) = gallery
+    for _ in range(3):
+        caller.get(f"/v1/assets/{first}")
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = caller.get(f"/v1/assets/{first}/events", params={"limit": 2, "cursor": cursor}).json()
+        assert len(page["data"]) <= 2
+        seen += [event["kind"] for event in page["data"]]
+        cursor = page["next_cursor"]
+    assert seen == ["request.accepted", "item.released", *["asset.linked"] * 3]
+
+
+def test_without_an_auditors_database_the_story_is_501_and_says_what_to_set(
     gallery: tuple[TestClient, str, list[str]], api: ApiTenant
 ) -> None:
     _, _, (first, _) = gallery
     blind = api.caller(auditor_database_url=None)
-    document = problem(blind.get(f"/v1/assets/{first}/events"), 503, "audit_not_configured")
+    document = problem(blind.get(f"/v1/assets/{first}/events"), 501, "audit_not_configured")
     assert "PRESSWORK_AUDITOR_DATABASE_URL" in document["detail"]
 
 

@@ -104,8 +104,12 @@ def test_what_is_public_although_the_rules_of_today_would_hold_it(told):
 
 def test_counts_by_what_was_asked(told):
     caller = told.caller(["audit"])
-    by_decision = {row["decision"]: row["items"] for row in caller.get("/v1/audit/counts?by=decision").json()}
+    by_decision = {row["decision"]: row["items"] for row in caller.get("/v1/audit/counts?by=decision").json()["data"]}
     assert by_decision == {"released": 3, "refused": 1}
+    first = caller.get("/v1/audit/counts?by=decision&limit=1").json()
+    rest = caller.get("/v1/audit/counts", params={"by": "decision", "cursor": first["next_cursor"]}).json()
+    assert {row["decision"] for row in first["data"] + rest["data"]} == {"released", "refused"}
+    assert rest["next_cursor"] is None
     problem(caller.get("/v1/audit/counts?by=moon"), 422, "invalid_parameters")
 
 

@@ -67,6 +67,7 @@ ADDRESSES = [
     ("GET", "/v1/models", "read"),
     ("POST", "/v1/keys", "admin"),
     ("GET", "/v1/keys", "admin"),
+    ("GET", "/v1/keys/{key_id}", "admin"),
     ("DELETE", "/v1/keys/{key_id}", "admin"),
 ]
 ANY_KEY = {("GET", "/v1/revocations")}  # tells nothing but what was recalled
@@ -208,6 +209,7 @@ def test_foreign_unknown_and_impossible_ids_are_the_same_404(api: ApiTenant, id_
         ("POST", "/v1/items/{}/cancel", item_id),
         ("GET", "/v1/assets/{}", item_id),
         ("GET", "/v1/assets/{}/events", item_id),
+        ("GET", "/v1/keys/{}", key_id),
         ("DELETE", "/v1/keys/{}", key_id),
     ]:
         answer = foreigner.request(method, address.format(id_of(mine)))

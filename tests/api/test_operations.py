@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from api.edge.problems import CATALOGUE
-from api.schemas.requests import CampaignBody, KeyBody, SingleBody
+from api.schemas.keys import KeyBody
+from api.schemas.requests import CampaignBody, SingleBody
 from tests.support.client import ApiServer, ApiTenant, campaign, problem
 
 PUBLIC = "/v1/detect"
@@ -113,8 +114,8 @@ def test_metrics_count_by_route_template_and_hold_no_ids(api: ApiTenant) -> None
     [
         ("PUT", "/v1/requests", "GET, HEAD, OPTIONS, POST"),
         ("PATCH", "/v1/keys", "GET, HEAD, OPTIONS, POST"),
-        ("GET", "/v1/keys/x", "DELETE, OPTIONS"),
-        ("HEAD", "/v1/keys/x", "DELETE, OPTIONS"),
+        ("PUT", "/v1/keys/x", "DELETE, GET, HEAD, OPTIONS"),
+        ("HEAD", "/v1/requests/x/cancel", "OPTIONS, POST"),
         ("DELETE", "/v1/requests/x", "GET, HEAD, OPTIONS"),
         ("POST", "/docs", "GET, HEAD, OPTIONS"),
         ("POST", "/docs/files/favicon.png", "GET, HEAD, OPTIONS"),

@@ -185,4 +185,4 @@ def test_a_repeated_submission_whose_reply_was_erased_is_refused_and_makes_nothi
 
 
 def test_without_a_view_of_the_ledger_nothing_can_be_ordered(api: ApiTenant):
-    problem(erase(api.caller(auditor_database_url=None), tenant=True), 503, "audit_not_configured")
+    problem(erase(api.caller(auditor_database_url=None), tenant=True), 501, "audit_not_configured")

@@ -156,4 +156,4 @@ def test_it_takes_the_scope_and_an_installation_that_has_the_keys(sealed, asked)
     for address in proofs:
         problem(sealed.server.caller(scopes=["read"]).get(f"/v1/audit/{address}"), 403, "forbidden")
     keyless = sealed.server.caller("acme")
-    problem(keyless.get("/v1/audit/packs", params={"request": asked[0]}), 503, "audit_not_configured")
+    problem(keyless.get("/v1/audit/packs", params={"request": asked[0]}), 501, "audit_not_configured")

@@ -75,7 +75,7 @@ def test_look_order_follow_and_every_later_look_up_answers_so(shop: tuple[Recall
     assert (status["state"], status["counts"]["recalled"], status["counts"]["released"]) == ("finished", 2, 0)
     assert caller.get(f"/v1/items/{made[0].item.id}").json()["state"] == "recalled"
     assert [event.event["asset_id"] for event in recalling.line.events("asset.linked")] == [asset_id], "before only"
-    story = [event["kind"] for event in caller.get(f"/v1/assets/{asset_id}/events").json()]
+    story = [event["kind"] for event in caller.get(f"/v1/assets/{asset_id}/events").json()["data"]]
     assert story == ["request.accepted", "item.released", "asset.linked", "asset.recalled"]
 
 

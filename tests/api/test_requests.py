@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.schemas.requests import MAX_PAGE
+from api.schemas.base import MAX_PAGE
 from tests.support.client import ApiServer, ApiTenant, campaign, problem
 from tests.support.line import LEASE
 from workers.jobs.dispatch import dispatch
@@ -90,7 +90,14 @@ def test_a_refused_prompt_is_an_answer_and_is_recorded(api: ApiTenant) -> None:
         ({"name": "x" * 201}, "too_long", "name"),
         ({"name": "a\u202eb"}, "invalid", "name"),
         ({"custom_id": ""}, "too_short", "custom_id"),
-        ({"metadata": {str(n): n for n in range(51)}}, "too_long", "metadata"),
+        ({"metadata": {str(n): n for n in range(17)}}, "too_long", "metadata"),
+        ({"metadata": {"a" * 65: 1}}, "invalid", "metadata"),
+        ({"metadata": {"a": "x" * 513}}, "invalid", "metadata"),
+        ({"metadata": {"a": 2**53}}, "invalid", "metadata"),
+        ({"metadata": {"a": -1e300}}, "invalid", "metadata"),
+        ({"metadata": {"a\u200b": 1}}, "invalid", "metadata"),
+        ({"metadata": {"a": "\x1b[2J"}}, "invalid", "metadata"),
+        ({"metadata": {"": 1}}, "invalid", "metadata"),
         ({"metadata": {"a": [1]}}, "invalid", "metadata"),
         ({"tenant": "other"}, "unknown_field", "tenant"),
         ({"template": "a {b}"}, "unknown_field", "template"),

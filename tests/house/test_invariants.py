@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
+from importlib import import_module
 from inspect import signature
+from pkgutil import iter_modules
 
-from pydantic import BaseModel
 from sqlalchemy import LargeBinary
 
-from api.schemas import replies
+from api import schemas
+from api.schemas.base import ReplyModel
 from tests.support.repository import modules, nodes, text
 from workers.jobs.tables import metadata
 from workers.queue import Queue
@@ -108,5 +111,14 @@ def test_no_table_no_message_and_no_reply_holds_image_bytes() -> None:
     hashes = {f"fingerprints.{name}" for name in ("whole", "crops", "codes", "thumbnail")}
     assert binary == {"api_keys.sha256", "idempotency_keys.fingerprint", *hashes}
     assert [parameter.annotation for parameter in signature(Queue.send).parameters.values()][1:] == ["str", "str"]
-    answers = [thing for thing in vars(replies).values() if isinstance(thing, type) and issubclass(thing, BaseModel)]
-    assert not any("bytes" in str(field.annotation) for answer in answers for field in answer.model_fields.values())
+    for module in iter_modules(schemas.__path__):
+        import_module(f"{schemas.__name__}.{module.name}")
+    replies = list(_below(ReplyModel))
+    assert len(replies) > 30
+    assert not any("bytes" in str(field.annotation) for reply in replies for field in reply.model_fields.values())
+
+
+def _below(base: type[ReplyModel]) -> Iterator[type[ReplyModel]]:
+    for reply in base.__subclasses__():
+        yield reply
+        yield from _below(reply)

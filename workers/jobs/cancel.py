@@ -17,11 +17,13 @@ from workers.states import ITEM_OPEN, ItemState
 
 
 def cancel_request(conn: Connection, tenant: str, request_id: str, actor: str) -> int:
-    """Open items of a request -> CANCELLED; how many. Repeats answer 0. Raises NotFound."""
-    ours = select(requests.c.cancelled_at).where(requests.c.id == request_id, requests.c.tenant == tenant)
+    """Open items of a request -> CANCELLED; how many. Raises NotFound.
+
+    A request with nothing open is left as it is and answers 0: no time of a cancel, no event.
+    """
+    ours = select(requests.c.id).where(requests.c.id == request_id, requests.c.tenant == tenant)
     # No stronger than an update takes: a settlement that holds the items refers to this row by foreign key.
-    row = conn.execute(ours.with_for_update(key_share=True)).one_or_none()
-    if row is None:
+    if conn.execute(ours.with_for_update(key_share=True)).one_or_none() is None:
         raise NotFound(f"no request {request_id}")
     # Locked in one order everywhere, so that two cancels, or a cancel and a settlement, do not deadlock.
     open_items = (
@@ -36,7 +38,7 @@ def cancel_request(conn: Connection, tenant: str, request_id: str, actor: str) -
         .where(items.c.id == open_items.c.id)
         .values(state=ItemState.CANCELLED, settled_at=func.clock_timestamp())
     ).rowcount
-    if row.cancelled_at is None or cancelled:
+    if cancelled:
         conn.execute(requests.update().where(requests.c.id == request_id).values(cancelled_at=func.now()))
         event = events.RequestCancelled(request_id, cancelled)
         append(conn, tenant=tenant, actor=actor, events=[event])

@@ -112,10 +112,21 @@ def find_key(conn: Connection, key: str) -> ApiKey | None:
     return _api_key(row)
 
 
-def list_keys(conn: Connection, tenant: str) -> list[ApiKey]:
-    """Every key of the tenant, revoked and expired ones too, oldest first."""
-    rows = conn.execute(select(*_COLUMNS).where(api_keys.c.tenant == tenant).order_by(api_keys.c.id))
-    return [_api_key(row) for row in rows]
+def get_key(conn: Connection, tenant: str, key_id: str) -> ApiKey:
+    """A key of the tenant, whether it works or not. Raises NotFound."""
+    this = (api_keys.c.id == key_id, api_keys.c.tenant == tenant)
+    row = conn.execute(select(*_COLUMNS).where(*this)).one_or_none()
+    if row is None:
+        raise NotFound(f"no key {key_id}")
+    return _api_key(row)
+
+
+def list_keys(conn: Connection, tenant: str, *, limit: int | None = None, after: str | None = None) -> list[ApiKey]:
+    """Keys of the tenant, revoked and expired ones too, oldest first. The next page is `after` the last id."""
+    query = select(*_COLUMNS).where(api_keys.c.tenant == tenant).order_by(api_keys.c.id).limit(limit)
+    if after is not None:
+        query = query.where(api_keys.c.id > after)
+    return [_api_key(row) for row in conn.execute(query)]
 
 
 _COLUMNS: tuple[Any, ...] = (

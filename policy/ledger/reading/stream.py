@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, select, tuple_
 
 from policy.ledger.reading.events import PAGE, Recorded, with_texts
 from policy.ledger.tables import entries, sequence
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +56,20 @@ def entries_in(connect: Connect, span: EntryFilter, *, page: int = PAGE) -> Iter
             return
 
 
-def instant(written: str) -> datetime:
-    """A day (2026-11-21: its beginning in UTC) or a moment with its zone. Raises ValueError that says what to write."""
+def instant(written: object) -> datetime:
+    """In UTC: a day (2026-11-21: its beginning) or a moment with its zone. Raises ValueError that says what to write.
+
+    The first and the last year of the calendar are refused: in another zone such a moment has no date.
+    """
     try:
-        at = datetime.fromisoformat(written)
+        at = datetime.fromisoformat(written.upper()) if isinstance(written, str) else None
     except ValueError:
         at = None
-    if at is None or (at.tzinfo is None and len(written) != len("2026-11-21")):
+    if at is None or (at.tzinfo is None and not _DAY.fullmatch(str(written))):
         raise ValueError("write a day (2026-11-21) or a moment with its zone (2026-11-21T08:30:00Z)")
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    if not MINYEAR < at.year < MAXYEAR:
+        raise ValueError(f"write a year from {MINYEAR + 1:04} to {MAXYEAR - 1}")
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _page(

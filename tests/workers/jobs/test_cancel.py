@@ -51,12 +51,14 @@ def test_cancelling_again_does_nothing_and_says_so(line: Line):
     assert line.kinds().count("request.cancelled") == 1
 
 
-def test_a_request_of_which_all_is_settled_is_marked_once(line: Line):
+def test_a_cancel_of_a_request_of_which_all_is_settled_leaves_no_trace(line: Line):
     held = line.claimed(1)
     release_all(line, held)
     request_id = held.items[0].request_id
     assert (cancelled(line, request_id), cancelled(line, request_id)) == (0, 0)
-    assert line.kinds().count("request.cancelled") == 1
+    assert "request.cancelled" not in line.kinds()
+    with line.auditor.connect() as conn:
+        assert conn.execute(select(requests.c.cancelled_at)).scalar_one() is None
 
 
 def test_one_item_is_cancelled_and_its_neighbours_are_not(line: Line):

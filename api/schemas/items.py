@@ -1,0 +1,69 @@
+"""Items as they are asked for and answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from api.schemas.base import PageQuery, ReplyModel
+from workers.states import ItemState
+
+_ID = "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"
+_ITEM_ID = "0199c0de-7b1b-7d02-8a44-0c5a5f0c2f10"
+_ASSET_ID = "0199c0df-0a4e-7b6b-b2a1-58f2f0c0a9d3"
+
+
+class ItemsQuery(PageQuery):
+    """Which page of a request's items."""
+
+    state: ItemState | Literal[""] = Field("", description="only items in this state")
+
+
+class CancelledReply(ReplyModel):
+    """How many items were still open and will not be made; repeating a cancel answers 0."""
+
+    cancelled: int = Field(ge=0, examples=[48])
+
+
+class FindingReply(ReplyModel):
+    """One reason of a verdict."""
+
+    decision: str
+    stage: str
+    category: str
+    rule: str
+    detail: str
+
+
+class VerdictReply(ReplyModel):
+    """What policy decided, and under which version."""
+
+    decision: str
+    policy_version: str
+    findings: list[FindingReply]
+
+
+class ItemReply(ReplyModel):
+    """One image to make, or what became of it."""
+
+    id: str = Field(examples=[_ITEM_ID])
+    request_id: str = Field(examples=[_ID])
+    row: int
+    custom_id: str
+    variant: int
+    prompt: str | None = Field(description="null once it was erased")
+    negative_prompt: str | None = Field(description="null once it was erased")
+    rewritten: list[FindingReply] = Field(
+        description="why policy changed a text; empty: prompt and negative_prompt as sent"
+    )
+    seed: int
+    recipe: dict[str, Any]
+    state: ItemState = Field(examples=["released"])
+    reason: str | None = Field(description="stable code of a failure")
+    verdict: VerdictReply | None
+    asset_id: str | None = Field(examples=[_ASSET_ID])
+    created_at: datetime
+    settled_at: datetime | None
+    erased_at: datetime | None = Field(description="since when its texts are erased; the ledger keeps their proof")

@@ -1,0 +1,35 @@
+"""Model cards as they are answered."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from api.schemas.base import ReplyModel
+
+
+class ModelReply(ReplyModel):
+    """A model card: what the model is, may be used for, and can do."""
+
+    name: str
+    title: str
+    description: str
+    licence: str
+    allowed_use: str
+    training_data: str
+    limits: list[str]
+    revision: str = Field(description="content hash of all its files")
+    width: int = Field(description="the width it is best at")
+    height: int = Field(description="the height it is best at")
+    min_side: int
+    max_side: int
+    size_multiple: int
+    max_pixels: int
+    num_inference_steps: int
+    max_num_inference_steps: int
+    guidance_scale: float
+    max_guidance_scale: float
+    scheduler: str
+    schedulers: list[str]
+    upscale: list[int] = Field(description="factors its pictures can be enlarged by, as `upscale` takes them")
+    loras: list[str] = Field(description="adapters trained for it, as `loras` takes them")
+    knows: list[str] = Field(description="what it was trained on; empty for a general model")

@@ -1,0 +1,22 @@
+"""Problems: which of them are passing faults, and what their answers say about coming back."""
+
+from __future__ import annotations
+
+import pytest
+
+from api.edge.problems import CATALOGUE, PASSING, Problem
+
+
+@pytest.mark.parametrize("code", sorted(CATALOGUE))
+def test_an_answer_says_when_to_come_back_if_and_only_if_the_fault_passes(code: str) -> None:
+    headers = Problem(code, "x").response("0f8fad5b-d9cb-469f-a165-70867728950e").headers
+    assert ("retry-after" in headers) == (code in PASSING)
+
+
+def test_every_429_and_503_passes_and_of_the_others_only_a_call_under_way() -> None:
+    by_status = {code for code, (status, _) in CATALOGUE.items() if status in (429, 503)}
+    assert PASSING.keys() == by_status | {"idempotency_in_flight"}
+
+
+def test_a_fault_that_knows_its_own_time_keeps_it() -> None:
+    assert Problem("busy", "x", headers={"Retry-After": "7"}).headers["Retry-After"] == "7"

@@ -1,0 +1,61 @@
+"""Text in URLs: what no route can mean is refused before any route reads it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.client import ApiTenant, places, problem
+
+UNKNOWN = "01a1fe00-0000-7000-8000-00000000000f"
+
+
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [
+        ("/v1/audit/made-by?model=%00", "query.model"),
+        ("/v1/audit/reviews?reviewer=a%1Bb", "query.reviewer"),
+        ("/v1/reviews?category=%7F", "query.category"),
+        ("/v1/requests?cursor=%C2%85", "query.cursor"),
+        ("/v1/requests?%00=1", "query.\\x00"),
+    ],
+)
+def test_a_control_character_in_a_url_is_a_mistake_of_the_caller(api: ApiTenant, address: str, field: str) -> None:
+    document = problem(api.caller().get(address), 422, "invalid_parameters")
+    assert places(document) == [("control_character", None, field)]
+
+
+@pytest.mark.parametrize("id", ["%00", f"{UNKNOWN}%0A", "%ED%A0%80", "a" * 65, "..%2F..%2Fetc%2Fpasswd"])
+def test_what_cannot_be_an_id_is_unknown_like_any_other(api: ApiTenant, id: str) -> None:
+    problem(api.caller().get(f"/v1/items/{id}"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "value", ["{}", "[]", "7", "true", '"2026-02-30"', '"9999-12-31T23:59:59-23:59"', '"2026-W47-6"']
+)
+@pytest.mark.parametrize("field", ["since", "until"])
+@pytest.mark.parametrize("address", ["/v1/legal-holds", "/v1/recalls?dry_run=true"])
+def test_what_is_no_instant_is_named(api: ApiTenant, address: str, field: str, value: str) -> None:
+    body = f'{{"reason": "x", "reason_code": "other", "{field}": {value}}}'
+    if address == "/v1/legal-holds":
+        body = f'{{"reason": "x", "{field}": {value}}}'
+    sent = api.caller().post(address, content=body, headers={"Content-Type": "application/json"})
+    assert [place for _, _, place in places(problem(sent, 422, "invalid_body"))] == [field]
+
+
+@pytest.mark.parametrize(
+    "value", ["0001-01-01T00:00:00%2B23:59", "9999-12-31", "2026-11-21T08:30:00", "20261121", "now"]
+)
+def test_an_instant_that_leaves_the_calendar_or_lacks_its_zone_is_named(api: ApiTenant, value: str) -> None:
+    document = problem(api.caller().get(f"/v1/audit/events?from={value}"), 422, "invalid_parameters")
+    assert [place for _, _, place in places(document)] == ["query.from"]
+
+
+def test_a_cursor_beyond_the_databases_numbers_is_no_cursor_of_ours(api: ApiTenant) -> None:
+    document = problem(api.caller().get("/v1/audit/refusals?policy=sha256:" + "0" * 64 + "&cursor=bv__________"), 422,
+                       "invalid_parameters")  # fmt: skip
+    assert places(document) == [("cursor", None, "query.cursor")]
+
+
+def test_a_pack_of_nothing_is_a_mistake_of_the_caller(api: ApiTenant) -> None:
+    document = problem(api.caller().get("/v1/audit/packs?asset="), 422, "invalid_parameters")
+    assert [place for _, _, place in places(document)] == ["query.asset"]
