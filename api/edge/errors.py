@@ -16,11 +16,12 @@ from starlette.exceptions import HTTPException
 from api.edge.middleware.methods import allowed
 from api.edge.problems import Problem
 from api.edge.validation import from_validation
-from policy.errors import NotProvable, PolicyError, TooMuch
+from policy.errors import LedgerError, NotProvable, PolicyError, TooMuch
 from workers import errors
 from workers.database import worth_another_try
 
 log = structlog.get_logger()
+_LOGGED = "It is logged under the id in 'instance'. Nothing was stored."
 
 
 class Answer(NamedTuple):
@@ -42,11 +43,12 @@ ANSWERS: dict[type[Exception], Answer] = {
     errors.InFlight: Answer("idempotency_in_flight", retry_after_seconds=1),
     errors.IdempotencyKeyReused: Answer("idempotency_key_reused"),
     errors.LimitExceeded: Answer("limit_exceeded"),
-    errors.TooManyOpen: Answer("too_many_open_questions", retry_after_seconds=5),
+    errors.TooManyOpen: Answer("too_many_open_questions"),
     errors.ModelMissing: Answer("model_missing"),
     errors.StoreUnavailable: Answer("store_unavailable", "Try again later.", 5),
     NotProvable: Answer("not_found"),
     TooMuch: Answer("limit_exceeded"),
+    LedgerError: Answer("internal_error", _LOGGED),
     PolicyError: Answer("policy_unavailable", "Nothing was stored. Try again later.", 30),
     PoolTimeout: Answer("busy", "Try again in a moment.", 1),
 }
@@ -95,7 +97,7 @@ def problem_for(error: Exception, request: Request) -> Problem:
             answer = ANSWERS[base]
             headers = {"Retry-After": str(answer.retry_after_seconds)} if answer.retry_after_seconds else {}
             return Problem(answer.code, answer.detail or f"{error}.", headers=headers)
-    return Problem("internal_error", "It is logged under the id in 'instance'. Nothing was stored.")
+    return Problem("internal_error", _LOGGED)
 
 
 def _http_problem(error: HTTPException, request: Request) -> Problem:

@@ -19,44 +19,59 @@ MEDIA_TYPE = "application/problem+json"
 # code: (status, title). One code means one thing, for ever.
 CATALOGUE: dict[str, tuple[int, str]] = {
     "bad_request": (400, "The request cannot be read"),
-    "key_in_query": (400, "An API key does not belong in a URL"),
-    "unauthorized": (401, "A valid API key is needed"),
+    "key_in_query": (400, "API keys are not allowed in URLs"),
+    "unauthorized": (401, "A valid API key is required"),
     "forbidden": (403, "The API key lacks a scope"),
-    "own_campaign": (403, "Another person must release pictures of your own request"),
-    "not_found": (404, "There is no such thing"),
-    "method_not_allowed": (405, "This address does not take this method"),
+    "own_campaign": (403, "Another person must release images of your own request"),
+    "not_found": (404, "Not found"),
+    "method_not_allowed": (405, "This address does not support this method"),
     "head_too_slow": (408, "The request head did not arrive in time"),
     "body_too_slow": (408, "The body did not arrive in time"),
-    "conflict": (409, "The thing is in a state that does not allow this"),
-    "legal_hold": (409, "A legal hold covers it"),
-    "idempotency_in_flight": (409, "The first request with this Idempotency-Key is still running"),
-    "stale": (409, "The thing is not what you saw any more"),
-    "not_releasable": (409, "Nobody may release this picture; it can be refused"),
+    "conflict": (409, "Not allowed in the item's current state"),
+    "legal_hold": (409, "A legal hold covers this"),
+    "idempotency_in_flight": (409, "The first call with this Idempotency-Key is still running"),
+    "stale": (409, "The item changed since you read it"),
+    "not_releasable": (409, "Nobody may release this image; it can only be refused"),
     "recalled": (410, "The asset was recalled"),
     "body_too_large": (413, "The body is too large"),
-    "unsupported_media_type": (415, "The body is of another media type"),
-    "invalid_body": (422, "The body breaks the schema"),
+    "unsupported_media_type": (415, "The media type of the body is not supported"),
+    "invalid_body": (422, "The body is not valid"),
     "invalid_parameters": (422, "A parameter is not valid"),
     "invalid_campaign": (422, "The campaign has errors; nothing was stored"),
-    "model_missing": (422, "There is no such model"),
-    "limit_exceeded": (422, "More than a documented limit allows"),
-    "idempotency_key_reused": (422, "The Idempotency-Key belongs to another request"),
+    "model_missing": (422, "The model is not installed"),
+    "limit_exceeded": (422, "The request exceeds a limit"),
+    "idempotency_key_reused": (422, "The Idempotency-Key was used for another call"),
     "rate_limited": (429, "Too many requests"),
-    "too_many_open_items": (429, "Too many images of this tenant wait already"),
-    "too_many_open_questions": (429, "Too many pictures wait to be identified already"),
+    "too_many_open_items": (429, "Too many images of this tenant are waiting"),
+    "too_many_open_questions": (429, "Too many images of this tenant are waiting to be identified"),
     "too_many_waits": (429, "Too many replies to this tenant are held back"),
     "head_too_large": (431, "The request head is too large"),
-    "internal_error": (500, "Something went wrong on our side"),
+    "internal_error": (500, "Internal error"),
+    "audit_not_configured": (501, "The API has no access to the ledger"),
+    "export_not_installed": (501, "Parquet support is not installed"),
     "unknown_transfer_coding": (501, "The Transfer-Encoding is not supported"),
     "unsupported_http_version": (505, "The HTTP version is not supported"),
     "too_many_connections": (503, "All connections are in use"),
-    "audit_not_configured": (503, "This installation gives the API no view of the ledger"),
-    "export_not_installed": (503, "This installation lacks what writes this format"),
     "busy": (503, "All database connections are in use"),
     "database_unavailable": (503, "The database does not answer"),
     "store_unavailable": (503, "The object store does not answer"),
     "policy_unavailable": (503, "The policy cannot be applied"),
-    "not_ready": (503, "A part of the installation does not answer"),
+    "not_ready": (503, "A required service does not answer"),
+}
+# Passing faults, and the seconds that Retry-After says where the fault itself does not. Every 429 and 503 is one; a
+# caller's mistake and a lack that an operator must mend never are.
+PASSING: dict[str, int] = {
+    "idempotency_in_flight": 1,
+    "rate_limited": 60,
+    "too_many_open_items": 60,
+    "too_many_open_questions": 5,
+    "too_many_waits": 5,
+    "too_many_connections": 5,
+    "busy": 1,
+    "database_unavailable": 2,
+    "store_unavailable": 5,
+    "policy_unavailable": 30,
+    "not_ready": 5,
 }
 
 
@@ -95,6 +110,8 @@ class Problem(Exception):
         super().__init__(detail)
         self.code, self.detail, self.errors = code, detail, tuple(errors)
         self.headers, self.more = dict(headers or {}), dict(more or {})
+        if code in PASSING:
+            self.headers.setdefault("Retry-After", str(PASSING[code]))
 
     @property
     def status(self) -> int:

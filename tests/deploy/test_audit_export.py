@@ -214,7 +214,7 @@ def test_a_wrong_question_names_its_field(api, query, field):
 
 
 def test_without_an_auditors_database_there_is_nothing_to_export(api):
-    problem(api.caller(auditor_database_url=None).get("/v1/audit/events"), 503, "audit_not_configured")
+    problem(api.caller(auditor_database_url=None).get("/v1/audit/events"), 501, "audit_not_configured")
 
 
 def _recorded(**changes):
