@@ -1,0 +1,46 @@
+"""Schemathesis, with all checks, against a running API: the document allows what the code accepts, and nothing else.
+
+Short by default. PRESSWORK_TEST_CONTRACT=thorough runs every phase with a hundred examples an operation.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.client import ApiTenant
+from tests.support.repository import REPOSITORY
+
+THOROUGH = os.environ.get("PRESSWORK_TEST_CONTRACT") == "thorough"
+PHASES = "examples,coverage,fuzzing,stateful" if THOROUGH else "examples,fuzzing"
+EXAMPLES = 100 if THOROUGH else 2
+SECONDS = 3_000 if THOROUGH else 280
+
+
+def test_schemathesis_finds_nothing(api: ApiTenant, tmp_path: Path) -> None:
+    _, key = api.server.key(api.tenant)
+    quiet = {"max_requests_per_minute": 10**6}
+    with api.server.served(**quiet) as port:
+        command = [
+            *(sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"),
+            *("--config-file", str(REPOSITORY / "schemathesis.toml")),
+            *("run", f"http://127.0.0.1:{port}/openapi.json", "--header", f"Authorization: Bearer {key}"),
+            *("--phases", PHASES, "--max-examples", str(EXAMPLES), "--seed", "1", "--no-color"),
+        ]
+        done = subprocess.run(
+            command,
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+            env=_environment(tmp_path),
+        )
+    assert done.returncode == 0, done.stdout[-12_000:] + done.stderr[-4_000:]
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Ours, with the example database of hypothesis in a folder of this test."""
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "HYPOTHESIS_STORAGE_DIRECTORY": str(home)}
