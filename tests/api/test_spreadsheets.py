@@ -117,6 +117,7 @@ def test_a_ten_megabyte_cell_is_refused_without_being_held() -> None:
         _rows(b"a,b\n" + b"1" * 10_000_000 + b",2\n")
 
 
+@pytest.mark.slow
 @given(
     rows=st.lists(st.tuples(_cells, _cells), max_size=20),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),

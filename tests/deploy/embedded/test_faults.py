@@ -29,12 +29,12 @@ from deploy.embedded.state import Component, ComponentState, State
 from deploy.errors import AlreadyRunning, ComponentFailed, DataUnusable
 from tests.support.repository import REPOSITORY
 
+pytestmark = pytest.mark.processes
 HOLDER = """
 import sys
 from pathlib import Path
 from deploy.embedded.stack import Stack
 
-pytestmark = pytest.mark.processes
 with Stack(Path(sys.argv[1]), ports={}):
     print("ready", flush=True)
     sys.stdin.read()

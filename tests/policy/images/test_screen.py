@@ -23,6 +23,8 @@ from policy.verdict import Decision, Verdict, merge
 from tests.policy.images.nsfw_reference.pictures import pictures, starter_tiles
 from tests.support.rule_files import DEFAULT_RULES, written
 
+pytestmark = pytest.mark.slow
+
 REFERENCES = Path(__file__).parent / "nsfw_reference"
 REFERENCE = json.loads((REFERENCES / "scores.json").read_text())
 

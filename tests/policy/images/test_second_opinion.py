@@ -20,6 +20,8 @@ from tests.policy.images.nsfw_reference.pictures import starter_tiles
 from tests.policy.test_simulate import settled
 from tests.support.rule_files import DEFAULT_RULES, written
 
+pytestmark = pytest.mark.slow
+
 
 class Scripted:
     """Gives the next pictures the next scores, whatever they show, and remembers how many it was asked about."""

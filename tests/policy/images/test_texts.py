@@ -26,6 +26,8 @@ from policy.verdict import Decision, Finding, Stage, Verdict
 from tests.policy.test_simulate import settled
 from tests.support.rule_files import DEFAULT_RULES, written
 
+pytestmark = pytest.mark.slow
+
 BLANK = {"id": "broken/blank", "classifier": "blank", "scores": ["blank"], "hold": 1.0}
 
 

@@ -18,6 +18,8 @@ from policy.intake import child, picture
 from policy.intake.picture import PictureRefusal, open_picture
 from tests.support.foreign_files import SCENE, chunk, png, refusal, saved
 
+pytestmark = pytest.mark.slow
+
 
 def _liar(kind: str, name: bytes, at: int, size: bytes) -> bytes:
     """800 x 600 noisy pixels in a file whose header speaks of fewer."""

@@ -15,6 +15,8 @@ from policy.intake.headers import MAX_PARTS
 from policy.intake.picture import MAX_BYTES, PictureRefusal, open_picture
 from tests.support.foreign_files import FORMATS, SCENE, chunk, png, refusal, saved
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_four_formats_are_read(kind: str) -> None:

@@ -19,6 +19,8 @@ from policy.rules import SCREENING, Rules
 from policy.verdict import Decision
 from tests.support.rule_files import DEFAULT_RULES, written
 
+pytestmark = pytest.mark.slow
+
 ACME = Context("acme")
 ORDINARY = [
     f"a {colour} {thing}"

@@ -19,6 +19,8 @@ from policy.rules import Rules
 from policy.verdict import Decision
 from tests.support.rule_files import written
 
+pytestmark = pytest.mark.slow
+
 ACME = Context("acme")
 BRANDS = {
     "brands": {"description": "brands"},
