@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from deploy.commands.shared.exit_status import Inconclusive, exit_status
+from deploy.commands.shared.exit_status import Undetermined, exit_status
 from deploy.commands.shared.files import writing
 from deploy.commands.shared.ledger import auditor_settings, open_ledger, vkeys_of
 from deploy.commands.shared.options import data_option, json_option
@@ -40,11 +40,11 @@ def revocations(data: Path, output: Path | None, as_json: bool) -> None:
     with open_ledger(settings) as conn:
         content = RevocationLists(ObjectStore(settings), settings.ledger_origin).newest()
         if content is None:
-            raise Inconclusive("no revocation list was issued yet: nothing is sealed, or no sealer is running")
+            raise Undetermined("no revocation list was issued yet: nothing is sealed, or no sealer is running")
         try:
             found = open_list(content, vkeys)
         except UnknownKey as error:
-            raise Inconclusive(f"the newest list: {error}") from error
+            raise Undetermined(f"the newest list: {error}") from error
         same = tuple(lines_of(conn, found.checkpoint)) == found.lines
     if output:
         with writing(output):

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from deploy.commands.audit.revocations import description
-from deploy.commands.shared.exit_status import Inconclusive, exit_status
+from deploy.commands.shared.exit_status import Undetermined, exit_status
 from deploy.commands.shared.options import json_option
 from policy.errors import LedgerError
 from policy.ledger.tree.keys import load_vkeys
@@ -75,14 +75,14 @@ def revoked(
 
 def _open(list_file: Path, vkeys: Path, at_least: int) -> RevocationList:
     if list_file.stat().st_size > _MAX_LIST_BYTES:
-        raise Inconclusive(f"{list_file} is larger than {_MAX_LIST_BYTES:,} bytes, the limit of a revocation list")
+        raise Undetermined(f"{list_file} is larger than {_MAX_LIST_BYTES:,} bytes, the limit of a revocation list")
     try:
         content = list_file.read_text("utf-8")
         return open_list(content, load_vkeys(vkeys), at_least=at_least)
     except UnicodeDecodeError as error:
-        raise Inconclusive(f"{list_file} is not a revocation list: byte {error.start} is not UTF-8") from error
+        raise Undetermined(f"{list_file} is not a revocation list: byte {error.start} is not UTF-8") from error
     except LedgerError as error:
-        raise Inconclusive(f"{list_file}: {error}") from error
+        raise Undetermined(f"{list_file}: {error}") from error
 
 
 def _sha256(file: Path) -> str:

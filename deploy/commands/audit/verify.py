@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from deploy.commands.shared.exit_status import Inconclusive, exit_status
+from deploy.commands.shared.exit_status import Undetermined, exit_status
 from deploy.commands.shared.ledger import auditor_settings, open_ledger, vkeys_of, witnesses_of
 from deploy.commands.shared.options import data_option, json_option
 from policy.ledger.flaws import VerificationReport
@@ -54,7 +54,7 @@ def verify(data: Path, no_anchor: bool, as_json: bool) -> None:
     if not report.intact:
         raise click.exceptions.Exit(1)
     if away:
-        raise Inconclusive(f"{len(away)} of {len(away) + len(anchors)} anchors did not answer. Remedy: verify without "
+        raise Undetermined(f"{len(away)} of {len(away) + len(anchors)} anchors did not answer. Remedy: verify without "
                            "anchors, with --no-anchor")  # fmt: skip
 
 

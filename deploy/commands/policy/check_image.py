@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from deploy.commands.policy.options import FILES, load_rules, open_image, rules_option, verdict_text
-from deploy.commands.shared.exit_status import Inconclusive, exit_status
+from deploy.commands.shared.exit_status import Undetermined, exit_status
 from deploy.commands.shared.options import json_option
 from policy.errors import PolicyError
 
@@ -31,7 +31,7 @@ def check_image(files: tuple[Path, ...], as_json: bool, path: Path) -> None:
     try:
         screen = ImageScreen.load(load_rules(path))
     except PolicyError as error:
-        raise Inconclusive(str(error)) from error
+        raise Undetermined(str(error)) from error
     allowed = True
     for file in files:
         (verdict,) = screen.screen(open_image(file)[None])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.commands.shared.exit_status import Inconclusive
+from deploy.commands.shared.exit_status import Undetermined
 from policy.errors import PolicyError
 from policy.rules import Rules
 from policy.verdict import Decision, Verdict
@@ -33,22 +33,22 @@ FILES = click.argument("files", nargs=-1, required=True, type=click.Path(exists=
 
 
 def load_rules(path: Path) -> Rules:
-    """The rule set. Raises Inconclusive with the line of the mistake."""
+    """The rule set. Raises Undetermined with the line of the mistake."""
     try:
         return Rules.load(path)
     except PolicyError as error:
-        raise Inconclusive(str(error)) from error
+        raise Undetermined(str(error)) from error
 
 
 def open_image(file: Path) -> NDArray[np.uint8]:
-    """The pixels of an image file. Raises Inconclusive."""
+    """The pixels of an image file. Raises Undetermined."""
     from policy.intake.picture import MAX_BYTES, open_picture  # noqa: PLC0415 - the other commands need no pixels
 
     try:
         with file.open("rb") as stored:
             return open_picture(stored.read(MAX_BYTES + 1)).pixels
     except (PolicyError, OSError) as error:
-        raise Inconclusive(f"{file}: {error}") from error
+        raise Undetermined(f"{file}: {error}") from error
 
 
 def verdict_text(subject: str, verdict: Verdict, *, as_json: bool) -> str:

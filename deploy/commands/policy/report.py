@@ -12,7 +12,7 @@ from rich.table import Column
 from rich.table import Table as Grid
 
 from deploy.commands.policy.options import rules_option
-from deploy.commands.shared.exit_status import Inconclusive, exit_status
+from deploy.commands.shared.exit_status import Undetermined, exit_status
 from deploy.commands.shared.options import json_option
 from policy.errors import PolicyError
 from policy.prompts.cases import SHIPPED, Table
@@ -47,7 +47,7 @@ def report(*, path: Path, files: tuple[Path, ...], words_only: bool, listing: bo
         rules = Rules.load(path)
         tables = [Table.load(file) for file in files or SHIPPED]
     except PolicyError as error:
-        raise Inconclusive(str(error)) from error
+        raise Undetermined(str(error)) from error
     meaning = None
     if rules.meaning.rules and not words_only:
         from policy.prompts.meaning.screen import MeaningScreen  # noqa: PLC0415 - loads the network

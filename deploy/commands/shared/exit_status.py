@@ -11,7 +11,7 @@ import click
 WRONG_USAGE = "wrong usage"
 
 
-class Inconclusive(click.ClickException):
+class Undetermined(click.ClickException):
     """The command could not find out: neither yes nor no."""
 
     exit_code = 2

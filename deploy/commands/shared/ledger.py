@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from deploy.commands.shared.exit_status import Inconclusive
+from deploy.commands.shared.exit_status import Undetermined
 from deploy.commands.shared.settings import installation_settings
 from deploy.errors import DeployError
 from policy.errors import PolicyError
@@ -22,17 +22,17 @@ from workers.settings import Settings
 
 
 def auditor_settings(data: Path) -> Settings:
-    """The auditor's settings. Raises Inconclusive, as everything here: a fault of the caller's files proves nothing."""
+    """The auditor's settings. Raises Undetermined, as everything here: a fault of the caller's files proves nothing."""
     try:
         return installation_settings(data, "auditor")
     except DeployError as error:
-        raise Inconclusive(str(error)) from error
+        raise Undetermined(str(error)) from error
 
 
 def vkeys_of(settings: Settings) -> tuple[Vkey, ...]:
     """The public keys that the settings name."""
     if settings.ledger_vkeys is None:
-        raise Inconclusive(
+        raise Undetermined(
             "there are no public keys. Remedy: set PRESSWORK_LEDGER_VKEYS to the file from the sealer's owner"
         )
     return vkeys_in(settings.ledger_vkeys)
@@ -56,7 +56,7 @@ def _inconclusive() -> Iterator[None]:
     try:
         yield
     except PolicyError as error:
-        raise Inconclusive(str(error)) from error
+        raise Undetermined(str(error)) from error
 
 
 @contextmanager
@@ -74,10 +74,10 @@ def ledger_engine(settings: Settings) -> Iterator[Engine]:
     try:
         yield engine
     except SQLAlchemyError as error:
-        said = str(getattr(error, "orig", None) or error).strip()
-        raise Inconclusive(f"cannot read the ledger: {' '.join(said.split())}") from error
+        reason = str(getattr(error, "orig", None) or error).strip()
+        raise Undetermined(f"cannot read the ledger: {' '.join(reason.split())}") from error
     except WorkerError as error:
-        raise Inconclusive(
+        raise Undetermined(
             f"cannot read the anchor: {error}. Remedy: verify without anchors, with --no-anchor"
         ) from error
     finally:
