@@ -1,54 +1,50 @@
-"""Errors of the job line. Two questions decide the class: may it be tried again, and who must act.
+"""Errors of jobs. Two questions decide the class: can a repetition succeed, and who must act.
 
 WorkerError
-  + Transient            try again later; nobody has to act
-  |   + LeaseLost        the batch was dispatched again while we worked; drop the result
-  |   + Draining         the worker is shutting down; give the batch back
-  |   + StoreUnavailable the object store refused or did not answer
-  |   + BrokerUnavailable the broker refused or did not answer
-  |   + WitnessRefused   a witness did not cosign a head of the ledger
-  |   + HubUnavailable   the model hub did not answer, and the model is not in its cache
-  |   + TooManyOpen      so many questions of this caller wait already
-  |   + InFlight         the first request with this idempotency key is still running
-  + Permanent            trying again changes nothing; somebody must act
-      + ModelMissing     no such model folder or hub id, or its bytes are not those of its card
-      + CardInvalid      a model card breaks its schema; the message names file and field
-      + ModelRefused     the model holds a file that is not safetensors, or breaks another loading rule
-      + OutOfMemory      a single image does not fit on the device
-      + NotLocked        the bucket cannot lock objects, and a lock was asked for
-      + DigestMismatch   the store holds other bytes under this key
-      + NotFound         no such thing, or another tenant's
-      + Conflict         the thing is in another state
-      |   + UnderLegalHold   a legal hold covers it, so it must not be erased
-      + Stale            the thing is not what the caller saw
-      + NotReleasable    nobody may release this held picture
-      + OwnCampaign      another person must decide about this campaign
-      + AddressRefused   an address outside that we must not call
-      + IdempotencyKeyReused the idempotency key belongs to another request
-      + LimitExceeded    more was asked for than a documented limit allows
+  + Transient                 a repetition can succeed; nobody has to act
+  |   + LeaseLost             the batch was dispatched again while we worked on it; drop the result
+  |   + Draining              the worker is shutting down; return the batch
+  |   + StoreUnavailable      the object store refused the call, or did not answer
+  |   + BrokerUnavailable     the broker refused the call, or did not answer
+  |   + WitnessRefused        a witness refused to cosign a head of the ledger, or did not answer
+  |   + HubUnavailable        the model hub did not answer, and the model is not in its cache
+  |   + TooManyOpen           the caller has too many open identifications
+  |   + InFlight              the first request with this idempotency key is still running
+  + Permanent                 a repetition fails again; a person must act
+      + ModelMissing          the model is not installed, or its files differ from its card
+      + CardInvalid           a model card breaks its schema; the message names file and field
+      + ModelRefused          the model breaks a loading rule, such as safetensors only
+      + OutOfMemory           a single image does not fit into the device's memory
+      + NotLocked             an object lock was requested, and the bucket does not support it
+      + DigestMismatch        the store holds other bytes under this key
+      + NotFound              it does not exist, or it belongs to another tenant
+      + Conflict              its current state does not allow this
+      |   + UnderLegalHold    a legal hold covers it, so it must not be erased
+      + Stale                 it changed since the caller read it
+      + NotReleasable         nobody may release this held image; it can be refused
+      + OwnCampaign           another person must decide about this campaign
+      + AddressRefused        the address is not public, or not reached over TLS
+      + IdempotencyKeyReused  the idempotency key belongs to another request
+      + LimitExceeded         the request exceeds a documented limit
 """
 
 from __future__ import annotations
 
 
 class WorkerError(Exception):
-    """Something in the job line went wrong."""
+    """A job failed."""
 
 
 class Transient(WorkerError):
-    """It may work later."""
+    """A repetition can succeed."""
 
 
 class InFlight(Transient):
     """The first request with this idempotency key is still running."""
 
 
-class TooManyOpen(Transient):
-    """So many questions of this caller wait already."""
-
-
 class WitnessRefused(Transient):
-    """A witness did not cosign a head of the ledger."""
+    """A witness refused to cosign a head of the ledger, or did not answer."""
 
 
 class HubUnavailable(Transient):
@@ -56,7 +52,7 @@ class HubUnavailable(Transient):
 
 
 class Permanent(WorkerError):
-    """It will not work later either."""
+    """A repetition fails again."""
 
 
 class LeaseLost(Transient):
@@ -68,15 +64,19 @@ class Draining(Transient):
 
 
 class StoreUnavailable(Transient):
-    """The object store refused or did not answer."""
+    """The object store refused the call, or did not answer."""
 
 
 class BrokerUnavailable(Transient):
-    """The broker refused or did not answer."""
+    """The broker refused the call, or did not answer."""
+
+
+class TooManyOpen(Transient):
+    """The caller has too many open identifications."""
 
 
 class ModelMissing(Permanent):
-    """There is no such model here, or its bytes are not those its card names."""
+    """The model is not installed, or its files differ from its card."""
 
 
 class CardInvalid(Permanent):
@@ -84,15 +84,15 @@ class CardInvalid(Permanent):
 
 
 class ModelRefused(Permanent):
-    """The model breaks a loading rule (only safetensors are loaded)."""
+    """The model breaks a loading rule, such as safetensors only."""
 
 
 class OutOfMemory(Permanent):
-    """A single image does not fit on the device."""
+    """A single image does not fit into the device's memory."""
 
 
 class NotLocked(Permanent):
-    """The bucket cannot lock objects, and a lock was asked for."""
+    """An object lock was requested, and the bucket does not support it."""
 
 
 class DigestMismatch(Permanent):
@@ -100,19 +100,19 @@ class DigestMismatch(Permanent):
 
 
 class NotFound(Permanent):
-    """There is no such thing for this tenant."""
+    """It does not exist, or it belongs to another tenant."""
 
 
 class Conflict(Permanent):
-    """The thing is in a state that does not allow this."""
+    """Its current state does not allow this."""
 
 
 class Stale(Permanent):
-    """The thing is not what the caller saw."""
+    """It changed since the caller read it."""
 
 
 class NotReleasable(Permanent):
-    """Nobody may release this held picture; it can be refused."""
+    """Nobody may release this held image; it can be refused."""
 
 
 class OwnCampaign(Permanent):
@@ -120,11 +120,11 @@ class OwnCampaign(Permanent):
 
 
 class AddressRefused(Permanent):
-    """An address outside that we must not call: it is not public, or not over TLS."""
+    """The address is not public, or not reached over TLS."""
 
 
 class UnderLegalHold(Conflict):
-    """A legal hold covers what was to be erased."""
+    """A legal hold covers it, so it must not be erased."""
 
 
 class IdempotencyKeyReused(Permanent):
@@ -132,7 +132,7 @@ class IdempotencyKeyReused(Permanent):
 
 
 class LimitExceeded(Permanent):
-    """More was asked for than a documented limit allows."""
+    """The request exceeds a documented limit."""
 
 
 def code_of(error: type[Exception]) -> str:
