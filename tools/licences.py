@@ -1,10 +1,10 @@
-"""Checks the licences of everything that `presswork[worker,embedded]` installs, and fails on one nobody decided about.
+"""Licence check of everything that `presswork[worker,embedded]` installs: fails on a licence without a decision.
 
     python -m tools.licences
 
-Three places are read, because the first is often wrong: what a distribution declares, the licence files
-it carries, and the shared libraries bundled in its wheel. Permissive terms pass. Everything else must
-stand in tools/licences.yaml with a reason, and GPL or AGPL only in an optional extra named there.
+It reads three places, because the first is often wrong: what a distribution declares, its licence files, and the
+shared libraries in its wheel. Permissive terms pass. Everything else must be in tools/licences.yaml with a reason. GPL
+and AGPL are allowed only in an optional extra that is named there.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Finding:
 
     distribution: str
     terms: Terms
-    said: str
+    text: str
     where: str
 
 
@@ -152,14 +152,14 @@ def _applies(requirement: Requirement, extras: frozenset[str]) -> bool:
 def findings(distribution: Distribution) -> Iterator[Finding]:
     """Everything in one distribution that is not plainly permissive."""
     name = canonicalize_name(distribution.metadata["Name"])
-    for said, where in _declared(distribution):
-        if terms := terms_of(_SPELLINGS.get(said, said)):
-            yield Finding(name, terms, said, where)
+    for text, where in _declared(distribution):
+        if terms := terms_of(_SPELLINGS.get(text, text)):
+            yield Finding(name, terms, text, where)
     for file in distribution.files or []:
         if ".libs/" in str(file) or ".dylibs/" in str(file):
-            for start, (said, terms) in _BUNDLED.items():
+            for start, (text, terms) in _BUNDLED.items():
                 if file.name.startswith(start) and not file.name.startswith(_NOT_FFMPEG):
-                    yield Finding(name, terms, said, f"bundled {file.name}")
+                    yield Finding(name, terms, text, f"bundled {file.name}")
         elif _LICENCE_FILE.search(file.name) and not file.name.endswith(_NO_TEXT):
             yield from _in_licence_file(name, file)
 
@@ -194,7 +194,7 @@ def problems(installed: Mapping[str, Distribution], allowed: Mapping[str, Allowe
     everything = closure(installed, ROOT, EXTRAS)
     without = {extra: closure(installed, ROOT, [e for e in EXTRAS if e != extra]) for extra in EXTRAS}
     found = [finding for name in sorted(everything & installed.keys()) for finding in findings(installed[name])]
-    said = [
+    lines = [
         f"{name}: required, but not installed. Remedy: install {ROOT}[{','.join(EXTRAS)}]"
         for name in everything - installed.keys() - LEFT_OUT
     ]
@@ -202,17 +202,18 @@ def problems(installed: Mapping[str, Distribution], allowed: Mapping[str, Allowe
         decision = next((d for name, d in allowed.items() if fnmatch(finding.distribution, name)), None)
         if decision is not None and any(fnmatch(finding.where, file) for file in decision.not_in_it):
             continue
-        what = f"{finding.distribution}: {finding.said} ({finding.where})"
+        what = f"{finding.distribution}: {finding.text} ({finding.where})"
         if decision is None or finding.terms not in decision.terms:
-            said.append(f"{what} is {_MEANING[finding.terms]}. Remedy: {_REMEDY[finding.terms]}")
+            lines.append(f"{what} is {_MEANING[finding.terms]}. Remedy: {_REMEDY[finding.terms]}")
         elif finding.terms is Terms.STRONG and decision.only_in is None:
-            said.append(f"{what} is copyleft. Remedy: move it to an optional extra, and name that as only_in")
+            lines.append(f"{what} is copyleft. Remedy: move it to an optional extra, and name that as only_in")
     for name, decision in allowed.items():
         if decision.only_in is not None and (astray := named(without[decision.only_in], name)):
-            said.append(
-                f"{astray[0]}: allowed only in [{decision.only_in}], but comes without it. Remedy: find its user"
+            lines.append(
+                f"{astray[0]}: allowed only in [{decision.only_in}], but installed without it. "
+                "Remedy: find what requires it"
             )
-    return sorted(set(said))
+    return sorted(set(lines))
 
 
 _MEANING = {
@@ -220,9 +221,9 @@ _MEANING = {
     Terms.FILE: "copyleft by file",
     Terms.LIBRARY: "copyleft by library",
     Terms.STRONG: "copyleft for the whole work",
-    Terms.UNKNOWN: "not a licence this check knows",
+    Terms.UNKNOWN: "not a licence that this check knows",
 }
-_DECIDE = f"decide, and write the decision with its reason into deploy/{ALLOWED.name}"
+_DECIDE = f"decide, and write the decision with its reason into tools/{ALLOWED.name}"
 _REMEDY = {
     Terms.FILE: _DECIDE,
     Terms.LIBRARY: _DECIDE,
@@ -253,12 +254,12 @@ def all_installed(path: list[str] | None = None) -> dict[str, Distribution]:
 
 def main() -> None:
     installed = all_installed()
-    said = problems(installed, load_allowed())
-    for line in said:
+    lines = problems(installed, load_allowed())
+    for line in lines:
         print(line)
-    if said:
+    if lines:
         raise SystemExit(1)
-    print(f"licences: {len(closure(installed, ROOT, EXTRAS))} distributions, nothing undecided")
+    print(f"licences: {len(closure(installed, ROOT, EXTRAS))} distributions, every licence allowed")
 
 
 if __name__ == "__main__":

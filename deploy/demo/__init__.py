@@ -1,5 +1,5 @@
-"""Demo: the sample campaign, and what is made of its pictures.
+"""Demo: the sample campaign, and its contact sheet.
 
-gallery        the finished items with their pictures, through the API
-contact_sheet  one page and one picture that show them all
+gallery        the items of a request with their images, through the API
+contact_sheet  one HTML page and one PNG that show them all
 """

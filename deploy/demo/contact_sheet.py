@@ -1,4 +1,4 @@
-"""The contact sheet of a request: one page and one picture that show every item, made or not, and why."""
+"""Contact sheet of a request: one HTML page and one PNG that show every item, its state and the reason."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _PAPER, _INK, _FAINT, _CARD = (246, 246, 243), (28, 28, 30), (120, 120, 124), (2
 _STATE_INK = {"released": (32, 120, 72), "held": (176, 112, 0), "refused": (178, 40, 40), "failed": (178, 40, 40)}
 
 
-def write_page(frames: Sequence[Frame], title: str, place: Path) -> Path:
+def write_page(frames: Sequence[Frame], title: str, path: Path) -> Path:
     """A self-contained HTML page: no script, no request to anywhere."""
     tiles = "\n".join(_tile_html(frame) for frame in frames)
     template = files("deploy.demo").joinpath("contact_sheet.html").read_text()
     page = template.replace("{{title}}", html.escape(title)).replace("{{counts}}", html.escape(counts(frames)))
-    place.write_text(page.replace("{{tiles}}", tiles))
-    return place
+    path.write_text(page.replace("{{tiles}}", tiles))
+    return path
 
 
-def write_picture(frames: Sequence[Frame], title: str, place: Path) -> Path:
+def write_picture(frames: Sequence[Frame], title: str, path: Path) -> Path:
     """The same sheet as one PNG."""
     rows = -(-len(frames) // COLUMNS)
     width = 2 * _MARGIN + COLUMNS * _TILE + (COLUMNS - 1) * _GAP
@@ -43,8 +43,8 @@ def write_picture(frames: Sequence[Frame], title: str, place: Path) -> Path:
         x = _MARGIN + n % COLUMNS * (_TILE + _GAP)
         y = _HEADER + n // COLUMNS * (_TILE + _CAPTION + _GAP)
         _draw_tile(sheet, draw, frame, x, y)
-    sheet.save(place, optimize=True)
-    return place
+    sheet.save(path, optimize=True)
+    return path
 
 
 def counts(frames: Sequence[Frame]) -> str:
@@ -86,7 +86,7 @@ def _cut(draw: ImageDraw.ImageDraw, text: str, size: int) -> str:
 
 
 def _tile_html(frame: Frame) -> str:
-    say = html.escape
+    escape = html.escape
     facts = [("seed", str(frame.seed))]
     if frame.asset is not None:
         rendition = frame.asset["renditions"][0]
@@ -98,15 +98,15 @@ def _tile_html(frame: Frame) -> str:
         ]
     if frame.why:
         facts.append(("why", frame.why))
-    rows = "".join(f"<dt>{say(name)}</dt><dd>{say(value)}</dd>" for name, value in facts)
-    shown = (
-        f'<img alt="{say(subject(frame))}" src="data:image/png;base64,{_base64(frame.picture)}">'
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
+    image = (
+        f'<img alt="{escape(subject(frame))}" src="data:image/png;base64,{_base64(frame.picture)}">'
         if frame.picture is not None
-        else f'<div class="none">{say(frame.state)}<small>{say(frame.why)}</small></div>'
+        else f'<div class="none">{escape(frame.state)}<small>{escape(frame.why)}</small></div>'
     )
     return (
-        f'<figure class="{say(frame.state)}">{shown}<figcaption><b>{say(frame.custom_id)}</b>'
-        f"<i>{say(frame.state)}</i><p>{say(frame.prompt)}</p><dl>{rows}</dl></figcaption></figure>"
+        f'<figure class="{escape(frame.state)}">{image}<figcaption><b>{escape(frame.custom_id)}</b>'
+        f"<i>{escape(frame.state)}</i><p>{escape(frame.prompt)}</p><dl>{rows}</dl></figcaption></figure>"
     )
 
 

@@ -1,4 +1,4 @@
-"""The items of a request with their pictures, fetched as any client would: through the API and its links."""
+"""Gallery of a request: its items with their images, fetched through the API and presigned links."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deploy.client import Client
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One item of the request; `picture` and `asset` are None for those that were not released."""
+    """One item of the request; `picture` and `asset` are None if it was not released."""
 
     row: int
     custom_id: str
@@ -28,7 +28,7 @@ class Frame:
 
 
 def frames(client: Client, request_id: str, folder: Path) -> list[Frame]:
-    """Every item in row order; released pictures are also stored in `folder` as they left the store."""
+    """Every item in row order. Released images are also stored in `folder`, byte for byte."""
     folder.mkdir(parents=True, exist_ok=True)
     assets = {asset["item_id"]: asset for asset in client.assets(request_id)}
     return [_frame(client, item, assets.get(item["id"]), folder) for item in client.items(request_id)]

@@ -33,7 +33,7 @@ def test_an_operator_looks_orders_and_follows_across_tenants(recalling: Recallin
     recalling.release(1, tenant="bolt", name="autumn")
     looked = recall("preview", "--model", "studio")
     assert looked.exit_code == 0, looked.output
-    for words in ("3 released assets would be recalled", "spring", "autumn", "acme", "bolt", "for example "):
+    for words in ("3 released assets would be recalled", "spring", "autumn", "acme", "bolt", "example: "):
         assert words in looked.output
     assert recalling.line.events("recall.ordered") == []
     seen = json.loads(recall("preview", "--revision", RECIPE.model_revision, "--tenant", "bolt", "--json").output)

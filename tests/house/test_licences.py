@@ -118,7 +118,7 @@ def test_strong_copyleft_passes_only_in_the_optional_extra_that_the_decision_nam
     assert len(site.problems(strict=Allowed((Terms.STRONG,), "no extra named"))) == 1
     site.requires("strict")
     assert site.problems(strict=decided) == [
-        "strict: allowed only in [embedded], but comes without it. Remedy: find its user"
+        "strict: allowed only in [embedded], but installed without it. Remedy: find what requires it"
     ]
 
 
