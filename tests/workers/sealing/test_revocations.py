@@ -1,18 +1,13 @@
-"""The revocation list: what it names, who may have signed it, and how it is asked offline."""
+"""Revocation list: what it names, who may have signed it, and when it is issued."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
-from deploy.cli import main
 from policy.errors import BrokenLedger, ListTooOld, UnknownKey
 from policy.events import AssetRecalled
 from policy.ledger.tree.keys import SealingKeys
@@ -20,16 +15,11 @@ from policy.ledger.tree.notes import open_checkpoint
 from policy.ledger.tree.revocations import issue, lines_of, open_list
 from tests.support.databases import Database
 from tests.support.ledger import ORIGIN, Ledger, failed, new_signer
+from tests.support.revocation_lists import AT, GOOD, LINES, OF_ANOTHER_LOG, OTHERS, SIGNER, TAMPERED, digest
 from workers.jobs.types import new_id
 from workers.revocation_lists import PREFIX, RevocationLists
 from workers.sealing.revocations import Publisher
 from workers.store import ObjectStore
-
-AT = datetime(2026, 11, 21, 15, 4, 5, 123456, tzinfo=UTC)
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def recalled(*files: str, asset_id: str | None = None) -> AssetRecalled:
@@ -167,37 +157,6 @@ def test_the_api_reads_lists_and_no_other_part_of_the_ledgers_place(
             act()
 
 
-LINES = sorted(f"{digest(name)} {new_id()}" for name in "abc")
-SIGNER = new_signer()
-GOOD = issue(SIGNER, sequence=7, issued_at=AT, checkpoint=40, lines=LINES)
-OTHERS = issue(new_signer(), sequence=7, issued_at=AT, checkpoint=40, lines=LINES)
-OF_ANOTHER_LOG = issue(new_signer("another.example/log"), sequence=7, issued_at=AT, checkpoint=40, lines=LINES)
-
-TAMPERED = {
-    "a digest changed": GOOD.replace(LINES[1][:64], digest("x")),
-    "an asset changed": GOOD.replace(LINES[1][65:], new_id()),
-    "a line taken out": GOOD.replace(LINES[1] + "\n", ""),
-    "a line added": GOOD + LINES[0] + "\n",
-    "lines swapped": GOOD.replace(f"{LINES[0]}\n{LINES[1]}\n", f"{LINES[1]}\n{LINES[0]}\n"),
-    "cut in a line": GOOD[:-10],
-    "cut after a line": GOOD[: -len(LINES[2]) - 1],
-    "cut to its head": GOOD.partition("\n\n")[0],
-    "cut to its note": GOOD[: -sum(len(line) + 1 for line in LINES) - 1],
-    "another sequence number": GOOD.replace("sequence 7", "sequence 8"),
-    "another time": GOOD.replace("issued 2026", "issued 2027"),
-    "another checkpoint": GOOD.replace("checkpoint 40", "checkpoint 41"),
-    "another number of files": GOOD.replace("files 3", "files 2"),
-    "a head of its own lines": GOOD.replace(
-        GOOD[GOOD.index("list ") : GOOD.index("\n\n")], f"list sha256:{digest('')}"
-    ),
-    "no signature": GOOD.replace("\u2014 ", "- "),
-    "nothing": "",
-    "not a list": "\x00\x01",
-    "blank lines": "\n" * 50,
-    "a checkpoint of the log": f"{ORIGIN}\n40\n" + "A" * 43 + "=\n\n\u2014 x AAAA\n\n",
-}
-
-
 def test_a_sound_list_opens_with_its_key_alone() -> None:
     found = open_list(GOOD, [SIGNER.vkey])
     assert (found.sequence, found.issued_at, found.checkpoint, list(found.lines)) == (7, AT, 40, LINES)
@@ -243,53 +202,6 @@ def test_a_list_is_no_checkpoint_and_a_checkpoint_no_list() -> None:
     note = GOOD[: -sum(len(line) + 1 for line in LINES) - 1]
     with pytest.raises(BrokenLedger):
         open_checkpoint(note, [SIGNER.vkey])
-
-
-@pytest.fixture
-def papers(tmp_path: Path) -> Path:
-    """A folder with the keys, a list that names a.png, and two files."""
-    (tmp_path / "vkeys").write_text(f"{SIGNER.vkey}\n")
-    (tmp_path / "list").write_text(GOOD)
-    (tmp_path / "a.png").write_bytes(b"a")
-    (tmp_path / "z.png").write_bytes(b"z")
-    return tmp_path
-
-
-def ask(folder: Path, *arguments: str) -> Result:
-    files = [str(folder / one) if one.endswith(".png") else one for one in arguments]
-    given = ["--list", str(folder / "list"), "--vkeys", str(folder / "vkeys")]
-    return CliRunner().invoke(main, ["audit", "revoked", *files, *given])
-
-
-def test_a_file_is_on_the_list_or_not(papers: Path) -> None:
-    named = next(line for line in LINES if line.startswith(digest("a")))
-    told = ask(papers, "a.png", "z.png")
-    assert told.exit_code == 1
-    assert f"a.png: REVOKED, recalled asset {named[65:]}" in told.output
-    assert "z.png: not on the list" in told.output
-    assert "list 7 of presswork.example/test" in told.output
-    assert ask(papers, "z.png").exit_code == 0
-    assert ask(papers, "--asset", named[65:]).exit_code == 1
-    assert ask(papers, "--asset", new_id()).exit_code == 0
-    assert '"revoked": true' in ask(papers, "a.png", "--json").output
-    assert ask(papers).exit_code == 2, "nothing was asked"
-
-
-@pytest.mark.parametrize("name", TAMPERED)
-def test_a_list_that_was_tampered_with_answers_nothing(papers: Path, name: str) -> None:
-    (papers / "list").write_text(TAMPERED[name])
-    told = ask(papers, "z.png")
-    assert (told.exit_code, "not on the list" in told.output) == (2, False), told.output
-
-
-def test_unknown_key_older_list_and_unreadable_bytes_each_say_so(papers: Path) -> None:
-    older = ask(papers, "z.png", "--at-least", "8")
-    assert (older.exit_code, "list 8 is known" in older.output) == (2, True)
-    (papers / "list").write_text(OTHERS)
-    assert ask(papers, "z.png").exit_code == 2
-    assert "none of which is a key we were told to trust" in ask(papers, "z.png").output
-    (papers / "list").write_bytes(b"\xff\xfe")
-    assert (ask(papers, "z.png").exit_code, "not UTF-8" in ask(papers, "z.png").output) == (2, True)
 
 
 def test_the_key_may_be_rotated(ledger: Ledger, shelf: RevocationLists) -> None:
