@@ -47,6 +47,7 @@ OF_THINGS = {  # the same, of classes and modules alone: as a verb the word is p
 PROSE = [p for p in files() if p.endswith(".md") and not p.startswith("tests/")]
 PACKAGES = ("api", "deploy", "policy", "workers")
 RIGHT = {  # (page or name, word) -> why
+    ("docs/glossary.md", "guard"): "it says which word stands for it here",
     ("LlamaGuard", "guard"): "the name of a model",
     ("Qwen3Guard", "guard"): "the name of a model",
     ("models/README.md", "house"): "a house style is the field's word for a brand's style",
