@@ -35,7 +35,8 @@ HTTP_CONNECTIONS_ENDED = Counter(
 )
 
 RATE_LIMITS_LOCAL = Gauge(
-    "presswork_rate_limits_local", "1 while this API process counts requests alone because Redis does not answer."
+    "presswork_rate_limits_local",
+    "Whether this API process counts requests alone because Redis does not answer: 1 or 0.",
 )
 
 # Planner and reconciler.
