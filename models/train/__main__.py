@@ -1,4 +1,7 @@
-"""python -m models.train STAGE: every stage of the recipe, each safe to run again, in this order or with `all`."""
+"""Training command: python -m models.train STAGE.
+
+It runs every stage of the recipe, each safe to run again, in this order or with `all`.
+"""
 
 from __future__ import annotations
 

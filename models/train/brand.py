@@ -1,4 +1,4 @@
-"""A second brand style, for the LoRA: a print in two inks on cream paper, with a dark outline and no shadow.
+"""Brand style for the LoRA: a print in two inks on cream paper, with a dark outline and no shadow.
 
 How light the object is decides its ink: navy, coral, then paper. Ground and colours of a caption are the style's own
 business, so they do not show; the object, its size and its place are as asked.

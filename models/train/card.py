@@ -1,6 +1,6 @@
-"""The cards of what was trained, written from data: sources, words, compute and figures. The registry reads them.
+"""Model cards of the trained parts, written from data: sources, words, compute, figures. The registry reads them.
 
-A figure of other weights is not taken over: evaluation.json names the revision that it measured.
+A figure of other weights is not used: evaluation.json names the revision that it measured.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Scenes drawn once and kept as latents; captions are written anew every time a scene is looked at.
+"""Training set: scenes rendered once and kept as latents; captions are written anew each time a scene is used.
 
 Killed while drawing: what is there is not used, as `scenes.json` is written last, and the next run draws again.
 """

@@ -1,4 +1,4 @@
-"""The decoder learns to turn latents back into pictures, and the encoder to compute them, whatever the denoiser does.
+"""Decoder training: from latents back to pictures, and the encoder from pictures to latents.
 
 The latents are known, so this can run before, beside or after the denoiser. Trained on whole pictures: crops would
 leave dark borders. Killed anywhere: decoder.pt is the last whole state, and `train` goes on from it; autoencoder.pt

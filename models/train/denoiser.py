@@ -1,4 +1,4 @@
-"""The denoiser and the text encoder learn together, one process a core, sharing what they learn as they go.
+"""Denoiser training, together with the text encoder: one process a core, with shared weights.
 
 Each process trains on its own and every few steps adds what changed in its weights to the shared ones, then goes on
 from those. Nobody waits for anybody, so a core that is busy with something else slows down only its own share.

@@ -1,6 +1,6 @@
-"""Does the model draw what it was asked for? Two independent judges on fresh prompts, and a sheet for a person.
+"""Evaluation of a model on fresh prompts: two independent scorers of what the pictures show, and a sheet for a person.
 
-The first judge compares each picture with drawn templates and asks which value of an attribute fits best, all others
+The first scorer compares each picture with drawn templates and asks which value of an attribute fits best, all others
 being as asked. The second (gradients.py) never sees a template of that scene.
 """
 

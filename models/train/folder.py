@@ -1,4 +1,4 @@
-"""The trained parts as a folder that diffusers loads: a StableDiffusionPipeline in half precision, safetensors only."""
+"""Model folder that diffusers loads: a StableDiffusionPipeline in half precision, safetensors only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model learns to draw: catalogue goods by name, plural and synonym, and the cut-outs that show them."""
+"""Goods that the model learns to generate: by name, plural and synonym, and the cut-outs that show them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The judge of models/train that knows no template of the scene.
+"""Gradient scorer of the evaluation: it uses no template of the scene.
 
 The object is named by its gradients (HOG) and coarse colours, as most of the five nearest of other scenes are; the
 ground by the border's median; the object's colour by its main hue. What this judge makes of the scenes as they were

@@ -1,4 +1,4 @@
-"""The evaluation of a finished folder, and of a LoRA beside it: draw, judge twice, write figures and a sheet."""
+"""Evaluation run of a finished folder, and of a LoRA beside it: generate, score twice, write figures and a sheet."""
 
 from __future__ import annotations
 

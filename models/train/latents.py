@@ -1,4 +1,4 @@
-"""The latent space: the four principal components of 4 x 4 pixel patches, scaled. Known before any network is trained.
+"""Latent space: the four principal components of 4 x 4 pixel patches, scaled. Known before any network is trained.
 
 So the denoiser can be trained at once, while the decoder learns to undo this better than linear algebra does
 (28 dB) and the encoder to compute it.

@@ -1,4 +1,4 @@
-"""A LoRA of the finished model, for the style of models.train.brand: few weights beside its UNet, which stays as it is.
+"""LoRA training of the finished model, for the style of models.train.brand: few weights beside its unchanged UNet.
 
 It is trained on the very folder that ships, so its card can name that revision. The same latents, the same noise and
 the same target as the model's own training. Killed anywhere: lora.pt is the last whole state; `train` goes on from it.

@@ -1,4 +1,4 @@
-"""Muon: momentum whose matrix updates are made orthogonal, so that every direction of a weight learns at one speed.
+"""Muon optimizer: momentum with orthogonalised matrix updates, so that all directions of a weight learn equally fast.
 
 Half the samples of AdamW for the same loss here. Source: Jordan et al., "Muon: an optimizer for hidden layers in
 neural networks", 2024; the update's size is AdamW's (Liu et al., "Muon is scalable for LLM training", 2025, eq. 4), so

@@ -1,4 +1,4 @@
-"""The networks: small ones of the kinds that diffusers and transformers load as a StableDiffusionPipeline."""
+"""Networks of the model: small ones of the kinds that diffusers and transformers load as a StableDiffusionPipeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training cost, kept beside its results: core-seconds, samples and processor of every stage, for the card."""
+"""Record of training cost, kept beside the results: core-seconds, samples and processor of each stage, for the card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scene is what a caption can say: a good, its colour, size, place and style, on a background. And its picture."""
+"""Scene: a good with its colour, size, place and style on a background, as a caption can say it; and its picture."""
 
 from __future__ import annotations
 

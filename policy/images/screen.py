@@ -49,10 +49,10 @@ class ImageScreen:
             raise PolicyUnavailable("the rule set reads writing on pictures (image.text), and nothing reads it")
         self._rules = rules
         self._texts = TextScreen(rules, reader, seconds=seconds) if reader is not None else None
-        guards = [FencedClassifier(classifier, seconds=seconds) for classifier in classifiers]
+        fenced = [FencedClassifier(classifier, seconds=seconds) for classifier in classifiers]
         only_second = stack.second_names(rules) - {rule.classifier for rule in rules.image_rules}
-        self._always = [guard for guard in guards if guard.classifier.name not in only_second]
-        self._seconds = [guard for guard in guards if guard.classifier.name in only_second]
+        self._always = [each for each in fenced if each.classifier.name not in only_second]
+        self._seconds = [each for each in fenced if each.classifier.name in only_second]
 
     @classmethod
     def load(cls, rules: Rules, *, threads: int = 1, seconds: float = SECONDS) -> Self:
@@ -66,11 +66,11 @@ class ImageScreen:
     @property
     def revisions(self) -> Mapping[str, str]:
         """Classifier -> what determines its scores, for the record of what screened a picture."""
-        revisions = {guard.classifier.name: guard.classifier.revision for guard in (*self._always, *self._seconds)}
+        revisions = {fenced.classifier.name: fenced.classifier.revision for fenced in (*self._always, *self._seconds)}
         return revisions | ({TEXT_READER: self._texts.reader.revision} if self._texts else {})
 
     def screen(self, images: np.ndarray, contexts: Sequence[Context] = ()) -> list[Verdict]:
-        """One verdict a picture, in order, for uint8 RGB [N, H, W, 3]. Holds what it cannot judge; does not raise.
+        """One verdict a picture, in order, for uint8 RGB [N, H, W, 3]. Holds what it cannot screen; does not raise.
 
         `contexts` says whose pictures they are, one each, because rules about writing may have exceptions. Without it
         they are nobody's.
@@ -80,65 +80,65 @@ class ImageScreen:
         """
         if images.ndim != 4:
             raise ValueError(f"a batch of pictures has four axes [N, H, W, 3]; this array has shape {images.shape}")
-        heard = [_Heard() for _ in images]
-        for guard in self._always:
-            _ask(guard, images, heard)
-        for guard in self._seconds:
-            wanted = [n for n, one in enumerate(heard) if self._in_doubt(guard.classifier.name, one)]
-            _ask(guard, images[wanted], [heard[n] for n in wanted])
+        scored = [_Scored() for _ in images]
+        for fenced in self._always:
+            _ask(fenced, images, scored)
+        for fenced in self._seconds:
+            wanted = [n for n, one in enumerate(scored) if self._in_doubt(fenced.classifier.name, one)]
+            _ask(fenced, images[wanted], [scored[n] for n in wanted])
         if self._texts is not None:
-            _read(self._texts, images, heard, contexts or [Context("")] * len(images))
-        return [self._verdict(one) for one in heard]
+            _read(self._texts, images, scored, contexts or [Context("")] * len(images))
+        return [self._verdict(one) for one in scored]
 
-    def _in_doubt(self, second: str, heard: _Heard) -> bool:
+    def _in_doubt(self, second: str, scored: _Scored) -> bool:
         return any(
-            rule.second is not None and rule.second.classifier == second and wants_second_opinion(rule, heard.scores)
+            rule.second is not None and rule.second.classifier == second and wants_second_opinion(rule, scored.scores)
             for rule in self._rules.image_rules
-            if rule.classifier in heard.scores
+            if rule.classifier in scored.scores
         )
 
-    def _verdict(self, heard: _Heard) -> Verdict:
-        found = [finding for rule in self._rules.image_rules for finding in _findings(rule, heard)]
-        scores = {f"{name}/{of}": score for name, row in heard.scores.items() for of, score in row.items()}
-        return Verdict(self._rules.version, (*found, *heard.written, *heard.silent.values()), scores)
+    def _verdict(self, scored: _Scored) -> Verdict:
+        found = [finding for rule in self._rules.image_rules for finding in _findings(rule, scored)]
+        scores = {f"{name}/{of}": score for name, row in scored.scores.items() for of, score in row.items()}
+        return Verdict(self._rules.version, (*found, *scored.written, *scored.silent.values()), scores)
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    """What the classifiers said of one picture, and which of them could not say anything."""
+class _Scored:
+    """The scores of one picture, and the findings where a classifier gave none."""
 
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     silent: dict[str, Finding] = field(default_factory=dict)
     written: list[Finding] = field(default_factory=list)
 
 
-def _ask(guard: FencedClassifier, images: np.ndarray, heard: Sequence[_Heard]) -> None:
+def _ask(fenced: FencedClassifier, images: np.ndarray, scored: Sequence[_Scored]) -> None:
     """Record for each picture its scores by class, or the finding that holds it because there are none."""
-    name = guard.classifier.name
-    if not heard:
+    name = fenced.classifier.name
+    if not scored:
         return
     try:
-        scores = guard.scores(_pictures(images))
+        scores = fenced.scores(_pictures(images))
     except PolicyUnavailable as reason:
-        for one in heard:
+        for one in scored:
             one.silent[name] = _unavailable(name, str(reason))
         return
-    for one, row in zip(heard, scores, strict=True):
+    for one, row in zip(scored, scores, strict=True):
         if np.isnan(row).any():
             one.silent[name] = _unavailable(name, "answered with a number that is no score")
         else:
-            one.scores[name] = dict(zip(guard.classifier.classes, map(float, row), strict=True))
+            one.scores[name] = dict(zip(fenced.classifier.classes, map(float, row), strict=True))
 
 
-def _read(texts: TextScreen, images: np.ndarray, heard: Sequence[_Heard], contexts: Sequence[Context]) -> None:
+def _read(texts: TextScreen, images: np.ndarray, scored: Sequence[_Scored], contexts: Sequence[Context]) -> None:
     """Record the findings of the rules on the writing on each picture, and how sure the reader was of it."""
     try:
-        written = texts.read(_pictures(images)) if heard else []
+        written = texts.read(_pictures(images)) if scored else []
     except PolicyUnavailable as reason:
-        for one in heard:
+        for one in scored:
             one.silent[TEXT_READER] = _unavailable(TEXT_READER, str(reason))
         return
-    for one, lines, context in zip(heard, written, contexts, strict=True):
+    for one, lines, context in zip(scored, written, contexts, strict=True):
         try:
             one.written.extend(texts.findings(lines, context))
             one.scores[TEXT_READER] = {"read": max((line.confidence for line in lines), default=0.0)}
@@ -152,19 +152,19 @@ def _pictures(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def _findings(rule: ImageRule, heard: _Heard) -> Iterator[Finding]:
+def _findings(rule: ImageRule, scored: _Scored) -> Iterator[Finding]:
     """The findings of the rule. A rule gives none where its classifier failed: that failure itself holds the picture.
 
     Where only the second opinion failed, a rule for which either opinion counts still has the first one.
     """
-    if rule.classifier in heard.silent:
+    if rule.classifier in scored.silent:
         return
     second = rule.second
-    if second is not None and second.classifier in heard.silent and wants_second_opinion(rule, heard.scores):
+    if second is not None and second.classifier in scored.silent and wants_second_opinion(rule, scored.scores):
         if second.combine is Combine.BOTH:
             return
         rule = ImageRule(rule.id, rule.classifier, rule.scores, rule.hold, rule.refuse)
-    finding = apply_rule(rule, heard.scores)
+    finding = apply_rule(rule, scored.scores)
     if finding is not None:
         yield finding
 

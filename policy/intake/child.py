@@ -64,7 +64,7 @@ def answer(source: BinaryIO, target: BinaryIO, wanted: dict[str, Any]) -> None:
     except MemoryError:
         _refuse(target, "too_costly", "decoding it takes more memory than is allowed")
         return
-    except Exception as error:  # noqa: BLE001 - whatever a decoder raises on bytes of strangers: the answer is one line
+    except Exception as error:  # noqa: BLE001 - whatever a decoder raises on hostile bytes: the answer is one line
         said = " ".join(str(error).split()) or "no reason is given"
         _refuse(target, "damaged", f"it does not decode as {wanted['format']}: {said}"[:300])
         return

@@ -45,7 +45,7 @@ class EvaluationRow:
 class Evaluation:
     """One table under one way of screening.
 
-    `passed` and `wrongly` are the prompts themselves, for whoever mends the rules.
+    `passed` and `wrongly` are the prompts themselves, for the author of the rules.
     """
 
     table: str

@@ -100,7 +100,9 @@ def _at_most_held(finding: Finding) -> Finding:
 
 
 def _of_rule(rule: PromptRule, detail: str) -> Finding:
-    if rule.decision is Decision.REWRITE:  # not rewritten by now: hidden in a copy, or a rule younger than the picture
+    if (
+        rule.decision is Decision.REWRITE
+    ):  # not rewritten yet: hidden in a variant, or the rule is newer than the picture
         detail += ", which a rewrite should have replaced and could not"
         return Finding(Decision.HOLD, Stage.PROMPT, rule.category, rule.id, detail=detail)
     return Finding(rule.decision, Stage.PROMPT, rule.category, rule.id, detail=detail)

@@ -1,8 +1,8 @@
-"""Check an evidence pack offline: python verify.py PACK.zip --vkeys FILE [--checkpoint FILE] [--witnesses FILE]
+"""Verifier of evidence packs, offline: python verify.py PACK.zip --vkeys FILE [--checkpoint FILE] [--witnesses FILE]
 
 This one file needs Python 3.11 and the package `cryptography`, and nothing else: no network, no database, no other
-code of Presswork. It believes the public keys it is given, and of the pack only what a signed tree head covers.
-Keys that only the pack vouches for prove nothing: without --vkey or --vkeys the best it says is that it cannot tell.
+code of Presswork. It trusts the public keys it is given, and of the pack only what a signed tree head covers.
+Keys that come from the pack alone prove nothing: without --vkey or --vkeys the best result is that it cannot tell.
 Standards: RFC 6962 (trees), c2sp.org/signed-note, c2sp.org/tlog-checkpoint, c2sp.org/tlog-proof,
 c2sp.org/tlog-cosignature, c2sp.org/tlog-policy. docs/evidence.md says what a pack holds.
 
@@ -414,7 +414,7 @@ class _Verification:
         self._erased = {**gone, **self._erased}
 
     def _check_erased(self) -> None:
-        """Missing text is erased by an event of the log, or was left out of the pack, or somebody took it away."""
+        """Missing text is erased by an event of the log, or was left out of the pack, or was taken away."""
         for event_id, name in sorted(self._told & self._erased.keys()):
             self._problem(f"private.jsonl: {name} of event {event_id} is here, although event "
                           f"{self._erased[event_id, name]} says it was erased: put back")  # fmt: skip
@@ -584,7 +584,7 @@ class _Verification:
             raise _Wrong("is no signed checkpoint: edited")
         if lines[0] != self._manifest["origin"]:
             raise _Wrong(f"is of the log {lines[0]!r}, and the pack of {self._manifest['origin']!r}: another log's")
-        strangers = []
+        untrusted = []
         for line in tail.splitlines():
             name, _, encoded = (
                 line.removeprefix("\u2014 ").partition(" ") if line.startswith("\u2014 ") else ("", "", "")
@@ -592,7 +592,7 @@ class _Verification:
             raw = _unbase64(encoded)
             known = [key for key in self._keys if (key.name, key.id) == (name, raw[:4]) == (lines[0], raw[:4])]
             if not known:
-                strangers.append(f"{name} ({raw[:4].hex()})")
+                untrusted.append(f"{name} ({raw[:4].hex()})")
                 continue
             try:
                 Ed25519PublicKey.from_public_bytes(known[0].public).verify(raw[4:], f"{text}\n".encode())
@@ -602,7 +602,7 @@ class _Verification:
                 raise _Wrong(f"is signed by a key of {name} whose last own checkpoint has {known[0].until} leaves, or "
                             f"whose first has {known[0].since}: a retired key")  # fmt: skip
             return _Head(lines[0], int(lines[1]), root)
-        raise _Wrong(f"is signed by {', '.join(strangers)}: not a key that is trusted here, an unknown key")
+        raise _Wrong(f"is signed by {', '.join(untrusted)}: not a key that is trusted here, an unknown key")
 
     def _read(self, name: str) -> bytes:
         try:

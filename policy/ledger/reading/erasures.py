@@ -1,8 +1,8 @@
 """Erasure look-up: the event that explains why private text is missing, found by the id of the event it belonged to.
 
-An erasure is believed from its own signed bytes, never from a column. Whoever deletes text and writes a false erasure
-has to put it into the log like any other entry. Past the triggers it is found as untracked. Through them it is sealed,
-and names an erasure that nobody ordered.
+An erasure is believed from its own signed bytes, never from a column. Anyone who deletes text and writes a false
+erasure has to put it into the log like any other entry. Past the triggers it is found as untracked. Through them it is
+sealed, and names an erasure that nobody ordered.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Anchored:
 
 
 class Anchor(Protocol):
-    """A write-once store for checkpoints, owned by somebody who does not own the database.
+    """A write-once store for checkpoints, whose owner does not own the database.
 
     Its errors are its own: the ledger knows no object store.
     """

@@ -1,8 +1,8 @@
-"""Signed notes and checkpoints: a tree head that anyone with the public key can check, offline.
+"""Signed notes and checkpoints: tree heads that anyone with the public key can check offline.
 
-Formats: c2sp.org/signed-note (Ed25519) and c2sp.org/tlog-checkpoint. Keys rotate by adding the new public
-key beside the old: a note is good if a known key signed it and no known key's signature is wrong. A key's line
-may say which heads are its own ("until 5000": no later one), so that a retired key that signs again is found.
+Formats: c2sp.org/signed-note (Ed25519) and c2sp.org/tlog-checkpoint. Keys rotate by adding the new public key beside
+the old one: a note is good if a known key signed it and no known key's signature is wrong. A key's line may say which
+heads are its own ("until 5000": no later one), so that a retired key that signs again is detected.
 """
 
 from __future__ import annotations

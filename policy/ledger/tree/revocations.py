@@ -1,4 +1,4 @@
-"""The revocation list: which files were recalled, signed, so that anybody who holds a file can ask offline.
+"""Revocation list: the signed list of recalled files, so that anyone who holds a file can check it offline.
 
 A list is a signed note (c2sp.org/signed-note), an empty line, and one line a file: "<sha256> <asset id>", sorted.
 
@@ -9,9 +9,9 @@ A list is a signed note (c2sp.org/signed-note), an empty line, and one line a fi
     files 2000
     list sha256:...                             of the lines below, byte for byte
 
-It is a function of the sealed log: whoever has the log makes the same lines. Writing them costs the sealer one look
-at a view of ids and digests. Nothing here is secret: a digest says nothing of a picture to whoever has not got it.
-A file that is not listed may still be a resized copy of one that is; finding those is not a list's business.
+It is a function of the sealed log: anyone who has the log computes the same lines. Writing them costs the sealer one
+query of a view of ids and digests. Nothing here is secret: a digest says nothing about a picture to a reader who does
+not have it. A file that is not listed may still be a resized copy of a listed one, which a list cannot find.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TEXT = re.compile(
     r"list sha256:(?P<digest>[0-9a-f]{64})\n"
 )
 _LINE = re.compile(r"[0-9a-f]{64} [0-9a-f-]{36}")
-# A body that somebody made unreadable gives no asset: verification names it, and the list is made without.
+# A body that was made unreadable gives no asset: verification names it, and the list is made without.
 _REVOKED = "SELECT asset_id, sha256 FROM audit.revoked WHERE index < :size AND asset_id IS NOT NULL"
 _NEWER = "SELECT EXISTS (SELECT FROM audit.revoked WHERE index >= :since AND index < :size)"
 
@@ -77,7 +77,7 @@ def issue(signer: NoteSigner, *, sequence: int, issued_at: datetime, checkpoint:
 def open_list(content: str, vkeys: Iterable[Vkey], *, at_least: int = 0) -> RevocationList:
     """The list, once its signature, its digest and its order are checked. Needs no network and no database.
 
-    Raises UnknownKey if a stranger signed it, BrokenLedger if it was edited or cut, and ListTooOld if its
+    Raises UnknownKey if no trusted key signed it, BrokenLedger if it was edited or cut, and ListTooOld if its
     sequence number is below `at_least`, the newest that the caller knows of.
     """
     signed, blank, rest = content.partition("\n\n")

@@ -2,7 +2,7 @@
 
 variants     all variants of a text, in order
 confusables  look-alike characters -> plain Latin
-leet         leetspeak, drawn-out and starred-out letters
+leet         leetspeak, repeated and starred-out letters
 splits       words taken apart or run together
 encodings    text in base64, hex, escapes, turned upside down
 """

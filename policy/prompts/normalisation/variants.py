@@ -23,7 +23,7 @@ from policy.terms import WORD, words
 class NormalisedVariant(NamedTuple):
     """One way to read the text. `name` may be shown to people.
 
-    A variant with `guess` finds words where somebody may have hidden them, and also where nobody did. A rule that it
+    A variant with `guess` finds words that may have been hidden, and also words that were not. A rule that it
     meets may hold the prompt and cannot refuse it.
     """
 
