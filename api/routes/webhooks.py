@@ -1,89 +1,217 @@
-"""/v1/webhooks: who is told when an asset is released or recalled."""
+"""/v1/webhooks: addresses that are told when an asset is released or recalled, and the messages to them."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.responses import Response
+from sqlalchemy import Connection
 
 from api.edge.auth import Admin
 from api.edge.bodies import json_body
-from api.edge.dependencies import PartsOf
-from api.edge.paging import uuid_or_not_found
+from api.edge.dependencies import Parts, PartsOf
+from api.edge.idempotency import OnceOf, answered
+from api.edge.paging import cursor_of_number, number_of, uuid_or_not_found
 from api.edge.problems import Complaint, Problem
-from api.schemas.base import NoQuery, Page
+from api.schemas.base import NoQuery, NumberedPageQuery, Page
 from api.schemas.fields import PathId
-from api.schemas.webhooks import DeliveryReply, WebhookBody, WebhookCreatedReply, WebhookReply, WebhookSecretReply
+from api.schemas.webhooks import (
+    DeliveryReply,
+    WebhookBody,
+    WebhookCreatedReply,
+    WebhookPatchBody,
+    WebhookReply,
+    WebhookSecretReply,
+)
 from workers.errors import AddressRefused
-from workers.jobs.webhooks import endpoints
+from workers.jobs.idempotency import StoredReply
+from workers.jobs.webhooks import endpoints, requested, views
 from workers.outbound.urls import check_new_url
 
 router = APIRouter(prefix="/v1/webhooks", tags=["Webhooks"])
-_DELIVERIES = 100  # the newest, which tell how an address is doing
+# What is no such id is answered 404, as an unknown id is.
+MessageId = Annotated[str, Path(json_schema_extra={"pattern": "^msg_[A-Za-z0-9_-]{1,100}$"})]
 _LOOKUP_SECONDS = 1.0  # of a name, when its address is stored; a slow resolver costs a caller no more
 
 
-@router.post("", status_code=201, summary="Add a webhook")
+@router.post("", status_code=201, response_model=WebhookCreatedReply, summary="Add a webhook")
 def create(
     caller: Admin,
-    parts: PartsOf,
+    once: OnceOf,
     query: Annotated[NoQuery, Query()],
     asked: Annotated[WebhookBody, Depends(json_body(WebhookBody))],
-) -> WebhookCreatedReply:
+) -> Response:
     """Messages are those of Standard Webhooks: verify the signature with the secret in this answer.
 
-    The address is called over TLS only and must be public; no redirect is followed.
+    The address is called over TLS only. It must be public, and so must be every address its name resolves to; no
+    redirect is followed.
     """
-    try:
-        check_new_url(asked.url, seconds=_LOOKUP_SECONDS, loopback=parts.settings.webhook_loopback)
-    except AddressRefused as error:
-        complaint = Complaint("invalid", str(error), "Give a public https:// address.", field="url")
-        raise Problem("invalid_body", f"url: {error}.", errors=[complaint]) from error
-    with parts.transaction(caller.tenant) as conn:
+    fingerprint = once.fingerprint(asked)
+    if replayed := once.replay(caller.tenant, fingerprint):
+        return replayed
+    _check_address(once.parts, asked.url)
+
+    def work(conn: Connection) -> StoredReply:
         stored, secret = endpoints.create_webhook(conn, caller.tenant, asked.url, asked.events, actor=caller.actor)
-    return WebhookCreatedReply(**asdict(stored), secret=secret)
+        return answered(201, WebhookCreatedReply(**asdict(stored), secret=secret))
+
+    return once.run(caller.tenant, fingerprint, work, encrypted="secret")
 
 
 @router.get("", summary="List the webhooks, oldest first")
 def list_all(caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Page[WebhookReply]:
     """Disabled ones too. All on one page."""
     with parts.transaction(caller.tenant) as conn:
-        found = endpoints.list_webhooks(conn, caller.tenant)
+        found = views.list_webhooks(conn, caller.tenant)
     return Page(data=[WebhookReply(**asdict(one)) for one in found], next_cursor=None)
 
 
+@router.get("/{webhook_id}", summary="One webhook")
+def read(webhook_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> WebhookReply:
+    """Without its secret, which is shown once: when it is made."""
+    with parts.transaction(caller.tenant) as conn:
+        found = views.get_webhook(conn, caller.tenant, uuid_or_not_found(webhook_id, "webhook"))
+    return WebhookReply(**asdict(found))
+
+
+@router.patch("/{webhook_id}", response_model=WebhookReply, summary="Change a webhook")
+def change(
+    webhook_id: PathId,
+    caller: Admin,
+    once: OnceOf,
+    query: Annotated[NoQuery, Query()],
+    asked: Annotated[WebhookPatchBody, Depends(json_body(WebhookPatchBody))],
+) -> Response:
+    """Fields that are left out stay as they are.
+
+    A new address starts without failures, and so does one that is enabled; what waits for it is sent at once. What
+    happens while it is disabled is not told later.
+    """
+    id = uuid_or_not_found(webhook_id, "webhook")
+    fingerprint = once.fingerprint(asked)
+    if replayed := once.replay(caller.tenant, fingerprint):
+        return replayed
+    if asked.url is not None:
+        _check_address(once.parts, asked.url)
+
+    def work(conn: Connection) -> StoredReply:
+        changed = endpoints.update_webhook(
+            conn,
+            caller.tenant,
+            id,
+            actor=caller.actor,
+            url=asked.url,
+            wanted=asked.events,
+            enabled=asked.enabled,
+        )
+        return answered(200, WebhookReply(**asdict(changed)))
+
+    return once.run(caller.tenant, fingerprint, work)
+
+
 @router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook")
-def delete(webhook_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Response:
+def delete(webhook_id: PathId, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """What waits for it is not sent any more."""
-    with parts.transaction(caller.tenant) as conn:
-        endpoints.delete_webhook(conn, caller.tenant, uuid_or_not_found(webhook_id, "webhook"), actor=caller.actor)
-    return Response(status_code=204)
+    id = uuid_or_not_found(webhook_id, "webhook")
+
+    def work(conn: Connection) -> StoredReply:
+        endpoints.delete_webhook(conn, caller.tenant, id, actor=caller.actor)
+        return answered(204)
+
+    return once.run(caller.tenant, once.fingerprint(), work)
 
 
-@router.post("/{webhook_id}/secret", status_code=201, summary="Rotate the secret")
-def rotate(webhook_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> WebhookSecretReply:
-    """For a day, messages bear two signatures: one by the new secret, one by the old."""
-    with parts.transaction(caller.tenant) as conn:
-        id = uuid_or_not_found(webhook_id, "webhook")
-        return WebhookSecretReply(secret=endpoints.rotate_secret(conn, caller.tenant, id, actor=caller.actor))
+@router.post("/{webhook_id}/secret", status_code=201, response_model=WebhookSecretReply, summary="Rotate the secret")
+def rotate(webhook_id: PathId, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
+    """For a day after its rotation a secret signs on beside the new one, however often you rotate meanwhile.
+
+    At most five secrets sign at the same time. To end a leaked one at once, delete the webhook and add it again.
+    """
+    id = uuid_or_not_found(webhook_id, "webhook")
+
+    def work(conn: Connection) -> StoredReply:
+        secret = endpoints.rotate_secret(conn, caller.tenant, id, actor=caller.actor)
+        return answered(201, WebhookSecretReply(secret=secret))
+
+    return once.run(caller.tenant, once.fingerprint(), work, encrypted="secret")
 
 
-@router.post("/{webhook_id}/enable", summary="Enable a disabled webhook")
-def enable(webhook_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> WebhookReply:
-    """What happened while it was disabled is not told; what still waits is sent at once."""
-    with parts.transaction(caller.tenant) as conn:
-        id = uuid_or_not_found(webhook_id, "webhook")
-        return WebhookReply(**asdict(endpoints.enable_webhook(conn, caller.tenant, id, actor=caller.actor)))
+@router.post("/{webhook_id}/enable", response_model=WebhookReply, summary="Enable a disabled webhook")
+def enable(webhook_id: PathId, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
+    """The same as a PATCH with `enabled: true`."""
+    id = uuid_or_not_found(webhook_id, "webhook")
+
+    def work(conn: Connection) -> StoredReply:
+        changed = endpoints.update_webhook(conn, caller.tenant, id, actor=caller.actor, enabled=True)
+        return answered(200, WebhookReply(**asdict(changed)))
+
+    return once.run(caller.tenant, once.fingerprint(), work)
 
 
-@router.get("/{webhook_id}/deliveries", summary="The newest messages to a webhook")
+@router.post("/{webhook_id}/test", status_code=202, response_model=DeliveryReply, summary="Send a test message")
+def send_test(webhook_id: PathId, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
+    """A message of the type `webhook.test`, signed and repeated like any other. 409 for a disabled webhook.
+
+    While one waits there is no second: the waiting one is sent at once.
+    """
+    id = uuid_or_not_found(webhook_id, "webhook")
+
+    def work(conn: Connection) -> StoredReply:
+        return answered(202, _shown(requested.send_test(conn, caller.tenant, id, actor=caller.actor)))
+
+    return once.run(caller.tenant, once.fingerprint(), work)
+
+
+@router.get("/{webhook_id}/deliveries", summary="Messages to a webhook, the newest first")
 def deliveries(
-    webhook_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]
+    webhook_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NumberedPageQuery, Query()]
 ) -> Page[DeliveryReply]:
-    """The newest hundred, and how the last attempt at each went. Kept for 30 days after they were settled."""
+    """How the last attempt at each went. Kept for 30 days after they were settled."""
+    id, before = uuid_or_not_found(webhook_id, "webhook"), number_of(query.cursor)
     with parts.transaction(caller.tenant) as conn:
-        id = uuid_or_not_found(webhook_id, "webhook")
-        found = endpoints.list_deliveries(conn, caller.tenant, id, limit=_DELIVERIES)
-    shown = [{name: value for name, value in asdict(one).items() if name != "id"} for one in found]
-    return Page(data=[DeliveryReply(**one) for one in shown], next_cursor=None)
+        found = views.list_deliveries(conn, caller.tenant, id, before=before, limit=query.limit + 1)
+    shown = found[: query.limit]
+    cursor = cursor_of_number(shown[-1].id) if len(found) > query.limit else None
+    return Page(data=[_shown(one) for one in shown], next_cursor=cursor)
+
+
+@router.get("/{webhook_id}/deliveries/{message_id}", summary="One message to a webhook")
+def delivery(
+    webhook_id: PathId, message_id: MessageId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]
+) -> DeliveryReply:
+    """`message_id` is the header `webhook-id` of the message."""
+    with parts.transaction(caller.tenant) as conn:
+        return _shown(views.get_delivery(conn, caller.tenant, uuid_or_not_found(webhook_id, "webhook"), message_id))
+
+
+@router.post(
+    "/{webhook_id}/deliveries/{message_id}/resend",
+    status_code=202,
+    response_model=DeliveryReply,
+    summary="Send a message again",
+)
+def resend(
+    webhook_id: PathId, message_id: MessageId, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Query()]
+) -> Response:
+    """The same message under the same id, be it delivered, given up or waiting. 409 for a disabled webhook."""
+    id = uuid_or_not_found(webhook_id, "webhook")
+
+    def work(conn: Connection) -> StoredReply:
+        return answered(202, _shown(requested.resend(conn, caller.tenant, id, message_id, actor=caller.actor)))
+
+    return once.run(caller.tenant, once.fingerprint(), work)
+
+
+def _check_address(parts: Parts, url: str) -> None:
+    """Raises Problem."""
+    try:
+        check_new_url(url, seconds=_LOOKUP_SECONDS, loopback=parts.settings.webhook_loopback)
+    except AddressRefused as error:
+        complaint = Complaint("invalid", str(error), "Give a public https:// address.", field="url")
+        raise Problem("invalid_body", f"url: {error}.", errors=[complaint]) from error
+
+
+def _shown(one: views.DeliveryView) -> DeliveryReply:
+    return DeliveryReply(**{name: value for name, value in asdict(one).items() if name != "id"})

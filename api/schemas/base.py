@@ -51,7 +51,7 @@ class PageQuery(QueryModel):
 
 
 class NumberedPageQuery(QueryModel):
-    """Which page of a list of the ledger."""
+    """Which page of a list whose entries are numbered."""
 
     limit: int = Field(100, ge=1, le=MAX_PAGE, description="entries on a page")
     cursor: str = Field(

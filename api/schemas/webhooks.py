@@ -1,4 +1,4 @@
-"""Webhooks as they are sent and answered."""
+"""Webhooks: bodies, replies, and the messages that receivers get."""
 
 from __future__ import annotations
 
@@ -21,6 +21,18 @@ class WebhookBody(BodyModel):
     events: list[Literal["asset.released", "asset.recalled"]] = Field(min_length=1, max_length=2)
 
 
+class WebhookPatchBody(BodyModel):
+    """What changes of a webhook; a field that is left out, or null, stays as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"enabled": False}, {"url": "https://example.com/other"}]}
+    )
+
+    url: str | None = Field(None, min_length=1, max_length=2000, description="https, public, without user or fragment")
+    events: list[Literal["asset.released", "asset.recalled"]] | None = Field(None, min_length=1, max_length=2)
+    enabled: bool | None = Field(None, description="false: nothing is sent, and nothing is written to be sent later")
+
+
 class WebhookReply(ReplyModel):
     """An address, without its secret."""
 
@@ -31,17 +43,19 @@ class WebhookReply(ReplyModel):
     failures: int = Field(description="attempts that failed in a row")
     failing_since: datetime | None
     disabled_at: datetime | None
-    disabled_for: str | None = Field(description="failing: for days; gone: it answered 410", examples=["failing"])
+    disabled_for: str | None = Field(
+        description="failing: for days; gone: it answered 410; manual: you did", examples=["failing"]
+    )
 
 
 class WebhookCreatedReply(WebhookReply):
-    """A new address. `secret` is shown in this answer and never again."""
+    """A new address. `secret` is shown in this answer, and again only in a replay of it."""
 
     secret: str = Field(examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
 
 
 class WebhookSecretReply(ReplyModel):
-    """A new secret; the one before signs on for a day beside it."""
+    """A new secret; those before sign on beside it, each for a day after its rotation."""
 
     secret: str
 

@@ -63,10 +63,10 @@ class ModelRegistered(Event):
 
 @dataclass(frozen=True, slots=True)
 class WebhookChanged(Event):
-    """A webhook endpoint was created, enabled, disabled or deleted, or its secret rotated."""
+    """A webhook endpoint was created, changed or deleted, its secret rotated, or a message to it asked for."""
 
     kind: ClassVar[str] = "webhook.changed"
     webhook_id: str
-    change: str  # created | rotated | enabled | disabled | deleted
+    change: str  # created | updated | rotated | enabled | disabled | deleted | tested | resent
     events: tuple[str, ...]  # what it is told
     url: Private  # an address may hold a token

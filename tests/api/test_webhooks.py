@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+from sqlalchemy import text
 
 from tests.support.client import ApiTenant, problem
 from workers.jobs.types import new_id
@@ -77,6 +78,11 @@ def test_another_tenants_webhook_is_not_there(api: ApiTenant) -> None:
         problem(foreigner.post(f"/v1/webhooks/{id}/secret"), 404, "not_found")
         problem(foreigner.post(f"/v1/webhooks/{id}/enable"), 404, "not_found")
         problem(foreigner.get(f"/v1/webhooks/{id}/deliveries"), 404, "not_found")
+        problem(foreigner.get(f"/v1/webhooks/{id}"), 404, "not_found")
+        problem(foreigner.patch(f"/v1/webhooks/{id}", json={"enabled": False}), 404, "not_found")
+        problem(foreigner.post(f"/v1/webhooks/{id}/test"), 404, "not_found")
+        problem(foreigner.get(f"/v1/webhooks/{id}/deliveries/msg_x"), 404, "not_found")
+        problem(foreigner.post(f"/v1/webhooks/{id}/deliveries/msg_x/resend"), 404, "not_found")
 
 
 def test_one_more_than_the_limit_is_refused(api: ApiTenant) -> None:
@@ -84,3 +90,105 @@ def test_one_more_than_the_limit_is_refused(api: ApiTenant) -> None:
     made = [caller.post("/v1/webhooks", json=NEW).status_code for _ in range(MAX_WEBHOOKS)]
     assert set(made) == {201}
     problem(caller.post("/v1/webhooks", json=NEW), 422, "limit_exceeded")
+
+
+def test_a_webhook_is_read_changed_tested_and_sent_to_again(api: ApiTenant) -> None:
+    """A15: GET and PATCH were 405, a test message 404, a resend 405."""
+    caller = api.caller()
+    created = caller.post("/v1/webhooks", json=NEW)
+    at = created.headers["Location"]
+    assert at == f"/v1/webhooks/{created.json()['id']}"
+    read = caller.get(at).json()
+    assert read == {name: value for name, value in created.json().items() if name != "secret"}
+    other = {"url": "https://example.com/other", "events": ["asset.recalled", "asset.released"], "enabled": False}
+    changed = caller.patch(at, json=other)
+    assert changed.status_code == 200, changed.text
+    assert (changed.json()["url"], changed.json()["disabled_for"]) == (other["url"], "manual")
+    assert changed.json()["events"] == ["asset.released", "asset.recalled"]
+    problem(caller.post(f"{at}/test"), 409, "conflict")
+    assert caller.patch(at, json={"enabled": True}).json()["disabled_at"] is None
+    sent = caller.post(f"{at}/test")
+    assert (sent.status_code, sent.json()["event"], sent.json()["state"]) == (202, "webhook.test", "pending")
+    message = f"{at}/deliveries/{sent.json()['message_id']}"
+    assert caller.get(message).json() == sent.json()
+    again = caller.post(f"{message}/resend")
+    assert (again.status_code, again.json()["message_id"]) == (202, sent.json()["message_id"])
+    changes = [event.event["change"] for event in api.events("webhook.changed")]
+    assert changes == ["created", "updated", "disabled", "enabled", "tested"]
+
+
+def test_deliveries_come_in_pages_the_newest_first(api: ApiTenant) -> None:
+    caller = api.caller()
+    id = caller.post("/v1/webhooks", json=NEW).json()["id"]
+    with api.server.line.owner.begin() as conn:
+        conn.execute(
+            text(
+                "insert into webhook_deliveries (webhook_id, tenant, message_id, event, body, state, settled_at) "
+                "select :id, :tenant, 'msg_' || n, 'asset.released', '{}', 'delivered', now() "
+                "from generate_series(1, 5) n"
+            ),
+            {"id": id, "tenant": api.tenant},
+        )
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = caller.get(f"/v1/webhooks/{id}/deliveries", params={"limit": 2, "cursor": cursor}).json()
+        seen += [one["message_id"] for one in page["data"]]
+        cursor = page["next_cursor"]
+    assert seen == [f"msg_{n}" for n in (5, 4, 3, 2, 1)]
+    problem(caller.get(f"/v1/webhooks/{id}/deliveries", params={"cursor": "x"}), 422, "invalid_parameters")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"url": "https://10.0.0.1/"}, {"url": ""}, {"events": []}, {"events": ["webhook.test"]}, {"enabled": "yes"}),
+        *({"secret": "whsec_x"}, {"url": 7}, []),
+    ],
+)
+def test_a_change_that_is_no_change_of_a_webhook_is_refused(api: ApiTenant, body: object) -> None:
+    caller = api.caller()
+    at = caller.post("/v1/webhooks", json=NEW).headers["Location"]
+    problem(caller.patch(at, json=body), 422, "invalid_body")
+    assert caller.get(at).json()["url"] == NEW["url"]
+
+
+def test_every_call_with_an_idempotency_key_is_done_once(api: ApiTenant) -> None:
+    """A11: two calls with one key made two webhooks."""
+    caller = api.caller()
+    created = [caller.post("/v1/webhooks", json=NEW, headers={"Idempotency-Key": "one"}) for _ in range(2)]
+    assert created[0].json() == created[1].json(), "the secret too"
+    assert created[1].headers["Idempotency-Replayed"] == "true"
+    assert len(caller.get("/v1/webhooks").json()["data"]) == 1
+    problem(
+        caller.post("/v1/webhooks", json={**NEW, "url": "https://example.com/b"}, headers={"Idempotency-Key": "one"}),
+        422,
+        "idempotency_key_reused",
+    )
+    at = created[0].headers["Location"]
+    message = f"{at}/deliveries/{caller.post(f'{at}/test').json()['message_id']}"
+    calls = {
+        "rotate": ("POST", f"{at}/secret", None),
+        "change": ("PATCH", at, {"enabled": False}),
+        "enable": ("POST", f"{at}/enable", None),
+        "test": ("POST", f"{at}/test", None),
+        "resend": ("POST", f"{message}/resend", None),
+        "delete": ("DELETE", at, None),
+    }
+    for name, (method, url, body) in calls.items():
+        first, second = (caller.request(method, url, json=body, headers={"Idempotency-Key": name}) for _ in range(2))
+        assert first.is_success, (name, first.text)
+        assert (second.status_code, second.content and second.json()) == (
+            first.status_code,
+            first.content and first.json(),
+        )
+        assert second.headers["Idempotency-Replayed"] == "true"
+    changes = [event.event["change"] for event in api.events("webhook.changed")]
+    assert changes == ["created", "tested", "rotated", "disabled", "enabled", "deleted"]
+
+
+def test_the_secret_of_a_replay_is_stored_encrypted(api: ApiTenant) -> None:
+    secret = api.caller().post("/v1/webhooks", json=NEW, headers={"Idempotency-Key": "k"}).json()["secret"]
+    with api.server.line.owner.begin() as conn:
+        stored = conn.scalar(text("select body::text from idempotency_keys where tenant = :t"), {"t": api.tenant})
+    assert stored
+    assert secret not in stored

@@ -24,9 +24,10 @@ FORBIDDEN = {
         ("update recall_assets set state = 'moved'", DENIED),
         ("delete from recall_assets", DENIED),
         ("delete from webhooks", DENIED),
-        ("update webhooks set url = 'https://example.com/'", DENIED),
+        ("update webhooks set tenant = 'bolt'", DENIED),
         ("insert into webhook_deliveries (webhook_id, tenant, message_id, event, body, state)"
-         " select id, tenant, 'msg_x', 'asset.recalled', '{}', 'pending' from webhooks", DENIED),
+         " select id, tenant, 'msg_x', 'asset.recalled', '{}', 'pending' from webhooks", WALL),
+        ("update webhook_deliveries set body = '{}'", DENIED),
         ("insert into recalls (id, tenant, criteria, reason_code, reason, ordered_by, assets, finished_at)"
          " values (uuidv7(), 'acme', '{\"a\": 1}', 'other', '', 'x', 1, now())", WALL),
         ("insert into recalls (id, tenant, criteria, reason_code, reason, ordered_by, assets)"

@@ -97,7 +97,7 @@ def _send(context: ClerkContext, delivery: Delivery) -> DeliveryAttempt:
         seconds=settings.webhook_seconds,
         loopback=settings.webhook_loopback,
     )
-    return DeliveryAttempt(answer.status, answer.error, answer.milliseconds)
+    return DeliveryAttempt(answer.status, answer.error, answer.milliseconds, answer.retry_after_seconds)
 
 
 def _key(secret: str) -> bytes:

@@ -123,7 +123,7 @@ def test_a_message_too_old_is_given_up_and_an_address_that_fails_for_long_is_dis
     recalling.release(1, stored=False)
     deliver(recalling)
     with line.owner.begin() as conn:
-        conn.execute(text("update webhook_deliveries set created_at = now() - interval '80 hours'"))
+        conn.execute(text("update webhook_deliveries set asked_at = now() - interval '80 hours'"))
         conn.execute(text("update webhooks set failing_since = now() - interval '80 hours'"))
     recalling.release(1, stored=False)
     due_now(line)
@@ -139,9 +139,8 @@ def test_a_message_too_old_is_given_up_and_an_address_that_fails_for_long_is_dis
     assert len(rows(line, webhook_deliveries)) == 2, "a disabled address is not written to"
     receiver.status = 204
     with line.as_tenant("acme") as conn:
-        endpoints.enable_webhook(conn, "acme", address, actor="test")
-    due_now(line)
-    assert deliver(recalling) == 1
+        endpoints.update_webhook(conn, "acme", address, enabled=True, actor="test")
+    assert deliver(recalling) == 1, "what waits is sent at once"
     changes = [event.event["change"] for event in line.events("webhook.changed")]
     assert changes == ["created", "disabled", "enabled"]
     assert receiver.url not in str([event.event for event in line.events("webhook.changed")])

@@ -63,6 +63,7 @@ class Delivery:
     message_id: str
     body: str
     attempt: int  # 1-based
+    tries: int  # attempts since sending was asked for, this one included
     at: datetime  # database clock: the timestamp that is signed
     secrets: tuple[str, ...]  # newest first
 
@@ -74,6 +75,7 @@ class DeliveryAttempt:
     status: int | None
     error: str | None
     milliseconds: int
+    retry_after_seconds: float | None = None  # what the receiver asked for
 
 
 def notify(conn: Connection, tenant: str, event: str, notifications: Iterable[Notification]) -> int:
@@ -89,7 +91,7 @@ def notify(conn: Connection, tenant: str, event: str, notifications: Iterable[No
         "tenant": tenant,
         "event": event,
         "ids": [f"msg_{event.replace('.', '_')}_{one.subject_id}" for one in happened],
-        "bodies": [_body(event, row.at, one.content) for one in happened],
+        "bodies": [message_body(event, row.at, one.content) for one in happened],
     }
     return conn.execute(_TELL, messages).rowcount
 
@@ -138,7 +140,16 @@ def take_next(conn: Connection, webhook_id: str) -> Delivery | None:
         .order_by(webhook_secrets.c.id.desc())
     ).all()
     return Delivery(
-        row.id, webhook_id, row.tenant, address.url, row.message_id, row.body, row.attempts, address.at, tuple(keys)
+        row.id,
+        webhook_id,
+        row.tenant,
+        address.url,
+        row.message_id,
+        row.body,
+        row.attempts,
+        row.attempts - row.earlier_attempts,
+        address.at,
+        tuple(keys),
     )
 
 
@@ -163,9 +174,9 @@ def record(conn: Connection, sent: Delivery, attempt: DeliveryAttempt, *, give_u
         conn.execute(update(webhooks).where(webhooks.c.id == sent.webhook_id).values(**healthy))
         return "delivered"
     _failed(conn, sent, attempt, give_up)
-    if _settle(conn, (*this, webhook_deliveries.c.created_at < func.clock_timestamp() - give_up), "given_up"):
+    if _settle(conn, (*this, webhook_deliveries.c.asked_at < func.clock_timestamp() - give_up), "given_up"):
         return "given_up"
-    wait = timedelta(seconds=wait_seconds(sent.attempt, random.random()))  # noqa: S311 - spreads, guards nothing
+    wait = _wait(sent.tries, attempt)
     conn.execute(update(webhook_deliveries).where(*this).values(next_at=func.clock_timestamp() + wait))
     return "pending"
 
@@ -179,7 +190,7 @@ def release(conn: Connection, webhook_id: str) -> None:
 def sweep(conn: Connection, *, give_up: timedelta) -> int:
     """Messages that are too old, or whose address was deleted, are given up; how many. Old ones are forgotten."""
     deleted = select(webhooks.c.id).where(webhooks.c.deleted_at.is_not(None))
-    late = webhook_deliveries.c.created_at < func.clock_timestamp() - give_up
+    late = webhook_deliveries.c.asked_at < func.clock_timestamp() - give_up
     untaken = webhook_deliveries.c.next_at <= func.clock_timestamp()
     pending = (webhook_deliveries.c.state == "pending", untaken)
     given_up = _settle(conn, (*pending, late | webhook_deliveries.c.webhook_id.in_(deleted)), "given_up")
@@ -202,7 +213,14 @@ _LIVE = (webhooks.c.deleted_at.is_(None), webhooks.c.disabled_at.is_(None))
 _DUE = (webhook_deliveries.c.state == "pending", webhook_deliveries.c.next_at <= func.clock_timestamp())
 
 
-def _body(event: str, at: datetime, told: Mapping[str, Any]) -> str:
+def _wait(attempts: int, attempt: DeliveryAttempt) -> timedelta:
+    """Our own wait, or what the receiver asks for where that is longer; six hours at most."""
+    wanted = min(attempt.retry_after_seconds or 0.0, LONGEST_WAIT_SECONDS)
+    own = wait_seconds(attempts, random.random())  # noqa: S311 - spreads, guards nothing
+    return timedelta(seconds=max(own, wanted))
+
+
+def message_body(event: str, at: datetime, told: Mapping[str, Any]) -> str:
     """Standard Webhooks' envelope; written down once, so that every attempt sends the same bytes."""
     return json.dumps({"type": event, "timestamp": timestamp(at), "data": dict(told)}, separators=(",", ":"))
 
@@ -223,7 +241,7 @@ def _failed(conn: Connection, sent: Delivery, attempt: DeliveryAttempt, give_up:
         )
         .returning(webhooks, (webhooks.c.failing_since < now - give_up).label("too_long"))
     ).one()
-    wait = timedelta(seconds=wait_seconds(row.failures, random.random()))  # noqa: S311
+    wait = _wait(row.failures, attempt)
     conn.execute(update(webhooks).where(webhooks.c.id == sent.webhook_id).values(retry_at=now + wait))
     why = "gone" if attempt.status == GONE else "failing" if row.too_long else None
     if why is None or row.disabled_at is not None:

@@ -1,7 +1,8 @@
-"""Who is told what happens: a tenant's addresses, and the secrets their messages are signed with.
+"""Webhook endpoints: a tenant's addresses that are told what happens, and the secrets their messages are signed with.
 
-A secret is shown once. Rotating adds a new one beside the old, which signs on for a day, so that a receiver can
-change over without losing a message. The API's role writes secrets and cannot read them.
+A secret is shown once. Rotating adds a new one beside those that are still good: each signs on for a day after it was
+replaced, so that a receiver can change over without losing a message, however often secrets are rotated meanwhile.
+The API's role writes secrets and cannot read them.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -20,134 +20,122 @@ from policy.events import Private
 from policy.ledger.append import append
 from workers.errors import LimitExceeded, NotFound
 from workers.jobs.types import new_id
-from workers.jobs.webhooks.tables import webhook_attempts, webhook_deliveries, webhook_secrets, webhooks
+from workers.jobs.webhooks.tables import webhook_deliveries, webhook_secrets, webhooks
+from workers.jobs.webhooks.views import COLUMNS, Webhook, live, webhook_of
 
 EVENTS = ("asset.released", "asset.recalled")
 MAX_WEBHOOKS = 10  # of a tenant: every event is written once for each
+MAX_SECRETS = 5  # of a webhook that sign at the same time: each is a signature in every message
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what Standard Webhooks prescribes, not a secret
 OLD_SECRET = timedelta(days=1)  # signs on beside the new one
+MANUAL = "manual"  # disabled_for: by the tenant itself
 _SECRET_BYTES = 32  # the specification asks for 24 to 64
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """An address that is told, without its secrets."""
-
-    id: str
-    url: str
-    events: tuple[str, ...]
-    created_at: datetime
-    failures: int  # in a row
-    failing_since: datetime | None
-    disabled_at: datetime | None
-    disabled_for: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryView:
-    """A message to one address and how its last attempt went."""
-
-    id: int
-    message_id: str
-    event: str
-    state: str
-    attempts: int
-    created_at: datetime
-    next_at: datetime
-    settled_at: datetime | None
-    status: int | None
-    error: str | None
+_HEALTHY = {"failures": 0, "failing_since": None, "retry_at": func.now()}
 
 
 def create_webhook(
     conn: Connection, tenant: str, url: str, wanted: Iterable[str], *, actor: str
 ) -> tuple[Webhook, str]:
     """The stored address and its secret, which nobody can show again. Raises LimitExceeded."""
-    live = select(func.count()).where(webhooks.c.tenant == tenant, webhooks.c.deleted_at.is_(None))
-    if conn.execute(live).scalar_one() >= MAX_WEBHOOKS:
+    standing = select(func.count()).where(webhooks.c.tenant == tenant, webhooks.c.deleted_at.is_(None))
+    if conn.execute(standing).scalar_one() >= MAX_WEBHOOKS:
         raise LimitExceeded(f"a tenant has at most {MAX_WEBHOOKS} webhooks; delete one first")
-    chosen = [event for event in EVENTS if event in set(wanted)]
-    values = {"id": new_id(), "tenant": tenant, "url": url, "events": chosen}
-    row = conn.execute(webhooks.insert().values(**values).returning(*_COLUMNS)).one()
+    values = {"id": new_id(), "tenant": tenant, "url": url, "events": _in_order(wanted)}
+    row = conn.execute(webhooks.insert().values(**values).returning(*COLUMNS)).one()
     secret = _add_secret(conn, tenant, row.id)
-    _record(conn, tenant, row, "created", actor)
-    return _webhook(row), secret
+    record_change(conn, tenant, row, "created", actor)
+    return webhook_of(row), secret
+
+
+def update_webhook(
+    conn: Connection,
+    tenant: str,
+    webhook_id: str,
+    *,
+    actor: str,
+    url: str | None = None,
+    wanted: Iterable[str] | None = None,
+    enabled: bool | None = None,
+) -> Webhook:
+    """The address with these changes; each that changes something is an event. Raises NotFound.
+
+    A new URL and an enabled address start without failures, and what waits for them is sent at once. What was written
+    for an event that is no longer wanted is still sent.
+    """
+    row = locked(conn, tenant, webhook_id)
+    if url not in (None, row.url) or (wanted is not None and _in_order(wanted) != list(row.events)):
+        values = {"url": url or row.url, "events": row.events if wanted is None else _in_order(wanted)}
+        row = _write(conn, webhook_id, **values, **({} if values["url"] == row.url else _HEALTHY))
+        record_change(conn, tenant, row, "updated", actor)
+        _send_what_waits(conn, webhook_id)
+    if enabled and row.disabled_at is not None:
+        row = _write(conn, webhook_id, disabled_at=None, disabled_for=None, **_HEALTHY)
+        record_change(conn, tenant, row, "enabled", actor)
+        _send_what_waits(conn, webhook_id)
+    elif enabled is False and row.disabled_at is None:
+        row = _write(conn, webhook_id, disabled_at=func.now(), disabled_for=MANUAL)
+        record_change(conn, tenant, row, "disabled", actor)
+    return webhook_of(row)
 
 
 def rotate_secret(conn: Connection, tenant: str, webhook_id: str, *, actor: str) -> str:
-    """A new secret; the one before signs on for a day, older ones no more. Raises NotFound."""
-    row = _locked(conn, tenant, webhook_id)
+    """A new secret; the one before signs on for a day, and so do those before it until their own day is over.
+
+    Raises NotFound, and LimitExceeded while too many sign.
+    """
+    row = locked(conn, tenant, webhook_id)
     mine = webhook_secrets.c.webhook_id == webhook_id
-    conn.execute(
-        webhook_secrets.update().where(mine, webhook_secrets.c.ends_at.is_not(None)).values(ends_at=func.now())
+    signing = select(func.count()).where(
+        mine, webhook_secrets.c.ends_at.is_(None) | (webhook_secrets.c.ends_at > func.now())
     )
+    if conn.execute(signing).scalar_one() >= MAX_SECRETS:
+        raise LimitExceeded(
+            f"{MAX_SECRETS} secrets of this webhook are valid already; each ends a day after its rotation"
+        )
     conn.execute(
         webhook_secrets.update()
         .where(mine, webhook_secrets.c.ends_at.is_(None))
         .values(ends_at=func.now() + OLD_SECRET)
     )
     secret = _add_secret(conn, tenant, webhook_id)
-    _record(conn, tenant, row, "rotated", actor)
+    record_change(conn, tenant, row, "rotated", actor)
     return secret
-
-
-def enable_webhook(conn: Connection, tenant: str, webhook_id: str, *, actor: str) -> Webhook:
-    """Told again from now on; what waits is sent at once. Raises NotFound."""
-    row = _locked(conn, tenant, webhook_id)
-    fresh = {"disabled_at": None, "disabled_for": None, "failures": 0, "failing_since": None, "retry_at": func.now()}
-    changed = webhooks.update().where(webhooks.c.id == webhook_id, webhooks.c.deleted_at.is_(None)).values(**fresh)
-    now = conn.execute(changed.returning(*_COLUMNS)).one()
-    if row.disabled_at is not None:
-        _record(conn, tenant, row, "enabled", actor)
-    return _webhook(now)
 
 
 def delete_webhook(conn: Connection, tenant: str, webhook_id: str, *, actor: str) -> None:
     """Told nothing any more, not even what waits. Repeating it is NotFound."""
-    row = _locked(conn, tenant, webhook_id)
+    row = locked(conn, tenant, webhook_id)
     conn.execute(webhooks.update().where(webhooks.c.id == webhook_id).values(deleted_at=func.now()))
-    _record(conn, tenant, row, "deleted", actor)
+    record_change(conn, tenant, row, "deleted", actor)
 
 
-def list_webhooks(conn: Connection, tenant: str) -> list[Webhook]:
-    """Oldest first, disabled ones too, deleted ones not."""
-    return [_webhook(row) for row in conn.execute(_live(tenant).order_by(webhooks.c.id))]
-
-
-def list_deliveries(conn: Connection, tenant: str, webhook_id: str, *, limit: int) -> list[DeliveryView]:
-    """The newest messages to an address. Raises NotFound."""
-    if conn.execute(_live(tenant).where(webhooks.c.id == webhook_id)).first() is None:
-        raise NotFound(f"no webhook {webhook_id}")
-    deliveries, attempts = webhook_deliveries, webhook_attempts
-    last = (attempts.c.delivery_id == deliveries.c.id) & (attempts.c.number == deliveries.c.attempts)
-    rows = conn.execute(
-        select(*(deliveries.c[name] for name in _SHOWN), attempts.c.status, attempts.c.error)
-        .outerjoin(attempts, last)
-        .where(deliveries.c.webhook_id == webhook_id, deliveries.c.tenant == tenant)
-        .order_by(deliveries.c.id.desc())
-        .limit(limit)
-    )
-    return [DeliveryView(**row._mapping) for row in rows]
-
-
-_SHOWN = ("id", "message_id", "event", "state", "attempts", "created_at", "next_at", "settled_at")
-_COLUMNS: tuple[Any, ...] = tuple(
-    webhooks.c[name]
-    for name in ("id", "url", "events", "created_at", "failures", "failing_since", "disabled_at", "disabled_for")
-)
-
-
-def _live(tenant: str) -> Any:
-    return select(*_COLUMNS).where(webhooks.c.tenant == tenant, webhooks.c.deleted_at.is_(None))
-
-
-def _locked(conn: Connection, tenant: str, webhook_id: str) -> Row[Any]:
-    row: Row[Any] | None = conn.execute(
-        _live(tenant).where(webhooks.c.id == webhook_id).with_for_update()
-    ).one_or_none()
+def locked(conn: Connection, tenant: str, webhook_id: str) -> Row[Any]:
+    """The address' row, locked. Raises NotFound."""
+    row: Row[Any] | None = conn.execute(live(tenant).where(webhooks.c.id == webhook_id).with_for_update()).one_or_none()
     if row is None:
         raise NotFound(f"no webhook {webhook_id}")
     return row
+
+
+def record_change(conn: Connection, tenant: str, row: Row[Any], change: str, actor: str) -> None:
+    """The event of a change, in the transaction of the change."""
+    changed = events.WebhookChanged(row.id, change, tuple(row.events), Private(row.url))
+    append(conn, tenant=tenant, actor=actor, events=[changed])
+
+
+def _write(conn: Connection, webhook_id: str, **values: Any) -> Row[Any]:
+    return conn.execute(webhooks.update().where(webhooks.c.id == webhook_id).values(**values).returning(*COLUMNS)).one()
+
+
+def _send_what_waits(conn: Connection, webhook_id: str) -> None:
+    """Waits between attempts end. A message that a courier sends at this moment may arrive twice, under its one id."""
+    waiting = (webhook_deliveries.c.webhook_id == webhook_id, webhook_deliveries.c.state == "pending")
+    conn.execute(webhook_deliveries.update().where(*waiting).values(next_at=func.now()))
+
+
+def _in_order(wanted: Iterable[str]) -> list[str]:
+    chosen = set(wanted)
+    return [event for event in EVENTS if event in chosen]
 
 
 def _add_secret(conn: Connection, tenant: str, webhook_id: str) -> str:
@@ -155,21 +143,3 @@ def _add_secret(conn: Connection, tenant: str, webhook_id: str) -> str:
     values = {"id": new_id(), "webhook_id": webhook_id, "tenant": tenant, "secret": secret}
     conn.execute(webhook_secrets.insert().values(**values))
     return secret
-
-
-def _record(conn: Connection, tenant: str, row: Row[Any], change: str, actor: str) -> None:
-    changed = events.WebhookChanged(row.id, change, tuple(row.events), Private(row.url))
-    append(conn, tenant=tenant, actor=actor, events=[changed])
-
-
-def _webhook(row: Row[Any]) -> Webhook:
-    return Webhook(
-        row.id,
-        row.url,
-        tuple(row.events),
-        row.created_at,
-        row.failures,
-        row.failing_since,
-        row.disabled_at,
-        row.disabled_for,
-    )

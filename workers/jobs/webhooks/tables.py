@@ -34,7 +34,7 @@ webhooks = Table(
     Column("failures", Integer, nullable=False, server_default=text("0")),  # in a row
     Column("failing_since", _AT),
     Column("disabled_at", _AT),
-    Column("disabled_for", Text),  # stable code
+    Column("disabled_for", Text),  # failing | gone | manual
     Column("deleted_at", _AT),
 )
 
@@ -58,11 +58,13 @@ webhook_deliveries = Table(
     Column("message_id", Text, nullable=False),  # header webhook-id: a function of event and subject
     Column("event", Text, nullable=False),
     Column("body", Text, nullable=False),  # exactly what is signed and sent
-    Column("state", Text, nullable=False),  # pending -> delivered | given_up
+    Column("state", Text, nullable=False),  # pending -> delivered | given_up; either -> pending, if a tenant asks
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("next_at", _AT, nullable=False, server_default=func.now()),
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("settled_at", _AT),
+    Column("asked_at", _AT, nullable=False, server_default=func.now()),  # given up so long after this
+    Column("earlier_attempts", Integer, nullable=False, server_default=text("0")),  # before sending was asked for again
     UniqueConstraint("webhook_id", "message_id"),
 )
 
