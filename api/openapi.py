@@ -19,7 +19,8 @@ from api.schemas.problems import ProblemReply
 from api.schemas.recalls import RecallBody
 from api.schemas.requests import CampaignBody, LoraBody, SingleBody
 from api.schemas.reviews import DecisionBody, DecisionsBody
-from api.schemas.webhooks import WebhookBody
+from api.schemas.webhook_messages import MESSAGES, webhooks_member
+from api.schemas.webhooks import WebhookBody, WebhookPatchBody
 
 TAGS = [
     {"name": "Requests", "description": "Ask for images, see how far they have come, cancel."},
@@ -81,6 +82,7 @@ _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/keys", "post"): KeyBody,
     ("/v1/recalls", "post"): RecallBody,
     ("/v1/webhooks", "post"): WebhookBody,
+    ("/v1/webhooks/{webhook_id}", "patch"): WebhookPatchBody,
     ("/v1/reviews", "post"): DecisionsBody,
     ("/v1/reviews/{item_id}", "post"): DecisionBody,
 }
@@ -94,7 +96,7 @@ _OTHER_BODIES: dict[tuple[str, str], dict[str, Any]] = {
         }
     },
 }
-_OWN: list[type[BaseModel]] = [*_JSON_BODIES.values(), CampaignBody, ProblemReply]
+_OWN: list[type[BaseModel]] = [*_JSON_BODIES.values(), CampaignBody, *MESSAGES.values(), ProblemReply]
 _PROBLEM = {
     "description": "A problem (RFC 9457)",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemReply"}}},
@@ -136,6 +138,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
                 operation["requestBody"] = {"required": True, "content": body}
             for parameter in operation.get("parameters", []):
                 parameter["schema"] = _never_null(parameter["schema"])
+    schema["webhooks"] = webhooks_member()
     return schema
 
 

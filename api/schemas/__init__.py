@@ -13,6 +13,7 @@ reviews     held images and decisions
 recalls     recalls
 identify    identification of pictures
 webhooks    webhooks
+webhook_messages  messages that receivers of webhooks get
 privacy     erasures and legal holds
 audit       questions of an auditor
 proofs      proofs and evidence packs

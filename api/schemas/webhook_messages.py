@@ -1,0 +1,118 @@
+"""Webhook messages: the bodies that receivers get, and the `webhooks` member of the OpenAPI document.
+
+A test compares the models with what is really sent. Receivers should ignore fields that they do not know.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_SHA256 = Field(description="of every file of the asset, sorted", examples=[["9f86d081884c7d659a2feaa0c55ad015..."]])
+
+
+class _Content(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class AssetReleasedContent(_Content):
+    """A released asset. No prompt and no link."""
+
+    asset_id: str
+    item_id: str
+    request_id: str
+    custom_id: str
+    variant: int
+    sha256: list[str] = _SHA256
+
+
+class AssetRecalledContent(_Content):
+    """An asset that was taken back."""
+
+    recall_id: str
+    asset_id: str
+    item_id: str
+    request_id: str
+    reason_code: str = Field(examples=["licence"])
+    sha256: list[str] = _SHA256
+    recalled_at: datetime
+
+
+class WebhookTestContent(_Content):
+    """The webhook whose owner asked for a test."""
+
+    webhook_id: str
+
+
+class AssetReleasedMessage(_Content):
+    """An asset was released."""
+
+    type: Literal["asset.released"]
+    timestamp: datetime
+    data: AssetReleasedContent
+
+
+class AssetRecalledMessage(_Content):
+    """An asset was recalled."""
+
+    type: Literal["asset.recalled"]
+    timestamp: datetime
+    data: AssetRecalledContent
+
+
+class WebhookTestMessage(_Content):
+    """A test, sent whatever events the webhook wants."""
+
+    type: Literal["webhook.test"]
+    timestamp: datetime
+    data: WebhookTestContent
+
+
+MESSAGES: dict[str, type[BaseModel]] = {
+    "asset.released": AssetReleasedMessage,
+    "asset.recalled": AssetRecalledMessage,
+    "webhook.test": WebhookTestMessage,
+}
+_HEADERS = {
+    "webhook-id": ("Id of the message, the same in every attempt. Drop ids that you have seen.", "msg_webhook_test_1"),
+    "webhook-timestamp": ("Time of this attempt, in seconds since 1970.", "1764489600"),
+    "webhook-signature": (
+        "`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`, once for each secret, separated by spaces.",
+        "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    ),
+}
+
+
+def webhooks_member() -> dict[str, Any]:
+    """The `webhooks` member of the OpenAPI document. The schemas it names are those of MESSAGES."""
+    return {event: {"post": _operation(event, message)} for event, message in MESSAGES.items()}
+
+
+def _operation(event: str, message: type[BaseModel]) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{message.__name__}"}
+    return {
+        "tags": ["Webhooks"],
+        "operationId": f"webhook_{event.replace('.', '_')}",
+        "summary": message.__doc__,
+        "description": "A signed message of Standard Webhooks to an address of yours.",
+        "security": [],
+        "parameters": [
+            {
+                "name": name,
+                "in": "header",
+                "required": True,
+                "description": description,
+                "schema": {"type": "string"},
+                "example": example,
+            }
+            for name, (description, example) in _HEADERS.items()
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {
+            "2XX": {"description": "Delivered."},
+            "410": {"description": "The webhook is disabled."},
+            "default": {"description": "Tried again later; `Retry-After` is honoured up to six hours."},
+        },
+    }

@@ -1,0 +1,90 @@
+"""Standard Webhooks: its library for Python verifies our messages, and our OpenAPI document describes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from api.schemas.webhook_messages import MESSAGES
+from tests.support.line import Line
+from tests.support.recalls import Recalling
+from tests.support.receiver import Got, Receiver, deliver, listen, receiving
+from workers.jobs.recall.criteria import Criteria
+from workers.jobs.webhooks import endpoints, requested
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as running:
+        yield running
+
+
+@pytest.fixture
+def recalling(line: Line, settings_for: Any, s3: Any) -> Recalling:
+    line.add_tenant("acme")
+    return Recalling(line, settings_for, s3)
+
+
+def every_message(recalling: Recalling, receiver: Receiver) -> tuple[str, str]:
+    """One message of each kind, delivered; the webhook's id and first secret."""
+    webhook_id, secret = listen(recalling.line, receiver.url)
+    recalling.release(1)
+    recalling.order(Criteria(model="studio"))
+    recalling.carry_out()
+    with recalling.line.as_tenant("acme") as conn:
+        requested.send_test(conn, "acme", webhook_id, actor="test")
+    assert deliver(recalling) == 3
+    return webhook_id, secret
+
+
+def test_the_library_verifies_every_message_and_nothing_that_was_changed(
+    recalling: Recalling, receiver: Receiver
+) -> None:
+    _, secret = every_message(recalling, receiver)
+    for got in receiver.got:
+        assert Webhook(secret).verify(got.body, got.headers) == json.loads(got.body)
+        for forged in (
+            Got(got.path, got.headers, got.body.replace(b"{", b"{ ", 1)),
+            Got(got.path, {**got.headers, "webhook-id": "msg_other"}, got.body),
+            Got(got.path, {**got.headers, "webhook-timestamp": "1"}, got.body),
+        ):
+            with pytest.raises(WebhookVerificationError):
+                Webhook(secret).verify(forged.body, forged.headers)
+        with pytest.raises(WebhookVerificationError):
+            Webhook("whsec_" + "A" * 44).verify(got.body, got.headers)
+
+
+def test_while_secrets_overlap_the_library_verifies_with_each(recalling: Recalling, receiver: Receiver) -> None:
+    webhook_id, first = listen(recalling.line, receiver.url)
+    with recalling.line.as_tenant("acme") as conn:
+        secrets = [endpoints.rotate_secret(conn, "acme", webhook_id, actor="test") for _ in range(2)]
+        requested.send_test(conn, "acme", webhook_id, actor="test")
+    assert deliver(recalling) == 1
+    for secret in (first, *secrets):
+        assert Webhook(secret).verify(receiver.got[0].body, receiver.got[0].headers)["type"] == "webhook.test"
+
+
+def test_the_document_describes_what_is_sent_field_by_field(recalling: Recalling, receiver: Receiver) -> None:
+    every_message(recalling, receiver)
+    sent = {json.loads(got.body)["type"]: json.loads(got.body) for got in receiver.got}
+    assert sent.keys() == MESSAGES.keys() == {*endpoints.EVENTS, requested.TEST}
+    for event, message in MESSAGES.items():
+        read = message.model_validate_json(json.dumps(sent[event]), strict=True)
+        assert sent[event].keys() == message.model_fields.keys()
+        assert sent[event]["data"].keys() == type(read.data).model_fields.keys()  # type: ignore[attr-defined]
+
+
+def test_the_openapi_document_has_a_webhook_for_every_message(api: Any) -> None:
+    document = api.server.anonymous().get("/openapi.json").json()
+    assert document["webhooks"].keys() == MESSAGES.keys()
+    for event, message in MESSAGES.items():
+        operation = document["webhooks"][event]["post"]
+        name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        assert name == message.__name__
+        assert document["components"]["schemas"][name]["properties"]["type"]["const"] == event
+        named = {parameter["name"] for parameter in operation["parameters"]}
+        assert named == {"webhook-id", "webhook-timestamp", "webhook-signature"}
