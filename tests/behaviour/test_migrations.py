@@ -15,6 +15,7 @@ from migrations.upgrade import upgrade
 from policy.ledger.tables import metadata as ledger_metadata
 from tests.support.databases import Database
 from workers.jobs.identification import tables as identify_tables  # noqa: F401 - they declare tables
+from workers.jobs.privacy import tables as privacy_tables  # noqa: F401
 from workers.jobs.recall import tables as recall_tables  # noqa: F401 - they declare tables
 from workers.jobs.tables import metadata as job_metadata
 from workers.jobs.webhooks import tables as webhook_tables  # noqa: F401
@@ -109,9 +110,9 @@ def _granted(conn: Connection) -> set[tuple[str, str, str]]:
 
 
 def _documented() -> set[tuple[str, str, str]]:
-    """The tables under "Who may do what in Postgres" of docs/security.md: one of five roles, one of identify."""
+    """The tables under "Rights in Postgres" of docs/security.md: one of five roles, one of identify."""
     page = (REPOSITORY / "docs" / "security.md").read_text("utf-8")
-    section = page.partition("## Who may do what in Postgres")[2].partition("\n## ")[0]
+    section = page.partition("\n## Rights in Postgres\n")[2].partition("\n## ")[0]
     lines = re.findall(r"^\| `([\w.]+)` \|(.*)\|$", section, re.MULTILINE)
     roles = ("api", "worker", "sealer", "clerk", "auditor")
     return {
