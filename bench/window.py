@@ -119,8 +119,8 @@ def measure(stack: Stack, settings: Settings, writers: int, seconds: float) -> l
 
 def _seal(sealer: Sealer, stop: threading.Event, interval: float) -> None:
     while not stop.wait(interval):
-        sealer.turn()
-    sealer.turn()
+        sealer.run_once()
+    sealer.run_once()
 
 
 def _write(url: str, seconds: float) -> None:

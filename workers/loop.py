@@ -1,13 +1,13 @@
-"""Loop of a process: one turn after another until it is told to stop, with one answer to a service that is away.
+"""Loop of a process: one round after another until it is told to stop, with one answer to a service that is away.
 
-    turn    what the process does once; True if more waits, so that the next turn follows at once
-    pause   after any other turn: `pause_seconds`, or until `wait` returns earlier
-    outage  a database or a service that is away ends the turn and nothing else: it is logged, and the turn is tried
+    round   what the process does once; True if more waits, so that the next round follows at once
+    pause   after any other round: `pause_seconds`, or until `wait` returns earlier
+    outage  a database or a service that is away ends the round and nothing else: it is logged, and the round is tried
             again after a pause that doubles up to LONGEST_OUTAGE_PAUSE_SECONDS
-    stop    the turn under way ends first; `last_turn` asks for one more
+    stop    the round under way ends first; `last_round` asks for one more
 
-Any other error ends the process, and its supervisor starts a new one. Killed anywhere: a turn is made of transactions,
-so the next process's first turn finds what this one left.
+Any other error ends the process, and its supervisor starts a new one. Killed anywhere: a round is made of transactions,
+so the next process's first round finds what this one left.
 """
 
 from __future__ import annotations
@@ -35,48 +35,48 @@ def _wait(seconds: float, stop: threading.Event) -> None:
 
 
 class Loop:
-    """The turns of one process, or of one thread of it. Owned by the thread that runs it."""
+    """The rounds of one process, or of one thread of it. Owned by the thread that runs it."""
 
     def __init__(
         self,
         name: str,
-        turn: Callable[[], bool],
+        run_once: Callable[[], bool],
         *,
         pause_seconds: float,
         wait: Wait = _wait,
-        last_turn: bool = False,
+        last_round: bool = False,
         close: Callable[[], object] | None = None,
     ) -> None:
         self.name = name  # in logs
-        self._turn, self._pause_seconds, self._wait = turn, pause_seconds, wait
-        self._last_turn, self._close = last_turn, close
-        self._failures = 0  # turns in a row that an outage ended
+        self._run_once, self._pause_seconds, self._wait = run_once, pause_seconds, wait
+        self._last_round, self._close = last_round, close
+        self._failures = 0  # rounds in a row that an outage ended
         self._outage_pause = pause_seconds
 
     def run(self, stop: threading.Event) -> None:
-        """Take turns until `stop` is set, then close. Raises what no outage explains."""
+        """Take rounds until `stop` is set, then close. Raises what no outage explains."""
         try:
             while not stop.is_set():
-                pause = self._take_turn()
+                pause = self._run_round()
                 if pause:
                     self._wait(pause, stop)
-            if self._last_turn:
-                self._take_turn()
+            if self._last_round:
+                self._run_round()
         finally:
             if self._close:
                 self._close()
 
-    def _take_turn(self) -> float:
+    def _run_round(self) -> float:
         """Seconds until the next one."""
         try:
-            more = self._turn()
+            more = self._run_once()
         except (SQLAlchemyError, Transient) as error:
             self._failures += 1
             self._outage_pause = max(self._pause_seconds, min(2 * self._outage_pause, LONGEST_OUTAGE_PAUSE_SECONDS))
-            log.warning("turn_failed", loop=self.name, error=_kind(error), retry_seconds=self._outage_pause)
+            log.warning("round_failed", loop=self.name, error=_kind(error), retry_seconds=self._outage_pause)
             return self._outage_pause
         if self._failures:
-            log.info("turn_recovered", loop=self.name, failures=self._failures)
+            log.info("round_recovered", loop=self.name, failures=self._failures)
             self._failures, self._outage_pause = 0, self._pause_seconds
         return 0.0 if more else self._pause_seconds
 

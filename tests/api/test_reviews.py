@@ -15,7 +15,7 @@ from tests.support.databases import Database
 from tests.support.reviews import SHA256, Reviewing, clerk
 from tests.support.rule_files import DEFAULT_RULES
 from tests.support.worker import Works
-from workers.clerk.releases import turn
+from workers.clerk.releases import run_once
 from workers.jobs.types import new_id
 
 RULES = Rules.load(DEFAULT_RULES)
@@ -241,7 +241,7 @@ def test_from_quarantine_to_a_link_by_http_and_clerk(
     for item_id, decision in ((good, "release"), (bad, "refuse")):
         sent = {"decision": decision, "comment": "looked", "sha256": seen[item_id]["sha256"]}
         assert alice.post(f"/v1/reviews/{item_id}", json=sent).status_code == 200
-    assert turn(clerk(database, works)) == 2
+    assert run_once(clerk(database, works)) == 2
     counts = reader.get("/v1/requests").json()["data"][0]["counts"]
     assert (counts["released"], counts["refused"], counts["held"]) == (1, 1, 0)
     asset_id = reader.get(f"/v1/items/{good}").json()["asset_id"]

@@ -75,7 +75,7 @@ class Privacy:
     def work(self, **settings: Any) -> None:
         """The clerk, until nothing is left that does not wait."""
         desk = self.desk(**settings)
-        while erasures.turn(desk) + retention.turn(desk) + removals.turn(desk):
+        while erasures.run_once(desk) + retention.run_once(desk) + removals.run_once(desk):
             pass
         self.wake()
 

@@ -74,7 +74,7 @@ class Recalling:
     def carry_out(self, desk: ClerkContext | None = None) -> int:
         """Turns of the clerk until nothing is left; how much was done."""
         desk, done = desk or self.desk(), 0
-        while did := recalls.turn(desk):
+        while did := recalls.run_once(desk):
             done += did
         return done
 

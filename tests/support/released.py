@@ -104,7 +104,7 @@ class Gallery:
 
 def work(desk: IdentifyContext) -> None:
     """Turns until nothing is left to do."""
-    while loop.turn(desk, _NEVER):
+    while loop.run_once(desk, _NEVER):
         pass
 
 

@@ -1,4 +1,4 @@
-"""The loop: turns, pauses, outages and stops, counted rather than timed."""
+"""The loop: rounds, pauses, outages and stops, counted rather than timed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ AWAY = OperationalError("select 1", {}, ConnectionError("a row of somebody's"))
 
 
 class Script:
-    """What each turn does: True, False, or an error to raise. Stops the loop after the last; remembers its pauses."""
+    """What each round does: True, False, or an error to raise. Stops the loop after the last; remembers its pauses."""
 
-    def __init__(self, *turns: bool | Exception) -> None:
-        self.turns, self.taken, self.pauses, self.closed = list(turns), 0, [], 0
+    def __init__(self, *rounds: bool | Exception) -> None:
+        self.rounds, self.taken, self.pauses, self.closed = list(rounds), 0, [], 0
         self.stop = threading.Event()
 
-    def turn(self) -> bool:
+    def run_once(self) -> bool:
         self.taken += 1
-        if self.taken >= len(self.turns):
+        if self.taken >= len(self.rounds):
             self.stop.set()
-        does = self.turns[min(self.taken, len(self.turns)) - 1]
+        does = self.rounds[min(self.taken, len(self.rounds)) - 1]
         if isinstance(does, Exception):
             raise does
         return does
@@ -38,14 +38,14 @@ class Script:
         self.closed += 1
 
     def loop(self, **options) -> Loop:
-        return Loop("script", self.turn, pause_seconds=1.0, wait=self.wait, close=self.close, **options)
+        return Loop("script", self.run_once, pause_seconds=1.0, wait=self.wait, close=self.close, **options)
 
     def run(self, **options) -> Script:
         self.loop(**options).run(self.stop)
         return self
 
 
-def test_a_turn_that_left_more_is_followed_at_once_and_any_other_by_a_pause():
+def test_a_round_that_left_more_is_followed_at_once_and_any_other_by_a_pause():
     script = Script(True, True, False, True, False).run()
     assert (script.taken, script.pauses, script.closed) == (5, [1.0, 1.0], 1)
 
@@ -65,14 +65,14 @@ def test_an_outage_of_days_has_the_same_pauses():
 
 def test_a_loop_that_is_slower_than_the_bound_keeps_its_own_pause():
     script = Script(AWAY, AWAY, False)
-    Loop("slow", script.turn, pause_seconds=60.0, wait=script.wait).run(script.stop)
+    Loop("slow", script.run_once, pause_seconds=60.0, wait=script.wait).run(script.stop)
     assert script.pauses == [60.0, 60.0, 60.0]
 
 
 def test_an_outage_and_its_end_are_logged_without_what_the_database_quotes():
     with capture_logs() as lines:
         Script(AWAY, AWAY, False, False).run()
-    assert [line["event"] for line in lines] == ["turn_failed", "turn_failed", "turn_recovered"]
+    assert [line["event"] for line in lines] == ["round_failed", "round_failed", "round_recovered"]
     assert {line["loop"] for line in lines} == {"script"}
     assert lines[0]["error"] == "ConnectionError"
     assert lines[-1]["failures"] == 2
@@ -86,18 +86,18 @@ def test_an_error_that_no_outage_explains_ends_the_loop_and_closes_it():
     assert (script.taken, script.closed) == (2, 1)
 
 
-def test_after_the_stop_a_last_turn_is_taken_where_it_is_asked_for():
-    assert Script(False).run(last_turn=True).taken == 2
+def test_after_the_stop_a_last_round_is_taken_where_it_is_asked_for():
+    assert Script(False).run(last_round=True).taken == 2
     assert Script(False).run().taken == 1
     stopped = Script(False)
     stopped.stop.set()
-    assert stopped.run(last_turn=True).taken == 1
+    assert stopped.run(last_round=True).taken == 1
 
 
-def test_a_last_turn_that_finds_the_database_away_ends_quietly():
+def test_a_last_round_that_finds_the_database_away_ends_quietly():
     script = Script(False, AWAY)
     script.stop.set()
-    assert script.run(last_turn=True).closed == 1
+    assert script.run(last_round=True).closed == 1
 
 
 def test_every_is_due_again_only_after_its_seconds_and_at_once_after_a_failure():
@@ -121,18 +121,18 @@ def test_one_thread_that_dies_ends_the_others_and_the_process_hears_why():
     stop, idle = threading.Event(), Script(Conflict("a bug"))
     other = Loop("other", lambda: False, pause_seconds=3_600)
     with pytest.raises(Conflict, match="a bug"):
-        run_all([other, Loop("broken", idle.turn, pause_seconds=1.0)], stop)
+        run_all([other, Loop("broken", idle.run_once, pause_seconds=1.0)], stop)
     assert stop.is_set()
 
 
 def test_every_thread_logs_under_the_name_of_its_process():
     stop, named = threading.Event(), []
 
-    def turn() -> bool:
+    def run_once() -> bool:
         named.append(structlog.contextvars.get_contextvars()["process"])
         stop.set()
         return False
 
     with structlog.contextvars.bound_contextvars(process="clerk"):
-        run_all([Loop(name, turn, pause_seconds=1.0) for name in ("duties", "webhooks")], stop)
+        run_all([Loop(name, run_once, pause_seconds=1.0) for name in ("duties", "webhooks")], stop)
     assert set(named) == {"clerk"}

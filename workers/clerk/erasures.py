@@ -22,11 +22,11 @@ from workers.jobs.privacy import legal_holds, objects, orders
 from workers.store import QUARANTINE, RECALLED, ObjectStore
 
 log = structlog.get_logger()
-_PICTURES = 50  # items of one turn
+_PICTURES = 50  # items of one round
 _PLACES = (QUARANTINE, RECALLED)  # not released/: a picture that is public is recalled first
 
 
-def turn(context: ClerkContext) -> int:
+def run_once(context: ClerkContext) -> int:
     """One step of the oldest order that does not wait, and of pictures; how many things moved on."""
     done = _give_up_pictures(context)
     with context.engine.begin() as conn:

@@ -28,13 +28,13 @@ _CONNECTIONS = 4  # the duties' one, and some that couriers share for moments
 
 Duty = Callable[[ClerkContext], int]
 DUTIES: Mapping[str, Duty] = {
-    "reviews": releases.turn,
-    "recalls": recalls.turn,
-    "erasures": erasures.turn,
-    "retention": retention.turn,
-    "removals": removals.turn,
+    "reviews": releases.run_once,
+    "recalls": recalls.run_once,
+    "erasures": erasures.run_once,
+    "retention": retention.run_once,
+    "removals": removals.run_once,
 }
-MESSAGES: Mapping[str, Duty] = {"webhooks": webhooks.turn}  # in a thread of its own: receivers may be slow
+MESSAGES: Mapping[str, Duty] = {"webhooks": webhooks.run_once}  # in a thread of its own: receivers may be slow
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
@@ -43,13 +43,13 @@ def serve(settings: Settings, stop: threading.Event) -> None:
     context = ClerkContext(engine, ObjectStore(settings), settings, killer(settings.crash_point))
 
     def loop(name: str, duties: Mapping[str, Duty]) -> Loop:
-        return Loop(name, lambda: turn(context, duties) > 0, pause_seconds=settings.poll_seconds)
+        return Loop(name, lambda: run_once(context, duties) > 0, pause_seconds=settings.poll_seconds)
 
     run_all([loop("duties", DUTIES), loop("webhooks", MESSAGES)], stop)
     engine.dispose()
 
 
-def turn(context: ClerkContext, duties: Mapping[str, Duty] = DUTIES) -> int:
+def run_once(context: ClerkContext, duties: Mapping[str, Duty] = DUTIES) -> int:
     """Every duty once; how much was done. What stops one is logged, stops no other, and is tried again."""
     done = 0
     for name, duty in duties.items():

@@ -4,7 +4,7 @@
     move       each object: copy to recalled/, read the copy back, delete the original; then one row says so
     finish     the order ends, with its event
 
-Killed after `withdraw`: every look-up says recalled, and the next turn moves. Killed between copy and delete: the
+Killed after `withdraw`: every look-up says recalled, and the next round moves. Killed between copy and delete: the
 copy is found equal, the original is deleted. Killed between delete and its row: the original is gone, the copy is
 there, the row is written. Any number of clerks may do the same at once. A presigned link that is still good dies
 with its object; an object is never deleted before its copy was read back.
@@ -27,7 +27,7 @@ RECALLED = "recalled"  # prefix of its own in the bucket: the clerk alone writes
 _STEP = 200  # assets of one transaction, and of one round of moves
 
 
-def turn(context: ClerkContext) -> int:
+def run_once(context: ClerkContext) -> int:
     """One step of each kind; how many assets were withdrawn or moved."""
     with context.engine.begin() as conn:
         metrics.OLDEST_OPEN_RECALL_SECONDS.set(orders.oldest_open_seconds(conn))

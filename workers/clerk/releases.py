@@ -2,8 +2,8 @@
 
 The only other caller of the release put beside workers/gpu/finish.py, and only for the very bytes that were
 screened, marked, signed and reviewed: read from quarantine, compared digest by digest, put once under the
-key that a release at once would have had. Killed before the put or between put and commit: the next turn
-puts the same bytes again, which is no change. Killed after the commit: the next turn empties quarantine.
+key that a release at once would have had. Killed before the put or between put and commit: the next round
+puts the same bytes again, which is no change. Killed after the commit: the next round empties quarantine.
 Bytes that are gone or others than those reviewed are never released: the item fails, and what lies there stays.
 A refused picture under a legal hold stays in quarantine, until the hold is lifted and its retention period is over.
 """
@@ -27,14 +27,14 @@ from workers.jobs.types import StoredRendition
 from workers.store import released_key
 
 log = structlog.get_logger()
-_PAGE = 50  # orders of one turn, so that the other duties have theirs
+_PAGE = 50  # orders of one round, so that the other duties have theirs
 GONE, CHANGED = "quarantine_gone", "quarantine_changed"  # reasons of a failed item
 
 
-def turn(context: ClerkContext) -> int:
+def run_once(context: ClerkContext) -> int:
     """The next reviews, one transaction each; how many were carried out.
 
-    One that fails stops no other; the first error is raised at the end. An absent store ends the turn at once.
+    One that fails stops no other; the first error is raised at the end. An absent store ends the round at once.
     """
     with context.engine.begin() as conn:
         waiting = carry_out.waiting(conn)
@@ -56,7 +56,7 @@ def turn(context: ClerkContext) -> int:
 
 
 def _carry_out(context: ClerkContext, item_id: str) -> bool:
-    """Whether this turn finished it. The hold stays locked from the read to the commit."""
+    """Whether this round finished it. The hold stays locked from the read to the commit."""
     with context.engine.begin() as conn:
         order = carry_out.take(conn, item_id)
         if order is None:

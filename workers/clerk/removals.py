@@ -1,6 +1,6 @@
 """Removal of objects that were given up. The event that says so was committed before.
 
-Killed between the store's answer and the row: the next turn deletes again, which changes nothing.
+Killed between the store's answer and the row: the next round deletes again, which changes nothing.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from workers import metrics
 from workers.clerk.context import ClerkContext
 from workers.jobs.privacy import objects
 
-_STEP = 100  # objects of one turn
+_STEP = 100  # objects of one round
 
 
-def turn(context: ClerkContext) -> int:
+def run_once(context: ClerkContext) -> int:
     """How many objects the store deleted."""
     with context.engine.begin() as conn:
         keys = objects.given_up(conn, _STEP)

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 _PAGE = 500  # keys of one look
 
 
-def turn(context: ClerkContext) -> int:
+def run_once(context: ClerkContext) -> int:
     """One step of each sweep that does not rest; how many things were erased or given up."""
     days = {known.name: int(getattr(context.settings, known.setting)) for known in CLASSES}
     rest = timedelta(seconds=context.settings.retention_rest_seconds)

@@ -1,7 +1,7 @@
-"""Send what webhooks wait for: Standard Webhooks, several addresses at once, one failure costs an address its turn.
+"""Send what webhooks wait for: Standard Webhooks, several addresses at once, one failure costs an address its round.
 
 Runs in a thread of its own beside the other duties, so that no receiver, however slow, holds up a recall: an attempt
-ends after `webhook_seconds`, a turn asks at most a few addresses at a time, and an address that failed is left alone,
+ends after `webhook_seconds`, a round asks at most a few addresses at a time, and an address that failed is left alone,
 longer each time. What receivers answer is never read beyond its status.
 """
 
@@ -25,12 +25,12 @@ from workers.outbound.post import post
 from workers.version import VERSION
 
 log = structlog.get_logger()
-_ADDRESSES = 8  # asked side by side in one turn
-_MESSAGES = 50  # to one address in one turn: the others wait no longer than for these
+_ADDRESSES = 8  # asked side by side in one round
+_MESSAGES = 50  # to one address in one round: the others wait no longer than for these
 
 
-def turn(context: ClerkContext) -> int:
-    """Everything that is due now, up to a turn's bounds; how many messages were delivered."""
+def run_once(context: ClerkContext) -> int:
+    """Everything that is due now, up to a round's bounds; how many messages were delivered."""
     give_up = timedelta(hours=context.settings.webhook_give_up_hours)
     with context.engine.begin() as conn:
         for _ in range(sweep(conn, give_up=give_up)):

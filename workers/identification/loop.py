@@ -1,7 +1,7 @@
 """Loop of `python -m workers identify`: answers whose picture this is, and keeps the index of what was released.
 
 A question is a row (workers/jobs/identification/questions.py) and an upload under inbox/. The table is the queue: a
-claim is a conditional update with a lease, so nothing waits in Redis and no message can be lost. A turn answers every
+claim is a conditional update with a lease, so nothing waits in Redis and no message can be lost. A round answers every
 question that waits, then indexes a few new pictures. Any number of processes may run; each holds an index of its own.
 
     claim -> read the upload -> identify -> settle with its event -> delete the upload
@@ -64,13 +64,13 @@ def serve(settings: Settings, stop: threading.Event) -> None:
     context = make_context(settings)
     swept = Every(_SWEEP_SECONDS, lambda: sweep(context))
 
-    def take_turn() -> bool:
-        done = turn(context, stop)
+    def run_round() -> bool:
+        done = run_once(context, stop)
         swept()
         return done > 0
 
     pause = min(settings.poll_seconds, _IDLE_SECONDS)
-    Loop("identify", take_turn, pause_seconds=pause, close=context.engine.dispose).run(stop)
+    Loop("identify", run_round, pause_seconds=pause, close=context.engine.dispose).run(stop)
 
 
 def make_context(settings: Settings) -> IdentifyContext:
@@ -85,7 +85,7 @@ def make_context(settings: Settings) -> IdentifyContext:
     )
 
 
-def turn(context: IdentifyContext, stop: threading.Event) -> int:
+def run_once(context: IdentifyContext, stop: threading.Event) -> int:
     """Everything that waits, once; how much was done."""
     done = index_some(context.engine, context.store)
     context.released.refresh()

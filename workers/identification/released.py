@@ -1,6 +1,6 @@
 """Released index: the fingerprints of released pictures in memory, their records and their originals.
 
-The index is read from the table of fingerprints at the start and then once a turn: what was written since. A row's time
+The index is read from the table of fingerprints at the start, and what was written since in every round. A row's time
 is taken before its transaction commits, so the last minutes are read again and what is known is left out. Lost with the
 process; any number of processes hold one each. One thread.
 """

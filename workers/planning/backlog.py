@@ -11,7 +11,7 @@ from workers.states import BATCH_OPEN, BatchState, ItemState, Priority
 
 
 def measure(engine: Engine, settings: Settings) -> None:
-    """Set the gauges of every queue. Counting a long queue costs: call it every few seconds, not every turn."""
+    """Set the gauges of every queue. Counting a long queue costs: call it every few seconds, not every round."""
     with engine.begin() as conn:
         waiting = {
             (row.queue, row.priority): row

@@ -33,10 +33,10 @@ def make_loop(engine: Engine, queue: Queue, settings: Settings, probe: Probe = n
     wakeup = Wakeup(settings)
     measure = Every(_MEASURE_SECONDS, lambda: backlog.measure(engine, settings))
 
-    def turn() -> bool:
+    def run_once() -> bool:
         overdue = reconciler.run_once(engine, queue, settings)
         planner.run_once(engine, queue, settings, probe)
         measure()
         return overdue >= AT_ONCE
 
-    return Loop("planner", turn, pause_seconds=settings.poll_seconds, wait=wakeup.wait, close=wakeup.close)
+    return Loop("planner", run_once, pause_seconds=settings.poll_seconds, wait=wakeup.wait, close=wakeup.close)

@@ -1,7 +1,7 @@
 """Cosignatures: asks the configured witnesses to cosign the newest head, beside the sealer, so that no seal waits.
 
 A witness that is away, refuses, or answers nonsense is an alarm and nothing more: the log goes on, and the next head
-covers all before it. What counts is kept only after its signature was checked. Killed anywhere, the next turn asks
+covers all before it. What counts is kept only after its signature was checked. Killed anywhere, the next round asks
 again; a witness cosigns the same head as often as it is asked.
 """
 
@@ -47,7 +47,7 @@ def make_witnessing(settings: Settings, witness_policy: Path) -> Witnessing:
 
 
 class Witnessing:
-    """Asks in turns. Owned by one thread."""
+    """Asks in rounds. Owned by one thread."""
 
     def __init__(
         self,
@@ -64,13 +64,13 @@ class Witnessing:
         self._again: dict[str, float] = {}  # monotonic, by witness; it is not asked before
         self._http = httpx.Client(timeout=httpx.Timeout(seconds), follow_redirects=False, trust_env=False)
 
-    def turn(self) -> int:
+    def run_once(self) -> int:
         """Cosignatures that were new. What stops it is logged and tried again.
 
         Raises DBAPIError while the database is away.
         """
         try:
-            return self._turn()
+            return self._run_once()
         except LedgerError as error:
             log.error("witnesses_not_asked", error=type(error).__name__, reason=str(error))
             return 0
@@ -78,7 +78,7 @@ class Witnessing:
     def close(self) -> None:
         self._http.close()
 
-    def _turn(self) -> int:
+    def _run_once(self) -> int:
         with self._engine.begin() as conn:
             head = newest(conn, self._vkeys())
             if head is None:

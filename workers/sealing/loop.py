@@ -16,15 +16,15 @@ from workers.settings import Settings
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
-    """Run the sealer's process until `stop`; what was committed until then is sealed in a last turn."""
+    """Run the sealer's process until `stop`; what was committed until then is sealed in a last round."""
     sealer, publisher = make_sealer(settings), make_publisher(settings)
 
     def seal() -> bool:
-        sealer.turn()
-        publisher.turn()
+        sealer.run_once()
+        publisher.run_once()
         return False  # a seal that follows at once would only make more checkpoints
 
-    loops = [Loop("sealer", seal, pause_seconds=settings.seal_seconds, last_turn=True)]
+    loops = [Loop("sealer", seal, pause_seconds=settings.seal_seconds, last_round=True)]
     if settings.witness_policy:
         loops.append(_asking(settings, settings.witness_policy))
     run_all(loops, stop)
@@ -36,7 +36,7 @@ def _asking(settings: Settings, policy: Path) -> Loop:
     witnessing = make_witnessing(settings, policy)
 
     def ask() -> bool:
-        witnessing.turn()
+        witnessing.run_once()
         return False
 
     return Loop("witnesses", ask, pause_seconds=settings.seal_seconds, close=witnessing.close)

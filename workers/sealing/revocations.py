@@ -2,8 +2,8 @@
 
 The store is the record of what was issued. A list is issued when a sealed event recalled something that the newest
 list does not name, and once in a while though nothing changed, so that an old list can be told from a held-back one.
-Killed before the put: nothing was issued. Killed after it: the next turn finds it there. Two sealers that issue the
-same sequence number: the store takes one, the other finds it on its next turn. A database that was restored from an
+Killed before the put: nothing was issued. Killed after it: the next round finds it there. Two sealers that issue the
+same sequence number: the store takes one, the other finds it on its next round. A database that was restored from an
 older copy signs no list: the newest one belongs to a tree head that it does not hold.
 """
 
@@ -39,7 +39,7 @@ def make_publisher(settings: Settings) -> Publisher:
 
 
 class Publisher:
-    """Issues lists in turns. Owned by the sealer's thread."""
+    """Issues lists in rounds. Owned by the sealer's thread."""
 
     def __init__(
         self, engine: Engine, keys: Callable[[], SealingKeys], lists: RevocationLists, *, again_seconds: float
@@ -50,20 +50,20 @@ class Publisher:
         self._asked = False
         self._looked = 0  # leaves below which nothing newer than `_last` was recalled
 
-    def turn(self) -> bool:
+    def run_once(self) -> bool:
         """Issue a list if one is due; whether it was. What stops it is logged and tried again.
 
         Raises DBAPIError while the database is away.
         """
         try:
-            return self._turn()
+            return self._run_once()
         except (LedgerError, SigningUnavailable, WorkerError) as error:
             metrics.REVOCATION_FAILURES.inc()
             log.error("revocations_not_issued", error=type(error).__name__, reason=str(error))
             self._asked = False  # another sealer may have been quicker: look again before the next
             return False
 
-    def _turn(self) -> bool:
+    def _run_once(self) -> bool:
         if not self._asked:
             self._look()
         size = self._due()

@@ -1,7 +1,7 @@
 """Sealer: seals what was committed, then anchors the new tree head outside the database.
 
 Anchoring follows the commit, so the anchor never knows more than a sound database. Killed in between, the
-next turn anchors the newest head, which covers all before it. Any number may run; the lock in `seal` lets
+next round anchors the newest head, which covers all before it. Any number may run; the lock in `seal` lets
 one work.
 """
 
@@ -44,7 +44,7 @@ def make_sealer(settings: Settings) -> Sealer:
 
 
 class Sealer:
-    """Seals in turns. Owned by one thread."""
+    """Seals in rounds. Owned by one thread."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Sealer:
         self._limit = limit  # entries of one transaction
         self._known: Checkpoint | None = None  # the newest head we saw signed: this database must hold it
 
-    def turn(self) -> int:
+    def run_once(self) -> int:
         """Seal what waits and anchor the newest head; how many entries. What stops it is logged and tried again.
 
         Raises DBAPIError while the database is away.

@@ -39,7 +39,7 @@ class Rotated(Ledger):
 
     def grow(self, count=2):
         self.append(*map(failed, range(count)))
-        return self.loop.turn()
+        return self.loop.run_once()
 
     def rotate(self):
         told = {
@@ -204,7 +204,7 @@ def test_an_anchor_may_hold_heads_of_every_key(log):
     assert [one.size for one in log.anchor] == [4, 2]
     fresh = Sealer(log.sealer, keys_on_disk(log.files, name=ORIGIN), [log.anchor], anchor_pause_seconds=0)
     log.append(failed(5))
-    assert fresh.turn() == 1
+    assert fresh.run_once() == 1
     other = Checkpoint(ORIGIN, 99, bytes(32))
     anchor = MemoryAnchor()
     anchor.put(other, sign_checkpoint(other, log.old))

@@ -104,13 +104,13 @@ def witnessed(ledger, policy):
 def test_two_witnesses_cosign_head_after_head_and_survive_a_kill(ledger, two):
     policy = policy_of(*two)
     witnessing = asking(ledger, policy)
-    assert witnessing.turn() == 2
-    assert witnessing.turn() == 0, "once a head"
+    assert witnessing.run_once() == 2
+    assert witnessing.run_once() == 0, "once a head"
     assert witnessed(ledger, policy) == 307
     two[0].stop()
     two[0].start()
     ledger.fill(5)
-    assert witnessing.turn() == 2
+    assert witnessing.run_once() == 2
     assert witnessed(ledger, policy) == 312
     report = checked(ledger, policy, patience=0)
     assert (report.intact, report.witnessed) == (True, 312)
@@ -123,7 +123,7 @@ def test_a_witness_that_is_away_is_an_alarm_and_the_quorum_may_do_without(ledger
     two[1].stop()
     before = REGISTRY.get_sample_value("presswork_witness_failures_total")
     with capture_logs() as lines:
-        assert asking(ledger, both).turn() == 1
+        assert asking(ledger, both).run_once() == 1
     assert [line["event"] for line in lines] == ["cosigned", "witness_did_not_cosign"]
     assert REGISTRY.get_sample_value("presswork_witness_failures_total") == before + 1
     assert (witnessed(ledger, any_of), witnessed(ledger, both)) == (307, 0)
@@ -135,7 +135,7 @@ def test_a_witness_that_is_away_is_an_alarm_and_the_quorum_may_do_without(ledger
 
 def test_a_database_restored_from_yesterday_is_refused_by_its_witness(ledger, two):
     policy = policy_of(*two)
-    asking(ledger, policy).turn()
+    asking(ledger, policy).run_once()
     ledger.tamper("delete from audit.entries where id > 7", "delete from audit.sequence where index > 6",
                   "delete from audit.nodes", "delete from audit.checkpoints where size > 7")  # fmt: skip
     with ledger.superuser.begin() as conn:
@@ -144,12 +144,12 @@ def test_a_database_restored_from_yesterday_is_refused_by_its_witness(ledger, tw
     ledger.append(failed(1))
     ledger.seal()
     with capture_logs() as lines:
-        assert asking(ledger, policy).turn() == 0
+        assert asking(ledger, policy).run_once() == 0
     assert "it has cosigned 307 leaves, this database has 8" in lines[0]["reason"]
 
 
 def test_a_second_history_is_never_cosigned_and_kept_as_evidence(ledger, two):
-    asking(ledger, policy_of(*two)).turn()
+    asking(ledger, policy_of(*two)).run_once()
     url = f"http://127.0.0.1:{two[0].port}/add-checkpoint"
     forked = sign_checkpoint(Checkpoint(ORIGIN, 307, b"\1" * 32), ledger.signer)
     longer = sign_checkpoint(Checkpoint(ORIGIN, 400, b"\1" * 32), ledger.signer)
@@ -162,7 +162,7 @@ def test_a_second_history_is_never_cosigned_and_kept_as_evidence(ledger, two):
 
 def test_a_forged_cosignature_is_named_and_counts_for_nothing(ledger, two):
     policy = policy_of(*two)
-    asking(ledger, policy).turn()
+    asking(ledger, policy).run_once()
     with ledger.superuser.begin() as conn:
         conn.exec_driver_sql("alter table audit.cosignatures disable trigger all")
         north = "witness = 'witness.example/north'"
@@ -183,7 +183,7 @@ def test_the_http_face_bounds_what_it_reads(two):
 
 
 def test_a_cosigned_note_is_the_note_with_its_cosignatures(ledger, two):
-    asking(ledger, policy_of(*two)).turn()
+    asking(ledger, policy_of(*two)).run_once()
     with ledger.auditor.connect() as conn:
         note = cosigned_note(conn, 307, ledger.value("select note from audit.checkpoints where size = 307"))
     assert [line.split()[1] for line in note.splitlines() if line.startswith("\u2014")] == [
@@ -194,7 +194,7 @@ def test_a_pack_ends_at_the_newest_head_that_a_quorum_saw(ledger, two, tmp_path)
     policy, path = policy_of(*two), tmp_path / "p.zip"
     with ledger.auditor.connect() as conn, pytest.raises(LedgerError, match="no head has the quorum"):
         write_pack(conn, path, Selection(), vkeys=ledger.vkeys, witnesses=policy)
-    asking(ledger, policy).turn()
+    asking(ledger, policy).run_once()
     ledger.fill(5)
     with ledger.auditor.connect() as conn:
         assert write_pack(conn, path, Selection(), vkeys=ledger.vkeys, witnesses=policy).size == 307
@@ -211,7 +211,7 @@ def test_a_pack_ends_at_the_newest_head_that_a_quorum_saw(ledger, two, tmp_path)
 
 def test_a_cosignature_in_a_pack_cannot_be_altered_or_taken_out(ledger, two, tmp_path):
     policy, path = policy_of(*two), tmp_path / "p.zip"
-    asking(ledger, policy).turn()
+    asking(ledger, policy).run_once()
     with ledger.auditor.connect() as conn:
         write_pack(conn, path, Selection(asset_id="item-2"), vkeys=ledger.vkeys, witnesses=policy)
     with zipfile.ZipFile(path) as pack:

@@ -15,8 +15,8 @@ from tests.support.reviews import TWO, Reviewing, clerk
 from tests.support.worker import Works
 from workers import metrics
 from workers.clerk.context import ClerkContext
-from workers.clerk.loop import turn as whole_turn
-from workers.clerk.releases import CHANGED, GONE, turn
+from workers.clerk.loop import run_once as run_all_duties
+from workers.clerk.releases import CHANGED, GONE, run_once
 from workers.errors import Conflict, StoreUnavailable
 from workers.jobs.review import carry_out
 from workers.jobs.tables import assets, renditions
@@ -55,7 +55,7 @@ def test_a_release_later_is_the_same_thing_as_a_release_at_once(
     held = people.hold_of(item_id)
     seen = desk.store.get(held.key)
     people.say("release", item_id)
-    assert turn(desk) == 1
+    assert run_once(desk) == 1
     assert works.line.item(item_id).state == ItemState.RELEASED
     later = next(asset for asset in rows(works.line, assets) if asset.item_id == item_id)
     assert later.provenance.keys() == at_once.provenance.keys()
@@ -87,7 +87,7 @@ def test_every_rendition_leaves_or_none_does(works: Works, people: Reviewing, de
     works.s3.client().put_object(Bucket=works.s3.bucket, Key=kept[swapped][2]["key"], Body=b"another")
     for item_id in (swapped, sound):
         people.say("release", item_id)
-    assert turn(desk) == 2
+    assert run_once(desk) == 2
     files = rows(works.line, renditions)
     assert sorted(file.key for file in files) == works.s3.keys("released/")
     assert {file.sha256 for file in files} == {file["sha256"] for file in kept[sound]}
@@ -100,7 +100,7 @@ def test_every_rendition_leaves_or_none_does(works: Works, people: Reviewing, de
 def test_a_refused_picture_is_deleted_and_nothing_else(works: Works, people: Reviewing, desk: ClerkContext):
     refused, waiting = people.made_and_held(works, 2)
     people.say("refuse", refused)
-    assert turn(desk) == 1
+    assert run_once(desk) == 1
     assert works.s3.keys("quarantine/") == [people.hold_of(waiting).key]
     assert works.s3.keys("released/") == []
     assert people.hold_of(refused).carried_out_at is not None
@@ -110,10 +110,10 @@ def test_a_refused_picture_is_deleted_and_nothing_else(works: Works, people: Rev
 def test_a_first_of_two_releases_is_no_order(works: Works, people: Reviewing, desk: ClerkContext):
     (item_id,) = people.made_and_held(works)
     people.say("release", item_id, rules=TWO)
-    assert turn(desk) == 0
+    assert run_once(desk) == 0
     assert works.line.item(item_id).state == ItemState.HELD
     people.say("release", item_id, by="bob", rules=TWO)
-    assert turn(desk) == 1
+    assert run_once(desk) == 1
     review = works.line.events("item.released")[0].event["review"]
     assert review["key_ids"] == [people.key("alice"), people.key("bob")]
 
@@ -123,7 +123,7 @@ def test_a_turn_with_nothing_to_do_does_nothing_and_measures_the_queue(
 ):
     people.made_and_held(works, 2)
     before = works.line.kinds()
-    assert whole_turn(desk) == 0
+    assert run_all_duties(desk) == 0
     assert works.line.kinds() == before
     assert metrics.OPEN_HOLDS._value.get() == 2
     assert metrics.OLDEST_HOLD_SECONDS._value.get() >= 0
@@ -134,20 +134,20 @@ def test_bytes_swapped_in_quarantine_are_never_released(works: Works, people: Re
     for item_id in (swapped, sound):
         people.say("release", item_id)
     works.s3.client().put_object(Bucket=works.s3.bucket, Key=people.hold_of(swapped).key, Body=b"another picture")
-    assert turn(desk) == 2
+    assert run_once(desk) == 2
     assert (works.line.item(swapped).state, works.line.item(swapped).reason) == (ItemState.FAILED, CHANGED)
     assert works.line.item(sound).state == ItemState.RELEASED
     assert [key for key in works.s3.keys("released/") if swapped in key] == []
     assert people.hold_of(swapped).key in works.s3.keys("quarantine/"), "what lies there is evidence"
     assert [event.event["reason"] for event in works.line.events("item.failed")] == [CHANGED]
-    assert turn(desk) == 0
+    assert run_once(desk) == 0
 
 
 def test_a_picture_gone_from_quarantine_fails_with_its_reason(works: Works, people: Reviewing, desk: ClerkContext):
     (item_id,) = people.made_and_held(works)
     people.say("release", item_id)
     desk.store.delete(people.hold_of(item_id).key)
-    assert turn(desk) == 1
+    assert run_once(desk) == 1
     assert (works.line.item(item_id).state, works.line.item(item_id).reason) == (ItemState.FAILED, GONE)
 
 
@@ -157,7 +157,7 @@ def test_other_bytes_under_the_release_key_are_not_taken_for_the_picture(
     (item_id,) = people.made_and_held(works)
     desk.store.put(f"released/acme/{item_id}/1/original.png", b"planted", "image/png")
     people.say("release", item_id)
-    turn(desk)
+    run_once(desk)
     assert works.line.item(item_id).state == ItemState.FAILED
     assert rows(works.line, assets) == []
 
@@ -169,7 +169,7 @@ def test_one_order_that_cannot_be_carried_out_stops_no_other(works: Works, peopl
         conn.execute(text(order), {"id": forged})
     people.say("release", sound)
     with pytest.raises(Conflict, match="without a final review"):
-        turn(desk)
+        run_once(desk)
     assert works.line.item(sound).state == ItemState.RELEASED
     assert works.line.item(forged).state == ItemState.HELD
 
@@ -182,9 +182,9 @@ def test_an_absent_store_leaves_the_order_for_the_next_turn(
     nowhere = settings_for("clerk", s3_endpoint_url="http://127.0.0.1:9")
     away = ClerkContext(desk.engine, ObjectStore(nowhere), nowhere)
     with pytest.raises(StoreUnavailable):
-        turn(away)
+        run_once(away)
     assert works.line.item(item_id).state == ItemState.HELD
-    assert turn(desk) == 1
+    assert run_once(desk) == 1
     assert works.line.item(item_id).state == ItemState.RELEASED
 
 
@@ -193,6 +193,6 @@ def test_two_clerks_do_not_work_on_one_order(works: Works, people: Reviewing, de
     people.say("release", item_id)
     with desk.engine.begin() as conn:
         assert carry_out.take(conn, item_id) is not None
-        assert turn(desk) == 0, "the other clerk holds it"
-    assert turn(desk) == 1
+        assert run_once(desk) == 0, "the other clerk holds it"
+    assert run_once(desk) == 1
     assert len(works.line.events("item.released")) == 1

@@ -53,7 +53,7 @@ def test_a_list_names_what_the_sealed_log_recalled_and_nothing_else(ledger: Ledg
     ledger.append(failed(1), recalled("a", "b", asset_id=one), failed(2), recalled("c", asset_id=other))
     sealed = ledger.seal()
     ledger.append(recalled("d"))  # not sealed yet
-    assert publisher(ledger, shelf).turn()
+    assert publisher(ledger, shelf).run_once()
     found = newest(ledger, shelf)
     assert (found.origin, found.sequence, found.checkpoint) == (ORIGIN, 1, sealed.checkpoint.size)
     assert found.lines == tuple(sorted([*(f"{digest(n)} {one}" for n in "ab"), f"{digest('c')} {other}"]))
@@ -66,16 +66,16 @@ def test_a_list_names_what_the_sealed_log_recalled_and_nothing_else(ledger: Ledg
 
 def test_a_new_list_follows_a_recall_and_none_follows_anything_else(ledger: Ledger, shelf: RevocationLists) -> None:
     sealing = publisher(ledger, shelf)
-    assert not sealing.turn(), "nothing is sealed yet"
+    assert not sealing.run_once(), "nothing is sealed yet"
     ledger.fill(3)
-    assert sealing.turn()
+    assert sealing.run_once()
     ledger.fill(3)
-    assert not sealing.turn()
+    assert not sealing.run_once()
     ledger.append(recalled("a"))
-    assert not sealing.turn(), "not sealed yet"
+    assert not sealing.run_once(), "not sealed yet"
     ledger.seal()
-    assert sealing.turn()
-    assert not sealing.turn()
+    assert sealing.run_once()
+    assert not sealing.run_once()
     assert (newest(ledger, shelf).sequence, len(newest(ledger, shelf).lines)) == (2, 1)
 
 
@@ -84,8 +84,8 @@ def test_a_list_is_issued_again_after_a_while_so_that_a_held_back_one_shows(
 ) -> None:
     ledger.fill(1)
     eager = publisher(ledger, shelf, again_seconds=0.0)
-    assert eager.turn()
-    assert eager.turn()
+    assert eager.run_once()
+    assert eager.run_once()
     assert newest(ledger, shelf).sequence == 2
 
 
@@ -96,7 +96,7 @@ def test_two_sealers_and_a_restarted_one_go_on_from_what_lies_in_the_store(
     for n, sealing in enumerate([one, other, one, publisher(ledger, shelf), other], start=1):
         ledger.append(recalled(str(n)))
         ledger.seal()
-        assert sealing.turn()
+        assert sealing.run_once()
         assert newest(ledger, shelf).sequence == n
     assert len(newest(ledger, shelf).lines) == 5
 
@@ -106,25 +106,25 @@ def test_another_list_of_that_number_is_never_overwritten(ledger: Ledger, shelf:
     slow = publisher(ledger, shelf)
     slow._look()  # before the other one issued
     quick = publisher(ledger, shelf)
-    assert quick.turn()
+    assert quick.run_once()
     kept = shelf.newest()
     slow._look = lambda: None  # type: ignore[method-assign]  # it looked a moment too early
     with capture_logs() as lines:
-        assert not slow.turn()
+        assert not slow.run_once()
     assert [line["error"] for line in lines] == ["DigestMismatch"]
     assert shelf.newest() == kept
 
 
 def test_a_database_restored_from_an_older_copy_issues_nothing(ledger: Ledger, shelf: RevocationLists) -> None:
     ledger.fill(2, 2)
-    assert publisher(ledger, shelf).turn()
+    assert publisher(ledger, shelf).run_once()
     ledger.tamper(
         "delete from audit.checkpoints where size = 4",
         "delete from audit.sequence where index >= 2",
         "delete from audit.entries where id > 2",
     )
     with capture_logs() as lines:
-        assert not publisher(ledger, shelf, again_seconds=0.0).turn()
+        assert not publisher(ledger, shelf, again_seconds=0.0).run_once()
     assert [(line["event"], line["error"]) for line in lines] == [("revocations_not_issued", "LedgerBehind")]
 
 
@@ -143,7 +143,7 @@ def test_the_api_reads_lists_and_no_other_part_of_the_ledgers_place(
     ledger: Ledger, shelf: RevocationLists, s3: Any
 ) -> None:
     ledger.fill(1)
-    publisher(ledger, shelf).turn()
+    publisher(ledger, shelf).run_once()
     api = s3.client("api")
     (key,) = s3.keys(f"{PREFIX}/")
     assert api.get_object(Bucket=s3.bucket, Key=key)["Body"].read().startswith(ORIGIN.encode())
@@ -208,10 +208,10 @@ def test_the_key_may_be_rotated(ledger: Ledger, shelf: RevocationLists) -> None:
     ledger.append(recalled("a"))
     ledger.seal()
     old, new = ledger.signer, new_signer()
-    assert publisher(ledger, shelf).turn()
+    assert publisher(ledger, shelf).run_once()
     vkeys = (replace(old.vkey, until=1), replace(new.vkey, since=2))
     rotated = Publisher(ledger.sealer, lambda: SealingKeys(new, vkeys), shelf, again_seconds=0.0)
-    assert rotated.turn()
+    assert rotated.run_once()
     content = shelf.newest()
     assert content is not None
     assert open_list(content, vkeys).sequence == 2

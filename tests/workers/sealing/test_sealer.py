@@ -35,9 +35,9 @@ def fresh_sealer(ledger, **options):
     return Sealer(ledger.sealer, ledger.keys, [ledger.anchor], anchor_pause_seconds=0, **options)
 
 
-def turn_and_log(sealer):
+def run_and_log(sealer):
     with capture_logs() as lines:
-        sealed = sealer.turn()
+        sealed = sealer.run_once()
     return sealed, [line["event"] for line in lines]
 
 
@@ -52,8 +52,8 @@ def counted(name, **labels):
 def test_a_turn_seals_anchors_and_counts(ledger, sealer):
     before = counted("presswork_sealed_entries_total")
     ledger.append(failed(1), failed(2))
-    assert turn_and_log(sealer) == (2, ["sealed"])
-    assert turn_and_log(sealer) == (0, [])
+    assert run_and_log(sealer) == (2, ["sealed"])
+    assert run_and_log(sealer) == (0, [])
     assert anchored_sizes(ledger) == [2]
     assert counted("presswork_sealed_entries_total") - before == 2
     assert ledger.verify().intact
@@ -61,30 +61,30 @@ def test_a_turn_seals_anchors_and_counts(ledger, sealer):
 
 def test_a_turn_seals_more_than_one_transaction_may_hold(ledger):
     ledger.append(*(failed(n) for n in range(8)))
-    assert fresh_sealer(ledger, limit=3).turn() == 8
+    assert fresh_sealer(ledger, limit=3).run_once() == 8
     assert ledger.value("select count(*) from audit.checkpoints") == 3
     assert anchored_sizes(ledger) == [8], "the newest head covers all before it"
 
 
 def test_killed_between_commit_and_anchor_the_next_process_anchors(ledger):
     ledger.fill(3, anchored=False)
-    assert fresh_sealer(ledger).turn() == 0
+    assert fresh_sealer(ledger).run_once() == 0
     assert anchored_sizes(ledger) == [3]
 
 
 def test_with_the_anchor_away_the_log_goes_on_with_an_alarm_and_catches_up(ledger, sealer):
     ledger.fill(1)
-    sealer.turn()
+    sealer.run_once()
     before = counted("presswork_anchor_failures_total", place="memory")
     ledger.anchor.away = True
     for _ in range(3):
         ledger.append(failed(1))
-        sealed, events = turn_and_log(sealer)
+        sealed, events = run_and_log(sealer)
         assert sealed == 1
         assert "anchor_unavailable" in events
     assert counted("presswork_anchor_failures_total", place="memory") > before
     ledger.anchor.away = False
-    assert sealer.turn() == 0
+    assert sealer.run_once() == 0
     assert anchored_sizes(ledger) == [4, 1]
     assert ledger.verify().intact
 
@@ -94,13 +94,13 @@ def test_with_one_of_two_anchors_away_the_other_is_enough_and_the_first_catches_
     sealer = Sealer(ledger.sealer, ledger.keys, [away, ledger.anchor], anchor_pause_seconds=0)
     ledger.append(failed(1))
     before = counted("presswork_anchor_failures_total", place="second")
-    sealed, events = turn_and_log(sealer)
+    sealed, events = run_and_log(sealer)
     assert sealed == 1
     assert "anchor_unavailable" in events
     assert counted("presswork_anchor_failures_total", place="second") > before
     assert (anchored_sizes(ledger), away.kept) == ([1], {})
     away.away = False
-    assert turn_and_log(sealer) == (0, [])
+    assert run_and_log(sealer) == (0, [])
     assert [one.size for one in away] == [1]
 
 
@@ -110,7 +110,7 @@ def test_either_anchor_that_knows_more_stops_the_sealer(ledger):
     second.put(other, note_of(ledger, other))
     ledger.append(failed(1))
     with capture_logs() as lines:
-        assert Sealer(ledger.sealer, ledger.keys, [ledger.anchor, second], anchor_pause_seconds=0).turn() == 0
+        assert Sealer(ledger.sealer, ledger.keys, [ledger.anchor, second], anchor_pause_seconds=0).run_once() == 0
     assert lines[0]["error"] == "LedgerBehind"
 
 
@@ -118,24 +118,24 @@ def test_a_process_that_never_reached_the_anchor_signs_nothing(ledger):
     ledger.append(failed(1))
     ledger.anchor.away = True
     sealer = fresh_sealer(ledger)
-    assert turn_and_log(sealer) == (0, ["anchor_unavailable", "seal_refused"])
+    assert run_and_log(sealer) == (0, ["anchor_unavailable", "seal_refused"])
     ledger.append(failed(2))  # appending never waits for the sealer
     ledger.anchor.away = False
-    assert sealer.turn() == 2
+    assert sealer.run_once() == 2
 
 
 @pytest.mark.parametrize("restarted", [True, False], ids=["restarted", "kept running"])
 def test_on_a_database_restored_from_yesterday_it_refuses_to_sign(ledger, sealer, restarted):
     ledger.append(failed(1))
-    sealer.turn()
+    sealer.run_once()
     ledger.append(failed(2))
-    sealer.turn()
+    sealer.run_once()
     roll_back_to_the_first_checkpoint(ledger)
     if restarted:
         sealer = fresh_sealer(ledger)
     ledger.append(failed(3))
     with capture_logs() as lines:
-        assert sealer.turn() == 0
+        assert sealer.run_once() == 0
     assert [(line["event"], line["error"]) for line in lines] == [("seal_refused", "LedgerBehind")]
     assert ledger.value("select count(*) from audit.checkpoints") == 1
     assert ledger.value("select count(*) from audit.pending") == 2
@@ -143,20 +143,20 @@ def test_on_a_database_restored_from_yesterday_it_refuses_to_sign(ledger, sealer
 
 def test_a_database_cut_behind_its_anchor_is_noticed_while_nothing_happens(ledger, sealer):
     ledger.append(failed(1), failed(2))
-    sealer.turn()
+    sealer.run_once()
     ledger.tamper("delete from audit.checkpoints", "delete from audit.sequence", "delete from audit.entries")
-    assert turn_and_log(sealer) == (0, ["seal_refused"])
+    assert run_and_log(sealer) == (0, ["seal_refused"])
 
 
 def test_a_sealer_that_slept_through_the_other_ones_work_notices_a_restore(ledger, sealer):
     ledger.append(failed(1))
-    sealer.turn()
+    sealer.run_once()
     ledger.append(failed(2))
-    fresh_sealer(ledger).turn()
+    fresh_sealer(ledger).run_once()
     roll_back_to_the_first_checkpoint(ledger)
     ledger.append(failed(3))
-    sealer.turn()
-    fresh_sealer(ledger).turn()
+    sealer.run_once()
+    fresh_sealer(ledger).run_once()
     assert ledger.value("select count(*) from audit.checkpoints") == 1
 
 
@@ -168,7 +168,7 @@ def test_a_restored_copy_that_went_its_own_way_is_refused(ledger):
     ledger.anchor.put(other, note_of(ledger, other))
     ledger.append(failed(2))
     with capture_logs() as lines:
-        assert fresh_sealer(ledger).turn() == 0
+        assert fresh_sealer(ledger).run_once() == 0
     assert lines[0]["error"] == "LedgerBehind"
     assert "another root" in lines[0]["reason"]
 
@@ -179,15 +179,15 @@ def test_an_anchored_note_of_a_stranger_stops_the_sealer(ledger):
     ledger.anchor.put(other, note_of(stranger, other))
     ledger.append(failed(1))
     with capture_logs() as lines:
-        assert fresh_sealer(ledger).turn() == 0
+        assert fresh_sealer(ledger).run_once() == 0
     assert lines[0]["error"] == "UnknownKey"
 
 
 def test_two_sealers_share_the_work(ledger):
     one, other = fresh_sealer(ledger), fresh_sealer(ledger)
-    for n, turn in enumerate([one, other, other, one, one, other], start=1):
+    for n, next_one in enumerate([one, other, other, one, one, other], start=1):
         ledger.append(failed(n))
-        assert turn.turn() == 1
+        assert next_one.run_once() == 1
     assert anchored_sizes(ledger) == [6, 5, 4, 3, 2, 1]
     assert ledger.verify().intact
 
@@ -196,21 +196,21 @@ def test_it_asks_the_anchor_before_it_signs_and_not_while_it_idles(ledger, seale
     for n in range(3):
         ledger.append(failed(n))
         for _ in range(4):
-            sealer.turn()
+            sealer.run_once()
     assert ledger.anchor.asked == 3
 
 
 def test_an_entry_deleted_before_it_was_sealed_does_not_make_the_others_wait(ledger, sealer):
     ledger.append(failed(1), failed(2))
     ledger.tamper("delete from audit.entries where id = 1")
-    assert sealer.turn() == 1
+    assert sealer.run_once() == 1
 
 
 def test_the_lag_is_measured_when_sealing_is_refused_too(ledger):
     ledger.append(failed(1))
     ledger.tamper("update audit.entries set recorded_at = recorded_at - interval '1 hour'")
     ledger.anchor.away = True
-    fresh_sealer(ledger).turn()
+    fresh_sealer(ledger).run_once()
     assert counted("presswork_seal_lag_seconds") >= 3_600
 
 
@@ -218,7 +218,7 @@ def test_a_database_that_is_away_is_tried_again(ledger, sealer):
     ledger.append(failed(1))
     with ledger.superuser.begin() as conn:
         conn.exec_driver_sql("alter table audit.pending rename to gone")
-    taking = Loop("sealer", lambda: sealer.turn() > 0, pause_seconds=0.01)
+    taking = Loop("sealer", lambda: sealer.run_once() > 0, pause_seconds=0.01)
     stop = threading.Event()
     with capture_logs() as lines:
         running = threading.Thread(target=taking.run, args=(stop,))
@@ -226,13 +226,13 @@ def test_a_database_that_is_away_is_tried_again(ledger, sealer):
         eventually(lambda: lines)
         stop.set()
         running.join()
-    assert {line["event"] for line in lines} == {"turn_failed"}
+    assert {line["event"] for line in lines} == {"round_failed"}
     with ledger.superuser.begin() as conn:
         conn.exec_driver_sql("alter table audit.gone rename to pending")
-    assert sealer.turn() == 1
+    assert sealer.run_once() == 1
 
 
-def test_from_settings_it_anchors_in_the_object_store_and_stops_after_a_last_turn(ledger, settings_for, tmp_path):
+def test_from_settings_it_anchors_in_the_object_store_and_stops_after_a_last_round(ledger, settings_for, tmp_path):
     files = make_key_files(tmp_path, origin=ORIGIN)
     settings = settings_for("sealer", ledger_origin=ORIGIN, ledger_key=files.key, ledger_vkeys=files.vkeys)
     ledger.append(failed(1))
@@ -241,7 +241,7 @@ def test_from_settings_it_anchors_in_the_object_store_and_stops_after_a_last_tur
     sealing_loop.serve(settings, stop)
     vkeys = load_vkeys(files.vkeys)
     ledger.append(failed(2))
-    make_sealer(settings).turn()
+    make_sealer(settings).run_once()
     anchor = StoreAnchor(ObjectStore(settings_for("auditor")), ORIGIN)
     assert [one.size for one in anchor] == [2, 1]
     with ledger.auditor.connect() as conn:

@@ -4,7 +4,7 @@
     given_up   what still has to be deleted from the store
     removed    the store has deleted it: the row goes
 
-Killed between any two, the next turn deletes again, which the store does not mind. The caller of `give_up` has taken
+Killed between any two, the next round deletes again, which the store does not mind. The caller of `give_up` has taken
 `legal_holds.keep_holds_out`: a hold that is placed later comes too late for what was given up before it.
 """
 

@@ -11,7 +11,7 @@ number is in its event. What is released later, by a batch in flight or under an
 overlap, race and be repeated.
 
 The state changes before the object moves. Killed in between, the record already says what is true, no link is
-given, and the next turn moves the object. The other way round, a death would leave a released asset without files.
+given, and the next round moves the object. The other way round, a death would leave a released asset without files.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ def test_a_clerk_that_dies_anywhere_is_made_up_for_by_the_next(recalling: Recall
             raise Died
 
     with pytest.raises(Died):
-        recalls.turn(recalling.desk(die))
+        recalls.run_once(recalling.desk(die))
     # Whatever it had done: the record says recalled, and every object is in one place at least.
     assert set(recalling.states().values()) == {"recalled"}
     here, there = recalling.objects("released"), recalling.objects("recalled")
@@ -173,7 +173,7 @@ def test_two_clerks_share_an_order(recalling: Recalling) -> None:
 
     def meanwhile(at: str, _: object) -> None:
         if at == "removing":
-            recalls.turn(other)
+            recalls.run_once(other)
 
     recalling.carry_out(recalling.desk(meanwhile))
     recalling.carry_out(one)
@@ -222,7 +222,7 @@ def test_two_thousand_assets_go_step_by_step(recalling: Recalling) -> None:
         recalling.release(0, stored=False, new_items=[new_item(row) for row in range(1, 201)], name=f"part {n}")
     recall_id = recalling.order(Criteria(model="studio"), expected=2_000)
     desk = recalling.desk()
-    recalls.turn(desk)
+    recalls.run_once(desk)
     assert sorted(recalling.states().values()).count("recalled") == 200
     recalling.carry_out(desk)
     view = recalling.recall(recall_id)
