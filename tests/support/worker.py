@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
 from policy.images.screen import ImageScreen
 from policy.marks.marker import Marker
@@ -16,11 +16,12 @@ from policy.marks.provenance.signing import LocalSigner, Signer
 from policy.prompts.meaning.screen import MeaningScreen
 from policy.rules import Rules
 from tests.support.fakes import FakeSampler, RecordingQueue
-from tests.support.line import Line
+from tests.support.line import LEASE, Line
 from workers.crash import Probe, no_probe
 from workers.gpu.executor import Executor
 from workers.gpu.finish import Finisher
-from workers.jobs.tables import assets, renditions
+from workers.jobs.expire import expire
+from workers.jobs.tables import assets, batches, renditions
 from workers.jobs.types import Claim
 from workers.planning import planner, reconciler
 from workers.settings import Settings
@@ -89,8 +90,10 @@ class Works:
 
     def taken_over(self, held: Claim) -> None:
         """The lease of this claim runs out and another worker does the whole batch."""
-        self.line.lease_runs_out(held.batch_id)
-        assert self.look() == [held.batch_id]
+        with self.line.worker.begin() as conn:  # one transaction: the first worker would renew its lease in between
+            over = update(batches).where(batches.c.id == held.batch_id)
+            conn.execute(over.values(lease_until=func.clock_timestamp() - LEASE))
+            assert [send.batch_id for send in expire(conn, LEASE)] == [held.batch_id]
         self.executor(worker="worker-2").run(held.batch_id)
 
 
