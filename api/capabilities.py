@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from workers.recipes import MAX_SEED
 from workers.sampling.registry import ModelCard, Registry
 from workers.settings import Settings
 
@@ -29,7 +28,6 @@ def narrow_options(schema: dict[str, Any], registry: Registry, settings: Setting
     _narrow(properties["scheduler"], {"enum": sorted({name for card in cards for name in card.schedulers})})
     properties["upscale"] |= {"enum": factors}
     properties["variants"] |= {"maximum": most}
-    _narrow(properties["seed"], {"maximum": MAX_SEED - (most - 1)})
     if not loras:
         properties["loras"] |= {"maxItems": 0}
     properties["negative_prompt"] |= {"maxLength": settings.max_prompt_chars}

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from tests.support.client import ApiTenant
+from tests.support.ledger import new_signer
 from tests.support.repository import REPOSITORY
 
 THOROUGH = os.environ.get("PRESSWORK_TEST_CONTRACT") == "thorough"
@@ -21,12 +22,13 @@ SECONDS = 3_000 if THOROUGH else 280
 
 def test_schemathesis_finds_nothing(api: ApiTenant, tmp_path: Path) -> None:
     _, key = api.server.key(api.tenant)
-    quiet = {"max_requests_per_minute": 10**6}
-    with api.server.served(**quiet) as port:
+    vkeys = tmp_path / "ledger.vkeys"
+    vkeys.write_text(f"{new_signer().vkey}\n")
+    with api.server.served(max_requests_per_minute=10**6, ledger_vkeys=vkeys) as served:
         command = [
             *(sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"),
             *("--config-file", str(REPOSITORY / "schemathesis.toml")),
-            *("run", f"http://127.0.0.1:{port}/openapi.json", "--header", f"Authorization: Bearer {key}"),
+            *("run", f"http://127.0.0.1:{served.port}/openapi.json"),
             *("--phases", PHASES, "--max-examples", str(EXAMPLES), "--seed", "1", "--no-color"),
         ]
         done = subprocess.run(
@@ -36,11 +38,12 @@ def test_schemathesis_finds_nothing(api: ApiTenant, tmp_path: Path) -> None:
             text=True,
             timeout=SECONDS,
             check=False,
-            env=_environment(tmp_path),
+            env=_environment(key, tmp_path),
         )
     assert done.returncode == 0, done.stdout[-12_000:] + done.stderr[-4_000:]
 
 
-def _environment(home: Path) -> dict[str, str]:
-    """Ours, with the example database of hypothesis in a folder of this test."""
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "HYPOTHESIS_STORAGE_DIRECTORY": str(home)}
+def _environment(key: str, home: Path) -> dict[str, str]:
+    """Ours, with the caller's key, and the example database of hypothesis in a folder of this test."""
+    own = {"PYTHONPATH": str(REPOSITORY), "HYPOTHESIS_STORAGE_DIRECTORY": str(home)}
+    return {**os.environ, **own, "PRESSWORK_KEY": key}
