@@ -35,9 +35,9 @@ def test_every_get_is_called_and_read_by_a_generated_client(api: ApiTenant, gene
     client.set_httpx_client(caller)  # the application itself, in this process, with its key
     called, unread = set(), []
     for name, module in operations(generated):
-        signature = inspect.signature(module.sync_detailed)
-        if module._get_kwargs(**_arguments(signature, ids))["method"] != "get":
+        if '"method": "get"' not in inspect.getsource(module._get_kwargs):
             continue
+        signature = inspect.signature(module.sync_detailed)
         answer = module.sync_detailed(client=client, **_arguments(signature, ids))
         called.add(name)
         if answer.status_code >= 500 or (answer.parsed is None and not name.endswith(tuple(WITHOUT_MODEL))):

@@ -10,16 +10,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.client import ApiTenant
 from tests.support.ledger import new_signer
 from tests.support.repository import REPOSITORY
 
 THOROUGH = os.environ.get("PRESSWORK_TEST_CONTRACT") == "thorough"
 PHASES = "examples,coverage,fuzzing,stateful" if THOROUGH else "examples,fuzzing"
-EXAMPLES = 100 if THOROUGH else 2
-SECONDS = 3_000 if THOROUGH else 280
+EXAMPLES = 100 if THOROUGH else 1
+SECONDS = 3_000 if THOROUGH else 900  # seldom needed: half a minute of one core, more where others want it too
 
 
+@pytest.mark.timeout(SECONDS + 60)
 def test_schemathesis_finds_nothing(api: ApiTenant, tmp_path: Path) -> None:
     _, key = api.server.key(api.tenant)
     vkeys = tmp_path / "ledger.vkeys"
