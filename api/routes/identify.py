@@ -58,7 +58,7 @@ def ask_about(
 
 
 async def _waited(
-    request: Request, identification_id: str, caller: Reader, parts: PartsOf, query: Annotated[WaitQuery, Query()]
+    request: Request, identification_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[WaitQuery, Query()]
 ) -> None:
     """Holds no thread. The caller is authenticated before, and the row is read after."""
     id = uuid_or_not_found(identification_id, "identification")
