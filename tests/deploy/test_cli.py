@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from deploy import extras
 from deploy.cli import main
 from deploy.client import problem_text
 from deploy.embedded import state as states
@@ -59,6 +60,25 @@ def test_without_an_extra_a_command_names_what_to_install(
     )
     assert "Traceback" not in told.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_missing_extra_is_no_finding_against_the_ledger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    told = presswork("audit", "verify", "--data", tmp_path)
+    assert (told.exit_code, "presswork[embedded]" in told.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("x", 2, "not a URL such as postgresql+psycopg://"),
+        ("postgresql+psycopg://owner:secret@127.0.0.1:9/x", 1, "nothing was changed: connection failed"),
+    ],
+)
+def test_a_database_that_cannot_be_migrated_is_said_in_a_line(url: str, code: int, said: str) -> None:
+    told = presswork("migrate", url)
+    assert (told.exit_code, said in told.output) == (code, True), told.output
+    assert "secret" not in told.output
 
 
 @pytest.mark.parametrize("extra", sorted(MODULES))

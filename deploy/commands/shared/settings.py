@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from pydantic import ValidationError
 
 from deploy.errors import SettingsInvalid
+from deploy.extras import require
 from workers.settings import Settings
 
 _PREFIX = "PRESSWORK_"
@@ -23,7 +24,7 @@ def installation_settings(data: Path, role: str, *, with_auditor: bool = False) 
     """Settings with the logins of `role`; `with_auditor` adds the embedded stack's auditor login.
 
     Everything that the stack does not decide, such as a retention period, comes from the environment in either case.
-    Raises NotRunning, and SettingsInvalid with every problem.
+    Raises ExtraMissing, NotRunning, and SettingsInvalid with every problem.
     """
     given = click.get_current_context().get_parameter_source("data")
     try:
@@ -35,6 +36,7 @@ def installation_settings(data: Path, role: str, *, with_auditor: bool = False) 
 
 
 def _of_stack(data: Path, role: str, *, with_auditor: bool) -> dict[str, Any]:
+    require("embedded")  # a missing module must not look like a failed verification
     from deploy.commands.shared.stack import attached  # noqa: PLC0415 - an installation may lack the embedded extra
     from deploy.embedded.environment import settings_of, with_second_anchor_of  # noqa: PLC0415
 
