@@ -28,6 +28,7 @@ HTTP_SECONDS = Histogram(
     "presswork_http_seconds", "Duration of an HTTP request.", ["route", "method"], buckets=_SECONDS
 )
 HTTP_WAITS = Gauge("presswork_http_waits", "HTTP responses that `wait` holds back.")
+HTTP_UPLOADS = Gauge("presswork_http_uploads", "HTTP request bodies that are arriving.")
 HTTP_CONNECTIONS_ENDED = Counter(
     "presswork_http_connections_ended_total",
     "HTTP connections that the server refused or closed early, by reason.",

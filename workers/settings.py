@@ -234,8 +234,12 @@ class Settings(BaseSettings):
     head_seconds: float = Field(
         10.0, gt=0, description="Time within which the head of an HTTP request must have arrived, in seconds."
     )
+    max_uploads: int = Field(400, ge=1, description="Request bodies that one API process receives at the same time.")
+    max_uploads_per_tenant: int = Field(
+        100, ge=1, description="Request bodies of a tenant that one API process receives at the same time."
+    )
     max_waits: int = Field(
-        500, ge=1, description="Requests that one API process holds back for `wait` at the same time."
+        400, ge=1, description="Requests that one API process holds back for `wait` at the same time."
     )
     max_waits_per_tenant: int = Field(
         100, ge=1, description="Requests of a tenant that one API process holds back for `wait` at the same time."
@@ -262,10 +266,10 @@ class Settings(BaseSettings):
                 f"visibility_timeout_seconds ({self.visibility_timeout_seconds}) must be above lease_seconds"
                 f" ({self.lease_seconds:g}), or Redis delivers batches again while they run"
             )
-        if self.max_waits >= self.max_connections:
+        if self.max_waits + self.max_uploads >= self.max_connections:
             raise ValueError(
-                f"max_waits ({self.max_waits}) must be below max_connections ({self.max_connections}),"
-                " or callers that wait hold every connection"
+                f"max_waits ({self.max_waits}) and max_uploads ({self.max_uploads}) together must be below"
+                f" max_connections ({self.max_connections}), or slow callers hold every connection"
             )
         if not self.queue_names:
             raise ValueError("queues must name at least one queue; the default is 'gpu'")

@@ -14,6 +14,7 @@ errors        the table from errors to problems
 problems      problem details (RFC 9457) and every problem code
 idempotency   `Idempotency-Key`: a repeated call gets the first reply
 sealing       encryption of secrets in stored replies
+places        how much of what takes long a tenant may have at once
 waiting       replies that are held back until a row changes
 paging        opaque keyset cursors
 probes        whether the services answer

@@ -10,6 +10,7 @@ import asyncio
 import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any, BinaryIO, TypeVar
@@ -20,7 +21,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from api.edge.dependencies import PartsOf
+from api.edge.dependencies import Parts, PartsOf
 from api.edge.problems import Complaint, Problem, quoted
 from api.edge.validation import from_validation
 
@@ -45,8 +46,10 @@ def json_body(model: type[M]) -> Callable[..., Coroutine[Any, Any, M]]:
     async def read(request: Request, parts: PartsOf) -> M:
         _demand_media_type(request, "application/json")
         most = min(MAX_JSON_BYTES, parts.settings.max_body_bytes)
-        stream = _limited(request, most, parts.settings.body_seconds)
-        return parse(model, b"".join([chunk async for chunk in stream]))
+        with _place(request, parts):
+            stream = _limited(request, most, parts.settings.body_seconds)
+            body = b"".join([chunk async for chunk in stream])
+        return parse(model, body)
 
     return read
 
@@ -57,7 +60,8 @@ async def campaign_upload(request: Request, parts: PartsOf) -> AsyncIterator[Upl
     stream = _limited(request, parts.settings.max_body_bytes, parts.settings.body_seconds)
     parser = MultiPartParser(request.headers, stream, max_files=2, max_fields=2, max_part_size=MAX_JSON_BYTES)
     try:
-        form = await parser.parse()
+        with _place(request, parts):
+            form = await parser.parse()
     except MultiPartException as error:
         raise Problem("bad_request", f"The multipart body cannot be read: {error.message}") from error
     try:
@@ -82,8 +86,9 @@ async def picture_body(request: Request, parts: PartsOf) -> bytes:
     sent = _media_type(request)
     if sent != _BYTES and not sent.startswith("image/"):
         raise _other_media_type(request, _BYTES)
-    stream = _limited(request, parts.settings.identify_max_bytes, parts.settings.body_seconds)
-    picture = b"".join([chunk async for chunk in stream])
+    with _place(request, parts):
+        stream = _limited(request, parts.settings.identify_max_bytes, parts.settings.body_seconds)
+        picture = b"".join([chunk async for chunk in stream])
     if not picture:
         complaint = Complaint("empty", "the body is empty", "Send the picture file as the body.", field="body")
         raise Problem("invalid_body", "The body is empty.", errors=[complaint])
@@ -158,6 +163,11 @@ def _finite(written: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"the number {quoted(written)} is too large")
     return number
+
+
+def _place(request: Request, parts: Parts) -> AbstractContextManager[None]:
+    """The caller is known by now; those without a key share one tenant's places."""
+    return parts.uploads.take(getattr(request.state, "tenant", ""))
 
 
 def _demand_plain_bytes(request: Request) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from api.edge.client_address import TrustedProxies
 from api.edge.counters import SharedCounter
+from api.edge.places import Places
 from api.edge.probes import Probes, make_probes
 from api.edge.rate_limit import FairLimit, KeyLimit
 from api.edge.startup import Registers
@@ -21,6 +22,7 @@ from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
 from workers.database import make_engine
 from workers.documents import documents_of
+from workers.metrics import HTTP_UPLOADS
 from workers.sampling.registry import Registry
 from workers.settings import Settings
 from workers.store import ObjectStore
@@ -48,6 +50,7 @@ class Parts:
     anonymous_looks: KeyLimit
     registers: Registers
     room: WaitingRoom
+    uploads: Places
 
     @classmethod
     def build(cls, settings: Settings) -> Parts:
@@ -84,6 +87,13 @@ class Parts:
             ),
             registers=registers,
             room=room,
+            uploads=Places(
+                total=settings.max_uploads,
+                per_tenant=settings.max_uploads_per_tenant,
+                code="too_many_uploads",
+                noun="bodies that arrive",
+                gauge=HTTP_UPLOADS.inc,
+            ),
         )
 
     def transaction(self, tenant: str) -> AbstractContextManager[Connection]:

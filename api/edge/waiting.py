@@ -4,18 +4,17 @@ A route that takes `wait=` lets its caller wait here. One background thread asks
 short transaction per tenant (row-level security confines it to one), and lives only while somebody waits. Postgres is
 asked rather than listened to, so nothing is missed when a connection breaks.
 
-The bounds are per process: `max_waits_per_tenant`, so that one tenant's callers take only their own places, and
-`max_waits`. A caller that hangs up frees its place. A database that is away ends no wait; the read that follows
-reports it. Killed in the middle: the callers' connections break, and nothing was written.
+Places are bounded per tenant (api/edge/places.py). A caller that hangs up frees its place. A database that is away ends
+no wait; the read that follows reports it. Killed in the middle: the callers' connections break; nothing was written.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import structlog
@@ -24,7 +23,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from api.edge.problems import Problem
+from api.edge.places import Places
 from workers.metrics import HTTP_WAITS
 
 log = structlog.get_logger()
@@ -64,9 +63,10 @@ class WaitingRoom:
         self, transaction: Callable[[str], AbstractContextManager[Connection]], *, total: int, per_tenant: int
     ) -> None:
         self._transaction = transaction
-        self._total, self._per_tenant = total, per_tenant
+        self._places = Places(
+            total=total, per_tenant=per_tenant, code="too_many_waits", noun="replies that wait", gauge=HTTP_WAITS.inc
+        )
         self._lock = threading.Lock()
-        self._taken: Counter[str] = Counter()
         self._waits: set[Wait] = set()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
@@ -76,7 +76,7 @@ class WaitingRoom:
 
         Raises Problem where the tenant or the process has no place left, before anything else is done.
         """
-        with self._place(tenant):
+        with self._places.take(tenant):
             if key in await run_in_threadpool(self._look, tenant, watch, [key]):
                 return
             loop = asyncio.get_running_loop()
@@ -90,10 +90,9 @@ class WaitingRoom:
                 gone.cancel()
                 await asyncio.gather(gone, return_exceptions=True)
 
-    def open(self, tenant: str) -> int:
+    def taken(self, tenant: str) -> int:
         """How many places the tenant has taken."""
-        with self._lock:
-            return self._taken[tenant]
+        return self._places.taken(tenant)
 
     def close(self) -> None:
         """Every wait ends now, and no later one begins: the process stops."""
@@ -102,27 +101,6 @@ class WaitingRoom:
             waits = list(self._waits)
         for waiting in waits:
             waiting.end()
-
-    @contextmanager
-    def _place(self, tenant: str) -> Iterator[None]:
-        with self._lock:
-            if self._taken[tenant] >= self._per_tenant or self._taken.total() >= self._total:
-                raise Problem(
-                    "too_many_waits",
-                    f"{self._taken[tenant]} replies to this tenant are held back by 'wait'; {self._per_tenant} may be. "
-                    "Ask without 'wait', or for fewer at once.",
-                    headers={"Retry-After": "1"},
-                )
-            self._taken[tenant] += 1
-        HTTP_WAITS.inc()
-        try:
-            yield
-        finally:
-            HTTP_WAITS.dec()
-            with self._lock:
-                self._taken[tenant] -= 1
-                if not self._taken[tenant]:
-                    del self._taken[tenant]
 
     def _enter(self, waiting: Wait) -> None:
         with self._lock:

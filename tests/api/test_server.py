@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.support.client import ApiServer, ApiTenant, Served
 from tests.support.sockets import RawAnswer, connect, head, one_answer, sent_and_read, silent, to_the_end
+from workers.sampling.registry import Registry
 
 HALF = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = ("Transfer-Encoding: chunked", "Content-Type: application/json")
@@ -32,7 +34,7 @@ def hasty(_api_server: ApiServer) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def small(_api_server: ApiServer) -> Iterator[Served]:
     """A server for ten connections."""
-    with _api_server.served(max_connections=10, max_waits=5) as served:
+    with _api_server.served(max_connections=10, max_waits=5, max_uploads=3, max_uploads_per_tenant=2) as served:
         yield served
 
 
@@ -126,22 +128,51 @@ def test_half_open_connections_beyond_the_limit_shut_nobody_out(small: Served) -
         assert len(ended) >= 60 - 10, "the longest idle made room"
 
 
-def test_requests_under_way_are_not_cut_for_new_connections(api: ApiTenant, small: Served) -> None:
+def test_requests_under_way_are_not_cut_for_new_connections(
+    api: ApiTenant, small: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def names(self: Registry) -> tuple[str, ...]:
+        begun.release()
+        assert go_on.wait(60)
+        return ()
+
+    monkeypatch.setattr(Registry, "names", names)
     _, key = api.server.key(api.tenant)
-    asking = ("Content-Length: 5", "Content-Type: image/png", "Expect: 100-continue")
     with ExitStack() as stack:
         peers = [stack.enter_context(connect(small.port)) for _ in range(10)]
         for peer in peers:
-            peer.sendall(head("/v1/identify", *asking, method="POST", key=key))
-        for peer in peers:
-            assert peer.recv(100).startswith(b"HTTP/1.1 100 "), "its body is being read"
+            peer.sendall(head("/v1/models", key=key))
+        assert all(begun.acquire(timeout=60) for _ in peers)
         refused = sent_and_read(small.port, head("/healthz"))
         refused.problem(503, "too_many_connections")
         assert refused.headers["retry-after"] == "1"
-        for peer in peers:
-            peer.sendall(b"abcde")
-        assert {one_answer(peer).status for peer in peers} == {202}
+        go_on.set()
+        assert {one_answer(peer).status for peer in peers} == {200}
         assert _healthy(small), "an answered connection is idle again"
+
+
+def test_one_tenant_s_slow_bodies_leave_places_to_others(api: ApiTenant, small: Served) -> None:
+    def upload(key: str) -> bytes:
+        asking = ("Content-Length: 5", "Content-Type: image/png", "Expect: 100-continue")
+        return head("/v1/identify", *asking, method="POST", key=key)
+
+    keys = [api.server.key(tenant)[1] for tenant in (api.tenant, "somebody-else")]
+    with ExitStack() as stack:
+        slow = [stack.enter_context(connect(small.port)) for _ in range(2)]
+        for peer in slow:
+            peer.sendall(upload(keys[0]))
+            assert peer.recv(100).startswith(b"HTTP/1.1 100 "), "its body is being read"
+        refused = sent_and_read(small.port, upload(keys[0]))
+        refused.problem(429, "too_many_uploads")
+        assert (refused.headers["retry-after"], refused.headers["connection"]) == ("1", "close")
+        other = stack.enter_context(connect(small.port))
+        other.sendall(upload(keys[1]))
+        assert other.recv(100).startswith(b"HTTP/1.1 100 ")
+        for peer in (*slow, other):
+            peer.sendall(b"abcde")
+            assert one_answer(peer).status == 202
 
 
 def test_who_is_refused_may_go_on_sending_and_still_reads_why(served: Served) -> None:

@@ -56,7 +56,7 @@ def test_sixty_waits_of_one_tenant_hold_up_no_other_tenant_and_no_probe(api: Api
     key, id = _question(api.server, api.tenant)
     other = api.server.key("somebody-else")[1]
     with api.server.served() as served, _waiting(served.port, key, id, MANY) as peers:
-        eventually(lambda: served.room.open(api.tenant) == MANY)
+        eventually(lambda: served.room.taken(api.tenant) == MANY)
         assert _get(served.port, "/v1/models", other).status_code == 200
         assert _get(served.port, "/v1/models", key).status_code == 200
         assert _get(served.port, "/readyz").json() == {"status": "ready"}
@@ -65,20 +65,20 @@ def test_sixty_waits_of_one_tenant_hold_up_no_other_tenant_and_no_probe(api: Api
         answers = [one_answer(peer) for peer in peers]
         assert {answer.status for answer in answers} == {200}
         assert all(b'"state":"failed"' in answer.body for answer in answers)
-        eventually(lambda: served.room.open(api.tenant) == 0)
+        eventually(lambda: served.room.taken(api.tenant) == 0)
 
 
 def test_a_wait_beyond_the_tenant_s_places_is_429_and_other_tenants_have_their_own(api: ApiTenant) -> None:
     key, id = _question(api.server, api.tenant)
     other, theirs = _question(api.server, "somebody-else")
     with api.server.served(max_waits_per_tenant=2) as served, _waiting(served.port, key, id, 2) as peers:
-        eventually(lambda: served.room.open(api.tenant) == 2)
+        eventually(lambda: served.room.taken(api.tenant) == 2)
         refused = _get(served.port, f"/v1/identify/{id}?wait=20", key)
         problem(refused, 429, "too_many_waits")
         assert refused.headers["retry-after"] == "1"
         assert _get(served.port, f"/v1/identify/{id}", key).json()["state"] == "waiting"
         with _waiting(served.port, other, theirs, 1):
-            eventually(lambda: served.room.open("somebody-else") == 1)
+            eventually(lambda: served.room.taken("somebody-else") == 1)
         assert silent(peers)
 
 
@@ -86,7 +86,7 @@ def test_all_tenants_together_have_so_many_places(api: ApiTenant) -> None:
     key, id = _question(api.server, api.tenant)
     other, theirs = _question(api.server, "somebody-else")
     with api.server.served(max_waits=1) as served, _waiting(served.port, key, id, 1):
-        eventually(lambda: served.room.open(api.tenant) == 1)
+        eventually(lambda: served.room.taken(api.tenant) == 1)
         problem(_get(served.port, f"/v1/identify/{theirs}?wait=20", other), 429, "too_many_waits")
 
 
@@ -94,17 +94,17 @@ def test_who_hangs_up_frees_the_place(api: ApiTenant) -> None:
     key, id = _question(api.server, api.tenant)
     with api.server.served(max_waits_per_tenant=1) as served:
         with _waiting(served.port, key, id, 1):
-            eventually(lambda: served.room.open(api.tenant) == 1)
-        eventually(lambda: served.room.open(api.tenant) == 0)
+            eventually(lambda: served.room.taken(api.tenant) == 1)
+        eventually(lambda: served.room.taken(api.tenant) == 0)
         with _waiting(served.port, key, id, 1):
-            eventually(lambda: served.room.open(api.tenant) == 1)
+            eventually(lambda: served.room.taken(api.tenant) == 1)
 
 
 def test_nobody_waits_without_a_key_or_for_another_tenant_s_question(api: ApiTenant) -> None:
     key, id = _question(api.server, api.tenant)
     other = api.server.key("somebody-else")[1]
     with api.server.served(max_waits=1) as served, _waiting(served.port, key, id, 1):
-        eventually(lambda: served.room.open(api.tenant) == 1)
+        eventually(lambda: served.room.taken(api.tenant) == 1)
         problem(_get(served.port, f"/v1/identify/{id}?wait=20", "pw_wrong"), 401, "unauthorized")
     problem(api.server.caller("somebody-else").get(f"/v1/identify/{id}?wait=20"), 404, "not_found")
     assert other
@@ -115,7 +115,7 @@ def test_a_server_that_stops_answers_who_waits_with_what_it_knows(api: ApiTenant
     with api.server.served() as served:
         peer = connect(served.port)
         peer.sendall(head(f"/v1/identify/{id}?wait=20", key=key))
-        eventually(lambda: served.room.open(api.tenant) == 1)
+        eventually(lambda: served.room.taken(api.tenant) == 1)
     with peer:
         answer = to_the_end(peer)
     assert (answer.status, b'"state":"waiting"' in answer.body) == (200, True)
@@ -124,7 +124,7 @@ def test_a_server_that_stops_answers_who_waits_with_what_it_knows(api: ApiTenant
 def test_a_database_that_is_away_ends_no_wait(own_api: ApiServer) -> None:
     key, id = _question(own_api, "acme")
     with own_api.served() as served, _waiting(served.port, key, id, 1) as peers:
-        eventually(lambda: served.room.open("acme") == 1)
+        eventually(lambda: served.room.taken("acme") == 1)
         own_api.line.cut_connections("presswork_api")
         assert silent(peers)
         _answer(own_api, id)

@@ -29,6 +29,33 @@ def test_a_time_stamp_authority_is_asked_over_http_or_not_at_all() -> None:
         Settings(database_url="x", timestamp_url="ftp://stamps.example")
 
 
+def test_slow_callers_may_not_have_every_connection() -> None:
+    with pytest.raises(ValidationError, match="slow callers hold every connection"):
+        make(max_connections=100, max_waits=50, max_uploads=50)
+    assert make(max_connections=100, max_waits=50, max_uploads=49).max_connections == 100
+
+
+@pytest.mark.parametrize(
+    ("origins", "names"),
+    [
+        ("", ()),
+        ("*", ("*",)),
+        ("https://a.example", ("https://a.example",)),
+        ("https://a.example,http://localhost:3000", ("https://a.example", "http://localhost:3000")),
+    ],
+)
+def test_web_origins_are_listed_by_name(origins: str, names: tuple[str, ...]) -> None:
+    assert make(cors_origins=origins).cors_origin_names == names
+
+
+@pytest.mark.parametrize(
+    "origins", ["a.example", "https://a.example/", "https://*.example", "*,https://a.example", " "]
+)
+def test_what_no_browser_sends_as_an_origin_is_refused(origins: str) -> None:
+    with pytest.raises(ValidationError, match="cors_origins"):
+        make(cors_origins=origins)
+
+
 def test_no_queue_at_all_is_refused() -> None:
     with pytest.raises(ValidationError, match="must name at least one queue"):
         make(queues=" , ")
