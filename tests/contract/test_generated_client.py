@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from tests.support.client import ApiServer, ApiTenant
 from tests.support.generated_client import generate, operations
+from tests.support.ledger import new_signer
 from tests.support.line import LEASE, released
 from tests.support.reviews import Reviewing
 from workers.jobs.claim import claim
@@ -28,8 +29,12 @@ def generated(tmp_path_factory: pytest.TempPathFactory, _api_server: ApiServer) 
     return generate(_api_server.app().openapi(), tmp_path_factory.mktemp("client"))
 
 
-def test_every_get_is_called_and_read_by_a_generated_client(api: ApiTenant, generated: ModuleType) -> None:
-    caller = api.caller()
+def test_every_get_is_called_and_read_by_a_generated_client(
+    api: ApiTenant, generated: ModuleType, tmp_path: Path
+) -> None:
+    vkeys = tmp_path / "ledger.vkeys"
+    vkeys.write_text(f"{new_signer().vkey}\n")
+    caller = api.caller(ledger_vkeys=vkeys)
     ids = _things(api, caller)
     client = generated.AuthenticatedClient(base_url=str(caller.base_url), token="unused")
     client.set_httpx_client(caller)  # the application itself, in this process, with its key
