@@ -18,7 +18,7 @@ from policy.identify.answer import LEANS, Examined, KnownAsset, WatermarkRead
 from policy.identify.compare import Similarity, compare, fineness
 from policy.identify.degradation import degraded_similarity
 from policy.identify.features import Features, features
-from policy.identify.low_texture import Window
+from policy.identify.low_texture import CropWindow
 from policy.identify.register import (
     FRAME,
     Registration,
@@ -73,7 +73,7 @@ class Candidate:
     view: int = 0
     turn: int = 0
     votes: int | None = None
-    window: Window | None = None  # the part of the original that the view may be
+    window: CropWindow | None = None  # the part of the original that the view may be
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ _LEAST = 0.97
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class CropWindow:
     """A part of a picture, in shares of its sides."""
 
     left: float
@@ -40,7 +40,7 @@ class PartialMatch:
     """A candidate: its number in the index, the part that may be shown, which query image found it, how similar."""
 
     number: int
-    window: Window
+    window: CropWindow
     query: int
     similarity: float
 
@@ -93,11 +93,11 @@ class LowTextureIndex:
         ]
 
 
-def _windows() -> tuple[Window, ...]:
+def _windows() -> tuple[CropWindow, ...]:
     every = []
     for share in _SHARES:
         places = np.linspace(0, 1 - share, round((1 - share) / _STEP) + 1)
-        every += [Window(float(left), float(top), share) for top in places for left in places]
+        every += [CropWindow(float(left), float(top), share) for top in places for left in places]
     return tuple(every)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from policy.fingerprints import Image
 from policy.identify.features import Features
-from policy.identify.low_texture import Window
+from policy.identify.low_texture import CropWindow
 
 Matrix = NDArray[np.float64]
 
@@ -99,7 +99,7 @@ def by_search(part: Image, query: tuple[int, int], whole: Image, original: tuple
     return Registration(best[1], "search")
 
 
-def by_window(query: tuple[int, int], original: tuple[int, int], window: Window) -> Registration:
+def by_window(query: tuple[int, int], original: tuple[int, int], window: CropWindow) -> Registration:
     """The map for a query whose frame is that part of the original; sizes as (width, height)."""
     matrix = scaling(window.share * original[0] / query[0], window.share * original[1] / query[1])
     matrix[:2, 2] += (window.left * original[0], window.top * original[1])

@@ -100,18 +100,18 @@ def test_a_text_that_was_reworded_or_taken_away_is_named(ledger):
     assert [(problem.kind, problem.index) for problem in lost] == [("policy.registered", 0), ("model.registered", 1)]
 
 
-def test_the_api_and_a_worker_register_what_they_load(own_house, settings_for):
-    own_house.app()
+def test_the_api_and_a_worker_register_what_they_load(own_api, settings_for):
+    own_api.app()
     settings = settings_for("worker")
     rules, registry = Rules.load(settings.policy_rules), Registry.load(settings.models_dir)
     documents = documents_of(rules, settings.policy_rules, registry)
-    with own_house.line.auditor.connect() as conn:
+    with own_api.line.auditor.connect() as conn:
         kept = texts(conn, [document.sha256 for document in documents])
     assert len(kept) == len({document.sha256 for document in documents}) >= 3
     cards = len(registry.cards) + len(registry.upscalers) + len(registry.adapters)
-    assert own_house.line.kinds() == ["policy.registered"] + ["model.registered"] * cards
-    own_house.app(log_level="DEBUG")  # another process
-    assert len(own_house.line.kinds()) == 1 + cards
+    assert own_api.line.kinds() == ["policy.registered"] + ["model.registered"] * cards
+    own_api.app(log_level="DEBUG")  # another process
+    assert len(own_api.line.kinds()) == 1 + cards
     assert f"sha256:{documents[0].sha256}" == rules.version
 
 

@@ -99,7 +99,7 @@ def test_scripts_without_spaces_and_of_two_kinds_are_read(rules: Rules, text: st
 def test_what_is_guessed_holds_and_never_refuses(rules: Rules) -> None:
     verdict = screen_prompt(rules, "a p orn star", tenant="t")
     assert [(f.rule, f.decision) for f in verdict.findings] == [("sexual/explicit", Decision.HOLD)]
-    assert verdict.findings[0].detail.endswith("pieced copy, a guess")
+    assert verdict.findings[0].detail.endswith("pieced variant, a guess")
     assert screen_prompt(rules, "a porn star", tenant="t").decision is Decision.REFUSE
 
 
