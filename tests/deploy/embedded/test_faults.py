@@ -89,7 +89,7 @@ def aftermath(data: Path) -> Aftermath:
 
 
 def test_a_second_supervisor_is_refused_and_told_what_to_do(aftermath: Aftermath) -> None:
-    assert "already runs" in aftermath.refusal
+    assert "already running" in aftermath.refusal
     assert "presswork down" in aftermath.refusal
 
 
