@@ -125,7 +125,7 @@ def test_a_part_that_does_not_start_says_why_and_the_others_are_stopped(aftermat
             pass
     finally:
         manifest.write_bytes(kept)
-    assert "valkey stopped while starting" in str(failed.value)
+    assert "valkey stopped while it started" in str(failed.value)
     assert str(data / "log" / "valkey.log") in str(failed.value)
     assert "manifest" in str(failed.value).lower()
     last = states.read(data)
