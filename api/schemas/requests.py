@@ -101,9 +101,9 @@ class OptionsBody(BodyModel):
         None, description="a name from GET /v1/models; may be left out while there is only one"
     )
     negative_prompt: Text = Field("", description="what should not be in the picture; needs a guidance_scale above 1")
-    width: int | None = Field(None, ge=1, description="pixels")
-    height: int | None = Field(None, ge=1, description="pixels")
-    num_inference_steps: int | None = Field(None, ge=1, description="denoising steps")
+    width: int | None = Field(None, ge=1, le=MAX_NUMBER, description="pixels")
+    height: int | None = Field(None, ge=1, le=MAX_NUMBER, description="pixels")
+    num_inference_steps: int | None = Field(None, ge=1, le=MAX_NUMBER, description="denoising steps")
     guidance_scale: float | None = Field(None, ge=0, allow_inf_nan=False, description="1 or less: no guidance")
     scheduler: ModelName | None = Field(None, description="one of the model's schedulers")
     upscale: int = Field(
@@ -121,7 +121,7 @@ class OptionsBody(BodyModel):
         le=MAX_SEED,
         description="variant n takes seed + n; left out, each item has a seed of its own, derived from its ids",
     )
-    variants: int = Field(1, ge=1, description="images of each prompt")
+    variants: int = Field(1, ge=1, le=MAX_NUMBER, description="images of each prompt")
     renditions: Renditions = Field(
         DEFAULT, description="files of each image, in full size; the original PNG is always among them"
     )
