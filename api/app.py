@@ -17,13 +17,13 @@ from api import openapi
 from api.edge.dependencies import Parts
 from api.edge.docs_page import serve_docs
 from api.edge.errors import ANSWERS, answer
+from api.edge.limits.rate_limit import RateLimitFields
 from api.edge.middleware.compression import Compression
 from api.edge.middleware.conditional import Conditional
 from api.edge.middleware.context import RequestContext
 from api.edge.middleware.failures import Failures
 from api.edge.middleware.methods import Methods
 from api.edge.problems import Problem
-from api.edge.rate_limit import RateLimitFields
 from api.edge.urls import guard_url
 from api.routes import (
     assets,

@@ -12,8 +12,8 @@ from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from api.edge.dependencies import PartsOf
+from api.edge.limits.rate_limit import admit
 from api.edge.problems import Problem
-from api.edge.rate_limit import admit
 from workers.jobs.keys import KEY_PREFIX, find_key
 
 _KEY_NAMES = frozenset({"key", "api_key", "apikey", "api-key", "token", "access_token", "authorization"})

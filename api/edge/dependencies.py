@@ -11,13 +11,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine, func, select
 
-from api.edge.client_address import TrustedProxies
-from api.edge.counters import SharedCounter
-from api.edge.places import Places
+from api.edge.limits.client_address import TrustedProxies
+from api.edge.limits.counters import SharedCounter
+from api.edge.limits.places import Places
+from api.edge.limits.rate_limit import FairLimit, KeyLimit
+from api.edge.limits.waiting import WaitingRoom
 from api.edge.probes import Probes, make_probes
-from api.edge.rate_limit import FairLimit, KeyLimit
 from api.edge.startup import Registers
-from api.edge.waiting import WaitingRoom
 from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
 from workers.database import make_engine

@@ -11,10 +11,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
-from api.edge.anonymous import Asking, Looking
 from api.edge.bodies import picture_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf
+from api.edge.limits.anonymous import Asking, Looking
 from api.edge.paging import uuid_or_not_found
 from api.routes.identify import ask_once, reply
 from api.schemas.base import NoQuery

@@ -14,7 +14,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from api.edge.waiting import WaitingRoom
+from api.edge.limits.waiting import WaitingRoom
 from api.server.connections import ConnectionLimit
 from api.server.protocol import BoundedProtocol
 from workers.settings import Settings
@@ -55,7 +55,7 @@ def make_server(app: FastAPI, settings: Settings) -> DrainingServer:
         log_config=None,
         access_log=False,  # it would write query strings; RequestContext logs instead
         server_header=False,
-        proxy_headers=False,  # api/edge/client_address.py reads them, where a setting names the proxies
+        proxy_headers=False,  # api/edge/limits/client_address.py reads them, where a setting names the proxies
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_DRAIN_SECONDS,

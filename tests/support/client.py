@@ -18,7 +18,7 @@ from httpx import Response
 from sqlalchemy import func, select
 
 from api.app import create_app
-from api.edge.waiting import WaitingRoom
+from api.edge.limits.waiting import WaitingRoom
 from api.server.serve import make_server
 from tests.support.line import Line
 from workers.jobs.keys import SCOPES, ApiKey, create_key, create_tenant

@@ -80,7 +80,8 @@ def ask(
     """A new question about a stored upload. Raises TooManyOpen where too many wait.
 
     `asked_from` are digests of the networks of an anonymous caller. None of them may have more open questions than
-    are left of the tenant's, so that a few addresses never take the last one (api/edge/rate_limit.py has the rule).
+    are left of the tenant's, so that a few addresses never take the last one. api/edge/limits/rate_limit.py has the
+    rule.
     """
     mine = (func.count().filter(any_(identifications.c.asked_from) == network) for network in asked_from)
     open_now = select(func.count(), *mine).where(identifications.c.tenant == tenant, identifications.c.state.in_(_OPEN))

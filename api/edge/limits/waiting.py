@@ -4,8 +4,9 @@ A route that takes `wait=` lets its caller wait here. One background thread asks
 short transaction per tenant (row-level security confines it to one), and lives only while somebody waits. Postgres is
 asked rather than listened to, so nothing is missed when a connection breaks.
 
-Places are bounded per tenant (api/edge/places.py). A caller that hangs up frees its place. A database that is away ends
-no wait; the read that follows reports it. Killed in the middle: the callers' connections break; nothing was written.
+Places are bounded per tenant (api/edge/limits/places.py). A caller that hangs up frees its place. A database that is
+away ends no wait; the read that follows reports it. Killed in the middle: the callers' connections break; nothing was
+written.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from api.edge.places import Places
+from api.edge.limits.places import Places
 from workers.metrics import HTTP_WAITS
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from limits import RateLimitItemPerMinute
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from api.edge.counters import SharedCounter
+from api.edge.limits.counters import SharedCounter
 
 LIMIT = RateLimitItemPerMinute(3)
 

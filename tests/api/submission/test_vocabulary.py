@@ -22,7 +22,7 @@ from workers.sampling.registry import ModelCard, Registry
 from workers.settings import Settings
 
 CARD = replace(
-    Registry.load(Path(__file__).parents[2] / "models").get("studio"),
+    Registry.load(Path(__file__).parents[3] / "models").get("studio"),
     knows=("sneaker", "cup of coffee", "apple", "backpack", "t-shirt", "key", "car"),
     synonyms={
         "sneaker": ("sneakers", "trainer", "running shoes"),
@@ -119,7 +119,7 @@ def test_a_card_whose_synonyms_are_of_nothing_it_knows_is_refused() -> None:
 
 
 def test_the_shipped_model_warns_of_nothing_it_was_trained_on() -> None:
-    registry = Registry.load(Path(__file__).parents[2] / "models")
+    registry = Registry.load(Path(__file__).parents[3] / "models")
     for card in registry.cards.values():
         own = Vocabulary(card, registry.adapters_of(card))
         for name in card.knows:

@@ -1,8 +1,8 @@
 """Anonymous callers: they may use the public detector alone, and act as one configured tenant that owns nothing.
 
 That tenant's walls keep other tenants' names from them. How often an address asks, and how many of its pictures wait,
-is counted under a keyed digest of the address, so that no address is written down (api/edge/client_address.py says
-which address that is behind a proxy).
+is counted under a keyed digest of the address, so that no address is written down. api/edge/limits/client_address.py
+says which address that is behind a proxy.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 
 from api.edge.auth import Caller, refuse_key_in_query
-from api.edge.client_address import client_address, networks_of
 from api.edge.dependencies import Parts, PartsOf
+from api.edge.limits.client_address import client_address, networks_of
+from api.edge.limits.rate_limit import admit
 from api.edge.problems import Problem
-from api.edge.rate_limit import admit
 
 # An anonymous caller has no key; the row of a question needs one.
 NO_KEY = "00000000-0000-0000-0000-000000000000"

@@ -15,7 +15,7 @@ from limits import RateLimitItemPerMinute
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.edge.counters import Counter, SharedCounter
+from api.edge.limits.counters import Counter, SharedCounter
 from api.edge.problems import Problem
 
 _WINDOW_SECONDS = 60

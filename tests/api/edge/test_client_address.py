@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 from starlette.datastructures import Headers
 
-from api.edge.client_address import TrustedProxies, client_address, networks_of
+from api.edge.limits.client_address import TrustedProxies, client_address, networks_of
 from workers.settings import Settings
 
 PROXIES = TrustedProxies.parse("10.0.0.0/8, 2001:db8:ff::/48", "x-forwarded-for")

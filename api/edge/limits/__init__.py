@@ -1,0 +1,9 @@
+"""Limits of callers: how often, how many at once, how long they may wait, and who they are without a key.
+
+rate_limit      requests a minute, fair shares of anonymous callers, RateLimit fields
+counters        request counters in Redis, in memory while it is away
+anonymous       callers without a key: the public detector
+client_address  who calls, behind the proxies that a setting names
+places          how much of what takes long a tenant may have at once
+waiting         replies that are held back until a row changes
+"""

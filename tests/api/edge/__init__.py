@@ -1,0 +1,1 @@
+"""Tests of api/edge/: what surrounds every request."""

@@ -1,0 +1,33 @@
+"""Layout of the repository: how much a folder holds, and that a public name means one thing."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter, defaultdict
+
+from tests.support.repository import modules, tree
+
+PACKAGES = ("api", "workers", "policy", "deploy")
+MODULES = 16  # of one folder, its __init__ included; more is split by subject
+LARGER = {  # folder -> why it is one subject all the same
+    "api/routes": "one module a resource, named as in the URL",
+    "api/schemas": "one module a resource, named as in api/routes",
+    "models/train": "one recipe, whose stages are listed in its README and run by one program",
+    "tests/house": "one module a rule of the repository",
+    "tests/policy/ledger": "one module of policy/ledger each, from the log to the packs",
+    "tests/support": "one module a part that tests stand in for or read",
+}
+
+
+def test_no_folder_is_a_heap() -> None:
+    counted = Counter(path.rsplit("/", 1)[0] for path in modules(*PACKAGES, "models", "tests", "bench", "tools"))
+    assert {folder for folder, count in counted.items() if count > MODULES} == set(LARGER)
+
+
+def test_a_public_class_name_is_defined_once() -> None:
+    defined = defaultdict(list)
+    for path in modules(*PACKAGES):
+        for node in tree(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                defined[node.name].append(path)
+    assert {name: paths for name, paths in defined.items() if len(paths) > 1} == {}
