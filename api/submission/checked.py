@@ -1,6 +1,6 @@
 """Checked row: one good row of a request, between the spreadsheet and the items it becomes.
 
-A prompt has four shapes on its way to a worker, and no others: `spreadsheets.Row` (cells), `CheckedRow` (checked,
+A prompt has four shapes on its way to a worker, and no others: `spreadsheets.SheetRow` (cells), `CheckedRow` (checked,
 rendered, screened), `NewItem` (one variant, as `jobs.submit` stores it) and `ClaimedItem` (as a worker reads it back).
 """
 

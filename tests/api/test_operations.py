@@ -15,7 +15,7 @@ from api.schemas.requests import CampaignBody, SingleBody
 from tests.support.client import ApiServer, ApiTenant, campaign, problem
 
 PUBLIC = "/v1/detect"
-WITHOUT_BODY = ("/cancel", "/secret", "/enable")  # what such a POST does is all in its address
+WITHOUT_BODY = ("/cancel", "/secret", "/enable", "/test", "/resend")  # what such a POST does is all in its address
 NOBODY = "127.0.0.1:9"  # discard: nothing listens there
 
 

@@ -66,7 +66,7 @@ def test_a_refused_prompt_is_an_answer_and_is_recorded(api: ApiTenant) -> None:
         ({"width": 0}, "too_small", "width"),
         ({"width": -1}, "too_small", "width"),
         ({"width": 9999999}, "model_limit", "width"),
-        ({"width": 10**30}, "model_limit", "width"),
+        ({"width": 10**30}, "too_large", "width"),
         ({"width": "1024 "}, "not_an_integer", "width"),
         ({"width": "128"}, "not_an_integer", "width"),
         ({"width": 128.5}, "not_an_integer", "width"),
