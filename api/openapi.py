@@ -33,7 +33,7 @@ TAGS = [
     {"name": "Identify", "description": "Whose picture is this?"},
     {"name": "Detect", "description": "The same for anybody, without a key, where the installation allows it."},
     {"name": "Recalls", "description": "Take released images back, and the signed list of what was taken back."},
-    {"name": "Webhooks", "description": "Who is told when an asset is released or recalled."},
+    {"name": "Webhooks", "description": "Addresses that receive a message when an asset is released or recalled."},
     {"name": "Privacy", "description": "Erase private text, and hold back what must not be erased."},
     {"name": "Keys", "description": "API keys of your tenant."},
     {"name": "Operations", "description": "For probes and scrapers; no key needed."},

@@ -1,4 +1,4 @@
-"""Loop of a process: one round after another until it is told to stop, with one answer to a service that is away.
+"""Loop of a process: one round after another until it is asked to stop, with one answer to a service that is away.
 
     round   what the process does once; True if more waits, so that the next round follows at once
     pause   after any other round: `pause_seconds`, or until `wait` returns earlier

@@ -80,7 +80,7 @@ def log_failure(code: str, error: Exception) -> None:
 
 
 def problem_for(error: Exception, request: Request) -> Problem:
-    """What an error means to somebody who speaks HTTP."""
+    """The problem that an error becomes over HTTP."""
     match error:
         case Problem():
             return error

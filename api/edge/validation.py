@@ -56,7 +56,7 @@ _MESSAGES = {
 
 
 def from_validation(errors: Sequence[Mapping[str, Any]], model: type[BaseModel] | None = None) -> list[Complaint]:
-    """One complaint for every error; with the model, an unknown field is told its nearest neighbour."""
+    """One complaint for every error; with the model, an unknown field is answered with the nearest known one."""
     return [_complaint(error, model) for error in errors]
 
 

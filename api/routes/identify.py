@@ -1,4 +1,4 @@
-"""/v1/identify: send any picture found anywhere, and be told whether it was made here.
+"""/v1/identify: send a picture that was found anywhere; the answer says whether it was made here.
 
 The upload goes to the object store's inbox, a row goes to Postgres, and a process of its own answers: no byte of the
 picture is looked at here. Killed between the two: the upload is swept, the caller has no id and sends it again.

@@ -1,4 +1,4 @@
-"""/v1/legal-holds: what must not be erased, on request or by retention, until somebody lifts the hold."""
+"""/v1/legal-holds: what must not be erased, on request or by retention, until the hold is lifted."""
 
 from __future__ import annotations
 

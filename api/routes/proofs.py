@@ -1,7 +1,7 @@
 """/v1/audit, what can be taken away and checked without us: heads, proofs, evidence packs.
 
 Everything is confined to the caller's tenant, down to the events in a pack; a head and a consistency proof tell
-nothing but sizes and hashes. What is answered was not judged here: it proves itself to whoever has the public keys.
+nothing but sizes and hashes. What is answered was not judged here: anyone with the public keys can verify it.
 """
 
 from __future__ import annotations

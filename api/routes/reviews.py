@@ -53,7 +53,7 @@ def list_all(caller: Reviewer, parts: PartsOf, query: Annotated[ReviewsQuery, Qu
 
 @router.get("/{item_id}", summary="One held picture, with a link to look at it")
 def read(item_id: PathId, caller: Reviewer, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> HeldItemDetailReply:
-    """The link is an event of the ledger. There is none once somebody decided."""
+    """The link is an event of the ledger. There is none after a decision."""
     with parts.transaction(caller.tenant) as conn:
         view = get_hold(conn, caller.tenant, uuid_or_not_found(item_id, "held item"))
         if view.decided_at is None:
@@ -115,8 +115,8 @@ def decide_several(
                     done = _decide(conn, decision.item_id, decision, caller, parts)
             except WorkerError as error:
                 problem = problem_for(error, request)
-                told = {"code": problem.code, "detail": problem.detail}
-                results[place] = DecisionResultReply(item_id=decision.item_id, status=problem.status, **told)
+                failure = {"code": problem.code, "detail": problem.detail}
+                results[place] = DecisionResultReply(item_id=decision.item_id, status=problem.status, **failure)
             else:
                 decided.append(done)
                 results[place] = DecisionResultReply(item_id=decision.item_id, status=200, result=_decision_reply(done))

@@ -1,4 +1,4 @@
-"""/v1/revocations: the signed list of recalled files, for whoever distributes pictures of ours."""
+"""/v1/revocations: the signed list of recalled files, for those who distribute our pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""/v1/webhooks: addresses that are told when an asset is released or recalled, and the messages to them."""
+"""/v1/webhooks: addresses that receive a message when an asset is released or recalled, and those messages."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def change(
     """Fields that are left out stay as they are.
 
     A new address starts without failures, and so does one that is enabled; what waits for it is sent at once. What
-    happens while it is disabled is not told later.
+    happens while it is disabled is not sent later.
     """
     id = uuid_or_not_found(webhook_id, "webhook")
     fingerprint = once.fingerprint(asked)

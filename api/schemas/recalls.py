@@ -51,7 +51,7 @@ class RecallBody(BodyModel):
     since: Instant | None = Field(None, description="released at this moment or later (RFC 3339)")
     until: Instant | None = Field(None, description="released before this moment (RFC 3339), later than `since`")
     reason_code: Literal["safety", "rights", "licence", "policy", "quality", "legal", "privacy", "other"] = Field(
-        description="what receivers, look-ups and the ledger are told"
+        description="the code that webhooks, look-ups and the ledger carry"
     )
     reason: Prose = Field("", max_length=MAX_PROSE_CHARS, description="for people; the ledger holds only its digest")
     expected_assets: int | None = Field(

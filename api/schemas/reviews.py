@@ -42,7 +42,7 @@ class DecisionBody(BodyModel):
 
     decision: Literal["release", "refuse"]
     comment: Comment = Field(description="why; kept with the decision")
-    sha256: Sha256 = Field(description="of the picture you looked at, as GET /v1/reviews/{item_id} told it")
+    sha256: Sha256 = Field(description="of the picture you looked at, as answered by GET /v1/reviews/{item_id}")
 
 
 class ItemDecisionBody(DecisionBody):

@@ -13,7 +13,7 @@ _WEBHOOK: dict[str, JsonValue] = {"url": "https://example.com/presswork", "event
 
 
 class WebhookBody(BodyModel):
-    """An address that is told what happens to your tenant's assets."""
+    """An address that receives messages about your tenant's assets."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_WEBHOOK]})
 

@@ -57,8 +57,8 @@ class SubmissionFindings:
         if verdict.rewrites:
             self._rewritten_rows += 1
             if len(self._rewritten) < MAX_LISTED:
-                told = rewriting(verdict, row=row.number, line=row.line, custom_id=row.custom_id)
-                self._rewritten.append(told)
+                rewritten = rewriting(verdict, row=row.number, line=row.line, custom_id=row.custom_id)
+                self._rewritten.append(rewritten)
         if self._words is not None:
             self._look(self._words, row)
 
@@ -74,7 +74,7 @@ class SubmissionFindings:
             self._unasked.add(row.number, sorted(unasked))
 
     def raise_complaints(self) -> None:
-        """Raises Problem if anything has to be put right; the refusals met on the way are told as well."""
+        """Raises Problem if anything has to be put right; the refusals met on the way are reported as well."""
         if not self.complaints:
             return
         count = len(self.complaints)

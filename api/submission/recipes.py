@@ -1,4 +1,4 @@
-"""From what somebody asks to a recipe that the model can make, or the reasons why it cannot."""
+"""Recipe of a request: what the model can make of the options, or the reasons why it cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading somebody's CSV file: strictly, in one pass over a file on disk, never whole in memory.
+"""CSV file of a caller, read strictly, in one pass over a file on disk, never whole in memory.
 
 UTF-8 (with or without a byte order mark) and UTF-16 (with one), RFC 4180 quoting, any line ends. What
 is not readable raises SheetInvalid with the line; what is readable but wrong is left to the caller.

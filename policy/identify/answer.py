@@ -151,14 +151,14 @@ class Identification:
         named = self.manifest_asset
         if named is not None and named.tenant != tenant:
             foreign.add(named.asset_id)
-        told: dict[str, Any] = self.to_json() | {"made_here": self.asset is not None or self._marked is not None}
-        told["state"] = self.asset and self.asset.state
-        told["own"] = self.asset is not None and self.asset.tenant == tenant
+        shown: dict[str, Any] = self.to_json() | {"made_here": self.asset is not None or self._marked is not None}
+        shown["state"] = self.asset and self.asset.state
+        shown["own"] = self.asset is not None and self.asset.tenant == tenant
         if not foreign:
-            return told
-        layers = told["layers"]
+            return shown
+        layers = shown["layers"]
         layers["candidates"] = [each for each in layers["candidates"] if each["asset_id"] not in foreign]
-        hidden: dict[str, Any] = _without(told, foreign)
+        hidden: dict[str, Any] = _without(shown, foreign)
         return hidden
 
     @property

@@ -199,7 +199,7 @@ def _reasons(layer: ManifestLayer, best: Examined | None, finding: Identificatio
     if layer.standing is ManifestStanding.ALTERED:
         said.append("The file's manifest does not fit its bytes: it was edited after signing, or is broken.")
     if layer.standing is ManifestStanding.FOREIGN:
-        said.append("The file carries somebody else's manifest.")
+        said.append("The file carries a manifest of another issuer.")
     if layer.standing is ManifestStanding.UNKNOWN_ASSET:
         said.append("A manifest under our root names an asset that this installation does not know.")
     if layer.standing is ManifestStanding.UNTRUSTED and finding is IdentificationFinding.OURS:

@@ -98,8 +98,8 @@ def _send(
         httpcore.ConnectionPool(ssl_context=context, network_backend=backend) as pool,
         pool.stream("POST", url, headers=list(sent.items()), content=body) as answer,
     ):
-        told = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
-        return answer.status, retry_after_seconds(told.get(b"retry-after", ""), told.get(b"date", ""))
+        fields = {name.lower(): value.decode("latin-1") for name, value in answer.headers}
+        return answer.status, retry_after_seconds(fields.get(b"retry-after", ""), fields.get(b"date", ""))
 
 
 @cache

@@ -9,7 +9,7 @@ to the next. Sources, read on 2026-11-30:
 
 The most specific row decides. An IPv4 address in no row is public. An IPv6 address is public only within 2000::/3, so
 that a block which is assigned later is refused until this table names it. Where the registry says "N/A" (tunnels), the
-row says no: the far end of a tunnel is chosen by whoever wrote the address.
+row says no: the far end of a tunnel is chosen by the author of the address.
 """
 
 from __future__ import annotations

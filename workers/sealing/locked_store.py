@@ -67,7 +67,7 @@ class LockedStore(ObjectStore):
             raise _unavailable(error) from error
 
     def list(self, prefix: str, *, page_size: int = 1_000, after: str = "") -> Iterator[StoredObject]:
-        """Every key that was ever put below a prefix, in key order, deleted or not. Sizes are not told: -1."""
+        """Every key that was ever put below a prefix, in key order, deleted or not. Sizes are not known: -1."""
         last = None
         for key, _ in self._versions(prefix, page_size=page_size):
             if key != last and key > after:

@@ -1,7 +1,7 @@
 """Waiting room: replies that are held back until a row changes, bounded per tenant, with no thread for each.
 
 A route that takes `wait=` lets its caller wait here. One background thread asks Postgres about all open waits, in one
-short transaction per tenant (row-level security confines it to one), and lives only while somebody waits. Postgres is
+short transaction per tenant (row-level security confines it to one), and lives only while a caller waits. Postgres is
 asked rather than listened to, so nothing is missed when a connection breaks.
 
 Places are bounded per tenant (api/edge/limits/places.py). A caller that hangs up frees its place. A database that is

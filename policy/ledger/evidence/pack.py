@@ -41,7 +41,7 @@ _README = """An evidence pack of the audit log {origin}.
     python verify.py THIS.zip --vkey 'LINE' --checkpoint FILE
 
 LINE is the log's public key as it was given to you, FILE a checkpoint that you kept. verify.py needs Python 3.11 and
-the package cryptography. Use your own copy of it: this one comes from the house that is audited.
+the package cryptography. Use your own copy of it: this one comes from the organisation that is audited.
 """
 
 

@@ -51,12 +51,12 @@ def csv_rows(pages: Iterable[list[Recorded]]) -> Iterator[bytes]:
 
 def row_of(recorded: Recorded) -> dict[str, Any]:
     """An event by COLUMNS; None where it lacks a value."""
-    told = recorded.to_json()
-    event = told["event"]
+    written = recorded.to_json()
+    event = written["event"]
     verdict, recipe = _object(event.get("verdict")), _object(event.get("recipe"))
     named = dict(subject.split(":", 1) for subject in recorded.subjects)
     values = {
-        **{name: told[name] for name in ("index", "event_id", "at", "tenant", "kind", "actor")},
+        **{name: written[name] for name in ("index", "event_id", "at", "tenant", "kind", "actor")},
         **{f"{noun}_id": named.get(noun) for noun in _NOUNS},
         "decision": verdict.get("decision"),
         "policy_version": verdict.get("policy_version", event.get("policy_version")),

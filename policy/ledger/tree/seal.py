@@ -139,7 +139,7 @@ def _resume(conn: Connection, vkeys: Sequence[Vkey]) -> MerkleTree:
     if head and tree.root() != head[0].root:
         raise BrokenLedger(
             f"the stored leaves and nodes do not add up to the signed head of {size} entries; nothing is sealed "
-            "until somebody looks. Remedy: 'presswork audit verify' names what was changed"
+            "until a person looks at it. Remedy: 'presswork audit verify' names what was changed"
         )
     return tree
 

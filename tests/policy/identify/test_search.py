@@ -231,7 +231,7 @@ def test_a_manifest_about_another_picture_conflicts(shelf: Shelf, state: str) ->
 def test_somebody_else_s_manifest_on_our_picture_is_told(shelf: Shelf) -> None:
     answer = shelf.asked(shelf.marked[5], Manifest(state="Valid", generator="Another Maker 2"))
     assert (answer.finding, answer.verified) == (IdentificationFinding.OURS, True)
-    assert "somebody else's manifest" in " ".join(answer.reasons)
+    assert "a manifest of another issuer" in " ".join(answer.reasons)
 
 
 def test_another_tenant_s_asset_leaves_no_trace_in_what_is_told(shelf: Shelf) -> None:

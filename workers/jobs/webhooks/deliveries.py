@@ -220,9 +220,9 @@ def _wait(attempts: int, attempt: DeliveryAttempt) -> timedelta:
     return timedelta(seconds=max(own, wanted))
 
 
-def message_body(event: str, at: datetime, told: Mapping[str, Any]) -> str:
+def message_body(event: str, at: datetime, data: Mapping[str, Any]) -> str:
     """Standard Webhooks' envelope; written down once, so that every attempt sends the same bytes."""
-    return json.dumps({"type": event, "timestamp": timestamp(at), "data": dict(told)}, separators=(",", ":"))
+    return json.dumps({"type": event, "timestamp": timestamp(at), "data": dict(data)}, separators=(",", ":"))
 
 
 def _settle(conn: Connection, which: tuple[Any, ...], state: str) -> int:

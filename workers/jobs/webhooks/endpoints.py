@@ -1,4 +1,4 @@
-"""Webhook endpoints: a tenant's addresses that are told what happens, and the secrets their messages are signed with.
+"""Webhook endpoints: a tenant's addresses that receive messages, and the secrets that sign them.
 
 A secret is shown once. Rotating adds a new one beside those that are still good: each signs on for a day after it was
 replaced, so that a receiver can change over without losing a message, however often secrets are rotated meanwhile.

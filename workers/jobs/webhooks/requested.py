@@ -97,5 +97,5 @@ def _send_now(conn: Connection, address: Row[Any], delivery: Row[Any]) -> bool:
 
 
 def _open_address(conn: Connection, webhook_id: str) -> None:
-    """An address that failed is left alone for a while; somebody asks for it now."""
+    """An address that failed is left alone for a while; a person asks for it now."""
     conn.execute(webhooks.update().where(webhooks.c.id == webhook_id).values(retry_at=func.now()))

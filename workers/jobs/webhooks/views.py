@@ -14,7 +14,7 @@ from workers.jobs.webhooks.tables import webhook_attempts, webhook_deliveries, w
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """An address that is told, without its secrets."""
+    """A webhook, without its secrets."""
 
     id: str
     url: str
