@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 from api.edge.problems import Complaint, did_you_mean
 
-_NUMBER = "Send a JSON number without quotes, spaces or units."
-
+MAX_COMPLAINTS = 100  # of one answer, as docs/api.md says
+_LONGEST_FIELD = 200  # what a caller named is shown cut, or an answer would be as long as the request and longer
+_LONGEST_MESSAGE = 500
 _NUMBER = "Send a JSON number without quotes, spaces or units."
 
 # pydantic's type: (our stable code, remedy). Other types keep their own name.
@@ -26,6 +27,7 @@ REMEDIES = {
     "dict_type": ("not_an_object", 'Send {"name": value, ...}.'),
     "model_type": ("not_an_object", 'Send {"name": value, ...}.'),
     "list_type": ("not_a_list", "Send [value, ...]."),
+    "tuple_type": ("not_a_list", "Send [value, ...]."),
     "greater_than_equal": ("too_small", "Send a larger number."),
     "less_than_equal": ("too_large", "Send a smaller number."),
     "finite_number": ("not_finite", "Send a finite number."),
@@ -51,22 +53,32 @@ _MESSAGES = {
     "dict_type": "this is no JSON object",
     "model_type": "this is no JSON object",
     "list_type": "this is no JSON list",
+    "tuple_type": "this is no JSON list",
     "string_pattern_mismatch": "this is not of the documented form",
 }
 
 
 def from_validation(errors: Sequence[Mapping[str, Any]], model: type[BaseModel] | None = None) -> list[Complaint]:
-    """One complaint for every error; with the model, an unknown field is answered with the nearest known one."""
-    return [_complaint(error, model) for error in errors]
+    """A complaint for each of the first 100 errors; with the model, an unknown field is answered with the nearest one.
+
+    No complaint grows with what was sent: names and messages are cut.
+    """
+    return [_complaint(error, model) for error in errors[:MAX_COMPLAINTS]]
 
 
 def _complaint(error: Mapping[str, Any], model: type[BaseModel] | None) -> Complaint:
-    kind, place = error["type"], [str(part) for part in error["loc"]]
+    kind, place = error["type"], [_cut(str(part), _LONGEST_FIELD) for part in error["loc"]]
     code, remedy = REMEDIES.get(kind, (kind, "See the API's schema at /docs."))
     if kind == "extra_forbidden" and model and len(place) == 1:
         remedy += did_you_mean(place[0], list(model.model_fields))
     message = _MESSAGES.get(kind) or _lower_first(error["msg"])
-    return Complaint(code, message, remedy, field=".".join(place) or "body")
+    return Complaint(
+        code, _cut(message, _LONGEST_MESSAGE), remedy, field=_cut(".".join(place), _LONGEST_FIELD) or "body"
+    )
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def _lower_first(sentence: str) -> str:

@@ -59,3 +59,9 @@ def test_a_cursor_beyond_the_databases_numbers_is_no_cursor_of_ours(api: ApiTena
 def test_a_pack_of_nothing_is_a_mistake_of_the_caller(api: ApiTenant) -> None:
     document = problem(api.caller().get("/v1/audit/packs?asset="), 422, "invalid_parameters")
     assert [place for _, _, place in places(document)] == ["query.asset"]
+
+
+def test_a_problem_does_not_grow_with_the_unknown_parameters_of_a_url(api: ApiTenant) -> None:
+    names = "&".join(f"u{number}" + "=" for number in range(1_800))
+    answer = api.caller().get(f"/v1/requests?{names}")
+    assert len(problem(answer, 422, "invalid_parameters")["errors"]) == 100
