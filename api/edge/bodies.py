@@ -27,6 +27,7 @@ from api.edge.validation import from_validation
 
 MAX_JSON_BYTES = 1024 * 1024  # of a JSON body, and of the spec of a campaign
 MAX_DEPTH = 20  # of nested JSON
+MAX_DIGITS = 400  # of a whole number, as many as the largest float has and more
 _BYTES = "application/octet-stream"
 
 M = TypeVar("M", bound=BaseModel)
@@ -119,7 +120,11 @@ def strict_json(raw: bytes) -> Any:
     """
     try:
         value = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+            raw.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_whole,
         )
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is not UTF-8") from error
@@ -146,11 +151,11 @@ def _check(value: Any) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    named = dict(pairs)
-    if len(named) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {quoted(twice)} appears twice in one object")
+    named: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in named:
+            raise ValueError(f"the name {quoted(name)} appears twice in one object")
+        named[name] = value
     return named
 
 
@@ -163,6 +168,12 @@ def _finite(written: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"the number {quoted(written)} is too large")
     return number
+
+
+def _whole(written: str) -> int:
+    if len(written) > MAX_DIGITS:
+        raise ValueError(f"the number {quoted(written)} has more than {MAX_DIGITS} digits")
+    return int(written)
 
 
 def _place(request: Request, parts: Parts) -> AbstractContextManager[None]:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.edge.bodies import MAX_DEPTH, MAX_JSON_BYTES, strict_json
-from tests.support.client import GOOD, SPEC, ApiTenant, campaign, problem
+from tests.support.client import GOOD, SPEC, ApiTenant, campaign, places, problem
 
 JSON = {"Content-Type": "application/json"}
 
@@ -127,6 +127,43 @@ def test_a_body_that_does_not_arrive_is_408_and_the_connection_is_closed(api: Ap
         answer = _half_a_body(served.port, key=key)
     assert b"HTTP/1.1 408 " in answer
     assert b'"code":"body_too_slow"' in answer
+
+
+def test_a_name_sent_twice_among_many_is_found_in_one_pass() -> None:
+    """Counting every name for every name took minutes on a megabyte; the size makes that a test that never ends."""
+    names = ",".join(f'"{number}":0' for number in range(80_000))
+    with pytest.raises(ValueError, match="'last' appears twice"):
+        strict_json(f'{{{names},"last":1,"last":2}}'.encode())
+
+
+def test_a_number_of_thousands_of_digits_is_refused_in_our_words() -> None:
+    with pytest.raises(ValueError, match="digits") as caught:
+        strict_json(b"9" * 5_000)
+    assert "sys." not in str(caught.value)
+    assert strict_json(b"-" + b"9" * 300) == -(10**300 - 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"prompt": "a", **{f"unknown{number}": 1 for number in range(4_000)}},
+        {"prompt": "a", "loras": [{f"unknown{number}": 1 for number in range(3_000)}]},
+        {"prompt": "a", "x" * 900_000: 1},
+        {"prompt": "a", "loras": [{"x" * 900_000: 1}]},
+        {"prompt": "a", "renditions": ["x" * 500_000]},
+    ],
+    ids=["unknown fields", "unknown fields inside", "a long name", "a long name inside", "a long value"],
+)
+def test_a_problem_does_not_grow_with_the_mistakes_of_a_body(api: ApiTenant, body: dict[str, object]) -> None:
+    answer = api.caller().post("/v1/requests", json=body)
+    document = problem(answer, 422, "invalid_body")
+    assert 1 <= len(document["errors"]) <= 100
+    assert len(answer.content) < 64_000
+
+
+def test_renditions_that_are_no_list_have_the_documented_code(api: ApiTenant) -> None:
+    answer = api.caller().post("/v1/requests", json={"prompt": "a", "renditions": {}})
+    assert places(problem(answer, 422, "invalid_body")) == [("not_a_list", None, "renditions")]
 
 
 def test_a_connection_that_is_dropped_in_the_middle_stores_nothing(api: ApiTenant) -> None:
