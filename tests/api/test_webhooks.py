@@ -92,6 +92,15 @@ def test_one_more_than_the_limit_is_refused(api: ApiTenant) -> None:
     problem(caller.post("/v1/webhooks", json=NEW), 422, "limit_exceeded")
 
 
+@pytest.mark.parametrize("message", ["%00", "msg_%00", "msg_%0A", "msg_", "msg_" + "x" * 101])
+def test_a_message_id_that_cannot_be_one_is_unknown_not_a_fault_of_ours(api: ApiTenant, message: str) -> None:
+    """NUL in the id of a message reached the database, and the answer was 500."""
+    caller = api.caller()
+    at = f"{caller.post('/v1/webhooks', json=NEW).headers['Location']}/deliveries/{message}"
+    problem(caller.get(at), 404, "not_found")
+    problem(caller.post(f"{at}/resend"), 404, "not_found")
+
+
 def test_a_webhook_is_read_changed_tested_and_sent_to_again(api: ApiTenant) -> None:
     """A15: GET and PATCH were 405, a test message 404, a resend 405."""
     caller = api.caller()

@@ -6,7 +6,6 @@ it, the clerk sends. A message that is being sent at this moment is left to its 
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from sqlalchemy import Connection, Row, exists, func, or_, select
@@ -16,10 +15,9 @@ from workers.jobs.types import new_id
 from workers.jobs.webhooks.deliveries import message_body
 from workers.jobs.webhooks.endpoints import locked, record_change
 from workers.jobs.webhooks.tables import webhook_attempts, webhook_deliveries, webhooks
-from workers.jobs.webhooks.views import DeliveryView, get_delivery
+from workers.jobs.webhooks.views import MESSAGE_ID, DeliveryView, get_delivery
 
 TEST = "webhook.test"
-_MESSAGE_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,100}")
 
 
 def send_test(conn: Connection, tenant: str, webhook_id: str, *, actor: str) -> DeliveryView:
@@ -68,7 +66,7 @@ def _enabled(conn: Connection, tenant: str, webhook_id: str) -> Row[Any]:
 
 def _locked_delivery(conn: Connection, webhook_id: str, message_id: str) -> Row[Any]:
     row = None
-    if _MESSAGE_ID.fullmatch(message_id):
+    if MESSAGE_ID.fullmatch(message_id):
         this = (webhook_deliveries.c.webhook_id == webhook_id, webhook_deliveries.c.message_id == message_id)
         row = conn.execute(select(webhook_deliveries).where(*this).with_for_update()).one_or_none()
     if row is None:

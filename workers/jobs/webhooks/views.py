@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,8 @@ from sqlalchemy import Connection, Row, Select, select
 
 from workers.errors import NotFound
 from workers.jobs.webhooks.tables import webhook_attempts, webhook_deliveries, webhooks
+
+MESSAGE_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,10 @@ def list_deliveries(
 
 def get_delivery(conn: Connection, tenant: str, webhook_id: str, message_id: str) -> DeliveryView:
     """Raises NotFound."""
-    this = _messages(tenant, webhook_id).where(webhook_deliveries.c.message_id == message_id)
-    row = conn.execute(this).one_or_none()
+    row = None
+    if MESSAGE_ID.fullmatch(message_id):  # anything else is unknown, and NUL is no text for the database
+        this = _messages(tenant, webhook_id).where(webhook_deliveries.c.message_id == message_id)
+        row = conn.execute(this).one_or_none()
     if row is None:
         raise NotFound(f"no message {message_id[:120]!r}")
     return DeliveryView(**row._mapping)
