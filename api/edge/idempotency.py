@@ -4,7 +4,8 @@ The answer is stored in the transaction of the work. Killed before that commit, 
 work; killed after it, a repeat reads the answer. A problem is not stored: its key stays free.
 
 The fingerprint covers what was understood of the request, not its bytes: a client that retries a multipart upload
-draws a new boundary each time.
+draws a new boundary each time, and another client may order the members of the spec otherwise. The id of a thing in the
+address counts in its one spelling.
 
 A secret in an answer (a new API key, a webhook's secret) is stored encrypted under the API key that asked, which is
 stored nowhere (api/edge/sealing.py). A repeat with that API key shows it again, until the stored answer is erased;
@@ -19,6 +20,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Header, Request
 from fastapi.responses import JSONResponse, Response
@@ -26,6 +28,7 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from api.edge.dependencies import Parts, PartsOf
+from api.edge.problems import Complaint, Problem
 from api.edge.sealing import open_sealed, seal
 from workers.jobs.idempotency import StoredReply, recall, remember
 
@@ -124,6 +127,18 @@ def _as_bytes(content: bytes | BaseModel) -> bytes:
     return json.dumps(content.model_dump(mode="json"), sort_keys=True).encode()
 
 
+def _one_spelling(path: str) -> str:
+    """The path with every id in it as `uuid_or_not_found` writes it: capitals make no other address."""
+    return "/".join(_as_id(segment) for segment in path.split("/"))
+
+
+def _as_id(segment: str) -> str:
+    try:
+        return str(UUID(segment))
+    except ValueError:
+        return segment
+
+
 async def _once(
     request: Request,
     parts: PartsOf,
@@ -140,8 +155,11 @@ async def _once(
         ),
     ] = None,
 ) -> Once:
+    if len(request.headers.getlist("Idempotency-Key")) > 1:
+        complaint = Complaint("invalid", "it was sent twice", "Send one key.", field="header.Idempotency-Key")
+        raise Problem("invalid_parameters", "header.Idempotency-Key: it was sent twice.", errors=[complaint])
     presented = request.headers.get("authorization", "").partition(" ")[2].strip()
-    return Once(parts, key or "", request.method, request.url.path, presented.encode())
+    return Once(parts, key or "", request.method, _one_spelling(request.url.path), presented.encode())
 
 
 OnceOf = Annotated[Once, Depends(_once)]

@@ -138,11 +138,16 @@ class Problem(Exception):
 
 
 def _urn(request_id: str) -> str:
-    """The id as a URI: urn:uuid (RFC 9562) for a UUID, our own namespace for an id that a caller chose."""
+    """The id as a URI: urn:uuid (RFC 9562) for a UUID, our own namespace for an id that a caller chose.
+
+    The URI ends in the id letter for letter, so that it is found in the log: 32 digits without dashes are no UUID here.
+    """
     try:
-        return uuid.UUID(request_id).urn
+        if str(uuid.UUID(request_id)) == request_id:
+            return f"urn:uuid:{request_id}"
     except ValueError:
-        return f"urn:presswork:request:{request_id}"
+        pass
+    return f"urn:presswork:request:{request_id}"
 
 
 def did_you_mean(wrong: str, known: Sequence[str]) -> str:

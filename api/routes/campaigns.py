@@ -54,7 +54,7 @@ def submit_campaign(
     ```
     """
     spec = parse(CampaignBody, upload.spec)
-    fingerprint = once.fingerprint(upload.spec, _sha256(upload.file))
+    fingerprint = once.fingerprint(spec, _sha256(upload.file))
     if not spec.dry_run and (replayed := once.replay(caller.tenant, fingerprint)):
         return replayed
     card = choose_model(parts.registry, spec.model)

@@ -44,6 +44,32 @@ def test_a_repeated_upload_has_another_boundary_and_is_still_the_same(api: ApiTe
     assert len(api.items()) == 2
 
 
+def test_a_repeated_spec_with_its_members_in_another_order_is_still_the_same(api: ApiTenant) -> None:
+    """The bytes of the spec were compared, so that another order was 422 idempotency_key_reused."""
+    caller = api.caller()
+    first = campaign(caller, spec=json.dumps({**SPEC, "variants": 2}), headers=KEY)
+    again = campaign(caller, spec=json.dumps({"variants": 2, **SPEC}), headers=KEY)
+    assert (first.status_code, again.status_code) == (202, 202), again.text
+    assert again.json() == first.json()
+
+
+def test_a_repeat_with_the_id_in_capitals_is_still_the_same(api: ApiTenant) -> None:
+    caller = api.caller()
+    id = caller.post("/v1/requests", json={"prompt": "a red car"}).json()["id"]
+    first, again = (caller.post(f"/v1/requests/{spelt}/cancel", headers=KEY) for spelt in (id, id.upper()))
+    assert (first.status_code, again.status_code) == (200, 200), again.text
+    assert again.headers["idempotency-replayed"] == "true"
+
+
+def test_of_two_idempotency_keys_neither_is_taken(api: ApiTenant) -> None:
+    """The second was ignored without a word."""
+    body = {"prompt": "a red car"}
+    two = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    document = problem(api.caller().post("/v1/requests", json=body, headers=two), 422, "invalid_parameters")
+    assert document["errors"][0]["field"] == "header.Idempotency-Key"
+    assert api.stored() == 0
+
+
 @pytest.mark.parametrize(
     ("table", "spec"), [(GOOD + "car,blue\n", SPEC), (GOOD, {**SPEC, "variants": 2}), (GOOD, {**SPEC, "name": "x"})]
 )

@@ -20,3 +20,17 @@ def test_every_429_and_503_passes_and_of_the_others_only_a_call_under_way() -> N
 
 def test_a_fault_that_knows_its_own_time_keeps_it() -> None:
     assert Problem("busy", "x", headers={"Retry-After": "7"}).headers["Retry-After"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("id", "namespace"),
+    [
+        ("0f8fad5b-d9cb-469f-a165-70867728950e", "urn:uuid"),
+        ("0F8FAD5B-D9CB-469F-A165-70867728950E", "urn:presswork:request"),
+        ("0f8fad5bd9cb469fa16570867728950e", "urn:presswork:request"),
+        ("my-trace-42", "urn:presswork:request"),
+    ],
+)
+def test_the_instance_ends_in_the_id_letter_for_letter(id: str, namespace: str) -> None:
+    """32 digits got dashes in `instance`, and were found in neither the header nor the log."""
+    assert Problem("busy", "x").document(id)["instance"] == f"{namespace}:{id}"
