@@ -225,6 +225,20 @@ def test_large_json_is_compressed_and_small_or_secret_or_streamed_is_not(api: Ap
     assert "content-encoding" not in events.headers
 
 
+@pytest.mark.parametrize(
+    ("asked", "packed"),
+    {
+        **dict.fromkeys(("gzip", "gzip;q=0.5", "br, GZIP ; Q=1.0", "*", "x-gzip", "*;q=0, gzip"), True),
+        **dict.fromkeys(("gzip;q=0", "gzip; q=0.000, *", "notgzip", "br", "identity", "", "*;q=0", "gzip;q=x"), False),
+    }.items(),
+)
+def test_gzip_that_is_refused_by_its_weight_is_not_sent(api: ApiTenant, asked: str, packed: bool) -> None:
+    """`gzip;q=0` was answered with gzip."""
+    answer = api.server.anonymous().get("/openapi.json", headers={"Accept-Encoding": asked})
+    assert (answer.headers.get("content-encoding") == "gzip") is packed
+    assert "accept-encoding" in answer.headers["vary"].lower()
+
+
 def test_no_other_origin_is_let_in_unless_a_setting_names_it(api: ApiTenant) -> None:
     asked = {
         "Origin": ORIGIN,
