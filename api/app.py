@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -18,6 +19,7 @@ from api.edge.dependencies import Parts
 from api.edge.docs_page import serve_docs
 from api.edge.errors import ANSWERS, answer
 from api.edge.limits.rate_limit import RateLimitFields
+from api.edge.limits.turns import POOL_THREADS
 from api.edge.middleware.compression import Compression
 from api.edge.middleware.conditional import Conditional
 from api.edge.middleware.context import RequestContext
@@ -66,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = POOL_THREADS
         yield
         parts.close()
 

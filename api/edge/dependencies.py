@@ -15,6 +15,7 @@ from api.edge.limits.client_address import TrustedProxies
 from api.edge.limits.counters import SharedCounter
 from api.edge.limits.places import Places
 from api.edge.limits.rate_limit import FairLimit, KeyLimit
+from api.edge.limits.turns import Turns
 from api.edge.limits.waiting import WaitingRoom
 from api.edge.probes import Probes, make_probes
 from api.edge.startup import Registers
@@ -51,6 +52,7 @@ class Parts:
     registers: Registers
     room: WaitingRoom
     uploads: Places
+    turns: Turns
 
     @classmethod
     def build(cls, settings: Settings) -> Parts:
@@ -94,6 +96,7 @@ class Parts:
                 noun="bodies that arrive",
                 gauge=HTTP_UPLOADS.inc,
             ),
+            turns=Turns(),
         )
 
     def transaction(self, tenant: str) -> AbstractContextManager[Connection]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from api.edge.auth import Auditor, Caller, Reader
 from api.edge.dependencies import Parts, PartsOf
+from api.edge.in_turn import InTurn
 from api.edge.paging import cursor_of_number, id_of, number_of, page, uuid_or_not_found
 from api.edge.problems import Problem
 from api.schemas.assets import AssetReply, RenditionReply, SearchReply
@@ -26,7 +27,7 @@ from workers.jobs.recall.views import RecallMark, marks_of
 from workers.jobs.views import AssetView, get_asset, list_assets
 from workers.states import AssetState
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(route_class=InTurn, prefix="/v1")
 
 
 @router.get("/requests/{request_id}/assets", tags=["Assets"], summary="Assets of a request, in the order of release")

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from api.edge.auth import Auditor
 from api.edge.dependencies import Parts, PartsOf
+from api.edge.in_turn import InTurn
 from api.edge.paging import cursor_of_number, number_of, uuid_or_not_found
 from api.edge.problems import Complaint, Problem
 from api.schemas.audit import (
@@ -29,7 +30,7 @@ from policy.ledger.reading import questions
 from policy.still_public import still_public_page
 from workers.errors import NotFound
 
-router = APIRouter(prefix="/v1/audit", tags=["Audit"])
+router = APIRouter(route_class=InTurn, prefix="/v1/audit", tags=["Audit"])
 _LOOKED_AT = 500  # public pictures one call judges again: about half a second of one core
 
 

@@ -13,6 +13,7 @@ from api.edge.auth import Submitter
 from api.edge.bodies import Upload, campaign_upload, parse
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf
+from api.edge.in_turn import InTurn
 from api.schemas.base import NoQuery
 from api.schemas.requests import CampaignBody
 from api.schemas.submission import AcceptedReply, DryRunReply
@@ -20,7 +21,7 @@ from api.submission.campaign import Campaign
 from api.submission.recipes import RecipeBook, choose_model
 from api.submission.store import CheckedRequest, store
 
-router = APIRouter(prefix="/v1/campaigns", tags=["Campaigns"])
+router = APIRouter(route_class=InTurn, prefix="/v1/campaigns", tags=["Campaigns"])
 _MEMORY_BYTES = 1024 * 1024  # of the spool; beyond it lies on disk
 
 

@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from api.edge.bodies import picture_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf
+from api.edge.in_turn import InTurn
 from api.edge.limits.anonymous import Asking, Looking
 from api.edge.paging import uuid_or_not_found
 from api.routes.identify import ask_once, reply
@@ -23,7 +24,7 @@ from api.schemas.identify import IdentificationReply
 from workers.jobs.identification.questions import get_question
 from workers.jobs.keys import create_tenant
 
-router = APIRouter(prefix="/v1/detect", tags=["Detect"])
+router = APIRouter(route_class=InTurn, prefix="/v1/detect", tags=["Detect"])
 _ACTOR = "public detector"
 
 

@@ -12,6 +12,7 @@ from api.edge.auth import Admin
 from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
+from api.edge.in_turn import InTurn
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.edge.problems import Problem
 from api.schemas.base import NoQuery, Page, PageQuery
@@ -21,7 +22,7 @@ from workers.jobs.idempotency import StoredReply
 from workers.jobs.privacy.orders import get_erasure, list_erasures, order, refuse_where_it_cannot
 from workers.jobs.privacy.select import preview
 
-router = APIRouter(prefix="/v1/erasures", tags=["Privacy"])
+router = APIRouter(route_class=InTurn, prefix="/v1/erasures", tags=["Privacy"])
 
 
 @router.post(

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from api.edge.auth import Auditor
 from api.edge.dependencies import PartsOf
+from api.edge.in_turn import InTurn
 from api.edge.problems import Complaint, Problem
 from api.schemas.events import EventsQuery
 from policy.errors import ExportUnavailable
@@ -19,7 +20,7 @@ from policy.ledger.reading.exports import csv_rows, jsonl
 from policy.ledger.reading.parquet import parquet
 from policy.ledger.reading.stream import EntryFilter, entries_in
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(route_class=InTurn, prefix="/v1")
 _WRITERS = {
     "jsonl": (jsonl, "application/jsonl"),
     "csv": (csv_rows, "text/csv; charset=utf-8"),

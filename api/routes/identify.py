@@ -17,6 +17,7 @@ from api.edge.auth import Caller, Reader
 from api.edge.bodies import picture_body
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.idempotency import Once, OnceOf, answered
+from api.edge.in_turn import InTurn
 from api.edge.paging import uuid_or_not_found
 from api.schemas.base import NoQuery
 from api.schemas.fields import PathId
@@ -27,7 +28,7 @@ from workers.jobs.types import new_id
 from workers.jobs.views import get_asset
 from workers.store import inbox_key
 
-router = APIRouter(prefix="/v1/identify", tags=["Identify"])
+router = APIRouter(route_class=InTurn, prefix="/v1/identify", tags=["Identify"])
 
 
 @router.post(

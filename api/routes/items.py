@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from api.edge.auth import Reader, Submitter
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
+from api.edge.in_turn import InTurn
 from api.edge.paging import uuid_or_not_found
 from api.schemas.base import NoQuery
 from api.schemas.fields import PathId
@@ -20,7 +21,7 @@ from workers.jobs.cancel import cancel_item
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.views import ItemView, get_item
 
-router = APIRouter(prefix="/v1/items", tags=["Items"])
+router = APIRouter(route_class=InTurn, prefix="/v1/items", tags=["Items"])
 
 
 @router.get("/{item_id}", summary="One item")

@@ -13,6 +13,7 @@ from api.edge.auth import Admin
 from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
+from api.edge.in_turn import InTurn
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.schemas.base import NoQuery, Page, PageQuery
 from api.schemas.fields import PathId
@@ -20,7 +21,7 @@ from api.schemas.keys import KeyBody, KeyCreatedReply, KeyReply
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.keys import ApiKey, create_key, get_key, list_keys, revoke_key
 
-router = APIRouter(prefix="/v1/keys", tags=["Keys"])
+router = APIRouter(route_class=InTurn, prefix="/v1/keys", tags=["Keys"])
 
 
 @router.post("", status_code=201, response_model=KeyCreatedReply, summary="Create a key")

@@ -11,6 +11,7 @@ from api.edge.auth import Admin
 from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
+from api.edge.in_turn import InTurn
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.schemas.base import NoQuery, Page, PageQuery
 from api.schemas.fields import PathId
@@ -18,7 +19,7 @@ from api.schemas.privacy import LegalHoldBody, LegalHoldReply, hold_reply
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.privacy.legal_holds import get_hold, lift, list_holds, place
 
-router = APIRouter(prefix="/v1/legal-holds", tags=["Privacy"])
+router = APIRouter(route_class=InTurn, prefix="/v1/legal-holds", tags=["Privacy"])
 
 
 @router.post("", status_code=201, response_model=LegalHoldReply, summary="Place a legal hold")

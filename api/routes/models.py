@@ -9,11 +9,12 @@ from fastapi import APIRouter, Query
 
 from api.edge.auth import Reader
 from api.edge.dependencies import PartsOf
+from api.edge.in_turn import InTurn
 from api.schemas.base import NoQuery, Page
 from api.schemas.models import ModelReply
 from workers.sampling.registry import Registry
 
-router = APIRouter(prefix="/v1/models", tags=["Models"])
+router = APIRouter(route_class=InTurn, prefix="/v1/models", tags=["Models"])
 
 
 @router.get("", summary="List the models")

@@ -19,6 +19,7 @@ from starlette.background import BackgroundTask
 
 from api.edge.auth import Auditor
 from api.edge.dependencies import Parts, PartsOf
+from api.edge.in_turn import InTurn
 from api.edge.paging import uuid_or_not_found
 from api.edge.problems import Complaint, Problem
 from api.schemas.fields import PathId
@@ -30,7 +31,7 @@ from policy.ledger.tree.notes import Vkey
 from policy.ledger.tree.proofs import Proven, head, prove_extension, proven_asset, proven_event
 from policy.ledger.witnesses.witness_policy import WitnessPolicy
 
-router = APIRouter(prefix="/v1/audit", tags=["Audit"])
+router = APIRouter(route_class=InTurn, prefix="/v1/audit", tags=["Audit"])
 MAX_PACK_EVENTS = 10_000  # of one request: seconds of work while a connection is lent; the command makes larger ones
 _ZIP: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}

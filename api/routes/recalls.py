@@ -12,6 +12,7 @@ from api.edge.auth import Admin
 from api.edge.bodies import json_body
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.idempotency import OnceOf, answered
+from api.edge.in_turn import InTurn
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.edge.problems import Complaint, Problem
 from api.schemas.base import NoQuery, Page
@@ -30,7 +31,7 @@ from workers.jobs.recall.criteria import Criteria, licensed, preview
 from workers.jobs.recall.orders import order
 from workers.jobs.recall.views import get_recall, list_recalls, matching_now
 
-router = APIRouter(prefix="/v1/recalls", tags=["Recalls"])
+router = APIRouter(route_class=InTurn, prefix="/v1/recalls", tags=["Recalls"])
 
 
 @router.post(

@@ -12,6 +12,7 @@ from api.edge.auth import Reader, Submitter
 from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
+from api.edge.in_turn import InTurn
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.routes.items import item_reply
 from api.schemas.base import NoQuery, Page, PageQuery
@@ -26,7 +27,7 @@ from workers.jobs.idempotency import StoredReply
 from workers.jobs.views import RequestView, get_request, list_items, list_requests
 from workers.states import ITEM_OPEN
 
-router = APIRouter(prefix="/v1/requests", tags=["Requests"])
+router = APIRouter(route_class=InTurn, prefix="/v1/requests", tags=["Requests"])
 
 
 @router.post(

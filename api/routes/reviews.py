@@ -15,6 +15,7 @@ from api.edge.bodies import json_body
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.errors import problem_for
 from api.edge.idempotency import OnceOf, answered
+from api.edge.in_turn import InTurn
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.schemas.base import NoQuery, Page
 from api.schemas.fields import PathId
@@ -39,7 +40,7 @@ from workers.jobs.idempotency import StoredReply
 from workers.jobs.review.decide import ReviewDecision, Reviewed, review
 from workers.jobs.review.views import HoldView, get_hold, list_holds
 
-router = APIRouter(prefix="/v1/reviews", tags=["Reviews"])
+router = APIRouter(route_class=InTurn, prefix="/v1/reviews", tags=["Reviews"])
 
 
 @router.get("", summary="Held pictures, the first submitted first")

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query, Response, Security
 
 from api.edge.auth import Caller, authenticate
 from api.edge.dependencies import PartsOf
+from api.edge.in_turn import InTurn
 from api.edge.problems import Problem
 from api.schemas.base import NoQuery
 from workers.revocation_lists import MEDIA_TYPE, RevocationLists
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(route_class=InTurn, prefix="/v1")
 Keyholder = Annotated[Caller, Security(authenticate, scopes=[])]  # any scope: it says nothing to who has no file
 
 

@@ -13,6 +13,7 @@ from api.edge.auth import Admin
 from api.edge.bodies import json_body
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.idempotency import OnceOf, answered
+from api.edge.in_turn import InTurn
 from api.edge.paging import cursor_of_number, number_of, uuid_or_not_found
 from api.edge.problems import Complaint, Problem
 from api.schemas.base import NoQuery, NumberedPageQuery, Page
@@ -30,7 +31,7 @@ from workers.jobs.idempotency import StoredReply
 from workers.jobs.webhooks import endpoints, requested, views
 from workers.outbound.urls import check_new_url
 
-router = APIRouter(prefix="/v1/webhooks", tags=["Webhooks"])
+router = APIRouter(route_class=InTurn, prefix="/v1/webhooks", tags=["Webhooks"])
 # What is no such id is answered 404, as an unknown id is.
 MessageId = Annotated[str, Path(json_schema_extra={"pattern": "^msg_[A-Za-z0-9_-]{1,100}$"})]
 _LOOKUP_SECONDS = 1.0  # of a name, when its address is stored; a slow resolver costs a caller no more

@@ -5,5 +5,6 @@ counters        request counters in Redis, in memory while it is away
 anonymous       callers without a key: the public detector
 client_address  who calls, behind the proxies that a setting names
 places          how much of what takes long a tenant may have at once
+turns           requests of a caller that run at once, and those that wait for a thread
 waiting         replies that are held back until a row changes
 """
