@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from api.edge.urls import LISTS
 from tests.support.client import ApiTenant, places, problem
 
 UNKNOWN = "01a1fe00-0000-7000-8000-00000000000f"
@@ -65,3 +66,24 @@ def test_a_problem_does_not_grow_with_the_unknown_parameters_of_a_url(api: ApiTe
     names = "&".join(f"u{number}" + "=" for number in range(1_800))
     answer = api.caller().get(f"/v1/requests?{names}")
     assert len(problem(answer, 422, "invalid_parameters")["errors"]) == 100
+
+
+def test_a_parameter_that_takes_one_value_and_is_sent_twice_is_refused_and_a_list_is_not(api: ApiTenant) -> None:
+    caller = api.caller()
+    body = {"reason": "x", "reason_code": "other"}
+    document = problem(caller.post("/v1/recalls?dry_run=true&dry_run=false", json=body), 422, "invalid_parameters")
+    assert places(document) == [("repeated", None, "query.dry_run")]
+    assert caller.get("/v1/audit/events?kind=item.released&kind=request.accepted").status_code == 200
+
+
+def test_the_parameters_that_take_several_values_are_those_of_the_document(api: ApiTenant) -> None:
+    document = api.caller().get("/openapi.json").json()
+    parameters = [
+        one for path in document["paths"].values() for call in path.values() for one in call.get("parameters", [])
+    ]
+    assert {one["name"] for one in parameters if one["schema"].get("type") == "array"} == LISTS
+
+
+@pytest.mark.parametrize("id", ["%00", "msg_%00", "msg_%1B"])
+def test_a_control_character_in_a_path_is_an_unknown_thing(api: ApiTenant, id: str) -> None:
+    problem(api.caller().get(f"/v1/webhooks/{UNKNOWN}/deliveries/{id}"), 404, "not_found")
