@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from api import openapi
+from api.edge.bodies import demand_plain_bytes
 from api.edge.dependencies import Parts
 from api.edge.docs_page import serve_docs
 from api.edge.errors import ANSWERS, answer
@@ -79,7 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=life,
-        dependencies=[Depends(guard_url)],
+        dependencies=[Depends(guard_url), Depends(demand_plain_bytes)],
         generate_unique_id_function=openapi.operation_id,
     )
     app.state.parts = parts

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
@@ -58,6 +59,7 @@ def json_body(model: type[M]) -> Callable[..., Coroutine[Any, Any, M]]:
 async def campaign_upload(request: Request, parts: PartsOf) -> AsyncIterator[Upload]:
     """A dependency: the parts `spec` and `file` of a multipart body, closed when the answer is sent."""
     _demand_media_type(request, "multipart/form-data")
+    _demand_utf8(request)
     stream = _limited(request, parts.settings.max_body_bytes, parts.settings.body_seconds)
     parser = MultiPartParser(request.headers, stream, max_files=2, max_fields=2, max_part_size=MAX_JSON_BYTES)
     try:
@@ -69,7 +71,7 @@ async def campaign_upload(request: Request, parts: PartsOf) -> AsyncIterator[Upl
         sent = form.multi_items()
         spec, file = form.get("spec"), form.get("file")
         if sorted(name for name, _ in sent) != ["file", "spec"] or spec is None or not isinstance(file, UploadFile):
-            names = ", ".join(name for name, _ in sent) or "none"
+            names = ", ".join(quoted(name) for name, _ in sent) or "none"
             raise Problem(
                 "invalid_body",
                 "A campaign has two parts: 'spec' (JSON) and 'file' (the CSV, with a file name).",
@@ -83,7 +85,6 @@ async def campaign_upload(request: Request, parts: PartsOf) -> AsyncIterator[Upl
 
 async def picture_body(request: Request, parts: PartsOf) -> bytes:
     """A dependency: the bytes of a picture file, whatever they hold. Nobody looks at them in this process."""
-    _demand_plain_bytes(request)
     sent = _media_type(request)
     if sent != _BYTES and not sent.startswith("image/"):
         raise _other_media_type(request, _BYTES)
@@ -181,10 +182,13 @@ def _place(request: Request, parts: Parts) -> AbstractContextManager[None]:
     return parts.uploads.take(getattr(request.state, "tenant", ""))
 
 
-def _demand_plain_bytes(request: Request) -> None:
-    """Bodies are not decompressed: a few bytes of gzip can stand for gigabytes. Raises Problem naming the coding."""
-    coding = request.headers.get("content-encoding", "identity").strip().lower()
-    if coding not in ("", "identity"):
+async def demand_plain_bytes(request: Request) -> None:
+    """A dependency of every route: bodies are not decompressed, as a few bytes of gzip can stand for gigabytes.
+
+    Raises Problem naming the coding.
+    """
+    coding = ", ".join(request.headers.getlist("content-encoding"))
+    if any(one.strip().lower() not in ("", "identity") for one in coding.split(",")):
         raise Problem(
             "unsupported_media_type",
             f"Send the body without Content-Encoding; the coding sent is {quoted(coding)}.",
@@ -193,9 +197,16 @@ def _demand_plain_bytes(request: Request) -> None:
 
 
 def _demand_media_type(request: Request, wanted: str) -> None:
-    _demand_plain_bytes(request)
     if _media_type(request) != wanted:
         raise _other_media_type(request, wanted)
+
+
+def _demand_utf8(request: Request) -> None:
+    """Python's other codecs decode to halves of surrogate pairs, or fail in ways that the multipart reader lets out."""
+    _, parameters = parse_options_header(request.headers["content-type"])  # as the multipart reader reads it
+    charset = parameters.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in ("utf-8", "utf8"):
+        raise Problem("unsupported_media_type", f"Send the body in UTF-8; the charset sent is {quoted(charset)}.")
 
 
 def _media_type(request: Request) -> str:

@@ -89,6 +89,33 @@ def test_multipart_that_cannot_be_read_is_a_problem(api: ApiTenant, content: byt
     assert api.stored() == 0
 
 
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "unicode_escape", "utf-7", '"UTF-16"', "latin-1", "x"])
+def test_a_multipart_body_of_another_charset_is_refused_before_it_is_decoded(api: ApiTenant, charset: str) -> None:
+    content = b'--x\r\nContent-Disposition: form-data; name="spec"\r\n\r\n\\ud800+2AA-\r\n--x--\r\n'
+    headers = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+    answer = api.caller().post("/v1/campaigns", content=content, headers=headers)
+    assert "UTF-8" in problem(answer, 415, "unsupported_media_type")["detail"]
+    headers = {"Content-Type": "multipart/form-data; boundary=x; charset=UTF-8"}
+    problem(api.caller().post("/v1/campaigns", content=content, headers=headers), 422, "invalid_body")
+
+
+def test_the_name_of_a_part_is_shown_quoted_and_cut(api: ApiTenant) -> None:
+    content = b'--x\r\nContent-Disposition: form-data; name="' + b"n" * 3_000 + b'"\r\n\r\n1\r\n--x--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = api.caller().post("/v1/campaigns", content=content, headers=headers)
+    (error,) = problem(answer, 422, "invalid_body")["errors"]
+    assert error["message"] == f"the parts sent are: '{'n' * 37}...'"
+
+
+@pytest.mark.parametrize("codings", [["gzip"], ["identity", "gzip"], ["identity, gzip"]])
+def test_a_content_coding_is_refused_on_every_line_and_every_route(api: ApiTenant, codings: list[str]) -> None:
+    lines = [("Content-Encoding", coding) for coding in codings]
+    caller = api.caller()
+    cancel = "/v1/requests/01a1fe00-0000-7000-8000-00000000000f/cancel"
+    for address in ("/v1/requests", "/v1/campaigns", "/v1/identify", cancel):
+        problem(caller.post(address, content=b"{}", headers=[*lines, *JSON.items()]), 415, "unsupported_media_type")
+
+
 def test_a_body_above_the_limit_is_413_whether_announced_or_not(api: ApiTenant) -> None:
     caller = api.caller(max_body_bytes=2_000)
     announced = campaign(caller, "object,colour\n" + "car,red\n" * 1_000)
