@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from contextlib import AbstractContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any, BinaryIO, TypeVar
@@ -177,9 +177,14 @@ def _whole(written: str) -> int:
     return int(written)
 
 
-def _place(request: Request, parts: Parts) -> AbstractContextManager[None]:
-    """The caller is known by now; those without a key share one tenant's places."""
-    return parts.uploads.take(getattr(request.state, "tenant", ""))
+@contextmanager
+def _place(request: Request, parts: Parts) -> Iterator[None]:
+    """The caller is known by now. Those without a key share one tenant's places, of which each network takes a few."""
+    with ExitStack() as taken:
+        if network := getattr(request.state, "network", ""):
+            taken.enter_context(parts.anonymous_uploads.take(network))
+        taken.enter_context(parts.uploads.take(getattr(request.state, "tenant", "")))
+        yield
 
 
 async def demand_plain_bytes(request: Request) -> None:

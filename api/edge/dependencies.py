@@ -31,6 +31,7 @@ from workers.store import ObjectStore
 _POOL_SECONDS = 1.0  # a request that finds no free connection is answered "busy", not kept waiting
 
 _AUDIT_POOL = 2
+_ANONYMOUS_UPLOADS = 4  # at once from one network: two slow addresses must not take what all of them share
 _LOOKS = 10  # at the answer, for each question that an anonymous caller may ask
 
 
@@ -53,6 +54,7 @@ class Parts:
     room: WaitingRoom
     uploads: Places
     turns: Turns
+    anonymous_uploads: Places
 
     @classmethod
     def build(cls, settings: Settings) -> Parts:
@@ -97,6 +99,14 @@ class Parts:
                 gauge=HTTP_UPLOADS.inc,
             ),
             turns=Turns(),
+            anonymous_uploads=Places(
+                total=settings.max_uploads_per_tenant,
+                per_tenant=min(_ANONYMOUS_UPLOADS, settings.max_uploads_per_tenant),
+                code="too_many_uploads",
+                noun="bodies that arrive",
+                gauge=lambda change: None,  # `uploads` counts these too
+                caller="An address without a key",
+            ),
         )
 
     def transaction(self, tenant: str) -> AbstractContextManager[Connection]:

@@ -153,6 +153,25 @@ def test_requests_under_way_are_not_cut_for_new_connections(
         assert _healthy(small), "an answered connection is idle again"
 
 
+def test_slow_bodies_of_one_address_leave_places_to_other_anonymous_callers(api: ApiTenant) -> None:
+    """Two addresses with fifty slow bodies each took all the places that callers without a key share."""
+
+    def upload(address: str) -> bytes:
+        asking = ("Content-Length: 5", "Content-Type: image/png", "Expect: 100-continue")
+        return head("/v1/detect", *asking, f"X-Forwarded-For: {address}", method="POST")
+
+    settings = {"public_detector_tenant": api.tenant, "trusted_proxies": "127.0.0.0/8"}
+    with api.server.served(**settings) as served, ExitStack() as stack:
+        for _ in range(4):
+            slow = stack.enter_context(connect(served.port))
+            slow.sendall(upload("203.0.113.1"))
+            assert slow.recv(100).startswith(b"HTTP/1.1 100 "), "its body is being read"
+        sent_and_read(served.port, upload("203.0.113.1")).problem(429, "too_many_uploads")
+        other = stack.enter_context(connect(served.port))
+        other.sendall(upload("203.0.113.2"))
+        assert other.recv(100).startswith(b"HTTP/1.1 100 ")
+
+
 def test_one_tenant_s_slow_bodies_leave_places_to_others(api: ApiTenant, small: Served) -> None:
     def upload(key: str) -> bytes:
         asking = ("Content-Length: 5", "Content-Type: image/png", "Expect: 100-continue")

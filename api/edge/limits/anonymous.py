@@ -44,7 +44,9 @@ def _anonymous(request: Request, parts: Parts) -> Caller:
         raise Problem("not_found", "This installation has no public detector.")
     peer = request.client.host if request.client else ""
     networks = networks_of(client_address(peer, request.headers, parts.proxies))
-    return Caller(parts.settings.public_detector_tenant, NO_KEY, _digests(networks, parts))
+    digests = _digests(networks, parts)
+    request.state.network = digests[0]  # for its places among the bodies that arrive
+    return Caller(parts.settings.public_detector_tenant, NO_KEY, digests)
 
 
 def _digests(networks: Sequence[str], parts: Parts) -> tuple[str, ...]:

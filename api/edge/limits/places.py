@@ -15,10 +15,22 @@ from api.edge.problems import Problem
 
 
 class Places:
-    """Thread-safe. `code` is the problem of a caller who finds none, `noun` what takes a place, `gauge` counts them."""
+    """Thread-safe. `code` is the problem of a caller who finds none, `noun` what takes a place, `gauge` counts them.
 
-    def __init__(self, *, total: int, per_tenant: int, code: str, noun: str, gauge: Callable[[float], None]) -> None:
-        self._total, self._per_tenant = total, per_tenant
+    `caller` says who the bound is for, where it is for no tenant.
+    """
+
+    def __init__(
+        self,
+        *,
+        total: int,
+        per_tenant: int,
+        code: str,
+        noun: str,
+        gauge: Callable[[float], None],
+        caller: str = "A tenant",
+    ) -> None:
+        self._total, self._per_tenant, self._caller = total, per_tenant, caller
         self._code, self._noun, self._gauge = code, noun, gauge
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
@@ -46,7 +58,7 @@ class Places:
 
     def _full(self) -> Problem:
         detail = (
-            f"A tenant may have {self._per_tenant} {self._noun} at once, and an API process {self._total}. "
+            f"{self._caller} may have {self._per_tenant} {self._noun} at once, and an API process {self._total}. "
             "Send fewer at once, or try again in a moment."
         )
         return Problem(self._code, detail, headers={"Retry-After": "1"})
