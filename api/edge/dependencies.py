@@ -32,6 +32,7 @@ _POOL_SECONDS = 1.0  # a request that finds no free connection is answered "busy
 
 _AUDIT_POOL = 2
 _ANONYMOUS_UPLOADS = 4  # at once from one network: two slow addresses must not take what all of them share
+_LOOKUPS, _LOOKUPS_PER_TENANT = 8, 2  # of webhooks' names at once; each holds a thread for up to a second
 _LOOKS = 10  # at the answer, for each question that an anonymous caller may ask
 
 
@@ -55,6 +56,7 @@ class Parts:
     uploads: Places
     turns: Turns
     anonymous_uploads: Places
+    lookups: Places
 
     @classmethod
     def build(cls, settings: Settings) -> Parts:
@@ -106,6 +108,13 @@ class Parts:
                 noun="bodies that arrive",
                 gauge=lambda change: None,  # `uploads` counts these too
                 caller="An address without a key",
+            ),
+            lookups=Places(
+                total=_LOOKUPS,
+                per_tenant=_LOOKUPS_PER_TENANT,
+                code="too_many_running",
+                noun="names of webhooks that are looked up",
+                gauge=lambda change: None,  # never above eight: nothing to watch
             ),
         )
 

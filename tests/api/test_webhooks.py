@@ -69,6 +69,34 @@ def test_other_events_than_there_are_cannot_be_asked_for(api: ApiTenant, events:
     problem(api.caller().post("/v1/webhooks", json={**NEW, "events": events}), 422, "invalid_body")
 
 
+def test_a_tenant_with_all_its_webhooks_has_no_name_looked_up(api: ApiTenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each refused call held a thread for the second that a hanging resolver may take."""
+    caller = api.caller()
+    for number in range(MAX_WEBHOOKS):
+        address = {**NEW, "url": f"https://8.8.8.8/{number}"}
+        assert caller.post("/v1/webhooks", json=address).status_code == 201
+    asked: list[object] = []
+    monkeypatch.setattr(urls.socket, "getaddrinfo", lambda *name, **_: asked.append(name) or [])
+    problem(caller.post("/v1/webhooks", json=NEW), 422, "limit_exceeded")
+    unknown = caller.patch(f"/v1/webhooks/{new_id()}", json={"url": NEW["url"]})
+    problem(unknown, 404, "not_found")
+    assert asked == []
+
+
+def test_slow_names_of_one_tenant_take_only_its_own_lookups(api: ApiTenant) -> None:
+    caller = api.caller()
+    foreigner = api.server.caller("somebody-else")
+    lookups = caller.app.state.parts.lookups  # type: ignore[attr-defined]
+    with lookups.take(api.tenant), lookups.take(api.tenant):
+        refused = caller.post("/v1/webhooks", json={**NEW, "url": "https://8.8.8.8/"})
+        problem(refused, 429, "too_many_running")
+        assert refused.headers["Retry-After"]
+        made = foreigner.post("/v1/webhooks", json={**NEW, "url": "https://8.8.8.8/"})
+        assert made.status_code == 201
+        foreigner.delete(f"/v1/webhooks/{made.json()['id']}")
+    assert caller.post("/v1/webhooks", json={**NEW, "url": "https://8.8.8.8/"}).status_code == 201
+
+
 def test_another_tenants_webhook_is_not_there(api: ApiTenant) -> None:
     created = api.caller().post("/v1/webhooks", json=NEW).json()
     foreigner = api.server.caller(f"{api.tenant}-other")

@@ -37,14 +37,19 @@ def create_webhook(
     conn: Connection, tenant: str, url: str, wanted: Iterable[str], *, actor: str
 ) -> tuple[Webhook, str]:
     """The stored address and its secret, which nobody can show again. Raises LimitExceeded."""
-    standing = select(func.count()).where(webhooks.c.tenant == tenant, webhooks.c.deleted_at.is_(None))
-    if conn.execute(standing).scalar_one() >= MAX_WEBHOOKS:
-        raise LimitExceeded(f"a tenant has at most {MAX_WEBHOOKS} webhooks; delete one first")
+    demand_room(conn, tenant)
     values = {"id": new_id(), "tenant": tenant, "url": url, "events": _in_order(wanted)}
     row = conn.execute(webhooks.insert().values(**values).returning(*COLUMNS)).one()
     secret = _add_secret(conn, tenant, row.id)
     record_change(conn, tenant, row, "created", actor)
     return webhook_of(row), secret
+
+
+def demand_room(conn: Connection, tenant: str) -> None:
+    """Raises LimitExceeded where the tenant has all the webhooks it may have."""
+    standing = select(func.count()).where(webhooks.c.tenant == tenant, webhooks.c.deleted_at.is_(None))
+    if conn.execute(standing).scalar_one() >= MAX_WEBHOOKS:
+        raise LimitExceeded(f"a tenant has at most {MAX_WEBHOOKS} webhooks; delete one first")
 
 
 def update_webhook(
