@@ -7,9 +7,10 @@ to the next. Sources, read on 2026-11-30:
     https://www.iana.org/assignments/iana-ipv6-special-registry   (last updated 2025-10-09)
     https://www.iana.org/assignments/ipv6-address-space           (2000::/3 is the only global unicast block)
 
-The most specific row decides. An IPv4 address in no row is public. An IPv6 address is public only within 2000::/3, so
-that a block which is assigned later is refused until this table names it. Where the registry says "N/A" (tunnels), the
-row says no: the far end of a tunnel is chosen by the author of the address.
+The most specific row decides. An IPv4 address in no row is public. An IPv6 address is public only within 2000::/3 and
+outside its upper part (2d00:: to 3fff::), of which nothing is assigned: a block that is assigned there, or beyond
+2000::/3, is refused until this table names it. Gaps between the assignments below 2d00:: count as public. Where the
+registry says "N/A" (tunnels), the row says no: the far end of a tunnel is chosen by the author of the address.
 """
 
 from __future__ import annotations
@@ -65,6 +66,9 @@ _IPV6 = (
     ("2001:db8::/32", False, "documentation"),
     ("2002::/16", False, "6to4"),
     ("2620:4f:8000::/48", True, "direct delegation AS112"),
+    ("2d00::/8", False, "unassigned part of global unicast"),
+    ("2e00::/7", False, "unassigned part of global unicast"),
+    ("3000::/4", False, "unassigned part of global unicast, and the old 6bone"),
     ("3fff::/20", False, "documentation"),
     ("5f00::/16", False, "segment routing identifiers"),
     ("fc00::/7", False, "unique local"),

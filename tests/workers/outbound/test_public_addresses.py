@@ -32,6 +32,8 @@ def test_every_row_decides_at_both_ends_of_its_block(row: tuple[ipaddress.IPv4Ne
         **dict.fromkeys(("224.0.0.0", "255.255.255.255", "168.63.129.16", "169.254.169.254", "100.100.100.200"), False),
         **dict.fromkeys(("::ffff:8.8.8.8", "2001:1::1", "2001:20::1"), True),
         **dict.fromkeys(("::ffff:10.0.0.1", "::10.0.0.1", "::8.8.8.8", "2001:1::4", "2001:10::1"), False),
+        **dict.fromkeys(("2c0f:f248::1", "2a00:1450::1", "2400:cb00::1", "2800:3f0::1"), True),
+        **dict.fromkeys(("3000::1", "2d00::1", "2e00::1", "3ffe::1", "3fff:ffff::1"), False),
         **dict.fromkeys(("fec0::1", "fed0::1", "4000::1", "200::1", "1::1", "fe00::1", "e000::1"), False),
     }.items(),
 )
