@@ -12,6 +12,7 @@ PolicyError
   + ExportUnavailable     the library that writes this format is not installed
   + LedgerError           the audit ledger is not what it should be
       + NotProvable       there is no such event, asset or head, or it is not sealed yet
+      |   + NotSealedYet  it is recorded, and can be proven after the next seal
       + TooMuch           more was asked for than a pack holds
       + BrokenLedger      an entry, leaf or checkpoint was edited, deleted, reordered or cut off
       + LedgerBehind      the database holds less than an anchored checkpoint: refuse to sign
@@ -72,6 +73,10 @@ class LedgerError(PolicyError):
 
 class NotProvable(LedgerError):
     """There is no such event, asset or tree head, or it is not sealed yet."""
+
+
+class NotSealedYet(NotProvable):
+    """It is recorded. It can be proven after the next seal, seconds later."""
 
 
 class TooMuch(LedgerError):

@@ -12,6 +12,7 @@ problems      problem details (RFC 9457) and every problem code
 idempotency   `Idempotency-Key`: a repeated call gets the first reply
 sealing       encryption of secrets in stored replies
 paging        opaque keyset cursors
+ranges        files are sent whole
 probes        whether the services answer
 docs_page     Swagger UI without a network
 startup       rule set and cards, registered before the first request

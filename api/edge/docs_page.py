@@ -8,7 +8,8 @@ import fastapi_offline
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
-from fastapi.staticfiles import StaticFiles
+
+from api.edge.ranges import WholeFiles
 
 _FILES = Path(fastapi_offline.__file__).parent / "static"
 _AT = "/docs/files"
@@ -28,4 +29,4 @@ def serve_docs(app: FastAPI) -> None:
         return page
 
     app.add_api_route("/docs", docs, include_in_schema=False)
-    app.mount(_AT, StaticFiles(directory=_FILES), name="docs-files")
+    app.mount(_AT, WholeFiles(directory=_FILES), name="docs-files")

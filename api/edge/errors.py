@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from api.edge.middleware.methods import allowed
 from api.edge.problems import Problem
 from api.edge.validation import from_validation
-from policy.errors import LedgerError, NotProvable, PolicyError, TooMuch
+from policy.errors import LedgerError, NotProvable, NotSealedYet, PolicyError, TooMuch
 from workers import errors
 from workers.database import worth_another_try
 
@@ -47,6 +47,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     errors.ModelMissing: Answer("model_missing"),
     errors.StoreUnavailable: Answer("store_unavailable", "Try again later.", 5),
     NotProvable: Answer("not_found"),
+    NotSealedYet: Answer("not_found", retry_after_seconds=1),
     TooMuch: Answer("limit_exceeded"),
     LedgerError: Answer("internal_error", _LOGGED),
     PolicyError: Answer("policy_unavailable", "Nothing was stored. Try again later.", 30),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query
-from fastapi.responses import FileResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 from sqlalchemy import Connection
 from starlette.background import BackgroundTask
 
@@ -22,6 +22,7 @@ from api.edge.dependencies import Parts, PartsOf
 from api.edge.in_turn import InTurn
 from api.edge.paging import uuid_or_not_found
 from api.edge.problems import Complaint, Problem
+from api.edge.ranges import WholeFile
 from api.schemas.fields import PathId
 from api.schemas.proofs import ConsistencyQuery, HeadQuery, PackQuery, ProvenEventReply
 from policy.ledger.evidence.pack import write_pack
@@ -80,8 +81,8 @@ def asset_proof(
         return _told(proven_asset(conn, asset_id, size=query.size, tenant=caller.tenant))
 
 
-@router.get("/packs", summary="An evidence pack of an asset or a request", response_class=FileResponse, responses=_ZIP)
-def pack(caller: Auditor, parts: PartsOf, query: Annotated[PackQuery, Query()]) -> FileResponse:
+@router.get("/packs", summary="An evidence pack of an asset or a request", response_class=WholeFile, responses=_ZIP)
+def pack(caller: Auditor, parts: PartsOf, query: Annotated[PackQuery, Query()]) -> WholeFile:
     """A ZIP that anybody checks offline with the one file inside it. It holds your tenant's events, and the texts of
     the rule sets and model cards they name. Events of batches are not in it: batches mix tenants.
     """
@@ -105,7 +106,7 @@ def pack(caller: Auditor, parts: PartsOf, query: Annotated[PackQuery, Query()]) 
             )
         name = f"evidence-{asset_id or request_id}.zip"
         after = BackgroundTask(undo.pop_all().close)  # once it was sent, or the caller hung up
-    return FileResponse(folder / "pack.zip", media_type="application/zip", filename=name, background=after)
+    return WholeFile(folder / "pack.zip", media_type="application/zip", filename=name, background=after)
 
 
 def _told(found: Proven) -> ProvenEventReply:

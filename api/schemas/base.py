@@ -6,15 +6,19 @@ Reply.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+import re
+from typing import Any, Generic, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticKnownError
 
 MAX_PAGE = 500
 
 # What api/edge/paging.py gives out: 17 bytes that begin with "c", or 9 that begin with "n" and a number below 2^63.
 _CURSOR = "^(Y[w-z0-9_-][A-Za-z0-9_-]{21})?$"
 _NUMBERED_CURSOR = "^(b[g-n][A-Za-z0-9_-]{10})?$"
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
 
 T = TypeVar("T")
 
@@ -26,9 +30,21 @@ class BodyModel(BaseModel):
 
 
 class QueryModel(BaseModel):
-    """The query of a URL. Unknown parameters are refused, not ignored."""
+    """The query of a URL. Unknown parameters are refused, not ignored.
+
+    A whole number is digits, perhaps behind a minus: Python's own spellings (`1_0`, spaces around) are none.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _in_digits(cls, value: Any, info: ValidationInfo) -> Any:
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        of_whole_numbers = annotation is int or int in get_args(annotation)
+        if of_whole_numbers and isinstance(value, str) and not _WHOLE_NUMBER.fullmatch(value):
+            raise PydanticKnownError("int_parsing")
+        return value
 
 
 class ReplyModel(BaseModel):

@@ -87,6 +87,22 @@ def test_an_event_of_the_tenant_is_proven_and_no_other(sealed, asked):
         problem(sealed.get(f"proofs/events/{other}"), 404, "not_found")
 
 
+def test_a_proof_of_an_event_just_recorded_says_when_to_ask_again(sealed, asked):
+    """It was 404 like an unknown event, though it can be proven a second later."""
+    campaign(sealed.caller)
+    newest = json.loads(sealed.caller.get("/v1/audit/events").text.splitlines()[-1])["event_id"]
+    for caller, event_id, wait in (
+        (sealed.caller, newest, "1"),
+        (sealed.caller, NOBODY, None),
+        (sealed.rival, newest, None),
+    ):
+        answer = caller.get(f"/v1/audit/proofs/events/{event_id}")
+        problem(answer, 404, "not_found")
+        assert answer.headers.get("retry-after") == wait
+    sealed.seal()
+    assert sealed.get(f"proofs/events/{newest}").status_code == 200
+
+
 def test_an_asset_is_proven_by_the_event_that_released_it(sealed, asset):
     told = sealed.get(f"proofs/assets/{asset}").json()
     assert check(InclusionProof.parse(told["proof"]), told["event"].encode(), [sealed.signer.vkey])
@@ -109,6 +125,14 @@ def test_a_pack_of_a_request_proves_itself_and_holds_this_tenants_events_alone(s
     assert {line["kind"] for line in told if line["tenant"] == "presswork"} == {"policy.registered", "model.registered"}
     assert asked[1].encode() not in whole
     problem(sealed.rival.get("/v1/audit/packs", params={"request": asked[0]}), 404, "not_found")
+
+
+@pytest.mark.parametrize("sent", ["bytes=abc", "x", "bytes=5-1", "bytes=99999999999-", "bytes=0-9"])
+def test_a_range_of_a_pack_is_ignored_and_never_answered_in_plain_text(sealed, asked, sent):
+    """Each pack is written anew, so parts of two make no whole; an unreadable range was 400 text/plain."""
+    answer = sealed.caller.get("/v1/audit/packs", params={"request": asked[0]}, headers={"Range": sent})
+    assert (answer.status_code, answer.headers["accept-ranges"]) == (200, "none")
+    assert zipfile.ZipFile(BytesIO(answer.content)).testzip() is None
 
 
 def test_nothing_is_left_of_a_pack_once_it_was_sent(sealed, asked, monkeypatch, tmp_path):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from policy.errors import BrokenLedger, NotProvable
+from policy.errors import BrokenLedger, NotProvable, NotSealedYet
 from policy.ledger.tables import checkpoints, entries, nodes, sequence
 from policy.ledger.tree.cosignatures import cosigned_note
 from policy.ledger.tree.merkle import (
@@ -31,6 +31,7 @@ from policy.ledger.tree.merkle import (
 from policy.ledger.tree.notes import Checkpoint, Vkey, open_checkpoint
 
 _FORMAT = "c2sp.org/tlog-proof@v1"
+_PLACE = select(sequence.c.index).join(entries, entries.c.id == sequence.c.entry_id)
 _KEPT_HEIGHT = 3  # lower ones are cheaper to compute than to keep
 
 
@@ -135,11 +136,13 @@ def proven_asset(conn: Connection, asset_id: str, *, size: int | None = None, te
 
 
 def proven_event(conn: Connection, event_id: str, *, size: int | None = None, tenant: str | None = None) -> Proven:
-    """An event with its proof; `tenant` confines it to one tenant's. Raises NotProvable as `prove` does."""
+    """An event with its proof; `tenant` confines it to one tenant's. Raises NotProvable as `prove`, NotSealedYet."""
     query = select(entries.c.body).where(entries.c.event_id == event_id)
     body = conn.execute(query if tenant is None else query.where(entries.c.tenant == tenant)).scalar_one_or_none()
     if body is None:
         raise NotProvable(f"no event {event_id}")
+    if conn.execute(_PLACE.where(entries.c.event_id == event_id)).scalar_one_or_none() is None:
+        raise NotSealedYet(f"event {event_id} is not sealed yet; it can be proven after the next seal, seconds later")
     proof = prove(conn, event_id, size=size)
     return Proven(event_id, bytes(body), proof, int(proof.note.split("\n")[1]))
 
@@ -149,8 +152,7 @@ def prove(conn: Connection, event_id: str, *, size: int | None = None) -> Inclus
 
     Raises NotProvable for an event that is not sealed (yet), or not in a tree that small.
     """
-    place = select(sequence.c.index).join(entries, entries.c.id == sequence.c.entry_id)
-    index = conn.execute(place.where(entries.c.event_id == event_id)).scalar_one_or_none()
+    index = conn.execute(_PLACE.where(entries.c.event_id == event_id)).scalar_one_or_none()
     if index is None:
         raise NotProvable(f"no sealed event {event_id}. An event can be proven after the next seal, seconds later")
     checkpoint = select(checkpoints.c.size, checkpoints.c.note).where(checkpoints.c.size > index)

@@ -57,6 +57,23 @@ def test_a_cursor_beyond_the_databases_numbers_is_no_cursor_of_ours(api: ApiTena
     assert places(document) == [("cursor", None, "query.cursor")]
 
 
+@pytest.mark.parametrize("value", ["1_0", "%201%20", "%2B1", "1.0", "1e1", "%D9%A1", "", "9" * 5000])
+def test_a_whole_number_is_digits_and_no_other_spelling_of_python(api: ApiTenant, value: str) -> None:
+    """`1_0` and ` 1 ` were taken as numbers."""
+    for address, field in (("/v1/requests?limit=", "query.limit"), ("/v1/audit/checkpoint?size=", "query.size")):
+        document = problem(api.caller().get(f"{address}{value}"), 422, "invalid_parameters")
+        assert [place for _, _, place in places(document)] == [field]
+    assert api.caller().get("/v1/requests?limit=1").status_code == 200
+
+
+@pytest.mark.parametrize("sent", ["bytes=abc", "x", "bytes=5-1", "bytes=99999999-", "bytes=0-9"])
+def test_a_range_is_ignored_and_never_answered_in_plain_text(api: ApiTenant, sent: str) -> None:
+    address = "/docs/files/swagger-ui.css"
+    whole = api.server.anonymous().get(address)
+    part = api.server.anonymous().get(address, headers={"Range": sent})
+    assert (part.status_code, part.content) == (200, whole.content)
+
+
 def test_a_pack_of_nothing_is_a_mistake_of_the_caller(api: ApiTenant) -> None:
     document = problem(api.caller().get("/v1/audit/packs?asset="), 422, "invalid_parameters")
     assert [place for _, _, place in places(document)] == ["query.asset"]
