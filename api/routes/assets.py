@@ -7,12 +7,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from sqlalchemy import Connection
 
 from api.edge.auth import Auditor, Caller, Reader
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.in_turn import InTurn
+from api.edge.middleware.conditional import hands_over
 from api.edge.paging import cursor_of_number, id_of, number_of, page, uuid_or_not_found
 from api.edge.problems import Problem
 from api.schemas.assets import AssetReply, RenditionReply, SearchReply
@@ -32,7 +33,7 @@ router = APIRouter(route_class=InTurn, prefix="/v1")
 
 @router.get("/requests/{request_id}/assets", tags=["Assets"], summary="Assets of a request, in the order of release")
 def list_of_request(
-    request_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[PageQuery, Query()]
+    request: Request, request_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[PageQuery, Query()]
 ) -> Page[AssetReply]:
     """Every released image with presigned links. Giving out a link is an event of the ledger."""
     request_id = uuid_or_not_found(request_id, "request")
@@ -40,17 +41,21 @@ def list_of_request(
         found = list_assets(conn, caller.tenant, request_id, limit=query.limit + 1, after=id_of(query.cursor))
         shown, cursor = page(found, query.limit)
         marks = marks_of(conn, caller.tenant, [view.id for view in shown])
-        _record(conn, caller, parts, [view for view in shown if view.id not in marks])
+        if hands_over(request):
+            _record(conn, caller, parts, [view for view in shown if view.id not in marks])
     return Page(data=[_reply(view, parts, marks.get(view.id)) for view in shown], next_cursor=cursor)
 
 
 @router.get("/assets/{asset_id}", tags=["Assets"], summary="One asset, with links to its files")
-def read(asset_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> AssetReply:
+def read(
+    request: Request, asset_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]
+) -> AssetReply:
     """A link needs no key, names one file, and ends after `link_seconds` (15 minutes at most)."""
     with parts.transaction(caller.tenant) as conn:
         view = get_asset(conn, caller.tenant, uuid_or_not_found(asset_id, "asset"))
         refuse_recalled(view, marks_of(conn, caller.tenant, [view.id]))
-        _record(conn, caller, parts, [view])
+        if hands_over(request):
+            _record(conn, caller, parts, [view])
     return _reply(view, parts)
 
 

@@ -16,6 +16,7 @@ from api.edge.dependencies import Parts, PartsOf
 from api.edge.errors import problem_for
 from api.edge.idempotency import OnceOf, answered
 from api.edge.in_turn import InTurn
+from api.edge.middleware.conditional import hands_over
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.schemas.base import NoQuery, Page
 from api.schemas.fields import PathId
@@ -53,11 +54,13 @@ def list_all(caller: Reviewer, parts: PartsOf, query: Annotated[ReviewsQuery, Qu
 
 
 @router.get("/{item_id}", summary="One held picture, with a link to look at it")
-def read(item_id: PathId, caller: Reviewer, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> HeldItemDetailReply:
+def read(
+    request: Request, item_id: PathId, caller: Reviewer, parts: PartsOf, query: Annotated[NoQuery, Query()]
+) -> HeldItemDetailReply:
     """The link is an event of the ledger. There is none after a decision."""
     with parts.transaction(caller.tenant) as conn:
         view = get_hold(conn, caller.tenant, uuid_or_not_found(item_id, "held item"))
-        if view.decided_at is None:
+        if view.decided_at is None and hands_over(request):
             viewed = HoldViewed(view.request_id, view.id, caller.key_id, parts.settings.link_seconds)
             append(conn, tenant=caller.tenant, actor=caller.actor, events=[viewed])
     return HeldItemDetailReply(

@@ -71,6 +71,21 @@ def test_the_life_of_a_link_is_a_setting(gallery: tuple[TestClient, str, list[st
     assert "X-Amz-Expires=60" in brief["renditions"][0]["url"]
 
 
+def test_no_link_is_recorded_for_head_and_none_is_left_out_as_unchanged(
+    gallery: tuple[TestClient, str, list[str]], api: ApiTenant
+) -> None:
+    """HEAD and a 304 wrote that links had left, though neither has a body."""
+    caller, request_id, (first, _) = gallery
+    addresses = (f"/v1/assets/{first}", f"/v1/requests/{request_id}/assets")
+    for address in addresses:
+        assert caller.head(address).status_code == 200
+    assert api.events("asset.linked") == []
+    for address in addresses:
+        whole = caller.get(address, headers={"If-None-Match": "*"})
+        assert (whole.status_code, whole.content != b"") == (200, True)
+    assert len(api.events("asset.linked")) == 3
+
+
 def test_giving_out_a_link_is_recorded_with_the_key_that_got_it(
     gallery: tuple[TestClient, str, list[str]], api: ApiTenant
 ) -> None:

@@ -9,10 +9,22 @@ from __future__ import annotations
 import hashlib
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _TYPE = "application/json"
 _KEPT = frozenset({"cache-control", "content-location", "date", "etag", "expires", "vary"})  # what a 304 carries too
+
+
+def hands_over(request: Request) -> bool:
+    """Whether the caller will see the answer's body, for an endpoint that records in the ledger what it hands over.
+
+    False for HEAD, whose body is dropped. Otherwise the answer will be sent whole, never as a 304.
+    """
+    if getattr(request.state, "head_only", False):
+        return False
+    request.state.send_whole = True
+    return True
 
 
 class Conditional:
@@ -36,7 +48,8 @@ class Conditional:
             if start is not None:
                 begun, start = start, None
                 if not message.get("more_body", False):
-                    message = _with_tag(begun, message, known)
+                    whole = scope.get("state", {}).get("send_whole", False)  # set by hands_over meanwhile
+                    message = _with_tag(begun, message, "" if whole else known)
                 await send(begun)
             await send(message)
 

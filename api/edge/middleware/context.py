@@ -44,7 +44,7 @@ class RequestContext:
             names |= {"trace_id": caller.trace_id, "span_id": caller.span_id, "parent_span_id": caller.parent_span_id}
         # A copy: the server must go on knowing the method that was sent.
         inner = {**scope, "method": "GET" if method == "HEAD" else method}
-        inner["state"] = {**scope.get("state", {}), "request_id": id}
+        inner["state"] = {**scope.get("state", {}), "request_id": id, "head_only": method == "HEAD"}
         unread = _announces_body(headers)
         started, status = time.perf_counter(), 500
 
