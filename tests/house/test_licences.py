@@ -81,7 +81,7 @@ def test_a_licence_nobody_knows_fails_with_its_remedy(site: Site) -> None:
     site.requires("strange")
     site.add("strange", "License: as is")
     (said,) = site.problems()
-    assert said.startswith("strange: as is (License) is not a licence this check knows. Remedy: read its licence")
+    assert said.startswith("strange: as is (License) is not a licence that this check knows. Remedy: read its licence")
 
 
 def test_a_distribution_that_names_no_licence_fails(site: Site) -> None:
