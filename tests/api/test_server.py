@@ -139,11 +139,10 @@ def test_requests_under_way_are_not_cut_for_new_connections(
         return ()
 
     monkeypatch.setattr(Registry, "names", names)
-    _, key = api.server.key(api.tenant)
     with ExitStack() as stack:
         peers = [stack.enter_context(connect(small.port)) for _ in range(10)]
-        for peer in peers:
-            peer.sendall(head("/v1/models", key=key))
+        for number, peer in enumerate(peers):  # of ten tenants: those of one would wait for their turns
+            peer.sendall(head("/v1/models", key=api.server.key(f"{api.tenant}-{number}")[1]))
         assert all(begun.acquire(timeout=60) for _ in peers)
         refused = sent_and_read(small.port, head("/healthz"))
         refused.problem(503, "too_many_connections")
