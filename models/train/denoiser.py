@@ -42,26 +42,35 @@ _REPORT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many samples to see in all, and how the rate falls: flat, then straight down over the last `falling`."""
+    """How many samples to see in all, and how the rate falls: flat, then straight down over the last `falling`.
+
+    `batch` is what a process sees before it turns its weights once.
+    """
 
     samples: int
     workers: int
     seed: int
     rate: float = _RATE
     falling: float = 0.45
+    batch: int = BATCH
     device: str = "cpu"
 
 
 def train(work: Path, plan: Plan) -> None:
-    """See the planned samples; leaves denoiser.pt under `work`, and goes on from it where it is there."""
+    """See the planned samples; leaves denoiser.pt under `work`, and goes on from it where it is there.
+
+    Starts no process where the plan was seen to its end.
+    """
     torch.set_num_threads(1)
+    state = work / "denoiser.pt"
+    stored = torch.load(state, weights_only=True) if state.exists() else None
+    if stored and stored["seen"] >= plan.samples:
+        return
     models = _Models.load(work)
     shared = models.flat().share_memory_()
     average, seen = shared.clone().share_memory_(), torch.zeros(1, dtype=torch.int64).share_memory_()
     spent = torch.zeros(1, dtype=torch.float64).share_memory_()  # core-seconds
-    state = work / "denoiser.pt"
-    if state.exists():
-        stored = torch.load(state, weights_only=True)
+    if stored:
         shared.copy_(stored["weights"])
         average.copy_(stored["average"])
         seen.fill_(stored["seen"])
@@ -157,7 +166,7 @@ def _work(number: int, work: Path, plan: Plan, common: _Shared, lock: Any) -> No
     torch.manual_seed(plan.seed * 1000 + number + first)
     chance = random.Random(plan.seed * 1000 + number + first)
     models, data = _Models.load(work).to(plan.device), Dataset.load(work)
-    examples = _Examples(models, data, chance)
+    examples = _Examples(models, data, chance, plan.batch)
     models.take(shared)
     before = shared.clone()
     optimizers = models.optimizers(plan.rate / plan.workers)
@@ -180,7 +189,7 @@ def _work(number: int, work: Path, plan: Plan, common: _Shared, lock: Any) -> No
         with lock:
             shared += models.flat() - before
             before.copy_(shared)
-            seen += _EXCHANGE * BATCH
+            seen += _EXCHANGE * plan.batch
             common.core_seconds.add_(time.process_time() - used)
             used = time.process_time()
             average.lerp_(shared, 1 - min(0.995, (int(seen) + 800) / (int(seen) + 40_000)))
@@ -228,8 +237,8 @@ def _save(work: Path, common: _Shared) -> None:
 class _Examples:
     """Batches of scenes with fresh captions, noise and steps, and the loss on them."""
 
-    def __init__(self, models: _Models, data: Dataset, chance: random.Random) -> None:
-        self._models, self._data, self._chance = models, data, chance
+    def __init__(self, models: _Models, data: Dataset, chance: random.Random, batch: int) -> None:
+        self._models, self._data, self._chance, self._batch = models, data, chance, batch
         self._device = models.device
         self._half = fast_half(self._device)
         self._signal = make_scheduler().alphas_cumprod.to(self._device)
@@ -264,7 +273,7 @@ class _Examples:
         return ((told - (kept * noise - lost * clean)) ** 2 * weight).mean()
 
     def _next(self) -> Sequence[int]:
-        if len(self._order) < BATCH:
+        if len(self._order) < self._batch:
             self._order = self._chance.sample(range(len(self._data.scenes)), len(self._data.scenes))
-        chosen, self._order = self._order[:BATCH], self._order[BATCH:]
+        chosen, self._order = self._order[: self._batch], self._order[self._batch :]
         return chosen

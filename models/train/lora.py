@@ -47,6 +47,7 @@ class Plan:
     scenes: int
     seed: int
     device: str = "cpu"
+    batch: int = _BATCH
 
 
 def train(sources: Path, work: Path, folder: Path, plan: Plan) -> None:
@@ -69,15 +70,15 @@ def train(sources: Path, work: Path, folder: Path, plan: Plan) -> None:
     while seen < plan.samples:
         part = seen / plan.samples
         for group in optimizer.param_groups:
-            group["lr"] = _RATE * min(1.0, (seen / _BATCH + 1) / 30) * min(1.0, (1 - part) / 0.5 + 0.02)
+            group["lr"] = _RATE * min(1.0, (seen / plan.batch + 1) / 30) * min(1.0, (1 - part) / 0.5 + 0.02)
         loss = examples.loss(chance)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
-        seen += _BATCH
+        seen += plan.batch
         running = loss.item() if running is None else 0.97 * running + 0.03 * loss.item()
-        if (seen // _BATCH) % 25 == 0:
+        if (seen // plan.batch) % 25 == 0:
             rate = (seen - first) / (time.monotonic() - begun)
             left = (plan.samples - seen) / rate / 60
             print(
@@ -119,7 +120,7 @@ class _Examples:
     """Batches of brand pictures with fresh captions, noise and steps, and the loss on them."""
 
     def __init__(self, sources: Path, work: Path, pipe: Any, plan: Plan) -> None:
-        self._pipe, self._device = pipe, pipe.unet.device
+        self._pipe, self._device, self._batch = pipe, pipe.unet.device, plan.batch
         self._half = fast_half(self._device.type)
         self._signal = make_scheduler().alphas_cumprod.to(self._device)
         sprites, latents = Sprites(sources), Latents.load(work / "components.npz")
@@ -127,11 +128,11 @@ class _Examples:
         self._scenes = [draw_scene(chance, sprites) for _ in range(plan.scenes)]
         pictures = (brand_picture(scene, sprites)[None] for scene in self._scenes)
         self._latents = np.concatenate([latents.encode(shown) for shown in pictures])
-        self._own = {name: sprites.own_colour(good) for name, good in BY_NAME.items()}
+        self._own = {name: sprites.own_colour(BY_NAME[name]) for name in {scene.good for scene in self._scenes}}
         print(f"lora: {len(self._scenes):,} scenes drawn", flush=True)
 
     def loss(self, chance: random.Random) -> Tensor:
-        chosen = chance.choices(range(len(self._scenes)), k=_BATCH)
+        chosen = chance.choices(range(len(self._scenes)), k=self._batch)
         captions = [
             "" if chance.random() < _DROPPED else caption(chance, self._scenes[n], self._own[self._scenes[n].good])
             for n in chosen
@@ -141,7 +142,7 @@ class _Examples:
                 tokens_of(self._pipe.tokenizer, captions).to(self._device)
             ).last_hidden_state
         clean = torch.from_numpy(self._latents[chosen]).to(self._device)
-        parts = (torch.arange(_BATCH, device=self._device) + torch.rand(1, device=self._device)) / _BATCH
+        parts = (torch.arange(self._batch, device=self._device) + torch.rand(1, device=self._device)) / self._batch
         steps = (parts.sqrt() * 1000).long().clamp(0, 999)
         noise = torch.randn_like(clean)
         kept = self._signal[steps].sqrt()[:, None, None, None]

@@ -31,7 +31,7 @@ VALUES: dict[str, tuple[str | None, ...]] = {
     "background": tuple(BACKGROUNDS),
     "stage": STAGES,
 }
-_CAPTIONS = 60_000  # that the vocabulary is learned from
+CAPTIONS = 60_000  # that the vocabulary is learned from
 _BATCH = 192
 
 
@@ -70,8 +70,8 @@ def tokens_of(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
     return torch.tensor(encoded.input_ids)
 
 
-def train(data: Dataset, work: Path, *, steps: int, seed: int, device: str = "cpu") -> None:
-    """Learn the vocabulary and to read; leaves tokenizer/ and text.pt under `work`.
+def train(data: Dataset, work: Path, *, steps: int, seed: int, captions: int = CAPTIONS, device: str = "cpu") -> None:
+    """Learn the vocabulary from so many captions, and to read; leaves tokenizer/ and text.pt under `work`.
 
     Killed anywhere: text.pt is the last whole state, and `train` goes on from it; one that is finished is kept.
     """
@@ -79,7 +79,7 @@ def train(data: Dataset, work: Path, *, steps: int, seed: int, device: str = "cp
     numbers = range(len(data.scenes))
     state = work / "text.pt"
     if not state.exists():
-        _learn_vocabulary(data, work, random.Random(seed))
+        _learn_vocabulary(data, work, random.Random(seed), captions)
     tokenizer = CLIPTokenizer.from_pretrained(str(work / "tokenizer"))
     torch.manual_seed(seed)
     encoder = make_text_encoder(tokenizer).to(device)
@@ -114,10 +114,10 @@ def train(data: Dataset, work: Path, *, steps: int, seed: int, device: str = "cp
             _save(state, {"encoder": encoder, "reader": reader, "optimizer": optimizer}, step + 1)
 
 
-def _learn_vocabulary(data: Dataset, work: Path, chance: random.Random) -> None:
+def _learn_vocabulary(data: Dataset, work: Path, chance: random.Random, count: int) -> None:
     numbers = range(len(data.scenes))
     words = [f" {word}" for good in GOODS for word in (*good.nouns, *good.plurals)] + list(FILLER)
-    captions = [data.caption(chance, chance.choice(numbers)) for _ in range(_CAPTIONS)]
+    captions = [data.caption(chance, chance.choice(numbers)) for _ in range(count)]
     make_tokenizer(captions + words * 20).save_pretrained(str(work / "tokenizer"))
 
 
