@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from api.capabilities import narrow_lora, narrow_options
 from api.edge.dependencies import Parts
 from api.edge.problems import MEDIA_TYPE
+from api.schemas.control import CancelBody, RequestPatchBody
 from api.schemas.keys import KeyBody
 from api.schemas.privacy import ErasureBody, LegalHoldBody
 from api.schemas.problems import ProblemReply
@@ -23,7 +24,7 @@ from api.schemas.webhook_messages import MESSAGES, webhooks_member
 from api.schemas.webhooks import WebhookBody, WebhookPatchBody
 
 TAGS = [
-    {"name": "Requests", "description": "Ask for images, see how far they have come, cancel."},
+    {"name": "Requests", "description": "Ask for images, see how far they have come, pause, change, cancel."},
     {"name": "Campaigns", "description": "Ask for thousands of images with one spreadsheet."},
     {"name": "Items", "description": "One image to make, and what became of it."},
     {"name": "Assets", "description": "Released images: screened, marked, signed, stored."},
@@ -77,6 +78,8 @@ _PICTURE_BODY: dict[str, Any] = {
 }
 _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/requests", "post"): SingleBody,
+    ("/v1/requests/{request_id}", "patch"): RequestPatchBody,
+    ("/v1/requests/{request_id}/cancel", "post"): CancelBody,
     ("/v1/erasures", "post"): ErasureBody,
     ("/v1/legal-holds", "post"): LegalHoldBody,
     ("/v1/keys", "post"): KeyBody,
@@ -86,6 +89,7 @@ _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/reviews", "post"): DecisionsBody,
     ("/v1/reviews/{item_id}", "post"): DecisionBody,
 }
+_MAY_BE_EMPTY = {("/v1/requests/{request_id}/cancel", "post")}
 _OTHER_BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/v1/identify", "post"): _PICTURE_BODY,
     ("/v1/detect", "post"): _PICTURE_BODY,
@@ -135,7 +139,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = _PROBLEM
             if body := _body(path, method):
-                operation["requestBody"] = {"required": True, "content": body}
+                operation["requestBody"] = {"required": (path, method) not in _MAY_BE_EMPTY, "content": body}
             for parameter in operation.get("parameters", []):
                 parameter["schema"] = _never_null(parameter["schema"])
     schema["webhooks"] = webhooks_member()

@@ -20,6 +20,7 @@ COMMANDS = {
     "status": ("deploy.commands.stack.status:status", "Show the components of the embedded stack."),
     "submit": ("deploy.commands.submit:submit", "Submit a campaign: a CSV file and a prompt template."),
     "watch": ("deploy.commands.watch:watch", "Show the progress of a request until it is settled."),
+    "request": ("deploy.commands.request:request", "Pause, resume, change and cancel a request."),
     "identify": ("deploy.commands.identify:identify", "Check whether images were made by this installation."),
     "review": ("deploy.commands.review:review", "List held images, and release or refuse them."),
     "recall": ("deploy.commands.recall:recall", "Withdraw released images."),

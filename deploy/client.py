@@ -71,8 +71,11 @@ class Client:
         except httpx.HTTPError as error:
             raise CallFailed(f"cannot fetch the image from its link: {error}") from error
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        return self._answer(lambda: self._http.post(path, json=body))
+    def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        return self._answer(lambda: self._http.post(path, json=body) if body else self._http.post(path))
+
+    def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._answer(lambda: self._http.patch(path, json=body))
 
     def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """Every entry of a list. A page is fetched when its first entry is needed."""

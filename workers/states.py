@@ -7,6 +7,8 @@ item    PENDING -> PLANNED -> RELEASED | HELD | REFUSED | FAILED      PENDING | 
 batch   DISPATCHED -> RUNNING -> FINISHED
         RUNNING, lease over or given back -> DISPATCHED (same members)
         RUNNING, claims used up -> ABANDONED (its items are split into new batches, or failed)
+request PILOT -> AWAITING_ACCEPTANCE -> RUNNING -> FINISHED | CANCELLED | EXPIRED
+        PILOT | AWAITING_ACCEPTANCE | RUNNING <-> PAUSED (for a reason; it goes on in the phase that it came from)
 """
 
 from __future__ import annotations
@@ -37,6 +39,36 @@ class AssetState(StrEnum):
     RECALLED = "recalled"  # links answer 410
 
 
+class RequestPhase(StrEnum):
+    """Of a request. The gate that the planner asks follows from it; what is in flight is finished in any phase."""
+
+    PILOT = "pilot"  # its sample is made; the settlement of the last sampled image moves it on
+    AWAITING_ACCEPTANCE = "awaiting_acceptance"  # a person accepts the sample, or cancels the rest
+    RUNNING = "running"  # its images are made; the settlement of the last one moves it on
+    PAUSED = "paused"  # nothing new is planned; `paused_for` says why, a person's resume moves it on
+    FINISHED = "finished"  # no image is open, final
+    CANCELLED = "cancelled"  # its tenant no longer wants what was open, final
+    EXPIRED = "expired"  # its deadline passed and what waited was cancelled, final
+
+
+class Gate(StrEnum):
+    """Which pending items of a request may be planned. The database derives it from the phase."""
+
+    CLOSED = "closed"  # none
+    SAMPLE = "sample"  # those of the pilot's sample
+    OPEN = "open"  # all
+
+
+class PauseReason(StrEnum):
+    """Why a request is paused."""
+
+    PERSON = "person"  # somebody asked for it
+    BREAKER = "breaker"  # too many of its images were bad
+    BUDGET = "budget"  # its budget is used up
+    DEADLINE = "deadline"  # its deadline passed
+    POLICY = "policy"  # policy changed in a way that concerns it
+
+
 class Priority(StrEnum):
     """Turn classes of the planner, most urgent first."""
 
@@ -47,4 +79,6 @@ class Priority(StrEnum):
 
 WAKE_CHANNEL = "presswork_pending"  # of NOTIFY: items wait to be planned; the payload is the queue
 ITEM_OPEN = (ItemState.PENDING, ItemState.PLANNED)
+REQUEST_OPEN = (RequestPhase.PILOT, RequestPhase.AWAITING_ACCEPTANCE, RequestPhase.RUNNING)
+REQUEST_OVER = (RequestPhase.FINISHED, RequestPhase.CANCELLED, RequestPhase.EXPIRED)
 BATCH_OPEN = (BatchState.DISPATCHED, BatchState.RUNNING)

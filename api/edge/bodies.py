@@ -56,6 +56,19 @@ def json_body(model: type[M]) -> Callable[..., Coroutine[Any, Any, M]]:
     return read
 
 
+def optional_json_body(model: type[M]) -> Callable[..., Coroutine[Any, Any, M | None]]:
+    """A dependency: the JSON body as `model`; None for an empty one, whatever its announced media type is."""
+    read_body = json_body(model)
+
+    async def read(request: Request, parts: PartsOf) -> M | None:
+        length = request.headers.get("content-length", "0")
+        if length == "0" and "transfer-encoding" not in request.headers:
+            return None
+        return await read_body(request, parts)
+
+    return read
+
+
 async def campaign_upload(request: Request, parts: PartsOf) -> AsyncIterator[Upload]:
     """A dependency: the parts `spec` and `file` of a multipart body, closed when the answer is sent."""
     _demand_media_type(request, "multipart/form-data")

@@ -1,4 +1,4 @@
-"""/v1/requests: submit one prompt, read how far requests have come, cancel."""
+"""/v1/requests: submit one prompt, read how far requests have come, pause, change and cancel them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from api.edge.auth import Reader, Submitter
-from api.edge.bodies import json_body
+from api.edge.bodies import json_body, optional_json_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.in_turn import InTurn
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.routes.items import item_reply
 from api.schemas.base import NoQuery, Page, PageQuery
+from api.schemas.control import CancelBody, RequestPatchBody
 from api.schemas.fields import PathId
 from api.schemas.items import CancelledReply, ItemReply, ItemsQuery
 from api.schemas.requests import CountsReply, RequestReply, SingleBody
 from api.schemas.submission import AcceptedReply
 from api.submission.single import check_single
-from api.submission.store import links, store
-from workers.jobs.cancel import cancel_request
+from api.submission.store import demand_future, links, store
+from workers.jobs.cancel import EVERYTHING, cancel_request
+from workers.jobs.control import changes, phases
+from workers.jobs.control.selection import ItemSelection
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.views import RequestView, get_request, list_items, list_requests
-from workers.states import ITEM_OPEN
+from workers.states import ITEM_OPEN, PauseReason, RequestPhase
 
 router = APIRouter(route_class=InTurn, prefix="/v1/requests", tags=["Requests"])
 
@@ -91,15 +94,79 @@ def list_its_items(
     return Page(data=[item_reply(view) for view in shown], next_cursor=cursor)
 
 
-@router.post("/{request_id}/cancel", response_model=CancelledReply, summary="Cancel what is still open of a request")
-def cancel(request_id: PathId, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
-    """Pending and planned items will not be made; what is released stays. Repeating it is harmless."""
+@router.patch("/{request_id}", response_model=RequestReply, summary="Change a request while it runs")
+def change(
+    request_id: PathId,
+    caller: Submitter,
+    once: OnceOf,
+    query: Annotated[NoQuery, Query()],
+    asked: Annotated[RequestPatchBody, Depends(json_body(RequestPatchBody))],
+) -> Response:
+    """Priority and deadline of what is not planned yet. A request that is over is 409."""
     request_id = uuid_or_not_found(request_id, "request")
 
     def work(conn: Connection) -> StoredReply:
-        return answered(200, CancelledReply(cancelled=cancel_request(conn, caller.tenant, request_id, caller.actor)))
+        demand_future(conn, asked.deadline)
+        changes.change(conn, caller.tenant, request_id, asked.changes(), actor=caller.actor)
+        return answered(200, request_reply(get_request(conn, caller.tenant, request_id)))
+
+    return once.run(caller.tenant, once.fingerprint(asked), work)
+
+
+@router.post("/{request_id}/pause", response_model=RequestReply, summary="Plan nothing new of a request")
+def pause(request_id: PathId, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
+    """What is in flight is finished and released. Repeating it is harmless; a request that is over is 409."""
+    request_id = uuid_or_not_found(request_id, "request")
+
+    def work(conn: Connection) -> StoredReply:
+        phases.pause(conn, caller.tenant, request_id, actor=caller.actor)
+        return answered(200, request_reply(get_request(conn, caller.tenant, request_id)))
 
     return once.run(caller.tenant, once.fingerprint(), work)
+
+
+@router.post("/{request_id}/resume", response_model=RequestReply, summary="Let a paused request go on")
+def resume(request_id: PathId, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
+    """It goes on in the phase that it was paused in. One whose deadline has passed needs another deadline first."""
+    request_id = uuid_or_not_found(request_id, "request")
+
+    def work(conn: Connection) -> StoredReply:
+        phases.resume(conn, caller.tenant, request_id, actor=caller.actor)
+        return answered(200, request_reply(get_request(conn, caller.tenant, request_id)))
+
+    return once.run(caller.tenant, once.fingerprint(), work)
+
+
+@router.post("/{request_id}/cancel", response_model=CancelledReply, summary="Cancel what is still open of a request")
+def cancel(
+    request_id: PathId,
+    caller: Submitter,
+    once: OnceOf,
+    query: Annotated[NoQuery, Query()],
+    asked: Annotated[CancelBody | None, Depends(optional_json_body(CancelBody))],
+) -> Response:
+    """Pending and planned items will not be made; what is released stays. Repeating it is harmless.
+
+    Without a body, everything that is open is cancelled; a body selects a part.
+    """
+    request_id = uuid_or_not_found(request_id, "request")
+
+    def work(conn: Connection) -> StoredReply:
+        cancelled = cancel_request(conn, caller.tenant, request_id, caller.actor, _selection(asked))
+        return answered(200, CancelledReply(cancelled=cancelled))
+
+    return once.run(caller.tenant, once.fingerprint(*([asked] if asked else [])), work)
+
+
+def _selection(asked: CancelBody | None) -> ItemSelection:
+    if asked is None:
+        return EVERYTHING
+    return ItemSelection(
+        states=tuple(asked.states),
+        rows=tuple((first, last) for first, last in asked.rows),
+        custom_ids=tuple(asked.custom_ids),
+        variants=tuple(asked.variants),
+    )
 
 
 def request_reply(view: RequestView) -> RequestReply:
@@ -112,6 +179,10 @@ def request_reply(view: RequestView) -> RequestReply:
         model=view.model,
         priority=view.priority,
         state="open" if is_open else "finished",
+        phase=RequestPhase(view.phase),
+        paused_for=PauseReason(view.paused_for) if view.paused_for else None,
+        deadline=view.deadline,
+        at_deadline="expire" if view.at_deadline == "expire" else "pause",
         items=view.item_count,
         counts=CountsReply(**view.counts),
         metadata=dict(view.metadata),
@@ -119,6 +190,7 @@ def request_reply(view: RequestView) -> RequestReply:
         publish_prompt=view.publish_prompt,
         created_at=view.created_at,
         cancelled_at=view.cancelled_at,
+        ended_at=view.ended_at,
         erased_at=view.erased_at,
         links=links(view.id),
     )

@@ -3,6 +3,7 @@
 base        base classes of bodies, queries and replies; pages
 fields      field types that several schemas share: text, ids, digests, instants
 requests    requests and campaigns
+control     what changes of a request while it runs
 submission  the reply to a submission
 items       items
 assets      assets and their files

@@ -10,12 +10,22 @@ from pydantic.config import JsonDict
 
 from api.edge.problems import quoted
 from api.schemas.base import BodyModel, ReplyModel
-from api.schemas.fields import LINE, MAX_NAME_CHARS, PROSE, Line, Prose, SomeProse, visible, without_controls
+from api.schemas.fields import (
+    LINE,
+    MAX_NAME_CHARS,
+    PROSE,
+    Instant,
+    Line,
+    Prose,
+    SomeProse,
+    visible,
+    without_controls,
+)
 from api.schemas.submission import LinksReply
 from api.templates import MAX_TEMPLATE_CHARS
 from policy.marks.renditions import DEFAULT, RENDITIONS, ordered
 from workers.recipes import MAX_SEED
-from workers.states import Priority
+from workers.states import PauseReason, Priority, RequestPhase
 
 MAX_CUSTOM_ID_CHARS = 128
 MAX_LABELS, MAX_LABEL_NAME_CHARS, MAX_LABEL_CHARS = 16, 64, 512
@@ -129,6 +139,10 @@ class OptionsBody(BodyModel):
         False, description="write the prompt into the public marks of every file; it cannot be taken back from there"
     )
     metadata: Labels = Field({}, description="your own labels, kept and never read by us")
+    deadline: Instant | None = Field(None, description="in the future; what is not made by then is not begun")
+    at_deadline: Literal["pause", "expire"] = Field(
+        "pause", description="pause: what waits goes on when somebody resumes it; expire: it is cancelled"
+    )
 
 
 class SingleBody(OptionsBody):
@@ -182,6 +196,13 @@ class RequestReply(ReplyModel):
     state: Literal["open", "finished"] = Field(
         description="open while an item is pending or planned, then finished", examples=["open"]
     )
+    phase: RequestPhase = Field(
+        description="what the request as a whole does; nothing new is planned in paused and awaiting_acceptance",
+        examples=["running"],
+    )
+    paused_for: PauseReason | None = Field(description="why it is paused", examples=[None])
+    deadline: datetime | None
+    at_deadline: Literal["pause", "expire"]
     items: int = Field(examples=[48])
     counts: CountsReply = Field(examples=[{"pending": 16, "planned": 8, "released": 22, "held": 1, "refused": 1}])
     metadata: dict[str, Any]
@@ -189,5 +210,6 @@ class RequestReply(ReplyModel):
     publish_prompt: bool = Field(description="whether its prompts stand in the public marks", examples=[False])
     created_at: datetime
     cancelled_at: datetime | None
+    ended_at: datetime | None = Field(description="since when its phase is finished, cancelled or expired")
     erased_at: datetime | None = Field(description="since when name, template and metadata are erased")
     links: LinksReply

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from api.edge.auth import Caller
 from api.edge.dependencies import Parts
-from api.edge.problems import Problem
+from api.edge.problems import Complaint, Problem
 from api.schemas.requests import CampaignBody, SingleBody
 from api.schemas.submission import AcceptedReply, LinksReply, SubmissionReply
 from workers.jobs.idempotency import StoredReply
@@ -35,6 +36,7 @@ class CheckedRequest:
 def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> StoredReply:
     """202 with the request's id. Commits with the caller's transaction, and not before: no broker is asked."""
     parts.registers.ensure()
+    demand_future(conn, checked.asked.deadline)
     _demand_room(conn, caller, parts, checked)
     request = NewRequest(
         id=new_id(),
@@ -51,6 +53,8 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
         metadata=checked.asked.metadata,
         renditions=checked.asked.renditions,
         publish_prompt=checked.asked.publish_prompt,
+        deadline=checked.asked.deadline,
+        at_deadline=checked.asked.at_deadline,
     )
     submitted = submit(conn, request, checked.items(request.id))
     ITEMS_SUBMITTED.labels(request.kind, request.priority).inc(submitted.items)
@@ -78,6 +82,14 @@ def _demand_room(conn: Connection, caller: Caller, parts: Parts, checked: Checke
             " Nothing was stored. Send it again when some are made, or cancel what is not needed.",
             headers={"Retry-After": "60"},
         )
+
+
+def demand_future(conn: Connection, deadline: datetime | None) -> None:
+    """By the database's clock, which also stops the request. Raises Problem."""
+    if deadline is not None and deadline <= conn.execute(select(func.clock_timestamp())).scalar_one():
+        message = "the deadline has passed already"
+        complaint = Complaint("deadline_passed", message, "Send a later moment, or none.", field="deadline")
+        raise Problem("invalid_body", f"deadline: {message}.", errors=[complaint])
 
 
 def links(request_id: str) -> LinksReply:

@@ -1,11 +1,19 @@
 """Audit events: one frozen class per thing that can happen, and `KINDS`, the names of them all.
 
 line       requests, batches, items, links
+control    requests that are paused, resumed, changed, over
 people     reviews, recalls, erasures, legal holds, questions
 registers  tenants, API keys, webhooks, rule sets, model cards
 event      what every event is: kind, payload, private text, subjects
 """
 
+from policy.events.control import (
+    RequestChanged,
+    RequestExpired,
+    RequestFinished,
+    RequestPaused,
+    RequestResumed,
+)
 from policy.events.event import Event, Private
 from policy.events.line import (
     AssetLinked,
@@ -83,6 +91,11 @@ __all__ = [
     "RecallOrdered",
     "RequestAccepted",
     "RequestCancelled",
+    "RequestChanged",
+    "RequestExpired",
+    "RequestFinished",
+    "RequestPaused",
+    "RequestResumed",
     "TenantCreated",
     "TextErased",
     "WebhookChanged",

@@ -25,15 +25,18 @@ class RequestAccepted(Event):
     policy_version: str
     renditions: tuple[str, ...] = ("original",)  # files of each image
     publish_prompt: bool = False  # its prompts stand in the public marks
+    deadline: str | None = None
+    at_deadline: str = "pause"  # pause | expire
 
 
 @dataclass(frozen=True, slots=True)
 class RequestCancelled(Event):
-    """A tenant cancelled a request; `items` were still open and will not be made."""
+    """A tenant cancelled a request, or a part of it; `items` were still open and will not be made."""
 
     kind: ClassVar[str] = "request.cancelled"
     request_id: str
     items: int
+    selected_by: tuple[str, ...] = ()  # the criteria of a part; none: all that was open
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ dispatch     items PENDING            -> PLANNED, batch DISPATCHED            ca
 claim        batch DISPATCHED         -> RUNNING; renew, give back            caller: executor
 settle       batch RUNNING            -> FINISHED, items settled              caller: executor
 expire       batch RUNNING, overdue   -> DISPATCHED, split or ABANDONED       caller: reconciler
+control/     requests paused, resumed, changed, over                          callers: api, any verb, planner
 cancel       items PENDING | PLANNED  -> CANCELLED                            caller: api
 review/      items HELD               -> RELEASED | REFUSED                   callers: api, clerk
 recall/      assets RELEASED          -> RECALLED                             callers: api, clerk

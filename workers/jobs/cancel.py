@@ -1,4 +1,4 @@
-"""Cancellation: the open items of a request, or one item, become CANCELLED at once, wherever they are.
+"""Cancellation: the open items of a request, of a part of it, or one item, become CANCELLED at once, wherever they are.
 
 The row lock decides the race with a settlement: the first commit wins. A running worker
 learns of it at its next lease renewal and drops the item; once this commit is done, nothing of the
@@ -12,23 +12,26 @@ from sqlalchemy import Connection, func, select
 from policy import events
 from policy.ledger.append import append
 from workers.errors import NotFound
+from workers.jobs.control.phases import end_settled, lock
+from workers.jobs.control.selection import ItemSelection
 from workers.jobs.tables import items, requests
 from workers.states import ITEM_OPEN, ItemState
 
+EVERYTHING = ItemSelection()
 
-def cancel_request(conn: Connection, tenant: str, request_id: str, actor: str) -> int:
-    """Open items of a request -> CANCELLED; how many. Raises NotFound.
 
-    A request with nothing open is left as it is and answers 0: no time of a cancel, no event.
+def cancel_request(
+    conn: Connection, tenant: str, request_id: str, actor: str, selection: ItemSelection = EVERYTHING
+) -> int:
+    """Open items of a request, or of the selected part of it -> CANCELLED; how many. Raises NotFound.
+
+    Where nothing selected is open, nothing is written: no time of a cancel, no event.
     """
-    ours = select(requests.c.id).where(requests.c.id == request_id, requests.c.tenant == tenant)
-    # No stronger than an update takes: a settlement that holds the items refers to this row by foreign key.
-    if conn.execute(ours.with_for_update(key_share=True)).one_or_none() is None:
-        raise NotFound(f"no request {request_id}")
+    lock(conn, tenant, request_id)
     # Locked in one order everywhere, so that two cancels, or a cancel and a settlement, do not deadlock.
     open_items = (
-        select(items.c.id)
-        .where(items.c.request_id == request_id, items.c.tenant == tenant, items.c.state.in_(ITEM_OPEN))
+        selection.of(request_id, tenant)
+        .where(items.c.state.in_(ITEM_OPEN))
         .order_by(items.c.id)
         .with_for_update()
         .cte("open_items")
@@ -39,9 +42,11 @@ def cancel_request(conn: Connection, tenant: str, request_id: str, actor: str) -
         .values(state=ItemState.CANCELLED, settled_at=func.clock_timestamp())
     ).rowcount
     if cancelled:
-        conn.execute(requests.update().where(requests.c.id == request_id).values(cancelled_at=func.now()))
-        event = events.RequestCancelled(request_id, cancelled)
+        if selection == EVERYTHING:
+            conn.execute(requests.update().where(requests.c.id == request_id).values(cancelled_at=func.now()))
+        event = events.RequestCancelled(request_id, cancelled, selection.criteria)
         append(conn, tenant=tenant, actor=actor, events=[event])
+        end_settled(conn, [request_id], actor=actor)
     return cancelled
 
 
@@ -57,4 +62,5 @@ def cancel_item(conn: Connection, tenant: str, item_id: str, actor: str) -> bool
         items.update().where(items.c.id == item_id).values(state=ItemState.CANCELLED, settled_at=func.clock_timestamp())
     )
     append(conn, tenant=tenant, actor=actor, events=[events.ItemCancelled(row.request_id, item_id)])
+    end_settled(conn, [row.request_id], actor=actor)
     return True

@@ -14,9 +14,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
 
 from policy import events
 from policy.ledger.append import SYSTEM_TENANT, append
-from workers.jobs.tables import batches, items, recipes, turns
+from workers.jobs.tables import batches, items, recipes, requests, turns
 from workers.jobs.types import new_id
-from workers.states import BatchState, ItemState
+from workers.states import BatchState, Gate, ItemState
 
 
 def dispatch(
@@ -30,9 +30,23 @@ def dispatch(
 ) -> str | None:
     """PENDING -> PLANNED, in the order given; the id of the new batch.
 
-    None if none of the items was pending any more (cancelled meanwhile).
+    None if none of the items was pending any more (cancelled meanwhile), or none of their requests lets them (paused
+    meanwhile). A request that somebody is changing at this moment is left to the next look; one that is locked here
+    is paused after this commit, and what is planned here is then in flight.
     """
-    still = select(items.c.id).where(items.c.id.in_(item_ids), items.c.state == ItemState.PENDING)
+    gates = conn.execute(
+        select(requests.c.id, requests.c.gate)
+        .where(requests.c.id.in_(select(items.c.request_id).where(items.c.id.in_(item_ids))))
+        .where(requests.c.gate != Gate.CLOSED)
+        .order_by(requests.c.id)
+        .with_for_update(read=True, skip_locked=True)
+    ).all()
+    still = select(items.c.id).where(
+        items.c.id.in_(item_ids),
+        items.c.state == ItemState.PENDING,
+        items.c.request_id.in_([row.id for row in gates if row.gate == Gate.OPEN])
+        | (items.c.sample & items.c.request_id.in_([row.id for row in gates if row.gate == Gate.SAMPLE])),
+    )
     locked = set(conn.scalars(still.with_for_update(skip_locked=True)))
     members = [id for id in item_ids if id in locked]
     if not members:

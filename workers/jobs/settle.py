@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from policy import events
 from policy.ledger.append import SYSTEM_TENANT, append
 from workers.errors import Conflict, LeaseLost
+from workers.jobs.control.phases import end_settled
 from workers.jobs.outcomes import discarded, event_of, provenance, write_assets
 from workers.jobs.tables import batches, holds, items
 from workers.jobs.types import Claim, Failed, Held, Outcome, Refused, Released
@@ -59,6 +60,7 @@ def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozen
         happened = [event for o in theirs for event in (*discarded(held, o.item), event_of(held, o))]
         append(conn, tenant=tenant, actor="worker", events=happened)
     append(conn, tenant=SYSTEM_TENANT, actor="worker", events=[events.BatchFinished(held.batch_id, held.attempt)])
+    end_settled(conn, {outcome.item.request_id for outcome in wanted}, actor="worker")
     conn.execute(select(func.pg_notify(WAKE_CHANNEL, held.queue)))
     return frozenset(outcome.item.id for outcome in outcomes) - open_ids
 

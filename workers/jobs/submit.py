@@ -16,8 +16,9 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from policy import events
-from policy.ledger.append import append
+from policy.ledger.append import append, timestamp
 from policy.verdict import Decision
+from workers.jobs.control.phases import end_settled
 from workers.jobs.tables import items, recipes, requests
 from workers.jobs.types import NewItem, NewRequest, new_id
 from workers.recipes import Recipe
@@ -58,6 +59,8 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
         raise ValueError("a request needs at least one item")
     _store_recipes(conn, named)
     _store_request(conn, request, stored, refused)
+    if refused == stored:
+        end_settled(conn, [request.id], actor=f"key:{request.key_id}")
     conn.execute(select(func.pg_notify(WAKE_CHANNEL, request.queue)))
     return Submitted(stored, refused)
 
@@ -77,6 +80,9 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
             metadata=dict(request.metadata),
             renditions=list(request.renditions),
             publish_prompt=request.publish_prompt,
+            queue=request.queue,
+            deadline=request.deadline,
+            at_deadline=request.at_deadline,
         )
     )
     accepted = events.RequestAccepted(
@@ -92,6 +98,8 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
         policy_version=request.policy_version,
         renditions=request.renditions,
         publish_prompt=request.publish_prompt,
+        deadline=timestamp(request.deadline) if request.deadline else None,
+        at_deadline=request.at_deadline,
     )
     append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=[accepted])
 

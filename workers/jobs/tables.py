@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Computed,
     DateTime,
     Double,
     ForeignKey,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
@@ -27,6 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 metadata = MetaData()
 _ID = UUID(as_uuid=False)
 _AT = DateTime(timezone=True)
+_GATE = "CASE phase WHEN 'running' THEN 'open' WHEN 'pilot' THEN 'sample' ELSE 'closed' END"
 
 tenants = Table(
     "tenants",
@@ -81,6 +84,14 @@ requests = Table(
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("cancelled_at", _AT),
     Column("erased_at", _AT),  # name, template and metadata were erased
+    Column("queue", Text, nullable=False),  # of all its items
+    Column("phase", Text, nullable=False, server_default="running"),
+    Column("paused_for", Text),
+    Column("paused_from", Text),  # the phase in which it goes on
+    Column("deadline", _AT),
+    Column("at_deadline", Text, nullable=False, server_default="pause"),  # pause | expire
+    Column("ended_at", _AT),
+    Column("gate", Text, Computed(_GATE, persisted=True), nullable=False),  # which of its items may be planned
 )
 
 recipes = Table(
@@ -132,6 +143,7 @@ items = Table(
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("settled_at", _AT),
     Column("erased_at", _AT),  # prompt and negative_prompt were erased
+    Column("sample", Boolean, nullable=False, server_default=false()),  # of the pilot: made before a person accepts
     UniqueConstraint("request_id", "custom_id", "variant"),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import uuid_utils
@@ -55,6 +56,8 @@ class NewRequest:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     renditions: tuple[str, ...] = (ORIGINAL,)  # of policy.marks.renditions, ordered
     publish_prompt: bool = False
+    deadline: datetime | None = None
+    at_deadline: str = "pause"  # pause | expire
 
 
 @dataclass(frozen=True, slots=True)

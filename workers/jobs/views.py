@@ -38,6 +38,11 @@ class RequestView:
     created_at: datetime
     cancelled_at: datetime | None
     erased_at: datetime | None
+    phase: str
+    paused_for: str | None
+    deadline: datetime | None
+    at_deadline: str
+    ended_at: datetime | None
     counts: Mapping[str, int]
 
 
@@ -245,6 +250,11 @@ def _request(row: Row[Any], counts: Mapping[str, int]) -> RequestView:
         created_at=row.created_at,
         cancelled_at=row.cancelled_at,
         erased_at=row.erased_at,
+        phase=row.phase,
+        paused_for=row.paused_for,
+        deadline=row.deadline,
+        at_deadline=row.at_deadline,
+        ended_at=row.ended_at,
         counts=counts,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, func, select
 
 from workers import metrics
-from workers.jobs.tables import batches, items
+from workers.jobs.tables import batches, items, requests
 from workers.settings import Settings
 from workers.states import BATCH_OPEN, BatchState, ItemState, Priority
 
@@ -18,12 +18,13 @@ def measure(engine: Engine, settings: Settings) -> None:
             for row in conn.execute(
                 select(
                     items.c.queue,
-                    items.c.priority,
+                    requests.c.priority,
                     func.count().label("n"),
                     func.extract("epoch", func.now() - func.min(items.c.created_at)).label("age"),
                 )
+                .join(requests, requests.c.id == items.c.request_id)
                 .where(items.c.state == ItemState.PENDING)
-                .group_by(items.c.queue, items.c.priority)
+                .group_by(items.c.queue, requests.c.priority)
             )
         }
         in_flight = {

@@ -31,10 +31,12 @@ def serve(settings: Settings, stop: threading.Event) -> None:
 def make_loop(engine: Engine, queue: Queue, settings: Settings, probe: Probe = no_probe) -> Loop:
     """The loop with its parts; the caller owns `engine` and `queue`."""
     wakeup = Wakeup(settings)
+    tidy = Every(settings.poll_seconds, lambda: reconciler.tidy(engine))
     measure = Every(_MEASURE_SECONDS, lambda: backlog.measure(engine, settings))
 
     def run_once() -> bool:
         overdue = reconciler.run_once(engine, queue, settings)
+        tidy()
         planner.run_once(engine, queue, settings, probe)
         measure()
         return overdue >= AT_ONCE

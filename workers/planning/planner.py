@@ -1,11 +1,7 @@
-"""Planner: decides which pending items are sampled next, together, and for whom.
+"""Planner: puts pending items into batches as the plan says, and sends them.
 
-`plan` is pure: weighted turns between priorities, then between tenants (start-time fair queueing: every
-lane has a virtual time that advances by images / weight when it is served, and a lane that was idle
-starts at the clock, so it neither starves nor hoards), then a batch of one recipe. Interactive work
-gets 16 turns, standard 4 and bulk 1 while all three wait: bulk is never further than 21 batches away.
-Each priority keeps its own account of its tenants: one shared by all would be driven ahead by the
-urgent ones, and those who wait below would lose their place.
+Only requests whose gate is open are looked at. `dispatch` asks the gate again under a lock, so a request that
+is paused meanwhile keeps its items.
 
 Truth by polling, speed by NOTIFY. The planning transaction holds an advisory lock: two planners may
 run, one works. Killed before the commit: nothing is planned. Killed between the commit and a send: the
@@ -14,128 +10,39 @@ batch is sent when its first lease is over.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import Connection, Engine, Integer, Text, column, func, literal, select, true, values
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Engine,
+    Integer,
+    Text,
+    column,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+    values,
+)
 
 from workers import metrics
 from workers.crash import Probe, no_probe
 from workers.errors import BrokerUnavailable
 from workers.jobs.dispatch import dispatch, take_turns, unsent
 from workers.jobs.expire import Send
-from workers.jobs.tables import batches, items, recipes, tenants, turns
+from workers.jobs.tables import batches, items, recipes, requests, tenants, turns
+from workers.planning.turns import TURNS_PER_PRIORITY, Pending, plan
 from workers.queue import Queue
 from workers.settings import Settings
-from workers.states import BATCH_OPEN, ItemState, Priority
+from workers.states import BATCH_OPEN, Gate, ItemState
 
 log = structlog.get_logger()
-TURNS_PER_PRIORITY: Mapping[str, int] = {Priority.INTERACTIVE: 16, Priority.STANDARD: 4, Priority.BULK: 1}
 PLAN_LOCK = 0x9E55_0001  # advisory lock key of the planning transaction
-_CLOCK = "clock:"  # lane that holds a level's virtual clock
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """An item that waits, as far as planning cares."""
-
-    id: str
-    tenant: str
-    priority: str
-    recipe_id: str
-    pixels: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedBatch:
-    """Items of one recipe to sample together, in order."""
-
-    recipe_id: str
-    item_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to dispatch, and how far each lane has come by it."""
-
-    batches: tuple[PlannedBatch, ...]
-    virtual_times: Mapping[str, float]
-
-
-def plan(
-    pending: Iterable[Pending],
-    weights: Mapping[str, int],
-    virtual_times: Mapping[str, float],
-    *,
-    room: int,
-    max_batch: int,
-    max_batch_pixels: int,
-) -> Plan:
-    """At most `room` batches from `pending` (oldest first within a tenant and priority). Pure.
-
-    `weights` are turns by tenant id. A batch never holds more than `max_batch` images, nor more than
-    `max_batch_pixels` unless a single image is larger than that.
-    """
-    # Ties go to the first: the priority with the fewest turns, the tenant whose item is oldest.
-    lanes: dict[str, dict[str, deque[Pending]]] = {p: {} for p in reversed(list(TURNS_PER_PRIORITY))}
-    for item in pending:
-        lanes[item.priority].setdefault(item.tenant, deque()).append(item)
-    times = dict(virtual_times)
-    planned: list[PlannedBatch] = []
-    while (lanes := _waiting(lanes)) and len(planned) < room:
-        priority = _take_turn(times, "priority", lanes)
-        _charge(times, "priority", priority, 1 / TURNS_PER_PRIORITY[priority])
-        tenant = _take_turn(times, f"tenant:{priority}", lanes[priority])
-        size = _size(lanes[priority][tenant][0], max_batch, max_batch_pixels)
-        members = _fill(lanes, priority, tenant, size)
-        for (p, t), images in Counter((member.priority, member.tenant) for member in members).items():
-            _charge(times, f"tenant:{p}", t, images / weights.get(t, 1))
-        planned.append(PlannedBatch(members[0].recipe_id, tuple(member.id for member in members)))
-    return Plan(tuple(planned), times)
-
-
-def _waiting(lanes: Mapping[str, Mapping[str, deque[Pending]]]) -> dict[str, dict[str, deque[Pending]]]:
-    """The lanes that hold something, in the order they had."""
-    return {p: kept for p, by_tenant in lanes.items() if (kept := {t: lane for t, lane in by_tenant.items() if lane})}
-
-
-def _size(first: Pending, max_batch: int, max_batch_pixels: int) -> int:
-    return max(1, min(max_batch, max_batch_pixels // first.pixels))
-
-
-def _take_turn(times: dict[str, float], level: str, waiting: Mapping[str, object]) -> str:
-    """The waiting lane with the least virtual time, whose start the level's clock moves to."""
-    name = min(waiting, key=lambda name: _start(times, level, name))
-    times[_CLOCK + level] = _start(times, level, name)
-    return name
-
-
-def _charge(times: dict[str, float], level: str, name: str, by: float) -> None:
-    """Move a lane on, whether it was its turn or it rode along in another's; only a turn moves the clock."""
-    times[f"{level}:{name}"] = _start(times, level, name) + by
-
-
-def _start(times: Mapping[str, float], level: str, name: str) -> float:
-    return max(times.get(f"{level}:{name}", 0.0), times.get(_CLOCK + level, 0.0))
-
-
-def _fill(lanes: Mapping[str, Mapping[str, deque[Pending]]], priority: str, tenant: str, size: int) -> list[Pending]:
-    """Take up to `size` items of the head's recipe: this lane first, then the others that wait for the same recipe."""
-    recipe_id = lanes[priority][tenant][0].recipe_id
-    order = [(priority, tenant), *((priority, other) for other in lanes[priority] if other != tenant)]
-    order += [(p, t) for p in lanes if p != priority for t in lanes[p]]
-    members: list[Pending] = []
-    for p, t in order:
-        lane = lanes[p][t]
-        kept: deque[Pending] = deque()
-        while lane and len(members) < size:
-            item = lane.popleft()
-            (members if item.recipe_id == recipe_id else kept).append(item)
-        lane.extendleft(reversed(kept))
-    return members
 
 
 def run_once(engine: Engine, queue: Queue, settings: Settings, probe: Probe = no_probe) -> int:
@@ -169,7 +76,7 @@ def _plan_queue(conn: Connection, name: str, settings: Settings) -> list[Send]:
     room = settings.window - conn.execute(open_batches).scalar_one()
     if room <= 0:
         return []
-    pending = _pending(conn, name, per_lane=room * settings.max_batch)
+    pending = _pending(conn, name, per_lane=room * settings.max_batch, max_batch=settings.max_batch)
     if not pending:
         return []
     weights = {row.id: row.weight for row in conn.execute(select(tenants.c.id, tenants.c.weight))}
@@ -198,19 +105,45 @@ def _plan_queue(conn: Connection, name: str, settings: Settings) -> list[Send]:
     return sends
 
 
-def _pending(conn: Connection, name: str, *, per_lane: int) -> list[Pending]:
-    """The oldest few of every lane (tenant x priority): an index look-up each, however long the queue is."""
+def _pending(conn: Connection, name: str, *, per_lane: int, max_batch: int) -> list[Pending]:
+    """The oldest few of every open request, of the first few requests of every tenant and priority.
+
+    Index look-ups, however long the queue is: a request whose gate is closed is in none of them. A request alone in its
+    lane may fill the whole room; where many share it, each shows at least one batch.
+    """
     priority = values(column("priority", Text), name="p").data([(p,) for p in TURNS_PER_PRIORITY])
+    first = (
+        select(requests.c.id, requests.c.deadline, requests.c.gate)
+        .where(
+            requests.c.queue == name,
+            requests.c.tenant == tenants.c.id,
+            requests.c.priority == priority.c.priority,
+            requests.c.gate != literal(str(Gate.CLOSED), literal_execute=True),  # meets the partial index
+            exists().where(*_of_gate(requests.c.id, requests.c.gate)),
+        )
+        .order_by(requests.c.deadline, requests.c.id)
+        .limit(per_lane)
+        .lateral("first")
+    )
+    lanes = (
+        select(
+            tenants.c.id.label("tenant"),
+            priority.c.priority,
+            first.c.id.label("request_id"),
+            first.c.deadline,
+            first.c.gate,
+            func.count().over(partition_by=(tenants.c.id, priority.c.priority)).label("requests"),
+        )
+        .select_from(tenants)
+        .join(priority, true())
+        .join(first, true())
+        .cte("lanes")
+    )
     oldest = (
         select(items.c.id, items.c.recipe_id)
-        .where(
-            items.c.state == literal(str(ItemState.PENDING), literal_execute=True),  # meets the partial index
-            items.c.queue == name,
-            items.c.tenant == tenants.c.id,
-            items.c.priority == priority.c.priority,
-        )
-        .order_by(items.c.id)
-        .limit(per_lane)
+        .where(*_of_gate(lanes.c.request_id, lanes.c.gate))
+        .order_by(items.c.sample.desc(), items.c.id)
+        .limit(func.greatest(max_batch, per_lane / lanes.c.requests))
         .lateral("oldest")
     )
     width, height = (recipes.c.recipe[side].astext.cast(Integer) for side in ("width", "height"))
@@ -218,15 +151,25 @@ def _pending(conn: Connection, name: str, *, per_lane: int) -> list[Pending]:
     rows = conn.execute(
         select(
             oldest.c.id,
-            tenants.c.id.label("tenant"),
-            priority.c.priority,
+            lanes.c.tenant,
+            lanes.c.priority,
             oldest.c.recipe_id,
             (width * height * factor * factor).label("pixels"),
+            lanes.c.request_id,
+            func.extract("epoch", lanes.c.deadline).cast(Double).label("deadline"),
         )
-        .select_from(tenants)
-        .join(priority, true())
+        .select_from(lanes)
         .join(oldest, true())
         .join(recipes, recipes.c.id == oldest.c.recipe_id)
         .order_by(oldest.c.id)
     )
-    return [Pending(row.id, row.tenant, row.priority, row.recipe_id, row.pixels) for row in rows]
+    return [Pending(*row) for row in rows]
+
+
+def _of_gate(request_id: ColumnElement[str], gate: ColumnElement[str]) -> tuple[ColumnElement[bool], ...]:
+    """Pending items that the gate of their request lets through: one range of the index `items_waiting`."""
+    return (
+        items.c.request_id == request_id,
+        items.c.sample >= (gate == literal(str(Gate.SAMPLE))),
+        items.c.state == literal(str(ItemState.PENDING), literal_execute=True),  # meets the partial index
+    )

@@ -1,4 +1,4 @@
-"""Reconciler: sends overdue batches again, whether their lease ran out or their message was lost.
+"""Reconciler: sends overdue batches again, whether their lease ran out or their message was lost, and ends requests.
 
 Everything it does is a conditional change in one transaction, followed by sends that may be lost too:
 killed anywhere, the next look finds the same work.
@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Engine
 
 from workers import metrics
+from workers.jobs.control.phases import end_settled, forget_turns, stop_overdue
 from workers.jobs.expire import expire
 from workers.planning import planner
 from workers.queue import Queue
@@ -29,3 +30,12 @@ def run_once(engine: Engine, queue: Queue, settings: Settings) -> int:
         log.info("batch_sent_again", batch_id=send.batch_id, queue=send.queue)
     planner.send_all(engine, queue, sends)
     return len(sends)
+
+
+def tidy(engine: Engine) -> None:
+    """Stop requests past their deadline, end those whose last changes overtook each other, drop accounts of turns."""
+    with engine.begin() as conn:
+        stop_overdue(conn, actor="reconciler")
+    with engine.begin() as conn:
+        end_settled(conn, actor="reconciler")
+        forget_turns(conn)

@@ -37,9 +37,10 @@ def test_open_items_are_cancelled_wherever_they_are(line: Line):
     request_id = line.item(ids[0]).request_id
     assert cancelled(line, request_id) == 3
     assert [line.item(id).state for id in ids] == [ItemState.RELEASED, *[ItemState.CANCELLED] * 3]
-    told = line.events()[-1]
+    told, ended = line.events()[-2:]
     assert (told.kind, told.tenant, told.actor) == ("request.cancelled", "acme", "key:k")
-    assert told.event == {"request_id": request_id, "items": 3}
+    assert told.event == {"request_id": request_id, "items": 3, "selected_by": []}
+    assert (ended.kind, ended.event["phase"]) == ("request.finished", "cancelled")
     with line.auditor.connect() as conn:
         assert conn.execute(select(requests.c.cancelled_at)).scalar_one() is not None
 

@@ -1,0 +1,56 @@
+"""Control of a request as it is asked for and answered: what changes while it runs, and which part is cancelled."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue
+
+from api.schemas.base import BodyModel
+from api.schemas.fields import Instant
+from api.schemas.requests import CustomId, Turn
+from workers.states import ITEM_OPEN, Priority
+
+MAX_SELECTED = 1_000  # entries of one criterion
+MAX_ROW = 2**31 - 1  # what the database's integer holds
+
+_PATCH: list[JsonValue] = [{"priority": "bulk"}, {"deadline": "2027-03-01T18:00:00Z", "at_deadline": "expire"}]
+_PART: list[JsonValue] = [{"rows": [[101, 200]]}, {"custom_ids": ["SKU-17"], "variants": [0]}]
+
+RowNumber = Annotated[int, Field(ge=1, le=MAX_ROW)]
+
+
+def _ordered_range(rows: list[int]) -> list[int]:
+    if rows[0] > rows[1]:
+        raise ValueError("write the first row and the last, in that order")
+    return rows
+
+
+Rows = Annotated[list[RowNumber], Field(min_length=2, max_length=2), AfterValidator(_ordered_range)]
+
+
+class RequestPatchBody(BodyModel):
+    """What changes of a request that is not over; a field that is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": _PATCH})
+
+    priority: Turn = Field(Priority.STANDARD, description="its class of turns")
+    deadline: Instant | None = Field(None, description="in the future; null takes the deadline away")
+    at_deadline: Literal["pause", "expire"] = Field(
+        "pause", description="pause: what waits goes on when somebody resumes it; expire: it is cancelled"
+    )
+
+    def changes(self) -> dict[str, Any]:
+        """What was sent, by name."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class CancelBody(BodyModel):
+    """Which open items are cancelled. Each criterion that is given must hold; without any, all of them are."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": _PART})
+
+    states: list[Literal["pending", "planned"]] = Field([], max_length=len(ITEM_OPEN))
+    rows: list[Rows] = Field([], max_length=MAX_SELECTED, description="first and last data row, both included")
+    custom_ids: list[CustomId] = Field([], max_length=MAX_SELECTED)
+    variants: list[Annotated[int, Field(ge=0, le=MAX_ROW)]] = Field([], max_length=MAX_SELECTED)

@@ -1,0 +1,100 @@
+"""`presswork request`: pause, resume, change and cancel a request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deploy.client import Client
+from deploy.commands.shared.exit_status import exit_status
+from deploy.commands.shared.options import data_option
+
+_STATUS = exit_status("the request is as asked for", "the API refused it or did not answer")
+
+
+@click.group()
+def request() -> None:
+    """Pause, resume, change and cancel a request.
+
+    REQUEST is the id that `presswork submit` printed.
+    """
+
+
+@request.command(epilog=_STATUS)
+@click.argument("request_id", metavar="REQUEST")
+@data_option
+def pause(request_id: str, data: Path) -> None:
+    """Plan nothing new of a request; what is in flight is finished."""
+    _post(data, request_id, "pause")
+
+
+@request.command(epilog=_STATUS)
+@click.argument("request_id", metavar="REQUEST")
+@data_option
+def resume(request_id: str, data: Path) -> None:
+    """Let a paused request go on."""
+    _post(data, request_id, "resume")
+
+
+@request.command(epilog=_STATUS)
+@click.argument("request_id", metavar="REQUEST")
+@click.option(
+    "--priority", type=click.Choice(["interactive", "standard", "bulk"]), help="Class of turns of what waits."
+)
+@click.option("--deadline", metavar="MOMENT", help='Such as 2027-03-01T18:00:00Z. "none" takes the deadline away.')
+@click.option(
+    "--at-deadline",
+    type=click.Choice(["pause", "expire"]),
+    help="pause: what waits goes on when somebody resumes it. expire: it is cancelled.",
+)
+@data_option
+def change(request_id: str, data: Path, **given: Any) -> None:
+    """Change priority and deadline of a request while it runs."""
+    wanted = {name: value for name, value in given.items() if value is not None}
+    if wanted.get("deadline") == "none":
+        wanted["deadline"] = None
+    with Client.of(data) as client:
+        click.echo(summary(client.patch(f"/v1/requests/{request_id}", wanted)))
+
+
+@request.command(epilog=_STATUS)
+@click.argument("request_id", metavar="REQUEST")
+@click.option("--rows", multiple=True, metavar="FIRST[-LAST]", help="Rows of the spreadsheet. Repeatable.")
+@click.option("--custom-id", "custom_ids", multiple=True, metavar="ID", help="Rows by their custom_id. Repeatable.")
+@click.option("--variant", "variants", multiple=True, metavar="NUMBER", type=int, help="Variants, from 0. Repeatable.")
+@data_option
+def cancel(
+    request_id: str, data: Path, *, rows: tuple[str, ...], custom_ids: tuple[str, ...], variants: tuple[int, ...]
+) -> None:
+    """Cancel what is open of a request, or a part of it.
+
+    Several options select what all of them select. What is released stays.
+    """
+    part: dict[str, Any] = {"rows": [_range(text) for text in rows], "custom_ids": [*custom_ids]}
+    part |= {"variants": [*variants]}
+    with Client.of(data) as client:
+        reply = client.post(f"/v1/requests/{request_id}/cancel", {name: value for name, value in part.items() if value})
+        click.echo(f"cancelled: {reply['cancelled']} items")
+
+
+def summary(status: dict[str, Any]) -> str:
+    """A request's phase and counts in one line."""
+    why = f" ({status['paused_for']})" if status["paused_for"] else ""
+    counts = ", ".join(f"{count} {state}" for state, count in status["counts"].items() if count)
+    deadline = f", deadline {status['deadline']}" if status["deadline"] else ""
+    return f"request {status['id']}: {status['phase']}{why}, {status['priority']}{deadline}; {counts}"
+
+
+def _post(data: Path, request_id: str, verb: str) -> None:
+    with Client.of(data) as client:
+        click.echo(summary(client.post(f"/v1/requests/{request_id}/{verb}")))
+
+
+def _range(text: str) -> list[int]:
+    first, _, last = text.partition("-")
+    try:
+        return [int(first), int(last or first)]
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a row nor FIRST-LAST", param_hint="--rows") from None

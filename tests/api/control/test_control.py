@@ -1,0 +1,109 @@
+"""Control over HTTP: pause, resume, change and cancel a part of a request."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.client import ApiTenant, campaign, places, problem
+
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="seconds")
+TEN = "object,colour\n" + "car,red\n" * 10
+
+
+def submitted(caller: Any, **spec: Any) -> str:
+    return campaign(caller, TEN, **spec).json()["links"]["request"]
+
+
+def test_a_request_is_paused_changed_and_resumed(api: ApiTenant) -> None:
+    caller = api.caller()
+    here = submitted(caller, deadline=TOMORROW, at_deadline="expire")
+    status = caller.get(here).json()
+    assert (status["state"], status["phase"], status["paused_for"]) == ("open", "running", None)
+    assert (status["at_deadline"], status["ended_at"]) == ("expire", None)
+    paused = caller.post(f"{here}/pause")
+    assert (paused.status_code, paused.json()["phase"], paused.json()["paused_for"]) == (200, "paused", "person")
+    changed = caller.patch(here, json={"priority": "bulk", "deadline": None}).json()
+    assert (changed["priority"], changed["deadline"], changed["at_deadline"]) == ("bulk", None, "expire")
+    assert caller.post(f"{here}/resume").json()["phase"] == "running"
+    assert [len(api.events(f"request.{verb}")) for verb in ("paused", "changed", "resumed")] == [1, 1, 1]
+
+
+def test_a_part_is_cancelled_and_a_whole_one_is_over(api: ApiTenant) -> None:
+    caller = api.caller()
+    here = submitted(caller)
+    assert caller.post(f"{here}/cancel", json={"rows": [[2, 3]], "variants": [0]}).json() == {"cancelled": 2}
+    assert caller.post(f"{here}/cancel", json={"custom_ids": ["row-2", "row-5"]}).json() == {"cancelled": 1}
+    assert caller.get(here).json()["phase"] == "running"
+    empty = {"Content-Type": "application/json"}
+    assert caller.post(f"{here}/cancel", headers=empty).json() == {"cancelled": 7}
+    over = caller.get(here).json()
+    assert (over["phase"], over["state"], over["ended_at"] is not None) == ("cancelled", "finished", True)
+    for call in (caller.post(f"{here}/pause"), caller.post(f"{here}/resume"), caller.patch(here, json={})):
+        problem(call, 409, "conflict")
+
+
+def test_every_changing_call_is_done_once(api: ApiTenant) -> None:
+    caller = api.caller()
+    here = submitted(caller)
+    once = {"Idempotency-Key": "pause-1"}
+    first, again = (caller.post(f"{here}/pause", headers=once) for _ in range(2))
+    assert (again.headers["Idempotency-Replayed"], again.json()) == ("true", first.json())
+    problem(caller.post(f"{here}/resume", headers=once), 422, "idempotency_key_reused")
+    part = {"Idempotency-Key": "part-1"}
+    calls = [caller.post(f"{here}/cancel", json={"rows": [[1, n]]}, headers=part) for n in (2, 2, 3)]
+    assert [call.status_code for call in calls] == [200, 200, 422]
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"deadline": "2001-01-01T00:00:00Z"}, ("deadline_passed", None, "deadline")),
+        ({"deadline": "soon"}, ("invalid", None, "deadline")),
+        ({"deadline": "2027-03-01T18:00:00"}, ("invalid", None, "deadline")),
+        ({"deadline": 1.5}, ("invalid", None, "deadline")),
+        ({"at_deadline": "fail"}, ("not_a_choice", None, "at_deadline")),
+        ({"priority": None}, ("not_a_choice", None, "priority")),
+        ({"phase": "finished"}, ("unknown_field", None, "phase")),
+    ],
+)
+def test_a_wrong_change_is_named_and_nothing_is_changed(api: ApiTenant, body: Any, place: Any) -> None:
+    caller = api.caller()
+    here = submitted(caller)
+    before = caller.get(here).json()
+    assert place in places(problem(caller.patch(here, json=body), 422, "invalid_body"))
+    assert caller.get(here).json() == before
+
+
+def test_a_campaign_with_a_deadline_in_the_past_is_refused_whole(api: ApiTenant) -> None:
+    caller = api.caller()
+    late = campaign(caller, TEN, deadline="2001-01-01")
+    assert places(problem(late, 422, "invalid_body")) == [("deadline_passed", None, "deadline")]
+    assert api.stored() == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"rows": rows} for rows in ([[3, 2]], [[0, 2]], [[1]], [[1, 2**31]], [[1, 1]] * 1_001)),
+        *({"states": ["released"]}, {"variants": [-1]}, {"custom_ids": [""]}, {"channel": "web"}, []),
+    ],
+)
+def test_a_wrong_selection_cancels_nothing(api: ApiTenant, body: Any) -> None:
+    caller = api.caller()
+    here = submitted(caller)
+    problem(caller.post(f"{here}/cancel", json=body), 422, "invalid_body")
+    assert caller.get(here).json()["counts"]["pending"] == 10
+
+
+def test_control_needs_the_right_to_submit_and_foreign_requests_are_unknown(api: ApiTenant) -> None:
+    here = submitted(api.caller())
+    reader = api.caller(scopes=["read"])
+    other = api.server.caller("bolt")
+    for verb in ("pause", "resume", "cancel"):
+        problem(reader.post(f"{here}/{verb}"), 403, "forbidden")
+        problem(other.post(f"{here}/{verb}"), 404, "not_found")
+    problem(reader.patch(here, json={}), 403, "forbidden")
+    problem(other.patch(here, json={}), 404, "not_found")
