@@ -44,6 +44,7 @@ from api.routes import (
     proofs,
     recalls,
     requests,
+    results,
     reviews,
     revocations,
     webhooks,
@@ -58,7 +59,7 @@ _CORS_ANSWER = (
     *("X-Request-ID", "traceparent"),
 )
 _ROUTERS = (
-    *(requests, campaigns, items, assets, identify, detect, reviews, recalls, revocations, webhooks),
+    *(requests, campaigns, results, items, assets, identify, detect, reviews, recalls, revocations, webhooks),
     *(events, audit, proofs, models, keys, erasures, legal_holds, operations),
 )
 

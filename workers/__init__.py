@@ -11,6 +11,7 @@ settings         settings of every process
 database         connections and transactions
 store            the object store
 revocation_lists  the revocation list in the store
+delivery/        files as they leave: safe names
 outbound/        calls to addresses that tenants choose
 queue            batch ids through Celery
 documents        rule sets and cards for the ledger

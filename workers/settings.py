@@ -195,6 +195,9 @@ class Settings(BaseSettings):
     max_rows: int = Field(50_000, ge=1, description="Maximum number of data rows of a campaign.")
     max_items: int = Field(100_000, ge=1, description="Maximum number of items of a request: rows x variants.")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Maximum size of a request body, in bytes.")
+    max_zip_bytes: int = Field(
+        2 * 1024**3, ge=1, description="Maximum size of the files in a ZIP of results, in bytes. docs/results.md."
+    )
     body_seconds: float = Field(300.0, gt=0, description="Time within which a request body must arrive, in seconds.")
     max_cell_chars: int = Field(4_000, ge=1, description="Maximum length of a spreadsheet cell, in characters.")
     max_prompt_chars: int = Field(2_000, ge=1, description="Maximum length of a rendered prompt, in characters.")

@@ -130,10 +130,11 @@ class ObjectStore:
         except (ClientError, BotoCoreError) as error:
             raise _unavailable(error) from error
 
-    def presign(self, key: str, seconds: int) -> str:
-        """A GET link to one object that ends after `seconds`."""
+    def presign(self, key: str, seconds: int, disposition: str = "") -> str:
+        """A GET link to one object that ends after `seconds`; the answer carries this Content-Disposition."""
+        named = {"ResponseContentDisposition": disposition} if disposition else {}
         return self._public.generate_presigned_url(
-            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=seconds
+            "get_object", Params={"Bucket": self.bucket, "Key": key, **named}, ExpiresIn=seconds
         )
 
     def healthy(self) -> bool:

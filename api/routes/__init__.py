@@ -2,6 +2,7 @@
 
 requests     one prompt, status, items, cancel
 campaigns    submit a spreadsheet
+results      results of a request, as files
 items        one item, cancel
 assets       released images, links, their events
 reviews      held images and decisions about them

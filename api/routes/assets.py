@@ -16,6 +16,7 @@ from api.edge.in_turn import InTurn
 from api.edge.middleware.conditional import hands_over
 from api.edge.paging import cursor_of_number, id_of, number_of, page, uuid_or_not_found
 from api.edge.problems import Problem
+from api.results.lines import ResultLines
 from api.schemas.assets import AssetReply, RenditionReply, SearchReply
 from api.schemas.base import NoQuery, NumberedPageQuery, Page, PageQuery
 from api.schemas.events import EventReply
@@ -24,8 +25,9 @@ from api.schemas.recalls import mark_reply, refuse_recalled
 from policy.events import AssetLinked
 from policy.ledger.append import append
 from policy.ledger.reading.events import events_about
+from workers.delivery.file_names import disposition
+from workers.jobs.asset_views import AssetView, get_asset, list_assets
 from workers.jobs.recall.views import RecallMark, marks_of
-from workers.jobs.views import AssetView, get_asset, list_assets
 from workers.states import AssetState
 
 router = APIRouter(route_class=InTurn, prefix="/v1")
@@ -94,6 +96,8 @@ def _reply(view: AssetView, parts: Parts, mark: RecallMark | None = None) -> Ass
     seconds = parts.settings.link_seconds
     ends = datetime.now(UTC) + timedelta(seconds=seconds)
     released = view.state == AssetState.RELEASED and mark is None
+    lines = ResultLines(view.carried_columns, view.file_templates)
+    names = {file.name: lines.file_name(view, file) for file in view.renditions}
     return AssetReply(
         id=view.id,
         item_id=view.item_id,
@@ -110,12 +114,13 @@ def _reply(view: AssetView, parts: Parts, mark: RecallMark | None = None) -> Ass
         renditions=[
             RenditionReply(
                 name=file.name,
+                file_name=names[file.name],
                 media_type=file.media_type,
                 width=file.width,
                 height=file.height,
                 bytes=file.bytes,
                 sha256=file.sha256,
-                url=parts.store.presign(file.key, seconds) if released else None,
+                url=parts.store.presign(file.key, seconds, disposition(names[file.name])) if released else None,
                 url_expires_at=ends if released else None,
             )
             for file in view.renditions

@@ -63,7 +63,8 @@ def submit_campaign(
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as spooled:
         spool = cast(BinaryIO, spooled)
         campaign = Campaign(spec, upload.file, book, settings=parts.settings, rules=parts.rules, tenant=caller.tenant)
-        report = campaign.check(spool).report()
+        found = campaign.check(spool)
+        report = found.report()
         if spec.dry_run:
             return JSONResponse(DryRunReply(**dict(report)).model_dump(mode="json"))
         checked = CheckedRequest(
@@ -73,6 +74,7 @@ def submit_campaign(
             card=card,
             report=report,
             items=lambda request_id: campaign.items(spool, request_id),
+            carried_columns=found.carried_columns,
         )
         return once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked))
 

@@ -22,10 +22,10 @@ from api.edge.paging import uuid_or_not_found
 from api.schemas.base import NoQuery
 from api.schemas.fields import PathId
 from api.schemas.identify import IdentificationReply, OriginReply, WaitQuery
+from workers.jobs.asset_views import get_asset
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.identification.questions import QuestionState, QuestionView, ask, get_question, settled_questions
 from workers.jobs.types import new_id
-from workers.jobs.views import get_asset
 from workers.store import inbox_key
 
 router = APIRouter(route_class=InTurn, prefix="/v1/identify", tags=["Identify"])

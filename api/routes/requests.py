@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -14,12 +16,14 @@ from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.in_turn import InTurn
 from api.edge.paging import id_of, page, uuid_or_not_found
+from api.results.remedies import remedy
 from api.routes.items import item_reply
 from api.schemas.base import NoQuery, Page, PageQuery
 from api.schemas.control import CancelBody, RequestPatchBody
 from api.schemas.fields import PathId
 from api.schemas.items import CancelledReply, ItemReply, ItemsQuery
 from api.schemas.requests import CountsReply, RequestReply, SingleBody
+from api.schemas.results import ReasonReply, SummaryReply
 from api.schemas.submission import AcceptedReply
 from api.submission.single import check_single
 from api.submission.store import demand_future, links, store
@@ -27,8 +31,9 @@ from workers.jobs.cancel import EVERYTHING, cancel_request
 from workers.jobs.control import changes, phases
 from workers.jobs.control.selection import ItemSelection
 from workers.jobs.idempotency import StoredReply
+from workers.jobs.results import Reason, reasons
 from workers.jobs.views import RequestView, get_request, list_items, list_requests
-from workers.states import ITEM_OPEN, PauseReason, RequestPhase
+from workers.states import ITEM_OPEN, ItemState, PauseReason, RequestPhase
 
 router = APIRouter(route_class=InTurn, prefix="/v1/requests", tags=["Requests"])
 
@@ -71,8 +76,10 @@ def list_all(caller: Reader, parts: PartsOf, query: Annotated[PageQuery, Query()
 @router.get("/{request_id}", summary="Status of a request, with counts")
 def read(request_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> RequestReply:
     """The counts add up to `items`; the request is finished when none is pending or planned."""
+    request_id = uuid_or_not_found(request_id, "request")
     with parts.transaction(caller.tenant) as conn:
-        return request_reply(get_request(conn, caller.tenant, uuid_or_not_found(request_id, "request")))
+        view = get_request(conn, caller.tenant, request_id)
+        return request_reply(view, reasons(conn, caller.tenant, request_id))
 
 
 @router.get("/{request_id}/items", summary="Items of a request, in the order of the spreadsheet")
@@ -169,7 +176,7 @@ def _selection(asked: CancelBody | None) -> ItemSelection:
     )
 
 
-def request_reply(view: RequestView) -> RequestReply:
+def request_reply(view: RequestView, why: Sequence[Reason] = ()) -> RequestReply:
     is_open = any(view.counts.get(state) for state in ITEM_OPEN)
     return RequestReply(
         id=view.id,
@@ -192,5 +199,15 @@ def request_reply(view: RequestView) -> RequestReply:
         cancelled_at=view.cancelled_at,
         ended_at=view.ended_at,
         erased_at=view.erased_at,
+        summary=_summary(view, why),
         links=links(view.id),
+    )
+
+
+def _summary(view: RequestView, why: Sequence[Reason]) -> SummaryReply:
+    counts = {field: view.counts.get(field, 0) for field in SummaryReply.model_fields if field in set(ItemState)}
+    return SummaryReply(
+        **counts,
+        open=sum(view.counts.get(state, 0) for state in ITEM_OPEN),
+        reasons=[ReasonReply(**asdict(one), remedy=remedy(one.state, one.code)) for one in why],
     )

@@ -5,6 +5,7 @@ fields      field types that several schemas share: text, ids, digests, instants
 requests    requests and campaigns
 control     what changes of a request while it runs
 submission  the reply to a submission
+results     results of a request, summary
 items       items
 assets      assets and their files
 events      events of the ledger

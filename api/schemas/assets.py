@@ -19,6 +19,7 @@ class RenditionReply(ReplyModel):
     """One file of an asset. The link needs no key and ends by itself; null for a recalled asset."""
 
     name: str = Field(examples=["original"])
+    file_name: str = Field(description="safe, the same in every answer; also in the link", examples=["sku-4711.png"])
     media_type: str = Field(examples=["image/png"])
     width: int = Field(examples=[128])
     height: int = Field(examples=[128])

@@ -13,9 +13,9 @@ from api.edge.problems import Problem
 from api.schemas.assets import RecallMarkReply
 from api.schemas.base import BodyModel, PageQuery, QueryModel, ReplyModel
 from api.schemas.fields import MAX_PROSE_CHARS, Digest, Id, Instant, Prose, Word
+from workers.jobs.asset_views import AssetView
 from workers.jobs.recall.criteria import Criteria, RecallCounts
 from workers.jobs.recall.views import RecallMark, RecallView
-from workers.jobs.views import AssetView
 from workers.states import AssetState
 
 MAX_ASSETS = 2**53 - 1  # what JSON readers keep

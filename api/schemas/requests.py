@@ -21,9 +21,11 @@ from api.schemas.fields import (
     visible,
     without_controls,
 )
+from api.schemas.results import SummaryReply
 from api.schemas.submission import LinksReply
 from api.templates import MAX_TEMPLATE_CHARS
 from policy.marks.renditions import DEFAULT, RENDITIONS, ordered
+from workers.delivery.file_names import MAX_TEMPLATE_CHARS as MAX_TEMPLATE_CHARS_OF_FILES
 from workers.recipes import MAX_SEED
 from workers.states import PauseReason, Priority, RequestPhase
 
@@ -83,6 +85,7 @@ CustomId = Annotated[Line, Field(min_length=1, max_length=MAX_CUSTOM_ID_CHARS)]
 Text = Annotated[Prose, Field(max_length=MAX_TEMPLATE_CHARS)]
 SomeText = Annotated[SomeProse, Field(max_length=MAX_TEMPLATE_CHARS)]
 ModelName = Annotated[Line, Field(min_length=1, max_length=63)]
+FileTemplateText = Annotated[Line, Field(max_length=MAX_TEMPLATE_CHARS_OF_FILES)]
 Labels = Annotated[
     dict[str, Any], Field(max_length=MAX_LABELS, json_schema_extra=_LABELS), AfterValidator(_checked_labels)
 ]
@@ -137,6 +140,11 @@ class OptionsBody(BodyModel):
     )
     publish_prompt: bool = Field(
         False, description="write the prompt into the public marks of every file; it cannot be taken back from there"
+    )
+    file: FileTemplateText = Field(
+        "",
+        description="name of each file, such as `{sku}.{ext}`: columns, and `custom_id`, `row`, `variant`, `channel`,"
+        " `ext`; left out: `{custom_id}.{ext}`, with variants `{custom_id}-{variant}.{ext}`",
     )
     metadata: Labels = Field({}, description="your own labels, kept and never read by us")
     deadline: Instant | None = Field(None, description="in the future; what is not made by then is not begun")
@@ -212,4 +220,5 @@ class RequestReply(ReplyModel):
     cancelled_at: datetime | None
     ended_at: datetime | None = Field(description="since when its phase is finished, cancelled or expired")
     erased_at: datetime | None = Field(description="since when name, template and metadata are erased")
+    summary: SummaryReply = Field(description="what became of its images")
     links: LinksReply

@@ -62,6 +62,7 @@ class LinksReply(ReplyModel):
     request: str
     items: str
     assets: str
+    results: str = ""
 
 
 class AcceptedReply(SubmissionReply):
@@ -98,6 +99,7 @@ class AcceptedReply(SubmissionReply):
                         "request": f"/v1/requests/{_ID}",
                         "items": f"/v1/requests/{_ID}/items",
                         "assets": f"/v1/requests/{_ID}/assets",
+                        "results": f"/v1/requests/{_ID}/results",
                     },
                 }
             ]

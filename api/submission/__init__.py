@@ -7,6 +7,7 @@ rows          one row: prompt, id and recipe, or complaints by column
 checked       a good row between the spreadsheet and its items
 recipes       options to a recipe that the model can make
 vocabulary    what a model with a list of words cannot draw
+file_naming  names of the files, told apart where they would be equal
 screening     the prompt's verdict, and the column to name
 findings      complaints, refusals and warnings so far
 store         the one caller of `jobs.submit`

@@ -7,11 +7,13 @@ while it is inserted: memory stays small however long the spreadsheet is, and no
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 from api.edge.problems import Complaint
 from api.schemas.requests import CampaignBody
 from api.submission.checked import CheckedRow
+from api.submission.file_naming import FileNames, template_complaints
 from api.submission.findings import SubmissionFindings
 from api.submission.recipes import RecipeBook
 from api.submission.rows import RowReader
@@ -83,6 +85,8 @@ class Campaign:
             if name not in sheet.header:
                 found.complain(unknown_column(name, sheet.header))
         found.complain(*self._book.complaints(self._spec))
+        unnameable = list(template_complaints(self._spec, sheet.header))
+        found.complain(*unnameable)
         reader = RowReader(
             self._spec,
             self._book,
@@ -92,21 +96,26 @@ class Campaign:
             rules=self._rules,
             context=self._context,
         )
-        found.unused_columns = reader.unused
+        found.carried_columns, found.unused_columns = reader.carried_columns, reader.unused
+        names = None if unnameable else FileNames(self._spec, reader.carried_columns)
         try:
             for row in sheet.rows():
-                self._row(reader, row, found, spool)
+                self._row(reader, names, row, found, spool)
                 if found.full:
                     return
         except SheetInvalid as error:
             found.complain(error.complaint)
 
-    def _row(self, reader: RowReader, row: SheetRow, found: SubmissionFindings, spool: BinaryIO) -> None:
+    def _row(
+        self, reader: RowReader, names: FileNames | None, row: SheetRow, found: SubmissionFindings, spool: BinaryIO
+    ) -> None:
         read = reader.read(row)
         found.rows += 1
         if isinstance(read, list):
             found.complain(*read)
             return
+        if names is not None:
+            read = replace(read, file_suffixes=names.suffixes(read))
         found.add(read)
         spool.write(read.to_line())
 

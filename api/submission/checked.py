@@ -7,7 +7,7 @@ rendered, screened), `NewItem` (one variant, as `jobs.submit` stores it) and `Cl
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from api.submission.recipes import SamplingOptions
@@ -28,6 +28,8 @@ class CheckedRow:
     options: SamplingOptions
     seed: int | None
     sources: Mapping[str, str] = field(default_factory=dict)
+    carried: Sequence[str] = ()  # the cells as they were sent, one for each column of the file
+    file_suffixes: Sequence[str] = ()  # of its variants' file names; empty: none
 
     @property
     def sent_prompt(self) -> str:
@@ -48,6 +50,8 @@ class CheckedRow:
                 recipe=recipe,
                 verdict=self.texts.verdict,
                 sent=self.texts.sent,
+                carried=self.carried,
+                file_suffix=self.file_suffixes[variant] if self.file_suffixes else "",
             )
 
     def to_line(self) -> bytes:
@@ -63,6 +67,8 @@ class CheckedRow:
             "sent": dict(texts.sent),
             "options": self.options,
             "seed": self.seed,
+            "carried": self.carried,
+            "file_suffixes": self.file_suffixes if any(self.file_suffixes) else (),
         }
         return json.dumps(spooled, separators=(",", ":")).encode() + b"\n"
 
@@ -72,6 +78,14 @@ class CheckedRow:
         row = json.loads(line)
         verdict = Verdict.from_json(row["verdict"])
         texts = Screened(row["prompt"], row["negative_prompt"], verdict, row["sent"])
+        options = SamplingOptions.from_json(row["options"])
         return cls(
-            row["number"], row["line"], row["custom_id"], texts, SamplingOptions.from_json(row["options"]), row["seed"]
+            row["number"],
+            row["line"],
+            row["custom_id"],
+            texts,
+            options,
+            row["seed"],
+            carried=tuple(row["carried"]),
+            file_suffixes=tuple(row["file_suffixes"]),
         )

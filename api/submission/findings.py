@@ -27,6 +27,7 @@ class SubmissionFindings:
         self._card, self._rules, self._context, self._variants = book.card, rules, context, variants
         self._words = book.vocabulary
         self.complaints: list[Complaint] = []
+        self.carried_columns: tuple[str, ...] = ()
         self.unused_columns: list[str] = []
         self.rows = 0
         self.megapixel_steps = 0.0
@@ -34,6 +35,7 @@ class SubmissionFindings:
         self._rewritten: list[RewrittenRowReply] = []
         self._refused_rows = self._held_rows = self._rewritten_rows = 0
         self._strange, self._crowded, self._unasked, self._coloured = _Rows(), _Rows(), _Rows(), _Rows()
+        self._same_names = _Rows()
 
     @property
     def full(self) -> bool:
@@ -54,6 +56,8 @@ class SubmissionFindings:
             self._refused_rows += 1
             if len(self._refused) < MAX_LISTED:
                 self._refused.append(self._refusal(row, verdict))
+        if any(row.file_suffixes):
+            self._same_names.add(row.number, [row.custom_id])
         if verdict.rewrites:
             self._rewritten_rows += 1
             if len(self._rewritten) < MAX_LISTED:
@@ -113,6 +117,12 @@ class SubmissionFindings:
             WarningReply(code="unused_column", message=f"no placeholder asks for column '{name}'", column=name)
             for name in self.unused_columns
         ]
+        if self._same_names.count:
+            message = (
+                f"{self._same_names.count:,} rows would give files that are named as those of another row"
+                f"{self._same_names.named()}; these names get a digest of the row's id behind them"
+            )
+            warnings.append(WarningReply(code="same_file_name", message=message, rows=self._same_names.numbers))
         warnings += self._word_warnings()
         if self._refused_rows == self.rows:
             where = sorted({refused.column for refused in self._refused})

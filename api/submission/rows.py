@@ -8,6 +8,7 @@ from typing import Any
 
 from api.edge.problems import Complaint, quoted
 from api.schemas.requests import MAX_CUSTOM_ID_CHARS, CampaignBody
+from api.schemas.results import OUTCOME_PREFIX, without_apostrophe
 from api.submission.checked import CheckedRow
 from api.submission.recipes import RecipeBook, SamplingOptions, at
 from api.submission.screening import screen
@@ -44,7 +45,11 @@ class RowReader:
         self._settings, self._rules, self._context = settings, rules, context
         self._defaults = book.options(spec)  # the caller has complained about these, if there was reason to
         self._ids: dict[str, int] = {}
-        self._id_column = next((name for name in ("custom_id", "id") if name in header), "")
+        # In a file of results that comes back, our columns are left out; the id serves rows without one of their own.
+        self.carried_columns = tuple(name for name in header if not name.startswith(OUTCOME_PREFIX))
+        self._comes_back = len(self.carried_columns) < len(header)
+        ids = ("custom_id", "id", f"{OUTCOME_PREFIX}custom_id")
+        self._id_column = next((name for name in ids if name in header), "")
         columns = frozenset(header)
         self._used = [name for name in template.names if name in columns]
         self._numbers = [name for name in ("guidance_scale", *_WHOLE_NUMBERS) if name in columns]
@@ -55,13 +60,15 @@ class RowReader:
     @property
     def unused(self) -> list[str]:
         """Columns that neither the template nor we look at."""
-        return [name for name in self._header if name not in RESERVED and name not in self._used]
+        return [name for name in self.carried_columns if name not in RESERVED and name not in self._used]
 
     def read(self, row: SheetRow) -> CheckedRow | list[Complaint]:
         """The row, screened, or everything that is wrong with it."""
         if len(row.cells) != len(self._header):
             return [self._ragged(row)]
         cells = dict(zip(self._header, row.cells, strict=True))
+        if self._comes_back:
+            cells = {name: without_apostrophe(cell) for name, cell in cells.items()}
         complaints = self._cell_complaints(row, cells)
         if complaints:
             return complaints
@@ -77,7 +84,8 @@ class RowReader:
         sources = {name: cells[name] for name in self._used}
         sources |= {"template": self._frame, "negative_prompt": negative_prompt}
         texts = screen(self._rules, self._context, prompt, negative_prompt)
-        return CheckedRow(row.number, row.line, custom_id, texts, options, seed, sources)
+        carried = tuple(cells[name] for name in self.carried_columns)
+        return CheckedRow(row.number, row.line, custom_id, texts, options, seed, sources, carried)
 
     def _ragged(self, row: SheetRow) -> Complaint:
         cells = "1 cell" if len(row.cells) == 1 else f"{len(row.cells)} cells"

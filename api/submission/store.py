@@ -13,6 +13,7 @@ from api.edge.dependencies import Parts
 from api.edge.problems import Complaint, Problem
 from api.schemas.requests import CampaignBody, SingleBody
 from api.schemas.submission import AcceptedReply, LinksReply, SubmissionReply
+from api.submission.file_naming import file_templates
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.submit import submit
 from workers.jobs.types import NewItem, NewRequest, new_id
@@ -31,6 +32,7 @@ class CheckedRequest:
     card: ModelCard
     report: SubmissionReply
     items: Callable[[str], Iterable[NewItem]]
+    carried_columns: tuple[str, ...] = ()
 
 
 def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> StoredReply:
@@ -55,6 +57,8 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
         publish_prompt=checked.asked.publish_prompt,
         deadline=checked.asked.deadline,
         at_deadline=checked.asked.at_deadline,
+        carried_columns=checked.carried_columns,
+        file_templates=file_templates(checked.asked),
     )
     submitted = submit(conn, request, checked.items(request.id))
     ITEMS_SUBMITTED.labels(request.kind, request.priority).inc(submitted.items)
@@ -94,4 +98,4 @@ def demand_future(conn: Connection, deadline: datetime | None) -> None:
 
 def links(request_id: str) -> LinksReply:
     here = f"/v1/requests/{request_id}"
-    return LinksReply(request=here, items=f"{here}/items", assets=f"{here}/assets")
+    return LinksReply(request=here, items=f"{here}/items", assets=f"{here}/assets", results=f"{here}/results")

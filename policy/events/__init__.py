@@ -16,6 +16,7 @@ from policy.events.control import (
 )
 from policy.events.event import Event, Private
 from policy.events.line import (
+    AssetDownloaded,
     AssetLinked,
     BatchAbandoned,
     BatchClaimed,
@@ -58,6 +59,7 @@ from policy.events.registers import (
 
 __all__ = [
     "KINDS",
+    "AssetDownloaded",
     "AssetLinked",
     "AssetRecalled",
     "BatchAbandoned",

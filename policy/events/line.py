@@ -219,6 +219,17 @@ class ItemFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AssetDownloaded(Event):
+    """The bytes of a rendition were sent to a key, in an archive of results."""
+
+    kind: ClassVar[str] = "asset.downloaded"
+    asset_id: str
+    item_id: str
+    rendition: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class AssetLinked(Event):
     """A presigned link to a rendition was given to a key."""
 

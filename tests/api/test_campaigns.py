@@ -266,3 +266,11 @@ def test_whatever_the_cells_hold_the_answer_is_a_202_or_a_problem(api: ApiTenant
     answer = campaign(api.caller(), table.getvalue().encode("utf-8", "surrogatepass"), {"template": "a {object}"})
     if answer.status_code != 202:
         problem(answer, 422, "invalid_campaign")
+
+
+def test_every_item_carries_the_cells_of_its_row_as_they_were_sent(api: ApiTenant):
+    table = 'sku,object,colour,note\n0042, backpack ,red,"=1+1\n,""x"""\n0043,car,green,\n'
+    spec = {"template": "a {colour} {object}", "variants": 2}
+    assert campaign(api.caller(), table, spec).status_code == 202
+    first, second = ["0042", " backpack ", "red", '=1+1\n,"x"'], ["0043", "car", "green", ""]
+    assert [list(item.carried) for item in api.items()] == [first, first, second, second]

@@ -12,8 +12,9 @@ from tests.support.fakes import FakeSampler
 from tests.support.line import Line, new_item
 from tests.support.worker import Works
 from tests.workers.gpu.test_finish import GREY
+from workers.jobs.asset_views import get_asset
 from workers.jobs.tables import assets, holds
-from workers.jobs.views import get_asset, get_request
+from workers.jobs.views import get_request
 from workers.states import ItemState
 from workers.store import ObjectStore
 

@@ -20,7 +20,7 @@ from tests.support.repository import PACKAGES, REPOSITORY, modules, nodes, text
 
 _ALL_LISTS = ("core", "worker", "embedded", "convert", "ocr", "train", "export", "test", "lint")
 _LISTS = {  # top folder -> the lists of pyproject.toml that may bring what its modules import
-    "api": ("core",),
+    "api": ("core", "export"),  # Parquet of results, imported when it is asked for
     "migrations": ("core",),
     "workers": ("core", "worker"),
     "policy": ("core", "worker", "convert", "ocr", "export"),

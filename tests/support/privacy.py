@@ -42,7 +42,10 @@ class Privacy:
 
     def settled(self, prompt: str = SECRET, *, tenant: str = TENANT, **request: Any) -> list[str]:
         """Four items of one request: released, held (and its picture stored), failed, refused by its prompt."""
-        rows = [new_item(row, prompt=f"{prompt}, number {row}", custom_id=f"c{row}") for row in (1, 2, 3)]
+        rows = [
+            new_item(row, prompt=f"{prompt}, number {row}", custom_id=f"c{row}", carried=(f"c{row}", prompt))
+            for row in (1, 2, 3)
+        ]
         rows.append(new_item(4, prompt=prompt, custom_id="c4", verdict=REFUSE))
         ids = self.line.submit(tenant, 4, new_items=rows, **request)
         held = self.line.claim(self.line.dispatch(ids[:3]))
@@ -55,7 +58,7 @@ class Privacy:
 
     def refused(self, prompt: str = SECRET, *, tenant: str = TENANT, images: int = 1, **request: Any) -> list[str]:
         """Items that policy refused after sampling: settled, and nothing waits for anybody."""
-        rows = [new_item(row, prompt=f"{prompt}, number {row}") for row in range(1, images + 1)]
+        rows = [new_item(row, prompt=f"{prompt}, number {row}", carried=(prompt,)) for row in range(1, images + 1)]
         held = self.line.claim(self.line.dispatch(self.line.submit(tenant, images, new_items=rows, **request)))
         with self.line.worker.begin() as conn:
             settle(conn, held, [Refused(item, REFUSE) for item in held.items])

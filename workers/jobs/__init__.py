@@ -15,7 +15,9 @@ webhooks/    endpoints and deliveries                                         ca
 outcomes     the rows and the event of an outcome                             callers: settle, review
 keys         tenants and API keys                                             caller: api
 idempotency  stored replies                                                   caller: api
-views        what is read: requests, items, assets                            callers: api, commands
+views        what is read: requests, items                                    callers: api, commands
+asset_views  what is read: assets                                             callers: api, commands
+results      what became of a request, row after row                   callers: api, clerk
 tables       the tables
 types        what passes between these functions
 

@@ -83,6 +83,8 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
             queue=request.queue,
             deadline=request.deadline,
             at_deadline=request.at_deadline,
+            carried_columns=list(request.carried_columns),
+            file_templates=dict(request.file_templates),
         )
     )
     accepted = events.RequestAccepted(
@@ -124,6 +126,8 @@ def _row(request: NewRequest, item: NewItem, id: str, now: datetime) -> dict[str
         "variant": item.variant,
         "prompt": item.prompt,
         "negative_prompt": item.negative_prompt,
+        "carried": list(item.carried),
+        "file_suffix": item.file_suffix,
         "rewrites": [asdict(finding) for finding in item.verdict.rewrites] or None,
         "seed": item.seed,
         "recipe_id": item.recipe.id,

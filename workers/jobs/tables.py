@@ -81,9 +81,10 @@ requests = Table(
     Column("metadata", JSONB, nullable=False),  # the tenant's own labels, never read by us
     Column("renditions", ARRAY(Text), nullable=False),  # files of each image, the original first
     Column("publish_prompt", Boolean, nullable=False),  # in the public marks of each file
+    Column("carried_columns", ARRAY(Text), nullable=False),  # names of the spreadsheet's columns, in its order
+    Column("file_templates", JSONB, nullable=False),  # of file names, by channel or rendition; "" is for all others
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("cancelled_at", _AT),
-    Column("erased_at", _AT),  # name, template and metadata were erased
     Column("queue", Text, nullable=False),  # of all its items
     Column("phase", Text, nullable=False, server_default="running"),
     Column("paused_for", Text),
@@ -92,6 +93,7 @@ requests = Table(
     Column("at_deadline", Text, nullable=False, server_default="pause"),  # pause | expire
     Column("ended_at", _AT),
     Column("gate", Text, Computed(_GATE, persisted=True), nullable=False),  # which of its items may be planned
+    Column("erased_at", _AT),  # name, template, metadata, carried_columns and file_templates were erased
 )
 
 recipes = Table(
@@ -130,6 +132,8 @@ items = Table(
     Column("variant", Integer, nullable=False),  # 0-based
     Column("prompt", Text, nullable=False),
     Column("negative_prompt", Text, nullable=False),
+    Column("carried", ARRAY(Text), nullable=False),  # cells of its row as they were sent, one for each carried column
+    Column("file_suffix", Text, nullable=False),  # tells its files' names from those of another row; mostly ""
     Column("rewrites", JSONB(none_as_null=True)),  # findings of the rules that rewrote a text; None: as it was sent
     Column("seed", BigInteger, nullable=False),
     Column("recipe_id", Text, ForeignKey("recipes.id", deferrable=True, initially="DEFERRED"), nullable=False),
@@ -142,8 +146,8 @@ items = Table(
     Column("verdict", JSONB(none_as_null=True)),  # Verdict.to_json(), once screened
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("settled_at", _AT),
-    Column("erased_at", _AT),  # prompt and negative_prompt were erased
     Column("sample", Boolean, nullable=False, server_default=false()),  # of the pilot: made before a person accepts
+    Column("erased_at", _AT),  # prompt, negative_prompt, carried and file_suffix were erased
     UniqueConstraint("request_id", "custom_id", "variant"),
 )
 

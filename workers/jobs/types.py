@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,6 +36,8 @@ class NewItem:
     recipe: Recipe
     verdict: Verdict
     sent: Mapping[str, str] = field(default_factory=dict)
+    carried: Sequence[str] = ()  # the cells of its row, one for each of the request's carried columns
+    file_suffix: str = ""  # of workers.delivery.file_names.distinct
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class NewRequest:
     publish_prompt: bool = False
     deadline: datetime | None = None
     at_deadline: str = "pause"  # pause | expire
+    carried_columns: tuple[str, ...] = ()  # names of the columns that rows carry
+    file_templates: Mapping[str, str] = field(default_factory=dict)  # by channel or rendition; "" is for all others
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Views of jobs: requests with counts, items, assets. Every query is confined to one tenant.
+"""Views of jobs: requests with counts, and items. Every query is confined to one tenant.
 
 Pages are keyset pages on the id, which orders by creation; a page is as quick at the end of a long list
 as at its start. Unknown and foreign ids are the same NotFound.
@@ -13,11 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
-from policy.marks.renditions import ORIGINAL
 from workers.errors import NotFound
-from workers.jobs.identification.tables import fingerprints
-from workers.jobs.tables import assets, items, recipes, renditions, requests
-from workers.jobs.types import StoredRendition
+from workers.jobs.tables import assets, items, recipes, requests
 from workers.states import ItemState
 
 
@@ -35,6 +32,8 @@ class RequestView:
     metadata: Mapping[str, Any]
     renditions: tuple[str, ...]
     publish_prompt: bool
+    carried_columns: tuple[str, ...]
+    file_templates: Mapping[str, str]
     created_at: datetime
     cancelled_at: datetime | None
     erased_at: datetime | None
@@ -67,34 +66,6 @@ class ItemView:
     created_at: datetime
     settled_at: datetime | None
     erased_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class SearchView:
-    """How well an asset can be found by what it shows."""
-
-    identifiable: bool
-    quality: int
-    features: int
-
-
-@dataclass(frozen=True, slots=True)
-class AssetView:
-    """A released image and the files it consists of."""
-
-    id: str
-    item_id: str
-    request_id: str
-    custom_id: str
-    variant: int
-    state: str
-    watermark_id: int
-    policy_version: str
-    provenance: Mapping[str, Any]
-    released_at: datetime
-    erased_at: datetime | None
-    renditions: tuple[StoredRendition, ...]
-    search: SearchView | None  # None: not indexed yet
 
 
 def count_waiting(conn: Connection, tenant: str, queue: str, *, most: int) -> int:
@@ -144,7 +115,7 @@ def list_items(
     state: str | None = None,
 ) -> list[ItemView]:
     """In the order of the spreadsheet; `after` is the last id of the page before. Raises NotFound."""
-    _demand_request(conn, tenant, request_id)
+    demand_request(conn, tenant, request_id)
     query = _items(tenant).where(items.c.request_id == request_id).order_by(items.c.id).limit(limit)
     if after is not None:
         query = query.where(items.c.id > after)
@@ -153,28 +124,8 @@ def list_items(
     return [_item(row) for row in conn.execute(query)]
 
 
-def get_asset(conn: Connection, tenant: str, asset_id: str) -> AssetView:
+def demand_request(conn: Connection, tenant: str, request_id: str) -> None:
     """Raises NotFound."""
-    row = conn.execute(_assets(tenant).where(assets.c.id == asset_id)).one_or_none()
-    if row is None:
-        raise NotFound(f"no asset {asset_id}")
-    return _asset(row, _renditions(conn, tenant, [row.id])[row.id])
-
-
-def list_assets(
-    conn: Connection, tenant: str, request_id: str, *, limit: int, after: str | None = None
-) -> list[AssetView]:
-    """In the order of release; `after` is the last id of the page before. Raises NotFound."""
-    _demand_request(conn, tenant, request_id)
-    query = _assets(tenant).where(assets.c.request_id == request_id).order_by(assets.c.id).limit(limit)
-    if after is not None:
-        query = query.where(assets.c.id > after)
-    rows = conn.execute(query).all()
-    files = _renditions(conn, tenant, [row.id for row in rows])
-    return [_asset(row, files[row.id]) for row in rows]
-
-
-def _demand_request(conn: Connection, tenant: str, request_id: str) -> None:
     ours = select(requests.c.id).where(requests.c.id == request_id, requests.c.tenant == tenant)
     if conn.execute(ours).first() is None:
         raise NotFound(f"no request {request_id}")
@@ -193,23 +144,6 @@ def _items(tenant: str) -> Select[Any]:
     )
 
 
-def _assets(tenant: str) -> Select[Any]:
-    return (
-        select(
-            assets,
-            items.c.custom_id,
-            items.c.variant,
-            items.c.erased_at,
-            fingerprints.c.identifiable,
-            fingerprints.c.quality,
-            fingerprints.c.features,
-        )
-        .join(items, (items.c.id == assets.c.item_id) & (items.c.tenant == assets.c.tenant))
-        .outerjoin(fingerprints, fingerprints.c.asset_id == assets.c.id)
-        .where(assets.c.tenant == tenant)
-    )
-
-
 def _counts(conn: Connection, tenant: str, request_ids: list[str]) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {request_id: {} for request_id in request_ids}
     rows = conn.execute(
@@ -220,19 +154,6 @@ def _counts(conn: Connection, tenant: str, request_ids: list[str]) -> dict[str, 
     for request_id, state, count in rows:
         counts[request_id][state] = count
     return counts
-
-
-def _renditions(conn: Connection, tenant: str, asset_ids: list[str]) -> dict[str, list[StoredRendition]]:
-    found: dict[str, list[StoredRendition]] = {asset_id: [] for asset_id in asset_ids}
-    rows = conn.execute(
-        select(renditions)
-        .where(renditions.c.asset_id.in_(asset_ids), renditions.c.tenant == tenant)
-        .order_by(renditions.c.asset_id, renditions.c.name != ORIGINAL, renditions.c.name)
-    )
-    for row in rows:
-        stored = StoredRendition(row.name, row.key, row.media_type, row.width, row.height, row.bytes, row.sha256)
-        found[row.asset_id].append(stored)
-    return found
 
 
 def _request(row: Row[Any], counts: Mapping[str, int]) -> RequestView:
@@ -247,6 +168,8 @@ def _request(row: Row[Any], counts: Mapping[str, int]) -> RequestView:
         metadata=row.metadata,
         renditions=tuple(row.renditions),
         publish_prompt=row.publish_prompt,
+        carried_columns=tuple(row.carried_columns),
+        file_templates=row.file_templates,
         created_at=row.created_at,
         cancelled_at=row.cancelled_at,
         erased_at=row.erased_at,
@@ -278,22 +201,4 @@ def _item(row: Row[Any]) -> ItemView:
         created_at=row.created_at,
         settled_at=row.settled_at,
         erased_at=row.erased_at,
-    )
-
-
-def _asset(row: Row[Any], files: list[StoredRendition]) -> AssetView:
-    return AssetView(
-        id=row.id,
-        item_id=row.item_id,
-        request_id=row.request_id,
-        custom_id=row.custom_id,
-        variant=row.variant,
-        state=row.state,
-        watermark_id=row.watermark_id,
-        policy_version=row.policy_version,
-        provenance=row.provenance,
-        released_at=row.released_at,
-        erased_at=row.erased_at,
-        renditions=tuple(files),
-        search=None if row.identifiable is None else SearchView(row.identifiable, row.quality, row.features),
     )

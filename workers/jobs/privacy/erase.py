@@ -8,6 +8,7 @@ after it, the rows say since when in erased_at, and a repeat finds nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, cast, exists, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -37,11 +38,13 @@ _BLANK_REPLY = text(
 
 
 def erase_items(conn: Connection, ids: Sequence[str], *, tenant: str, why: Why, comments: bool) -> dict[str, int]:
-    """Prompts of these settled items; with `comments` what reviewers wrote and the customer's own id, too. Counts."""
+    """Prompts and carried cells of these settled items; with `comments` reviewers' words and the own id too. Counts."""
     lawful = (items.c.tenant == tenant, items.c.state.not_in(UNSETTLED), ~legal_holds.on_item())
     locked = select(items.c.id).where(items.c.id.in_(ids), *lawful).order_by(items.c.id).with_for_update()
     chosen = list(conn.scalars(locked))
-    blank = {"prompt": "", "negative_prompt": "", "erased_at": func.coalesce(items.c.erased_at, func.clock_timestamp())}
+    erased_at = func.coalesce(items.c.erased_at, func.clock_timestamp())
+    blank: dict[str, Any] = {"prompt": "", "negative_prompt": "", "carried": [], "file_suffix": ""}
+    blank["erased_at"] = erased_at
     if comments:
         blank["custom_id"] = func.concat("erased-", items.c.id)
         conn.execute(reviews.update().where(reviews.c.item_id.in_(chosen), reviews.c.comment != "").values(comment=""))
@@ -61,7 +64,10 @@ def erase_items(conn: Connection, ids: Sequence[str], *, tenant: str, why: Why, 
 
 
 def erase_requests(conn: Connection, ids: Sequence[str], *, tenant: str, why: Why) -> dict[str, int]:
-    """Name, template and metadata of these requests whose items are all settled: rules may ask for a name. Counts."""
+    """Name, template, metadata and column names of these requests whose items are all settled. Counts.
+
+    Rules may ask for a name until then.
+    """
     lawful = (requests.c.tenant == tenant, ~unsettled_request(), ~legal_holds.on_request())
     locked = select(requests.c.id).where(requests.c.id.in_(ids), *lawful).order_by(requests.c.id)
     chosen = list(conn.scalars(locked.with_for_update(key_share=True)))
@@ -72,6 +78,8 @@ def erase_requests(conn: Connection, ids: Sequence[str], *, tenant: str, why: Wh
             name="",
             template="",
             metadata={},
+            carried_columns=[],
+            file_templates={},
             erased_at=func.coalesce(requests.c.erased_at, func.clock_timestamp()),
         )
     )

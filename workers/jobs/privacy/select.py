@@ -179,12 +179,15 @@ def _holding_text(
     )
     in_items = or_(
         *(_in(column, sought) for column in (items.c.prompt, items.c.negative_prompt, items.c.custom_id)),
+        _in(func.array_to_string(items.c.carried, "\n"), sought),
         cast(items.c.id, Text).in_(told_items),
     )
     in_requests = or_(
         _in(requests.c.name, sought),
         _in(requests.c.template, sought),
         _in_json(requests.c.metadata, sought),
+        _in_json(requests.c.file_templates, sought),
+        _in(func.array_to_string(requests.c.carried_columns, "\n"), sought),
         cast(requests.c.id, Text).in_(told_requests),
     )
     return in_items, in_requests, loose.where(exists(_private_of_entry().where(_in(private.c.value, sought))))

@@ -17,12 +17,12 @@ from tests.support.privacy import SECRET, TENANT, Privacy
 from workers.clerk import erasures as duty
 from workers.errors import Conflict, IdempotencyKeyReused, NotFound
 from workers.jobs import idempotency
+from workers.jobs.asset_views import get_asset
 from workers.jobs.cancel import cancel_request
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.privacy.legal_holds import HoldScope, place
 from workers.jobs.privacy.orders import order
 from workers.jobs.privacy.select import ErasureScope, preview
-from workers.jobs.views import get_asset
 
 
 @pytest.fixture
@@ -281,3 +281,17 @@ def test_the_clerk_blanks_and_never_rewords(privacy: Privacy, change: str):
         place(conn, TENANT, HoldScope(), reason="claim", actor="test")
     with privacy.clerk.connect() as conn, pytest.raises(DBAPIError, match=r"permission denied|row-level security"):
         conn.execute(text(f"update {change}"))
+
+
+def test_a_text_that_only_a_carried_cell_or_a_column_name_holds_is_found_and_emptied(privacy: Privacy):
+    columns = ("sku", f"for {SECRET}")
+    rows = [new_item(1, carried=("4711", SECRET)), new_item(2, carried=("4712", "nobody"))]
+    ids = privacy.line.submit(TENANT, 2, new_items=rows, carried_columns=columns)
+    request = privacy.request_of(ids[0])
+    with privacy.line.as_tenant(TENANT) as conn:
+        cancel_request(conn, TENANT, request, "key:test")
+    with pytest.raises(DBAPIError, match="blanked or stays"), privacy.clerk.begin() as conn:
+        conn.execute(text("update items set carried = '{reworded}'"))
+    assert privacy.erased("text", SECRET).erased["items"] == 1
+    assert privacy.holds_anywhere(SECRET) == []
+    assert [list(privacy.line.item(id).carried) for id in ids] == [[], ["4712", "nobody"]]

@@ -1,0 +1,1 @@
+"""Tests of api/results: what became of a request, as files."""

@@ -1,0 +1,179 @@
+"""Results of a request: the caller's own rows come back with what became of them, and can be sent again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import pyarrow.parquet as parquet
+import pytest
+from fastapi.testclient import TestClient
+
+from api.schemas.results import OUTCOME_COLUMNS
+from tests.conftest import S3
+from tests.support.client import ApiTenant, campaign, problem
+from tests.support.line import HOLD, LEASE, released
+from workers.jobs.claim import claim
+from workers.jobs.dispatch import dispatch
+from workers.jobs.settle import settle
+from workers.jobs.types import Failed, Held
+from workers.store import ObjectStore
+
+HEADER = ["SKU", "object", "Notiz", "Größe"]
+ROWS = [
+    ["0042", "backpack", "=cmd()", "'=x"],
+    ["0043", "car", "-5", "ä"],
+    ["0044", "car", 'say "hi"\n', ""],
+    ["0045", "bicycle", "", "42.0"],
+    ["../../x", "car", "@me", "M"],
+]
+SPEC = {"template": "a {object}", "file": "{SKU}.{ext}", "name": "Frühling"}
+
+
+def table(rows: Sequence[Sequence[str]] = ROWS, header: Sequence[str] = HEADER) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([header, *rows])
+    return text.getvalue()
+
+
+@dataclass
+class Sent:
+    """A campaign of which two images are released, one failed, one is held and one waits."""
+
+    caller: TestClient
+    id: str
+    released: list[str]
+
+    def get(self, **query: Any) -> httpx.Response:
+        return self.caller.get(f"/v1/requests/{self.id}/results", params=query)
+
+    def rows(self, **query: Any) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.get(format="jsonl", **query).text.splitlines()]
+
+
+@pytest.fixture
+def sent(api: ApiTenant, s3: S3) -> Sent:
+    caller, line = api.caller(), api.server.line
+    request_id = campaign(caller, table(), SPEC).json()["id"]
+    items = api.items()
+    ids = [item.id for item in items]
+    store = ObjectStore(api.server.settings_for("worker"))
+    with line.worker.begin() as conn:
+        batch_id = dispatch(conn, "gpu", items[0].recipe_id, ids[:4], lease=LEASE, claims_allowed=2)
+        held = claim(conn, str(batch_id), LEASE, "worker-1")
+        assert held is not None
+        outcomes: list[Any] = []
+        for item in held.items[:2]:
+            outcome = released(held, item)
+            (file,) = outcome.renditions
+            digest = store.put(file.key, f"picture of {item.custom_id}".encode(), file.media_type)
+            outcomes.append(replace(outcome, renditions=(replace(file, sha256=digest, bytes=20),)))
+        waiting = Held(held.items[3], HOLD, f"quarantine/{held.items[3].id}", "b" * 64)
+        outcomes += [Failed(held.items[2], "worker_lost"), waiting]
+        settle(conn, held, outcomes)
+    return Sent(caller, request_id, [outcome.asset_id for outcome in outcomes[:2]])
+
+
+def test_csv_gives_the_own_columns_unchanged_in_order_then_ours(sent: Sent) -> None:
+    answer = sent.get()
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "filename*=UTF-8''Fr%C3%BChling" in answer.headers["content-disposition"]
+    read = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+    assert read[0] == [*HEADER, *(f"presswork_{name}" for name in OUTCOME_COLUMNS)]
+    assert [row[:4] for row in read[1:3]] == [["0042", "backpack", "'=cmd()", "''=x"], ["0043", "car", "'-5", "ä"]]
+    by = [dict(zip(read[0], row, strict=True)) for row in read[1:]]
+    assert [row["presswork_state"] for row in by] == ["released", "released", "failed", "held", "pending"]
+    assert [row["presswork_code"] for row in by] == ["", "", "worker_lost", "held_for_review", ""]
+    assert [row["presswork_file_name"] for row in by] == ["0042.png", "0043.png", "", "", ""]
+    assert (by[3]["presswork_category"], by[3]["presswork_rule"]) == ("adult", "nsfw")
+    assert all(row["presswork_remedy"] for row in by[2:])
+    assert not by[0]["presswork_remedy"]
+
+
+def test_json_lines_and_parquet_hold_every_cell_as_it_was_sent(sent: Sent) -> None:
+    lines = sent.rows()
+    assert [[line[name] for name in HEADER] for line in lines] == ROWS
+    table = parquet.read_table(io.BytesIO(sent.get(format="parquet").content)).to_pylist()
+    assert [{name: row[name] for name in lines[0]} for row in table] == lines
+    assert (lines[0]["presswork_asset_id"], lines[0]["presswork_width"]) == (sent.released[0], 128)
+
+
+def test_a_failed_row_can_be_sent_again_as_it_is(sent: Sent, api: ApiTenant) -> None:
+    spec = {key: value for key, value in SPEC.items() if key != "name"}
+    answer = campaign(sent.caller, sent.get(only="failed").content, spec)
+    assert answer.status_code == 202, answer.text
+    assert [warning["column"] for warning in answer.json()["warnings"]] == ["SKU", "Notiz", "Größe"]
+    again = api.items()[-1]
+    assert (list(again.carried), again.custom_id) == (ROWS[2], "row-3")
+    more = sent.caller.get(f"/v1/requests/{answer.json()['id']}/results", params={"format": "jsonl"}).json()
+    assert list(more)[:5] == [*HEADER, "presswork_variant"], "our columns do not pile up"
+
+
+def test_cells_that_look_like_formulas_come_back_as_they_were(sent: Sent, api: ApiTenant) -> None:
+    assert campaign(sent.caller, sent.get().content, SPEC).status_code == 202
+    assert [list(item.carried) for item in api.items()[-5:]] == ROWS
+
+
+def test_a_reader_that_broke_off_goes_on_behind_what_it_has(sent: Sent) -> None:
+    lines = sent.rows()
+    rest = sent.rows(after=lines[1]["presswork_item_id"])
+    assert [line["SKU"] for line in rest] == ["0044", "0045", "../../x"]
+    assert [line["SKU"] for line in sent.rows(only="released", after=lines[0]["presswork_item_id"])] == ["0043"]
+
+
+def test_links_lead_to_named_files_and_are_events(sent: Sent, api: ApiTenant) -> None:
+    first, second = sent.rows(only="released", links=True)
+    fetched = httpx.get(first["presswork_url"])
+    assert fetched.content == b"picture of row-1"
+    assert fetched.headers["content-disposition"] == 'attachment; filename="0042.png"'
+    linked = [event.event["asset_id"] for event in api.events("asset.linked")]
+    assert linked == [first["presswork_asset_id"], second["presswork_asset_id"]]
+    errors = problem(sent.get(format="csv", links=True), 422, "invalid_parameters")["errors"]
+    assert [error["field"] for error in errors] == ["query.links"]
+
+
+def test_a_zip_holds_the_files_under_their_names_and_the_manifest(sent: Sent, api: ApiTenant) -> None:
+    answer = sent.get(format="zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["0042.png", "0043.png", "manifest.csv", "manifest.jsonl"]
+        assert archive.read("0043.png") == b"picture of row-2"
+        assert len(archive.read("manifest.jsonl").splitlines()) == 5
+    assert len(api.events("asset.downloaded")) == 2
+    small = api.caller(max_zip_bytes=39)
+    found = problem(small.get(f"/v1/requests/{sent.id}/results?format=zip"), 422, "invalid_parameters")
+    assert [error["code"] for error in found["errors"]] == ["zip_too_large"]
+
+
+def test_the_summary_tells_what_became_of_every_image_and_why(sent: Sent) -> None:
+    summary = sent.caller.get(f"/v1/requests/{sent.id}").json()["summary"]
+    reasons = summary.pop("reasons")
+    counts = {"released": 2, "held": 1, "refused": 0, "failed": 1, "cancelled": 0, "recalled": 0, "open": 1}
+    assert summary == counts
+    assert [(one["state"], one["code"], one["rule"], one["items"]) for one in reasons] == [
+        ("failed", "worker_lost", "", 1),
+        ("held", "", "nsfw", 1),
+    ]
+    assert all(one["remedy"] for one in reasons)
+
+
+def test_names_that_would_be_equal_are_told_apart_and_warned_of(api: ApiTenant, s3: S3) -> None:
+    rows = [["a", "car", "", ""], ["A", "car", "", ""]]
+    answer = campaign(api.caller(), table(rows), SPEC)
+    assert "same_file_name" in [warning["code"] for warning in answer.json()["warnings"]]
+    assert [bool(item.file_suffix) for item in api.items()] == [False, True]
+    wrong = problem(campaign(api.caller(), table(), {**SPEC, "file": "{Sku}/{ext}"}), 422, "invalid_campaign")
+    assert ("file_name", "file") in [(error["code"], error.get("field")) for error in wrong["errors"]]
+    wrong = problem(campaign(api.caller(), table(), {**SPEC, "file": "{Sku}.{ext}"}), 422, "invalid_campaign")
+    assert "did you mean" in wrong["errors"][0]["remedy"].lower()
+
+
+def test_another_tenant_sees_none_of_it(sent: Sent, api: ApiTenant) -> None:
+    stranger = api.server.caller("somebody-else")
+    problem(stranger.get(f"/v1/requests/{sent.id}/results"), 404, "not_found")
