@@ -1,11 +1,13 @@
-"""Documents of this process for the ledger: the rule set it decides by, the model cards it makes pictures with."""
+"""Documents of this process for the ledger: the rule set it decides by, the model cards it makes pictures with,
+and the program that checks evidence packs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from policy.errors import RulesInvalid
-from policy.ledger.documents import Document, model, rule_set
+from policy.ledger.documents import Document, model, rule_set, verifier
+from policy.ledger.evidence import offline_verifier
 from policy.rules import Rules
 from workers.errors import CardInvalid
 from workers.sampling.contents import CARD
@@ -14,7 +16,7 @@ from workers.sampling.registry import ModelCard, Registry
 
 
 def documents_of(rules: Rules, rules_path: Path, registry: Registry) -> tuple[Document, ...]:
-    """The rule set and every card of the registry, upscalers' and adapters' too, read again from their files.
+    """The rule set, every card of the registry, upscalers' and adapters' too, read again, and the verifier of packs.
 
     Raises RulesInvalid or CardInvalid if a file was changed since it was loaded: what is kept must be what decides.
     """
@@ -32,6 +34,7 @@ def documents_of(rules: Rules, rules_path: Path, registry: Registry) -> tuple[Do
             listing="".join(f"{file.sha256}  {file.path}\n" for file in listed).encode(),
             card=_read(card.home / CARD, CardInvalid),
         )
+    found.append(verifier(Path(offline_verifier.__file__).read_bytes(), offline_verifier.FORMAT))
     return tuple(found)
 
 

@@ -1,8 +1,9 @@
 """Tampering drill: copies a log once per case, applies the case as superuser, and runs the offline verifier.
 
-The verifier gets a pack of the tampered copy, the public keys and the newest head from before. The log is generated for
-the drill, or it is the beginning of a real log. A real log is verified before and after, read with the auditor's login
-only, and never written. A drill that is killed leaves nothing but a temporary folder.
+Then a pack of the unchanged copy is forged, once per forgery. The verifier gets each pack, the public keys and the
+newest head from before. The log is generated for the drill, or it is the beginning of a real log. A real log is
+verified before and after, read with the auditor's login only, and never written. A drill that is killed leaves nothing
+but a temporary folder.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, create_engine, text
 
 from deploy.drill.log import ORIGIN, TABLES, DrillLog, copy_log, describe_log, make_log
+from deploy.drill.pack_cases import FORGERIES, answer, forged, named_in
 from deploy.drill.tampering_cases import CASES, UNCHANGED, TamperingCase
 from deploy.embedded.postgres import Postgres
 from migrations.upgrade import upgrade
 from policy.errors import BrokenLedger
-from policy.ledger.evidence import offline_verifier
 from policy.ledger.evidence.pack import write_pack
 from policy.ledger.evidence.selection import Selection
 from policy.ledger.tree.keys import LocalNoteSigner
@@ -51,9 +52,10 @@ class RealLog:
 
 
 def drill(postgres: Postgres, folder: Path, real: RealLog | None = None) -> Iterator[DrillResult]:
-    """The unchanged log first, then each case on its own copy. Databases are created and dropped on `postgres`.
+    """The unchanged log first, each case on its own copy, then the forged packs.
 
-    Raises BrokenLedger if a real log is not intact, or differs afterwards.
+    Databases are created and dropped on `postgres`. Raises BrokenLedger if a real log is not intact, or differs
+    afterwards.
     """
     admin = create_engine(postgres.url("superuser", database="postgres"), isolation_level="AUTOCOMMIT")
     with ExitStack() as open_here:
@@ -74,6 +76,11 @@ def drill(postgres: Postgres, folder: Path, real: RealLog | None = None) -> Iter
             with _database(admin, original) as copy:
                 yield _applied(postgres, copy, case, log, folder / "pack.zip")
         with _engine(postgres, "auditor", original) as engine, engine.connect() as conn:
+            write_pack(conn, folder / "whole.zip", Selection(), vkeys=vkeys)
+        for forgery in FORGERIES:
+            found = answer(forged(folder / "whole.zip", forgery), [vkey.line for vkey in vkeys], [log.kept])
+            yield DrillResult(forgery.name, found, named_in(found, forgery))
+        with _engine(postgres, "auditor", original) as engine, engine.connect() as conn:
             _same(here, _root(conn, vkeys), "the log that was copied")
         if real:
             _same(before, _intact(real.connect, vkeys, below=before), "the real log")
@@ -86,7 +93,7 @@ def _applied(postgres: Postgres, copy: str, case: TamperingCase, log: DrillLog, 
         case.apply(conn, log)
     with _engine(postgres, "auditor", copy) as engine, engine.connect() as conn:
         write_pack(conn, path, Selection(), vkeys=log.vkeys)
-    found = tuple(offline_verifier.verify(path, [vkey.line for vkey in log.vkeys], [log.kept]).problems)
+    found = answer(path, [vkey.line for vkey in log.vkeys], [log.kept])
     wanted = [words for words in case.expected(log) if any(all(word in said for word in words) for said in found)]
     named = next((said for said in found if wanted and all(word in said for word in wanted[0])), None)
     return DrillResult(case.name, found, named)

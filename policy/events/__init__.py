@@ -3,7 +3,7 @@
 line       requests, batches, items, links
 control    requests that are paused, resumed, changed, over
 people     reviews, recalls, erasures, legal holds, questions
-registers  tenants, API keys, webhooks, rule sets, model cards
+registers  tenants, API keys, webhooks, rule sets, model cards, verifiers
 event      what every event is: kind, payload, private text, subjects
 """
 
@@ -54,6 +54,7 @@ from policy.events.registers import (
     ModelRegistered,
     PolicyRegistered,
     TenantCreated,
+    VerifierRegistered,
     WebhookChanged,
 )
 
@@ -100,6 +101,7 @@ __all__ = [
     "RequestResumed",
     "TenantCreated",
     "TextErased",
+    "VerifierRegistered",
     "WebhookChanged",
 ]
 

@@ -62,6 +62,18 @@ class ModelRegistered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class VerifierRegistered(Event):
+    """A verifier of evidence packs was first shipped here. Its program is kept under `verifier_sha256`."""
+
+    kind: ClassVar[str] = "verifier.registered"
+    verifier_sha256: str
+    format: str  # of the packs that it reads
+
+    def subjects(self) -> tuple[str, ...]:
+        return (f"verifier:{self.verifier_sha256}",)
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookChanged(Event):
     """A webhook endpoint was created, changed or deleted, its secret rotated, or a message to it asked for."""
 

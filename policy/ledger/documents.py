@@ -1,4 +1,4 @@
-"""Documents in the ledger: rule sets and model cards, kept for years under the digest by which events name them.
+"""Documents in the ledger: rule sets, model cards and verifiers, kept for years under the digest that events name.
 
 An event says `policy_version: sha256:...`. That is evidence only for a reader who has the text. So the process that
 loads a rule set or a card registers it before it decides anything by it: it stores the text as a document, and for a
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, text
 
 from policy.errors import LedgerError
-from policy.events import Event, ModelRegistered, PolicyRegistered
+from policy.events import Event, ModelRegistered, PolicyRegistered, VerifierRegistered
 from policy.ledger.append import SYSTEM_TENANT, append
 from policy.ledger.flaws import Flaw, LedgerProblem
 from policy.ledger.tables import documents
@@ -34,8 +34,8 @@ _LOST = text(
       SELECT e.id, CAST(e.event_id AS text) AS event_id, e.kind, s.index AS leaf_index, found[2] AS sha256
       FROM audit.entries e LEFT JOIN audit.sequence s ON s.entry_id = e.id,
            regexp_matches(encode(e.body, 'escape'),
-             '"(policy_version|model_revision|card_sha256)":"(?:sha256:)?([0-9a-f]{64})"', 'g') AS found
-      WHERE e.kind IN ('policy.registered', 'model.registered')
+             '"(policy_version|model_revision|card_sha256|verifier_sha256)":"(?:sha256:)?([0-9a-f]{64})"', 'g') AS found
+      WHERE e.kind IN ('policy.registered', 'model.registered', 'verifier.registered')
     )
     SELECT * FROM promised p WHERE NOT EXISTS (SELECT FROM audit.documents d WHERE d.sha256 = p.sha256) ORDER BY p.id
     """
@@ -49,7 +49,7 @@ class Document:
     The file list of a model needs no event.
     """
 
-    kind: str  # policy | card | files
+    kind: str  # policy | card | files | verifier
     name: str
     body: bytes
     event: Event | None = None
@@ -75,6 +75,12 @@ def model(name: str, *, revision: str, licence: str, listing: bytes, card: bytes
     return files, Document(
         "card", name, card, ModelRegistered(name, revision, licence, hashlib.sha256(card).hexdigest())
     )
+
+
+def verifier(body: bytes, form: str) -> Document:
+    """The program that checks evidence packs of this format, as the bytes of its one file."""
+    event = VerifierRegistered(hashlib.sha256(body).hexdigest(), form)
+    return Document("verifier", "verify.py", body, event)
 
 
 def register(conn: Connection, found: Iterable[Document], *, actor: str) -> int:

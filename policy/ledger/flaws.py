@@ -86,7 +86,7 @@ class VerificationReport:
     checkpoints: int
     root: bytes  # of the last checkpoint whose root was recomputed; the empty tree's if there is none
     proven: int  # leaves under that root
-    sealed_at: str | None  # when the last checkpoint was signed, RFC 3339
+    sealed_at: str | None  # time stored with the last checkpoint, RFC 3339; not in its signed text
     anchored: Mapping[str, int]  # leaves under the newest checkpoint in each anchor that was asked
     witnessed: int | None  # leaves under the newest head with a quorum of witnesses; None if no policy was given
     problems: tuple[LedgerProblem, ...]

@@ -7,7 +7,7 @@
     nodes        roots of complete subtrees of 256, 256**2, ... leaves, so that sealing reads little
     checkpoints  signed tree heads
     cosignatures what witnesses signed under them
-    documents    rule sets and model cards, by the digest that events name them with
+    documents    rule sets, model cards and verifiers, by the digest that events name them with
 
 The migration holds the DDL with its triggers and grants. No foreign keys: the ledger outlives the jobs
 it describes, and a missing row must stay visible as missing.
@@ -81,7 +81,7 @@ checkpoints = Table(
     Column("size", BigInteger, primary_key=True),
     Column("root", LargeBinary, nullable=False),
     Column("note", Text, nullable=False),  # C2SP signed note
-    Column("sealed_at", _AT, nullable=False),  # database clock
+    Column("sealed_at", _AT, nullable=False),  # database clock; not in the signed note, so never printed as proven
 )
 
 cosignatures = Table(
@@ -97,7 +97,7 @@ documents = Table(
     "documents",
     metadata,
     Column("sha256", Text, Computed("encode(sha256(body), 'hex')", persisted=True), primary_key=True),
-    Column("kind", Text, nullable=False),  # policy | card | files
+    Column("kind", Text, nullable=False),  # policy | card | files | verifier
     Column("name", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("first_seen", _AT, nullable=False),

@@ -122,7 +122,9 @@ def test_a_pack_of_a_request_proves_itself_and_holds_this_tenants_events_alone(s
         told = [json.loads(line) for line in pack.read("index.jsonl").splitlines()]
         whole = b"".join(pack.read(name) for name in pack.namelist())
     assert {"acme"} < {line["tenant"] for line in told} == {"acme", "presswork"}
-    assert {line["kind"] for line in told if line["tenant"] == "presswork"} == {"policy.registered", "model.registered"}
+    assert {line["kind"] for line in told if line["tenant"] == "presswork"} == {
+        *("policy.registered", "model.registered", "verifier.registered")
+    }
     assert asked[1].encode() not in whole
     problem(sealed.rival.get("/v1/audit/packs", params={"request": asked[0]}), 404, "not_found")
 

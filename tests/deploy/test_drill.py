@@ -7,6 +7,7 @@ import random
 import pytest
 
 from deploy.drill import run as drill
+from deploy.drill.pack_cases import FORGERIES
 from deploy.drill.run import RealLog
 from deploy.drill.tampering_cases import CASES
 from policy.errors import BrokenLedger, LedgerError
@@ -22,13 +23,14 @@ def test_a_log_that_nobody_touched_is_not_accused(outcomes):
     assert outcomes["no change, for comparison"].problems == ()
 
 
-@pytest.mark.parametrize("case", [case.name for case in CASES])
+@pytest.mark.parametrize("case", [case.name for case in (*CASES, *FORGERIES)])
 def test_the_offline_verifier_names_the_change(outcomes, case):
     assert outcomes[case].named, outcomes[case].problems
 
 
 def test_there_are_at_least_ten_kinds():
     assert len(CASES) >= 10
+    assert len(FORGERIES) >= 10
 
 
 @pytest.fixture

@@ -91,7 +91,8 @@ def _show(report: VerificationReport, seal_seconds: float, away: Mapping[str, st
     waiting = f", the oldest for {report.unsealed_seconds:.1f} s" if report.unsealed else ""
     console.print(f"  entries      {report.entries:,}: {report.sealed:,} sealed, {report.unsealed:,} waiting{waiting}")
     console.print(
-        f"  checkpoints  {report.checkpoints:,}" + (f", the last one of {report.sealed_at}" if report.sealed_at else "")
+        f"  checkpoints  {report.checkpoints:,}"
+        + (f", the last one stored with the time {report.sealed_at}, which nothing signs" if report.sealed_at else "")
     )
     console.print(f"  root         {report.root.hex()} of {report.proven:,} leaves")
     for line in _anchored(report):

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Row, select, text
 from policy.errors import BrokenLedger, NotProvable, TooMuch
 from policy.ledger import documents
 from policy.ledger.append import timestamp
-from policy.ledger.evidence.offline_verifier import FORMAT, MAX_BYTES, MAX_FILE_BYTES
+from policy.ledger.evidence.offline_verifier import FORMAT, MAX_BYTES, MAX_FILE_BYTES, README
 from policy.ledger.evidence.selection import MAX_EVENTS, Selection, choose
 from policy.ledger.tables import checkpoints, entries, private, sequence
 from policy.ledger.tree.cosignatures import cosigned_note
@@ -34,15 +34,15 @@ from policy.ledger.witnesses.witness_policy import WitnessPolicy, newest_witness
 _CHUNK = 1_000  # events in memory
 _SPOOL_BYTES = 8 << 20  # of a listing, before it goes to a file
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # a ZIP's first day: no clock, or two packs of one log would differ
-_NAMED = re.compile(rb'"(?:policy_version|model_revision)":"sha256:([0-9a-f]{64})"|"card_sha256":"([0-9a-f]{64})"')
-_PLACES = {"policy": "policy/{}.yaml", "card": "cards/{}.yaml", "files": "models/{}.sha256"}
-_README = """An evidence pack of the audit log {origin}.
-
-    python verify.py THIS.zip --vkey 'LINE' --checkpoint FILE
-
-LINE is the log's public key as it was given to you, FILE a checkpoint that you kept. verify.py needs Python 3.11 and
-the package cryptography. Use your own copy of it: this one comes from the organisation that is audited.
-"""
+_NAMED = re.compile(
+    rb'"(?:policy_version|model_revision)":"sha256:([0-9a-f]{64})"|"(?:card|verifier)_sha256":"([0-9a-f]{64})"'
+)
+_PLACES = {
+    "policy": "policy/{}.yaml",
+    "card": "cards/{}.yaml",
+    "files": "models/{}.sha256",
+    "verifier": "verifiers/{}.py",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def write_pack(
             if witnesses:
                 files.add("witnesses", witnesses.text.encode())
             files.add("verify.py", Path(__file__).with_name("offline_verifier.py").read_bytes())
-            files.add("README.txt", _README.format(origin=vkeys[0].name).encode())
+            files.add("README.txt", README.format(origin=vkeys[0].name).encode())
             manifest = {
                 "format": FORMAT,
                 "origin": vkeys[0].name,

@@ -37,8 +37,8 @@ _ABOUT = text(
     ORDER BY s.index
     """
 )
-# The registrations of every rule set and model revision that these leaves name. Bodies are canonical JSON, so the
-# spelling is fixed; "escape" reads the bytes of a tampered one, too.
+# The registrations of every rule set and model revision that these leaves name, and of every verifier. Bodies are
+# canonical JSON, so the spelling is fixed; "escape" reads the bytes of a tampered one, too.
 _REGISTRATIONS = text(
     """
     WITH named AS (
@@ -49,13 +49,14 @@ _REGISTRATIONS = text(
       WHERE s.index = ANY(:indices)
     )
     SELECT s.index FROM audit.entries e JOIN audit.sequence s ON s.entry_id = e.id
-    WHERE e.subjects && (SELECT array_agg(subject) FROM named) AND e.kind IN ('policy.registered', 'model.registered')
+    WHERE (e.subjects && (SELECT array_agg(subject) FROM named) AND e.kind IN ('policy.registered', 'model.registered'))
+       OR e.kind = 'verifier.registered'
     """
 )
 _ALL_REGISTRATIONS = text(
     """
     SELECT s.index FROM audit.entries e JOIN audit.sequence s ON s.entry_id = e.id
-    WHERE e.kind IN ('policy.registered', 'model.registered') AND s.index < :end
+    WHERE e.kind IN ('policy.registered', 'model.registered', 'verifier.registered') AND s.index < :end
     """
 )
 

@@ -110,7 +110,8 @@ class Walk:
             missing = last.checkpoint.size - self.next
             self._add(
                 Flaw.TAIL_CUT,
-                f"a checkpoint signed at {timestamp(last.sealed_at)} covers {last.checkpoint.size} leaves and only "
+                f"a signed checkpoint, stored with the time {timestamp(last.sealed_at)}, covers "
+                f"{last.checkpoint.size} leaves and only "
                 f"{self.next} are left: the last {missing} were cut off",
                 self.next,
             )
@@ -167,7 +168,7 @@ class Walk:
         self._accuse(Flaw.ENTRY_EDITED)
         self._add(
             Flaw.ROOT_MISMATCH,
-            f"leaves {part.begin} to {self.next - 1} do not hash to the root signed at {timestamp(head.sealed_at)} for "
+            f"leaves {part.begin} to {self.next - 1} do not hash to the root signed for "
             f"{head.checkpoint.size} leaves: at least one of them was edited, replaced or moved. "
             f"They are {self._names(part.begin)}. Later roots cannot be checked past this point",
             part.begin,

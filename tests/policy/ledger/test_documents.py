@@ -109,9 +109,9 @@ def test_the_api_and_a_worker_register_what_they_load(own_api, settings_for):
         kept = texts(conn, [document.sha256 for document in documents])
     assert len(kept) == len({document.sha256 for document in documents}) >= 3
     cards = len(registry.cards) + len(registry.upscalers) + len(registry.adapters)
-    assert own_api.line.kinds() == ["policy.registered"] + ["model.registered"] * cards
+    assert own_api.line.kinds() == ["policy.registered", *["model.registered"] * cards, "verifier.registered"]
     own_api.app(log_level="DEBUG")  # another process
-    assert len(own_api.line.kinds()) == 1 + cards
+    assert len(own_api.line.kinds()) == 2 + cards
     assert f"sha256:{documents[0].sha256}" == rules.version
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.drill.pack_cases import FORGERIES, PackForgery, answer, forged, named_in
 from policy.errors import LedgerError
 from policy.events import BatchDispatched, ItemReviewed, Private, RequestAccepted
 from policy.ledger import documents
@@ -266,6 +267,12 @@ CHANGES = {  # what a careful forger changes in the pack of the whole log, and w
     "a deleted consistency proof": ({"consistency/5": None}, "consistency/5: is not in the pack"),
     "edited private text": (
         {"private.jsonl": lambda raw: raw.replace(b"secret", b"decent", 1)}, "does not fit its digest"),
+    "a proof that was taken out": ({proof(3): None}, "proofs/000000000003.tlog-proof (leaf 3, item.refused"),
+    "a consistency proof of no checkpoint": ({"consistency/7": b"old 7"}, "consistency/7: is the proof of no"),
+    "a model's files that no event names": (
+        {f"models/{hashlib.sha256(b'x').hexdigest()}.sha256": b"x"}, "no event here names this text"),
+    "a remark beside private text": (
+        {"private.jsonl": lambda raw: raw.replace(b"{", b'{"seen": "yes", ', 1)}, "line 1: is no private"),
     "private text of nobody": (
         {"private.jsonl": lambda raw: raw + b'{"event_id": "x", "field": "prompt", "salt": "00", "value": "x"}\n'},
         "promised by no event"),
@@ -277,6 +284,61 @@ def test_no_change_of_a_pack_goes_unseen_even_if_its_manifest_follows(log, packs
     changes, said = CHANGES[change]
     problems = verdict(altered(packs["whole"], changes), log)
     assert any(said in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize("forgery", FORGERIES, ids=lambda forgery: forgery.name)
+def test_what_is_not_signed_is_said_or_refused(log, packs, forgery):
+    said = answer(forged(packs["whole"], forgery), [str(log.vkeys[0])], [])
+    assert named_in(said, forgery), said
+
+
+def test_a_pack_that_was_only_packed_again_is_sound(log, packs):
+    again = forged(packs["whole"], PackForgery("nothing", ()))
+    assert answer(again, [str(log.vkeys[0])], []) == ()
+
+
+def test_bytes_inside_a_packed_file_that_its_text_does_not_use_are_named(log, packs, tmp_path):
+    """A deflate stream ends where it says; what follows it inside the same file is read by nobody."""
+    path = tmp_path / "p.zip"
+    with zipfile.ZipFile(packs["whole"]) as pack, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as other:
+        for name in pack.namelist():
+            other.writestr(name, pack.read(name))
+        entry = other.infolist()[-1]
+        other.fp.seek(other.start_dir)
+        other.fp.write(b"unseen")
+        other.start_dir += 6
+        entry.compress_size += 6
+        other.fp.seek(entry.header_offset + 18)
+        other.fp.write(entry.compress_size.to_bytes(4, "little"))
+        other.fp.seek(other.start_dir)
+    with pytest.raises(Inconclusive, match="others follow them"):
+        offline_verifier.verify(path, [str(log.vkeys[0])])
+
+
+def test_another_program_in_the_pack_is_believed_only_if_the_log_names_it(database, tmp_path, monkeypatch):
+    ledger, other = Ledger(database), b"print('another release')\n"
+    ledger.fill(2)
+    path = pack_of(ledger, tmp_path / "p.zip")
+    replaced = altered(path, {"verify.py": other})
+    (doubt,) = offline_verifier.verify(replaced, [str(ledger.vkeys[0])]).doubts
+    assert "no event here names it" in doubt
+    with ledger.worker.begin() as conn:
+        documents.register(conn, [documents.verifier(other, offline_verifier.FORMAT)], actor="api")
+    ledger.seal()
+    path = pack_of(ledger, tmp_path / "p.zip")
+    assert verdict(path, ledger) == []
+    found = offline_verifier.verify(altered(path, {"verify.py": other}), [str(ledger.vkeys[0])])
+    assert (found.problems, found.doubts) == ([], [])
+    assert any("Events of the log name it" in fact for fact in found.facts)
+    (problem,) = verdict(altered(path, {"verify.py": b"print('AS IT WAS SIGNED')"}), ledger)
+    assert "neither this program nor one that the log's events name" in problem
+    (problem,) = verdict(altered(path, {f"verifiers/{hashlib.sha256(other).hexdigest()}.py": None}), ledger)
+    assert "is not here: deleted" in problem
+
+
+def test_the_digest_of_the_verifier_stands_in_the_documentation():
+    digest = hashlib.sha256(Path(offline_verifier.__file__).read_bytes()).hexdigest()
+    assert digest in Path("docs/evidence.md").read_text()
 
 
 def test_two_events_that_changed_places_are_both_named(log, packs):
@@ -295,7 +357,7 @@ def test_a_careless_change_is_told_by_the_manifest(log, packs, tmp_path):
     path.write_bytes(packs["whole"].read_bytes())
     with zipfile.ZipFile(path, "a") as pack:
         pack.writestr("more.txt", "more")
-    assert verdict(path, log) == ["more.txt: is in the pack but not in its manifest: inserted"]
+    assert verdict(path, log) == ["more.txt: is no file of a pack, and nothing signed covers it: inserted"]
 
 
 def test_a_pack_of_another_log_is_told_from_ours(log, packs, tmp_path):
