@@ -31,7 +31,7 @@ _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit":
 # What a test that needs seconds imports at the top of its file: libraries of models and of pixels.
 _HEAVY = re.compile(
     r"^(?:from|import) (?:bench|c2pa|cv2|diffusers|imwatermark|models\.train|peft|pyarrow|safetensors|torch"
-    r"|transformers|tests\.support\.(?:cutouts|pictures|released|tiny_pipeline|worker))\b",
+    r"|transformers|tests\.support\.(?:cutouts|pictures|released|tiny_models|tiny_pipeline|worker))\b",
     re.MULTILINE,
 )
 _redis_numbers = itertools.cycle(range(16))

@@ -22,7 +22,8 @@ from workers.sampling.contents import CARD, ModelFile, revision_of
 UPSCALERS, LORAS = "upscalers", "loras"  # folders of the models directory
 
 Text = Annotated[str, Field(min_length=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+# A folder's name, as models are called in the world: "SDXL", "stable-diffusion-xl-base-1.0". Neither hidden nor "..".
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$", max_length=63)]
 Revision = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
 Files = Annotated[tuple[ModelFile, ...], Field(min_length=1, max_length=1)]
 STRICT = ConfigDict(extra="forbid", strict=False)

@@ -10,30 +10,29 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from workers.errors import ModelMissing, ModelRefused
 from workers.sampling.contents import file_of, paths_in
 from workers.sampling.extras import AdapterCard, UpscalerCard
-from workers.sampling.registry import ModelCard, SchedulerName
+from workers.sampling.families.family import Family
+from workers.sampling.registry import ModelCard
 from workers.sampling.safetensors_header import check_safetensors
 
-_ALLOWED_SUFFIXES = {".safetensors", ".json", ".txt", ".md"}
+# .model is a vocabulary of sentencepiece, .jinja a chat template, which transformers renders in a sandbox.
+_ALLOWED_SUFFIXES = {".safetensors", ".json", ".txt", ".md", ".model", ".jinja"}
 _ALLOWED_NAMES = {"LICENSE", "NOTICE"}
 _PICKLES = {".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".h5", ".msgpack", ".npy", ".npz", ".joblib", ".dill"}
 _INDEX = "model_index.json"
 
-# Components of the pipeline families in ModelCard.pipeline, and the classes each may be.
-_CLASSES: dict[str, set[tuple[str, str]]] = {
-    "unet": {("diffusers", "UNet2DConditionModel")},
-    "vae": {("diffusers", "AutoencoderKL"), ("diffusers", "AutoencoderTiny")},
-    "text_encoder": {("transformers", "CLIPTextModel")},
-    "tokenizer": {("transformers", "CLIPTokenizer")},
-    "scheduler": {("diffusers", name) for name in (*get_args(SchedulerName), "PNDMScheduler")},
-}
+_SHARDS = re.compile(r"\.index(\.\w+)?\.json$")  # model.safetensors.index.json, ...index.fp16.json
+_CONFIGURATION = re.compile(r"config(\.\w+)?\.json$")
+_CODE = ("auto_map", "custom_pipeline", "trust_remote_code")
+
 # Named by many model folders, never loaded: screening is the line's own, and nothing blackens a picture.
-NOT_LOADED = ("safety_checker", "feature_extractor", "image_encoder")
+NOT_LOADED = frozenset({"safety_checker", "feature_extractor", "image_encoder", "watermarker"})
 _Card = ModelCard | UpscalerCard | AdapterCard
 
 
@@ -93,9 +92,9 @@ def _check_inside(card: _Card, folder: Path, path: str) -> None:
             check_safetensors(file)
         elif path == _INDEX and isinstance(card, ModelCard):
             _check_index(card, _read_object(file))
-        elif path.endswith(".safetensors.index.json"):
+        elif _SHARDS.search(path):
             _check_shards(file, _read_object(file))
-        elif file.name in ("config.json", "tokenizer_config.json"):
+        elif _CONFIGURATION.search(path):
             _check_config(_read_object(file))
     except ModelRefused as error:
         raise _refused(card, path, str(error)) from error
@@ -104,13 +103,22 @@ def _check_inside(card: _Card, folder: Path, path: str) -> None:
 def _check_index(card: ModelCard, index: dict[str, Any]) -> None:
     if index.get("_class_name") != card.pipeline:
         raise ModelRefused(f"names the pipeline {index.get('_class_name')!r}, the card {card.pipeline!r}")
-    for component, value in index.items():
-        if component.startswith("_") or component in NOT_LOADED or isinstance(value, bool):
+    family, left_out = card.family, [None, None]
+    for name, value in index.items():
+        if name.startswith("_") or name in NOT_LOADED or name in family.scalars:
             continue
-        if not isinstance(value, list) or tuple(map(str, value)) not in _CLASSES.get(component, ()):
-            raise ModelRefused(f"names {value!r} for {component!r}, which is none of the classes we load")
-    if missing := _CLASSES.keys() - index.keys():
+        if name in family.optional and value == left_out:
+            continue
+        if not isinstance(value, list) or ".".join(map(str, value)) not in family.components.get(name, ()):
+            known = _known(family, name)
+            raise ModelRefused(f"names {value!r} for {name!r}, which is none of the classes we load {known}")
+    if missing := family.components.keys() - index.keys() - family.optional:
         raise ModelRefused(f"names no {', '.join(sorted(missing))}")
+
+
+def _known(family: Family, name: str) -> str:
+    known = sorted(family.components.get(name, ()))
+    return f"there: {', '.join(known)}" if known else f"for {family.name}"
 
 
 def _check_shards(file: Path, index: dict[str, Any]) -> None:
@@ -123,8 +131,12 @@ def _check_shards(file: Path, index: dict[str, Any]) -> None:
 
 
 def _check_config(config: dict[str, Any]) -> None:
-    if "auto_map" in config:
-        raise ModelRefused("asks for code of its own (auto_map)")
+    for key in _CODE:
+        if config.get(key):
+            raise ModelRefused(f"asks for code of its own ({key})")
+    for value in config.values():
+        if isinstance(value, dict):
+            _check_config(value)
 
 
 def _read_object(file: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ thread at a time: the one that holds the GPU lock.
 from __future__ import annotations
 
 import gc
+import inspect
 import logging
 import warnings
 from collections import OrderedDict
@@ -23,7 +24,9 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from workers.errors import HubUnavailable, ModelMissing, OutOfMemory
+from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemory
+from workers.sampling.calls import check_signature
+from workers.sampling.families.family import Call, Family
 from workers.sampling.folder_rules import NOT_LOADED, check_folder
 from workers.sampling.registry import ModelCard
 
@@ -39,7 +42,20 @@ class Loaded:
 
     pipe: Any
     scheduler_config: Mapping[str, Any]
+    family: Family
+    call: Call
     adapters: dict[str, float] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)  # pipelines of other tasks, with the same weights
+
+    def pipe_for(self, task: str) -> tuple[Any, Call]:
+        """The pipeline of one of the family's tasks and how it is called. Weights are shared between tasks."""
+        if self.family.calls.get(task) in (None, self.call):
+            return self.pipe, self.call
+        call = self.family.calls[task]
+        if task not in self.others:
+            self.others[task] = getattr(diffusers, call.pipeline).from_pipe(self.pipe, dtype=self.pipe.dtype)
+            self.others[task].set_progress_bar_config(disable=True)
+        return self.others[task], call
 
 
 Load = Callable[[ModelCard, torch.device], Loaded]
@@ -72,6 +88,8 @@ def load_pipeline(card: ModelCard, device: torch.device) -> Loaded:
     """
     folder, boundary = _locate(card)
     check_folder(card, folder, boundary)
+    call = card.family.call_for(card.pipeline)
+    check_signature(call)
     dtype = torch.float32 if device.type == "cpu" else getattr(torch, card.accelerator_dtype)
     try:
         pipe = getattr(diffusers, card.pipeline).from_pretrained(
@@ -81,17 +99,27 @@ def load_pipeline(card: ModelCard, device: torch.device) -> Loaded:
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
-            requires_safety_checker=False,
-            **dict.fromkeys(NOT_LOADED),
+            **card.family.load,
+            **dict.fromkeys(NOT_LOADED & _parameters(card.pipeline)),
         )
         pipe.to(device)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise OutOfMemory(f"model {card.name} alone does not fit on {device}") from None
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(f"model {card.name} alone does not fit on {device}") from None
+        raise ModelRefused(f"model {card.name}: diffusers cannot load it: {_in_a_line(error)}") from error
     pipe.set_progress_bar_config(disable=True)
     log.info("model_loaded", model=card.name, revision=card.revision, device=str(device), dtype=str(dtype))
-    return Loaded(pipe, dict(pipe.scheduler.config))
+    return Loaded(pipe, dict(pipe.scheduler.config), card.family, call)
+
+
+def _parameters(pipeline: str) -> set[str]:
+    return set(inspect.signature(getattr(diffusers, pipeline).__init__).parameters)
+
+
+def _in_a_line(error: Exception) -> str:
+    """What a library said, without its further lines: they advise to write code."""
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0][:300]}" if said else type(error).__name__
 
 
 def choose_device(name: str) -> torch.device:

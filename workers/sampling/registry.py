@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from workers.errors import CardInvalid, ModelMissing
 from workers.sampling.contents import CARD, ModelFile, revision_of
@@ -29,24 +29,27 @@ from workers.sampling.extras import (
     read,
     read_extras,
 )
+from workers.sampling.families.family import Family
+from workers.sampling.families.schedulers import ALL, kinds_of
+from workers.sampling.families.table import family_of, pipelines
+from workers.sampling.limits import ModelLimit, limits_of
 
-# Only schedulers whose result is a function of latents, seed and steps alone, and that all take `from_config`.
-SchedulerName = Literal[
-    "DDIMScheduler",
-    "DPMSolverMultistepScheduler",
-    "EulerAncestralDiscreteScheduler",
-    "EulerDiscreteScheduler",
-    "LCMScheduler",
-    "UniPCMultistepScheduler",
-]
+
+def _known_pipeline(name: str) -> str:
+    if name not in pipelines():
+        raise ValueError(f"{name!r} belongs to no family of docs/models.md; those are {', '.join(pipelines())}")
+    return name
+
+
+def _known_scheduler(name: str) -> str:
+    if name not in ALL:
+        raise ValueError(f"{name!r} is none of {', '.join(ALL)}")
+    return name
+
+
+PipelineName = Annotated[str, AfterValidator(_known_pipeline)]
+SchedulerName = Annotated[str, AfterValidator(_known_scheduler)]
 Side = Annotated[int, Field(ge=8, le=16_384)]
-
-
-class ModelLimit(NamedTuple):
-    """Something a model cannot do: the field that asks for it, and what to ask for instead."""
-
-    field: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class ModelCard:
 
     # Which bytes it is.
     source: ModelSource
-    pipeline: Literal["StableDiffusionPipeline"]
+    pipeline: PipelineName
     revision: Revision
     files: Annotated[tuple[ModelFile, ...], Field(min_length=1)]
     home: Path  # folder of the card
@@ -98,13 +101,13 @@ class ModelCard:
     max_pixels: Annotated[int, Field(ge=64)]
     num_inference_steps: Annotated[int, Field(ge=1)]
     max_num_inference_steps: Annotated[int, Field(ge=1, le=1000)]
-    guidance_scale: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    max_guidance_scale: Annotated[float, Field(ge=1, allow_inf_nan=False)]
     scheduler: SchedulerName
     schedulers: Annotated[tuple[SchedulerName, ...], Field(min_length=1)]
+    guidance_scale: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    max_guidance_scale: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
     guidance_rescale: Annotated[float, Field(ge=0, le=1)] = 0.0
     size_multiple: Annotated[int, Field(ge=1)] = 8
-    accelerator_dtype: Literal["float16", "bfloat16", "float32"] = "float16"  # a CPU always computes in float32
+    accelerator_dtype: Literal["float16", "bfloat16", "float32"] = "bfloat16"  # a CPU always computes in float32
     queue: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = "gpu"
     upscalers: tuple[Pin, ...] = field(default=())  # what may enlarge its pictures; cards below models/upscalers
 
@@ -131,6 +134,12 @@ class ModelCard:
             raise ValueError(f"revision: the listed files make {revision_of(self.files)}; run `presswork models hash`")
         if unknown := set(self.synonyms) - set(self.knows):
             raise ValueError(f"synonyms: {sorted(unknown)[0]!r} is not among what it knows")
+        for name in (self.scheduler, *self.schedulers):
+            if name not in self.family.schedulers:
+                raise ValueError(
+                    f"schedulers: {name} is for models that predict {kinds_of(name)}; {self.pipeline} takes"
+                    f" {', '.join(self.family.schedulers)}"
+                )
         own = self.problems(
             width=self.width,
             height=self.height,
@@ -140,6 +149,16 @@ class ModelCard:
         )
         if own:
             raise ValueError(f"{own[0].field}: its own default is outside its own limits: {own[0].message}")
+
+    @property
+    def family(self) -> Family:
+        """How diffusers serves its architecture."""
+        return family_of(self.pipeline)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What its weights can be used for; the first is what a request gets that names none."""
+        return self.family.tasks_of(self.pipeline)
 
     def problems(
         self,
@@ -152,36 +171,15 @@ class ModelCard:
         negative_prompt: str = "",
     ) -> list[ModelLimit]:
         """Everything about these options that the model cannot do; an empty list means it can. Pure."""
-        found = [ModelLimit(*p) for side in (("width", width), ("height", height)) for p in self._side_problems(*side)]
-        if width * height > self.max_pixels and not found:
-            message = f"{width} x {height} is {width * height} pixels; {self.name} makes up to {self.max_pixels}"
-            found.append(ModelLimit("width", message))
-        if not 1 <= num_inference_steps <= self.max_num_inference_steps:
-            message = (
-                f"{num_inference_steps} is outside 1 to {self.max_num_inference_steps}, the steps {self.name} takes"
-            )
-            found.append(ModelLimit("num_inference_steps", message))
-        if not 0 <= guidance_scale <= self.max_guidance_scale:  # written so that NaN fails it
-            message = f"{guidance_scale} is outside 0 to {self.max_guidance_scale:g}, what {self.name} takes"
-            found.append(ModelLimit("guidance_scale", message))
-        elif negative_prompt and guidance_scale <= 1:
-            message = "a negative prompt has no effect at guidance_scale 1 or below; raise that or leave this out"
-            found.append(ModelLimit("negative_prompt", message))
-        if scheduler not in self.schedulers:
-            message = f"{scheduler!r} is not a scheduler of {self.name}; it has {', '.join(self.schedulers)}"
-            found.append(ModelLimit("scheduler", message))
-        return found
-
-    def _side_problems(self, name: str, pixels: int) -> list[ModelLimit]:
-        if not self.min_side <= pixels <= self.max_side:
-            return [
-                ModelLimit(name, f"{pixels} is outside {self.min_side} to {self.max_side}, the sides {self.name} makes")
-            ]
-        if pixels % self.size_multiple:
-            lower = pixels - pixels % self.size_multiple
-            near = f"{lower} or {lower + self.size_multiple}"
-            return [ModelLimit(name, f"{pixels} is not a multiple of {self.size_multiple}; {near} would be")]
-        return []
+        return limits_of(
+            self,
+            width=width,
+            height=height,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            scheduler=scheduler,
+            negative_prompt=negative_prompt,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from workers.jobs.types import Claim, SamplingPosition
 
 Pixels = npt.NDArray[np.uint8]  # [N, H, W, 3], RGB, contiguous
+Pictures = Mapping[str, Any]  # of one item: PIL images by the option they answer, such as "image" and "mask_image"
 
 # Faults, stable codes. A fault is an item without an image; its neighbours have theirs.
 CANCELLED = "cancelled"  # its tenant no longer wants it
@@ -44,5 +45,8 @@ class Watch(Protocol):
 class Sampler(Protocol):
     """What draws. The real one is workers.sampling.sampler.DiffusersSampler."""
 
-    def sample(self, held: Claim, watch: Watch) -> Sampled:
-        """Pixels for a claim, in item order. Same claim, same versions -> same pixels. Hold the GPU lock."""
+    def sample(self, held: Claim, watch: Watch, pictures: Mapping[str, Pictures] = ...) -> Sampled:
+        """Pixels for a claim, in item order. Same claim, same versions -> same pixels. Hold the GPU lock.
+
+        `pictures` are by item id, for tasks that take some.
+        """

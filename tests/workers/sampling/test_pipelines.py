@@ -130,6 +130,9 @@ def test_no_folder_is_a_missing_model(folder: Path) -> None:
         ("model_index.json", {"unet": ["diffusers", "FluxTransformer2DModel"]}, "none of the classes we load"),
         ("model_index.json", {"unet": [["diffusers"], {}]}, "none of the classes we load"),
         ("model_index.json", {"extra": ["diffusers", "AutoencoderKL"]}, "for 'extra'"),
+        ("model_index.json", {"extra": 350}, "names 350 for 'extra', which is none of the classes we load for stable"),
+        ("model_index.json", {"vae": None}, "names None for 'vae'"),
+        ("text_encoder/config.json", {"text_config": {"auto_map": {"AutoModel": "a.B"}}}, "asks for code of its own"),
         ("model_index.json", {"_class_name": ["pipeline", "Evil"]}, "names the pipeline"),
         ("model_index.json", {"_class_name": "FluxPipeline"}, "the card 'StableDiffusionPipeline'"),
         ("model_index.json", {"scheduler": ["diffusers", "OnnxScheduler"]}, "for 'scheduler'"),
@@ -161,8 +164,11 @@ def test_a_folder_without_an_index_is_no_pipeline(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("shard", ["../../x.safetensors", "/etc/passwd", "absent.safetensors", "config.json"])
-def test_a_shard_index_points_to_its_own_folder_only(folder: Path, shard: str) -> None:
-    (folder / "unet/model.safetensors.index.json").write_text(json.dumps({"weight_map": {"w": shard}}))
+@pytest.mark.parametrize(
+    "index", ["model.safetensors.index.json", "model.safetensors.index.fp16.json", "model.fp16.safetensors.index.json"]
+)
+def test_a_shard_index_points_to_its_own_folder_only(folder: Path, shard: str, index: str) -> None:
+    (folder / "unet" / index).write_text(json.dumps({"weight_map": {"w": shard}}))
     write_card(folder)
     with pytest.raises(ModelRefused, match="no safetensors file beside it"):
         load_pipeline(card_of(folder), CPU)
@@ -300,12 +306,51 @@ def test_a_model_too_large_for_the_device_is_out_of_memory(folder: Path, monkeyp
         load_pipeline(card_of(folder), CPU)
 
 
+def test_what_a_library_says_of_a_model_is_one_sentence_of_ours(folder: Path) -> None:
+    config = json.loads((folder / "unet/config.json").read_text())
+    (folder / "unet/config.json").write_text(json.dumps(config | {"block_out_channels": [8, 24]}))
+    write_card(folder)
+    with pytest.raises(ModelRefused, match=r"^model tiny: diffusers cannot load it: \w+: .+$"):
+        load_pipeline(card_of(folder), CPU)
+
+
+def as_downloaded(folder: Path) -> None:
+    """Half precision only, in two shards, with what tokenizers and chat templates bring."""
+    unet = folder / "unet"
+    tensors = safetensors.numpy.load_file(folder / UNET)
+    (folder / UNET).unlink()
+    shards = {
+        f"diffusion_pytorch_model.fp16-0000{n}-of-00002.safetensors": dict([*tensors.items()][n - 1 :: 2])
+        for n in (1, 2)
+    }
+    for name, some in shards.items():
+        safetensors.numpy.save_file(some, unet / name, metadata={"format": "pt"})
+    weight_map = {key: name for name, some in shards.items() for key in some}
+    index = {"metadata": {"total_size": sum(t.nbytes for t in tensors.values())}, "weight_map": weight_map}
+    (unet / "diffusion_pytorch_model.safetensors.index.fp16.json").write_text(json.dumps(index))
+    (folder / "tokenizer" / "chat_template.jinja").write_text("{{ messages }}")
+    (folder / "tokenizer" / "spiece.model").write_bytes(b"a vocabulary")
+    (folder / "text_encoder/model.safetensors").rename(folder / "text_encoder/model.fp16.safetensors")
+    index_file = folder / "model_index.json"
+    fields = json.loads(index_file.read_text())
+    fields |= {"image_encoder": [None, None], "requires_safety_checker": None, "feature_extractor": [None, None]}
+    index_file.write_text(json.dumps(fields))
+
+
+def test_a_folder_as_people_download_it_loads_to_the_same_weights(folder: Path) -> None:
+    whole = load_pipeline(card_of(folder), CPU).pipe.unet.state_dict()
+    as_downloaded(folder)
+    write_card(folder, source={"folder": ".", "variant": "fp16"})
+    sharded = load_pipeline(card_of(folder), CPU).pipe.unet.state_dict()
+    assert all(torch.equal(sharded[name], tensor) for name, tensor in whole.items())
+
+
 def test_only_the_last_used_pipelines_stay_in_memory(folder: Path) -> None:
     loads: list[str] = []
 
     def load(card: ModelCard, device: torch.device) -> Loaded:
         loads.append(card.revision)
-        return Loaded(None, {})
+        return Loaded(None, {}, card.family, card.family.call_for(card.pipeline))
 
     cards = []
     for name in "abc":

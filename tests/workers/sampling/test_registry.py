@@ -108,8 +108,12 @@ def test_two_sides_within_limits_may_still_be_too_many_pixels(models: Path) -> N
         ({"licence": ""}, "licence: String should have at least 1 character"),
         ({"colour": "red"}, "colour: Unexpected keyword argument"),
         ({"guidance_scale": math.nan}, "guidance_scale: Input should be a finite number"),
-        ({"scheduler": "PickleScheduler"}, "scheduler: Input should be 'DDIMScheduler'"),
-        ({"pipeline": "CustomPipeline"}, "pipeline: Input should be 'StableDiffusionPipeline'"),
+        ({"scheduler": "PickleScheduler"}, "scheduler: Value error, 'PickleScheduler' is none of"),
+        (
+            {"scheduler": "FlowMatchEulerDiscreteScheduler"},
+            "schedulers: FlowMatchEulerDiscreteScheduler is for models that predict flow matching;",
+        ),
+        ({"pipeline": "CustomPipeline"}, "pipeline: Value error, 'CustomPipeline' belongs to no family"),
         ({"files": [{"path": "../up.json", "bytes": 1, "sha256": "0" * 64}]}, "files.0.path: String should match"),
         ({"files": [{"path": "/etc/passwd", "bytes": 1, "sha256": "0" * 64}]}, "files.0.path: String should match"),
         ({"files": [{"path": "a.json", "bytes": 1, "sha256": "0" * 64}]}, "revision: the listed files make sha256:"),
@@ -141,6 +145,20 @@ def test_all_broken_fields_are_told_at_once(models: Path) -> None:
         Registry.load(models)
 
 
+@pytest.mark.parametrize("name", ["stable-diffusion-xl-base-1.0", "SDXL", "sd_15", "FLUX.1-dev"])
+def test_a_name_is_as_in_the_world(models: Path, name: str) -> None:
+    edit(models, name=name)
+    (models / "studio").rename(models / name)
+    assert Registry.load(models).get(name).name == name
+
+
+@pytest.mark.parametrize("name", [".hidden", "a/b", "a b", "-x", "a" * 64, ""])
+def test_a_name_that_is_no_folder_s_is_refused(models: Path, name: str) -> None:
+    edit(models, name=name)
+    with pytest.raises(CardInvalid, match="name: "):
+        Registry.load(models)
+
+
 def test_an_unknown_model_is_answered_with_those_there_are(models: Path) -> None:
     with pytest.raises(ModelMissing, match="there is no model 'sdxl'; there are: studio"):
         Registry.load(models).get("sdxl")
@@ -160,6 +178,7 @@ def test_a_directory_without_cards_is_no_registry(tmp_path: Path) -> None:
             rf"{UPSCALER} at sha256:0+: its revision is sha256:8761",
         ),
         ([{"name": "../studio", "revision": REVISION}], "upscalers.0.name: String should match"),
+        ([{"name": "a..b", "revision": REVISION}], "upscalers.0.name: String should match"),
         ([UPSCALER], "upscalers.0: Input should be a"),
     ],
 )

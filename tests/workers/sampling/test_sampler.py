@@ -300,7 +300,8 @@ def test_a_cut_prompt_is_told_by_length_and_never_by_text(
         ({"width": 999}, ModelRefused, "width: 999 is outside 32 to 128"),
         ({"loras": (Lora("style", 1.0, "sha256:0"),)}, ModelMissing, "no adapter style at sha256:0"),
         ({"upscaler": Upscaler("big", 4, "sha256:0")}, ModelMissing, "no upscaler big at sha256:0"),
-        ({"task": "inpaint"}, ModelRefused, "draws text-to-image"),
+        ({"task": "upscale"}, ModelRefused, "draws text-to-image, image-to-image, inpaint, asked for upscale"),
+        ({"task": "inpaint"}, ModelRefused, "StableDiffusionInpaintPipeline takes image, mask_image for each item"),
     ],
 )
 def test_a_recipe_this_worker_cannot_follow_is_refused(
