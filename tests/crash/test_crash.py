@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
-import subprocess
-import sys
 import time
 from typing import Any
 
 import pytest
 import redis
 
-from tests.crash.world import ITEMS, ROOT, World
+from tests.crash.world import ITEMS, World
 from workers.queue import Queue
 
 pytestmark = pytest.mark.crash
@@ -149,13 +146,7 @@ def test_a_late_worker_waking_after_its_lease_changes_nothing(world: World) -> N
 
 def test_an_api_killed_after_its_commit_is_made_up_for_by_the_planner(world: World) -> None:
     """Nothing follows the commit but a NOTIFY, and that is only for speed."""
-    child = subprocess.run(
-        [sys.executable, "-m", "tests.crash.submitting", str(ITEMS)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **world.settings_for("api", **world.changes).to_environment()},
-        check=False,
-    )
-    assert child.returncode == -signal.SIGKILL
+    world.until_killed(world.start("tests.crash.submitting", str(ITEMS), role="api"))
     assert world.states() == {"pending": ITEMS}
     world.planner()
     world.worker()

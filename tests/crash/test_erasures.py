@@ -24,7 +24,7 @@ def privacy(line: Line, database: Any, settings_for: Callable[..., Any], s3: Any
 
 
 def clerk(world: World, **changes: Any) -> Any:
-    return world.start("workers", "clerk", role="clerk", **changes)
+    return world.start("workers.__main__", "clerk", role="clerk", **changes)
 
 
 def refused_by_a_person(privacy: Privacy) -> list[str]:

@@ -28,7 +28,7 @@ def recalling(line: Line, settings_for: Callable[..., Any], s3: Any) -> Recallin
 
 
 def clerk(world: World, **changes: Any) -> Any:
-    return world.start("workers", "clerk", role="clerk", **changes)
+    return world.start("workers.__main__", "clerk", role="clerk", **changes)
 
 
 def finished(world: World) -> bool:

@@ -31,7 +31,7 @@ def works(line: Line, settings_for: Callable[..., Any], s3: Any) -> Works:
 
 
 def clerk(world: World, **changes: Any) -> Any:
-    return world.start("workers", "clerk", role="clerk", **changes)
+    return world.start("workers.__main__", "clerk", role="clerk", **changes)
 
 
 def decided(people: Reviewing, works: Works, images: int) -> tuple[list[str], list[str]]:

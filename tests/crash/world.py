@@ -9,8 +9,6 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -24,14 +22,15 @@ from policy.events import TenantCreated
 from policy.ledger.append import append
 from policy.verdict import Verdict
 from tests.crash.sealing import seal_and_verify
+from tests.support import forked
+from tests.support.forked import Forked
 from workers.jobs.submit import submit
 from workers.jobs.types import NewItem, NewRequest, new_id
 from workers.recipes import Recipe, seed_for
 from workers.settings import Settings
 from workers.states import Priority
 
-ROOT = Path(__file__).resolve().parents[2]
-ITEMS = int(os.environ.get("CRASH_ITEMS", "24"))
+ITEMS = int(os.environ.get("CRASH_ITEMS", "16"))  # four batches: the window, full
 TENANT = "acme"
 RECIPE = Recipe("studio", "sha256:" + "0" * 64, 128, 128, 6, "DDIMScheduler", 3.0)
 DEADLINE_SECONDS = 120.0
@@ -47,25 +46,22 @@ class World:
     s3: Any
     logs: Path
     changes: dict[str, Any]
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[Forked] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.auditor = self.database.engine("auditor", pool_pre_ping=True)
 
-    def start(self, *module: str, role: str = "worker", **changes: Any) -> subprocess.Popen[bytes]:
+    def start(self, *module: str, role: str = "worker", **changes: Any) -> Forked:
         settings = self.settings_for(role, **{**self.changes, **changes})
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **settings.to_environment()}
-        log = (self.logs / f"{len(self.processes)}-{module[0]}.log").open("wb")
-        process = subprocess.Popen(
-            [sys.executable, "-m", *module], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
+        log = self.logs / f"{len(self.processes)}-{module[0]}.log"
+        process = forked.start(*module, environment={**os.environ, **settings.to_environment()}, log=log)
         self.processes.append(process)
         return process
 
-    def planner(self, **changes: Any) -> subprocess.Popen[bytes]:
-        return self.start("workers", "planner", **changes)
+    def planner(self, **changes: Any) -> Forked:
+        return self.start("workers.__main__", "planner", **changes)
 
-    def worker(self, *arguments: str, **changes: Any) -> subprocess.Popen[bytes]:
+    def worker(self, *arguments: str, **changes: Any) -> Forked:
         return self.start("tests.crash.worker", *arguments, **changes)
 
     def stop(self) -> None:
@@ -108,7 +104,7 @@ class World:
     def until_settled(self) -> None:
         self.until(lambda: not self._open_items(), "every item settled")
 
-    def until_killed(self, process: subprocess.Popen[bytes]) -> None:
+    def until_killed(self, process: Forked) -> None:
         """The crash point did it: the process ended by SIGKILL."""
         self.until(lambda: process.poll() is not None, "the process to die at its crash point")
         assert process.returncode == -signal.SIGKILL, self.last_words()

@@ -116,7 +116,7 @@ def _seal_and_die(url, vkey):
 
 
 def _sealed_when_the_dead_one_is_gone(ledger):
-    """The killed sealer's session holds its lock until Postgres sees the closed socket; a round meanwhile seals nothing."""
+    """A killed sealer's session holds its lock until Postgres sees the closed socket. Meanwhile nothing is sealed."""
     for _ in range(300):
         if (sealed := ledger.seal()) is not None:
             return sealed

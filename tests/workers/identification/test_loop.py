@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import struct
-import subprocess
-import sys
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,9 @@ from sqlalchemy import select, text
 from bench.pictures.attacks import ATTACKS
 from bench.pictures.scenes import scene
 from tests.conftest import S3
+from tests.support import forked
 from tests.support.line import Line
 from tests.support.released import Gallery, encoded, jpeg, pixels, work
-from tests.support.repository import REPOSITORY
 from workers.errors import TooManyOpen
 from workers.identification import loop
 from workers.jobs.identification import questions
@@ -136,19 +136,15 @@ def test_pictures_of_odd_sizes_are_answered(gallery: Gallery, size: tuple[int, i
 @pytest.mark.crash
 @pytest.mark.parametrize(("point", "states"), [("questioned", ["running"]), ("answered", ["done"])])
 def test_a_process_killed_in_the_middle_loses_no_question(
-    gallery: Gallery, s3: S3, point: str, states: list[str]
+    gallery: Gallery, s3: S3, tmp_path: Path, point: str, states: list[str]
 ) -> None:
     (shown,) = gallery.release([scene(11)])
     id = gallery.ask(jpeg(pixels(shown.data), 90))
     dead = gallery.settings_for("identify", crash_point=point, poll_seconds=0.05)
-    ran = subprocess.run(
-        [sys.executable, "-m", "workers", "identify"],
-        env=dead.to_environment(),
-        cwd=REPOSITORY,
-        check=False,
-        timeout=120,
+    process = forked.start(
+        "workers.__main__", "identify", environment=dead.to_environment(), log=tmp_path / "identify.log"
     )
-    assert ran.returncode == -9
+    assert process.wait(120) == -signal.SIGKILL
     assert [gallery.read(id).state] == states
     lease_runs_out(gallery.line)
     desk = gallery.desk()
