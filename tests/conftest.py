@@ -222,6 +222,19 @@ def api(_api_server: ApiServer) -> Iterator[ApiTenant]:
         yield ApiTenant(_api_server, logs)
 
 
+@pytest.fixture(scope="module")
+def module_api(stack: Stack, databases: Databases, signing_files: SigningFiles) -> Iterator[ApiServer]:
+    """The API on a database of this file's own, for tests that read one dear set-up."""
+    from tests.support.client import ApiServer  # noqa: PLC0415
+
+    with databases.lent() as database:
+        server = ApiServer(
+            database, partial(_settings, database, stack.valkey.url(database=0), S3(stack), signing_files)
+        )
+        with server.stack:
+            yield server
+
+
 @pytest.fixture
 def own_api(database: Database, settings_for: Callable[..., Settings]) -> Iterator[ApiServer]:
     """The API on this test's own database, for tests that break something."""

@@ -39,12 +39,12 @@ class Sealed:
         return self.caller.get(f"/v1/audit/{address}", params=query)
 
 
-@pytest.fixture
-def sealed(own_api, tmp_path):
-    return Sealed(own_api, tmp_path)
+@pytest.fixture(scope="module")
+def sealed(module_api, tmp_path_factory):
+    return Sealed(module_api, tmp_path_factory.mktemp("sealed"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def asked(sealed):
     """A request of acme and one of rival, sealed."""
     ids = [campaign(caller).json()["id"] for caller in (sealed.caller, sealed.rival)]
@@ -52,7 +52,7 @@ def asked(sealed):
     return ids
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def asset(sealed):
     """An asset of acme, released and sealed."""
     line = sealed.server.line
@@ -170,7 +170,8 @@ def test_what_does_not_exist_or_cannot_be_is_answered_clearly(sealed, asked, add
     problem(sealed.get(address, **query), status, code)
 
 
-def test_before_the_first_seal_nothing_can_be_proven(sealed):
+def test_before_the_first_seal_nothing_can_be_proven(own_api, tmp_path):
+    sealed = Sealed(own_api, tmp_path)
     request = campaign(sealed.caller).json()["id"]
     problem(sealed.get("checkpoint"), 404, "not_found")
     told = problem(sealed.get("packs", request=request), 404, "not_found")

@@ -215,18 +215,19 @@ def test_a_forged_member_stops_no_other(recalling: Recalling) -> None:
     assert recalling.objects("released") == keys_of([theirs])
 
 
-def test_two_thousand_assets_go_step_by_step(recalling: Recalling) -> None:
+def test_ten_steps_of_assets_go_step_by_step(recalling: Recalling, monkeypatch: pytest.MonkeyPatch) -> None:
     """In bounded steps, each of them one transaction; the record is complete and adds up."""
-    line = recalling.line
-    for n in range(10):
-        recalling.release(0, stored=False, new_items=[new_item(row) for row in range(1, 201)], name=f"part {n}")
-    recall_id = recalling.order(Criteria(model="studio"), expected=2_000)
-    desk = recalling.desk()
-    recalls.run_once(desk)
-    assert sorted(recalling.states().values()).count("recalled") == 200
-    recalling.carry_out(desk)
+    line, steps, step = recalling.line, 10, 6  # a step has two hundred otherwise
+    monkeypatch.setattr(recalls, "_STEP", step)
+    for n in range(3):
+        recalling.release(0, stored=False, new_items=[new_item(row) for row in range(1, 21)], name=f"part {n}")
+    recall_id = recalling.order(Criteria(model="studio"), expected=steps * step)
+    clerk = recalling.desk()
+    recalls.run_once(clerk)
+    assert sorted(recalling.states().values()).count("recalled") == step
+    recalling.carry_out(clerk)
     view = recalling.recall(recall_id)
-    assert (view.moved, view.finished_at is not None) == (2_000, True)
-    assert line.states() == {"recalled": 2_000}
+    assert (view.moved, view.finished_at is not None) == (steps * step, True)
+    assert line.states() == {"recalled": steps * step}
     told = [event.event["asset_id"] for event in line.events("asset.recalled")]
-    assert len(told) == len(set(told)) == 2_000
+    assert len(told) == len(set(told)) == steps * step
