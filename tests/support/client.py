@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
@@ -50,6 +51,7 @@ class ApiServer:
     stack: ExitStack = field(default_factory=ExitStack)
     line: Line = field(init=False)
     _apps: dict[str, FastAPI] = field(default_factory=dict)
+    _loop: BlockingPortal | None = None
 
     def __post_init__(self) -> None:
         self.line = Line.on(self.database)
@@ -77,8 +79,12 @@ class ApiServer:
         return client
 
     def anonymous(self, **changes: Any) -> TestClient:
-        """A client without a key."""
-        return TestClient(self.app(**changes), raise_server_exceptions=False)
+        """A client without a key, whose requests share one event loop, as those of a server do."""
+        client = TestClient(self.app(**changes), raise_server_exceptions=False)
+        if self._loop is None:
+            self._loop = self.stack.enter_context(start_blocking_portal())
+        client.portal = self._loop
+        return client
 
     @contextmanager
     def served(self, **changes: Any) -> Iterator[Served]:

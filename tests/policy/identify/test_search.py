@@ -139,9 +139,10 @@ def test_undoing_the_tone_writes_no_code_onto_a_picture_that_has_none(shelf: She
 def test_a_flat_twin_of_a_marked_picture_is_not_verified(kind: int) -> None:
     """To ask the marked original, place by place, what was cut off, let its code choose the places that spoke."""
     shelf = Shelf([artwork(kind), scene(2)])
+    attacks = ("none", "brighter", "contrast 1.3")
     for variant in range(6):
         twin = artwork(kind, variant)  # 0: the picture itself before it was marked
-        for attack in ("none", "brighter", "contrast 1.3"):
+        for attack in attacks if variant == 0 else (attacks[variant % 3],):
             answer = shelf.asked(ATTACKS[attack](twin, np.random.default_rng(variant)))
             assert not answer.verified, answer.to_json()
             assert all(each.code_chance > 1e-5 for each in answer.candidates)
