@@ -1,7 +1,7 @@
 """Deployments: ways to run Presswork, and the `presswork` command.
 
 cli, commands/          the `presswork` command
-client                  the HTTP API as the commands call it
+client/                 the HTTP API as the commands call it
 embedded/               the embedded stack: all of it on one machine, from wheels
 demo/                   the sample campaign and its contact sheet
 drill/                  the tampering drill

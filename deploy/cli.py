@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from difflib import get_close_matches
 
 import click
 
@@ -18,8 +19,10 @@ COMMANDS = {
     "up": ("deploy.commands.stack.up:up", "Start the embedded stack: services and application."),
     "down": ("deploy.commands.stack.down:down", "Stop the embedded stack and keep its data."),
     "status": ("deploy.commands.stack.status:status", "Show the components of the embedded stack."),
-    "submit": ("deploy.commands.submit:submit", "Submit a campaign: a CSV file and a prompt template."),
-    "watch": ("deploy.commands.watch:watch", "Show the progress of a request until it is settled."),
+    "campaign": ("deploy.commands.campaign.group:campaign", "Check, submit, watch and fetch campaigns."),
+    "submit": ("deploy.commands.campaign.submit:submit", "Submit a campaign: a file of rows and a prompt template."),
+    "watch": ("deploy.commands.campaign.watch:watch", "Show the progress of a request until it is settled."),
+    "fetch": ("deploy.commands.campaign.fetch:fetch", "Fetch the files of a request under their names."),
     "request": ("deploy.commands.request:request", "Pause, resume, change and cancel a request."),
     "identify": ("deploy.commands.identify:identify", "Check whether images were made by this installation."),
     "review": ("deploy.commands.review:review", "List held images, and release or refuse them."),
@@ -49,6 +52,16 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return with_exit_status(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if near := get_close_matches(args[0], COMMANDS, 1):
+                raise click.UsageError(f"{error.message.rstrip('.')}. Did you mean '{near[0]}'?", ctx=ctx) from error
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

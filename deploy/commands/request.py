@@ -9,7 +9,7 @@ import click
 
 from deploy.client import Client
 from deploy.commands.shared.exit_status import exit_status
-from deploy.commands.shared.options import data_option
+from deploy.commands.shared.options import api_options
 
 _STATUS = exit_status("the request is as asked for", "the API refused it or did not answer")
 
@@ -24,15 +24,15 @@ def request() -> None:
 
 @request.command(epilog=_STATUS)
 @click.argument("request_id", metavar="REQUEST")
-@data_option
+@api_options
 def pause(request_id: str, data: Path) -> None:
-    """Plan nothing new of a request; what is in flight is finished."""
+    """Plan nothing new; what is in flight is finished."""
     _post(data, request_id, "pause")
 
 
 @request.command(epilog=_STATUS)
 @click.argument("request_id", metavar="REQUEST")
-@data_option
+@api_options
 def resume(request_id: str, data: Path) -> None:
     """Let a paused request go on."""
     _post(data, request_id, "resume")
@@ -49,7 +49,7 @@ def resume(request_id: str, data: Path) -> None:
     type=click.Choice(["pause", "expire"]),
     help="pause: what waits goes on when somebody resumes it. expire: it is cancelled.",
 )
-@data_option
+@api_options
 def change(request_id: str, data: Path, **given: Any) -> None:
     """Change priority and deadline of a request while it runs."""
     wanted = {name: value for name, value in given.items() if value is not None}
@@ -64,7 +64,7 @@ def change(request_id: str, data: Path, **given: Any) -> None:
 @click.option("--rows", multiple=True, metavar="FIRST[-LAST]", help="Rows of the spreadsheet. Repeatable.")
 @click.option("--custom-id", "custom_ids", multiple=True, metavar="ID", help="Rows by their custom_id. Repeatable.")
 @click.option("--variant", "variants", multiple=True, metavar="NUMBER", type=int, help="Variants, from 0. Repeatable.")
-@data_option
+@api_options
 def cancel(
     request_id: str, data: Path, *, rows: tuple[str, ...], custom_ids: tuple[str, ...], variants: tuple[int, ...]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from deploy.client import Client
+from deploy.client.targets import harmless
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,9 @@ def frames(client: Client, request_id: str, folder: Path) -> list[Frame]:
 def _frame(client: Client, item: dict[str, Any], asset: dict[str, Any] | None, folder: Path) -> Frame:
     picture = None
     if asset is not None:
-        content = client.fetch(asset["renditions"][0]["url"])
-        (folder / f"{item['custom_id']}-{item['variant']}.png").write_bytes(content)
+        original = asset["renditions"][0]
+        content = client.fetch(original["url"], most=original["bytes"])
+        (folder / harmless(original["file_name"])).write_bytes(content)
         picture = Image.open(BytesIO(content)).convert("RGB")
     return Frame(
         item["row"], item["custom_id"], item["variant"], item["prompt"], item["seed"], item["state"],

@@ -30,7 +30,10 @@ def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Comman
 
 COMMANDS = dict(commands(main))
 LEAVES = {name: command for name, command in COMMANDS.items() if not isinstance(command, click.Group)}
-ELSEWHERE = {  # commands whose file is named for what several of them share
+ELSEWHERE = {  # commands whose file is named for what several of them share, or that are short for another
+    "submit": "deploy.commands.campaign.submit",
+    "watch": "deploy.commands.campaign.watch",
+    "fetch": "deploy.commands.campaign.fetch",
     "audit asset": "deploy.commands.audit.questions",
     "audit made-by": "deploy.commands.audit.questions",
     "audit refused": "deploy.commands.audit.questions",

@@ -1,6 +1,6 @@
 """Parts that several commands share.
 
-options      --data, --tenant, --json
+options      --data, --url, --key-file, --tenant, --json
 instants     the parameter type of --from, --to and --since
 settings     the settings of the installation that a command works on
 stack        the running embedded stack

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from deploy.client.address import asked
 from deploy.commands.shared.files import short_path
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -44,3 +46,37 @@ def tenant_option(help: str = "Only data of this tenant.", *, required: bool = F
 def json_option(help: str = "Print one JSON object.") -> Decorator:
     """--json, given to the command as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help=help)
+
+
+def url_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--url URL: which installation. Kept beside the command, whose calls find it (deploy/client/address.py)."""
+    return click.option(
+        "--url",
+        metavar="URL",
+        envvar="PRESSWORK_URL",
+        show_envvar=True,
+        expose_value=False,
+        is_eager=True,
+        callback=lambda ctx, param, url: asked.set(replace(asked.get(), url=url)),
+        show_default="the embedded stack",
+        help="Address of the installation, such as https://presswork.example.com.",
+    )(function)
+
+
+def key_file_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--key-file FILE: which key. Kept beside the command, as the url is."""
+    return click.option(
+        "--key-file",
+        metavar="FILE",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        expose_value=False,
+        is_eager=True,
+        callback=lambda ctx, param, file: asked.set(replace(asked.get(), key_file=file)),
+        show_default="PRESSWORK_KEY, PRESSWORK_KEY_FILE or the keyring; of the embedded stack its first key",
+        help="File that holds the API key.",
+    )(function)
+
+
+def api_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--url, --key-file and --data, for a command that calls the API."""
+    return url_option(key_file_option(data_option(function)))

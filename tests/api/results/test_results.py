@@ -4,80 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
 
 import httpx
 import pyarrow.parquet as parquet
 import pytest
-from fastapi.testclient import TestClient
 
 from api.schemas.results import OUTCOME_COLUMNS
 from tests.conftest import S3
+from tests.support.campaigns import HEADER, ROWS, SPEC, Sent, settled_campaign, table
 from tests.support.client import ApiTenant, campaign, problem
-from tests.support.line import HOLD, LEASE, released
-from workers.jobs.claim import claim
-from workers.jobs.dispatch import dispatch
-from workers.jobs.settle import settle
-from workers.jobs.types import Failed, Held
-from workers.store import ObjectStore
-
-HEADER = ["SKU", "object", "Notiz", "Größe"]
-ROWS = [
-    ["0042", "backpack", "=cmd()", "'=x"],
-    ["0043", "car", "-5", "ä"],
-    ["0044", "car", 'say "hi"\n', ""],
-    ["0045", "bicycle", "", "42.0"],
-    ["../../x", "car", "@me", "M"],
-]
-SPEC = {"template": "a {object}", "file": "{SKU}.{ext}", "name": "Frühling"}
-
-
-def table(rows: Sequence[Sequence[str]] = ROWS, header: Sequence[str] = HEADER) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([header, *rows])
-    return text.getvalue()
-
-
-@dataclass
-class Sent:
-    """A campaign of which two images are released, one failed, one is held and one waits."""
-
-    caller: TestClient
-    id: str
-    released: list[str]
-
-    def get(self, **query: Any) -> httpx.Response:
-        return self.caller.get(f"/v1/requests/{self.id}/results", params=query)
-
-    def rows(self, **query: Any) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.get(format="jsonl", **query).text.splitlines()]
 
 
 @pytest.fixture
 def sent(api: ApiTenant, s3: S3) -> Sent:
-    caller, line = api.caller(), api.server.line
-    request_id = campaign(caller, table(), SPEC).json()["id"]
-    items = api.items()
-    ids = [item.id for item in items]
-    store = ObjectStore(api.server.settings_for("worker"))
-    with line.worker.begin() as conn:
-        batch_id = dispatch(conn, "gpu", items[0].recipe_id, ids[:4], lease=LEASE, claims_allowed=2)
-        held = claim(conn, str(batch_id), LEASE, "worker-1")
-        assert held is not None
-        outcomes: list[Any] = []
-        for item in held.items[:2]:
-            outcome = released(held, item)
-            (file,) = outcome.renditions
-            digest = store.put(file.key, f"picture of {item.custom_id}".encode(), file.media_type)
-            outcomes.append(replace(outcome, renditions=(replace(file, sha256=digest, bytes=20),)))
-        waiting = Held(held.items[3], HOLD, f"quarantine/{held.items[3].id}", "b" * 64)
-        outcomes += [Failed(held.items[2], "worker_lost"), waiting]
-        settle(conn, held, outcomes)
-    return Sent(caller, request_id, [outcome.asset_id for outcome in outcomes[:2]])
+    return settled_campaign(api)
 
 
 def test_csv_gives_the_own_columns_unchanged_in_order_then_ours(sent: Sent) -> None:
@@ -99,8 +40,8 @@ def test_csv_gives_the_own_columns_unchanged_in_order_then_ours(sent: Sent) -> N
 def test_json_lines_and_parquet_hold_every_cell_as_it_was_sent(sent: Sent) -> None:
     lines = sent.rows()
     assert [[line[name] for name in HEADER] for line in lines] == ROWS
-    table = parquet.read_table(io.BytesIO(sent.get(format="parquet").content)).to_pylist()
-    assert [{name: row[name] for name in lines[0]} for row in table] == lines
+    read = parquet.read_table(io.BytesIO(sent.get(format="parquet").content)).to_pylist()
+    assert [{name: row[name] for name in lines[0]} for row in read] == lines
     assert (lines[0]["presswork_asset_id"], lines[0]["presswork_width"]) == (sent.released[0], 128)
 
 

@@ -1,8 +1,7 @@
-"""`presswork watch`: progress of a request."""
+"""`presswork campaign watch`: progress of a request."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.client import Client
+from deploy.commands.campaign.summary import summary_text
 from deploy.commands.shared.exit_status import exit_status
-from deploy.commands.shared.options import data_option
+from deploy.commands.shared.options import api_options
 
 _POLL_SECONDS = 0.3
 _SETTLED = ("released", "held", "refused", "failed", "cancelled", "recalled")
@@ -20,14 +20,14 @@ _SETTLED = ("released", "held", "refused", "failed", "cancelled", "recalled")
 
 @click.command(epilog=exit_status("every item is settled, whatever its outcome", "the API refused or did not answer"))
 @click.argument("request")
-@data_option
+@api_options
 def watch(request: str, data: Path) -> None:
     """Show the progress of a request until it is settled.
 
     REQUEST is the id that `presswork submit` printed.
     """
     with Client.of(data) as client:
-        show_progress(client, request)
+        click.echo(summary_text(show_progress(client, request)))
 
 
 def show_progress(client: Client, request_id: str) -> dict[str, Any]:
@@ -40,14 +40,10 @@ def show_progress(client: Client, request_id: str) -> dict[str, Any]:
         TextColumn("{task.fields[counts]}"),
     )
     with Progress(*columns, console=Console(), transient=False) as progress:
-        status = client.request(request_id)
-        task = progress.add_task("items", total=status["items"], counts="")
-        while True:
+        task = progress.add_task("items", total=None, counts="")
+        for status in client.watch(request_id, pause_seconds=_POLL_SECONDS):
             counts = {state: n for state, n in status["counts"].items() if n}
             settled = sum(counts.get(state, 0) for state in _SETTLED)
             text = "  ".join(f"{n} {state}" for state, n in counts.items())
-            progress.update(task, completed=settled, counts=text)
-            if settled == status["items"]:
-                return status
-            time.sleep(_POLL_SECONDS)
-            status = client.request(request_id)
+            progress.update(task, total=status["items"], completed=settled, counts=text)
+    return status

@@ -1,0 +1,163 @@
+"""HTTP client: one key, one address, problems as text. Safe to use from several threads."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, BinaryIO, Self
+
+import httpx
+
+from deploy.client.address import address_of
+from deploy.client.problems import problem_text
+from deploy.errors import CallFailed
+
+_TIMEOUT = httpx.Timeout(120.0, connect=5.0)  # a large campaign is checked before it is answered
+
+
+class Client:
+    """Calls one Presswork API. Raises CallFailed with the text of the problem."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT)
+        self._links = httpx.Client(timeout=_TIMEOUT)  # sends no key
+
+    @classmethod
+    def of(cls, data: Path, embedded_key: Path | None = None) -> Self:
+        """A client of the installation that options and environment name, or of the embedded stack at `data`.
+
+        `embedded_key` is the file to read there if nothing names a key. Raises NotRunning and AddressInvalid.
+        """
+        found = address_of(data, embedded_key)
+        return cls(found.url, found.key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._http.close()
+        self._links.close()
+
+    def submit_campaign(
+        self, sheet: Path | BinaryIO, spec: Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> dict[str, Any]:
+        """POST /v1/campaigns: the reply of a submission, or of a check where the spec says `dry_run`."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        with _opened(sheet) as (name, file):
+            parts: dict[str, tuple[str | None, IO[bytes] | str, str]] = {
+                "file": (name, file, "application/octet-stream"),
+                "spec": (None, json.dumps(dict(spec)), "application/json"),
+            }
+            return self._answer(lambda: self._http.post("/v1/campaigns", files=parts, headers=headers))
+
+    def check_campaign(self, sheet: Path | BinaryIO, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """What a submission would be answered. Nothing is stored."""
+        return self.submit_campaign(sheet, {**spec, "dry_run": True})
+
+    def requests(self) -> Iterator[dict[str, Any]]:
+        """Every request of the tenant, newest first."""
+        return self.pages("/v1/requests")
+
+    def cancel(self, request_id: str, part: Mapping[str, Any] | None = None) -> int:
+        """How many items were cancelled; with `part`, of those that it selects."""
+        return int(self.post(f"/v1/requests/{request_id}/cancel", dict(part or {}))["cancelled"])
+
+    def watch(self, request_id: str, *, pause_seconds: float = 0.3) -> Iterator[dict[str, Any]]:
+        """Its status again and again, the last time when no item is open."""
+        while True:
+            status = self.request(request_id)
+            yield status
+            if status["state"] == "finished":
+                return
+            time.sleep(pause_seconds)
+
+    def results(self, request_id: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """The lines of GET /v1/requests/{id}/results, as they arrive. Raises CallFailed where the answer breaks off."""
+        with self.stream(f"/v1/requests/{request_id}/results", format="jsonl", **query) as parts:
+            rest = b""
+            for part in parts:
+                *lines, rest = (rest + part).split(b"\n")
+                yield from map(json.loads, lines)
+
+    @contextmanager
+    def stream(self, path: str, **query: Any) -> Iterator[Iterator[bytes]]:
+        """The bytes of an answer as they arrive. Raises CallFailed, also where the answer breaks off."""
+        try:
+            with self._http.stream("GET", path, params=query) as reply:
+                if not reply.is_success:
+                    reply.read()
+                    raise CallFailed(problem_text(reply))
+                yield reply.iter_bytes()
+        except httpx.HTTPError as error:
+            raise CallFailed(f"the API's answer broke off: {error}. Remedy: run the command again") from error
+
+    def identify(self, picture: Path) -> dict[str, Any]:
+        """POST /v1/identify; the result comes later."""
+        content = picture.read_bytes()
+        headers = {"Content-Type": "application/octet-stream"}
+        return self._answer(lambda: self._http.post("/v1/identify", content=content, headers=headers))
+
+    def request(self, request_id: str) -> dict[str, Any]:
+        return self.get(f"/v1/requests/{request_id}")
+
+    def items(self, request_id: str) -> Iterator[dict[str, Any]]:
+        return self.pages(f"/v1/requests/{request_id}/items")
+
+    def assets(self, request_id: str) -> Iterator[dict[str, Any]]:
+        return self.pages(f"/v1/requests/{request_id}/assets")
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        return self._answer(lambda: self._http.get(path, params=query))
+
+    def fetch(self, url: str, *, most: int | None = None) -> bytes:
+        """The bytes behind a presigned link, `most` of them. It needs no key, and ours must not be sent to it."""
+        read = bytearray()
+        try:
+            with self._links.stream("GET", url) as reply:
+                reply.raise_for_status()
+                for part in reply.iter_bytes():
+                    read += part
+                    if most is not None and len(read) > most:
+                        raise CallFailed(f"the file behind a link has more than the {most:,} bytes that it should have")
+        except httpx.HTTPError as error:
+            raise CallFailed(f"cannot fetch the image from its link: {error}") from error
+        return bytes(read)
+
+    def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        return self._answer(lambda: self._http.post(path, json=body) if body else self._http.post(path))
+
+    def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._answer(lambda: self._http.patch(path, json=body))
+
+    def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """Every entry of a list. A page is fetched when its first entry is needed."""
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self.get(path, limit=500, **query, **({"cursor": cursor} if cursor else {}))
+            yield from page["data"]
+            cursor = page["next_cursor"]
+
+    def _answer(self, call: Any) -> dict[str, Any]:
+        try:
+            reply: httpx.Response = call()
+        except httpx.HTTPError as error:
+            raise CallFailed(
+                f"the API did not answer: {error}. Remedy: `presswork status` shows what is running"
+            ) from error
+        if reply.is_success:
+            answer: dict[str, Any] = reply.json()
+            return answer
+        raise CallFailed(problem_text(reply))
+
+
+@contextmanager
+def _opened(sheet: Path | BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
+    if isinstance(sheet, Path):
+        with sheet.open("rb") as file:
+            yield sheet.name, file
+    else:
+        yield "rows", sheet

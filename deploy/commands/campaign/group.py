@@ -1,0 +1,26 @@
+"""`presswork campaign`: the group of its commands."""
+
+from __future__ import annotations
+
+import click
+
+from deploy.commands.campaign.cancel import cancel
+from deploy.commands.campaign.check import check
+from deploy.commands.campaign.fetch import fetch
+from deploy.commands.campaign.items import items
+from deploy.commands.campaign.list import list_
+from deploy.commands.campaign.show import show
+from deploy.commands.campaign.submit import submit
+from deploy.commands.campaign.watch import watch
+
+
+@click.group()
+def campaign() -> None:
+    """Check, submit, watch and fetch campaigns.
+
+    A campaign is a spreadsheet and a prompt template: one image per row and variant.
+    """
+
+
+for command in (check, submit, watch, list_, show, items, cancel, fetch):
+    campaign.add_command(command)

@@ -1,0 +1,88 @@
+"""Spec of a campaign on the command line: the file of rows, and the options that say what to make of them."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import yaml
+
+_MOST_BYTES = 1024 * 1024  # of a spec file, as the API takes
+_OPTIONS: tuple[Any, ...] = (
+    click.argument("rows", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True)),
+    click.option(
+        "--template",
+        metavar="TEXT",
+        help='Prompt with the columns of the file as {placeholders}, such as "a {colour} {product}".',
+    ),
+    click.option(
+        "--spec",
+        "spec_file",
+        metavar="FILE",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="JSON or YAML file with any fields of a campaign. Options override it.",
+    ),
+    click.option("--name", metavar="NAME", help="Name of the campaign."),
+    click.option("--model", metavar="NAME", help="Name of the model. Not needed if there is only one."),
+    click.option("--upscale", metavar="FACTOR", type=int, help="Factor by which each side is enlarged, such as 4."),
+    click.option("--lora", "loras", multiple=True, metavar="NAME[:SCALE]", help="LoRA of the model. Repeatable."),
+    click.option("--variants", metavar="NUMBER", type=int, show_default="1", help="Number of images for each row."),
+    click.option(
+        "--priority",
+        type=click.Choice(["interactive", "standard", "bulk"]),
+        show_default="standard",
+        help="interactive: a person waits. standard: today. bulk: overnight.",
+    ),
+    click.option("--file", metavar="TEXT", help='Name of each file, such as "{sku}.{ext}".'),
+)
+
+
+def spec_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """FILE and the options of a campaign; the command is given `rows` and, as keywords, what else was said."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def spec_of(given: dict[str, Any]) -> dict[str, Any]:
+    """The spec that the options mean, with that of the file below it. Raises UsageError."""
+    said = dict(given)
+    spec = _read(said.pop("spec_file"))
+    said["loras"] = [_lora(text) for text in said["loras"]]
+    spec |= {name: value for name, value in said.items() if value not in (None, "", [])}
+    if "template" not in spec:
+        raise click.UsageError("there is no template. Give --template, or a --spec that has one")
+    return spec
+
+
+def rows_of(rows: str) -> Path | BinaryIO:
+    """The file of rows; "-" is standard input."""
+    if rows != "-":
+        return Path(rows)
+    return io.BytesIO(sys.stdin.buffer.read())
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        text = file.read_bytes()[: _MOST_BYTES + 1].decode()
+        spec = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        raise click.BadParameter(f"{file} cannot be read: {error}", param_hint="--spec") from error
+    if not isinstance(spec, dict) or len(text) > _MOST_BYTES:
+        raise click.BadParameter(f"{file} is no object of at most 1 MiB", param_hint="--spec")
+    return spec
+
+
+def _lora(text: str) -> dict[str, Any]:
+    name, colon, scale = text.partition(":")
+    try:
+        return {"name": name, "scale": float(scale)} if colon else {"name": name}
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither NAME nor NAME:SCALE", param_hint="--lora") from None

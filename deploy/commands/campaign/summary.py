@@ -1,0 +1,43 @@
+"""Replies and summaries as text: what was accepted, every warning, what became of the images, the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from deploy.commands.shared.tables import cell
+
+_REFUSED_SHOWN = 10  # rows
+_WORDS = {"held": "held for a reviewer", "refused": "refused by policy", "open": "still to be made"}
+_ORDER = ("released", "held", "refused", "failed", "cancelled", "recalled", "open")
+
+
+def reply_text(reply: Mapping[str, Any]) -> str:
+    """The API's reply to a campaign as lines of text."""
+    accepted = f"request {reply['id']}" if "id" in reply else "checked, nothing stored"
+    lines = [f"{accepted}: {reply['rows']} rows, {reply['items']} items"]
+    lines += [f"  refused by policy, row {r['row']}: {cell(r['message'])}" for r in reply["refused"][:_REFUSED_SHOWN]]
+    if len(reply["refused"]) > _REFUSED_SHOWN:
+        lines.append(f"  ... and {len(reply['refused']) - _REFUSED_SHOWN} more refused rows")
+    if reply["held_items"]:
+        lines.append(f"  items that a reviewer must release: {reply['held_items']}")
+    if reply.get("rewritten_items"):
+        lines.append(f"  items whose text policy changed: {reply['rewritten_items']}")
+    lines += [f"  warning: {cell(warning['message'])}{_rows(warning)}" for warning in reply["warnings"]]
+    return "\n".join(lines)
+
+
+def summary_text(status: Mapping[str, Any]) -> str:
+    """What became of a request's images, and why some were not released."""
+    summary = status["summary"]
+    counts = ", ".join(f"{summary[name]:,} {_WORDS.get(name, name)}" for name in _ORDER if summary[name])
+    lines = [f"{status['items']:,} items: {counts or 'none'}"]
+    for reason in summary["reasons"]:
+        why = ", ".join(filter(None, (reason["code"], reason["category"], reason["rule"]))) or reason["state"]
+        lines.append(f"  {reason['items']:,} {reason['state']} ({cell(why)}). {cell(reason['remedy'])}")
+    return "\n".join(lines)
+
+
+def _rows(warning: Mapping[str, Any]) -> str:
+    rows = warning.get("rows")
+    return f" (rows {', '.join(map(str, rows))}{', ...' if len(rows) >= _REFUSED_SHOWN else ''})" if rows else ""

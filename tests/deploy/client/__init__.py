@@ -1,0 +1,1 @@
+"""Tests of deploy/client and of the commands that use it most."""
