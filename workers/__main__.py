@@ -59,9 +59,8 @@ def serve_gpu(settings: Settings) -> None:
 
     registry = Registry.load(settings.models_dir)
     sampler = DiffusersSampler(registry, settings.device, settings.torch_threads)
-    for card in map(registry.get, registry.names()):
-        if card.queue in settings.queue_names:
-            sampler.preload(card.name)  # a worker whose models are missing or changed does not start
+    cards = map(registry.get, registry.names())
+    sampler.prepare([card.name for card in cards if card.queue in settings.queue_names])
     executor = make_executor(settings, sampler, _mark_writer(settings))
     register_all(settings, executor, registry)
     serve_executor(settings, executor)

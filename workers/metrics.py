@@ -65,6 +65,13 @@ SAMPLED_IMAGES = Counter("presswork_sampled_images_total", "Images sampled.")
 REDRAWN_IMAGES = Counter(
     "presswork_redrawn_images_total", "Images sampled again with another seed because a rule asked for it."
 )
+UNUSABLE = Gauge(
+    "presswork_unusable",
+    "Models, upscalers and adapters that are installed and that this process cannot use.",
+    ["kind"],
+)
+for _kind in ("model", "upscaler", "adapter"):
+    UNUSABLE.labels(_kind).set(0)
 OUT_OF_MEMORY = Counter("presswork_out_of_memory_total", "Sampling runs that ran out of memory.")
 FINISHING_SECONDS = Histogram(
     "presswork_finishing_seconds",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import Annotated
 
@@ -11,8 +12,10 @@ from api.edge.auth import Reader
 from api.edge.dependencies import PartsOf
 from api.edge.in_turn import InTurn
 from api.schemas.base import NoQuery, Page
-from api.schemas.models import ModelReply
+from api.schemas.models import ModelReply, UnusableReply
 from workers.sampling.registry import Registry
+
+_FOLDERS = re.compile(r"/\S*/(?=[^/\s]+/card\.yaml)")
 
 router = APIRouter(route_class=InTurn, prefix="/v1/models", tags=["Models"])
 
@@ -21,6 +24,22 @@ router = APIRouter(route_class=InTurn, prefix="/v1/models", tags=["Models"])
 def list_all(caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Page[ModelReply]:
     """What each model is, may be used for, and can do. All on one page."""
     return Page(data=[_reply(parts.registry, name) for name in parts.registry.names()], next_cursor=None)
+
+
+@router.get("/unusable", summary="List what is installed and cannot be used")
+def list_unusable(caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Page[UnusableReply]:
+    """Models, upscalers and adapters whose cards are broken, or whose base or pin is not there, with the reason.
+
+    A worker also reads the files. What it finds there is in its log and in the metric `presswork_unusable`.
+    """
+    found = sorted(parts.registry.unusable.items())
+    data = [UnusableReply(kind=kind, name=name, reason=without_paths(why)) for (kind, name), why in found]
+    return Page(data=data, next_cursor=None)
+
+
+def without_paths(reason: str) -> str:
+    """A reason without the folders of this installation: the card's place below the models directory is enough."""
+    return _FOLDERS.sub("", reason)
 
 
 def _reply(registry: Registry, name: str) -> ModelReply:

@@ -7,6 +7,14 @@ from pydantic import Field
 from api.schemas.base import ReplyModel
 
 
+class UnusableReply(ReplyModel):
+    """Something that is installed and cannot be used."""
+
+    kind: str = Field(description="model, upscaler or adapter")
+    name: str
+    reason: str
+
+
 class ModelReply(ReplyModel):
     """A model card: what the model is, may be used for, and can do."""
 

@@ -12,7 +12,7 @@ from deploy.commands.shared.exit_status import exit_status
 from workers.errors import WorkerError
 from workers.sampling.contents import file_of, paths_in, revision_of
 from workers.sampling.extras import AdapterCard, UpscalerCard
-from workers.sampling.folder_rules import check_extra, check_folder
+from workers.sampling.files.folder_rules import check_extra, check_folder
 from workers.sampling.registry import ModelCard, Registry
 from workers.settings import Settings
 

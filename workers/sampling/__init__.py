@@ -6,14 +6,14 @@ extras              cards of upscalers and adapters
 families/           how diffusers serves each architecture
 limits              what a model cannot do of the options of a request
 contents            content hashes
-folder_rules        what a model folder must look like
-safetensors_header  what a safetensors file must look like
+files/              what may lie in a model's folder
 types               what the sampler returns
 
 Worker processes only:
 pipelines           checks and loads pipelines
 calls               from the options of a request to the arguments of a pipeline
 schedulers          a fresh scheduler for each run
+fitting             how many images fit in memory at once
 runs                one run of a pipeline
 windows             prompts that no text encoder reads to their end
 adapters            LoRAs on and off

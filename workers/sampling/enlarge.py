@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from workers.errors import ModelMissing, ModelRefused
 from workers.sampling.extras import UpscalerCard
-from workers.sampling.folder_rules import check_extra
+from workers.sampling.files.folder_rules import check_extra
 from workers.sampling.types import Pixels
 
 TILE = 128  # pixels of a side, before the overlap; 64 channels of it in float32 are 6 MB a layer

@@ -8,7 +8,7 @@ Both are pinned by content as models are: `revision` is the digest of the list o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -109,9 +109,27 @@ class AdapterCard:
             raise ValueError(f"scale: its own default {self.scale:g} is above its own limit {self.max_scale:g}")
 
 
-def read_extras(models_dir: Path, kind: str, form: type[C]) -> dict[str, C]:
-    """The cards of one folder of extras by name. Raises CardInvalid."""
-    return {path.parent.name: read(path, form) for path in sorted((models_dir / kind).glob(f"*/{CARD}"))}
+def read_extras(
+    models_dir: Path, folder: str, form: type[C], unusable: dict[tuple[str, str], str] | None = None
+) -> dict[str, C]:
+    """The cards of one folder of extras by name. Why one is no card goes into `unusable`, or is raised without it."""
+    kind = "upscaler" if folder == UPSCALERS else "adapter"
+    return read_all(sorted((models_dir / folder).glob(f"*/{CARD}")), form, kind, unusable)
+
+
+def read_all(
+    paths: Iterable[Path], form: type[C], kind: str, unusable: dict[tuple[str, str], str] | None
+) -> dict[str, C]:
+    """Cards by name. Raises CardInvalid only where there is no `unusable` to list it in."""
+    found: dict[str, C] = {}
+    for path in paths:
+        try:
+            found[path.parent.name] = read(path, form)
+        except CardInvalid as error:
+            if unusable is None:
+                raise
+            unusable[kind, path.parent.name] = str(error)
+    return found
 
 
 def read(path: Path, form: type[C]) -> C:

@@ -27,7 +27,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemory
 from workers.sampling.calls import check_signature
 from workers.sampling.families.family import Call, Family
-from workers.sampling.folder_rules import NOT_LOADED, check_folder
+from workers.sampling.files.folder_rules import NOT_LOADED, check_folder
 from workers.sampling.registry import ModelCard
 
 log = structlog.get_logger()
@@ -45,6 +45,7 @@ class Loaded:
     family: Family
     call: Call
     adapters: dict[str, float] = field(default_factory=dict)
+    resident: OrderedDict[str, None] = field(default_factory=OrderedDict)  # adapters in memory, last used last
     others: dict[str, Any] = field(default_factory=dict)  # pipelines of other tasks, with the same weights
 
     def pipe_for(self, task: str) -> tuple[Any, Call]:
@@ -106,7 +107,7 @@ def load_pipeline(card: ModelCard, device: torch.device) -> Loaded:
     except Exception as error:
         if is_out_of_memory(error):
             raise OutOfMemory(f"model {card.name} alone does not fit on {device}") from None
-        raise ModelRefused(f"model {card.name}: diffusers cannot load it: {_in_a_line(error)}") from error
+        raise ModelRefused(f"model {card.name}: diffusers cannot load it: {in_a_line(error)}") from error
     pipe.set_progress_bar_config(disable=True)
     log.info("model_loaded", model=card.name, revision=card.revision, device=str(device), dtype=str(dtype))
     return Loaded(pipe, dict(pipe.scheduler.config), card.family, call)
@@ -116,10 +117,10 @@ def _parameters(pipeline: str) -> set[str]:
     return set(inspect.signature(getattr(diffusers, pipeline).__init__).parameters)
 
 
-def _in_a_line(error: Exception) -> str:
-    """What a library said, without its further lines: they advise to write code."""
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[0][:300]}" if said else type(error).__name__
+def in_a_line(error: Exception) -> str:
+    """What a library said, in one line and not all of it: further lines list code and layers."""
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
 
 
 def choose_device(name: str) -> torch.device:

@@ -6,10 +6,10 @@ that list. Reading cards is light; the bytes themselves are checked where a pipe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -27,6 +27,7 @@ from workers.sampling.extras import (
     TrainingPictures,
     UpscalerCard,
     read,
+    read_all,
     read_extras,
 )
 from workers.sampling.families.family import Family
@@ -49,6 +50,7 @@ def _known_scheduler(name: str) -> str:
 
 PipelineName = Annotated[str, AfterValidator(_known_pipeline)]
 SchedulerName = Annotated[str, AfterValidator(_known_scheduler)]
+C = TypeVar("C")
 Side = Annotated[int, Field(ge=8, le=16_384)]
 
 
@@ -184,29 +186,32 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The cards found below one directory, by name. What a card pins is there, at the pinned revision."""
+    """The cards found below one directory, by name. A card that is broken, or whose pins are not there, is unusable."""
 
     cards: Mapping[str, ModelCard]
     upscalers: Mapping[str, UpscalerCard] = field(default_factory=dict)
     adapters: Mapping[str, AdapterCard] = field(default_factory=dict)
+    unusable: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (kind, name) -> why
 
     @classmethod
     def load(cls, models_dir: Path) -> Registry:
-        """Reads models_dir/<name>/card.yaml and the extras. Raises ModelMissing (no card at all) and CardInvalid."""
+        """Reads models_dir/<name>/card.yaml and the extras. One bad card costs no other.
+
+        Raises ModelMissing (no card at all), and CardInvalid where no model is usable.
+        """
         paths = sorted(models_dir.glob(f"*/{CARD}"))
         if not paths:
             raise ModelMissing(f"no model card found: {models_dir}/<name>/{CARD}")
-        found = cls(
-            {path.parent.name: read_card(path) for path in paths},
-            read_extras(models_dir, UPSCALERS, UpscalerCard),
-            read_extras(models_dir, LORAS, AdapterCard),
-        )
-        for card in found.cards.values():
-            factors = [found._pinned(card, pin).factor for pin in card.upscalers]
-            if len(set(factors)) != len(factors):
-                raise CardInvalid(f"{card.home / CARD}: upscalers: two of them have the same factor")
-        for adapter in found.adapters.values():
-            found._check_base(adapter)
+        unusable: dict[tuple[str, str], str] = {}
+        cards = read_all(paths, ModelCard, "model", unusable)
+        upscalers = read_extras(models_dir, UPSCALERS, UpscalerCard, unusable)
+        adapters = read_extras(models_dir, LORAS, AdapterCard, unusable)
+        found = cls(cards, upscalers, adapters, unusable)
+        _without(cards, found._check_pins, "model", unusable)
+        _without(cards, found._check_twins, "model", unusable)
+        _without(adapters, found._check_base, "adapter", unusable)
+        if not cards:
+            raise CardInvalid("; ".join(why for (kind, _), why in unusable.items() if kind == "model"))
         return found
 
     def names(self) -> tuple[str, ...]:
@@ -214,6 +219,8 @@ class Registry:
 
     def get(self, name: str) -> ModelCard:
         """The card of this name. Raises ModelMissing, naming the models there are."""
+        if why := self.unusable.get(("model", name)):
+            raise CardInvalid(why)
         if name not in self.cards:
             raise ModelMissing(f"there is no model {name!r}; there are: {', '.join(self.cards)}")
         return self.cards[name]
@@ -226,6 +233,17 @@ class Registry:
     def adapters_of(self, card: ModelCard) -> Mapping[str, AdapterCard]:
         """The LoRAs trained for this very revision, by name."""
         return {name: adapter for name, adapter in self.adapters.items() if adapter.base.name == card.name}
+
+    def _check_pins(self, card: ModelCard) -> None:
+        factors = [self._pinned(card, pin).factor for pin in card.upscalers]
+        if len(set(factors)) != len(factors):
+            raise CardInvalid(f"{card.home / CARD}: upscalers: two of them have the same factor")
+
+    def _check_twins(self, card: ModelCard) -> None:
+        """Names that differ in case alone are one folder on some systems, and one name to most people."""
+        twins = [name for name in self.cards if name.lower() == card.name.lower() and name != card.name]
+        if twins:
+            raise CardInvalid(f"{card.home / CARD}: name: {twins[0]!r} differs from it in case alone; rename one")
 
     def _pinned(self, card: ModelCard, pin: Pin) -> UpscalerCard:
         upscaler = self.upscalers.get(pin.name)
@@ -242,6 +260,16 @@ class Registry:
                 f"{adapter.home / CARD}: base: it was trained for {adapter.base.name} at {adapter.base.revision},"
                 f" {there}; an adapter of other weights draws noise. Remedy: train it again, or remove it"
             )
+
+
+def _without(cards: dict[str, C], check: Callable[[C], None], kind: str, unusable: dict[tuple[str, str], str]) -> None:
+    for name, card in [*cards.items()]:
+        try:
+            check(card)
+        except CardInvalid as error:
+            unusable[kind, name] = str(error)
+    for name in [name for name in cards if (kind, name) in unusable]:
+        del cards[name]
 
 
 def read_card(path: Path) -> ModelCard:

@@ -11,19 +11,20 @@ records where each image came off.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import structlog
 import torch
 
 from workers import metrics
-from workers.errors import ModelMissing, ModelRefused, OutOfMemory
+from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemory, Permanent
 from workers.jobs.types import Claim, SamplingPosition
 from workers.recipes import Recipe
 from workers.sampling.adapters import check_adapter, use_adapters
 from workers.sampling.enlarge import Enlarger
 from workers.sampling.extras import AdapterCard, UpscalerCard
+from workers.sampling.fitting import FittingSizes
 from workers.sampling.pipelines import (
     Load,
     Pipelines,
@@ -63,19 +64,48 @@ class DiffusersSampler:
         self._device_name = _name_of(self._device)
         self._pipelines = Pipelines(self._device, load, keep)
         self._enlargers: dict[str, Enlarger] = {}  # by revision; about a megabyte each
-        self._fitting: dict[tuple[object, ...], int] = {}  # most images that went through at once, after a failure
+        self._fitting = FittingSizes()
+        self.unusable: dict[tuple[str, str], str] = {}  # (kind, name) -> why this worker cannot use it
+
+    def prepare(self, names: Sequence[str]) -> None:
+        """Checks these models now, with all that may be asked for beside them. What is unusable is listed, and why.
+
+        Raises if none of the models can be drawn with: such a worker should not start.
+        """
+        for name in names:
+            try:
+                self.preload(name)
+            except (Permanent, HubUnavailable) as error:
+                self._set_aside("model", name, error)
+        self._count_unusable()
+        if names and all(("model", name) in self.unusable for name in names):
+            raise ModelMissing("; ".join(self.unusable["model", name] for name in names))
 
     def preload(self, name: str) -> None:
-        """Checks and loads a model now, with all that may be asked for beside it.
+        """Checks and loads a model now; of its upscalers and adapters those that are unusable are listed.
 
-        Raises as `sample` does: a worker that cannot draw should not start.
+        Raises as `sample` does.
         """
         card = self._registry.get(name)
         loaded = self._pipelines.get(card)
         for upscaler in self._registry.upscalers_of(card).values():
-            self._enlarger(upscaler)
+            try:
+                self._enlarger(upscaler)
+            except Permanent as error:
+                self._set_aside("upscaler", upscaler.name, error)
         for adapter in self._registry.adapters_of(card).values():
-            check_adapter(adapter, loaded.pipe)
+            try:
+                check_adapter(adapter, loaded)
+            except Permanent as error:
+                self._set_aside("adapter", adapter.name, error)
+
+    def _set_aside(self, kind: str, name: str, error: Exception) -> None:
+        self.unusable[kind, name] = str(error)
+        log.error("unusable", kind=kind, name=name, reason=str(error))
+
+    def _count_unusable(self) -> None:
+        for kind in ("model", "upscaler", "adapter"):
+            metrics.UNUSABLE.labels(kind).set(sum(1 for one, _ in self.unusable if one == kind))
 
     def sample(self, held: Claim, watch: Watch, pictures: Mapping[str, Pictures] | None = None) -> Sampled:
         """Pixels for a claim, uint8 [N, H, W, 3] and contiguous, in item order. Hold the GPU lock.
@@ -148,27 +178,29 @@ class DiffusersSampler:
         there, found = self._registry.adapters_of(card), []
         for lora in recipe.loras:
             adapter = there.get(lora.name)
+            if why := self.unusable.get(("adapter", lora.name)):
+                raise ModelRefused(f"model {card.name}: {why}")
             if adapter is None or adapter.revision != lora.revision:
                 raise ModelMissing(f"model {card.name}: this worker has no adapter {lora.name} at {lora.revision}")
             found.append((adapter, lora.scale))
         return found
 
     def _draw_some(self, run: Run) -> Drawn:
-        """As many of the first items as fit in memory, at least one; what did not fit is remembered."""
+        """As many of the first items as fit in memory, at least one; what did not fit is remembered for a while."""
         recipe = run.recipe
-        memory = (recipe.model_revision, recipe.width, recipe.height, recipe.guidance_scale > 1)  # what it depends on
-        size = min(len(run.items), self._fitting.get(memory, len(run.items)))
+        memory = (recipe.model_revision, recipe.width, recipe.height, recipe.guidance_scale > 1, recipe.loras)
         while True:
+            size = self._fitting.most(memory, len(run.items))
             drawn = draw_if_it_fits(run._replace(items=run.items[:size]))
             if drawn is not None:
+                self._fitting.went_through(memory, size)
                 return drawn
             empty_cache()
             metrics.OUT_OF_MEMORY.inc()
             log.warning("out_of_memory", images=size, width=recipe.width, height=recipe.height, model=recipe.model)
+            self._fitting.ran_out(memory, size)
             if size == 1:
                 return Drawn(nothing(run.recipe, 1), (OUT_OF_MEMORY,))
-            size //= 2
-            self._fitting[memory] = size
 
 
 def _enlarged(enlarger: Enlarger, images: Pixels, held: Claim, faults: Mapping[str, str], watch: Watch) -> Pixels:

@@ -70,6 +70,7 @@ ADDRESSES = [
     ("GET", "/v1/legal-holds/{hold_id}", "admin"),
     ("DELETE", "/v1/legal-holds/{hold_id}", "admin"),
     ("GET", "/v1/models", "read"),
+    ("GET", "/v1/models/unusable", "read"),
     ("POST", "/v1/keys", "admin"),
     ("GET", "/v1/keys", "admin"),
     ("GET", "/v1/keys/{key_id}", "admin"),

@@ -177,13 +177,20 @@ def test_an_upscaler_this_worker_does_not_have_is_answered_by_name(sampler: Diff
             sampler.sample(replace(held, recipe=replace(held.recipe, upscaler=wrong)), Watch())
 
 
-def test_a_worker_whose_upscaler_changed_does_not_start(models_dir: Path, tmp_path: Path) -> None:
+def test_a_worker_whose_upscaler_changed_lists_it_and_refuses_only_what_asks_for_it(
+    models_dir: Path, tmp_path: Path, held: Claim
+) -> None:
     shutil.copytree(models_dir, tmp_path / "models")
     weights = tmp_path / "models" / "upscalers" / UPSCALER / "weights.safetensors"
     registry = Registry.load(tmp_path / "models")
     save_file({name: value + 1 for name, value in load_file(weights).items()}, weights)
+    sampler = DiffusersSampler(registry, "cpu", 1)
+    sampler.prepare(["tiny"])
+    assert "its bytes are not those of its card" in sampler.unusable["upscaler", UPSCALER]
+    plain = replace(held, recipe=replace(held.recipe, upscaler=None))
+    assert sampler.sample(plain, Watch()).faults == {}
     with pytest.raises(ModelMissing, match="its bytes are not those of its card"):
-        DiffusersSampler(registry, "cpu", 1).preload("tiny")
+        sampler.sample(held, Watch())
 
 
 def test_memory_is_that_of_one_tile_however_large_the_picture(shipped: Enlarger) -> None:

@@ -23,9 +23,9 @@ from tests.support.tiny_pipeline import build_tiny_model, write_card
 from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemory
 from workers.sampling import pipelines
 from workers.sampling.contents import revision_of
+from workers.sampling.files.safetensors_header import check_safetensors
 from workers.sampling.pipelines import Loaded, Pipelines, load_pipeline
 from workers.sampling.registry import ModelCard, Registry
-from workers.sampling.safetensors_header import check_safetensors
 
 CPU = torch.device("cpu")
 UNET = "unet/diffusion_pytorch_model.safetensors"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -184,7 +185,7 @@ def test_a_directory_without_cards_is_no_registry(tmp_path: Path) -> None:
 )
 def test_an_upscaler_is_pinned_by_its_bytes(models: Path, pins: list[Any], words: str) -> None:
     edit(models, upscalers=pins)
-    with pytest.raises(CardInvalid, match=words):
+    with pytest.raises(CardInvalid, match=words):  # the only model there is
         Registry.load(models)
 
 
@@ -197,7 +198,26 @@ def test_two_upscalers_of_one_factor_are_refused(models: Path, card: ModelCard) 
 def test_an_upscaler_of_the_wrong_kind_is_refused_with_file_and_field(models: Path) -> None:
     path = models / "upscalers" / UPSCALER / "card.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"factor": 1, "architecture": "RRDBNet"}))
-    with pytest.raises(CardInvalid, match=r"card\.yaml: architecture: .*; factor: "):
+    edit(models, upscalers=[])
+    assert re.search(r"card\.yaml: architecture: .*; factor: ", Registry.load(models).unusable["upscaler", UPSCALER])
+
+
+def test_one_bad_card_costs_no_other_model(models: Path) -> None:
+    shutil.copytree(models / "studio", models / "other")
+    edit(models, width="wide")
+    path = models / "other" / "card.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"name": "other"}))
+    registry = Registry.load(models)
+    assert registry.names() == ("other",)
+    with pytest.raises(CardInvalid, match="width: Input should be a valid integer"):
+        registry.get("studio")
+
+
+def test_two_names_that_differ_in_case_alone_are_refused_both(models: Path) -> None:
+    shutil.copytree(models / "studio", models / "STUDIO")
+    path = models / "STUDIO" / "card.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"name": "STUDIO"}))
+    with pytest.raises(CardInvalid, match="'STUDIO' differs from it in case alone"):
         Registry.load(models)
 
 
@@ -212,7 +232,9 @@ def test_the_shipped_upscaler_and_adapters_are_exactly_the_bytes_on_their_cards(
 
 def test_reading_cards_needs_no_deep_learning_library() -> None:
     heavy = "{'torch', 'diffusers', 'transformers', 'safetensors', 'huggingface_hub', 'cv2', 'onnxruntime'}"
-    code = f"import sys, workers.sampling.registry, workers.sampling.folder_rules; print({heavy} & set(sys.modules))"
+    code = (
+        f"import sys, workers.sampling.registry, workers.sampling.files.folder_rules; print({heavy} & set(sys.modules))"
+    )
     out = subprocess.run([sys.executable, "-c", code], cwd=MODELS.parent, capture_output=True, text=True, check=True)
     assert out.stdout == "set()\n"
 

@@ -18,8 +18,8 @@ from workers.errors import ModelMissing, ModelRefused
 from workers.sampling.contents import file_of, paths_in
 from workers.sampling.extras import AdapterCard, UpscalerCard
 from workers.sampling.families.family import Family
+from workers.sampling.files.safetensors_header import check_safetensors
 from workers.sampling.registry import ModelCard
-from workers.sampling.safetensors_header import check_safetensors
 
 # .model is a vocabulary of sentencepiece, .jinja a chat template, which transformers renders in a sandbox.
 _ALLOWED_SUFFIXES = {".safetensors", ".json", ".txt", ".md", ".model", ".jinja"}
