@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tests.support.client import ApiServer, ApiTenant
 
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+_QUICK_LOGIN = {"scram_iterations": "1"}  # a test logs in five times; 4096 rounds of a hash cost it 10 ms each time
 # What a test that needs seconds imports at the top of its file: libraries of models and of pixels.
 _HEAVY = re.compile(
     r"^(?:from|import) (?:bench|c2pa|cv2|diffusers|imwatermark|models\.train|peft|pyarrow|safetensors|torch"
@@ -100,7 +101,7 @@ def stack() -> Iterator[Stack]:
     """Postgres, Valkey and SeaweedFS. A test that stops a part starts it again before it ends."""
     with (
         tempfile.TemporaryDirectory(prefix="presswork-test-", ignore_cleanup_errors=True) as folder,
-        Stack(Path(folder) / "stack", ports={}, postgres_options=_NOT_DURABLE) as running,
+        Stack(Path(folder) / "stack", ports={}, postgres_options=_NOT_DURABLE | _QUICK_LOGIN) as running,
     ):
         yield running
 

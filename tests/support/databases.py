@@ -1,7 +1,8 @@
 """Databases for tests: migrated once, lent to one test at a time, emptied and lent again.
 
 Making a database from the template copies 10 MB and 400 files; emptying one deletes the few rows that a test wrote.
-A database whose shape a test changed (a table, a grant, a trigger, a setting) is dropped instead of lent again.
+A database whose shape a test changed (a table, a grant, a trigger, a setting) is dropped instead of lent again. Reading
+the shape costs as much as all the rest, so it is read only where a row of the catalogues is another than last time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from deploy.embedded.postgres import SUPERUSER
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
 
@@ -56,6 +58,30 @@ with ours as (select oid, nspname from pg_namespace where nspname {_OURS}),
     where datname = current_database())
 select md5(string_agg(line, e'\\n' order by line)) from shape
 """
+# Every change of shape writes a row of a catalogue, and with it the number of its transaction. Ours begin at 16384.
+_FIRST_OID = 16384
+_CATALOGUES = {
+    "pg_attrdef": f"where adrelid >= {_FIRST_OID}",
+    "pg_attribute": f"where attrelid >= {_FIRST_OID}",
+    "pg_class": f"where oid >= {_FIRST_OID}",
+    "pg_constraint": f"where oid >= {_FIRST_OID}",
+    "pg_database": "where datname = current_database()",
+    "pg_db_role_setting": "",
+    "pg_extension": "",
+    "pg_index": f"where indexrelid >= {_FIRST_OID}",
+    "pg_namespace": "",
+    "pg_policy": "",
+    "pg_proc": f"where oid >= {_FIRST_OID}",
+    "pg_rewrite": f"where ev_class >= {_FIRST_OID}",
+    "pg_trigger": "",
+    "pg_type": f"where oid >= {_FIRST_OID}",
+}
+_WRITTEN = "select concat_ws(' ', {})".format(
+    ", ".join(
+        f"(select concat(count(*), ':', sum(hashtext(xmin::text))) from {name} {ours})"
+        for name, ours in _CATALOGUES.items()
+    )
+)
 _TABLES = f"""
 select format('%I.%I', nspname, relname) as name,
        coalesce((select array_agg(format('enable %s trigger %I', case tgenabled when 'A' then 'always' end, tgname))
@@ -108,14 +134,23 @@ class Databases:
         self._server = create_engine(
             stack.postgres.url("superuser", database="postgres"), isolation_level="AUTOCOMMIT", pool_pre_ping=True
         )
+        self._run(f"alter role {SUPERUSER} password '{stack.passwords['postgres.superuser']}'")  # see scram_iterations
         self._run(f"create database {_TEMPLATE} owner presswork_owner")
         upgrade(stack.postgres.url("owner", database=_TEMPLATE))
-        with self._inside(_TEMPLATE) as conn:
+        template = create_engine(stack.postgres.url("superuser", database=_TEMPLATE), poolclass=NullPool)
+        with template.begin() as conn:
             found = conn.execute(text(_TABLES)).all()
             filled = _filled(conn, [table.name for table in found])
             self._tables = [_Table(table.name, table.triggers, table.name in filled) for table in found]
-            self._shape = self._shape_of(conn)
+            self._seeds = [
+                f"select md5(string_agg(t::text, e'\\n' order by t::text)) from {table.name} t"
+                for table in self._tables
+                if table.seeded
+            ]
+            self._shape, self._seeded = _digests(conn, [_SHAPE]), _digests(conn, self._seeds)
         self._free: list[str] = []
+        self._emptying: dict[str, Engine] = {}  # one session a database: a new one would read the catalogues anew
+        self._written: dict[str, str] = {}  # of each database, when it was last seen in the template's shape
 
     @contextmanager
     def lent(self) -> Iterator[Database]:
@@ -128,25 +163,35 @@ class Databases:
             if self.empty(database.name):
                 self._free.append(database.name)
             else:
+                self._emptying.pop(database.name).dispose()
                 self._run(f"drop database {database.name} with (force)")
 
     def empty(self, name: str) -> bool:
         """Whether the database is as the template again: no rows, the same shape, nobody connected."""
         try:
-            with self._inside(name) as conn:
+            with self._emptying[name].begin() as conn:
                 conn.execute(text(_HANG_UP))
+                kept = conn.execute(text(_WRITTEN)).scalar_one() == self._written.pop(name, None)
                 self._delete_rows(conn)
                 conn.execute(text("select pg_stat_clear_snapshot()"))  # who is connected is seen once a transaction
-                return not conn.execute(text(_OTHERS)).scalar_one() and self._shape_of(conn) == self._shape
+                if conn.execute(text(_OTHERS)).scalar_one() or _digests(conn, self._seeds) != self._seeded:
+                    return False
+                if not kept and _digests(conn, [_SHAPE]) != self._shape:
+                    return False
+                self._written[name] = conn.execute(text(_WRITTEN)).scalar_one()  # emptying wrote to pg_trigger
+                return True
         except DBAPIError:
             return False  # a test changed what even a superuser meets; it is dropped
 
     def close(self) -> None:
-        self._server.dispose()
+        for engine in (self._server, *self._emptying.values()):
+            engine.dispose()
 
     def _make(self) -> str:
         name = f"test_{secrets.token_hex(6)}"
         self._run(f"create database {name} owner presswork_owner template {_TEMPLATE} strategy file_copy")
+        url = self._stack.postgres.url("superuser", database=name)
+        self._emptying[name] = create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True)
         return name
 
     def _delete_rows(self, conn: Connection) -> None:
@@ -163,22 +208,13 @@ class Databases:
         conn.exec_driver_sql("; ".join(statements))
         conn.execute(text(_SEQUENCES))
 
-    def _shape_of(self, conn: Connection) -> list[str]:
-        """Digests: of the shape, and of each table that the migrations put rows into."""
-        seeded = [table.name for table in self._tables if table.seeded]
-        rows = [f"select md5(string_agg(t::text, e'\\n' order by t::text)) from {name} t" for name in seeded]
-        return [str(conn.execute(text(query)).scalar_one()) for query in (_SHAPE, *rows)]
-
-    @contextmanager
-    def _inside(self, name: str) -> Iterator[Connection]:
-        """A transaction of the superuser in that database."""
-        engine = create_engine(self._stack.postgres.url("superuser", database=name), poolclass=NullPool)
-        with engine.begin() as conn:
-            yield conn
-
     def _run(self, statement: str) -> None:
         with self._server.connect() as conn:
             conn.execute(text(statement))
+
+
+def _digests(conn: Connection, queries: list[str]) -> list[str]:
+    return [str(conn.execute(text(query)).scalar_one()) for query in queries]
 
 
 def _filled(conn: Connection, tables: list[str]) -> set[str]:
