@@ -68,7 +68,7 @@ _CAMPAIGN_BODY = {
             "type": "string",
             "contentMediaType": "text/csv",
             "format": "binary",
-            "description": "the spreadsheet",
+            "description": "the table: CSV, Excel, JSON lines, Parquet or a Google Merchant feed, also in ZIP or gzip",
         },
     },
 }

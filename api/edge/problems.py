@@ -84,7 +84,7 @@ class Complaint:
     """One thing to put right: a stable code, what is wrong, what to do, and the place.
 
     A spreadsheet has `row` (1-based data row), `line` (1-based physical line) and `column`; a JSON body
-    or a URL has `field`, dotted.
+    or a URL has `field`, dotted. A cause that concerns several rows is one complaint: `row` is the first of them.
     """
 
     code: str
@@ -94,6 +94,8 @@ class Complaint:
     line: int | None = None
     column: str | None = None
     field: str | None = None
+    rows: tuple[int, ...] | None = None  # where one cause concerns several: the first of them
+    count: int | None = None  # and how many there are
 
     def to_json(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}

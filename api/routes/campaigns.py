@@ -42,11 +42,13 @@ def submit_campaign(
 ) -> Response:
     """Checks every row first, then stores all of them or nothing.
 
-    The file is CSV (UTF-8, or UTF-16 with a byte order mark) with a header. The columns `custom_id` (or
-    `id`), `width`, `height`, `num_inference_steps`, `guidance_scale`, `upscale`, `loras` (`name` or
-    `name:0.8`, a space between two), `seed` and `negative_prompt` override the spec for their row; every
-    other column is a value for the template. Errors come by row, line and column, up to 100 at once. Rows
-    that policy refuses do not stop the campaign: their items are stored as refused, and the reply lists them.
+    The file is CSV or TSV, Excel (`.xlsx`), JSON lines, Parquet or a Google Merchant feed, also in ZIP or
+    gzip; its format, delimiter, encoding and header are found, and the reply says how it was read. The
+    columns `custom_id` (or `id`), `width`, `height`, `num_inference_steps`, `guidance_scale`, `upscale`,
+    `loras` (`name` or `name:0.8`, a space between two), `seed`, `variants`, `negative_prompt`, `model`,
+    `task` and `priority` override the spec for their row; the template asks for any other column by its
+    name. One cause is one error, with its rows. Rows that policy refuses do not stop the campaign: their
+    items are stored as refused, and the reply lists them.
 
     ```sh
     curl -H "Authorization: Bearer $PRESSWORK_KEY" -H "Idempotency-Key: spring-2027" \\
@@ -62,14 +64,22 @@ def submit_campaign(
     book = RecipeBook(card, parts.settings, parts.registry)
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as spooled:
         spool = cast(BinaryIO, spooled)
-        campaign = Campaign(spec, upload.file, book, settings=parts.settings, rules=parts.rules, tenant=caller.tenant)
+        campaign = Campaign(
+            spec,
+            upload.file,
+            book,
+            registry=parts.registry,
+            settings=parts.settings,
+            rules=parts.rules,
+            tenant=caller.tenant,
+        )
         found = campaign.check(spool)
-        report = found.report()
+        report = campaign.report(found)
         if spec.dry_run:
             return JSONResponse(DryRunReply(**dict(report)).model_dump(mode="json"))
         checked = CheckedRequest(
             kind="campaign",
-            asked=spec,
+            asked=campaign.spec,
             template=spec.template,
             card=card,
             report=report,

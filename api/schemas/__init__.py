@@ -4,6 +4,7 @@ base        base classes of bodies, queries and replies; pages
 fields      field types that several schemas share: text, ids, digests, instants
 requests    requests and campaigns
 control     what changes of a request while it runs
+tables      how the file of a campaign is read
 submission  the reply to a submission
 results     results of a request, summary
 items       items

@@ -34,7 +34,7 @@ _PROBLEM: JsonDict = {
 
 
 class ComplaintReply(ReplyModel):
-    """One thing to put right, and where: row, line and column of a spreadsheet, or a field."""
+    """One thing to put right, and where: row, line and column of a spreadsheet, or a field. One cause is said once."""
 
     code: str
     message: str
@@ -43,6 +43,8 @@ class ComplaintReply(ReplyModel):
     line: int | None = None
     column: str | None = None
     field: str | None = None
+    rows: list[int] | None = Field(None, description="the first rows that it concerns, where there are several")
+    count: int | None = Field(None, description="how many rows it concerns, where there are several")
 
 
 class ProblemReply(ReplyModel):

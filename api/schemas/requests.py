@@ -23,6 +23,7 @@ from api.schemas.fields import (
 )
 from api.schemas.results import SummaryReply
 from api.schemas.submission import LinksReply
+from api.schemas.tables import TableBody
 from api.templates import MAX_TEMPLATE_CHARS
 from policy.marks.renditions import DEFAULT, RENDITIONS, ordered
 from workers.delivery.file_names import MAX_TEMPLATE_CHARS as MAX_TEMPLATE_CHARS_OF_FILES
@@ -163,16 +164,16 @@ class SingleBody(OptionsBody):
     priority: Turn = Field(Priority.INTERACTIVE, description="its class of turns")
 
 
-class CampaignBody(OptionsBody):
+class CampaignBody(OptionsBody, TableBody):
     """Every row of the spreadsheet times the template times the variants."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_CAMPAIGN]})
 
     template: SomeText = Field(
-        description="{column} is replaced by the row's value; {{ and }} are the braces themselves"
+        description="{column} is replaced by the row's value, whatever the column is called; {column?} may be empty,"
+        " {column|default} has a default; {{ and }} are the braces themselves",
     )
     priority: Turn = Field(Priority.STANDARD, description="its class of turns")
-    delimiter: Literal[",", ";", "\t"] = Field(",", description="between the cells")
     dry_run: bool = Field(False, description="check and screen everything, store nothing, answer 200")
 
 

@@ -40,7 +40,19 @@ class WarningReply(ReplyModel):
     code: str
     message: str
     column: str | None = None
-    rows: list[int] | None = Field(None, description="the first rows it concerns")
+    rows: list[int] | None = Field(None, description="the first rows it concerns, up to 100")
+    count: int | None = Field(None, description="how many rows it concerns")
+
+
+class FileReply(ReplyModel):
+    """How the file was read. What was found and not told is warned of as well."""
+
+    format: str = Field(examples=["csv"], description="csv (any delimiter), jsonl, json, xlsx, parquet or xml")
+    packed: str | None = Field(description="zip or gzip")
+    encoding: str | None = Field(examples=["utf-8"], description="of a CSV file")
+    delimiter: str | None = Field(examples=[";"], description="of a CSV file with several columns")
+    sheet: str | None = Field(description="of a workbook")
+    header_line: int | None = Field(examples=[1], description="line that names the columns")
 
 
 class SubmissionReply(ReplyModel):
@@ -54,6 +66,8 @@ class SubmissionReply(ReplyModel):
     rewritten_items: int = Field(0, description="made from a text that policy changed")
     rewritten: list[RewrittenRowReply] = Field([], description="the first 100 rewritten rows")
     warnings: list[WarningReply]
+    left_out_rows: int = Field(0, description="rows that `where` did not take")
+    file: FileReply | None = Field(None, description="how the file of a campaign was read")
 
 
 class LinksReply(ReplyModel):

@@ -6,110 +6,246 @@ while it is inserted: memory stays small however long the spreadsheet is, and no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
-from api.edge.problems import Complaint
+from api.edge.problems import Complaint, quoted
 from api.schemas.requests import CampaignBody
+from api.schemas.results import OUTCOME_PREFIX
+from api.schemas.submission import FileReply, SubmissionReply, WarningReply
 from api.submission.checked import CheckedRow
-from api.submission.file_naming import FileNames, template_complaints
+from api.submission.file_naming import FileNames, columns_named, template_complaints, with_variants
 from api.submission.findings import SubmissionFindings
-from api.submission.recipes import RecipeBook
-from api.submission.rows import RowReader
-from api.submission.spreadsheets import SheetInvalid, SheetRow, Spreadsheet, unknown_column
-from api.templates import Template, TemplateInvalid
+from api.submission.recipes import RecipeBook, RecipeBooks
+from api.submission.table.cleaning import Cleaning
+from api.submission.table.columns import (
+    MAX_USED_COLUMNS,
+    OWN,
+    Columns,
+    match_columns,
+    missing_column,
+    repeated_columns,
+    unknown_column,
+)
+from api.submission.table.lint import left_over
+from api.submission.table.own_columns import TASKS
+from api.submission.table.rows import RowPlan, RowReader
+from api.submission.table.selection import RowSelection
+from api.templates import Template, TemplateInvalid, program_sign
 from policy.rulebook.scope import Context
 from policy.rules import Rules
 from workers.jobs.types import NewItem
+from workers.sampling.registry import Registry
 from workers.settings import Settings
+from workers.sheets.errors import SheetInvalid
+from workers.sheets.headers import Wanted
+from workers.sheets.names import clean_name
+from workers.sheets.sheet import ReadingHints, SheetRow, Spreadsheet
+from workers.states import Priority
 
 
 class Campaign:
     """One spreadsheet with its spec, for one tenant. The caller owns `file` and `spool`."""
 
     def __init__(
-        self, spec: CampaignBody, file: BinaryIO, book: RecipeBook, *, settings: Settings, rules: Rules, tenant: str
+        self,
+        spec: CampaignBody,
+        file: BinaryIO,
+        book: RecipeBook,
+        *,
+        registry: Registry,
+        settings: Settings,
+        rules: Rules,
+        tenant: str,
     ) -> None:
-        self._spec, self._file, self._book = spec, file, book
+        self.spec, self._file, self._book = spec, file, book
+        self._books = RecipeBooks(book, settings, registry)
         self._settings, self._rules = settings, rules
         self._context = Context(tenant, spec.name, book.card.name)
+        self._read_as: FileReply | None = None
 
     def check(self, spool: BinaryIO) -> SubmissionFindings:
         """Pass one: every row read, screened, and written to `spool`. Raises Problem with up to MAX_LISTED errors."""
-        found = SubmissionFindings(self._book, self._rules, self._context, self._spec.variants)
-        template, sheet = self._template(found), self._sheet(found)
-        if template is not None and sheet is not None:
-            self._rows(sheet, template, found, spool)
-            self._whole(found)
+        found = SubmissionFindings(self._book, self._rules, self._context)
+        template = self._template(found)
+        sheet = self._sheet(template, found)
+        if sheet is not None:
+            with sheet:
+                self._read_as = FileReply.model_validate(sheet.description())
+                found.warnings += [WarningReply(code=note.code, message=note.message) for note in sheet.notes]
+                if template is not None and not self._too_long(sheet, found):
+                    self._rows(sheet, template, found, spool)
+                    self._whole(found)
         found.raise_complaints()
         return found
+
+    def report(self, found: SubmissionFindings) -> SubmissionReply:
+        """What was found, with how the file was read."""
+        return found.report().model_copy(update={"file": self._read_as})
 
     def items(self, spool: BinaryIO, request_id: str) -> Iterator[NewItem]:
         """Pass two: the items of every checked row, in order."""
         spool.seek(0)
+        own_queue = self._book.card.queue
         for line in spool:
             row = CheckedRow.from_line(line)
-            yield from row.items(request_id, self._book.recipe(row.options), self._spec.variants)
+            book = self._books.of(row.own.model)
+            queue = None if book.card.queue == own_queue else book.card.queue
+            yield from row.items(request_id, book.recipe(row.options), queue)
 
     def _template(self, found: SubmissionFindings) -> Template | None:
         try:
-            template = Template.parse(self._spec.template)
+            template = Template.parse(self.spec.template)
         except TemplateInvalid as error:
             found.complain(Complaint("template", str(error), error.remedy, field="template"))
             return None
-        if not template.names and not self._spec.template.strip():
+        if not template.placeholders and not self.spec.template.strip():
             remedy = "Say what should be in the picture, with {column} for what differs by row."
             found.complain(Complaint("empty_prompt", "the template is empty", remedy, field="template"))
             return None
         return template
 
-    def _sheet(self, found: SubmissionFindings) -> Spreadsheet | None:
-        """The opened file, unless it is unreadable or longer than the limits: counting comes before screening."""
+    def _named(self) -> list[str]:
+        """The columns that options of the spec name."""
+        spec = self.spec
+        named = (*spec.key, *spec.fill_down, spec.group, *spec.clean, *columns_named(spec))
+        return [clean_name(name) for name in named if name]
+
+    def _sheet(self, template: Template | None, found: SubmissionFindings) -> Spreadsheet | None:
+        spec = self.spec
+        exact = [*(template.candidates if template else ()), *self._named()]
+        told = ReadingHints(spec.delimiter or "", spec.encoding or "", spec.sheet)
         try:
-            sheet = Spreadsheet(self._file, self._spec.delimiter)
+            return Spreadsheet(self._file, Wanted.of(exact, OWN), told)
         except SheetInvalid as error:
-            found.complain(error.complaint)
+            found.complain(_complaint(error))
             return None
+
+    def _too_long(self, sheet: Spreadsheet, found: SubmissionFindings) -> bool:
+        """Counting comes before screening."""
         rows, items = self._settings.max_rows, self._settings.max_items
-        most = min(rows, items // self._spec.variants)
-        if sheet.more_rows_than(most):
-            message = f"the file has more than {most:,} data rows"
-            remedy = f"A request holds up to {rows:,} rows and {items:,} images (rows x variants). Send several."
-            found.complain(Complaint("too_many_rows", message, remedy))
-            return None
-        return sheet
+        most = min(rows, items // self.spec.variants)
+        if not sheet.more_rows_than(most):
+            return False
+        message = f"the file has more than {most:,} data rows"
+        remedy = f"A request holds up to {rows:,} rows and {items:,} images (rows x variants). Send several."
+        found.complain(Complaint("too_many_rows", message, remedy))
+        return True
+
+    def _columns(self, sheet: Spreadsheet, template: Template) -> Columns:
+        placeholders = {
+            name
+            for placeholder in template.placeholders
+            if (name := next((one for one, _ in placeholder.readings() if one in sheet.header), ""))
+        }
+        choices = {"model": self._books.names, "task": TASKS, "priority": [str(one) for one in Priority]}
+        return match_columns(
+            sheet.header,
+            sheet.sample(),
+            asked={*placeholders, *self._named()},
+            ignored=self.spec.ignore_columns,
+            choices=choices,
+        )
+
+    def _plan(self, sheet: Spreadsheet, template: Template, found: SubmissionFindings) -> RowPlan:
+        spec, columns = self.spec, self._columns(sheet, template)
+        bound = template.bind({**sheet.aliases, **columns.places})
+        selection = RowSelection(columns.places, fill_down=spec.fill_down, group=spec.group, where=spec.where)
+        cleaning = Cleaning(
+            {
+                name: [one if isinstance(one, str) else one.map for one in filters]
+                for name, filters in spec.clean.items()
+            },
+            columns.places,
+            self._book.tokens,
+        )
+        key, wrong = self._key(columns)
+        found.complain(*wrong, *selection.complaints, *cleaning.complaints)
+        for placeholder in bound.unknown:
+            sign = program_sign(placeholder.text, columns.places)
+            found.complain(
+                unknown_column(placeholder.column, sheet.header)
+                if not sign
+                else Complaint(
+                    "template",
+                    f"'{{{placeholder.text}}}' at character {placeholder.at} asks for {sign}",
+                    "Only names of columns stand between braces. Put the finished text into a column of its own.",
+                    field="template",
+                )
+            )
+        used = {*(value.column for value in bound.values), *selection.used, *cleaning.places, *key}
+        if "variants" in columns.own:
+            self.spec = with_variants(spec)
+        in_names = {columns.places[name] for name in columns_named(spec) if name in columns.places}
+        self._told(columns, used | in_names, found)
+        found.complain(
+            *repeated_columns(sheet.header, (sheet.header[place] for place in (*used, *columns.own.values())))
+        )
+        if len(used) > MAX_USED_COLUMNS:
+            message = f"{len(used)} columns are used; {MAX_USED_COLUMNS} are allowed"
+            found.complain(Complaint("too_many_columns", message, "Ask for fewer columns."))
+        return RowPlan(columns, bound, selection, cleaning, key, bool(spec.key) and not wrong, sheet.width)
+
+    def _key(self, columns: Columns) -> tuple[tuple[int, ...], list[Complaint]]:
+        """Places of the columns that identify a row."""
+        if not self.spec.key:
+            returned = columns.places.get(f"{OUTCOME_PREFIX}custom_id")
+            own = next((columns.own[name] for name in ("custom_id", "id") if name in columns.own), returned)
+            return () if own is None else (own,), []
+        names = [clean_name(name) for name in self.spec.key]
+        wrong = [missing_column(name, columns.header, "key") for name in names if name not in columns.places]
+        return tuple(columns.places[name] for name in names if name in columns.places), wrong
+
+    def _told(self, columns: Columns, used: Iterable[int], found: SubmissionFindings) -> None:
+        """Which columns were taken as ours, which may be meant so, and which nobody reads."""
+        read = set(used)
+        if columns.taken:
+            said = ", ".join(f"{quoted(name)} as {ours}" for name, ours in columns.taken.items())
+            message = f"columns taken by another spelling: {said}. If one is not meant so, name it in `ignore_columns`"
+            found.warnings.append(WarningReply(code="column_taken", message=message))
+        for name, ours in columns.near.items():
+            if columns.places[name] not in read:
+                message = f"column {quoted(name)} is not read. If it is meant as {ours}, name it so"
+                found.warnings.append(WarningReply(code="near_column", message=message, column=name))
+        if columns.suggested_key and not self.spec.key:
+            message = (
+                f'rows are called row-1, row-2 and so on; "key": "{columns.suggested_key}" would name them by that'
+            )
+            found.warnings.append(WarningReply(code="no_key", message=message, column=columns.suggested_key))
+        found.unused_columns = columns.unused(read)
 
     def _rows(self, sheet: Spreadsheet, template: Template, found: SubmissionFindings, spool: BinaryIO) -> None:
-        for name in template.names:
-            if name not in sheet.header:
-                found.complain(unknown_column(name, sheet.header))
-        found.complain(*self._book.complaints(self._spec))
-        unnameable = list(template_complaints(self._spec, sheet.header))
+        plan = self._plan(sheet, template, found)
+        found.complain(*self._book.complaints(self.spec))
+        unnameable = list(template_complaints(self.spec, sheet.header))
         found.complain(*unnameable)
+        for code, piece, _ in left_over(plan.template.frame):
+            found.notices.add(code, 0, texts=[piece])
         reader = RowReader(
-            self._spec,
-            self._book,
-            sheet.header,
-            template,
+            self.spec,
+            self._books,
+            plan,
+            found.notices,
             settings=self._settings,
             rules=self._rules,
             context=self._context,
         )
-        found.carried_columns, found.unused_columns = reader.carried_columns, reader.unused
-        names = None if unnameable else FileNames(self._spec, reader.carried_columns)
+        found.carried_columns = reader.carried_columns
+        names = None if unnameable else FileNames(self.spec, reader.carried_columns)
         try:
             for row in sheet.rows():
                 self._row(reader, names, row, found, spool)
-                if found.full:
-                    return
         except SheetInvalid as error:
-            found.complain(error.complaint)
+            found.complain(_complaint(error))
 
     def _row(
         self, reader: RowReader, names: FileNames | None, row: SheetRow, found: SubmissionFindings, spool: BinaryIO
     ) -> None:
         read = reader.read(row)
+        if read is None:
+            found.left_out_rows += 1
+            return
         found.rows += 1
         if isinstance(read, list):
             found.complain(*read)
@@ -125,6 +261,17 @@ class Campaign:
             message = f"the campaign asks for {found.megapixel_steps:,.0f} megapixel steps; {most:,} are allowed"
             remedy = "Ask for fewer rows, variants or steps, or smaller images."
             found.complain(Complaint("too_much_work", message, remedy))
+        if found.items > self._settings.max_items:
+            message = f"the rows ask for {found.items:,} images; {self._settings.max_items:,} are allowed"
+            found.complain(Complaint("too_many_items", message, "Ask for fewer variants, or send several files."))
         if not found.rows and not found.complaints:
+            message = "the file has a header and no data rows"
             remedy = "Below the header, every line is an image to make."
-            found.complain(Complaint("no_rows", "the file has a header and no data rows", remedy))
+            if found.left_out_rows:
+                message = f"`where` left out all {found.left_out_rows:,} rows"
+                remedy = "Change the condition, or leave it out."
+            found.complain(Complaint("no_rows", message, remedy))
+
+
+def _complaint(error: SheetInvalid) -> Complaint:
+    return Complaint(error.code, error.message, error.remedy, line=error.line, column=error.column)

@@ -6,6 +6,7 @@ Names are compared without case and in one normal form, over the whole request, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from api.edge.problems import Complaint, did_you_mean, quoted
 from api.schemas.requests import CampaignBody, OptionsBody
@@ -28,6 +29,18 @@ def file_templates(asked: OptionsBody) -> dict[str, str]:
     """The template of each file's name; "" is of every file that has none of its own."""
     default = asked.file or (DEFAULT_TEMPLATE if asked.variants == 1 else _OF_VARIANTS)
     return {"": default}
+
+
+def with_variants(asked: CampaignBody) -> CampaignBody:
+    """The spec of a file whose rows have variants of their own: without a template, names tell variants apart."""
+    return asked if asked.file else asked.model_copy(update={"file": _OF_VARIANTS})
+
+
+def columns_named(asked: OptionsBody) -> Iterator[str]:
+    """Names that the templates ask for. A template that breaks its grammar is complained about elsewhere."""
+    for _, text in _asked(asked):
+        with suppress(FileTemplateInvalid):
+            yield from FileTemplate.parse(text).names
 
 
 def template_complaints(asked: OptionsBody, header: Sequence[str]) -> Iterator[Complaint]:
@@ -55,7 +68,7 @@ class FileNames:
     """Gives each image of a campaign its suffix, row after row. Memory is 12 bytes and some for each name."""
 
     def __init__(self, spec: CampaignBody, header: Sequence[str]) -> None:
-        self._variants, self._header = spec.variants, tuple(header)
+        self._header = tuple(header)
         templates = file_templates(spec)
         self._files = [
             (FileTemplate.parse(templates.get(name) or templates[""]), name, EXTENSIONS[RENDITIONS[name]])
@@ -70,7 +83,7 @@ class FileNames:
             "custom_id": row.custom_id,
             "row": str(row.number),
         }
-        return tuple(self._suffix(row, {**values, "variant": str(variant)}) for variant in range(self._variants))
+        return tuple(self._suffix(row, {**values, "variant": str(variant)}) for variant in range(row.own.variants))
 
     def _suffix(self, row: CheckedRow, values: Mapping[str, str]) -> str:
         identity = f"{row.custom_id}\n{values['variant']}"

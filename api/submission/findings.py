@@ -2,103 +2,158 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 
 from api.edge.problems import Complaint, Problem, quoted
 from api.schemas.submission import RefusedRowReply, RewrittenRowReply, SubmissionReply, WarningReply
 from api.submission.checked import CheckedRow
+from api.submission.notices import ROWS_NAMED, Notices
 from api.submission.recipes import RecipeBook
 from api.submission.screening import refusal, rewriting
-from api.submission.vocabulary import Vocabulary
+from api.submission.words import WordFindings
 from policy.rulebook.scope import Context
 from policy.rules import Rules
 from policy.verdict import Decision, Verdict
 
 MAX_LISTED = 100  # complaints and refusals; a longer list helps nobody
-_ROWS_NAMED = 10  # by a warning
-
-_THINGS_NAMED = 5
+_NAMES_SHOWN = 20
+# One cause whatever the cell says; of others, the message belongs to the cause.
+_BY_PLACE = frozenset(
+    {
+        "cell_count",
+        "cell_too_long",
+        "custom_id",
+        "duplicate_custom_id",
+        "empty_key",
+        "empty_value",
+        "error_value",
+        "not_a_choice",
+        "not_a_lora",
+        "not_a_number",
+        "nul",
+        "prompt_too_long",
+        "seed_too_large",
+        "too_many_variants",
+    }
+)
 
 
 class SubmissionFindings:
-    """Grows row by row; memory is bounded by MAX_LISTED."""
+    """Grows row by row; memory is bounded by MAX_LISTED, but for a number for each picture."""
 
-    def __init__(self, book: RecipeBook, rules: Rules, context: Context, variants: int) -> None:
-        self._card, self._rules, self._context, self._variants = book.card, rules, context, variants
-        self._words = book.vocabulary
-        self.complaints: list[Complaint] = []
+    def __init__(self, book: RecipeBook, rules: Rules, context: Context) -> None:
+        card = book.card
+        self._rules, self._context = rules, context
+        self._tokens, self._native = book.tokens, (card.width, card.height)
+        room = str(book.tokens.room) if book.tokens else ""
+        self.notices = Notices(model=card.name, room=room, size=f"{card.width} x {card.height}")
+        self.warnings: list[WarningReply] = []  # about the file as a whole
         self.carried_columns: tuple[str, ...] = ()
         self.unused_columns: list[str] = []
-        self.rows = 0
+        self.rows = self.left_out_rows = self.items = 0
         self.megapixel_steps = 0.0
+        self._words = WordFindings(book) if book.vocabulary is not None else None
+        self._complaints: dict[tuple[str, ...], Complaint] = {}
+        self._rows_of: dict[tuple[str, ...], list[int]] = {}
+        self._more = 0  # complaints that are not listed
         self._refused: list[RefusedRowReply] = []
         self._rewritten: list[RewrittenRowReply] = []
-        self._refused_rows = self._held_rows = self._rewritten_rows = 0
-        self._strange, self._crowded, self._unasked, self._coloured = _Rows(), _Rows(), _Rows(), _Rows()
-        self._same_names = _Rows()
+        self._refused_rows = self._rewritten_rows = 0
+        self._refused_items = self._held_items = self._rewritten_items = 0
+        self._pictures: set[int] = set()
+        self._first_prompt = ""
 
     @property
-    def full(self) -> bool:
-        """Whether another complaint would not be listed."""
-        return len(self.complaints) >= MAX_LISTED
+    def complaints(self) -> list[Complaint]:
+        """Each cause once, with its first rows and their number where it concerns several."""
+        return [
+            complaint if complaint.count is None else replace(complaint, rows=tuple(self._rows_of[cause]))
+            for cause, complaint in self._complaints.items()
+        ]
 
     def complain(self, *complaints: Complaint) -> None:
-        self.complaints += complaints[: MAX_LISTED - len(self.complaints)]
+        for complaint in complaints:
+            place = complaint.column or complaint.field or ""
+            message = "" if complaint.code in _BY_PLACE and complaint.row is not None else complaint.message
+            self._complain((complaint.code, place, message), complaint)
+
+    def _complain(self, cause: tuple[str, ...], complaint: Complaint) -> None:
+        known = self._complaints.get(cause)
+        if known is None:
+            if len(self._complaints) >= MAX_LISTED:
+                self._more += 1
+                return
+            self._complaints[cause] = complaint
+            self._rows_of[cause] = [complaint.row] if complaint.row is not None else []
+        elif complaint.row is not None and complaint.row != next(reversed(self._rows_of[cause]), None):
+            self._complaints[cause] = replace(known, count=(known.count or 1) + 1)
+            if len(self._rows_of[cause]) < ROWS_NAMED:
+                self._rows_of[cause].append(complaint.row)
 
     def add(self, row: CheckedRow) -> None:
         """Count a good row and what policy says of it."""
-        verdict = row.texts.verdict
-        self.megapixel_steps += row.options.megapixel_steps * self._variants
+        verdict, variants = row.texts.verdict, row.own.variants
+        self.items += variants
+        self.megapixel_steps += row.options.megapixel_steps * variants
         decision = verdict.decision
         if decision is Decision.HOLD:
-            self._held_rows += 1
+            self._held_items += variants
         elif decision is Decision.REFUSE:
             self._refused_rows += 1
+            self._refused_items += variants
             if len(self._refused) < MAX_LISTED:
                 self._refused.append(self._refusal(row, verdict))
         if any(row.file_suffixes):
-            self._same_names.add(row.number, [row.custom_id])
+            self.notices.add("same_file_name", row.number, texts=[row.custom_id])
         if verdict.rewrites:
             self._rewritten_rows += 1
+            self._rewritten_items += variants
             if len(self._rewritten) < MAX_LISTED:
                 rewritten = rewriting(verdict, row=row.number, line=row.line, custom_id=row.custom_id)
                 self._rewritten.append(rewritten)
-        if self._words is not None:
-            self._look(self._words, row)
+        self._look(row)
 
-    def _look(self, words: Vocabulary, row: CheckedRow) -> None:
-        known, strange = words.look(row.sent_prompt)
-        if strange:
-            self._strange.add(row.number, strange)
-        if len(known) > 1:
-            self._crowded.add(row.number, [" and ".join(known)])
-        if coloured := words.kept_colours(row.sent_prompt):
-            self._coloured.add(row.number, coloured)
-        if unasked := words.styles(row.sent_prompt) - {name for name, _ in row.options.loras}:
-            self._unasked.add(row.number, sorted(unasked))
+    def _look(self, row: CheckedRow) -> None:
+        prompt = row.sent_prompt
+        if self._words is not None:
+            self._words.look(row)
+        if self._tokens is not None and (lost := self._tokens.lost(prompt)):
+            self.notices.add("prompt_cut", row.number, texts=[lost])
+        width, height = row.options.width, row.options.height
+        if (width, height) != self._native and max(width / self._native[0], height / self._native[1]) >= 1.5:
+            self.notices.add("unusual_size", row.number, texts=[f"{width} x {height}"])
+        self._first_prompt = self._first_prompt or prompt
+        picture = hash((prompt, row.texts.negative_prompt, row.options, row.own.seed, row.own.model))
+        if picture in self._pictures:
+            self.notices.add("duplicate_prompt", row.number, texts=[prompt])
+        self._pictures.add(picture)
 
     def raise_complaints(self) -> None:
         """Raises Problem if anything has to be put right; the refusals met on the way are reported as well."""
-        if not self.complaints:
+        if not self._complaints:
             return
-        count = len(self.complaints)
-        detail = f"{count} {'error' if count == 1 else 'errors'} in {self.rows:,} rows read."
-        if self.full:
-            detail = f"The first {MAX_LISTED} errors are listed; rows after {self.rows:,} were not checked."
+        count = len(self._complaints) + self._more
+        detail = f"{count:,} {'error' if count == 1 else 'errors'} in {self.rows:,} rows read."
+        if self._more:
+            detail = f"The first {MAX_LISTED} of {count:,} errors in {self.rows:,} rows are listed."
         more = {"refused": [refused.model_dump() for refused in self._refused]} if self._refused else {}
+        if warnings := self._all_warnings():
+            more["warnings"] = [warning.model_dump(exclude_none=True) for warning in warnings]
         raise Problem("invalid_campaign", detail, errors=self.complaints, more=more)
 
     def report(self) -> SubmissionReply:
         """What was found, once there is nothing to complain about."""
         return SubmissionReply(
             rows=self.rows,
-            items=self.rows * self._variants,
-            refused_items=self._refused_rows * self._variants,
+            items=self.items,
+            refused_items=self._refused_items,
             refused=self._refused,
-            held_items=self._held_rows * self._variants,
-            rewritten_items=self._rewritten_rows * self._variants,
+            held_items=self._held_items,
+            rewritten_items=self._rewritten_items,
             rewritten=self._rewritten,
-            warnings=self._warnings(),
+            warnings=self._all_warnings(),
+            left_out_rows=self.left_out_rows,
         )
 
     def _refusal(self, row: CheckedRow, verdict: Verdict) -> RefusedRowReply:
@@ -112,71 +167,29 @@ class SubmissionFindings:
             sources=row.sources,
         )
 
-    def _warnings(self) -> list[WarningReply]:
-        warnings = [
-            WarningReply(code="unused_column", message=f"no placeholder asks for column '{name}'", column=name)
-            for name in self.unused_columns
-        ]
-        if self._same_names.count:
-            message = (
-                f"{self._same_names.count:,} rows would give files that are named as those of another row"
-                f"{self._same_names.named()}; these names get a digest of the row's id behind them"
-            )
-            warnings.append(WarningReply(code="same_file_name", message=message, rows=self._same_names.numbers))
-        warnings += self._word_warnings()
-        if self._refused_rows == self.rows:
+    def _all_warnings(self) -> list[WarningReply]:
+        equal = self.rows > 1 and len(self._pictures) == 1
+        noticed = [one for one in self.notices.replies() if not (equal and one.code == "duplicate_prompt")]
+        words = self._words.warnings(self.rows) if self._words is not None else ()
+        warnings = [*self.warnings, *self._unused(), *noticed, *words]
+        if equal:
+            message = f"the prompts of all {self.rows:,} rows are equal: {quoted(self._first_prompt)}"
+            message += ". Write {column} in the template for what differs; {{column}} is the word in braces"
+            warnings.append(WarningReply(code="equal_prompts", message=message))
+        if self.rows and self._refused_rows == self.rows:
             where = sorted({refused.column for refused in self._refused})
             message = f"every row is refused, because of: {', '.join(where)}; no image will be made"
             warnings.append(WarningReply(code="all_refused", message=message))
         return warnings
 
-    def _suggestion(self, thing: str) -> str:
-        """An unknown thing with its nearest neighbour: searched for the few that are named, not for every row."""
-        near = self._words.nearest(thing) if self._words is not None else ""
-        return quoted(thing) + (f" (the nearest is '{near}')" if near else "")
-
-    def _word_warnings(self) -> Iterator[WarningReply]:
-        card, of = self._card, f"of {self.rows:,} prompts"
-        if self._strange.count:
-            read_in = f", read in {', '.join(card.languages)}" if card.languages else ""
-            things = self._strange.named(self._suggestion)
-            message = (
-                f"{self._strange.count:,} {of} ask for what {card.name} does not know{things}. Expect"
-                f" something else there. It knows {len(card.knows)} things{read_in}: {', '.join(card.knows)}"
-            )
-            yield WarningReply(code="unknown_words", message=message, rows=self._strange.numbers)
-        if self._crowded.count:
-            message = f"{self._crowded.count:,} {of} name several things{self._crowded.named()}; {card.name} draws one"
-            yield WarningReply(code="several_things", message=message, rows=self._crowded.numbers)
-        if self._coloured.count:
-            message = (
-                f"{self._coloured.count:,} {of} give a colour to a thing that {card.name} draws in its own colour"
-                f"{self._coloured.named()}. These take a colour: {', '.join(card.recolours)}"
-            )
-            yield WarningReply(code="colour_ignored", message=message, rows=self._coloured.numbers)
-        if self._unasked.count:
-            message = (
-                f"{self._unasked.count:,} {of} name the style of a LoRA without asking for it{self._unasked.named()};"
-                " name it in `loras`"
-            )
-            yield WarningReply(code="lora_not_asked", message=message, rows=self._unasked.numbers)
-
-
-class _Rows:
-    """How many rows a warning concerns, the first of them, and the first few words it is about."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.numbers: list[int] = []
-        self._texts: dict[str, None] = {}
-
-    def add(self, number: int, texts: Sequence[str]) -> None:
-        self.count += 1
-        if len(self.numbers) < _ROWS_NAMED:
-            self.numbers.append(number)
-        for text in texts:
-            if text and len(self._texts) < _THINGS_NAMED:
-                self._texts.setdefault(text)
-
-    def named(self, said: Callable[[str], str] = str) -> str:
-        return f": {'; '.join(map(said, self._texts))}" if self._texts else ""
+    def _unused(self) -> Iterator[WarningReply]:
+        """One note, however many columns a product export has."""
+        names = self.unused_columns
+        if len(names) == 1:
+            message = f"no placeholder asks for column {quoted(names[0])}"
+            yield WarningReply(code="unused_column", message=message, column=names[0])
+        elif names:
+            listed = ", ".join(map(quoted, names[:_NAMES_SHOWN]))
+            more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+            message = f"no placeholder asks for {len(names)} of the columns: {listed}{more}"
+            yield WarningReply(code="unused_column", message=message)

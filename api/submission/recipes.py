@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from api.edge.problems import Complaint, Problem, did_you_mean, quoted
 from api.schemas.requests import OptionsBody
+from api.submission.tokens import prompt_tokens
 from api.submission.vocabulary import Vocabulary
 from workers.recipes import MAX_SEED, Lora, Recipe, Upscaler
 from workers.sampling.registry import ModelCard, Registry
@@ -50,6 +51,7 @@ class RecipeBook:
         self.card, self._settings = card, settings
         self._upscalers, self._adapters = registry.upscalers_of(card), registry.adapters_of(card)
         self.vocabulary = Vocabulary(card, self._adapters) if card.knows else None
+        self.tokens = prompt_tokens(card)
         self._made: dict[tuple[SamplingOptions, bool], RecipeOrErrors] = {}
 
     def options(self, asked: OptionsBody) -> SamplingOptions:
@@ -175,6 +177,23 @@ class RecipeBook:
             "guidance_scale": f"Leave it out to get the model's own {card.guidance_scale:g}.",
             "scheduler": f"Leave it out to get the model's own {card.scheduler}.",
         }.get(field, "Leave it out, or choose another value.")
+
+
+class RecipeBooks:
+    """The recipe books of an installation: the request's own model, and those that rows name."""
+
+    def __init__(self, default: RecipeBook, settings: Settings, registry: Registry) -> None:
+        self.default, self._settings, self._registry = default, settings, registry
+        self.names = registry.names()
+        self._books = {default.card.name: default}
+
+    def of(self, name: str) -> RecipeBook:
+        """The book of an installed model, the request's own for ""."""
+        if not name:
+            return self.default
+        if name not in self._books:
+            self._books[name] = RecipeBook(self._registry.get(name), self._settings, self._registry)
+        return self._books[name]
 
 
 def choose_model(registry: Registry, name: str | None) -> ModelCard:

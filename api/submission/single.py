@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from api.edge.dependencies import Parts
 from api.edge.problems import Complaint, Problem
 from api.schemas.requests import SingleBody
-from api.submission.checked import CheckedRow
+from api.submission.checked import CheckedRow, RowOptions
 from api.submission.findings import SubmissionFindings
 from api.submission.recipes import RecipeBook, choose_model
 from api.submission.screening import screen
@@ -29,8 +29,9 @@ def check_single(asked: SingleBody, parts: Parts, tenant: str) -> CheckedRequest
     context = Context(tenant, asked.name, card.name)
     texts = screen(parts.rules, context, asked.prompt, asked.negative_prompt)
     sources = {"prompt": asked.prompt, "negative_prompt": asked.negative_prompt}
-    row = CheckedRow(1, None, asked.custom_id, texts, options, asked.seed, sources)
-    found = SubmissionFindings(book, parts.rules, context, asked.variants)
+    own = RowOptions(options, asked.seed, asked.variants, asked.negative_prompt)
+    row = CheckedRow(1, None, asked.custom_id, texts, own, sources)
+    found = SubmissionFindings(book, parts.rules, context)
     found.rows = 1
     found.add(row)
     recipe = book.recipe(options)
@@ -40,7 +41,7 @@ def check_single(asked: SingleBody, parts: Parts, tenant: str) -> CheckedRequest
         template=asked.prompt,
         card=card,
         report=found.report(),
-        items=lambda request_id: row.items(request_id, recipe, asked.variants),
+        items=lambda request_id: row.items(request_id, recipe),
     )
 
 

@@ -9,7 +9,7 @@ zebra"), or in a place ("on a beach"). Words elsewhere, such as adjectives and p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from workers.sampling.registry import ModelCard
 
 _CLAUSE = re.compile(r"[,;.!?:()\[\]\n|/]+")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+_PICTURED = re.compile(r"[^\w\s\x00-\x7f\u2010-\u2027\u00a0-\u00bf]+")
 _ARTICLES = frozenset({"a", "an", "the", "one", "two", "three", "some", "my", "your", "our", "his", "her", "this"})
 _PLACES = frozenset({"on", "in", "at", "under", "against", "inside", "near", "by", "behind", "over", "above", "below"})
 _JOINTS = frozenset({"and", "or", "with", "plus", "beside", "besides", "holding", "wearing", "next", "to"})
@@ -33,6 +34,15 @@ class _Span(NamedTuple):
     begin: int
     end: int
     thing: str  # what the model knows by these words; "" for words that are no thing
+
+
+class Seen(NamedTuple):
+    """What one prompt names: things that are known and not, colours that are not taken, adapters by their words."""
+
+    known: list[str]
+    strange: list[str]
+    coloured: list[str]
+    styles: frozenset[str]
 
 
 class Vocabulary:
@@ -54,19 +64,23 @@ class Vocabulary:
         for phrases in self._phrases.values():
             phrases.sort(key=lambda phrase: (-len(phrase[0]), phrase[1] == ""))
 
-    def look(self, prompt: str) -> tuple[list[str], list[str]]:
-        """The things a prompt names that the model knows, each once; and what it names that the model does not."""
+    def read(self, prompt: str) -> Seen:
+        """What a prompt names that the model knows, each once, what it does not know, and what it asks in vain."""
         known: list[str] = []
         strange: list[str] = []
-        clauses = [words for clause in _CLAUSE.split(prompt) if (words := list(_words(clause)))]
+        coloured: list[str] = []
+        clauses = [words for clause in _CLAUSE.split(prompt) if (words := _words(clause))]
         for words in clauses:
             spans = self._spans(words)
             things = [span for span in spans if span.thing]
             known += [span.thing for n, span in enumerate(things) if not _is_compound(things, n)]
             strange += self._beside(words, spans)
+            coloured += self._kept_colours(words, spans)
         if not known:
-            strange = [next((text for words in clauses if (text := self._subject(words))), ""), *strange]
-        return list(dict.fromkeys(known)), list(dict.fromkeys(strange))
+            subject = next((text for words in clauses if (text := self._subject(words))), "")
+            strange = [subject or _signs(prompt) or prompt.strip(), *strange]
+        styles = self._styles_in(clauses) if self._styles else frozenset()
+        return Seen(list(dict.fromkeys(known)), list(dict.fromkeys(strange)), list(dict.fromkeys(coloured)), styles)
 
     def nearest(self, text: str) -> str:
         """What the model knows that reads like an unknown thing, or "". Dear: ask it for what is shown to a person."""
@@ -77,21 +91,17 @@ class Vocabulary:
                 return self._names[close[0]]
         return next((self._names[word] for word in text.split() if word in self._names), "")
 
-    def kept_colours(self, prompt: str) -> list[str]:
+    def _kept_colours(self, words: list[str], spans: list[_Span]) -> Iterator[str]:
         """ "blue banana": where a prompt gives a colour to a thing that the model draws in its own colour only."""
-        found: list[str] = []
-        for words in ([*_words(clause)] for clause in _CLAUSE.split(prompt)):
-            spans = self._spans(words)
-            for before, span in pairwise(spans):
-                coloured = before.end == span.begin and tuple(words[before.begin : before.end]) in self._colours
-                if coloured and span.thing in self._own_colour:
-                    found.append(" ".join(words[before.begin : span.end]))
-        return list(dict.fromkeys(found))
+        for before, span in pairwise(spans):
+            coloured = before.end == span.begin and tuple(words[before.begin : before.end]) in self._colours
+            if coloured and span.thing in self._own_colour:
+                yield " ".join(words[before.begin : span.end])
 
-    def styles(self, prompt: str) -> set[str]:
+    def _styles_in(self, clauses: list[list[str]]) -> frozenset[str]:
         """The adapters whose style a prompt names in words."""
-        said = f" {' '.join(_words(prompt))} "
-        return {name for words, name in self._styles.items() if words in said}
+        said = f" {' '.join(word for words in clauses for word in words)} "
+        return frozenset(name for words, name in self._styles.items() if words in said)
 
     def _spans(self, words: list[str]) -> list[_Span]:
         """Known phrases from left to right, the longest at each place that cuts no thing short: "red wine glass"."""
@@ -159,5 +169,11 @@ def _is_compound(things: list[_Span], n: int) -> bool:
     return n + 1 < len(things) and things[n + 1].begin == things[n].end
 
 
-def _words(text: str) -> Iterable[str]:
-    return (found.group().casefold() for found in _WORD.finditer(text.replace("-", " ")))
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.replace("-", " ").casefold())
+
+
+def _signs(prompt: str) -> str:
+    """The first run of signs that are no words, such as an emoji."""
+    found = _PICTURED.search(prompt)
+    return found.group() if found else ""

@@ -74,7 +74,7 @@ def test_reserved_columns_override_the_spec_and_empty_cells_do_not(api: ApiTenan
 def test_a_broken_row_an_unknown_placeholder_a_huge_width_and_a_blocked_word_are_told_in_one_answer(
     api: ApiTenant,
 ) -> None:
-    table = "object,colour,width\ncar,red,128\ncar\ncar,red,10001\nporn,red,128\n"
+    table = "object,colour,width\ncar,red,128\ncar,red,128,128\ncar,red,10001\nporn,red,128\n"
     document = problem(campaign(api.caller(), table, {"template": "a {color} {object}"}), 422, "invalid_campaign")
     assert places(document) == [
         ("unknown_placeholder", None, "color"),
@@ -84,7 +84,7 @@ def test_a_broken_row_an_unknown_placeholder_a_huge_width_and_a_blocked_word_are
     unknown, ragged, huge = document["errors"]
     assert "{color}" in unknown["message"]
     assert unknown["remedy"] == "The columns are: object, colour, width. Did you mean 'colour'?"
-    assert (ragged["line"], ragged["message"]) == (3, "the row has 1 cell, the header names 3 columns")
+    assert (ragged["line"], ragged["message"]) == (3, "the row has 4 cells, the header names 3 columns")
     assert (huge["line"], huge["message"]) == (4, "10001 is outside 64 to 256, the sides studio makes")
     assert "128 x 128" in huge["remedy"]
     assert [(r["row"], r["line"], r["column"]) for r in document["refused"]] == [(4, 5, "object")]
@@ -176,9 +176,21 @@ def test_misspelled_crowded_and_joined_things_are_warned_of_and_praise_is_not(ap
 
 
 def test_only_the_first_hundred_errors_are_listed(api: ApiTenant) -> None:
-    document = problem(campaign(api.caller(), "object,colour\n" + "car\n" * 150), 422, "invalid_campaign")
+    table = "object,colour,width\n" + "".join(f"car,red,{10_001 + n}\n" for n in range(150))
+    document = problem(campaign(api.caller(), table), 422, "invalid_campaign")
     assert len(document["errors"]) == 100
-    assert "rows after 100 were not checked" in document["detail"]
+    assert document["detail"] == "The first 100 of 150 errors in 150 rows are listed."
+
+
+def test_one_cause_is_said_once_with_its_rows_and_every_row_is_checked(api: ApiTenant) -> None:
+    table = "object,colour\n" + "car,\n" * 150 + "porn,red\n,red\n"
+    document = problem(campaign(api.caller(), table), 422, "invalid_campaign")
+    empty, missing = document["errors"]
+    assert (empty["code"], empty["column"], empty["count"]) == ("empty_value", "colour", 150)
+    assert empty["rows"] == [*range(1, 101)]
+    assert (missing["column"], missing["row"], "count" in missing) == ("object", 152, False)
+    assert [refused["row"] for refused in document["refused"]] == [151]
+    assert document["detail"] == "2 errors in 152 rows read."
 
 
 @pytest.mark.parametrize(
@@ -206,7 +218,7 @@ def test_a_million_rows_are_refused_by_the_count_before_any_is_screened(
     api: ApiTenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     screened: list[str] = []
-    monkeypatch.setattr("api.submission.rows.screen", lambda *texts: screened.append(texts[2]))
+    monkeypatch.setattr("api.submission.table.rows.screen", lambda *texts: screened.append(texts[2]))
     document = problem(campaign(api.caller(), "object,colour\n" + "car,red\n" * 1_000_000), 422, "invalid_campaign")
     assert [error["code"] for error in document["errors"]] == ["too_many_rows"]
     assert "50,000" in document["errors"][0]["message"]
@@ -221,7 +233,15 @@ def test_memory_does_not_grow_with_the_file(api: ApiTenant) -> None:
         file.writelines(f"car,red{n}{f',{long_cell}' * 5}\n".encode() for n in range(1_000))
         book = RecipeBook(parts.registry.get("studio"), parts.settings, parts.registry)
         spec = CampaignBody(**SPEC)
-        checked = Campaign(spec, file, book, settings=parts.settings, rules=parts.rules, tenant="acme")
+        checked = Campaign(
+            spec,
+            file,
+            book,
+            registry=parts.registry,
+            settings=parts.settings,
+            rules=parts.rules,
+            tenant="acme",
+        )
         tracemalloc.start()
         try:
             assert checked.check(spool).rows == 1_000
@@ -242,8 +262,11 @@ def test_excel_exports_are_read(api: ApiTenant) -> None:
     caller = api.caller()
     assert campaign(caller, "\ufeffobject;colour\r\ncar;red\r\n", delimiter=";").status_code == 202
     assert campaign(caller, "object\tcolour\r\ncar\trot\r\n".encode("utf-16"), delimiter="\t").status_code == 202
-    document = problem(campaign(caller, "object,colour\ncar,grün\n".encode("latin-1")), 422, "invalid_campaign")
-    assert (document["errors"][0]["code"], document["errors"][0]["line"]) == ("encoding", 2)
+    accepted = campaign(caller, "object,colour\ncar,grün\n".encode("latin-1")).json()
+    assert (accepted["file"]["encoding"], accepted["warnings"][0]["code"]) == ("cp1252", "encoding")
+    mixed = "object,colour\ncar,grün\n".encode() + b"car,gr\xfcn\n"
+    document = problem(campaign(caller, mixed), 422, "invalid_campaign")
+    assert (document["errors"][0]["code"], document["errors"][0]["line"]) == ("encoding", 3)
 
 
 def test_a_ledger_that_refuses_the_event_keeps_the_campaign_out(own_api: ApiServer) -> None:

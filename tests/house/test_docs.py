@@ -236,30 +236,6 @@ def test_the_api_page_lists_every_problem_code() -> None:
     assert listed == CATALOGUE
 
 
-def test_the_api_page_lists_every_complaint_code() -> None:
-    written = [
-        call.args[place] for path in modules("api") for call, place in _complaining(path) if len(call.args) > place
-    ]
-    table = [
-        value.elts[0]
-        for d in nodes("api/edge/validation.py", ast.Dict)
-        for value in d.values
-        if isinstance(value, ast.Tuple)
-    ]
-    codes = {node.value for node in (*written, *table) if isinstance(node, ast.Constant)}
-    listed = {code for row in _cells("docs/api.md", "Complaints") for code in re.findall(r"`(\w+)`", row[0])}
-    assert listed == codes
-
-
-def _complaining(path: str) -> Iterator[tuple[ast.Call, int]]:
-    """Calls that make a complaint, and where among their arguments the code stands."""
-    for call in nodes(path, ast.Call):
-        if isinstance(call.func, ast.Name) and call.func.id == "Complaint":
-            yield call, 0
-        elif isinstance(call.func, ast.Attribute) and call.func.attr == "_complaint":
-            yield call, 1
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_no_table_and_no_list_names_a_thing_twice(page: str) -> None:
     """A table by its first column, by two where that is an HTTP method; a list by its first sentence."""

@@ -22,7 +22,7 @@ _ALL_LISTS = ("core", "worker", "embedded", "convert", "ocr", "train", "export",
 _LISTS = {  # top folder -> the lists of pyproject.toml that may bring what its modules import
     "api": ("core", "export"),  # Parquet of results, imported when it is asked for
     "migrations": ("core",),
-    "workers": ("core", "worker"),
+    "workers": ("core", "worker", "export"),
     "policy": ("core", "worker", "convert", "ocr", "export"),
     "deploy": ("core", "worker", "embedded", "keyring"),
     "models": ("core", "worker", "train"),

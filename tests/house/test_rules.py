@@ -32,7 +32,7 @@ WITH_CODE = {  # packages whose __init__ is more than a docstring, and why
 }
 SWALLOWING = {  # path -> why it may catch what nobody placed
     "workers/gpu/unsettled.py": "the outermost frame of a batch: it records the traceback and ends the claim",
-    "policy/intake/child.py": "whatever a decoder raises on the bytes of strangers, it is refused with its words",
+    **dict.fromkeys(("policy/intake/child.py", "workers/sheets/child.py"), "hostile bytes are refused in its words"),
     "policy/fence.py": "carries somebody else's error to the thread that asked, which holds what it asked about",
 }
 ASYNCHRONOUS = "api/"  # ASGI itself is; our routes are not, as jobs and ledger are read and written in plain threads

@@ -42,9 +42,11 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
     """
     stored = refused = 0
     named: dict[str, Recipe] = {}
+    queues = {request.queue}
     now: datetime = conn.execute(select(func.now())).scalar_one()
     for chunk in _chunks(new_items):
         named |= {item.recipe.id: item.recipe for item in chunk}
+        queues |= {item.queue for item in chunk if item.queue}
         ids = [new_id() for _ in chunk]
         conn.execute(items.insert(), [_row(request, item, id, now) for item, id in zip(chunk, ids, strict=True)])
         refusals = [
@@ -61,7 +63,8 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
     _store_request(conn, request, stored, refused)
     if refused == stored:
         end_settled(conn, [request.id], actor=f"key:{request.key_id}")
-    conn.execute(select(func.pg_notify(WAKE_CHANNEL, request.queue)))
+    for queue in sorted(queues):
+        conn.execute(select(func.pg_notify(WAKE_CHANNEL, queue)))
     return Submitted(stored, refused)
 
 
@@ -131,8 +134,8 @@ def _row(request: NewRequest, item: NewItem, id: str, now: datetime) -> dict[str
         "rewrites": [asdict(finding) for finding in item.verdict.rewrites] or None,
         "seed": item.seed,
         "recipe_id": item.recipe.id,
-        "queue": request.queue,
-        "priority": request.priority,
+        "queue": item.queue or request.queue,
+        "priority": item.priority or request.priority,
         "state": ItemState.REFUSED if refused else ItemState.PENDING,
         "verdict": item.verdict.to_json() if refused else None,
         "settled_at": now if refused else None,

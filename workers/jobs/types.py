@@ -38,6 +38,8 @@ class NewItem:
     sent: Mapping[str, str] = field(default_factory=dict)
     carried: Sequence[str] = ()  # the cells of its row, one for each of the request's carried columns
     file_suffix: str = ""  # of workers.delivery.file_names.distinct
+    queue: str | None = None  # None: the request's
+    priority: Priority | None = None  # None: the request's
 
 
 @dataclass(frozen=True, slots=True)

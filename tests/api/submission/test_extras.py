@@ -34,7 +34,7 @@ def test_a_cell_decides_for_its_row(api: ApiTenant) -> None:
     accepted = campaign(caller, "object,upscale\ncar,4\ncar,1\ncar,\n", {"template": "a {object}", "upscale": 4}).json()
     items = caller.get(accepted["links"]["items"]).json()["data"]
     assert [item["recipe"].get("upscaler", {}).get("factor") for item in items] == [4, None, 4]
-    assert accepted["warnings"] == []
+    assert [warning["code"] for warning in accepted["warnings"]] == ["duplicate_prompt"]  # row 3 is row 1 again
 
 
 @pytest.mark.parametrize(
