@@ -9,7 +9,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from deploy.commands.models import models
+from deploy.commands.models.group import models
 
 MODELS = Path(__file__).parents[2] / "models"
 

@@ -34,6 +34,15 @@ def check_signature(call: Call) -> None:
         raise ModelRefused(f"{call.pipeline} of diffusers {diffusers.__version__} has no argument {', '.join(missing)}")
 
 
+def defaults_of(call: Call) -> dict[str, Any]:
+    """What the pipeline's own call takes where nobody asks: steps and guidance, if it has them."""
+    parameters = inspect.signature(getattr(diffusers, call.pipeline).__call__).parameters
+    asked = {
+        option: call.arguments[option] for option in ("num_inference_steps", "guidance_scale") if call.takes(option)
+    }
+    return {option: parameters[argument].default for option, argument in asked.items()}
+
+
 def arguments_of(
     called: Called, recipe: Recipe, items: Sequence[ClaimedItem], extra: Mapping[str, Any]
 ) -> dict[str, Any]:

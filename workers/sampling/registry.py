@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -110,6 +111,9 @@ class ModelCard:
     guidance_rescale: Annotated[float, Field(ge=0, le=1)] = 0.0
     size_multiple: Annotated[int, Field(ge=1)] = 8
     accelerator_dtype: Literal["float16", "bfloat16", "float32"] = "bfloat16"  # a CPU always computes in float32
+    training_data_licence: Text = "unknown"  # what nobody stated is unknown
+    owner: Text = "unknown"  # who answers for its use
+    expires: date | None = None  # the last day on which it may be used
     queue: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = "gpu"
     upscalers: tuple[Pin, ...] = field(default=())  # what may enlarge its pictures; cards below models/upscalers
 

@@ -4,6 +4,7 @@ tokenizers          every letter is a token
 parts               autoencoders, text encoders and image encoders
 unets               pipelines around a UNet
 transformers        pipelines around a diffusion transformer
+single_file         a checkpoint in one file
 instances           all of them by name, built once a session, as folders with cards
 
 `python -m tests.support.tiny_models.instances FOLDER` writes all of them.

@@ -24,7 +24,7 @@ from workers.sampling.registry import ModelCard
 # .model is a vocabulary of sentencepiece, .jinja a chat template, which transformers renders in a sandbox.
 _ALLOWED_SUFFIXES = {".safetensors", ".json", ".txt", ".md", ".model", ".jinja"}
 _ALLOWED_NAMES = {"LICENSE", "NOTICE"}
-_PICKLES = {".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".h5", ".msgpack", ".npy", ".npz", ".joblib", ".dill"}
+PICKLES = {".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".h5", ".msgpack", ".npy", ".npz", ".joblib", ".dill"}
 _INDEX = "model_index.json"
 
 _SHARDS = re.compile(r"\.index(\.\w+)?\.json$")  # model.safetensors.index.json, ...index.fp16.json
@@ -66,7 +66,7 @@ def check_extra(card: UpscalerCard | AdapterCard) -> Path:
 def _check_kind(card: _Card, file: Path, path: str, boundary: Path) -> None:
     if file.is_symlink() and not file.resolve().is_relative_to(boundary.resolve()):
         raise _refused(card, path, "is a link that leads out of the model's folder")
-    if file.suffix.lower() in _PICKLES:
+    if file.suffix.lower() in PICKLES:
         raise _refused(card, path, "may be a pickle, which runs code when it is read; only .safetensors is loaded")
     if file.suffix not in _ALLOWED_SUFFIXES and file.name not in _ALLOWED_NAMES:
         raise _refused(card, path, f"is none of {', '.join(sorted(_ALLOWED_SUFFIXES))}; remove it")

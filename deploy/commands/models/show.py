@@ -1,4 +1,4 @@
-"""`presswork models`: models, their cards, and whether their files match."""
+"""`presswork models list`, `show`, `hash` and `check`: cards, and whether files match them."""
 
 from __future__ import annotations
 
@@ -8,36 +8,19 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from deploy.commands.models.options import MODELS_DIR, open_card, open_registry
 from deploy.commands.shared.exit_status import exit_status
 from workers.errors import WorkerError
 from workers.sampling.contents import file_of, paths_in, revision_of
 from workers.sampling.extras import AdapterCard, UpscalerCard
 from workers.sampling.files.folder_rules import check_extra, check_folder
-from workers.sampling.registry import ModelCard, Registry
-from workers.settings import Settings
-
-_MODELS_DIR = click.option(
-    "--models-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar="PRESSWORK_MODELS_DIR",
-    show_envvar=True,
-    default=Settings.model_fields["models_dir"].default,
-    metavar="DIRECTORY",
-    show_default="models of the installation",
-    help="Folder that holds one folder per model, each with a card.yaml.",
-)
 
 
-@click.group()
-def models() -> None:
-    """List, show and check models."""
-
-
-@models.command("list")
-@_MODELS_DIR
+@click.command("list")
+@MODELS_DIR
 def list_models(models_dir: Path) -> None:
     """List the models, one line each."""
-    registry = _registry(models_dir)
+    registry = open_registry(models_dir)
     table = Table("model", "title", "licence", "size", "steps", "revision", box=None)
     for card in map(registry.get, registry.names()):
         size = f"{card.width} x {card.height}"
@@ -45,12 +28,12 @@ def list_models(models_dir: Path) -> None:
     Console().print(table)
 
 
-@models.command()
+@click.command()
 @click.argument("name")
-@_MODELS_DIR
+@MODELS_DIR
 def show(name: str, models_dir: Path) -> None:
     """Show the card of the model NAME."""
-    registry, card = _registry(models_dir), _card(models_dir, name)
+    registry, card = open_registry(models_dir), open_card(models_dir, name)
     lines = [
         f"{card.name}: {card.title}",
         card.description,
@@ -73,7 +56,7 @@ def show(name: str, models_dir: Path) -> None:
     click.echo("\n".join(lines))
 
 
-@models.command("hash")
+@click.command("hash")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def hash_folder(folder: Path) -> None:
     """Print the `revision` and `files` lines of a card.
@@ -86,19 +69,19 @@ def hash_folder(folder: Path) -> None:
         click.echo(f"  - {{path: {file.path}, bytes: {file.bytes}, sha256: {file.sha256}}}")
 
 
-@models.command(epilog=exit_status("every file matches and every rule holds", "a file or a rule does not; it is named"))
+@click.command(epilog=exit_status("every file matches and every rule holds", "a file or a rule does not; it is named"))
 @click.argument("name")
-@_MODELS_DIR
+@MODELS_DIR
 def check(name: str, models_dir: Path) -> None:
     """Check the files of the model NAME against its card.
 
     Applies every loading rule to the model, its upscalers and its LoRAs, as a worker does before it loads them.
     """
-    card = _card(models_dir, name)
+    card = open_card(models_dir, name)
     if card.source.folder is None:
         raise click.ClickException(f"{name} comes from the model hub; a worker checks it when it loads it")
     folder = card.home / card.source.folder
-    registry = _registry(models_dir)
+    registry = open_registry(models_dir)
     try:
         check_folder(card, folder, folder)
         extras: list[UpscalerCard | AdapterCard] = [*registry.upscalers_of(card).values()]
@@ -108,17 +91,3 @@ def check(name: str, models_dir: Path) -> None:
     except WorkerError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{name}: {len(card.files)} files, all match the card ({card.revision})")
-
-
-def _registry(models_dir: Path) -> Registry:
-    try:
-        return Registry.load(models_dir)
-    except WorkerError as error:
-        raise click.ClickException(str(error)) from error
-
-
-def _card(models_dir: Path, name: str) -> ModelCard:
-    try:
-        return _registry(models_dir).get(name)
-    except WorkerError as error:
-        raise click.ClickException(str(error)) from error

@@ -1,0 +1,63 @@
+"""Single-file checkpoint: the weights of a tiny Stable Diffusion under the names that training code gave them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+_BLOCKS = (
+    ("time_embedding.linear_1", "time_embed.0"), ("time_embedding.linear_2", "time_embed.2"),
+    ("conv_in", "input_blocks.0.0"), ("conv_norm_out", "out.0"), ("conv_out", "out.2"),
+    ("down_blocks.0.resnets.0", "input_blocks.1.0"), ("down_blocks.0.downsamplers.0.conv", "input_blocks.2.0.op"),
+    ("down_blocks.1.resnets.0", "input_blocks.3.0"), ("down_blocks.1.attentions.0", "input_blocks.3.1"),
+    ("mid_block.resnets.0", "middle_block.0"), ("mid_block.attentions.0", "middle_block.1"),
+    ("mid_block.resnets.1", "middle_block.2"),
+    ("up_blocks.0.resnets.0", "output_blocks.0.0"), ("up_blocks.0.attentions.0", "output_blocks.0.1"),
+    ("up_blocks.0.resnets.1", "output_blocks.1.0"), ("up_blocks.0.attentions.1", "output_blocks.1.1"),
+    ("up_blocks.0.upsamplers.0.conv", "output_blocks.1.2.conv"),
+    ("up_blocks.1.resnets.0", "output_blocks.2.0"), ("up_blocks.1.resnets.1", "output_blocks.3.0"),
+)  # fmt: skip
+_RESNET = (
+    ("norm1", "in_layers.0"), ("conv1", "in_layers.2"), ("time_emb_proj", "emb_layers.1"), ("norm2", "out_layers.0"),
+    ("conv2", "out_layers.3"), ("conv_shortcut", "skip_connection"),
+)  # fmt: skip
+_VAE = (
+    (r"down_blocks\.(\d)\.resnets\.(\d)", r"down.\1.block.\2"),
+    (r"down_blocks\.(\d)\.downsamplers\.0", r"down.\1.downsample"),
+    (r"up_blocks\.0\.resnets\.(\d)", r"up.1.block.\1"), (r"up_blocks\.1\.resnets\.(\d)", r"up.0.block.\1"),
+    (r"up_blocks\.0\.upsamplers\.0", "up.1.upsample"), (r"mid_block\.resnets\.0", "mid.block_1"),
+    (r"mid_block\.resnets\.1", "mid.block_2"), (r"mid_block\.attentions\.0", "mid.attn_1"),
+    ("conv_shortcut", "nin_shortcut"), ("conv_norm_out", "norm_out"), ("group_norm", "norm"),
+    (r"to_out\.0", "proj_out"), ("to_q", "q"), ("to_k", "k"), ("to_v", "v"),
+)  # fmt: skip
+
+
+def write_single_file(pipe: Any, path: Path, **more: torch.Tensor) -> Path:
+    """The checkpoint of a tiny `StableDiffusionPipeline`."""
+    tensors = {f"model.diffusion_model.{_unet(name)}": t for name, t in pipe.unet.state_dict().items()}
+    for name, tensor in pipe.vae.state_dict().items():
+        is_attention = ".attentions." in name and tensor.ndim == 2
+        tensors[f"first_stage_model.{_vae(name)}"] = tensor[:, :, None, None] if is_attention else tensor
+    for name, tensor in pipe.text_encoder.state_dict().items():
+        tensors[f"cond_stage_model.transformer.text_model.{name.removeprefix('text_model.')}"] = tensor
+    save_file({name: tensor.contiguous() for name, tensor in (tensors | more).items()}, path)
+    return path
+
+
+def _unet(name: str) -> str:
+    ours, theirs = next(pair for pair in _BLOCKS if name.startswith(f"{pair[0]}."))
+    rest = name.removeprefix(f"{ours}.")
+    if ".resnets." in f".{ours}":
+        layer, _, end = rest.rpartition(".")
+        rest = f"{dict(_RESNET)[layer]}.{end}"
+    return f"{theirs}.{rest}"
+
+
+def _vae(name: str) -> str:
+    for ours, theirs in _VAE:
+        name = re.sub(ours, theirs, name)
+    return name
