@@ -193,6 +193,7 @@ def request_reply(view: RequestView, why: Sequence[Reason] = ()) -> RequestReply
         items=view.item_count,
         counts=CountsReply(**view.counts),
         metadata=dict(view.metadata),
+        channels=[dict(channel) for channel in view.channels],
         renditions=list(view.renditions),
         publish_prompt=view.publish_prompt,
         created_at=view.created_at,

@@ -6,6 +6,7 @@ requests    requests and campaigns
 control     what changes of a request while it runs
 tables      how the file of a campaign is read
 submission  the reply to a submission
+channels    further files of an image
 results     results of a request, summary
 items       items
 assets      assets and their files

@@ -10,6 +10,7 @@ from pydantic.config import JsonDict
 
 from api.edge.problems import quoted
 from api.schemas.base import BodyModel, ReplyModel
+from api.schemas.channels import Channels
 from api.schemas.fields import (
     LINE,
     MAX_NAME_CHARS,
@@ -139,6 +140,10 @@ class OptionsBody(BodyModel):
     renditions: Renditions = Field(
         DEFAULT, description="files of each image, in full size; the original PNG is always among them"
     )
+    channels: Channels = Field(
+        [],
+        description="further files of each image, for where it is shown: names of presets, or their fields",
+    )
     publish_prompt: bool = Field(
         False, description="write the prompt into the public marks of every file; it cannot be taken back from there"
     )
@@ -215,6 +220,7 @@ class RequestReply(ReplyModel):
     items: int = Field(examples=[48])
     counts: CountsReply = Field(examples=[{"pending": 16, "planned": 8, "released": 22, "held": 1, "refused": 1}])
     metadata: dict[str, Any]
+    channels: list[dict[str, Any]] = Field(description="further files of each image, with all their fields")
     renditions: list[str] = Field(description="files of each image", examples=[["original", "jpeg"]])
     publish_prompt: bool = Field(description="whether its prompts stand in the public marks", examples=[False])
     created_at: datetime

@@ -15,7 +15,13 @@ from api.schemas.requests import CampaignBody
 from api.schemas.results import OUTCOME_PREFIX
 from api.schemas.submission import FileReply, SubmissionReply, WarningReply
 from api.submission.checked import CheckedRow
-from api.submission.file_naming import FileNames, columns_named, template_complaints, with_variants
+from api.submission.file_naming import (
+    FileNames,
+    LabelLanguages,
+    columns_named,
+    template_complaints,
+    with_variants,
+)
 from api.submission.findings import SubmissionFindings
 from api.submission.recipes import RecipeBook, RecipeBooks
 from api.submission.table.cleaning import Cleaning
@@ -219,7 +225,8 @@ class Campaign:
         plan = self._plan(sheet, template, found)
         found.complain(*self._book.complaints(self.spec))
         unnameable = list(template_complaints(self.spec, sheet.header))
-        found.complain(*unnameable)
+        languages = LabelLanguages(self.spec, sheet.header)
+        found.complain(*unnameable, *languages.complaints)
         for code, piece, _ in left_over(plan.template.frame):
             found.notices.add(code, 0, texts=[piece])
         reader = RowReader(
@@ -235,12 +242,17 @@ class Campaign:
         names = None if unnameable else FileNames(self.spec, reader.carried_columns)
         try:
             for row in sheet.rows():
-                self._row(reader, names, row, found, spool)
+                self._row(reader, (names, languages), row, found, spool)
         except SheetInvalid as error:
             found.complain(_complaint(error))
 
     def _row(
-        self, reader: RowReader, names: FileNames | None, row: SheetRow, found: SubmissionFindings, spool: BinaryIO
+        self,
+        reader: RowReader,
+        files: tuple[FileNames | None, LabelLanguages],
+        row: SheetRow,
+        found: SubmissionFindings,
+        spool: BinaryIO,
     ) -> None:
         read = reader.read(row)
         if read is None:
@@ -250,6 +262,8 @@ class Campaign:
         if isinstance(read, list):
             found.complain(*read)
             return
+        names, languages = files
+        found.complain(*languages.of_row(read))
         if names is not None:
             read = replace(read, file_suffixes=names.suffixes(read))
         found.add(read)

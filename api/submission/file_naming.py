@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from api.edge.problems import Complaint, did_you_mean, quoted
+from api.schemas.channels import channels_of
 from api.schemas.requests import CampaignBody, OptionsBody
 from api.submission.checked import CheckedRow
+from policy.marks.channels.channel import label_texts
 from policy.marks.renditions import RENDITIONS
 from workers.delivery.file_names import (
     DEFAULT_TEMPLATE,
@@ -28,7 +30,9 @@ _OF_VARIANTS = "{custom_id}-{variant}.{ext}"
 def file_templates(asked: OptionsBody) -> dict[str, str]:
     """The template of each file's name; "" is of every file that has none of its own."""
     default = asked.file or (DEFAULT_TEMPLATE if asked.variants == 1 else _OF_VARIANTS)
-    return {"": default}
+    of_variants = "" if asked.variants == 1 else "-{variant}"
+    of_channels = asked.file or f"{{custom_id}}{of_variants}.{{channel}}.{{ext}}"
+    return {"": default} | {channel.name: channel.file or of_channels for channel in channels_of(asked.channels)}
 
 
 def with_variants(asked: CampaignBody) -> CampaignBody:
@@ -41,6 +45,9 @@ def columns_named(asked: OptionsBody) -> Iterator[str]:
     for _, text in _asked(asked):
         with suppress(FileTemplateInvalid):
             yield from FileTemplate.parse(text).names
+    for channel in channels_of(asked.channels):
+        if channel.label:
+            yield channel.label.language_column
 
 
 def template_complaints(asked: OptionsBody, header: Sequence[str]) -> Iterator[Complaint]:
@@ -62,6 +69,9 @@ def template_complaints(asked: OptionsBody, header: Sequence[str]) -> Iterator[C
 def _asked(asked: OptionsBody) -> Iterator[tuple[str, str]]:
     if asked.file:
         yield "file", asked.file
+    for n, channel in enumerate(channels_of(asked.channels)):
+        if channel.file:
+            yield f"channels.{n}.file", channel.file
 
 
 class FileNames:
@@ -73,6 +83,10 @@ class FileNames:
         self._files = [
             (FileTemplate.parse(templates.get(name) or templates[""]), name, EXTENSIONS[RENDITIONS[name]])
             for name in spec.renditions
+        ]
+        self._files += [
+            (FileTemplate.parse(templates[channel.name]), channel.name, EXTENSIONS[channel.media_type])
+            for channel in channels_of(spec.channels)
         ]
         self._taken: set[bytes] = set()
 
@@ -92,3 +106,44 @@ class FileNames:
             name = file_name(template, {**values, "channel": channel}, extension=extension)
             suffix = distinct(name, identity, self._taken) or suffix
         return suffix
+
+
+class LabelLanguages:
+    """The columns that choose the language of a label: they are there, and their cells name languages that we have."""
+
+    def __init__(self, spec: CampaignBody, header: Sequence[str]) -> None:
+        asked = [channel.label.language_column for channel in channels_of(spec.channels) if channel.label]
+        self._columns = list(dict.fromkeys(filter(None, asked)))
+        self._header = tuple(header)
+
+    @property
+    def complaints(self) -> list[Complaint]:
+        """Of the columns themselves."""
+        return [
+            Complaint(
+                "unknown_placeholder",
+                f"a label asks for the column {quoted(name)}, which is not there",
+                f"Name a column of the file.{did_you_mean(name, self._header)}",
+                field="channels",
+            )
+            for name in self._columns
+            if name not in self._header
+        ]
+
+    def of_row(self, row: CheckedRow) -> list[Complaint]:
+        """Of one row's cells. An empty cell takes the channel's own language."""
+        if not self._columns:
+            return []
+        cells = dict(zip(self._header, row.carried, strict=False))
+        return [
+            Complaint(
+                "label_language",
+                f"{quoted(cells[name])} is no language of a label",
+                f"Write one of {', '.join(label_texts())}, or leave the cell empty.",
+                row=row.number,
+                line=row.line,
+                column=name,
+            )
+            for name in self._columns
+            if cells.get(name, "").strip() and cells[name].strip().lower() not in label_texts()
+        ]

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from api.edge.auth import Caller
 from api.edge.dependencies import Parts
 from api.edge.problems import Complaint, Problem
+from api.schemas.channels import channels_of
 from api.schemas.requests import CampaignBody, SingleBody
 from api.schemas.submission import AcceptedReply, LinksReply, SubmissionReply
 from api.submission.file_naming import file_templates
@@ -58,6 +59,7 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
         deadline=checked.asked.deadline,
         at_deadline=checked.asked.at_deadline,
         carried_columns=checked.carried_columns,
+        channels=channels_of(checked.asked.channels),
         file_templates=file_templates(checked.asked),
     )
     submitted = submit(conn, request, checked.items(request.id))

@@ -27,6 +27,7 @@ class RequestAccepted(Event):
     publish_prompt: bool = False  # its prompts stand in the public marks
     deadline: str | None = None
     at_deadline: str = "pause"  # pause | expire
+    channels: tuple[dict[str, Any], ...] = ()  # Channel.public() of each further file
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ writers          chooses between the two
 payload          the error-correcting code of the watermark's id
 nearest          informed reads: which known id is nearest to the bits
 reference        the decoder of invisible-watermark, as a second reader
-renditions       the files that can be requested
+renditions       the files that can be requested by name
+channels/        further files, by size and place, with a visible label
 encode           pixels to PNG, JPEG, WebP, AVIF and back
 pixel_check      difference between the final pixels and the screened ones
 xmp              the XMP label

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from policy.errors import MarkError
+from policy.marks.channels.channel import MIN_QUALITY, Channel
 from policy.marks.watermark import Image
 
 MEDIA_TYPE = "image/png"
@@ -64,9 +65,38 @@ CODINGS: dict[str, tuple[Coding, ...]] = {
         Coding("100 4:4:4", "image/avif", options={"quality": 100, "subsampling": "4:4:4", "speed": 8}),
     ),
 }
+_STEP = 8  # of quality, from rung to rung where a channel has a limit of bytes
+_BY_QUALITY: dict[str, dict[str, Any]] = {
+    "image/jpeg": {},
+    "image/webp": {"method": 2},
+    "image/avif": {"speed": 8},
+}
 _PILLOW = {"image/jpeg": "JPEG", "image/webp": "WEBP", "image/avif": "AVIF"}
 # One picture, one core: pictures are finished side by side.
 _THREADS = {"image/avif": {"max_threads": 1}}
+
+
+def codings_of(channel: Channel) -> tuple[Coding, ...]:
+    """The codings of a channel, best first.
+
+    Without quality and limit of bytes they are the everyday ones. With a limit, the quality falls step by step; with a
+    quality alone, full chroma follows, which costs bytes and keeps more of the mark.
+    """
+    everyday = CODINGS[channel.media_type]
+    if channel.media_type == MEDIA_TYPE or (channel.quality is None and channel.max_bytes is None):
+        return everyday
+    best = channel.quality or int(everyday[0].options["quality"])
+    if channel.max_bytes is None:
+        return tuple(_coding(channel.media_type, best, chroma) for chroma in ("4:2:0", "4:4:4"))
+    qualities = [*range(best, MIN_QUALITY, -_STEP), MIN_QUALITY]
+    return tuple(_coding(channel.media_type, quality, "4:2:0") for quality in qualities)
+
+
+def _coding(media_type: str, quality: int, chroma: str) -> Coding:
+    options = {**_BY_QUALITY[media_type], "quality": quality}
+    if media_type != "image/webp":  # WebP knows 4:2:0 alone
+        options["subsampling"] = chroma
+    return Coding(f"{quality} {chroma}", media_type, options=options)
 
 
 def encode(image: Image, coding: Coding, xmp_packet: bytes) -> bytes:

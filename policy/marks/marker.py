@@ -9,8 +9,9 @@ that dies anywhere leaves no trace.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,16 @@ from numpy.typing import NDArray
 
 from policy.errors import MarkError, MarkUnreadable
 from policy.marks import watermark, xmp
-from policy.marks.encode import CODINGS, Coding, decode, encode
+from policy.marks.channels.channel import Channel
+from policy.marks.channels.fit import fit
+from policy.marks.channels.label import DrawnLabel, draw_label
+from policy.marks.encode import CODINGS, Coding, codings_of, decode, encode
 from policy.marks.pixel_check import PixelDifference, compare
 from policy.marks.provenance import signing
 from policy.marks.provenance.manifest import Manifest, ManifestReader, ManifestWriter, require_trusted
 from policy.marks.provenance.signing import Signer
 from policy.marks.renditions import ORIGINAL, RENDITIONS, ordered
-from policy.marks.stamp import EditSource, Maker, Stamp, source_type
+from policy.marks.stamp import EditSource, Maker, Stamp, declaration, source_type
 from policy.marks.watermark import Image, Scheme, WatermarkReading
 from policy.marks.writers import NumpyWriter, Write, Writer
 
@@ -93,23 +97,41 @@ class Marker:
         *,
         source: EditSource | None = None,
         write: Write | None = None,
+        channels: Sequence[Channel] = (),
+        label_language: str = "",
     ) -> tuple[Marked, ...]:
         """The finished files of an RGB picture, uint8 [H, W, 3], sides of 64 to 8192 pixels; the original first.
 
-        With a source the picture is an edit of it. `write` is this picture's element of `prepare`. All files or none.
+        Behind the renditions comes a file for each channel, fitted and labelled, with marks of its own. The language of
+        a label is `label_language`, else that of its channel. With a source the picture is an edit of it. `write` is
+        this picture's element of `prepare`. All files or none.
         Raises SigningUnavailable (wait for a key), MarkUnreadable (hold the picture), ManifestInvalid, MarkError.
         """
         _require_markable(image)
         signing.check_dates(self._signer)
         (marked,) = [write] if write else self._marking.prepare(image[None], [stamp.watermark_id])
-        return tuple(self._file(name, image, marked, stamp, source) for name in ordered(renditions))
+        files = [self._file(_Picture(name, image), marked, stamp, source) for name in ordered(renditions)]
+        for channel in channels:
+            picture = _channel_picture(channel, image, source, label_language)
+            _require_markable(picture.image)
+            (own,) = NumpyWriter().prepare(picture.image[None], [stamp.watermark_id])
+            labelled = replace(stamp, label=picture.label.text if picture.label else "")
+            files.append(self._file(picture, own, labelled, source))
+        return tuple(files)
 
-    def _file(self, name: str, image: Image, marked: Write, stamp: Stamp, source: EditSource | None) -> Marked:
+    def _file(self, picture: _Picture, marked: Write, stamp: Stamp, source: EditSource | None) -> Marked:
+        name, image = picture.name, picture.image
         packet = xmp.packet(stamp, self._maker, source_type(source))
         refused: list[str] = []
-        for scheme, coding in _rungs(name, image):
+        for scheme, coding in _rungs(picture):
             packed = encode(marked(scheme), coding, packet)
+            if len(packed) > picture.max_bytes:
+                refused.append(f"{coding.name}: {len(packed):,} bytes")
+                continue
             data = self._writer.sign(packed, coding.media_type, stamp, scheme.name, source=source)
+            if len(data) > picture.max_bytes:
+                refused.append(f"{coding.name}: {len(data):,} bytes")
+                continue
             pixels = decode(data, coding.media_type)
             reading = watermark.read(pixels)
             if reading is None or (reading.watermark_id, reading.scheme) != (stamp.watermark_id, scheme):
@@ -120,7 +142,8 @@ class Marker:
                 refused.append(f"{scheme.name} in {coding.name}: {difference.too_far}")
                 continue
             manifest = self._checked(data, coding, stamp)
-            return _marked(name, data, pixels, coding, _evidence(stamp, reading, coding, difference, manifest))
+            evidence = _evidence(stamp, reading, coding, difference, manifest)
+            return _marked(name, data, pixels, coding, evidence | _declared(picture, source))
         raise MarkUnreadable(f"asset {stamp.asset_id}, {name}: {'; '.join(refused)}")
 
     def _checked(self, data: bytes, coding: Coding, stamp: Stamp) -> Manifest:
@@ -134,10 +157,41 @@ def evidence(files: Sequence[Marked]) -> dict[str, Any]:
     return {**files[0].evidence, **({"renditions": others} if others else {})}
 
 
-def _rungs(name: str, image: Image) -> Iterator[tuple[Scheme, Coding]]:
-    """Every way to write this rendition, best first: a stronger watermark before a larger file."""
-    for coding in CODINGS[RENDITIONS[name]]:
-        for scheme in watermark.ladder(image):
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """What a file shows, and how it may be encoded."""
+
+    name: str
+    image: Image
+    channel: Channel | None = None
+    label: DrawnLabel | None = None
+
+    @property
+    def codings(self) -> Sequence[Coding]:
+        return codings_of(self.channel) if self.channel else CODINGS[RENDITIONS[self.name]]
+
+    @property
+    def max_bytes(self) -> int:
+        return (self.channel and self.channel.max_bytes) or sys.maxsize
+
+
+def _channel_picture(channel: Channel, image: Image, source: EditSource | None, language: str) -> _Picture:
+    fitted = fit(image, channel)
+    if channel.label is None:
+        return _Picture(channel.name, fitted, channel)
+    labelled, label = draw_label(fitted, channel.label, declaration(source), language)
+    return _Picture(channel.name, labelled, channel, label)
+
+
+def _declared(picture: _Picture, source: EditSource | None) -> dict[str, Any]:
+    """What the file says of its making: the declaration, and the visible label or that there is none."""
+    return {"declaration": declaration(source), "label": picture.label.to_json() if picture.label else None}
+
+
+def _rungs(picture: _Picture) -> Iterator[tuple[Scheme, Coding]]:
+    """Every way to write this file, best first: a stronger watermark before a larger file."""
+    for coding in picture.codings:
+        for scheme in watermark.ladder(picture.image):
             yield scheme, coding
 
 

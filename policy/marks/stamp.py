@@ -43,6 +43,7 @@ class Stamp:
     ledger_origin: str
     published_prompt: str = ""
     parts: tuple[AddedNetwork, ...] = ()  # networks beside the model that had a hand in it
+    label: str = ""  # words of the visible label in the pixels
 
     @property
     def watermark_hex(self) -> str:
@@ -72,3 +73,8 @@ class EditSource:
 def source_type(source: EditSource | None) -> str:
     """The IPTC digital source type of a generated picture, or of one edited from a source."""
     return EDITED_SOURCE_TYPE if source else DIGITAL_SOURCE_TYPE
+
+
+def declaration(source: EditSource | None) -> str:
+    """What is declared of the picture: `modified` where it was edited from a source, else `generated`."""
+    return "modified" if source else "generated"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from policy.marks.channels.channel import Channel, LabelStyle
 from policy.marks.inspect import inspect
 from policy.marks.renditions import DEFAULT, RENDITIONS
-from tests.support.client import ApiTenant
+from tests.support.client import ApiTenant, campaign, problem
 from tests.support.fakes import FakeSampler
 from tests.support.line import Line, new_item
 from tests.support.worker import Works
@@ -100,3 +101,40 @@ def test_a_file_that_there_is_not_is_named_with_those_that_there_are(api: ApiTen
     refused = api.caller().post("/v1/requests", json={"prompt": "a red kettle", "renditions": ["tiff"]})
     assert refused.status_code == 422
     assert "there is no rendition 'tiff'; there are original, jpeg, webp, avif" in refused.text
+
+
+def test_channels_are_made_inside_the_line_listed_and_in_the_ledger(works: Works):
+    channels = (
+        Channel("square", 256, 256),
+        Channel("shop", 200, 250, fit="pad", label=LabelStyle(language_column="L")),
+    )
+    rows = [new_item(1, carried=("de",)), new_item(2, carried=("",))]
+    ids = works.line.submit("acme", 2, new_items=rows, channels=channels, carried_columns=("L",))
+    works.executor().run(works.line.dispatch(ids))
+    released = works.line.events("item.released")
+    labels = [event.event["marks"]["renditions"]["shop"]["label"]["text"] for event in released]
+    assert labels == ["KI-generiert", "AI-generated"]
+    with works.line.as_tenant("acme") as conn:
+        view = get_asset(conn, "acme", conn.scalars(select(assets.c.id).order_by(assets.c.id)).first())
+    sizes = {file.name: (file.width, file.height) for file in view.renditions}
+    assert sizes == {"original": (128, 128), "shop": (200, 250), "square": (256, 256)}
+    (accepted,) = works.line.events("request.accepted")
+    assert [channel["name"] for channel in accepted.event["channels"]] == ["square", "shop"]
+    assert "language_column" not in accepted.event["channels"][1]["label"]
+
+
+def test_channels_are_asked_for_by_preset_or_field_and_named_in_results(api: ApiTenant):
+    spec = {"channels": ["square", {"name": "shop", "size": [200, 250], "file": "{colour}.{channel}.jpg"}]}
+    sent = campaign(api.caller(), "object,colour\ncar,red\n", {"template": "a {object}", **spec}).json()
+    with api.server.line.as_tenant(api.tenant) as conn:
+        view = get_request(conn, api.tenant, sent["id"])
+    assert [channel["name"] for channel in view.channels] == ["square", "shop"]
+    assert view.file_templates["shop"] == "{colour}.{channel}.jpg"
+    label = {"name": "x", "size": [200, 250], "label": {"language_column": "colour"}}
+    wrong = problem(campaign(api.caller(), channels=[label]), 422, "invalid_campaign")
+    assert [(e["code"], e.get("row"), e.get("column")) for e in wrong["errors"]] == [
+        ("label_language", 1, "colour"),
+        ("label_language", 2, "colour"),
+    ]
+    wrong = problem(campaign(api.caller(), channels=["sqare"]), 422, "invalid_body")
+    assert "there is no preset" in str(wrong["errors"])

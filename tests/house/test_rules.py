@@ -26,8 +26,7 @@ LONGER = {  # path -> why it is one idea all the same
     "tests/workers/sampling/test_pipelines.py": "one file a module: what a model folder may do to us, case by case",
     "tests/workers/sampling/test_sampler.py": "one file a module, on pipelines that are loaded once",
 }
-WITH_CODE = {  # packages whose __init__ is more than a docstring, and why
-    "deploy/client/__init__.py": "what programs import: `from deploy.client import Client`",
+WITH_CODE = {"deploy/client/__init__.py": "what programs import"} | {  # packages with code in __init__, and why
     "policy/events/__init__.py": "the map of all kinds: an event is named `events.ItemReleased` wherever it is emitted",
 }
 SWALLOWING = {  # path -> why it may catch what nobody placed

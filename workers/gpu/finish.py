@@ -174,7 +174,14 @@ class Finisher:
         image, position, stamp, write = drawn
         try:
             with metrics.FINISHING_SECONDS.labels("mark").time():
-                files = self.marker.mark_all(image, stamp, item.renditions, write=write)
+                files = self.marker.mark_all(
+                    image,
+                    stamp,
+                    item.renditions,
+                    write=write,
+                    channels=item.channels,
+                    label_language=item.label_language,
+                )
             stored = tuple(self._put(_key_maker(verdict), held, item, file) for file in files)
         except SigningUnavailable:
             raise

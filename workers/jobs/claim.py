@@ -7,11 +7,13 @@ batch again; whatever the dead worker stored is under its own attempt's keys and
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from policy import events
 from policy.ledger.append import SYSTEM_TENANT, append
+from policy.marks.channels.channel import Channel
 from policy.verdict import Finding
 from workers.errors import LeaseLost
 from workers.jobs.tables import batches, items, recipes, requests
@@ -52,9 +54,18 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str) -> Cla
             rewrites=tuple(map(Finding.from_json, row.rewrites or ())),
             renditions=tuple(row.renditions),
             publish_prompt=row.publish_prompt,
+            channels=tuple(map(Channel.from_json, row.channels)),
+            label_language=_label_language(row),
         )
         for row in conn.execute(
-            select(items, requests.c.name.label("campaign"), requests.c.renditions, requests.c.publish_prompt)
+            select(
+                items,
+                requests.c.name.label("campaign"),
+                requests.c.renditions,
+                requests.c.publish_prompt,
+                requests.c.channels,
+                requests.c.carried_columns,
+            )
             .join(requests, requests.c.id == items.c.request_id)
             .where(items.c.batch_id == batch_id, items.c.state == ItemState.PLANNED)
             .order_by(items.c.batch_position)
@@ -92,6 +103,13 @@ def give_back(conn: Connection, held: Claim, reason: str, delay: timedelta = tim
         raise LeaseLost(held.batch_id)
     event = events.BatchReturned(held.batch_id, held.attempt, reason)
     append(conn, tenant=SYSTEM_TENANT, actor="worker", events=[event])
+
+
+def _label_language(row: Row[Any]) -> str:
+    """What the row's own cell says, where a channel's label asks for a column; the API has checked its values."""
+    columns = {channel["label"]["language_column"] for channel in row.channels if channel.get("label")} - {""}
+    cells = dict(zip(row.carried_columns, row.carried, strict=False))
+    return next((cells[column].strip().lower() for column in columns if cells.get(column, "").strip()), "")
 
 
 def _finish_empty(conn: Connection, batch_id: str, attempt: int, worker: str) -> None:

@@ -87,6 +87,7 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
             deadline=request.deadline,
             at_deadline=request.at_deadline,
             carried_columns=list(request.carried_columns),
+            channels=[channel.to_json() for channel in request.channels],
             file_templates=dict(request.file_templates),
         )
     )
@@ -103,6 +104,7 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
         policy_version=request.policy_version,
         renditions=request.renditions,
         publish_prompt=request.publish_prompt,
+        channels=tuple(channel.public() for channel in request.channels),
         deadline=timestamp(request.deadline) if request.deadline else None,
         at_deadline=request.at_deadline,
     )

@@ -82,6 +82,7 @@ requests = Table(
     Column("renditions", ARRAY(Text), nullable=False),  # files of each image, the original first
     Column("publish_prompt", Boolean, nullable=False),  # in the public marks of each file
     Column("carried_columns", ARRAY(Text), nullable=False),  # names of the spreadsheet's columns, in its order
+    Column("channels", JSONB, nullable=False),  # Channel.to_json() of each further file of an image
     Column("file_templates", JSONB, nullable=False),  # of file names, by channel or rendition; "" is for all others
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("cancelled_at", _AT),
@@ -93,7 +94,7 @@ requests = Table(
     Column("at_deadline", Text, nullable=False, server_default="pause"),  # pause | expire
     Column("ended_at", _AT),
     Column("gate", Text, Computed(_GATE, persisted=True), nullable=False),  # which of its items may be planned
-    Column("erased_at", _AT),  # name, template, metadata, carried_columns and file_templates were erased
+    Column("erased_at", _AT),  # name, template, metadata, carried_columns, channels and file_templates were erased
 )
 
 recipes = Table(

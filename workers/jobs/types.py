@@ -9,6 +9,7 @@ from typing import Any
 
 import uuid_utils
 
+from policy.marks.channels.channel import Channel
 from policy.marks.renditions import ORIGINAL
 from policy.verdict import Finding, Verdict
 from workers.recipes import Recipe
@@ -63,6 +64,7 @@ class NewRequest:
     deadline: datetime | None = None
     at_deadline: str = "pause"  # pause | expire
     carried_columns: tuple[str, ...] = ()  # names of the columns that rows carry
+    channels: tuple[Channel, ...] = ()  # further files of each image
     file_templates: Mapping[str, str] = field(default_factory=dict)  # by channel or rendition; "" is for all others
 
 
@@ -99,6 +101,8 @@ class ClaimedItem(Item):
     rewrites: tuple[Finding, ...] = ()  # by which the texts became what they are
     renditions: tuple[str, ...] = (ORIGINAL,)  # the files its request asked for
     publish_prompt: bool = False  # its request wants the prompt in the files
+    channels: tuple[Channel, ...] = ()  # further files that its request asked for
+    label_language: str = ""  # of its row; "": that of each channel's label
 
 
 @dataclass(frozen=True, slots=True)

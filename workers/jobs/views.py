@@ -33,6 +33,7 @@ class RequestView:
     renditions: tuple[str, ...]
     publish_prompt: bool
     carried_columns: tuple[str, ...]
+    channels: tuple[Mapping[str, Any], ...]
     file_templates: Mapping[str, str]
     created_at: datetime
     cancelled_at: datetime | None
@@ -169,6 +170,7 @@ def _request(row: Row[Any], counts: Mapping[str, int]) -> RequestView:
         renditions=tuple(row.renditions),
         publish_prompt=row.publish_prompt,
         carried_columns=tuple(row.carried_columns),
+        channels=tuple(row.channels),
         file_templates=row.file_templates,
         created_at=row.created_at,
         cancelled_at=row.cancelled_at,

@@ -38,6 +38,13 @@ _OPTIONS: tuple[Any, ...] = (
         show_default="standard",
         help="interactive: a person waits. standard: today. bulk: overnight.",
     ),
+    click.option(
+        "--channel",
+        "channels",
+        multiple=True,
+        metavar="PRESET",
+        help="Further file of each image, such as square. Repeatable; others with --spec.",
+    ),
     click.option("--file", metavar="TEXT", help='Name of each file, such as "{sku}.{ext}".'),
 )
 
@@ -53,6 +60,7 @@ def spec_of(given: dict[str, Any]) -> dict[str, Any]:
     """The spec that the options mean, with that of the file below it. Raises UsageError."""
     said = dict(given)
     spec = _read(said.pop("spec_file"))
+    said["channels"] = [*said["channels"]]
     said["loras"] = [_lora(text) for text in said["loras"]]
     spec |= {name: value for name, value in said.items() if value not in (None, "", [])}
     if "template" not in spec:

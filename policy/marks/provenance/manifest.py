@@ -179,6 +179,8 @@ def _definition(stamp: Stamp, maker: Maker, media_type: str, scheme: str, source
     }
     if stamp.parts:
         generation["parts"] = [part.to_json() for part in stamp.parts]
+    if stamp.label:
+        generation["label"] = stamp.label
     if stamp.published_prompt:
         generation["prompt"] = stamp.published_prompt
     mining = {entry: {"use": "notAllowed"} for entry in _MINING}

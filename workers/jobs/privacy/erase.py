@@ -79,6 +79,7 @@ def erase_requests(conn: Connection, ids: Sequence[str], *, tenant: str, why: Wh
             template="",
             metadata={},
             carried_columns=[],
+            channels=[],
             file_templates={},
             erased_at=func.coalesce(requests.c.erased_at, func.clock_timestamp()),
         )
