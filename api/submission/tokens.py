@@ -7,6 +7,7 @@ hub whose files are not here has none.
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from workers.sampling.registry import ModelCard
 
 _MOST_TOKENS = 100_000  # transformers writes 1e30 where a tokenizer states no limit
+_WORD = re.compile(r"\S+")
 _MOST_WORDS = 50_000  # remembered with their number of tokens
 
 
@@ -44,10 +46,15 @@ class PromptTokens:
         return kept.rstrip(" ,;")
 
     def lost(self, text: str) -> str:
-        """What the model does not read of the text."""
+        """What the model does not read of the text, from the first word that it does not read whole."""
         if self.count(text) <= self.room:
             return ""
-        return self._parts(text, self.room)[1].strip(" ,;")
+        left = self.room
+        for word in _WORD.finditer(text):
+            left -= self.count(word.group())
+            if left < 0:
+                return text[word.start() :].strip(" ,;")
+        return ""
 
     def _parts(self, text: str, most: int) -> tuple[str, str]:
         encoded = self._tokenizer.encode(text, add_special_tokens=False)

@@ -13,6 +13,8 @@ from policy.prompts.normalisation.leet import Position
 from policy.prompts.normalisation.variants import fold
 from policy.terms import SHORTEST_STEM, Phrase, words
 
+_REMEMBERED_WORDS = 100_000
+_LONGEST_REMEMBERED = 40  # characters; a longer word is looked up each time, so that memory is bounded
 SHORTEST_WRITTEN_ON = 8  # letters of several words written as one; fewer may be a word of their own
 
 
@@ -68,6 +70,7 @@ class Matcher:
 
     def __init__(self, entries: Iterable[PhraseEntry]) -> None:
         self._root = _Node()
+        self._starts: dict[str, tuple[_Node, ...]] = {}  # words met before, with the nodes that they lead to
         for tag, phrase, excuses in entries:
             for spelling in dict.fromkeys(_excuses(phrase) if excuses else _spellings(phrase)):
                 node = self._root
@@ -78,13 +81,27 @@ class Matcher:
     def hits(self, positions: Sequence[Position]) -> list[Hit]:
         """Every term in the variant, overlapping ones included, each range once, in no particular order."""
         found: dict[Hit, None] = {}
-        start, heads = self._root.words, self._root.heads  # as `after`, without a call for every word
+        starts = self._starts
         for first, position in enumerate(positions):
             for word in position:
-                if word in start or word[:SHORTEST_STEM] in heads or word[:2] in heads:
-                    for node in self._root.after(word):
-                        found |= {Hit(tag, first, last): None for tag, last in _ends(node, positions, first)}
+                nodes = starts.get(word)
+                if nodes is None:
+                    nodes = self._start(word)
+                for node in nodes:
+                    found |= {Hit(tag, first, last): None for tag, last in _ends(node, positions, first)}
         return list(found)
+
+    def _start(self, word: str) -> tuple[_Node, ...]:
+        """The nodes where terms begin with this word, remembered: campaigns use the same words in every row.
+
+        Two threads that meet a word at once write the same.
+        """
+        if len(self._starts) >= _REMEMBERED_WORDS:
+            self._starts = {}
+        nodes = tuple(self._root.after(word))
+        if len(word) <= _LONGEST_REMEMBERED:
+            self._starts[word] = nodes
+        return nodes
 
 
 def _ends(node: _Node, positions: Sequence[Position], last: int) -> Iterator[tuple[int, int]]:

@@ -76,7 +76,8 @@ def _worth_it(text: str, kinds: Collection[Personal]) -> bool:
     """Whether a text can hold such data. Most prompts have neither four digits nor an at sign and are skipped."""
     if Personal.STREET_ADDRESS in kinds or not text.isascii():
         return True
-    return "@" in text or "at" in text or sum(map(str.isdigit, text)) >= 4
+    written_out = "at" in text and ("(" in text or "[" in text)  # name (at) example.org
+    return "@" in text or written_out or sum(map(text.count, "0123456789")) >= 4
 
 
 def _of_kind(kind: Personal, plain: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int]]:

@@ -84,9 +84,12 @@ def _rewritten(rules: Rules, text: str, context: Context, field: str) -> tuple[s
 
 
 def _edits(rules: Rules, text: str, context: Context, field: str) -> Iterator[_Edit]:
-    for positions, spans in located_variants(text):
-        for rule, hits, _ in counting(rules, positions, place_of(field), context):
-            if rule.decision is Decision.REWRITE:
+    for positions, locate in located_variants(text):
+        met = [one for one in counting(rules, positions, place_of(field), context) if one.hits]
+        rewriting = [one for one in met if one.rule.decision is Decision.REWRITE]
+        if rewriting:
+            spans = locate()
+            for rule, hits, _ in rewriting:
                 yield from (_Edit(spans[hit.first][0], spans[hit.last][1], rule) for hit, _ in hits)
     for rule in personal_rules(rules, context, field):
         if rule.decision is Decision.REWRITE:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import product
 
 Position = tuple[str, ...]
@@ -47,6 +48,11 @@ def is_odd(text: str) -> bool:
 
 
 def word_readings(word: str) -> Position:
+    """The word as `_word_readings` reads it; readings of short words are remembered."""
+    return _known_readings(word) if len(word) <= _LONGEST_REMEMBERED else _word_readings(word)
+
+
+def _word_readings(word: str) -> Position:
     """The word, and the word without leetspeak, odd spelling and repeated letters."""
     if not is_odd(word):
         return (word,)
@@ -54,6 +60,10 @@ def word_readings(word: str) -> Position:
     readings += [other for reading in readings if (other := _respelled(reading)) != reading]
     drawn = [short for reading in readings if _DRAWN.search(reading) for short in _undrawn(reading)]
     return tuple(dict.fromkeys((*readings, *drawn)))
+
+
+_LONGEST_REMEMBERED = 40  # characters, so that what is remembered is bounded
+_known_readings = lru_cache(maxsize=50_000)(_word_readings)
 
 
 def joined_readings(chunk: str) -> Position:

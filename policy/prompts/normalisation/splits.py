@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from policy.prompts.normalisation.leet import Position, unleet
 from policy.terms import words
@@ -17,6 +18,7 @@ SPACED_LETTERS = re.compile(r"(?<!\w)[^\W_](?:([^\w\n]{1,3}|[\n_])[^\W_])(?:\1[^
 CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 _SHORTEST, _LONGEST = 4, 16  # of a word that is looked for in pieces; a shorter one is found by chance
+_LONGEST_REMEMBERED = 40  # characters of a word whose parts are remembered, so that memory is bounded
 _SHORTEST_OF_TWO = 5  # `nu de` is French, and `na zi` may be anything
 
 
@@ -90,8 +92,13 @@ def split_words(found: Sequence[str]) -> Iterator[Position]:
                 if _SHORTEST_OF_TWO <= len(three) <= _LONGEST:
                     readings += (three,) if three.isalpha() else (three, *unleet(three))
         if len(word) >= _SHORTEST + 3:
-            readings += _without_neighbour(word)
+            readings += _without_neighbour(word) if len(word) > _LONGEST_REMEMBERED else _known(word)
         yield tuple(readings)
+
+
+@lru_cache(maxsize=50_000)
+def _known(word: str) -> tuple[str, ...]:
+    return tuple(_without_neighbour(word))
 
 
 def _without_neighbour(word: str) -> Iterator[str]:

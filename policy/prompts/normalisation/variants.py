@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from policy.prompts.normalisation import splits
@@ -56,8 +57,10 @@ def normalised_variants(text: str) -> Iterator[NormalisedVariant]:
 CharRange = tuple[int, int]
 
 
-def located_variants(text: str) -> Iterator[tuple[list[Position], list[CharRange]]]:
-    """Variants that can be located in the text, each with the character range [first, end) of every position.
+def located_variants(text: str) -> Iterator[tuple[list[Position], Callable[[], list[CharRange]]]]:
+    """Variants that can be located in the text, each with the character ranges [first, end) of its positions.
+
+    The ranges are worked out when they are asked for, as most texts hold nothing to locate.
 
     They are the ones that read what stands there letter by letter: as written, plain and joined, with obfuscations
     inside a word undone. A text whose letters change with their neighbours has no such ranges in a variant, which is
@@ -74,16 +77,18 @@ def located_variants(text: str) -> Iterator[tuple[list[Position], list[CharRange
         found = list(cut.finditer(spelled))
         yield (
             [read(part[0]) for part in found],
-            [_span(text, origin, *_bare(part), spell) for part in found],
+            partial(_spans, text, origin, found, spell),
         )
 
 
-def folded_by_letter(text: str) -> tuple[str, list[int]]:
+def folded_by_letter(text: str) -> tuple[str, Sequence[int]]:
     """The folded text, and for each of its letters the index in `text` that it came from."""
     return _by_letter(text, fold)
 
 
-def _by_letter(text: str, spell: Callable[[str], str]) -> tuple[str, list[int]]:
+def _by_letter(text: str, spell: Callable[[str], str]) -> tuple[str, Sequence[int]]:
+    if text.isascii():  # every letter is spelled as one
+        return text.lower(), range(len(text))
     pieces = [spell(letter) for letter in text]
     return "".join(pieces), [place for place, piece in enumerate(pieces) for _ in piece]
 
@@ -95,7 +100,13 @@ def _bare(part: re.Match[str]) -> CharRange:
     return first, first + len(bare)
 
 
-def _span(text: str, origin: list[int], first: int, end: int, spell: Callable[[str], str]) -> CharRange:
+def _spans(
+    text: str, origin: Sequence[int], found: list[re.Match[str]], spell: Callable[[str], str]
+) -> list[CharRange]:
+    return [_span(text, origin, *_bare(part), spell) for part in found]
+
+
+def _span(text: str, origin: Sequence[int], first: int, end: int, spell: Callable[[str], str]) -> CharRange:
     """The range in the original text, including invisible characters that follow the last letter."""
     last = origin[end - 1] + 1
     while last < len(text) and not spell(text[last]):
