@@ -5,6 +5,7 @@ routes/       the addresses, one module a resource
 schemas/      what is sent and answered, one module a resource
 submission/   how a request becomes rows
 results/      what became of a request, as files
+openai/       the same for clients of the OpenAI API
 edge/         what surrounds every request: authentication, limits, errors, idempotency
 templates     prompt templates: `{column}` and nothing else
 server/       below the application: connections, deadlines, what cannot be read

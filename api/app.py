@@ -36,6 +36,7 @@ from api.routes import (
     erasures,
     events,
     identify,
+    images,
     items,
     keys,
     legal_holds,
@@ -60,7 +61,7 @@ _CORS_ANSWER = (
 )
 _ROUTERS = (
     *(requests, campaigns, results, items, assets, identify, detect, reviews, recalls, revocations, webhooks),
-    *(events, audit, proofs, models, keys, erasures, legal_holds, operations),
+    *(images, events, audit, proofs, models, keys, erasures, legal_holds, operations),
 )
 
 

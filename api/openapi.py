@@ -14,6 +14,7 @@ from api.capabilities import narrow_lora, narrow_options
 from api.edge.dependencies import Parts
 from api.edge.problems import MEDIA_TYPE
 from api.schemas.control import CancelBody, RequestPatchBody
+from api.schemas.images import ImagesBody
 from api.schemas.keys import KeyBody
 from api.schemas.privacy import ErasureBody, LegalHoldBody
 from api.schemas.problems import ProblemReply
@@ -26,6 +27,7 @@ from api.schemas.webhooks import WebhookBody, WebhookPatchBody
 TAGS = [
     {"name": "Requests", "description": "Ask for images, see how far they have come, pause, change, cancel."},
     {"name": "Campaigns", "description": "Ask for thousands of images with one spreadsheet."},
+    {"name": "OpenAI", "description": "For clients of the OpenAI API; what is wrong with a request is 400 here."},
     {"name": "Items", "description": "One image to make, and what became of it."},
     {"name": "Assets", "description": "Released images: screened, marked, signed, stored."},
     {"name": "Reviews", "description": "Held images: look at them, release or refuse them."},
@@ -80,6 +82,7 @@ _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/requests", "post"): SingleBody,
     ("/v1/requests/{request_id}", "patch"): RequestPatchBody,
     ("/v1/requests/{request_id}/cancel", "post"): CancelBody,
+    ("/v1/images/generations", "post"): ImagesBody,
     ("/v1/erasures", "post"): ErasureBody,
     ("/v1/legal-holds", "post"): LegalHoldBody,
     ("/v1/keys", "post"): KeyBody,
@@ -138,6 +141,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for method, operation in operations.items():
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = _PROBLEM
+            if "501" in operation["responses"]:  # what is not there yet answers nothing else
+                operation["responses"]["501"] = _PROBLEM
             if body := _body(path, method):
                 operation["requestBody"] = {"required": (path, method) not in _MAY_BE_EMPTY, "content": body}
             for parameter in operation.get("parameters", []):

@@ -215,6 +215,10 @@ class Settings(BaseSettings):
     )
     link_seconds: int = Field(900, ge=1, le=900, description="Lifetime of a presigned link, in seconds.")
 
+    images_seconds: float = Field(
+        300, ge=0.05, le=580, description="Maximum wait of a call for its images, in seconds."
+    )
+
     # Serving.
     api_host: str = Field("127.0.0.1", description="Address on which the API listens.")
     api_port: int = Field(8400, ge=1, le=65535, description="Port on which the API listens.")

@@ -19,6 +19,8 @@ MEDIA_TYPE = "application/problem+json"
 # code: (status, title). One code means one thing, for ever.
 CATALOGUE: dict[str, tuple[int, str]] = {
     "bad_request": (400, "The request cannot be read"),
+    "invalid_request": (400, "The request is not valid"),
+    "moderation_blocked": (400, "Policy does not release these images"),
     "key_in_query": (400, "API keys are not allowed in URLs"),
     "unauthorized": (401, "A valid API key is required"),
     "forbidden": (403, "The API key lacks a scope"),
@@ -49,6 +51,9 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "too_many_waits": (429, "Too many replies to this tenant are held back"),
     "head_too_large": (431, "The request head is too large"),
     "internal_error": (500, "Internal error"),
+    "generation_failed": (500, "The images could not be made"),
+    "images_not_ready": (504, "The images were not made in time"),
+    "edits_not_supported": (501, "Images cannot be edited here yet"),
     "audit_not_configured": (501, "The API has no access to the ledger"),
     "export_not_installed": (501, "Parquet support is not installed"),
     "unknown_transfer_coding": (501, "The Transfer-Encoding is not supported"),
@@ -77,6 +82,9 @@ PASSING: dict[str, int] = {
     "policy_unavailable": 30,
     "not_ready": 5,
 }
+# Of clients that repeat by status alone (408, 409, 429, 500 and above): what a repetition cannot mend.
+_NEVER_REPEATED = ("generation_failed", "images_not_ready")
+_ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +126,19 @@ class Problem(Exception):
         self.headers, self.more = dict(headers or {}), dict(more or {})
         if code in PASSING:
             self.headers.setdefault("Retry-After", str(PASSING[code]))
+            self.headers.setdefault("X-Should-Retry", "true")
+        elif self.status in (409, 501, 505) or code in _NEVER_REPEATED:
+            self.headers.setdefault("X-Should-Retry", "false")
 
     @property
     def status(self) -> int:
         return CATALOGUE[self.code][0]
 
     def document(self, instance: str) -> dict[str, Any]:
-        """RFC 9457 section 3.1, plus `code` and `errors`; `instance` is the id under which we logged it."""
+        """RFC 9457 section 3.1, plus `code` and `errors`; `instance` is the id under which we logged it.
+
+        `error` says the same to clients of the OpenAI API.
+        """
         status, title = CATALOGUE[self.code]
         return {
             "type": f"urn:presswork:problem:{self.code}",
@@ -133,6 +147,12 @@ class Problem(Exception):
             "detail": self.detail,
             "code": self.code,
             "instance": _urn(instance),
+            "error": {
+                "message": self.detail,
+                "type": _ERROR_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error"),
+                "param": next((error.field or error.column for error in self.errors), None),
+                "code": self.code,
+            },
             **({"errors": [error.to_json() for error in self.errors]} if self.errors else {}),
             **self.more,
         }

@@ -6,13 +6,14 @@ import re
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from api.edge.auth import Reader
 from api.edge.dependencies import PartsOf
 from api.edge.in_turn import InTurn
 from api.schemas.base import NoQuery, Page
-from api.schemas.models import ModelReply, UnusableReply
+from api.schemas.models import ModelReply, ModelsReply, UnusableReply
+from workers.errors import NotFound
 from workers.sampling.registry import Registry
 
 _FOLDERS = re.compile(r"/\S*/(?=[^/\s]+/card\.yaml)")
@@ -21,9 +22,9 @@ router = APIRouter(route_class=InTurn, prefix="/v1/models", tags=["Models"])
 
 
 @router.get("", summary="List the models")
-def list_all(caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Page[ModelReply]:
+def list_all(caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> ModelsReply:
     """What each model is, may be used for, and can do. All on one page."""
-    return Page(data=[_reply(parts.registry, name) for name in parts.registry.names()], next_cursor=None)
+    return ModelsReply(data=[_reply(parts.registry, name) for name in parts.registry.names()], next_cursor=None)
 
 
 @router.get("/unusable", summary="List what is installed and cannot be used")
@@ -37,6 +38,16 @@ def list_unusable(caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Quer
     return Page(data=data, next_cursor=None)
 
 
+@router.get("/{model}", summary="One model")
+def read(
+    model: Annotated[str, Path(max_length=200)], caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]
+) -> ModelReply:
+    """By its name."""
+    if model not in parts.registry.names():
+        raise NotFound("no such model")
+    return _reply(parts.registry, model)
+
+
 def without_paths(reason: str) -> str:
     """A reason without the folders of this installation: the card's place below the models directory is enough."""
     return _FOLDERS.sub("", reason)
@@ -45,5 +56,5 @@ def without_paths(reason: str) -> str:
 def _reply(registry: Registry, name: str) -> ModelReply:
     card = registry.get(name)
     beside = {"upscale": [1, *sorted(registry.upscalers_of(card))], "loras": list(registry.adapters_of(card))}
-    fields = asdict(card) | beside
-    return ModelReply(**{field: fields[field] for field in ModelReply.model_fields})
+    fields = asdict(card) | beside | {"id": card.name}
+    return ModelReply(**{field: fields[field] for field in ModelReply.model_fields if field in fields})

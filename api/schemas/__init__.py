@@ -8,6 +8,7 @@ tables      how the file of a campaign is read
 submission  the reply to a submission
 channels    further files of an image
 results     results of a request, summary
+images      images of the OpenAI API
 items       items
 assets      assets and their files
 events      events of the ledger

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from api.schemas.base import ReplyModel
+from api.schemas.base import Page, ReplyModel
 
 
 class UnusableReply(ReplyModel):
@@ -16,8 +18,15 @@ class UnusableReply(ReplyModel):
 
 
 class ModelReply(ReplyModel):
-    """A model card: what the model is, may be used for, and can do."""
+    """A model card: what the model is, may be used for, and can do.
 
+    `id`, `object`, `created` and `owned_by` are for clients of the OpenAI API.
+    """
+
+    id: str = Field(description="the same as `name`", examples=["studio"])
+    object: Literal["model"] = "model"
+    created: int = Field(0, description="always 0: cards have no date")
+    owned_by: str = Field("presswork", description="always presswork")
     name: str
     title: str
     description: str
@@ -41,3 +50,9 @@ class ModelReply(ReplyModel):
     upscale: list[int] = Field(description="factors its pictures can be enlarged by, as `upscale` takes them")
     loras: list[str] = Field(description="adapters trained for it, as `loras` takes them")
     knows: list[str] = Field(description="what it was trained on; empty for a general model")
+
+
+class ModelsReply(Page[ModelReply]):
+    """All models, on one page."""
+
+    object: Literal["list"] = "list"

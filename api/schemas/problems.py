@@ -14,6 +14,12 @@ _PROBLEM: JsonDict = {
     "detail": "2 errors in 24 rows read.",
     "code": "invalid_campaign",
     "instance": "urn:uuid:0f8fad5b-d9cb-469f-a165-70867728950e",
+    "error": {
+        "message": "2 errors in 24 rows read.",
+        "type": "invalid_request_error",
+        "param": "color",
+        "code": "invalid_campaign",
+    },
     "errors": [
         {
             "code": "unknown_placeholder",
@@ -47,6 +53,15 @@ class ComplaintReply(ReplyModel):
     count: int | None = Field(None, description="how many rows it concerns, where there are several")
 
 
+class ErrorReply(ReplyModel):
+    """A problem as clients of the OpenAI API read it. Its `code` is that of the problem."""
+
+    message: str
+    type: str = Field(examples=["invalid_request_error"])
+    param: str | None = Field(description="the first field or column that is wrong")
+    code: str
+
+
 class ProblemReply(ReplyModel):
     """RFC 9457 problem details. `code` is stable; `instance` is the id under which the answer was logged."""
 
@@ -58,4 +73,5 @@ class ProblemReply(ReplyModel):
     detail: str
     code: str = Field(examples=["invalid_campaign"])
     instance: str
+    error: ErrorReply
     errors: list[ComplaintReply] | None = None

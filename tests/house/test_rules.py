@@ -39,6 +39,7 @@ ASYNCHRONOUS_ROUTES = {  # function of api/routes -> why it must not hold a thre
     "healthz": "a process whose threads are all busy is alive",
     "readyz": "asks by threads of its own, so that a busy pool makes no installation unready",
     "_waited": "holds a reply back for seconds, for many callers at once",
+    "generate": "holds a reply back until its images are made; the work takes turns in threads",
 }
 NO_PACKAGE_IS_CALLED = {"utils", "common", "core", "helpers", "base", "manager", "service", "misc"}
 SAYS_ENOUGH = {  # path -> why such a name says what is in it all the same
@@ -48,13 +49,8 @@ LEFT_OUT = {  # path -> when its tests may be left out, and who puts them in
     "tests/contract/test_go.py": "where Go is not installed; .ci/run installs it where it may",
     "tests/contract/test_promtool.py": "where promtool is not installed; .ci/run installs it where it may",
 }
-MUTABLE = {  # dataclasses that are parts of a process or grow while they are filled
-    "Executor",
-    "PackFindings",
-    "ProblemCollector",
-    "_Range",
-    "_Zip",
-}
+# Dataclasses that are parts of a process or grow while they are filled.
+MUTABLE = {"Executor", "PackFindings", "ProblemCollector", "_Range", "_Zip"}
 LEVELS = ("debug", "info", "warning", "error", "critical", "exception")
 HEAVY = ("accelerate", "c2pa", "cv2", "diffusers", "imwatermark", "onnxruntime", "safetensors", "torch", "transformers")
 

@@ -77,19 +77,27 @@ class WaitingRoom:
 
         Raises Problem where the tenant or the process has no place left, before anything else is done.
         """
-        with self._places.take(tenant):
-            if key in await run_in_threadpool(self._look, tenant, watch, [key]):
-                return
-            loop = asyncio.get_running_loop()
-            waiting = Wait(tenant, watch, key, loop, loop.create_future())
-            gone = asyncio.ensure_future(_hung_up(request))
-            try:
-                self._enter(waiting)
-                await asyncio.wait((waiting.over, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                self._leave(waiting)
-                gone.cancel()
-                await asyncio.gather(gone, return_exceptions=True)
+        with self.place(tenant):
+            await self.wait_in_place(request, tenant, watch, key, seconds)
+
+    def place(self, tenant: str) -> AbstractContextManager[None]:
+        """A place to the end of the block, for what is begun only where its end can be waited for. Raises Problem."""
+        return self._places.take(tenant)
+
+    async def wait_in_place(self, request: Request, tenant: str, watch: Watch, key: str, seconds: float) -> None:
+        """`wait` for a caller that has taken its place already."""
+        if key in await run_in_threadpool(self._look, tenant, watch, [key]):
+            return
+        loop = asyncio.get_running_loop()
+        waiting = Wait(tenant, watch, key, loop, loop.create_future())
+        gone = asyncio.ensure_future(_hung_up(request))
+        try:
+            self._enter(waiting)
+            await asyncio.wait((waiting.over, gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._leave(waiting)
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
 
     def taken(self, tenant: str) -> int:
         """How many places the tenant has taken."""

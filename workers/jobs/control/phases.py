@@ -18,7 +18,16 @@ from policy import events
 from policy.ledger.append import append
 from workers.errors import Conflict, NotFound
 from workers.jobs.tables import items, requests, turns
-from workers.states import ITEM_OPEN, REQUEST_OPEN, REQUEST_OVER, WAKE_CHANNEL, ItemState, PauseReason, RequestPhase
+from workers.states import (
+    ITEM_OPEN,
+    REQUEST_OPEN,
+    REQUEST_OVER,
+    WAKE_CHANNEL,
+    Gate,
+    ItemState,
+    PauseReason,
+    RequestPhase,
+)
 
 AT_ONCE = 200  # requests of one look
 _PAUSABLE = tuple(map(str, REQUEST_OPEN))
@@ -125,6 +134,14 @@ def forget_turns(conn: Connection) -> None:
     account = func.right(turns.c.lane, 36)
     waits = exists().where(requests.c.id == account.cast(requests.c.id.type), requests.c.gate != "closed")
     conn.execute(delete(turns).where(of_request, ~waits))
+
+
+def resting_requests(conn: Connection, tenant: str, request_ids: Sequence[str]) -> set[str]:
+    """Of these requests those that nothing is made of now: over, paused, or waiting for a person; unknown ones too."""
+    busy = select(requests.c.id).where(
+        requests.c.id.in_(list(request_ids)), requests.c.tenant == tenant, requests.c.gate != Gate.CLOSED
+    )
+    return set(request_ids) - set(conn.scalars(busy))
 
 
 def lock(conn: Connection, tenant: str, request_id: str) -> Row[Any]:

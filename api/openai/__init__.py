@@ -1,0 +1,7 @@
+"""Surface of the OpenAI API, so that its clients work unchanged; the addresses lie in api/routes.
+
+spoken      problems in the statuses that those clients expect
+asked       an image request in our own terms, or what of it cannot be had
+waited      from its submission to its answer
+drawn       the answer to an image request, once its images are made
+"""

@@ -1,0 +1,84 @@
+"""Image request of the OpenAI API in our own terms. What cannot be had is an error that names the field; nothing is
+dropped in silence.
+"""
+
+from __future__ import annotations
+
+from api.edge.problems import Complaint, Problem
+from api.schemas.images import ImagesBody
+from api.schemas.requests import SingleBody
+from workers.sampling.registry import ModelCard, Registry
+
+FORMATS = {"png": "original", "jpeg": "jpeg", "webp": "webp"}  # theirs -> our rendition
+_STEPS = {"low": 0.5, "high": 1.5, "hd": 1.5, "xhigh": 2.0}  # times the model's own
+
+
+def single_of(asked: ImagesBody, card: ModelCard, registry: Registry, *, max_steps: int) -> SingleBody:
+    """The same request as POST /v1/requests takes it. Raises Problem listing every wish that cannot be had."""
+    complaints = list(_complaints(asked))
+    width, height, factor = _size(asked.size or "auto", card, registry, complaints)
+    if complaints:
+        detail = "; ".join(f"{c.field}: {c.message}" for c in complaints)
+        raise Problem("invalid_body", f"{detail}.", errors=complaints)
+    who = {"user": asked.user, "safety_identifier": asked.safety_identifier}
+    return SingleBody(
+        prompt=asked.prompt,
+        model=card.name,
+        width=width,
+        height=height,
+        upscale=factor,
+        num_inference_steps=asked.num_inference_steps or _steps(asked.quality or "auto", card, max_steps),
+        variants=asked.n or 1,
+        renditions=tuple(dict.fromkeys(("original", FORMATS[asked.output_format or "png"]))),
+        negative_prompt=asked.negative_prompt,
+        seed=asked.seed,
+        guidance_scale=asked.guidance_scale,
+        scheduler=asked.scheduler,
+        loras=asked.loras,
+        priority=asked.priority,
+        metadata=asked.metadata | {name: value for name, value in who.items() if value is not None},
+    )
+
+
+def _complaints(asked: ImagesBody) -> list[Complaint]:
+    found = []
+    if asked.background == "transparent":
+        found.append(("background", "transparent backgrounds are not there yet", "Send opaque or auto."))
+    if asked.output_compression not in (None, 100):
+        found.append(("output_compression", "the quality of files cannot be chosen yet", "Leave it out."))
+    if asked.output_compression is not None and (asked.output_format or "png") == "png":
+        found.append(("output_compression", "PNG has no quality", "Leave it out, or ask for jpeg or webp."))
+    if asked.moderation == "low":
+        found.append(("moderation", "the policy of this installation applies to every request", "Leave it out."))
+    if asked.partial_images and not asked.stream:
+        found.append(("partial_images", "partial images come in a stream only", "Send stream as well."))
+    return [Complaint("not_available", message, remedy, field=field) for field, message, remedy in found]
+
+
+def _size(size: str, card: ModelCard, registry: Registry, complaints: list[Complaint]) -> tuple[int, int, int]:
+    """What is drawn, and how often its sides are enlarged: the least that gives this size."""
+    if size == "auto":
+        return card.width, card.height, 1
+    width, height = map(int, size.split("x"))
+    factors = (1, *sorted(registry.upscalers_of(card)))
+    for factor in factors:
+        if width % factor == 0 and height % factor == 0 and _draws(card, width // factor, height // factor):
+            return width // factor, height // factor, factor
+    best = ", ".join(f"{card.width * factor}x{card.height * factor}" for factor in factors)
+    message = f"{card.name} makes no image of {size}"
+    complaints.append(
+        Complaint("model_limit", message, f"It is at its best at {best}; auto is the first.", field="size")
+    )
+    return card.width, card.height, 1
+
+
+def _draws(card: ModelCard, width: int, height: int) -> bool:
+    sides = all(card.min_side <= side <= card.max_side and side % card.size_multiple == 0 for side in (width, height))
+    return sides and width * height <= card.max_pixels
+
+
+def _steps(quality: str, card: ModelCard, max_steps: int) -> int:
+    most = min(card.max_num_inference_steps, max_steps)
+    if quality == "max":
+        return most
+    return max(1, min(most, round(card.num_inference_steps * _STEPS.get(quality, 1.0))))

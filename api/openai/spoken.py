@@ -1,0 +1,47 @@
+"""Problems as clients of the OpenAI API expect them: what is wrong with a request is 400, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+
+from api.edge.errors import problem_for
+from api.edge.in_turn import InTurn
+from api.edge.problems import Problem
+
+# Our fields -> theirs, where a model or this installation cannot make what was asked for.
+THEIR_NAMES = {
+    "width": "size",
+    "height": "size",
+    "upscale": "size",
+    "num_inference_steps": "quality",
+    "variants": "n",
+    "renditions": "output_format",
+}
+
+
+class OpenAIRoute(InTurn):
+    """A route whose 422 is a 400."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        ours = super().get_route_handler()
+
+        async def run(request: Request) -> Response:
+            try:
+                return await ours(request)
+            except (Problem, RequestValidationError) as error:
+                raise spoken(problem_for(error, request)) from error
+
+        return run
+
+
+def spoken(problem: Problem) -> Problem:
+    """The same problem, as 400 where it was 422, with the fields that the caller sent."""
+    if problem.status != 422:
+        return problem
+    errors = [replace(error, field=THEIR_NAMES.get(error.field or "", error.field)) for error in problem.errors]
+    return Problem("invalid_request", problem.detail, errors=errors, headers=problem.headers, more=problem.more)

@@ -1,0 +1,83 @@
+"""Images of the OpenAI API as they are asked for and answered."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from api.schemas.base import BodyModel, ReplyModel
+from api.schemas.fields import SomeProse
+from api.schemas.requests import MAX_LORAS, MAX_NUMBER, Labels, LoraBody, ModelName, Text, Turn
+from workers.recipes import MAX_SEED
+from workers.states import Priority
+
+MAX_PROMPT_CHARS = 32_000  # as OpenAI documents it; this installation's own limit is smaller and is told
+MAX_IMAGES = 10
+SIZE = "^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$"
+_EXAMPLE: dict[str, JsonValue] = {
+    "model": "studio",
+    "prompt": "a red backpack on a white background",
+    "size": "512x512",
+    "n": 2,
+}
+
+Word = Annotated[str, Field(max_length=512)]
+
+
+class ImagesBody(BodyModel):
+    """One prompt, as `client.images.generate` sends it; then our own options, which travel as `extra_body`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    prompt: Annotated[SomeProse, Field(max_length=MAX_PROMPT_CHARS)]
+    model: ModelName | None = Field(None, description="may be left out while there is only one")
+    n: int | None = Field(1, ge=1, le=MAX_IMAGES)
+    size: str | None = Field(
+        "auto", max_length=11, pattern=SIZE, description="auto: the model's own; else what it draws, or enlarges to"
+    )
+    quality: Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"] | None = Field(
+        "auto", description="denoising steps: low a half, high and hd one and a half, xhigh twice, max all of the model"
+    )
+    background: Literal["auto", "opaque", "transparent"] | None = Field(
+        "auto", description="transparent: not there yet"
+    )
+    output_format: Literal["png", "jpeg", "webp"] | None = "png"
+    output_compression: int | None = Field(None, ge=0, le=100, description="anything but 100: not there yet")
+    response_format: Literal["b64_json", "url"] | None = "b64_json"
+    moderation: Literal["auto", "low"] | None = Field("auto", description="low: policy here does not bend")
+    stream: bool | None = Field(False, description="server-sent events; each image is one event when it is made")
+    partial_images: int | None = Field(0, ge=0, le=3, description="fewer are sent: none")
+    user: Word | None = None
+    safety_identifier: Word | None = Field(None, description="comes back in the answer")
+    negative_prompt: Text = Field("", description="ours")
+    seed: int | None = Field(None, ge=0, le=MAX_SEED, description="ours; image n takes seed + n")
+    guidance_scale: float | None = Field(None, ge=0, le=MAX_NUMBER, allow_inf_nan=False, description="ours")
+    num_inference_steps: int | None = Field(None, ge=1, le=MAX_NUMBER, description="ours; in the place of quality")
+    scheduler: ModelName | None = Field(None, description="ours")
+    loras: list[LoraBody] = Field([], max_length=MAX_LORAS, description="ours")
+    priority: Turn = Field(Priority.INTERACTIVE, description="ours")
+    metadata: Labels = Field({}, description="ours")
+
+
+class ImageReply(ReplyModel):
+    """One image."""
+
+    b64_json: str | None = None
+    url: str | None = Field(None, description="ends after `link_seconds`")
+    revised_prompt: str | None = Field(None, description="where policy changed the prompt")
+    asset_id: str = Field(description="ours: GET /v1/assets/{asset_id}")
+
+
+class ImagesReply(ReplyModel):
+    """The images of a prompt that may be released. Others are counted in `withheld`."""
+
+    created: int
+    data: list[ImageReply]
+    background: Literal["opaque"] = "opaque"
+    output_format: str
+    quality: str
+    size: str
+    safety_identifier: str | None = None
+    request_id: str = Field(description="ours: GET /v1/requests/{request_id}")
+    withheld: int = Field(description="ours: images that policy refused or holds, or that could not be made")

@@ -1,0 +1,196 @@
+"""The official `openai` package against our API, unchanged: only the base URL and the key are ours."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from tests.conftest import S3
+from tests.support.client import ApiTenant
+from tests.support.line import REFUSE
+from tests.support.painter import file_of, painting
+from workers.jobs.types import Failed, Refused
+
+SIZE = "128x128"
+
+
+@pytest.fixture
+def client(api: ApiTenant) -> Iterator[openai.OpenAI]:
+    with client_of(api, images_seconds=60.0) as made:
+        yield made
+
+
+def client_of(api: ApiTenant, **settings: Any) -> openai.OpenAI:
+    caller = api.caller(**settings)
+    key = caller.headers.pop("Authorization").removeprefix("Bearer ")
+    return openai.OpenAI(api_key=key, base_url="http://testserver/v1", http_client=caller, max_retries=2)
+
+
+@pytest.fixture
+def painter(api: ApiTenant, s3: S3) -> Callable[..., Any]:
+    return lambda decide=None: painting(api.server.line, s3, api.tenant, decide)
+
+
+def sent(client: openai.OpenAI) -> list[httpx.Request]:
+    """Every request that the client sends from now on."""
+    requests: list[httpx.Request] = []
+    client._client.event_hooks["request"].append(requests.append)
+    return requests
+
+
+def test_images_come_as_bytes_in_the_size_and_number_asked_for(api: ApiTenant, client, painter) -> None:
+    with painter():
+        made = client.images.generate(model="studio", prompt="a red car", n=2, size="512x512", quality="high")
+    items = api.items()
+    assert [base64.b64decode(image.b64_json) for image in made.data] == [file_of(item.id, "original") for item in items]
+    assert (made.size, made.quality, made.output_format, made.background) == ("512x512", "high", "png", "opaque")
+    assert (made.data[0].revised_prompt, made.data[0].url, made.withheld) == (None, None, 0)
+    assert {item.priority for item in items} == {"interactive"}
+
+
+def test_a_link_and_another_format_are_given_where_they_are_asked_for(api: ApiTenant, client, painter) -> None:
+    asked = {"response_format": "url", "output_format": "webp", "user": "u-1", "safety_identifier": "s-1"}
+    with painter():
+        made = client.images.generate(
+            prompt="a red car", size="auto", extra_body={"seed": 7, "metadata": {"a": 1}}, **asked
+        )
+    assert httpx.get(made.data[0].url).content == file_of(api.items()[0].id, "webp")
+    assert (made.safety_identifier, made.output_format, api.items()[0].seed) == ("s-1", "webp", 7)
+    assert api.caller().get(f"/v1/requests/{made.request_id}").json()["metadata"] == {
+        "a": 1,
+        "user": "u-1",
+        "safety_identifier": "s-1",
+    }
+    assert len(api.events("asset.linked")) == 1
+
+
+def test_a_stream_ends_with_the_whole_image(api: ApiTenant, client, painter) -> None:
+    with painter(), client.images.generate(prompt="a red car", size=SIZE, stream=True, partial_images=2) as stream:
+        (event,) = list(stream)
+    assert (event.type, event.size, event.output_format) == ("image_generation.completed", SIZE, "png")
+    assert base64.b64decode(event.b64_json) == file_of(api.items()[0].id, "original")
+
+
+def test_an_error_in_a_stream_is_raised(client, painter) -> None:
+    refuse = painter(lambda held, item: Refused(item, REFUSE))
+    with refuse:
+        stream = client.images.generate(prompt="a red car", size=SIZE, stream=True)
+        with pytest.raises(openai.APIError, match="list"):
+            list(stream)
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"size": "100x100"}, "size"),
+        ({"size": "4096x4096"}, "size"),
+        ({"size": "large"}, "size"),
+        ({"n": 0}, "n"),
+        ({"n": 11}, "n"),
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": "x" * 2_001}, "prompt"),
+        ({"prompt": "x" * 32_001}, "prompt"),
+        ({"model": "gpt-image-1"}, "model"),
+        ({"background": "transparent"}, "background"),
+        ({"output_format": "gif"}, "output_format"),
+        ({"output_format": "jpeg", "output_compression": 50}, "output_compression"),
+        ({"output_compression": 100}, "output_compression"),
+        ({"moderation": "low"}, "moderation"),
+        ({"style": "vivid"}, "style"),
+        ({"partial_images": 1}, "partial_images"),
+        ({"extra_body": {"frame_count": 4}}, "frame_count"),
+    ],
+)
+def test_what_cannot_be_had_is_a_bad_request_that_names_the_parameter(api: ApiTenant, client, changes, param) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.images.generate(**{"prompt": "a red car", **changes})
+    assert (caught.value.param, caught.value.type, caught.value.code) == (
+        param,
+        "invalid_request_error",
+        "invalid_request",
+    )
+    assert api.stored() == 0
+
+
+def test_what_policy_refuses_is_moderation_blocked_and_is_sent_once(api: ApiTenant, client, painter) -> None:
+    attempts = sent(client)
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.images.generate(prompt="porn", size=SIZE)
+    assert caught.value.code == "moderation_blocked"
+    refuse = painter(lambda held, item: Refused(item, REFUSE))
+    with refuse, pytest.raises(openai.BadRequestError) as caught:
+        client.images.generate(prompt="a red car", size=SIZE)
+    assert (caught.value.code, len(attempts)) == ("moderation_blocked", 2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state", "code"), [(0.05, "cancelled", "images_not_ready"), (60.0, "failed", "generation_failed")]
+)
+def test_what_a_repetition_cannot_mend_is_not_repeated(api: ApiTenant, s3: S3, seconds, state, code) -> None:
+    client = client_of(api, images_seconds=seconds)
+    attempts = sent(client)
+    with contextlib.ExitStack() as stack:
+        if state == "failed":
+            fail = painting(api.server.line, s3, api.tenant, lambda held, item: Failed(item, "worker_lost"))
+            stack.enter_context(fail)
+        with pytest.raises(openai.InternalServerError) as caught:
+            client.images.generate(prompt="a red car", size=SIZE)
+    assert (caught.value.code, len(attempts), {item.state for item in api.items()}) == (code, 1, {state})
+
+
+def test_the_same_idempotency_key_makes_the_images_once(api: ApiTenant, client, painter) -> None:
+    asked = {"prompt": "a red car", "size": SIZE, "extra_headers": {"Idempotency-Key": "hero-1"}}
+    with painter():
+        first, again = client.images.generate(**asked), client.images.generate(**asked)
+    assert (first.data, len(api.items())) == (again.data, 1)
+
+
+def test_edits_and_variations_say_honestly_that_they_are_not_there(client) -> None:
+    attempts = sent(client)
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.images.edit(image=b"\x89PNG", prompt="a red car")
+    assert (caught.value.status_code, caught.value.code, len(attempts)) == (501, "edits_not_supported", 1)
+    with pytest.raises(openai.NotFoundError), pytest.deprecated_call():
+        client.images.create_variation(image=b"\x89PNG")
+
+
+def test_models_are_listed_and_found(client) -> None:
+    (model,) = client.models.list()
+    assert (model.id, model.object, model.owned_by) == ("studio", "model", "presswork")
+    assert client.models.retrieve("studio").id == "studio"
+    for unknown in ("gpt-image-1", "studio/v1"):
+        with pytest.raises(openai.NotFoundError):
+            client.models.retrieve(unknown)
+
+
+def test_wrong_keys_and_scopes_are_the_classes_that_programs_catch(api: ApiTenant, client) -> None:
+    with pytest.raises(openai.AuthenticationError) as caught:
+        client.with_options(api_key="pw_wrong").models.list()
+    assert caught.value.type == "authentication_error"
+    assert caught.value.request_id == caught.value.response.headers["x-request-id"]
+    reader = client.with_options(api_key=api.server.key(api.tenant, ["read"])[1])
+    with pytest.raises(openai.PermissionDeniedError):
+        reader.images.generate(prompt="a red car")
+
+
+def test_the_asynchronous_client_works_as_well(api: ApiTenant, painter) -> None:
+    async def make() -> Any:
+        transport = httpx.ASGITransport(api.server.app())
+        key = api.server.key(api.tenant)[1]
+        async with openai.AsyncOpenAI(
+            api_key=key, base_url="http://testserver/v1", http_client=httpx.AsyncClient(transport=transport)
+        ) as client:
+            names = [model.id async for model in client.models.list()]
+            return names, await client.images.generate(prompt="a red car", size=SIZE)
+
+    with painter():
+        names, made = asyncio.run(make())
+    assert names == ["studio"]
+    assert base64.b64decode(made.data[0].b64_json) == file_of(api.items()[0].id, "original")
