@@ -29,6 +29,8 @@ HTTP_SECONDS = Histogram(
 )
 HTTP_WAITS = Gauge("presswork_http_waits", "HTTP responses that `wait` holds back.")
 HTTP_UPLOADS = Gauge("presswork_http_uploads", "HTTP request bodies that are arriving.")
+HTTP_TURNS_WAITING = Gauge("presswork_http_turns_waiting", "HTTP requests that wait for others to end before they run.")
+HTTP_LOOKUPS = Gauge("presswork_http_lookups", "Names of webhooks that API calls are looking up.")
 HTTP_CONNECTIONS_ENDED = Counter(
     "presswork_http_connections_ended_total",
     "HTTP connections that the server refused or closed early, by reason.",

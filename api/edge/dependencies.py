@@ -23,7 +23,7 @@ from policy.prompts.screen import screen_prompt
 from policy.rules import Rules
 from workers.database import make_engine
 from workers.documents import documents_of
-from workers.metrics import HTTP_UPLOADS
+from workers.metrics import HTTP_LOOKUPS, HTTP_TURNS_WAITING, HTTP_UPLOADS
 from workers.sampling.registry import Registry
 from workers.settings import Settings
 from workers.store import ObjectStore
@@ -100,7 +100,7 @@ class Parts:
                 noun="bodies that arrive",
                 gauge=HTTP_UPLOADS.inc,
             ),
-            turns=Turns(),
+            turns=Turns.within(settings.api_pool_size, HTTP_TURNS_WAITING.inc),
             anonymous_uploads=Places(
                 total=settings.max_uploads_per_tenant,
                 per_tenant=min(_ANONYMOUS_UPLOADS, settings.max_uploads_per_tenant),
@@ -114,7 +114,7 @@ class Parts:
                 per_tenant=_LOOKUPS_PER_TENANT,
                 code="too_many_running",
                 noun="names of webhooks that are looked up",
-                gauge=lambda change: None,  # never above eight: nothing to watch
+                gauge=HTTP_LOOKUPS.inc,
             ),
         )
 

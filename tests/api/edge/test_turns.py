@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 import httpx
 import pytest
 
-from api.edge.limits.turns import POOL_THREADS, TURNS, Turns
+from api.edge.limits.turns import POOL_THREADS, RESERVED, TURNS, Turns
 from api.edge.problems import Problem
 from tests.support.client import ApiTenant
 from tests.support.line import eventually
@@ -49,7 +50,8 @@ def test_one_tenants_slow_requests_fill_the_pool_of_threads_no_more(
 
 def test_a_full_queue_is_answered_at_once_and_a_long_wait_in_the_end() -> None:
     async def play() -> None:
-        turns = Turns(turns=1, queue=1, seconds=0.01)
+        waiting_now = list[float]()
+        turns = Turns(total=9, gauge=waiting_now.append, turns=1, queue=1, seconds=0.01)
         async with turns.take("a"):
             waiting = asyncio.ensure_future(_turn(turns, "a"))
             await asyncio.sleep(0)
@@ -62,13 +64,14 @@ def test_a_full_queue_is_answered_at_once_and_a_long_wait_in_the_end() -> None:
                 await waiting
             assert turns.counts("a") == (1, 0)
         assert turns.counts("a") == (0, 0)
+        assert waiting_now == [1, -1], "one waited, and the gauge is where it was"
 
     asyncio.run(play())
 
 
 def test_turns_are_given_in_order_and_a_caller_that_leaves_gives_its_turn_on() -> None:
     async def play() -> list[int]:
-        turns, order = Turns(turns=1, queue=9, seconds=60), list[int]()
+        turns, order = Turns(total=9, gauge=ignore, turns=1, queue=9, seconds=60), list[int]()
 
         async def one(number: int) -> None:
             async with turns.take("a"):
@@ -84,6 +87,76 @@ def test_turns_are_given_in_order_and_a_caller_that_leaves_gives_its_turn_on() -
         return order
 
     assert asyncio.run(play()) == [2, 3]
+
+
+def test_a_turn_goes_to_the_caller_with_the_fewest_however_many_others_wait() -> None:
+    async def play() -> list[str]:
+        turns, order = Turns(total=3, gauge=ignore, turns=2, queue=9, seconds=60), list[str]()
+        ends = {name: asyncio.Event() for name in ("a1", "a2", "a3", "a4", "b1", "b2", "c1")}
+
+        async def one(name: str) -> None:
+            async with turns.take(name[0]):
+                order.append(name)
+                await ends[name].wait()
+
+        tasks = [asyncio.ensure_future(one(name)) for name in ends]
+        await _settled()
+        assert order == ["a1", "a2", "b1"], "three in all, though b could run one more and c has none"
+        for name in ("a1", "a2", "b1", "c1", "b2", "a3", "a4"):
+            ends[name].set()
+            await _settled()
+        await asyncio.gather(*tasks)
+        assert [turns.counts(caller) for caller in "abc"] == [(0, 0)] * 3
+        return order
+
+    assert asyncio.run(play()) == ["a1", "a2", "b1", "c1", "a3", "b2", "a4"]
+
+
+@pytest.mark.parametrize(("connections", "expected"), [(1, 1), (2, 1), (3, 1), (10, 10 - RESERVED), (100, 98)])
+def test_all_turns_leave_database_connections_for_what_takes_no_turn(connections: int, expected: int) -> None:
+    async def play() -> int:
+        turns = Turns.within(connections, ignore)
+        async with AsyncExitStack() as stack:
+            running = 0
+            while True:
+                try:
+                    await stack.enter_async_context(_at_once(turns, f"caller {running}"))
+                except TimeoutError:
+                    return running
+                running += 1
+
+    assert asyncio.run(play()) == expected
+
+
+def test_many_tenants_at_once_wait_for_a_connection_and_are_never_told_that_all_are_busy(api: ApiTenant) -> None:
+    """Three tenants with four requests each took ten connections, and every caller was answered 503."""
+    keys = [api.server.key(f"{api.tenant}-{n}")[1] for n in range(3)]
+    with api.server.served(api_pool_size=3) as served, ExitStack() as stack:
+        peers = [(stack.enter_context(connect(served.port)), key) for key in keys for _ in range(8)]
+        for peer, key in peers:
+            peer.sendall(head("/v1/requests", key=key))
+        assert {one_answer(peer).status for peer, _ in peers} == {200}
+
+
+@asynccontextmanager
+async def _at_once(turns: Turns, caller: str) -> AsyncIterator[None]:
+    """A turn, or TimeoutError where it has to be waited for."""
+    taken = turns.take(caller)
+    async with asyncio.timeout(0.01):
+        await taken.__aenter__()
+    try:
+        yield
+    finally:
+        await taken.__aexit__(None, None, None)
+
+
+async def _settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def ignore(change: float) -> None:
+    """A gauge that nobody reads."""
 
 
 async def _turn(turns: Turns, caller: str) -> None:
