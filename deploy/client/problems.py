@@ -8,8 +8,12 @@ import httpx
 
 _SHOWN_ERRORS = 20
 # Fields of a spec that an option gives.
-_OPTIONS = ("template", "name", "model", "upscale", "loras", "variants", "priority", "file", "channels", "deadline")
-_SINGULAR = {"loras": "lora", "channels": "channel"}
+_OPTIONS = (
+    *("template", "name", "model", "upscale", "loras", "variants", "priority", "file", "channels", "deadline"),
+    *("key", "where", "fill_down", "group", "clean", "ignore_columns", "delimiter", "encoding", "sheet", "accept"),
+)
+_SPELLED = {"loras": "lora", "channels": "channel", "fill_down": "fill-down", "ignore_columns": "ignore-column"}
+_SHOWN_ROWS = 10
 
 
 def problem_text(reply: httpx.Response) -> str:
@@ -21,13 +25,23 @@ def problem_text(reply: httpx.Response) -> str:
     lines = [f"{problem.get('title', reply.status_code)}: {problem.get('detail', '')}"]
     errors = problem.get("errors") or []
     for error in errors[:_SHOWN_ERRORS]:
-        lines.append(f"  {_place(error) or 'request'}: {error['message']}. {error['remedy']}")
+        lines.append(f"  {_place(error) or 'request'}: {error['message']}{_rows(error)}. {error['remedy']}")
     if len(errors) > _SHOWN_ERRORS:
         lines.append(f"  ... and {len(errors) - _SHOWN_ERRORS} more")
     lines += [
         f"  row {refusal['row']}, refused by policy: {refusal['message']}" for refusal in problem.get("refused") or []
     ]
+    lines += [f"  warning: {warning['message']}{_rows(warning)}" for warning in problem.get("warnings") or []]
     return "\n".join(lines)
+
+
+def _rows(found: dict[str, Any]) -> str:
+    """The rows that one cause concerns, where there are several."""
+    rows, count = found.get("rows") or [], found.get("count") or 0
+    if count < 2:
+        return ""
+    more = f" and {count - _SHOWN_ROWS:,} more" if count > _SHOWN_ROWS else ""
+    return f" (rows {', '.join(map(str, rows[:_SHOWN_ROWS]))}{more})"
 
 
 def _place(error: dict[str, Any]) -> str:
@@ -35,5 +49,5 @@ def _place(error: dict[str, Any]) -> str:
     named = {noun: error[noun] for noun in ("row", "line", "column", "field") if error.get(noun)}
     if str(named.get("field", "")).partition(".")[0] in _OPTIONS:
         field, _, rest = str(named.pop("field")).partition(".")
-        named[f"--{_SINGULAR.get(field, field)}"] = rest
+        named[f"--{_SPELLED.get(field, field)}"] = rest
     return " ".join(f"{noun} {value}".strip() for noun, value in named.items())

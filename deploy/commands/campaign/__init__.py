@@ -2,6 +2,7 @@
 
 group    the commands below
 spec     options that say what to make, and the file of rows
+table    options that say how the file of rows is read
 check    check a campaign, store nothing
 submit   submit a campaign
 watch    progress until everything is settled

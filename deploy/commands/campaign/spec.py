@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 import click
 import yaml
 
+from deploy.commands.campaign.table import TABLE_OPTIONS, table_fields
+
 _MOST_BYTES = 1024 * 1024  # of a spec file, as the API takes
 _OPTIONS: tuple[Any, ...] = (
     click.argument("rows", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True)),
@@ -46,6 +48,7 @@ _OPTIONS: tuple[Any, ...] = (
         help="Further file of each image, such as square. Repeatable; others with --spec.",
     ),
     click.option("--file", metavar="TEXT", help='Name of each file, such as "{sku}.{ext}".'),
+    *TABLE_OPTIONS,
 )
 
 
@@ -61,6 +64,7 @@ def spec_of(given: dict[str, Any]) -> dict[str, Any]:
     said = dict(given)
     spec = _read(said.pop("spec_file"))
     said["channels"] = [*said["channels"]]
+    table_fields(said)
     said["loras"] = [_lora(text) for text in said["loras"]]
     spec |= {name: value for name, value in said.items() if value not in (None, "", [])}
     if "template" not in spec:

@@ -16,6 +16,8 @@ def reply_text(reply: Mapping[str, Any]) -> str:
     """The API's reply to a campaign as lines of text."""
     accepted = f"request {reply['id']}" if "id" in reply else "checked, nothing stored"
     lines = [f"{accepted}: {reply['rows']} rows, {reply['items']} items"]
+    if reply.get("left_out_rows"):
+        lines.append(f"  rows that the conditions left out: {reply['left_out_rows']:,}")
     lines += [f"  refused by policy, row {r['row']}: {cell(r['message'])}" for r in reply["refused"][:_REFUSED_SHOWN]]
     if len(reply["refused"]) > _REFUSED_SHOWN:
         lines.append(f"  ... and {len(reply['refused']) - _REFUSED_SHOWN} more refused rows")
@@ -40,4 +42,8 @@ def summary_text(status: Mapping[str, Any]) -> str:
 
 def _rows(warning: Mapping[str, Any]) -> str:
     rows = warning.get("rows")
-    return f" (rows {', '.join(map(str, rows))}{', ...' if len(rows) >= _REFUSED_SHOWN else ''})" if rows else ""
+    if not rows:
+        return ""
+    more = (warning.get("count") or len(rows)) - len(rows[:_REFUSED_SHOWN])
+    named = ", ".join(map(str, rows[:_REFUSED_SHOWN]))
+    return f" (row{'s' if len(rows) > 1 else ''} {named}{f' and {more:,} more' if more > 0 else ''})"
