@@ -35,6 +35,21 @@ _HEAVY = re.compile(
     r"|transformers|tests\.support\.(?:cutouts|pictures|released|tiny_models|tiny_pipeline|worker))\b",
     re.MULTILINE,
 )
+# Files that take a minute and more, longest first: begun last, one would go on alone when all the others are done.
+LONG_FILES = (
+    "tests/behaviour/test_end_to_end.py",
+    "tests/crash/test_crash.py",
+    "tests/models/test_train.py",
+    "tests/contract/test_schemathesis.py",
+    "tests/contract/test_hostile_values.py",
+    "tests/policy/identify/test_search.py",
+    "tests/workers/identification/test_loop.py",
+    "tests/policy/marks/test_nearest.py",
+    "tests/crash/test_recalls.py",
+    "tests/crash/test_erasures.py",
+    "tests/crash/test_reviews.py",
+    *("tests/house/test_rules.py", "tests/house/test_install.py", "tests/workers/sampling/test_registry.py"),
+)
 _redis_numbers = itertools.cycle(range(16))
 
 
@@ -46,7 +61,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as pure what needs none of the services, no process and none of the heavy libraries."""
+    """Long files first. Mark as pure what needs none of the services, no process and none of the heavy libraries."""
+    place = {name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
     for item in items:
         served = "stack" in getattr(item, "fixturenames", ()) or item.get_closest_marker("processes")
         if not served and not _is_heavy(item.path):

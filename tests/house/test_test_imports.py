@@ -1,10 +1,11 @@
-"""Imports of tests: those of the policy package start no web framework, so that one package is quick to work on."""
+"""Imports and order of tests: those of the policy package start no web framework, and the longest files begin first."""
 
 from __future__ import annotations
 
 import ast
 from functools import cache
 
+from tests.conftest import LONG_FILES
 from tests.support.repository import files, tree
 
 WEB = {"fastapi", "starlette", "uvicorn"}
@@ -19,6 +20,11 @@ def test_the_tests_of_the_policy_package_import_no_web_framework() -> None:
 
 def test_the_search_finds_a_web_framework_behind_two_imports() -> None:
     assert {"fastapi", "api.app"} <= _reached("tests/api/test_assets.py")
+
+
+def test_the_files_that_begin_first_are_there() -> None:
+    assert set(LONG_FILES) - set(files()) == set()
+    assert len(set(LONG_FILES)) == len(LONG_FILES)
 
 
 def _reached(begin: str) -> set[str]:
