@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
@@ -22,7 +22,7 @@ from api.schemas.base import NoQuery, Page, PageQuery
 from api.schemas.control import CancelBody, RequestPatchBody
 from api.schemas.fields import PathId
 from api.schemas.items import CancelledReply, ItemReply, ItemsQuery
-from api.schemas.requests import CountsReply, RequestReply, SingleBody
+from api.schemas.requests import CountsReply, RequestEntryReply, RequestReply, SingleBody
 from api.schemas.results import ReasonReply, SummaryReply
 from api.schemas.submission import AcceptedReply
 from api.submission.single import check_single
@@ -65,12 +65,12 @@ def submit_single(
 
 
 @router.get("", summary="List requests, newest first")
-def list_all(caller: Reader, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> Page[RequestReply]:
-    """Every request of your tenant, with counts."""
+def list_all(caller: Reader, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> Page[RequestEntryReply]:
+    """Every request of your tenant, with counts. What was written at length is in the answer about one request."""
     with parts.transaction(caller.tenant) as conn:
         found = list_requests(conn, caller.tenant, limit=query.limit + 1, before=id_of(query.cursor))
     shown, cursor = page(found, query.limit)
-    return Page(data=[request_reply(view) for view in shown], next_cursor=cursor)
+    return Page(data=[RequestEntryReply(**_entry(view)) for view in shown], next_cursor=cursor)
 
 
 @router.get("/{request_id}", summary="Status of a request, with counts")
@@ -177,32 +177,36 @@ def _selection(asked: CancelBody | None) -> ItemSelection:
 
 
 def request_reply(view: RequestView, why: Sequence[Reason] = ()) -> RequestReply:
+    template = None if view.erased_at else view.template
+    channels = [dict(channel) for channel in view.channels]
+    return RequestReply(**_entry(view, why), template=template, metadata=dict(view.metadata), channels=channels)
+
+
+def _entry(view: RequestView, why: Sequence[Reason] = ()) -> dict[str, Any]:
+    """The fields that a list shows too."""
     is_open = any(view.counts.get(state) for state in ITEM_OPEN)
-    return RequestReply(
-        id=view.id,
-        kind=view.kind,
-        name=view.name,
-        template=None if view.erased_at else view.template,
-        model=view.model,
-        priority=view.priority,
-        state="open" if is_open else "finished",
-        phase=RequestPhase(view.phase),
-        paused_for=PauseReason(view.paused_for) if view.paused_for else None,
-        deadline=view.deadline,
-        at_deadline="expire" if view.at_deadline == "expire" else "pause",
-        items=view.item_count,
-        counts=CountsReply(**view.counts),
-        metadata=dict(view.metadata),
-        channels=[dict(channel) for channel in view.channels],
-        renditions=list(view.renditions),
-        publish_prompt=view.publish_prompt,
-        created_at=view.created_at,
-        cancelled_at=view.cancelled_at,
-        ended_at=view.ended_at,
-        erased_at=view.erased_at,
-        summary=_summary(view, why),
-        links=links(view.id),
-    )
+    return {
+        "id": view.id,
+        "kind": view.kind,
+        "name": view.name,
+        "model": view.model,
+        "priority": view.priority,
+        "state": "open" if is_open else "finished",
+        "phase": RequestPhase(view.phase),
+        "paused_for": PauseReason(view.paused_for) if view.paused_for else None,
+        "deadline": view.deadline,
+        "at_deadline": "expire" if view.at_deadline == "expire" else "pause",
+        "items": view.item_count,
+        "counts": CountsReply(**view.counts),
+        "renditions": list(view.renditions),
+        "publish_prompt": view.publish_prompt,
+        "created_at": view.created_at,
+        "cancelled_at": view.cancelled_at,
+        "ended_at": view.ended_at,
+        "erased_at": view.erased_at,
+        "summary": _summary(view, why),
+        "links": links(view.id),
+    }
 
 
 def _summary(view: RequestView, why: Sequence[Reason]) -> SummaryReply:

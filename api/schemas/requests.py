@@ -195,16 +195,12 @@ class CountsReply(ReplyModel):
     recalled: int = 0
 
 
-class RequestReply(ReplyModel):
-    """A request and how far it has come."""
+class RequestEntryReply(ReplyModel):
+    """A request in a list: how far it has come, without what its caller wrote at length."""
 
     id: str = Field(examples=[_ID])
     kind: Literal["single", "campaign"] = Field(examples=["campaign"])
     name: str = Field(examples=["spring catalogue"])
-    template: str | None = Field(
-        description="the template of a campaign, the prompt of a single request; null once it was erased",
-        examples=["a {colour} {object} on a white background"],
-    )
     model: str = Field(examples=["studio"])
     priority: Priority = Field(examples=["standard"])
     state: Literal["open", "finished"] = Field(
@@ -219,8 +215,6 @@ class RequestReply(ReplyModel):
     at_deadline: Literal["pause", "expire"]
     items: int = Field(examples=[48])
     counts: CountsReply = Field(examples=[{"pending": 16, "planned": 8, "released": 22, "held": 1, "refused": 1}])
-    metadata: dict[str, Any]
-    channels: list[dict[str, Any]] = Field(description="further files of each image, with all their fields")
     renditions: list[str] = Field(description="files of each image", examples=[["original", "jpeg"]])
     publish_prompt: bool = Field(description="whether its prompts stand in the public marks", examples=[False])
     created_at: datetime
@@ -229,3 +223,14 @@ class RequestReply(ReplyModel):
     erased_at: datetime | None = Field(description="since when name, template and metadata are erased")
     summary: SummaryReply = Field(description="what became of its images")
     links: LinksReply
+
+
+class RequestReply(RequestEntryReply):
+    """A request and how far it has come."""
+
+    template: str | None = Field(
+        description="the template of a campaign, the prompt of a single request; null once it was erased",
+        examples=["a {colour} {object} on a white background"],
+    )
+    metadata: dict[str, Any]
+    channels: list[dict[str, Any]] = Field(description="further files of each image, with all their fields")

@@ -234,3 +234,17 @@ def test_labels_come_back_as_they_were_sent(api: ApiTenant) -> None:
     accepted = caller.post("/v1/requests", json={"prompt": "a car", "metadata": labels, "name": "ok"}).json()
     status = caller.get(accepted["links"]["request"]).json()
     assert (status["metadata"], status["name"], status["template"]) == (labels, "ok", "a car")
+
+
+def test_an_entry_of_the_list_leaves_out_what_its_caller_wrote_at_length(api: ApiTenant) -> None:
+    """An entry had up to 77 kB, and a page has five hundred."""
+    caller = api.caller()
+    labels = {f"{n}".ljust(64, "x"): "€" * 512 for n in range(16)}
+    accepted = caller.post("/v1/requests", json={"prompt": "a red car " * 190, "metadata": labels})
+    assert accepted.status_code == 202, accepted.text
+    whole = caller.get(accepted.json()["links"]["request"]).json()
+    page = caller.get("/v1/requests")
+    (entry,) = page.json()["data"]
+    assert len(page.content) < 2_000
+    assert whole.keys() - entry.keys() == {"template", "metadata", "channels"}
+    assert {name: whole[name] for name in entry} == entry
