@@ -9,6 +9,7 @@ WorkerError
   |   + WitnessRefused        a witness refused to cosign a head of the ledger, or did not answer
   |   + HubUnavailable        the model hub did not answer, and the model is not in its cache
   |   + TooManyOpen           the caller has too many open identifications
+  |   + TooManySecrets        as many secrets of a webhook sign as a message has room for
   |   + InFlight              the first request with this idempotency key is still running
   + Permanent                 a repetition fails again; a person must act
       + ModelMissing          the model is not installed, or its files differ from its card
@@ -73,6 +74,14 @@ class BrokerUnavailable(Transient):
 
 class TooManyOpen(Transient):
     """The caller has too many open identifications."""
+
+
+class TooManySecrets(Transient):
+    """As many secrets of a webhook sign as a message has room for. The first ends in so many seconds."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ModelMissing(Permanent):

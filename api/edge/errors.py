@@ -44,6 +44,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     errors.IdempotencyKeyReused: Answer("idempotency_key_reused"),
     errors.LimitExceeded: Answer("limit_exceeded"),
     errors.TooManyOpen: Answer("too_many_open_questions"),
+    errors.TooManySecrets: Answer("too_many_secrets"),
     errors.ModelMissing: Answer("model_missing"),
     errors.StoreUnavailable: Answer("store_unavailable", "Try again later.", 5),
     NotProvable: Answer("not_found"),
@@ -96,7 +97,8 @@ def problem_for(error: Exception, request: Request) -> Problem:
     for base in type(error).__mro__:
         if base in ANSWERS:
             answer = ANSWERS[base]
-            headers = {"Retry-After": str(answer.retry_after_seconds)} if answer.retry_after_seconds else {}
+            seconds = getattr(error, "retry_after_seconds", answer.retry_after_seconds)
+            headers = {"Retry-After": str(seconds)} if seconds else {}
             return Problem(answer.code, answer.detail or f"{error}.", headers=headers)
     return Problem("internal_error", _LOGGED)
 

@@ -14,9 +14,9 @@ from api.edge.bodies import json_body
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.in_turn import InTurn
-from api.edge.paging import cursor_of_number, number_of, uuid_or_not_found
+from api.edge.paging import cursor_of_number, id_of, number_of, page, uuid_or_not_found
 from api.edge.problems import Complaint, Problem
-from api.schemas.base import NoQuery, NumberedPageQuery, Page
+from api.schemas.base import NoQuery, NumberedPageQuery, Page, PageQuery
 from api.schemas.fields import PathId
 from api.schemas.webhooks import (
     DeliveryReply,
@@ -64,11 +64,12 @@ def create(
 
 
 @router.get("", summary="List the webhooks, oldest first")
-def list_all(caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Page[WebhookReply]:
-    """Disabled ones too. All on one page."""
+def list_all(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, Query()]) -> Page[WebhookReply]:
+    """Disabled ones too."""
     with parts.transaction(caller.tenant) as conn:
-        found = views.list_webhooks(conn, caller.tenant)
-    return Page(data=[WebhookReply(**asdict(one)) for one in found], next_cursor=None)
+        found = views.list_webhooks(conn, caller.tenant, limit=query.limit + 1, after=id_of(query.cursor))
+    shown, cursor = page(found, query.limit)
+    return Page(data=[WebhookReply(**asdict(one)) for one in shown], next_cursor=cursor)
 
 
 @router.get("/{webhook_id}", summary="One webhook")
@@ -132,7 +133,8 @@ def delete(webhook_id: PathId, caller: Admin, once: OnceOf, query: Annotated[NoQ
 def rotate(webhook_id: PathId, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """For a day after its rotation a secret signs on beside the new one, however often you rotate meanwhile.
 
-    At most five secrets sign at the same time. To end a leaked one at once, delete the webhook and add it again.
+    At most five secrets sign at the same time; another rotation is 429 until one ends. To end a leaked one at once,
+    delete the webhook and add it again.
     """
     id = uuid_or_not_found(webhook_id, "webhook")
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from tests.support.client import ApiTenant, problem
 from workers.jobs.types import new_id
-from workers.jobs.webhooks.endpoints import MAX_WEBHOOKS
+from workers.jobs.webhooks.endpoints import MAX_SECRETS, MAX_WEBHOOKS
 from workers.outbound import urls
 
 NEW = {"url": "https://example.com/hook", "events": ["asset.recalled"]}
@@ -35,6 +35,25 @@ def test_a_webhook_is_created_listed_rotated_and_deleted(api: ApiTenant) -> None
     changes = [event.event["change"] for event in api.events("webhook.changed")]
     assert changes == ["created", "rotated", "deleted"]
     assert created["secret"] not in str(api.logs)
+
+
+def test_a_rotation_too_many_is_429_and_says_when_there_is_room_again(api: ApiTenant) -> None:
+    """It was 422, as a mistake of the caller is, though it passes without him."""
+    caller = api.caller()
+    address = f"/v1/webhooks/{caller.post('/v1/webhooks', json=NEW).json()['id']}/secret"
+    assert [caller.post(address).status_code for _ in range(MAX_SECRETS - 1)] == [201] * (MAX_SECRETS - 1)
+    answer = caller.post(address)
+    problem(answer, 429, "too_many_secrets")
+    assert 86_000 < int(answer.headers["retry-after"]) <= 86_400
+
+
+def test_the_list_comes_in_pages(api: ApiTenant) -> None:
+    caller = api.caller()
+    made = [caller.post("/v1/webhooks", json=NEW).json()["id"] for _ in range(3)]
+    first = caller.get("/v1/webhooks?limit=2").json()
+    second = caller.get("/v1/webhooks", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+    assert [one["id"] for page in (first, second) for one in page["data"]] == made
+    assert second["next_cursor"] is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from tests.support.line import Line
 from tests.support.recalls import Recalling
 from tests.support.receiver import Receiver, deliver, due_now, listen, receiving, rows
-from workers.errors import Conflict, LimitExceeded, NotFound
+from workers.errors import Conflict, NotFound, TooManySecrets
 from workers.jobs.webhooks import endpoints, requested
 from workers.jobs.webhooks.deliveries import LONGEST_WAIT_SECONDS
 from workers.jobs.webhooks.tables import webhook_deliveries
@@ -106,8 +106,9 @@ def test_no_more_secrets_sign_than_a_message_has_room_for(recalling: Recalling) 
     address, _ = listen(recalling.line, "https://example.com/hook")
     for _ in range(endpoints.MAX_SECRETS - 1):
         rotate(recalling.line, address)
-    with pytest.raises(LimitExceeded, match="5 secrets"):
+    with pytest.raises(TooManySecrets, match="5 secrets") as refused:
         rotate(recalling.line, address)
+    assert 86_000 < refused.value.retry_after_seconds <= 86_400, "until the first of them ends"
     with recalling.line.owner.begin() as conn:
         conn.execute(text("update webhook_secrets set ends_at = now() where ends_at is not null"))
     rotate(recalling.line, address)

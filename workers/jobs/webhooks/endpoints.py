@@ -8,6 +8,7 @@ The API's role writes secrets and cannot read them.
 from __future__ import annotations
 
 import base64
+import math
 import secrets
 from collections.abc import Iterable
 from datetime import timedelta
@@ -18,7 +19,7 @@ from sqlalchemy import Connection, Row, func, select
 from policy import events
 from policy.events import Private
 from policy.ledger.append import append
-from workers.errors import LimitExceeded, NotFound
+from workers.errors import LimitExceeded, NotFound, TooManySecrets
 from workers.jobs.types import new_id
 from workers.jobs.webhooks.tables import webhook_deliveries, webhook_secrets, webhooks
 from workers.jobs.webhooks.views import COLUMNS, Webhook, live, webhook_of
@@ -86,16 +87,19 @@ def update_webhook(
 def rotate_secret(conn: Connection, tenant: str, webhook_id: str, *, actor: str) -> str:
     """A new secret; the one before signs on for a day, and so do those before it until their own day is over.
 
-    Raises NotFound, and LimitExceeded while too many sign.
+    Raises NotFound, and TooManySecrets while too many sign.
     """
     row = locked(conn, tenant, webhook_id)
     mine = webhook_secrets.c.webhook_id == webhook_id
-    signing = select(func.count()).where(
+    left = func.extract("epoch", func.min(webhook_secrets.c.ends_at) - func.now())
+    signing = select(func.count(), left).where(
         mine, webhook_secrets.c.ends_at.is_(None) | (webhook_secrets.c.ends_at > func.now())
     )
-    if conn.execute(signing).scalar_one() >= MAX_SECRETS:
-        raise LimitExceeded(
-            f"{MAX_SECRETS} secrets of this webhook are valid already; each ends a day after its rotation"
+    number, seconds = conn.execute(signing).one()
+    if number >= MAX_SECRETS:
+        raise TooManySecrets(
+            f"{MAX_SECRETS} secrets of this webhook are valid already; each ends a day after its rotation",
+            retry_after_seconds=math.ceil(seconds),
         )
     conn.execute(
         webhook_secrets.update()

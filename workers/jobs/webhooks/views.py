@@ -45,9 +45,12 @@ class DeliveryView:
     error: str | None
 
 
-def list_webhooks(conn: Connection, tenant: str) -> list[Webhook]:
-    """Oldest first, disabled ones too, deleted ones not."""
-    return [webhook_of(row) for row in conn.execute(live(tenant).order_by(webhooks.c.id))]
+def list_webhooks(
+    conn: Connection, tenant: str, *, after: str | None = None, limit: int | None = None
+) -> list[Webhook]:
+    """Oldest first, disabled ones too, deleted ones not; from behind the one of this id on."""
+    newer = () if after is None else (webhooks.c.id > after,)
+    return [webhook_of(row) for row in conn.execute(live(tenant).where(*newer).order_by(webhooks.c.id).limit(limit))]
 
 
 def get_webhook(conn: Connection, tenant: str, webhook_id: str) -> Webhook:
