@@ -174,8 +174,27 @@ def test_before_the_first_seal_nothing_can_be_proven(own_api, tmp_path):
     sealed = Sealed(own_api, tmp_path)
     request = campaign(sealed.caller).json()["id"]
     problem(sealed.get("checkpoint"), 404, "not_found")
-    told = problem(sealed.get("packs", request=request), 404, "not_found")
-    assert "nothing is sealed yet" in told["detail"]
+    new = sealed.get("packs", request=request)
+    assert "is not sealed yet" in problem(new, 404, "not_found")["detail"]
+    assert new.headers["retry-after"] == "1"
+    unknown = sealed.get("packs", request=NOBODY)
+    assert "nothing is sealed yet" in problem(unknown, 404, "not_found")["detail"]
+    assert "retry-after" not in unknown.headers
+
+
+def test_a_pack_of_what_was_just_recorded_says_when_to_ask_again(sealed, asked):
+    """It was 404 like that of an unknown request, though it can be written a second later."""
+    request = campaign(sealed.caller).json()["id"]
+    for caller, thing, wait in (
+        (sealed.caller, request, "1"),
+        (sealed.caller, NOBODY, None),
+        (sealed.rival, request, None),
+    ):
+        answer = caller.get("/v1/audit/packs", params={"request": thing})
+        problem(answer, 404, "not_found")
+        assert answer.headers.get("retry-after") == wait
+    sealed.seal()
+    assert sealed.get("packs", request=request).status_code == 200
 
 
 def test_it_takes_the_scope_and_an_installation_that_has_the_keys(sealed, asked):

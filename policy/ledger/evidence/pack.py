@@ -24,7 +24,7 @@ from policy.errors import BrokenLedger, NotProvable, TooMuch
 from policy.ledger import documents
 from policy.ledger.append import timestamp
 from policy.ledger.evidence.offline_verifier import FORMAT, MAX_BYTES, MAX_FILE_BYTES, README
-from policy.ledger.evidence.selection import MAX_EVENTS, Selection, choose
+from policy.ledger.evidence.selection import MAX_EVENTS, Selection, choose, demand_none_unsealed
 from policy.ledger.tables import checkpoints, entries, private, sequence
 from policy.ledger.tree.cosignatures import cosigned_note
 from policy.ledger.tree.notes import Vkey
@@ -108,6 +108,7 @@ def write_pack(
     conn.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     heads: dict[int, str] = dict(conn.execute(select(checkpoints.c.size, checkpoints.c.note)).all())
     if not heads:
+        demand_none_unsealed(conn, selection)
         raise NotProvable("nothing is sealed yet, so nothing can be proven")
     if witnesses:
         witnessed = newest_witnessed(conn, witnesses)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, exists, func, select, text
 
-from policy.errors import LedgerError, NotProvable, TooMuch
+from policy.errors import LedgerError, NotProvable, NotSealedYet, TooMuch
 from policy.ledger.append import timestamp
 from policy.ledger.reading.erasures import erased_texts
 from policy.ledger.tables import entries, sequence
@@ -133,12 +133,30 @@ def _erasures(conn: Connection, indices: Sequence[int]) -> set[int]:
 
 
 def _about(conn: Connection, selection: Selection) -> Chosen:
-    noun, thing_id = ("asset", selection.asset_id) if selection.asset_id else ("request", selection.request_id)
-    names = [f"{one}:{thing_id}" for one in (("asset", "item") if noun == "asset" else ("request",))]
-    indices = list(conn.scalars(_ABOUT, {"names": names, "tenant": selection.tenant}))
+    noun, thing_id = _subject(selection)
+    indices = list(conn.scalars(_ABOUT, {"names": _names(noun, thing_id), "tenant": selection.tenant}))
     if not indices:
+        demand_none_unsealed(conn, selection)
         raise NotProvable(f"no sealed event is about {noun} {thing_id}; what is new is sealed seconds later")
     return Chosen(indices, None)
+
+
+def demand_none_unsealed(conn: Connection, selection: Selection) -> None:
+    """Raises NotSealedYet if an event about the asset or the request is recorded and waits for its seal."""
+    noun, thing_id = _subject(selection)
+    about = entries.c.subjects.overlap(_names(noun, thing_id))
+    own = (entries.c.tenant == selection.tenant,) if selection.tenant else ()
+    unsealed = ~exists().where(sequence.c.entry_id == entries.c.id)
+    if thing_id and conn.execute(select(entries.c.id).where(about, unsealed, *own).limit(1)).first():
+        raise NotSealedYet(f"what is about {noun} {thing_id} is not sealed yet; it can be proven seconds later")
+
+
+def _subject(selection: Selection) -> tuple[str, str | None]:
+    return ("asset", selection.asset_id) if selection.asset_id else ("request", selection.request_id)
+
+
+def _names(noun: str, thing_id: str | None) -> list[str]:
+    return [f"{one}:{thing_id}" for one in (("asset", "item") if noun == "asset" else ("request",))]
 
 
 def _range(conn: Connection, selection: Selection, size: int) -> Chosen:
