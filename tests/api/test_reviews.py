@@ -96,6 +96,18 @@ def test_looking_gives_a_link_and_is_an_event(api: ApiTenant, people: Reviewing,
     assert viewed.actor == f"key:{viewed.event['key_id']}"
 
 
+def test_no_look_is_recorded_for_head_and_none_is_left_out_as_unchanged(
+    api: ApiTenant, people: Reviewing, reviewer: TestClient
+):
+    """HEAD and a 304 wrote that a reviewer had a link, though neither has a body."""
+    (item_id,) = people.hold("brands")
+    assert reviewer.head(f"/v1/reviews/{item_id}").status_code == 200
+    assert api.events("hold.viewed") == []
+    whole = reviewer.get(f"/v1/reviews/{item_id}", headers={"If-None-Match": "*"})
+    assert (whole.status_code, whole.json()["item_id"]) == (200, item_id)
+    assert len(api.events("hold.viewed")) == 1
+
+
 def test_a_decided_hold_shows_who_said_what_and_gives_no_link(api: ApiTenant, people: Reviewing, reviewer: TestClient):
     (item_id,) = people.hold("brands")
     done = reviewer.post(f"/v1/reviews/{item_id}", json=NO)
