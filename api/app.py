@@ -12,7 +12,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 
 from api import openapi
 from api.edge.bodies import demand_plain_bytes
@@ -24,6 +23,7 @@ from api.edge.limits.turns import POOL_THREADS
 from api.edge.middleware.compression import Compression
 from api.edge.middleware.conditional import Conditional
 from api.edge.middleware.context import RequestContext
+from api.edge.middleware.cors import Cors
 from api.edge.middleware.failures import Failures
 from api.edge.middleware.methods import Methods
 from api.edge.problems import Problem
@@ -111,7 +111,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
         app.add_middleware(inner)
     if settings.cors_origin_names:
         app.add_middleware(
-            CORSMiddleware,
+            Cors,
             allow_origins=settings.cors_origin_names,
             allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=_CORS_REQUEST,

@@ -74,10 +74,12 @@ async def campaign_upload(request: Request, parts: PartsOf) -> AsyncIterator[Upl
     _demand_media_type(request, "multipart/form-data")
     _demand_utf8(request)
     stream = _limited(request, parts.settings.max_body_bytes, parts.settings.body_seconds)
-    parser = MultiPartParser(request.headers, stream, max_files=2, max_fields=2, max_part_size=MAX_JSON_BYTES)
+    parser = _CampaignParser(request.headers, stream, max_files=2, max_fields=2, max_part_size=MAX_JSON_BYTES)
     try:
         with _place(request, parts):
             form = await parser.parse()
+    except _PartTooLarge as error:
+        raise Problem("body_too_large", f"A part of more than {MAX_JSON_BYTES:,} bytes without a file name.") from error
     except MultiPartException as error:
         raise Problem("bad_request", f"The multipart body cannot be read: {error.message}") from error
     try:
@@ -94,6 +96,20 @@ async def campaign_upload(request: Request, parts: PartsOf) -> AsyncIterator[Upl
         yield Upload(written, file.file)
     finally:
         await form.close()
+
+
+class _PartTooLarge(MultiPartException):
+    """A part that has no file name, and so lies in memory, is larger than JSON may be."""
+
+
+class _CampaignParser(MultiPartParser):
+    """Starlette's parser, which says "too large" in a class of its own."""
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        part = self._current_part
+        if part.file is None and len(part.data) + end - start > self.max_part_size:
+            raise _PartTooLarge("too large")
+        super().on_part_data(data, start, end)
 
 
 async def picture_body(request: Request, parts: PartsOf) -> bytes:

@@ -9,6 +9,7 @@ A request with two lengths is refused, as a proxy in front may have believed the
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import uuid
 from typing import Any
@@ -49,7 +50,26 @@ class StrictConnection(h11.Connection):
                 raise h11.RemoteProtocolError("another version", error_status_hint=505)
             if b"transfer-encoding" in names and (b"content-length" in names or event.http_version < b"1.1"):
                 raise h11.RemoteProtocolError("two lengths")
+            return _in_origin_form(event)
         return event
+
+
+def _in_origin_form(request: h11.Request) -> h11.Request:
+    """A target with scheme and host, as callers send to a proxy, is the same request without them (RFC 9112, 3.2.2).
+
+    Its host counts, not that of the header.
+    """
+    scheme, found, rest = request.target.partition(b"://")
+    if not found or scheme.lower() not in (b"http", b"https"):
+        return request
+    host = re.split(rb"[/?]", rest, maxsplit=1)[0]
+    path = rest[len(host) :] or (b"*" if request.method == b"OPTIONS" else b"")
+    if not path.startswith((b"/", b"*")):
+        path = b"/" + path
+    others = [(name, value) for name, value in request.headers if name != b"host"]
+    return h11.Request(
+        method=request.method, target=path, headers=[(b"host", host), *others], http_version=request.http_version
+    )
 
 
 class BoundedProtocol(H11Protocol):

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+import h11
 import pytest
 
+from api.server.protocol import StrictConnection
 from tests.support.client import ApiServer, ApiTenant, Served
 from tests.support.sockets import RawAnswer, connect, head, one_answer, sent_and_read, silent, to_the_end
 from workers.sampling.registry import Registry
@@ -208,6 +210,34 @@ def test_two_requests_sent_at_once_get_two_answers(served: Served) -> None:
     answer = sent_and_read(served.port, head("/healthz") + head("/nowhere", "Connection: close"))
     assert answer.raw.count(b"HTTP/1.1 ") == 2
     assert b"HTTP/1.1 404 " in answer.raw
+
+
+@pytest.mark.parametrize(
+    ("target", "method", "status"),
+    [
+        ("http://presswork/healthz", "GET", 200),
+        ("HTTP://presswork:80/healthz?x=1", "HEAD", 422),
+        ("https://elsewhere.example/v1/models", "GET", 401),
+        ("http://presswork", "GET", 404),
+        ("http://presswork?x=1", "GET", 404),
+        ("http://presswork/http://presswork/healthz", "GET", 404),
+        ("http://presswork/healthz", "OPTIONS", 204),
+    ],
+)
+def test_a_target_with_scheme_and_host_is_the_address_behind_them(
+    served: Served, target: str, method: str, status: int
+) -> None:
+    """RFC 9112, section 3.2.2: a server must accept what callers send to a proxy. It was 404."""
+    with connect(served.port) as peer:
+        peer.sendall(head(target, "Connection: close", method=method))
+        assert to_the_end(peer).status == status
+
+
+def test_the_host_of_the_target_counts() -> None:
+    asked = StrictConnection(h11.SERVER, 1_000)
+    asked.receive_data(head("http://other.example:81?a=b"))
+    request = asked.next_event()
+    assert (request.target, dict(request.headers)[b"host"]) == (b"/?a=b", b"other.example:81")
 
 
 def test_an_upgrade_that_is_not_offered_is_ignored(served: Served) -> None:

@@ -263,6 +263,18 @@ def test_no_other_origin_is_let_in_unless_a_setting_names_it(api: ApiTenant) -> 
     assert caller.options("/v1/requests").status_code == 204, "OPTIONS that is no preflight"
 
 
+@pytest.mark.parametrize(
+    ("origin", "method", "said"), [("https://evil.example", "GET", "origin"), (ORIGIN, "TRACE", "method")]
+)
+def test_a_refused_preflight_is_a_problem(api: ApiTenant, origin: str, method: str, said: str) -> None:
+    """It was text/plain."""
+    asked = {"Origin": origin, "Access-Control-Request-Method": method}
+    answer = api.caller(cors_origins=ORIGIN).options("/v1/requests", headers=asked)
+    assert said in problem(answer, 400, "bad_request")["detail"]
+    assert "Origin" in answer.headers["vary"]
+    assert answer.headers.get("access-control-allow-origin") == (ORIGIN if origin == ORIGIN else None)
+
+
 @pytest.mark.parametrize("coding", ["gzip", "br", "x-unknown", "gzip, identity"])
 @pytest.mark.parametrize("address", ["/v1/requests", "/v1/campaigns", "/v1/identify"])
 def test_a_body_with_a_coding_is_415_and_names_it(api: ApiTenant, address: str, coding: str) -> None:
