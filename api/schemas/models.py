@@ -53,6 +53,6 @@ class ModelReply(ReplyModel):
 
 
 class ModelsReply(Page[ModelReply]):
-    """All models, on one page."""
+    """A page of the models, in the shape that OpenAI clients read too."""
 
     object: Literal["list"] = "list"
