@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
+_LATER = frozenset({"upscaler", "scheduler_options"})  # fields that the first recipes did not have
+
 
 class Lora(NamedTuple):
     """An adapter, how strongly it acts, and which bytes it is."""
@@ -41,6 +43,7 @@ class Recipe:
     task: str = "text-to-image"
     loras: tuple[Lora, ...] = ()
     upscaler: Upscaler | None = None
+    scheduler_options: tuple[str, ...] = ()  # of workers.sampling.families.schedulers.OPTIONS, sorted
 
     @property
     def id(self) -> str:
@@ -58,16 +61,19 @@ class Recipe:
         return self.height * self.upscale, self.width * self.upscale, 3
 
     def to_json(self) -> dict[str, Any]:
-        """Without an upscaler there is no such key: recipes older than upscalers keep their id."""
+        """Without an upscaler or options there is no such key: recipes older than those keep their id."""
         stored = {**asdict(self), "loras": [list(lora) for lora in self.loras]}
         stored["upscaler"] = self.upscaler._asdict() if self.upscaler else None
-        return {name: value for name, value in stored.items() if name != "upscaler" or value}
+        stored["scheduler_options"] = list(self.scheduler_options)
+        return {name: value for name, value in stored.items() if name not in _LATER or value}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Recipe:
         upscaler = stored.get("upscaler")
         loras = tuple(Lora(*lora) for lora in stored["loras"])
-        return cls(**{**stored, "loras": loras, "upscaler": Upscaler(**upscaler) if upscaler else None})
+        options = tuple(stored.get("scheduler_options", ()))
+        grown = Upscaler(**upscaler) if upscaler else None
+        return cls(**{**stored, "loras": loras, "upscaler": grown, "scheduler_options": options})
 
 
 @lru_cache(maxsize=4096)  # a campaign asks for the same few recipes once an item

@@ -76,6 +76,11 @@ class Settings(BaseSettings):
     models_dir: Path = Field(
         _ROOT / "models", description="Folder that holds one folder per model, each with a card.yaml."
     )
+    require_stated_models: bool = Field(
+        False,
+        description="Refuse requests for a model whose card leaves its licence, the licence of its training data, its"
+        " training data, its owner or its allowed use unknown.",
+    )
     policy_rules: Path = Field(_ROOT / "policy" / "rulesets" / "default.yaml", description="File of the rule set.")
     device: str = Field("auto", description="Torch device: auto, cpu, cuda, cuda:1, ...")
     torch_threads: int = Field(0, ge=0, description="Number of torch's intra-op threads. 0: torch's default.")

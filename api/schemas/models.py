@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import Field
@@ -33,6 +34,9 @@ class ModelReply(ReplyModel):
     licence: str
     allowed_use: str
     training_data: str
+    training_data_licence: str = Field(description="unknown where nobody stated it")
+    owner: str = Field(description="who answers for its use; unknown where nobody stated it")
+    expires: date | None = Field(description="the last day on which it may be used")
     limits: list[str]
     revision: str = Field(description="content hash of all its files")
     width: int = Field(description="the width it is best at")

@@ -121,6 +121,12 @@ class OptionsBody(BodyModel):
     num_inference_steps: int | None = Field(None, ge=1, le=MAX_NUMBER, description="denoising steps")
     guidance_scale: float | None = Field(None, ge=0, allow_inf_nan=False, description="1 or less: no guidance")
     scheduler: ModelName | None = Field(None, description="one of the model's schedulers")
+    scheduler_options: list[Literal["karras", "sde", "trailing"]] = Field(
+        [],
+        max_length=3,
+        description="karras: its noise levels; sde: the stochastic solver; trailing: steps counted from the noisiest."
+        " Each only where the scheduler has it",
+    )
     upscale: int = Field(
         1,
         ge=1,

@@ -120,6 +120,8 @@ class SubmissionFindings:
             self._words.look(row)
         if self._tokens is not None and (lost := self._tokens.lost(prompt)):
             self.notices.add("prompt_cut", row.number, texts=[lost])
+        if self._tokens is not None and (lost := self._tokens.lost(row.texts.negative_prompt)):
+            self.notices.add("negative_prompt_cut", row.number, texts=[lost])
         width, height = row.options.width, row.options.height
         if (width, height) != self._native and max(width / self._native[0], height / self._native[1]) >= 1.5:
             self.notices.add("unusual_size", row.number, texts=[f"{width} x {height}"])

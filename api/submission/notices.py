@@ -33,6 +33,7 @@ SAID = {
     "short_row": "have fewer cells than the header names columns; the missing ones are taken as empty",
     "duplicate_prompt": "ask for the same picture as an earlier row: prompt, size and options are equal",
     "prompt_cut": "are longer than the {room} tokens that {model} reads; what stands at the end is lost",
+    "negative_prompt_cut": "have a negative prompt longer than the {room} tokens that {model} reads; its end is lost",
     "unusual_size": "ask for a size that {model} was not made for; expect doubled or cut things. Its own is {size}",
 }
 

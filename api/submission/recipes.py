@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
 from api.edge.problems import Complaint, Problem, did_you_mean, quoted
@@ -11,6 +12,8 @@ from api.schemas.requests import OptionsBody
 from api.submission.tokens import prompt_tokens
 from api.submission.vocabulary import Vocabulary
 from workers.recipes import MAX_SEED, Lora, Recipe, Upscaler
+from workers.sampling.families.schedulers import misfit
+from workers.sampling.limits import not_usable
 from workers.sampling.registry import ModelCard, Registry
 from workers.settings import Settings
 
@@ -25,11 +28,12 @@ class SamplingOptions(NamedTuple):
     scheduler: str
     upscale: int = 1
     loras: tuple[tuple[str, float], ...] = ()
+    scheduler_options: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Self:
-        *plain, loras = stored
-        return cls._make([*plain, tuple((name, scale) for name, scale in loras)])
+        *plain, loras, options = stored
+        return cls._make([*plain, tuple((name, scale) for name, scale in loras), tuple(options)])
 
     @property
     def megapixel_steps(self) -> float:
@@ -65,6 +69,7 @@ class RecipeBook:
             scheduler=asked.scheduler or card.scheduler,
             upscale=asked.upscale,
             loras=self.loras((lora.name, lora.scale) for lora in asked.loras),
+            scheduler_options=tuple(sorted(set(asked.scheduler_options))),
         )
 
     def loras(self, asked: Iterable[tuple[str, float | None]]) -> tuple[tuple[str, float], ...]:
@@ -116,6 +121,7 @@ class RecipeBook:
             height=options.height,
             num_inference_steps=options.num_inference_steps,
             scheduler=options.scheduler,
+            scheduler_options=options.scheduler_options,
             guidance_scale=float(options.guidance_scale),
             loras=tuple(Lora(name, scale, self._adapters[name].revision) for name, scale in options.loras),
             upscaler=Upscaler(upscaler.name, upscaler.factor, upscaler.revision) if upscaler else None,
@@ -149,6 +155,13 @@ class RecipeBook:
 
     def _extras_complaints(self, options: SamplingOptions) -> list[Complaint]:
         found, card = [], self.card
+        today = datetime.now(UTC).date()
+        if reason := not_usable(card, today, require_stated=self._settings.require_stated_models):
+            remedy = "Choose another model, or ask the operator to update its card."
+            found.append(Complaint("model_not_usable", reason, remedy, field="model"))
+        if why := misfit(options.scheduler, options.scheduler_options, flow=card.family.matches_flows):
+            remedy = "Leave it out, or name another scheduler of the model."
+            found.append(Complaint("model_limit", why, remedy, field="scheduler_options"))
         if options.upscale != 1 and options.upscale not in self._upscalers:
             message = f"{card.name} has no upscaler of factor {options.upscale}"
             found.append(Complaint("model_limit", message, self._remedy("upscale"), field="upscale"))
@@ -204,6 +217,8 @@ def choose_model(registry: Registry, name: str | None) -> ModelCard:
     if name is not None and name in names:
         return registry.get(name)
     message = "more than one model is installed" if name is None else f"there is no model '{name}'"
+    if name is not None and ("model", name) in registry.unusable:
+        message = f"the model '{name}' cannot be used here; GET /v1/models/unusable says why"
     remedy = f"The models are: {', '.join(names)}.{did_you_mean(name or '', names)}"
     complaint = Complaint("model_missing", message, remedy, field="model")
     raise Problem("model_missing", f"{message}. {remedy}", errors=[complaint])

@@ -69,12 +69,13 @@ def prompt_tokens(card: ModelCard) -> PromptTokens | None:
     if card.source.folder is None:
         return None
     folder = card.home / card.source.folder
-    found = [loaded for name in ("tokenizer", "tokenizer_2", "tokenizer_3") if (loaded := _load(folder / name))]
+    reads = card.family.reads.items()  # a window is what the encoder reads, whatever its tokenizer could take
+    found = [loaded for name, limit in reads if (loaded := _load(folder / name, limit))]
     return max(found, key=lambda tokens: tokens.room, default=None)
 
 
 @lru_cache(maxsize=32)
-def _load(folder: Path) -> PromptTokens | None:
+def _load(folder: Path, limit: int | None = None) -> PromptTokens | None:
     """A tokenizer.json, or the vocabulary and merges of CLIP."""
     config = folder / "tokenizer_config.json"
     if not config.is_file():
@@ -98,7 +99,7 @@ def _load(folder: Path) -> PromptTokens | None:
         return None
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    stated = json.loads(config.read_text()).get("model_max_length")
+    stated = limit or json.loads(config.read_text()).get("model_max_length")
     if not isinstance(stated, int) or not 2 < stated <= _MOST_TOKENS:
         return None
     return PromptTokens(tokenizer, stated - tokenizer.num_special_tokens_to_add(is_pair=False))

@@ -53,6 +53,8 @@ def write(work: Path, folder: Path, *, upscalers: Path) -> None:
         ),
         "licence": LICENCE,
         "allowed_use": "Any use under its licence, in public and commercially. Made for demonstrations and tests.",
+        "training_data_licence": "MIT",
+        "owner": "The Presswork project",
         "training_data": (
             "Pictures composed by a program from cut-outs of Microsoft's Fluent Emoji on studio grounds, with captions"
             " written by the same program. No photographs, no people, nothing collected from the web. The licence was"

@@ -19,7 +19,7 @@ class _Limit(NamedTuple):
     fitted: int = 0  # runs of this many since the last trial
 
 
-class FittingSizes:
+class BatchLimits:
     """Most images of one run, by what memory depends on. Forgotten when the process ends. One thread at a time."""
 
     def __init__(self) -> None:

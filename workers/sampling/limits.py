@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from workers.sampling.registry import ModelCard
+
+
+# What only a person knows of a model. A card says "unknown" where nobody stated it.
+STATED = ("licence", "training_data_licence", "training_data", "owner", "allowed_use")
 
 
 class ModelLimit(NamedTuple):
@@ -36,6 +42,16 @@ def limits_of(
         message = f"{scheduler!r} is not a scheduler of {card.name}; it has {', '.join(card.schedulers)}"
         found.append(ModelLimit("scheduler", message))
     return found
+
+
+def not_usable(card: ModelCard, today: date, *, require_stated: bool) -> str | None:
+    """Why nobody may use this model today, or None: it expired, or nobody stated what has to be stated here."""
+    if card.expires is not None and today > card.expires:
+        return f"{card.name} may be used until {card.expires.isoformat()}, which is over"
+    unknown = [field for field in STATED if getattr(card, field).strip().lower() == "unknown"]
+    if require_stated and unknown:
+        return f"nobody stated {', '.join(unknown)} of {card.name}, and this installation requires it"
+    return None
 
 
 def _size(card: ModelCard, width: int, height: int) -> Iterator[ModelLimit]:

@@ -110,7 +110,8 @@ def load_pipeline(card: ModelCard, device: torch.device) -> Loaded:
         raise ModelRefused(f"model {card.name}: diffusers cannot load it: {in_a_line(error)}") from error
     pipe.set_progress_bar_config(disable=True)
     log.info("model_loaded", model=card.name, revision=card.revision, device=str(device), dtype=str(dtype))
-    return Loaded(pipe, dict(pipe.scheduler.config), card.family, call)
+    scheduler_config = {**pipe.scheduler.config, "_class_name": type(pipe.scheduler).__name__}
+    return Loaded(pipe, scheduler_config, card.family, call)
 
 
 def _parameters(pipeline: str) -> set[str]:

@@ -122,7 +122,7 @@ def _renew_schedulers(run: Run, pipe: Any, after_step: Any) -> None:
         holder = attrgetter(stage)(pipe) if stage else pipe
         last = stage == stages[-1]
         if last:
-            scheduler = build_scheduler(run.recipe.scheduler, run.loaded.scheduler_config)
+            scheduler = build_scheduler(run.recipe.scheduler, run.loaded.scheduler_config, run.recipe.scheduler_options)
         else:
             scheduler = type(holder.scheduler).from_config(holder.scheduler.config)
         watch_steps(scheduler, partial(after_step, last))

@@ -24,7 +24,7 @@ from workers.recipes import Recipe
 from workers.sampling.adapters import check_adapter, use_adapters
 from workers.sampling.enlarge import Enlarger
 from workers.sampling.extras import AdapterCard, UpscalerCard
-from workers.sampling.fitting import FittingSizes
+from workers.sampling.fitting import BatchLimits
 from workers.sampling.pipelines import (
     Load,
     Pipelines,
@@ -64,7 +64,7 @@ class DiffusersSampler:
         self._device_name = _name_of(self._device)
         self._pipelines = Pipelines(self._device, load, keep)
         self._enlargers: dict[str, Enlarger] = {}  # by revision; about a megabyte each
-        self._fitting = FittingSizes()
+        self._fitting = BatchLimits()
         self.unusable: dict[tuple[str, str], str] = {}  # (kind, name) -> why this worker cannot use it
 
     def prepare(self, names: Sequence[str]) -> None:

@@ -6,14 +6,14 @@ draws noise without an error, so what the two predict is compared here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
 import diffusers
 
 from workers.errors import ModelRefused
-from workers.sampling.families.schedulers import FLOW
+from workers.sampling.families.schedulers import FLOW, FLOW_SOLVERS, misfit, settings_of
 
 _FLOW_OPTIONS = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
 _STRAIGHT = "flow_prediction"
@@ -26,12 +26,14 @@ def prediction_of(config: Mapping[str, Any], class_name: str | None = None) -> s
     return str(config.get("prediction_type", "epsilon"))
 
 
-def build_scheduler(name: str, config: Mapping[str, Any]) -> Any:
+def build_scheduler(name: str, config: Mapping[str, Any], options: Sequence[str] = ()) -> Any:
     """A scheduler of class `name` for a model that came with `config`. Raises ModelRefused if the two do not fit."""
     wanted = prediction_of(config)
-    changes: dict[str, Any] = {}
-    if wanted == _STRAIGHT and name not in FLOW:
-        changes = _FLOW_OPTIONS | {"flow_shift": config.get("flow_shift", config.get("shift", 1.0))}
+    if why := misfit(name, options, flow=wanted == _STRAIGHT):
+        raise ModelRefused(why)
+    changes = settings_of(options)
+    if wanted == _STRAIGHT and name in FLOW_SOLVERS and name not in FLOW:
+        changes |= _FLOW_OPTIONS | {"flow_shift": config.get("flow_shift", config.get("shift", 1.0))}
     scheduler = getattr(diffusers, name).from_config(config, **changes)
     got = prediction_of(scheduler.config, name)
     if got != wanted:

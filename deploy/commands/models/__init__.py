@@ -2,6 +2,9 @@
 
 group    the command group
 add      add
-show     list, show, hash, check
+list     list
+show     show
+check    check
+hash     hash
 options  --models-dir, and the registry there
 """

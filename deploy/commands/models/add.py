@@ -15,7 +15,7 @@ from workers.errors import WorkerError
 
 if TYPE_CHECKING:
     from workers.sampling.files.new_card import Stated
-    from workers.sampling.files.sources import Source
+    from workers.sampling.files.sources import ModelOrigin
 
 _QUESTIONS = {
     "licence": "Licence of the weights",
@@ -61,7 +61,7 @@ def add(source: str, models_dir: Path, name: str | None, like: str | None, **opt
         raise click.ClickException(str(error)) from error
 
 
-def _add(source: Source, models_dir: Path, name: str, like: str | None, options: dict[str, Any]) -> None:
+def _add(source: ModelOrigin, models_dir: Path, name: str, like: str | None, options: dict[str, Any]) -> None:
     from workers.sampling.files.adding import add_folder, check_name  # noqa: PLC0415
     from workers.sampling.files.needed import needed_files  # noqa: PLC0415
     from workers.sampling.files.sources import staging  # noqa: PLC0415
@@ -81,7 +81,7 @@ def _add(source: Source, models_dir: Path, name: str, like: str | None, options:
             click.echo(f"unknown: {field}; edit {models_dir / name / 'card.yaml'} when somebody can say")
 
 
-def _fetched(source: Source, models_dir: Path, like: str | None, fetched: Path) -> Path:
+def _fetched(source: ModelOrigin, models_dir: Path, like: str | None, fetched: Path) -> Path:
     from workers.sampling.files import sources  # noqa: PLC0415
 
     if source.kind == "folder":

@@ -5,7 +5,10 @@ from __future__ import annotations
 import click
 
 from deploy.commands.models.add import add
-from deploy.commands.models.show import check, hash_folder, list_models, show
+from deploy.commands.models.check import check
+from deploy.commands.models.hash import hash_folder
+from deploy.commands.models.list import list_models
+from deploy.commands.models.show import show
 
 
 @click.group()

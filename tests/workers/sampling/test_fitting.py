@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from workers.sampling.fitting import RUNS_BEFORE_A_TRIAL, FittingSizes
+from workers.sampling.fitting import RUNS_BEFORE_A_TRIAL, BatchLimits
 
 
-def run(sizes: FittingSizes, room: int, wanted: int = 8) -> list[int]:
+def run(sizes: BatchLimits, room: int, wanted: int = 8) -> list[int]:
     """The runs that one batch takes on a device with room for so many images."""
     tried, left = [], wanted
     while left:
@@ -22,7 +22,7 @@ def run(sizes: FittingSizes, room: int, wanted: int = 8) -> list[int]:
 
 
 def test_one_bad_moment_is_forgotten_after_some_runs() -> None:
-    sizes = FittingSizes()
+    sizes = BatchLimits()
     assert run(sizes, room=2) == [8, 4, 2, 2, 2, 2]
     batches = [run(sizes, room=8) for _ in range(40)]
     assert batches[0] == [2, 2, 2, 2]
@@ -30,7 +30,7 @@ def test_one_bad_moment_is_forgotten_after_some_runs() -> None:
 
 
 def test_a_device_that_stays_small_is_asked_ever_less_often() -> None:
-    sizes = FittingSizes()
+    sizes = BatchLimits()
     run(sizes, room=2)
     failures = [n for n in range(400) if any(size > 2 for size in run(sizes, room=2))]
     assert failures, "it is tried again"
@@ -40,13 +40,13 @@ def test_a_device_that_stays_small_is_asked_ever_less_often() -> None:
 
 
 def test_limits_of_one_size_do_not_bind_another() -> None:
-    sizes = FittingSizes()
+    sizes = BatchLimits()
     sizes.ran_out("1024", 4)
     assert (sizes.most("1024", 8), sizes.most("512", 8)) == (2, 8)
 
 
 def test_a_smaller_run_proves_nothing() -> None:
-    sizes = FittingSizes()
+    sizes = BatchLimits()
     sizes.ran_out("sdxl", 8)
     for _ in range(10 * RUNS_BEFORE_A_TRIAL):
         sizes.went_through("sdxl", 1)

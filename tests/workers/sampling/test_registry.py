@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import yaml
 from models.upscalers.convert import MEMBER_SHA256
 from workers.errors import CardInvalid, ModelMissing
 from workers.sampling.contents import file_of, paths_in
+from workers.sampling.limits import STATED, not_usable
 from workers.sampling.registry import ModelCard, Registry
 
 MODELS = Path(__file__).parents[3] / "models"
@@ -228,6 +230,21 @@ def test_the_shipped_upscaler_and_adapters_are_exactly_the_bytes_on_their_cards(
     for extra in beside:
         assert tuple(file_of(extra.home, path) for path in paths_in(extra.home)) == extra.files
         assert MEMBER_SHA256 in extra.source if extra.name == UPSCALER else True
+
+
+def test_a_model_is_usable_until_its_last_day(models: Path) -> None:
+    edit(models, expires="2030-01-31")
+    card = Registry.load(models).get("studio")
+    assert not_usable(card, date(2030, 1, 31), require_stated=True) is None
+    assert "until 2030-01-31, which is over" in str(not_usable(card, date(2030, 2, 1), require_stated=False))
+
+
+@pytest.mark.parametrize("field", STATED)
+def test_what_nobody_stated_is_refused_only_where_it_is_required(models: Path, field: str) -> None:
+    edit(models, **{field: "unknown"})
+    card = Registry.load(models).get("studio")
+    assert not_usable(card, date(2026, 1, 1), require_stated=False) is None
+    assert f"nobody stated {field} of studio" in str(not_usable(card, date(2026, 1, 1), require_stated=True))
 
 
 def test_reading_cards_needs_no_deep_learning_library() -> None:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from workers.sampling.families.schedulers import FLOW
+
 TEXT_TO_IMAGE = "text-to-image"
 IMAGE_TO_IMAGE = "image-to-image"
 INPAINT = "inpaint"
@@ -59,6 +61,11 @@ class Family:
     stages: tuple[str, ...] = ("",)  # attributes that hold the pipelines with a scheduler, in order; "": the pipeline
     load: Mapping[str, Any] = field(default_factory=dict)  # arguments of from_pretrained
     output: Literal["pt", "np"] = "pt"  # what the pipeline can be asked to return
+
+    @property
+    def matches_flows(self) -> bool:
+        """Whether its denoiser predicts the velocity of a straight path, not that of a noise schedule."""
+        return set(FLOW) <= set(self.schedulers)
 
     def call_for(self, pipeline: str, task: str | None = None) -> Call:
         """The call of a card's pipeline class, for its own task or another that shares its weights."""

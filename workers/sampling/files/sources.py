@@ -22,7 +22,7 @@ _S3 = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+)/(?P<prefix>.+)")
 _ADDING = ".adding"  # below the models directory: one rename away from it, and no place of cards
 
 
-class Source(NamedTuple):
+class ModelOrigin(NamedTuple):
     """Where a model comes from."""
 
     kind: str  # folder | file | s3 | hub
@@ -36,17 +36,17 @@ class Source(NamedTuple):
         return last.removesuffix(".safetensors") if self.kind == "file" else last
 
 
-def read_source(text: str) -> Source:
+def read_source(text: str) -> ModelOrigin:
     """What a command line names. Raises ModelMissing where it is nothing that can be read."""
     if found := _S3.fullmatch(text):
-        return Source("s3", f"{found['bucket']}/{found['prefix'].rstrip('/')}")
+        return ModelOrigin("s3", f"{found['bucket']}/{found['prefix'].rstrip('/')}")
     if found := _HUB.fullmatch(text):
-        return Source("hub", found["repository"], found["commit"])
+        return ModelOrigin("hub", found["repository"], found["commit"])
     path = Path(text).expanduser()
     if path.is_dir():
-        return Source("folder", str(path.resolve()))
+        return ModelOrigin("folder", str(path.resolve()))
     if path.is_file() and path.suffix == ".safetensors":
-        return Source("file", str(path.resolve()))
+        return ModelOrigin("file", str(path.resolve()))
     raise ModelMissing(
         f"{text!r} is no folder, no .safetensors file, no s3://bucket/prefix and no owner/name@commit of the hub"
     )
@@ -76,7 +76,7 @@ def copy_files(folder: Path, paths: tuple[str, ...], target: Path) -> None:
         shutil.copyfile(origin, target / path)
 
 
-def fetch_hub(source: Source, target: Path) -> Path:
+def fetch_hub(source: ModelOrigin, target: Path) -> Path:
     """The snapshot of a repository at its commit, through the hub's client. Raises HubUnavailable and ModelMissing."""
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - only where a hub is asked
     from huggingface_hub.errors import (  # noqa: PLC0415
@@ -98,7 +98,7 @@ def fetch_hub(source: Source, target: Path) -> Path:
     return Path(place)
 
 
-def fetch_s3(client: S3Client, source: Source, target: Path) -> Path:
+def fetch_s3(client: S3Client, source: ModelOrigin, target: Path) -> Path:
     """Every object below the prefix. A key that is no path below it is refused: it names a file of ours."""
     bucket, _, prefix = source.place.partition("/")
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{prefix}/")

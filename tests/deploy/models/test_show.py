@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from deploy.commands.models.group import models
 
-MODELS = Path(__file__).parents[2] / "models"
+MODELS = Path(__file__).parents[3] / "models"
 
 
 @pytest.fixture
