@@ -61,7 +61,7 @@ def serve_gpu(settings: Settings) -> None:
     sampler = DiffusersSampler(registry, settings.device, settings.torch_threads)
     cards = map(registry.get, registry.names())
     sampler.prepare([card.name for card in cards if card.queue in settings.queue_names])
-    executor = make_executor(settings, sampler, _mark_writer(settings))
+    executor = make_executor(settings, sampler, _mark_writer(settings), device=sampler.device_id)
     register_all(settings, executor, registry)
     serve_executor(settings, executor)
 
@@ -80,21 +80,49 @@ def register_all(settings: Settings, executor: Executor, registry: Registry) -> 
 
 def serve_executor(settings: Settings, executor: Executor) -> None:
     """Run an executor as a Celery worker: threads side by side, the GPU lock inside makes them take turns."""
-    from celery.signals import worker_shutting_down  # noqa: PLC0415
+    from celery.signals import worker_ready, worker_shutting_down  # noqa: PLC0415
 
-    from workers.queue import RUN_BATCH, make_celery  # noqa: PLC0415
+    from workers.database import transact  # noqa: PLC0415
+    from workers.gpu.presence import Presence  # noqa: PLC0415
+    from workers.queue import RUN_BATCH, Intake, make_celery  # noqa: PLC0415
 
     app = make_celery(settings)
     app.task(name=RUN_BATCH)(executor.run)
+
+    intake = Intake(settings.queue_names)
+    presence = Presence(
+        executor.engine,
+        settings,
+        executor.standing,
+        executor.finisher.store,
+        executor.worker,
+        executor.device,
+        take_messages=intake.take,
+    )
 
     def drain(**_: object) -> None:
         log.info("worker_draining")
         executor.draining.set()
 
+    def ready(sender: object, **_: object) -> None:
+        intake.consumer = sender
+        presence.start()
+
     worker_shutting_down.connect(drain, weak=False)
+    worker_ready.connect(ready, weak=False)
+    executor.replace_process = _end_softly
+    transact(executor.engine, lambda _conn: presence.enter(), patience_seconds=60.0)
     arguments = ["worker", "--pool=threads", f"--concurrency={settings.worker_threads}", "--queues", settings.queues]
     arguments += ["--loglevel", settings.log_level, "--without-gossip", "--without-mingle", "-n", executor.worker]
-    app.worker_main(arguments)
+    try:
+        app.worker_main(arguments)
+    finally:
+        presence.leave()
+
+
+def _end_softly() -> None:
+    """As SIGTERM from outside: what is being finished is finished, the supervisor starts a new process."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _mark_writer(settings: Settings) -> Writer:
@@ -106,7 +134,9 @@ def _mark_writer(settings: Settings) -> Writer:
     return NumpyWriter() if device.type == "cpu" else TorchWriter(device)
 
 
-def make_executor(settings: Settings, sampler: Sampler, mark_writer: Writer | None = None) -> Executor:
+def make_executor(
+    settings: Settings, sampler: Sampler, mark_writer: Writer | None = None, *, device: str = ""
+) -> Executor:
     """The worker's heart with its real parts. Raises where a part cannot be had: a worker that cannot
     screen, mark or sign does not start.
     """
@@ -150,6 +180,7 @@ def make_executor(settings: Settings, sampler: Sampler, mark_writer: Writer | No
             rules, ImageScreen.load(rules), meaning, marker, ObjectStore(settings), settings.ledger_origin, probe
         ),
         worker=f"{socket.gethostname()}-{os.getpid()}",
+        device=device or f"{settings.device}@{socket.gethostname()}",
         probe=probe,
     )
 
@@ -174,7 +205,7 @@ def main() -> None:
     settings = Settings()  # read from the environment
     logs.configure(settings.log_level, sys.argv[1])
     metrics.start_at_zero(settings.queue_names)
-    metrics.serve(settings.metrics_port)
+    metrics.serve(settings.metrics_port, settings.metrics_host)
     processes[sys.argv[1]](settings)
 
 

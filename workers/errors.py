@@ -4,7 +4,9 @@ WorkerError
   + Transient                 a repetition can succeed; nobody has to act
   |   + LeaseLost             the batch was dispatched again while we worked on it; drop the result
   |   + Draining              the worker is shutting down; return the batch
-  |   + StoreUnavailable      the object store refused the call, or did not answer
+  |   + StoreUnavailable      the object store failed the call, or did not answer
+  |   |   + StoreRefused      the object store refuses this worker: secret, right, or a clock that is off
+  |   + DeviceFailed          the device failed; this process cannot use it any more
   |   + BrokerUnavailable     the broker refused the call, or did not answer
   |   + WitnessRefused        a witness refused to cosign a head of the ledger, or did not answer
   |   + HubUnavailable        the model hub did not answer, and the model is not in its cache
@@ -65,7 +67,15 @@ class Draining(Transient):
 
 
 class StoreUnavailable(Transient):
-    """The object store refused the call, or did not answer."""
+    """The object store failed the call, or did not answer."""
+
+
+class StoreRefused(StoreUnavailable):
+    """The object store refuses this worker: secret, right, or a clock that is off."""
+
+
+class DeviceFailed(Transient):
+    """The device failed; this process cannot use it any more."""
 
 
 class BrokerUnavailable(Transient):

@@ -1,14 +1,22 @@
-"""Metrics of every process, declared once. Base units in the names, labels from small fixed sets."""
+"""Metrics of every process, declared once, and its readiness. Base units in names, labels from small fixed sets."""
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterable
 from itertools import product
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from policy.verdict import Decision
 from workers.states import Priority
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
@@ -45,6 +53,12 @@ RATE_LIMITS_LOCAL = Gauge(
 # Planner and reconciler.
 PENDING_ITEMS = Gauge("presswork_pending_items", "Items that are in no batch yet.", ["queue", "priority"])
 OLDEST_PENDING_SECONDS = Gauge("presswork_oldest_pending_seconds", "Age of the oldest pending item.", ["queue"])
+LIVE_WORKERS = Gauge("presswork_live_workers", "Workers that were seen lately, by state.", ["queue", "state"])
+UNSERVABLE_RECIPES = Gauge(
+    "presswork_unservable_recipes", "Recipes that every live worker of the queue refused.", ["queue"]
+)
+DEVICES_OUT = Gauge("presswork_devices_out", "Devices that were taken out of use after errors in a row.")
+MOST_RETURNS = Gauge("presswork_most_returns", "Highest number of returned claims of an open batch.", ["queue"])
 OPEN_BATCHES = Gauge("presswork_open_batches", "Batches that are dispatched or running.", ["queue", "state"])
 BATCHES_DISPATCHED = Counter("presswork_batches_dispatched_total", "Batches planned.", ["queue"])
 BATCH_ITEMS = Histogram(
@@ -58,7 +72,7 @@ BROKER_FAILURES = Counter(
 )
 
 # Worker.
-CLAIMS = Counter("presswork_claims_total", "Claim results: claimed, nothing to do, or put off.", ["result"])
+CLAIMS = Counter("presswork_claims_total", "Claim results: claimed, nothing to do, put off, or refused.", ["result"])
 GPU_WAIT_SECONDS = Histogram(
     "presswork_gpu_wait_seconds", "Time that a claimed batch waits for the GPU lock.", buckets=_SECONDS
 )
@@ -85,6 +99,11 @@ OUTCOMES = Counter("presswork_outcomes_total", "Settled items by outcome.", ["ou
 VERDICTS = Counter("presswork_verdicts_total", "Screening verdicts on finished images.", ["decision"])
 MARK_FAILURES = Counter(
     "presswork_mark_failures_total", "Images whose watermark or manifest did not read back.", ["error"]
+)
+WORKER_PAUSED = Gauge(
+    "presswork_worker_paused",
+    "Whether this worker takes no batches, by what is at fault: itself, its device, or a service that all share.",
+    ["fault"],
 )
 BATCHES_RETURNED = Counter("presswork_batches_returned_total", "Claims returned or failed, by reason.", ["reason"])
 
@@ -128,18 +147,21 @@ REVOCATION_FAILURES = Counter("presswork_revocation_failures_total", "Failed att
 # Label values that are known beforehand, one list a label. Missing: what differs by installation or process, which
 # `start_at_zero` is told, and the anchors, whose series the sealer makes.
 _DUTIES = ("reviews", "recalls", "erasures", "retention", "removals", "webhooks")
-_KNOWN: dict[Counter | Histogram, tuple[tuple[str, ...], ...]] = {
+_KNOWN: dict[Counter | Gauge | Histogram, tuple[tuple[str, ...], ...]] = {
     ITEMS_SUBMITTED: (("single", "campaign"), tuple(Priority)),
     HTTP_CONNECTIONS_ENDED: (("refused", "made_room", "head_too_slow", "reader_stalled"),),
-    CLAIMS: (("claimed", "nothing_to_do", "put_off"),),
+    WORKER_PAUSED: (("worker", "device", "service"),),
+    CLAIMS: (("claimed", "nothing_to_do", "put_off", "refused"),),
     FINISHING_SECONDS: (("meaning", "screen", "mark", "put"),),
     OUTCOMES: (("released", "held", "refused", "failed"),),
     VERDICTS: (tuple(Decision),),
     MARK_FAILURES: (("MarkUnreadable", "ManifestInvalid", "MarkError", "DigestMismatch"),),
     BATCHES_RETURNED: (
         (
-            *("lease_lost", "draining", "store_unavailable", "signing_unavailable", "hub_unavailable"),
-            *("model_missing", "model_refused", "out_of_memory", "unexpected"),
+            *("lease_lost", "draining", "store_unavailable", "store_refused", "signing_unavailable"),
+            *("hub_unavailable", "database_unavailable", "database_refused", "connection_failed", "worker_broken"),
+            *("model_missing", "model_refused", "card_invalid", "out_of_memory", "device_failed"),
+            *("unexpected", "unexpected_errors"),
         ),
     ),
     CLERK_ACTS: (_DUTIES,),
@@ -167,6 +189,10 @@ def start_at_zero(queues: Iterable[str], routes: Iterable[tuple[str, str]] = ())
         for combination in product(*values):
             metric.labels(*combination)
     for queue in queues:
+        for gauge in (UNSERVABLE_RECIPES, MOST_RETURNS):
+            gauge.labels(queue)
+        for state in ("ready", "stopped"):
+            LIVE_WORKERS.labels(queue, state)
         BATCHES_DISPATCHED.labels(queue)
         LEASES_EXPIRED.labels(queue)
     for route, method in routes:
@@ -175,7 +201,45 @@ def start_at_zero(queues: Iterable[str], routes: Iterable[tuple[str, str]] = ())
             HTTP_REQUESTS.labels(route, method, status)
 
 
-def serve(port: int) -> None:
-    """Serve /metrics on loopback in a daemon thread; port 0 serves none."""
+_wrong: dict[str, str] = {}
+
+
+def report(part: str, reason: str | None) -> None:
+    """What keeps a part of this process from its work, as a stable code; None: nothing. Thread-safe."""
+    if reason is None:
+        _wrong.pop(part, None)
+    else:
+        _wrong[part] = reason
+
+
+def problems() -> dict[str, str]:
+    """What was reported, by part; empty: ready."""
+    return dict(_wrong)
+
+
+def serve(port: int, host: str = "127.0.0.1") -> None:
+    """Serve /metrics, /livez and /readyz in a daemon thread; port 0 serves none. Not ready: 503 with the reasons."""
     if port:
-        start_http_server(port, addr="127.0.0.1")
+        server = make_server(host, port, _answer, ThreadingWSGIServer, handler_class=_Quiet)
+        threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+
+_metrics_app = make_wsgi_app()
+
+
+class _Quiet(WSGIRequestHandler):
+    """Probes come every few seconds: none is logged."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+def _answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    path = environ.get("PATH_INFO", "/")
+    if path == "/metrics":
+        told: Iterable[bytes] = _metrics_app(environ, start_response)
+        return told
+    wrong = problems() if path == "/readyz" else {}
+    status = "404 Not Found" if path not in ("/livez", "/readyz") else "503 Service Unavailable" if wrong else "200 OK"
+    start_response(status, [("Content-Type", "application/json")])
+    return [json.dumps({"problems": wrong}).encode()]

@@ -5,6 +5,9 @@ Celery's own retries, results and time limits are off: state, attempts and retri
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from celery import Celery
 from kombu.exceptions import OperationalError
 
@@ -58,3 +61,19 @@ class Queue:
             self._app.send_task(RUN_BATCH, args=[batch_id], queue=queue, retry=False, ignore_result=True)
         except (OperationalError, OSError) as error:
             raise BrokerUnavailable(f"the broker did not accept the message: {error}") from error
+
+
+class Intake:
+    """Whether a worker takes messages from its queues. What it leaves in Redis, others take."""
+
+    def __init__(self, queues: Iterable[str]) -> None:
+        self.consumer: Any = None  # Celery's, once it is ready
+        self._queues = tuple(queues)
+
+    def take(self, messages: bool) -> None:
+        """Begin or stop, soon. From any thread: the consumer's own thread does it."""
+        if self.consumer is None:
+            return
+        act = self.consumer.add_task_queue if messages else self.consumer.cancel_task_queue
+        for queue in self._queues:
+            self.consumer.call_soon(act, queue)

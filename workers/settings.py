@@ -46,7 +46,12 @@ class Settings(BaseSettings):
     )
     max_batch: int = Field(8, ge=1, le=64, description="Maximum number of images sampled together.")
     max_batch_pixels: int = Field(8 * 1024 * 1024, ge=64 * 64, description="Maximum number of pixels sampled together.")
-    window: int = Field(4, ge=1, le=1000, description="Maximum number of batches in flight per queue.")
+    window: int = Field(
+        4,
+        ge=1,
+        le=1000,
+        description="Number of batches in flight per queue, or twice the threads of its live workers if that is more.",
+    )
     lease_seconds: float = Field(
         30.0, ge=0.5, description="Lease of a claimed batch, in seconds. The worker renews it every third of that time."
     )
@@ -57,6 +62,11 @@ class Settings(BaseSettings):
         2, ge=1, le=10, description="Number of claims after which a batch that was never settled is split."
     )
     return_seconds: float = Field(10.0, ge=0, description="Delay before a returned batch is sent again, in seconds.")
+    unservable_seconds: float = Field(
+        900.0,
+        ge=0,
+        description="Time for which items wait while no live worker of their queue can make them, in seconds.",
+    )
     worker_threads: int = Field(
         2, ge=1, le=8, description="Number of batches that one worker process handles at the same time."
     )
@@ -262,7 +272,13 @@ class Settings(BaseSettings):
         description="Web origins whose scripts may call the API, comma-separated; `*`: every origin. Unset: none.",
     )
     metrics_port: int = Field(
-        0, ge=0, le=65535, description="Port of /metrics on loopback, for every process except the API. 0: not served."
+        0,
+        ge=0,
+        le=65535,
+        description="Port of /metrics, /livez and /readyz, for every process except the API. 0: not served.",
+    )
+    metrics_host: str = Field(
+        "127.0.0.1", description="Address on which that port listens. 0.0.0.0 where a scraper is on another host."
     )
     log_level: str = Field(
         "INFO",

@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
-from workers.errors import DigestMismatch, NotFound, StoreUnavailable
+from workers.errors import DigestMismatch, NotFound, StoreRefused, StoreUnavailable
 from workers.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,10 +35,12 @@ RELEASED = "released"
 QUARANTINE = "quarantine"
 RECALLED = "recalled"
 INBOX = "inbox"
+CHECK_KEY = f"{RELEASED}/.write-check"  # no link is ever given to it
 _TRIES = 4  # botocore's standard mode, with its own backoff
 _CONNECT_SECONDS = 2
 _READ_SECONDS = 60
 _PROBE_SECONDS = 2  # a store that takes longer to answer is not one to upload to
+_PROOF_SECONDS = 10  # for so long a put that succeeded shows that the next one may
 _POOL = 16  # connections; at least the worker's threads
 _MEDIA_SUFFIX = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif"}
 
@@ -66,6 +70,7 @@ class ObjectStore:
 
     def __init__(self, settings: Settings) -> None:
         self.bucket = settings.s3_bucket
+        self._proved_at = float("-inf")  # monotonic, when a put last succeeded
         self._client = _client(settings, settings.s3_endpoint_url)
         self._prober = _client(settings, settings.s3_endpoint_url, tries=1, read_seconds=_PROBE_SECONDS)
         public = settings.s3_public_endpoint_url or settings.s3_endpoint_url
@@ -97,6 +102,7 @@ class ObjectStore:
             self._same_bytes(key, digest.hex())
         except BotoCoreError as error:
             raise _unavailable(error) from error
+        self._proved_at = time.monotonic()
         return digest.hex()
 
     def get(self, key: str) -> bytes:
@@ -138,7 +144,7 @@ class ObjectStore:
         )
 
     def healthy(self) -> bool:
-        """Whether the store answers for our bucket within seconds; one question, no retries."""
+        """Whether the store answers for our bucket within seconds; no retries. For the API, which never writes."""
         try:
             self._prober.list_objects_v2(Bucket=self.bucket, Prefix=f"{RELEASED}/", MaxKeys=1)
         except ClientError as error:
@@ -146,6 +152,26 @@ class ObjectStore:
         except BotoCoreError:
             return False
         return True
+
+    def check_writable(self) -> None:
+        """Returns if this identity may put pictures: one conditional put of an empty object, which is deleted again.
+
+        Within seconds, without retries. Raises StoreRefused where the store refuses this worker, and StoreUnavailable.
+        A picture stored in the last seconds is proof enough. Killed between the two calls: an empty object stays,
+        and the next check finds and deletes it.
+        """
+        if time.monotonic() - self._proved_at < _PROOF_SECONDS:
+            return
+        try:
+            self._prober.put_object(Bucket=self.bucket, Key=CHECK_KEY, Body=b"", IfNoneMatch="*")
+        except ClientError as error:
+            if _status(error) not in (409, 412):
+                raise _unavailable(error) from error
+        except BotoCoreError as error:
+            raise _unavailable(error) from error
+        self._proved_at = time.monotonic()
+        with suppress(ClientError, BotoCoreError):
+            self._prober.delete_object(Bucket=self.bucket, Key=CHECK_KEY)
 
     def _same_bytes(self, key: str, sha256: str) -> None:
         try:
@@ -182,4 +208,17 @@ def _status(error: ClientError) -> int:
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"the object store refused or did not answer: {error}")
+    if isinstance(error, ClientError) and _status(error) in (401, 403):
+        code = error.response.get("Error", {}).get("Code", "")
+        remedy = _REMEDIES.get(code, "give the identity of this process the rights that docs/storage.md lists")
+        return StoreRefused(f"the object store refuses this process: {error}; {remedy}")
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return StoreRefused(f"{error}: set PRESSWORK_S3_ACCESS_KEY_ID and PRESSWORK_S3_SECRET_ACCESS_KEY")
+    return StoreUnavailable(f"the object store failed or did not answer: {error}")
+
+
+_REMEDIES = {
+    "RequestTimeTooSkewed": "correct the clock of this machine",
+    "InvalidAccessKeyId": "check PRESSWORK_S3_ACCESS_KEY_ID",
+    "SignatureDoesNotMatch": "check PRESSWORK_S3_SECRET_ACCESS_KEY",
+}

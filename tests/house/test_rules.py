@@ -23,6 +23,7 @@ LONGER = {  # path -> why it is one idea all the same
     "tests/policy/images/test_screen.py": "one file a module: what a classifier may do to us, case by case",
     "tests/policy/intake/test_picture.py": "what a stranger's picture may do to us, case by case",
     "tests/policy/ledger/test_pack.py": "what a forger may do to a pack, case by case, on packs that are made once",
+    "workers/settings.py": "one frozen table, from which the README's is made",
     "tests/workers/sampling/test_pipelines.py": "one file a module: what a model folder may do to us, case by case",
     "tests/workers/sampling/test_sampler.py": "one file a module, on pipelines that are loaded once",
 }
@@ -50,7 +51,16 @@ LEFT_OUT = {  # path -> when its tests may be left out, and who puts them in
     "tests/contract/test_promtool.py": "where promtool is not installed; .ci/run installs it where it may",
 }
 # Dataclasses that are parts of a process or grow while they are filled.
-MUTABLE = {"Executor", "PackFindings", "ProblemCollector", "_Range", "_Zip"}
+MUTABLE = {
+    "Executor",
+    "PackFindings",
+    "PartialSettlement",
+    "Presence",
+    "ProblemCollector",
+    "Standing",
+    "_Range",
+    "_Zip",
+}
 LEVELS = ("debug", "info", "warning", "error", "critical", "exception")
 HEAVY = ("accelerate", "c2pa", "cv2", "diffusers", "imwatermark", "onnxruntime", "safetensors", "torch", "transformers")
 

@@ -21,6 +21,7 @@ from workers.crash import Probe, no_probe
 from workers.gpu.executor import Executor
 from workers.gpu.finish import Finisher
 from workers.jobs.expire import expire
+from workers.jobs.fleet import members as fleet
 from workers.jobs.tables import assets, batches, renditions
 from workers.jobs.types import Claim
 from workers.planning import planner, reconciler
@@ -49,6 +50,7 @@ class Works:
         store: ObjectStore | None = None,
         probe: Probe = no_probe,
         worker: str = "worker-1",
+        device: str = "fake",
         **settings: Any,
     ) -> Executor:
         chosen = self.settings_for("worker", **settings)
@@ -60,12 +62,15 @@ class Works:
         signer = signer or LocalSigner.from_files(certificate, key)
         marker = Marker(signer, anchors.read_text(), chosen.generator_name, "test")
         store = store or ObjectStore(chosen)
+        with self.line.worker.begin() as conn:
+            fleet.seen(conn, worker, queues=chosen.queue_names, threads=chosen.worker_threads, device=device)
         return Executor(
             settings=chosen,
             engine=self.line.worker,
             sampler=sampler or FakeSampler(),
             finisher=Finisher(rules, screen, meaning(rules), marker, store, chosen.ledger_origin, probe),
             worker=worker,
+            device=device,
             probe=probe,
         )
 
@@ -81,7 +86,7 @@ class Works:
 
     def assert_settled_once(self, images: int) -> None:
         """Every item released exactly once; the store holds what the assets name and nothing more."""
-        assert self.line.states() == {ItemState.RELEASED: images}
+        assert self.line.states() == {ItemState.RELEASED: images}, self.line.states()
         with self.line.auditor.connect() as conn:
             assert len(set(conn.scalars(select(assets.c.item_id)))) == images
             assert sorted(conn.scalars(select(renditions.c.key))) == self.s3.keys()

@@ -21,9 +21,11 @@ import workers.errors
 from deploy.embedded.ports import pick
 from policy.identify.answer import IdentificationFinding
 from tests.support.repository import REPOSITORY, text
+from tests.workers.jobs.fleet.test_faults import CASES as FAULTS
 from workers import metrics
 from workers.clerk.loop import DUTIES, MESSAGES
-from workers.errors import code_of
+from workers.gpu.standing import UNEXPECTED_ERRORS
+from workers.jobs.fleet.faults import Fault
 
 
 def _declared() -> dict[str, tuple[str, str]]:
@@ -124,6 +126,5 @@ def test_known_values_are_those_the_code_counts() -> None:
     assert known[metrics.CLERK_ACTS] == {*DUTIES, *MESSAGES}
     assert known[metrics.IDENTIFICATIONS] == {*IdentificationFinding, "failed"}
     assert known[metrics.MARK_FAILURES] <= {*vars(policy.errors), *vars(workers.errors)}
-    classes = [*vars(workers.errors).values(), policy.errors.SigningUnavailable]
-    codes = {code_of(error) for error in classes if isinstance(error, type)}
-    assert known[metrics.BATCHES_RETURNED] - {"unexpected"} <= codes
+    reasons = {reason for _, fault, reason in FAULTS if fault is not Fault.ITEM}
+    assert known[metrics.BATCHES_RETURNED] == {*reasons, "unexpected", UNEXPECTED_ERRORS}

@@ -12,8 +12,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.support.line import eventually
-from workers.errors import DigestMismatch, NotFound, StoreUnavailable
-from workers.store import ObjectStore, quarantine_key, released_key
+from workers.errors import DigestMismatch, NotFound, StoreRefused, StoreUnavailable
+from workers.store import CHECK_KEY, ObjectStore, quarantine_key, released_key
 
 KEY = "released/acme/item/1/original.png"
 PNG = "image/png"
@@ -145,11 +145,38 @@ def test_a_store_that_answers_is_healthy_for_whoever_asks(store: ObjectStore, se
     assert ObjectStore(settings_for("api")).healthy(), "refused is an answer"
 
 
+def test_the_right_to_write_is_tried_by_a_write_and_leaves_nothing(store: ObjectStore, settings_for, s3):
+    store.check_writable()
+    with pytest.raises(StoreRefused, match="AccessDenied"):
+        ObjectStore(settings_for("api")).check_writable()
+    assert s3.keys() == []
+
+
+def test_a_wrong_secret_is_this_process_s_fault_and_says_what_to_mend(settings_for):
+    wrong = ObjectStore(settings_for("worker", s3_secret_access_key="not-it"))
+    with pytest.raises(StoreRefused, match="PRESSWORK_S3_SECRET_ACCESS_KEY"):
+        wrong.check_writable()
+
+
+def test_a_leftover_of_a_killed_check_is_no_obstacle(store: ObjectStore, s3):
+    s3.client().put_object(Bucket=s3.bucket, Key=CHECK_KEY, Body=b"")
+    store.check_writable()
+    assert s3.keys() == []
+
+
+def test_a_picture_stored_just_now_is_proof_enough(store: ObjectStore, monkeypatch):
+    store.put(KEY, b"pixels", PNG)
+    monkeypatch.setattr(store, "_prober", None)
+    store.check_writable()
+
+
 def test_a_store_that_is_gone_is_transient_news(settings_for):
     with socket.socket() as taken:  # bound and not listening: every connection is refused
         taken.bind(("127.0.0.1", 0))
         gone = ObjectStore(settings_for("worker", s3_endpoint_url=f"http://127.0.0.1:{taken.getsockname()[1]}"))
         assert not gone.healthy()
+        with pytest.raises(StoreUnavailable):
+            gone.check_writable()
         with pytest.raises(StoreUnavailable):
             gone.put(KEY, b"pixels", PNG)
 

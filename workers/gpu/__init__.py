@@ -4,5 +4,9 @@ executor   claim, sample, finish, settle
 leases     renews the lease while the batch is worked on
 finish     screen, mark, encode, sign, read back, put
 regeneration  samples a picture again that came out wrong
+progress   settles what is finished while the batch goes on
+standing   whether this worker takes batches now, and why not
+presence   its heartbeat, and the end of its pauses
+refused    batches whose recipe this worker cannot make
 unsettled  what becomes of a claim that ends with an error
 """

@@ -1,7 +1,7 @@
 """Executor: one batch, from its message to its settlement.
 
 killed before the claim      nothing happened; the message, or the reconciler, brings it again
-killed while claimed         the lease runs out; the same members are made again by another attempt
+killed while claimed         the lease runs out; what is not settled yet is made again by another attempt
 killed after uploads         as above; this attempt's objects are referred to by nothing
 killed after the settlement  all is done; the repeated message finds the batch finished
 """
@@ -10,28 +10,34 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from workers import metrics
 from workers.crash import Probe, no_probe
 from workers.database import transact
+from workers.errors import LeaseLost, OutOfMemory, StoreUnavailable
 from workers.gpu.finish import Finisher
 from workers.gpu.leases import Lease, LeaseWatch
+from workers.gpu.progress import PartialSettlement
+from workers.gpu.refused import take_refused
+from workers.gpu.standing import Standing
 from workers.gpu.unsettled import UnsettledClaims
-from workers.jobs.claim import claim
-from workers.jobs.settle import settle
-from workers.jobs.types import Claim, Outcome
-from workers.sampling.types import Sampled, Sampler
+from workers.jobs.claim import claim, pass_over
+from workers.jobs.fleet import members as fleet
+from workers.jobs.fleet.faults import fault_of, reason_of, run_size
+from workers.jobs.types import Claim
+from workers.sampling.types import OUT_OF_MEMORY, Sampled, Sampler
 from workers.settings import Settings
 
 log = structlog.get_logger()
-_SETTLE_PATIENCE = 120.0  # seconds a finished batch waits for a database that restarts; the lease is renewed meanwhile
+_PASSED_OVER = timedelta(seconds=1)  # until a batch that this worker did not take is sent to another
 
 
 @dataclass
@@ -43,8 +49,12 @@ class Executor:
     sampler: Sampler
     finisher: Finisher
     worker: str  # name of this process, in events and logs
+    device: str = "cpu"  # stable across processes: its errors are remembered
     draining: threading.Event = field(default_factory=threading.Event)  # set on shutdown: give batches back
     gpu: threading.Lock = field(default_factory=threading.Lock)  # held while sampling, never while finishing
+    standing: Standing = field(default_factory=Standing)
+    replace_process: Callable[[], object] = lambda: None
+    settle_every_seconds: float = 2.0  # between two settlements of parts of a batch
     probe: Probe = no_probe
 
     def run(self, batch_id: str) -> None:
@@ -52,24 +62,57 @@ class Executor:
         held = self._claim(batch_id)
         if held is None:  # another worker has it, it is over, or this worker takes nothing now
             return
+        progress = PartialSettlement(self.engine, held, self._unsettled, self.settle_every_seconds)
         with self._keep(held) as lease:
-            sampled = self._sample(held, lease)
-            outcomes = self._finish(held, sampled, lease)
-            self._settle(held, outcomes)
+            try:
+                for part in _parts(held):
+                    self._make(part, lease, progress)
+            except LeaseLost:
+                raise
+            except Exception:
+                progress.settle_some()  # what is finished is kept, whatever ended the claim
+                raise
+            progress.settle()
+            self.probe("settled", held)
+            self._worked()
 
     def _claim(self, batch_id: str) -> Claim | None:
         """What is not claimed, the reconciler sends again."""
-        if self.draining.is_set() or not self.finisher.store.healthy():
+        if not self._may_claim():
             metrics.CLAIMS.labels("put_off").inc()
-            log.warning("batch_put_off", batch_id=batch_id, draining=self.draining.is_set())
+            log.warning(
+                "batch_put_off", batch_id=batch_id, draining=self.draining.is_set(), reason=self.standing.reason
+            )
+            self._pass_over(batch_id)
             return None
         self.probe("received", None)
         lease = timedelta(seconds=self.settings.lease_seconds)
         held = transact(self.engine, lambda conn: claim(conn, batch_id, lease, self.worker))
+        if held is None and take_refused(self.engine, self.settings, batch_id, self.worker):
+            metrics.CLAIMS.labels("refused").inc()
+            return None
         metrics.CLAIMS.labels("claimed" if held else "nothing_to_do").inc()
         if held is not None:
             self.probe("claimed", held)
         return held
+
+    def _may_claim(self) -> bool:
+        """The right that finishing needs is tried first: nothing is drawn for a store that will not take it."""
+        if self.draining.is_set() or not self.standing.is_ready:
+            return False
+        try:
+            self.finisher.store.check_writable()
+        except StoreUnavailable as error:
+            self.standing.pause(fault_of(error), reason_of(error), error=str(error))
+            return False
+        return True
+
+    def _pass_over(self, batch_id: str) -> None:
+        try:
+            with self.engine.begin() as conn:
+                pass_over(conn, batch_id, _PASSED_OVER)
+        except SQLAlchemyError as error:  # then it is sent again when its lease is over
+            log.warning("batch_not_passed_over", batch_id=batch_id, error=type(error).__name__)
 
     @contextmanager
     def _keep(self, held: Claim) -> Iterator[Lease]:
@@ -87,10 +130,23 @@ class Executor:
         ):
             yield lease
 
-    def _sample(self, held: Claim, lease: Lease) -> Sampled:
-        sampled = self._draw(held, lease)
-        self.probe("sampled", held)
-        return sampled
+    def _make(self, part: Claim, lease: Lease, progress: PartialSettlement) -> None:
+        """One run on the device and its finishing; what does not fit in memory fails the recipe, not the item."""
+        sampled = self._draw(part, lease)
+        self.probe("sampled", part)
+        no_room = {id for id, fault in sampled.faults.items() if fault == OUT_OF_MEMORY}
+        self.finisher.finish(
+            part,
+            sampled,
+            lease,
+            lambda some: self._draw(some, lease),
+            finished=lambda outcome: None if outcome.item.id in no_room else progress.add(outcome),
+        )
+        self.probe("finished", part)
+        if no_room:
+            raise OutOfMemory(f"one image of {part.recipe.model} does not fit into the memory of {self.device}")
+        if part.deaths:  # workers died on this batch: keep what this part brought before the next is begun
+            progress.settle_some()
 
     def _draw(self, held: Claim, lease: Lease) -> Sampled:
         """One run on the device, for the batch or for those of its items that are generated again."""
@@ -99,25 +155,30 @@ class Executor:
             metrics.GPU_WAIT_SECONDS.observe(time.monotonic() - asked)
             lease.check()
             with metrics.SAMPLING_SECONDS.time():
-                sampled = self.sampler.sample(held, LeaseWatch(lease, self.probe))
+                sampled = self.sampler.sample(held, LeaseWatch(lease, self.probe, held))
         metrics.SAMPLED_IMAGES.inc(len(held.items) - len(sampled.faults))
         return sampled
 
-    def _finish(self, held: Claim, sampled: Sampled, lease: Lease) -> list[Outcome]:
-        outcomes = self.finisher.finish(held, sampled, lease, lambda some: self._draw(some, lease))
-        self.probe("finished", held)
-        return outcomes
-
-    def _settle(self, held: Claim, outcomes: list[Outcome]) -> None:
-        late = transact(self.engine, lambda conn: settle(conn, held, outcomes), patience_seconds=_SETTLE_PATIENCE)
-        for outcome in outcomes:
-            if outcome.item.id not in late:
-                metrics.OUTCOMES.labels(type(outcome).__name__.lower()).inc()
-        log.info("batch_settled", items=len(outcomes) - len(late), late=len(late))
-        self._unsettled.discard(held, [item.id for item in held.items], before=held.attempt)
-        self._unsettled.discard(held, late)
-        self.probe("settled", held)
+    def _worked(self) -> None:
+        self.standing.worked()
+        if self.standing.device_failed:
+            self.standing.device_failed = False
+            transact(self.engine, lambda conn: fleet.device_worked(conn, self.device))
 
     @property
     def _unsettled(self) -> UnsettledClaims:
-        return UnsettledClaims(self.engine, self.finisher, self.draining, self.settings.return_seconds)
+        return UnsettledClaims(
+            self.engine,
+            self.finisher,
+            self.standing,
+            self.worker,
+            self.device,
+            self.settings.return_seconds,
+            self.replace_process,
+        )
+
+
+def _parts(held: Claim) -> list[Claim]:
+    """The batch in one run; in smaller ones where workers died on it, so that something is settled between deaths."""
+    size = run_size(len(held.items), held.deaths)
+    return [replace(held, items=held.items[n : n + size]) for n in range(0, len(held.items), size)]

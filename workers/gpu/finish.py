@@ -80,12 +80,18 @@ class Finisher:
     probe: Probe
 
     def finish(
-        self, held: Claim, sampled: Sampled, lease: Lease, sample: Callable[[Claim], Sampled] | None = None
+        self,
+        held: Claim,
+        sampled: Sampled,
+        lease: Lease,
+        sample: Callable[[Claim], Sampled] | None = None,
+        *,
+        finished: Callable[[Outcome], object] = lambda _outcome: None,
     ) -> list[Outcome]:
-        """One outcome for every member that is still wanted, in item order.
+        """One outcome for every member that is still wanted, in item order; `finished` is told each at once.
 
         `sample` is asked again for what the rules want regenerated. Raises LeaseLost as soon as it is known,
-        StoreUnavailable and SigningUnavailable when waiting may help: the caller gives the batch back.
+        StoreUnavailable and SigningUnavailable when waiting may help: the caller gives back what is not finished.
         """
         screened = ScreenedBatch(held, sampled, tuple(self._verdicts(held, sampled.images)))
         if sample is not None:
@@ -107,6 +113,7 @@ class Finisher:
                 )
             )
             outcomes.append(outcome)
+            finished(outcome)
             self.probe("finishing", held)
         return outcomes
 

@@ -79,12 +79,12 @@ class Lease:
 class LeaseWatch:
     """The lease as the sampler sees it, with the crash point that lies between two denoising steps."""
 
-    def __init__(self, lease: Lease, probe: Probe) -> None:
-        self._lease, self._probe = lease, probe
+    def __init__(self, lease: Lease, probe: Probe, held: Claim) -> None:
+        self._lease, self._probe, self._held = lease, probe, held
 
     def check(self) -> None:
         """Raises LeaseLost or Draining."""
-        self._probe("sampling", self._lease.held)
+        self._probe("sampling", self._held)
         self._lease.check()
 
     @property

@@ -6,6 +6,7 @@ claim        batch DISPATCHED         -> RUNNING; renew, give back            ca
 settle       batch RUNNING            -> FINISHED, items settled              caller: executor
 expire       batch RUNNING, overdue   -> DISPATCHED, split or ABANDONED       caller: reconciler
 control/     requests paused, resumed, changed, over                          callers: api, any verb, planner
+fleet/       workers, what they refuse, devices; who is at fault              callers: executor, planner
 cancel       items PENDING | PLANNED  -> CANCELLED                            caller: api
 review/      items HELD               -> RELEASED | REFUSED                   callers: api, clerk
 recall/      assets RELEASED          -> RECALLED                             callers: api, clerk

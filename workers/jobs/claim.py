@@ -9,31 +9,36 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select, true
 
 from policy import events
 from policy.ledger.append import SYSTEM_TENANT, append
 from policy.marks.channels.channel import Channel
 from policy.verdict import Finding
 from workers.errors import LeaseLost
+from workers.jobs.fleet.members import may_claim
 from workers.jobs.tables import batches, items, recipes, requests
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe
 from workers.states import BatchState, ItemState
 
 
-def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str) -> Claim | None:
-    """DISPATCHED -> RUNNING. None if another worker has it, it is over, or nothing in it is wanted any more."""
+def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, anyway: bool = False) -> Claim | None:
+    """DISPATCHED -> RUNNING. None if another worker has it, it is over, or nothing in it is wanted any more.
+
+    Nor is what this worker cannot make claimed (workers/jobs/fleet/members.py), unless `anyway`.
+    """
+    offered = true() if anyway else may_claim(worker, batches.c.queue)
     taken = conn.execute(
         batches.update()
-        .where(batches.c.id == batch_id, batches.c.state == BatchState.DISPATCHED)
+        .where(batches.c.id == batch_id, batches.c.state == BatchState.DISPATCHED, offered)
         .values(
             state=BatchState.RUNNING,
             attempt=batches.c.attempt + 1,
             lease_until=func.clock_timestamp() + lease,
             worker=worker,
         )
-        .returning(batches.c.attempt, batches.c.queue, batches.c.recipe_id)
+        .returning(batches.c.attempt, batches.c.queue, batches.c.recipe_id, batches.c.deaths)
     ).one_or_none()
     if taken is None:
         return None
@@ -75,7 +80,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str) -> Cla
         _finish_empty(conn, batch_id, taken.attempt, worker)
         return None
     recipe = conn.execute(select(recipes.c.recipe).where(recipes.c.id == taken.recipe_id)).scalar_one()
-    return Claim(batch_id, taken.attempt, Recipe.from_json(recipe), taken.queue, members)
+    return Claim(batch_id, taken.attempt, Recipe.from_json(recipe), taken.queue, members, taken.deaths)
 
 
 def renew(conn: Connection, held: Claim, lease: timedelta) -> frozenset[str]:
@@ -110,6 +115,15 @@ def _label_language(row: Row[Any]) -> str:
     columns = {channel["label"]["language_column"] for channel in row.channels if channel.get("label")} - {""}
     cells = dict(zip(row.carried_columns, row.carried, strict=False))
     return next((cells[column].strip().lower() for column in columns if cells.get(column, "").strip()), "")
+
+
+def pass_over(conn: Connection, batch_id: str, delay: timedelta) -> None:
+    """A worker that does not take this batch: the reconciler sends it again after `delay`, not after a whole lease."""
+    soon = func.clock_timestamp() + delay
+    waiting = batches.update().where(
+        batches.c.id == batch_id, batches.c.state == BatchState.DISPATCHED, batches.c.lease_until > soon
+    )
+    conn.execute(waiting.values(lease_until=soon))
 
 
 def _finish_empty(conn: Connection, batch_id: str, attempt: int, worker: str) -> None:

@@ -1,7 +1,13 @@
-"""Expiry, the one retry mechanism: sends overdue batches again, and splits a batch that used up its claims.
+"""Expiry, the one retry mechanism: sends overdue batches again, and finds the item that breaks what makes it.
 
-A batch that kills its worker twice is halved until the poison item stands alone, and only that one
-fails. Attempts count claims: a batch that was not claimed (message lost, or still waiting) is only sent again.
+An attempt that ends with an error of the item counts (`fail_claim`). A batch that used up its claims is halved until
+the poison item stands alone, and only that one fails, once a second worker met the error too, if there is a second.
+
+A lease that runs out says that a worker died, which is no evidence against an item: the claim does not count, and the
+next attempt samples half as many at once, so that something is settled between two deaths. An item that no attempt
+outlives while it is sampled alone fails (workers/jobs/fleet/faults.py says after how many), and its batch goes on.
+
+A batch that was not claimed (message lost, or still waiting) is only sent again.
 Killed anywhere: one transaction, so the next look finds the same work.
 """
 
@@ -17,13 +23,17 @@ from policy import events
 from policy.ledger.append import SYSTEM_TENANT, append
 from workers.errors import LeaseLost
 from workers.jobs.dispatch import new_batch
+from workers.jobs.fleet import faults
+from workers.jobs.fleet import members as fleet
 from workers.jobs.tables import batches, items
 from workers.jobs.types import Claim
 from workers.states import BATCH_OPEN, WAKE_CHANNEL, BatchState, ItemState
 
-WORKER_LOST = "worker_lost"  # item's reason when every claim of its batch ended without a settlement
+WORKER_LOST = "worker_lost"  # item's reason when no worker outlived it
+LEASE_OVER = "lease_over"  # reason of an expiry that nobody reported
 _SPLIT_CLAIMS = 1  # a batch split from a killer is halved at once when it kills too
 _ALONE_CLAIMS = 2  # an item that stands alone gets a second chance before it fails
+_COMPARED = 200  # newest batches of a queue that say how often its workers die anyhow
 AT_ONCE = 100  # batches a look; the next look follows at once
 
 
@@ -35,7 +45,7 @@ class Send(NamedTuple):
 
 
 def expire(conn: Connection, lease: timedelta) -> list[Send]:
-    """Overdue batches -> DISPATCHED, same members, or split; the messages to send after the commit."""
+    """Overdue batches -> DISPATCHED, same members; the messages to send after the commit."""
     overdue = conn.execute(
         select(batches)
         .where(batches.c.state.in_(BATCH_OPEN), batches.c.lease_until < func.clock_timestamp())
@@ -43,11 +53,11 @@ def expire(conn: Connection, lease: timedelta) -> list[Send]:
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
     ).all()
-    return [send for batch in overdue for send in _expire_one(conn, batch, "lease_over", lease)]
+    return [send for batch in overdue for send in _expire_one(conn, batch, lease)]
 
 
-def fail_claim(conn: Connection, held: Claim, reason: str, lease: timedelta) -> list[Send]:
-    """The worker itself says that this claim came to nothing: do now what expiry would. Raises LeaseLost."""
+def fail_claim(conn: Connection, held: Claim, reason: str, lease: timedelta, worker: str | None = None) -> list[Send]:
+    """The worker itself says that its items broke this claim: it counts, and is blamed on them. Raises LeaseLost."""
     batch = conn.execute(
         select(batches)
         .where(
@@ -59,30 +69,84 @@ def fail_claim(conn: Connection, held: Claim, reason: str, lease: timedelta) -> 
     ).one_or_none()
     if batch is None:
         raise LeaseLost(held.batch_id)
-    return _expire_one(conn, batch, reason, lease)
+    _append_expired(conn, batch, reason)
+    blamed = [*(name for name in batch.blamed if name != worker), *([worker] if worker else [])]
+    conn.execute(batches.update().where(batches.c.id == batch.id).values(blamed=blamed))
+    if batch.attempt - batch.given_back >= batch.claims_allowed:
+        members = _open_members(conn, batch)
+        if len(members) > 1 or _is_agreed(conn, batch.queue, blamed):
+            return _abandon(conn, batch, members, reason, lease)
+    return [_send_again(conn, batch, lease)]
 
 
-def _expire_one(conn: Connection, batch: Row[*tuple[Any, ...]], reason: str, lease: timedelta) -> list[Send]:
-    this = batches.update().where(batches.c.id == batch.id)
-    if batch.state == BatchState.RUNNING:
-        expired = events.BatchExpired(batch.id, batch.attempt, reason)
-        append(conn, tenant=SYSTEM_TENANT, actor="reconciler", events=[expired])
-        if batch.attempt - batch.given_back >= batch.claims_allowed:
-            return _abandon(conn, batch, reason, lease)
-    conn.execute(this.values(state=BatchState.DISPATCHED, worker=None, lease_until=func.clock_timestamp() + lease))
-    return [Send(batch.queue, batch.id)]
+def _expire_one(conn: Connection, batch: Row[*tuple[Any, ...]], lease: timedelta) -> list[Send]:
+    if batch.state != BatchState.RUNNING:
+        return [_send_again(conn, batch, lease)]
+    _append_expired(conn, batch, LEASE_OVER)
+    died = {"given_back": batch.given_back + 1, "deaths": batch.deaths + 1, "lost": batch.lost + 1}
+    if batch.deaths + 1 < faults.FEWEST_DEATHS:
+        return [_send_again(conn, batch, lease, **died)]
+    members = _open_members(conn, batch)
+    if not members or not faults.is_poison(len(members), batch.deaths + 1, *_deaths_of_others(conn, batch)):
+        return [_send_again(conn, batch, lease, **died)]
+    _fail(conn, batch, members[0], WORKER_LOST)
+    if len(members) > 1:
+        return [_send_again(conn, batch, lease, **{**died, "deaths": 0})]
+    conn.execute(batches.update().where(batches.c.id == batch.id).values(**died))
+    return _abandon(conn, batch, [], LEASE_OVER, lease)
 
 
-def _abandon(conn: Connection, batch: Row[*tuple[Any, ...]], reason: str, lease: timedelta) -> list[Send]:
-    """RUNNING -> ABANDONED; open members into two new batches, or, where one stands alone, FAILED."""
-    # Locked by id, as cancel locks them; split by position.
+def _append_expired(conn: Connection, batch: Row[*tuple[Any, ...]], reason: str) -> None:
+    expired = events.BatchExpired(batch.id, batch.attempt, reason)
+    append(conn, tenant=SYSTEM_TENANT, actor="reconciler", events=[expired])
+
+
+def _send_again(conn: Connection, batch: Row[*tuple[Any, ...]], lease: timedelta, **changes: int) -> Send:
+    again = {"state": BatchState.DISPATCHED, "worker": None, "lease_until": func.clock_timestamp() + lease}
+    conn.execute(batches.update().where(batches.c.id == batch.id).values(again | changes))
+    return Send(batch.queue, batch.id)
+
+
+def _deaths_of_others(conn: Connection, batch: Row[*tuple[Any, ...]]) -> tuple[int, int]:
+    """Lost claims and all claims of the newest other batches of the queue."""
+    newest = (
+        select(batches.c.lost, batches.c.attempt)
+        .where(batches.c.queue == batch.queue, batches.c.id != batch.id, batches.c.parent_id.is_(None))
+        .order_by(batches.c.id.desc())
+        .limit(_COMPARED)
+        .subquery()
+    )
+    row = conn.execute(
+        select(func.coalesce(func.sum(newest.c.lost), 0), func.coalesce(func.sum(newest.c.attempt), 0))
+    ).one()
+    return int(row[0]), int(row[1])
+
+
+def _is_agreed(conn: Connection, queue: str, blamed: Sequence[str]) -> bool:
+    """Two workers met an error with the item, or there is no second one to ask."""
+    able = [worker for worker in fleet.live(conn, queue) if worker.stopped is None]
+    return len(blamed) > 1 or not any(worker.name not in blamed for worker in able)
+
+
+def _open_members(conn: Connection, batch: Row[*tuple[Any, ...]]) -> list[Row[*tuple[Any, ...]]]:
+    """In batch order; locked by id, as cancel locks them."""
     locked = conn.execute(
         select(items.c.id, items.c.tenant, items.c.request_id, items.c.batch_position)
         .where(items.c.batch_id == batch.id, items.c.state == ItemState.PLANNED)
         .order_by(items.c.id)
         .with_for_update()
     ).all()
-    members = sorted(locked, key=lambda member: int(member.batch_position))
+    return sorted(locked, key=lambda member: int(member.batch_position))
+
+
+def _abandon(
+    conn: Connection,
+    batch: Row[*tuple[Any, ...]],
+    members: Sequence[Row[*tuple[Any, ...]]],
+    reason: str,
+    lease: timedelta,
+) -> list[Send]:
+    """RUNNING -> ABANDONED; open members into two new batches, or, where one stands alone, FAILED."""
     conn.execute(
         batches.update()
         .where(batches.c.id == batch.id)
@@ -90,7 +154,7 @@ def _abandon(conn: Connection, batch: Row[*tuple[Any, ...]], reason: str, lease:
     )
     into: list[Send] = []
     if len(members) == 1:
-        _fail(conn, batch, members[0], WORKER_LOST if reason == "lease_over" else reason)
+        _fail(conn, batch, members[0], reason)
     elif members:
         into = _halves(conn, batch, [member.id for member in members], lease)
     abandoned = events.BatchAbandoned(batch.id, batch.attempt, tuple(send.batch_id for send in into))

@@ -1,7 +1,8 @@
 """Settlement of a batch: written down once, and only by the worker that holds its current attempt.
 
-Killed before the commit: the batch expires and is made again under the next attempt. Killed after it:
-everything is settled and a repeated message finds the batch FINISHED. Commit done but reply lost: the
+A batch may be settled in parts: what is finished is written down every few seconds, and the rest at its end.
+Killed before a commit: the batch expires, and what is still open is made again under the next attempt. Killed after the
+last one: everything is settled and a repeated message finds the batch FINISHED. Commit done but reply lost: the
 repeated settle recognises its own attempt.
 """
 
@@ -18,7 +19,7 @@ from policy.ledger.append import SYSTEM_TENANT, append
 from workers.errors import Conflict, LeaseLost
 from workers.jobs.control.phases import end_settled
 from workers.jobs.outcomes import discarded, event_of, provenance, write_assets
-from workers.jobs.tables import batches, holds, items
+from workers.jobs.tables import assets, batches, holds, items, renditions
 from workers.jobs.types import Claim, Failed, Held, Outcome, Refused, Released
 from workers.states import WAKE_CHANNEL, BatchState, ItemState
 
@@ -41,7 +42,54 @@ def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozen
     )
     if finished.rowcount != 1:
         return _already_settled(conn, held, outcomes)
-    open_ids = set(
+    open_ids = _lock_open(conn, held)
+    if missing := open_ids - {outcome.item.id for outcome in outcomes}:
+        raise Conflict(f"batch {held.batch_id}: no outcome for {sorted(missing)}")
+    _write(conn, held, [outcome for outcome in outcomes if outcome.item.id in open_ids])
+    append(conn, tenant=SYSTEM_TENANT, actor="worker", events=[events.BatchFinished(held.batch_id, held.attempt)])
+    conn.execute(select(func.pg_notify(WAKE_CHANNEL, held.queue)))
+    return frozenset(outcome.item.id for outcome in outcomes) - open_ids
+
+
+def settle_some(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozenset[str]:
+    """Items -> RELEASED | HELD | REFUSED | FAILED, with their events, while their batch goes on.
+
+    What was settled so is kept when the worker dies: the next attempt makes what is left. Returns the ids of those
+    cancelled meanwhile, as `settle` does. Repeating it changes nothing. Raises LeaseLost.
+    """
+    kept = conn.execute(
+        batches.update()
+        .where(
+            batches.c.id == held.batch_id,
+            batches.c.state == BatchState.RUNNING,
+            batches.c.attempt == held.attempt,
+        )
+        .values(deaths=0)
+    )
+    if kept.rowcount != 1:
+        raise LeaseLost(held.batch_id)
+    open_ids = _lock_open(conn, held)
+    _write(conn, held, [outcome for outcome in outcomes if outcome.item.id in open_ids])
+    ids = [outcome.item.id for outcome in outcomes if outcome.item.id not in open_ids]
+    gone = select(items.c.id).where(items.c.id.in_(ids), items.c.state == ItemState.CANCELLED)
+    return frozenset(conn.scalars(gone)) if ids else frozenset()
+
+
+def settled_by(conn: Connection, held: Claim) -> frozenset[str]:
+    """Ids of the items whose asset or hold refers to objects of this very attempt: those objects are not leftovers."""
+    ids = [item.id for item in held.items]
+    place = func.concat("%/", assets.c.item_id, "/", held.attempt, "/%")
+    released = (
+        select(assets.c.item_id)
+        .join(renditions, renditions.c.asset_id == assets.c.id)
+        .where(assets.c.item_id.in_(ids), renditions.c.key.like(place))
+    )
+    kept = select(holds.c.item_id).where(holds.c.item_id.in_(ids), holds.c.attempt == held.attempt)
+    return frozenset(conn.scalars(released.union(kept)))
+
+
+def _lock_open(conn: Connection, held: Claim) -> set[str]:
+    return set(
         conn.scalars(
             select(items.c.id)
             .where(items.c.batch_id == held.batch_id, items.c.state == ItemState.PLANNED)
@@ -49,9 +97,10 @@ def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozen
             .with_for_update()
         )
     )
-    wanted = [outcome for outcome in outcomes if outcome.item.id in open_ids]
-    if missing := open_ids - {outcome.item.id for outcome in wanted}:
-        raise Conflict(f"batch {held.batch_id}: no outcome for {sorted(missing)}")
+
+
+def _write(conn: Connection, held: Claim, wanted: Sequence[Outcome]) -> None:
+    """Rows and events of outcomes whose items are locked and open."""
     _write_items(conn, wanted)
     write_assets(conn, held, [o for o in wanted if isinstance(o, Released)])
     _write_holds(conn, held, [o for o in wanted if isinstance(o, Held)])
@@ -59,10 +108,7 @@ def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozen
         theirs = [outcome for outcome in wanted if outcome.item.tenant == tenant]
         happened = [event for o in theirs for event in (*discarded(held, o.item), event_of(held, o))]
         append(conn, tenant=tenant, actor="worker", events=happened)
-    append(conn, tenant=SYSTEM_TENANT, actor="worker", events=[events.BatchFinished(held.batch_id, held.attempt)])
     end_settled(conn, {outcome.item.request_id for outcome in wanted}, actor="worker")
-    conn.execute(select(func.pg_notify(WAKE_CHANNEL, held.queue)))
-    return frozenset(outcome.item.id for outcome in outcomes) - open_ids
 
 
 def _already_settled(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozenset[str]:

@@ -115,6 +115,10 @@ batches = Table(
     Column("attempt", Integer, nullable=False),  # claims so far: the fencing token
     Column("given_back", Integer, nullable=False),  # claims that do not count against it
     Column("claims_allowed", Integer, nullable=False),
+    Column("deaths", Integer, nullable=False, server_default="0"),  # claims in a row whose worker died on it
+    Column("lost", Integer, nullable=False, server_default="0"),  # claims whose worker died, all together
+    Column("device_errors", Integer, nullable=False, server_default="0"),
+    Column("blamed", ARRAY(Text), nullable=False, server_default="{}"),  # workers that it met an unexpected error on
     Column("parent_id", _ID),  # the abandoned batch it was split from
     Column("lease_until", _AT, nullable=False),  # database clock; DISPATCHED: when to send again
     Column("worker", Text),
@@ -224,4 +228,36 @@ turns = Table(
     Column("queue", Text, primary_key=True),
     Column("lane", Text, primary_key=True),  # "priority:bulk", "tenant:bulk:acme", "clock:priority"
     Column("virtual_time", Double, nullable=False),  # images planned / weight, advanced by dispatch
+)
+
+gpu_workers = Table(
+    "gpu_workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("queues", ARRAY(Text), nullable=False),
+    Column("threads", Integer, nullable=False),  # batches that it takes at the same time
+    Column("device", Text, nullable=False),
+    Column("started_at", _AT, nullable=False, server_default=func.now()),
+    Column("seen_at", _AT, nullable=False, server_default=func.now()),  # its last heartbeat
+    Column("stopped", Text),  # why it takes nothing now; None: it takes batches
+)
+
+worker_refusals = Table(
+    "worker_refusals",
+    metadata,
+    Column("worker", Text, ForeignKey("gpu_workers.name", ondelete="CASCADE"), primary_key=True),
+    Column("recipe_id", Text, ForeignKey("recipes.id"), primary_key=True),
+    Column("reason", Text, nullable=False),  # stable code, as an item's
+    Column("refused_at", _AT, nullable=False, server_default=func.now()),  # for the first time
+    Column("until", _AT),  # None: as long as the process lives
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("errors", Integer, nullable=False),  # in a row
+    Column("batch_ids", ARRAY(_ID), nullable=False),  # batches that it failed with meanwhile
+    Column("failed_at", _AT),
+    Column("out_at", _AT),  # taken out of use; a person readmits it
 )

@@ -120,6 +120,7 @@ class Claim(Attempt):
 
     queue: str
     items: tuple[ClaimedItem, ...]
+    deaths: int = 0  # claims in a row whose worker died before it settled anything
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, func, select
 
 from workers import metrics
+from workers.jobs.fleet import members as fleet
 from workers.jobs.tables import batches, items, requests
 from workers.settings import Settings
 from workers.states import BATCH_OPEN, BatchState, ItemState, Priority
@@ -35,7 +36,17 @@ def measure(engine: Engine, settings: Settings) -> None:
                 .group_by(batches.c.queue, batches.c.state)
             )
         }
+        most = select(batches.c.queue, func.max(batches.c.given_back).label("n")).where(batches.c.state.in_(BATCH_OPEN))
+        returns = {row.queue: row.n for row in conn.execute(most.group_by(batches.c.queue))}
+        workers = {name: fleet.live(conn, name) for name in settings.queue_names}
+        unservable = {name: len(fleet.nobody_can(conn, name)) for name in settings.queue_names}
+        metrics.DEVICES_OUT.set(len(fleet.devices_out(conn)))
     for name in settings.queue_names:
+        stopped = sum(worker.stopped is not None for worker in workers[name])
+        metrics.LIVE_WORKERS.labels(name, "ready").set(len(workers[name]) - stopped)
+        metrics.LIVE_WORKERS.labels(name, "stopped").set(stopped)
+        metrics.UNSERVABLE_RECIPES.labels(name).set(unservable[name])
+        metrics.MOST_RETURNS.labels(name).set(returns.get(name, 0))
         rows = [waiting.get((name, priority)) for priority in Priority]
         for priority, row in zip(Priority, rows, strict=True):
             metrics.PENDING_ITEMS.labels(name, priority).set(row.n if row else 0)

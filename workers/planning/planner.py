@@ -35,6 +35,7 @@ from workers.crash import Probe, no_probe
 from workers.errors import BrokerUnavailable
 from workers.jobs.dispatch import dispatch, take_turns, unsent
 from workers.jobs.expire import Send
+from workers.jobs.fleet import members as fleet
 from workers.jobs.tables import batches, items, recipes, requests, tenants, turns
 from workers.planning.turns import TURNS_PER_PRIORITY, Pending, plan
 from workers.queue import Queue
@@ -72,11 +73,14 @@ def send_all(engine: Engine, queue: Queue, sends: Sequence[Send]) -> None:
 
 
 def _plan_queue(conn: Connection, name: str, settings: Settings) -> list[Send]:
-    open_batches = select(func.count()).where(batches.c.queue == name, batches.c.state.in_(BATCH_OPEN))
-    room = settings.window - conn.execute(open_batches).scalar_one()
+    waiting = _unservable(conn, name, settings)
+    open_batches = select(func.count()).where(
+        batches.c.queue == name, batches.c.state.in_(BATCH_OPEN), batches.c.recipe_id.not_in(waiting)
+    )
+    room = _window(conn, name, settings) - conn.execute(open_batches).scalar_one()
     if room <= 0:
         return []
-    pending = _pending(conn, name, per_lane=room * settings.max_batch, max_batch=settings.max_batch)
+    pending = _pending(conn, name, per_lane=room * settings.max_batch, max_batch=settings.max_batch, without=waiting)
     if not pending:
         return []
     weights = {row.id: row.weight for row in conn.execute(select(tenants.c.id, tenants.c.weight))}
@@ -105,7 +109,23 @@ def _plan_queue(conn: Connection, name: str, settings: Settings) -> list[Send]:
     return sends
 
 
-def _pending(conn: Connection, name: str, *, per_lane: int, max_batch: int) -> list[Pending]:
+def _window(conn: Connection, name: str, settings: Settings) -> int:
+    """Batches in flight: enough that no live worker waits for the planner."""
+    return max(settings.window, 2 * sum(w.threads for w in fleet.live(conn, name) if w.stopped is None))
+
+
+def _unservable(conn: Connection, name: str, settings: Settings) -> list[str]:
+    """Recipes that no worker can make now: they wait, and hold no place that others could use.
+
+    After their time they are planned again, and the worker that gets them fails them (workers/gpu/refused.py).
+    """
+    refused = fleet.nobody_can(conn, name)
+    return [recipe for recipe, (_, seconds) in refused.items() if seconds < settings.unservable_seconds]
+
+
+def _pending(
+    conn: Connection, name: str, *, per_lane: int, max_batch: int, without: Sequence[str] = ()
+) -> list[Pending]:
     """The oldest few of every open request, of the first few requests of every tenant and priority.
 
     Index look-ups, however long the queue is: a request whose gate is closed is in none of them. A request alone in its
@@ -141,7 +161,7 @@ def _pending(conn: Connection, name: str, *, per_lane: int, max_batch: int) -> l
     )
     oldest = (
         select(items.c.id, items.c.recipe_id)
-        .where(*_of_gate(lanes.c.request_id, lanes.c.gate))
+        .where(*_of_gate(lanes.c.request_id, lanes.c.gate), items.c.recipe_id.not_in(without))
         .order_by(items.c.sample.desc(), items.c.id)
         .limit(func.greatest(max_batch, per_lane / lanes.c.requests))
         .lateral("oldest")

@@ -156,6 +156,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in messages)
 
 
+def is_device_error(error: BaseException) -> bool:
+    """Whether the device itself failed: its context is lost, and only a new process can use it again."""
+    messages = ("CUDA error", "device-side assert", "CUDNN_STATUS_EXECUTION_FAILED", "CUBLAS_STATUS_EXECUTION_FAILED")
+    return not is_out_of_memory(error) and (
+        isinstance(error, torch.AcceleratorError) or any(words in str(error) for words in messages)
+    )
+
+
 def empty_cache() -> None:
     """Gives unused memory back to the device. Call it with no exception in flight: a traceback keeps tensors in use."""
     gc.collect()

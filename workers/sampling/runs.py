@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from workers.errors import ModelRefused
+from workers.errors import DeviceFailed, ModelRefused
 from workers.jobs.types import ClaimedItem
 from workers.recipes import Recipe
 from workers.sampling.calls import Called, arguments_of
 from workers.sampling.families.family import Family
-from workers.sampling.pipelines import Loaded, is_out_of_memory
+from workers.sampling.pipelines import Loaded, is_device_error, is_out_of_memory
 from workers.sampling.registry import ModelCard
 from workers.sampling.schedulers import build_scheduler, watch_steps
 from workers.sampling.types import BLACK, CANCELLED, NOT_FINITE, Pictures, Pixels, Watch
@@ -63,6 +63,8 @@ def draw_if_it_fits(run: Run) -> Drawn | None:
     except _AllCancelled:
         return Drawn(nothing(run.recipe, len(run.items)), (CANCELLED,) * len(run.items))
     except (RuntimeError, MemoryError) as error:
+        if is_device_error(error):
+            raise DeviceFailed(f"{run.card.name}: {error}") from error
         if not is_out_of_memory(error):
             raise
     return None

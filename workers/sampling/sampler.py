@@ -10,6 +10,7 @@ records where each image came off.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping, Sequence
 
@@ -62,6 +63,7 @@ class DiffusersSampler:
         self._registry = registry
         self._device = choose_device(device)
         self._device_name = _name_of(self._device)
+        self.device_id = _id_of(self._device)
         self._pipelines = Pipelines(self._device, load, keep)
         self._enlargers: dict[str, Enlarger] = {}  # by revision; about a megabyte each
         self._fitting = BatchLimits()
@@ -217,6 +219,13 @@ def _enlarged(enlarger: Enlarger, images: Pixels, held: Claim, faults: Mapping[s
                 raise
             raise OutOfMemory(f"upscaler {enlarger.card.name}: one tile does not fit") from None
     return grown
+
+
+def _id_of(device: torch.device) -> str:
+    """The same for every process on this device, and no other device's."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_properties(device).uuid)
+    return f"{device}@{socket.gethostname()}"
 
 
 def _name_of(device: torch.device) -> str:

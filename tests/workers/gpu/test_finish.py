@@ -192,6 +192,9 @@ def test_without_a_signing_key_the_batch_waits_and_nothing_leaves_unsigned(works
     assert works.s3.keys() == []
     signer.locked = False
     executor.run(batch_id)
+    assert works.line.states() == {ItemState.PLANNED: 2}, "it pauses first"
+    executor.standing.resume()
+    executor.run(batch_id)
     assert works.line.states() == {ItemState.RELEASED: 2}
 
 

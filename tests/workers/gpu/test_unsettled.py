@@ -7,9 +7,9 @@ import pytest
 from tests.support.fakes import FakeSampler
 from tests.support.line import Line, eventually
 from tests.support.worker import Works
-from workers.errors import LeaseLost, ModelMissing
+from workers.errors import LeaseLost, StoreUnavailable
+from workers.jobs.fleet.faults import Fault
 from workers.states import BatchState, ItemState
-from workers.store import ObjectStore
 
 PLENTY = 60  # claims: a queue that is not empty by then never will be
 
@@ -92,30 +92,16 @@ def test_a_poison_item_is_isolated_and_fails_alone_with_its_reason(works: Works)
     assert poisoned == [8, 8, 4, 2, 1, 1]
 
 
-def test_what_no_repeat_can_mend_fails_with_its_code(works: Works):
-    def missing(*_):
-        raise ModelMissing("no model folder called studio")
+def test_a_shared_service_that_fails_in_the_middle_pauses_the_worker_and_the_batch(works: Works):
+    def gone(*_):
+        raise StoreUnavailable("503")
 
-    works.executor(FakeSampler(between=missing)).run(works.batch(2))
-    assert works.line.states() == {ItemState.FAILED: 2}
-    assert {event.event["reason"] for event in works.line.events("item.failed")} == {"model_missing"}
-
-
-def test_a_store_that_refuses_gives_the_batch_back(works: Works):
-    """It answers when asked, and takes nothing: an identity without the right to write."""
-    refusing = ObjectStore(works.settings_for("api"))
     batch_id = works.batch(2)
-    for given_back in (1, 2, 3):
-        works.executor(store=refusing, return_seconds=0).run(batch_id)
-        assert (works.line.batch(batch_id).attempt, works.line.batch(batch_id).given_back) == (given_back, given_back)
-    assert {event.event["reason"] for event in works.line.events("batch.returned")} == {"store_unavailable"}
-    works.executor().run(batch_id)
-    works.assert_settled_once(2)
-
-
-def test_a_batch_given_back_waits_before_it_is_sent_again(works: Works):
-    batch_id = works.batch(2)
-    works.executor(store=ObjectStore(works.settings_for("api")), return_seconds=30).run(batch_id)
-    assert works.look() == []
+    executor = works.executor(FakeSampler(between=gone), return_seconds=30)
+    executor.run(batch_id)
+    batch = works.line.batch(batch_id)
+    assert (batch.state, batch.attempt, batch.given_back) == (BatchState.DISPATCHED, 1, 1)
+    assert works.line.events("batch.returned")[0].event["reason"] == "store_unavailable"
+    assert (executor.standing.fault, works.look()) == (Fault.SERVICE, [])
     works.line.lease_runs_out(batch_id)
     assert works.look() == [batch_id]

@@ -1,0 +1,5 @@
+"""Fleet of gpu workers: who lives, what each cannot make, and who is at fault when a batch does not end.
+
+members  workers, the recipes they refuse, devices
+faults   who is at fault for an error, and for a death that nobody explained
+"""
