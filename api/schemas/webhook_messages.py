@@ -40,6 +40,26 @@ class AssetRecalledContent(_Content):
     recalled_at: datetime
 
 
+class FinishedSummary(_Content):
+    """Items by what they came to; they add up to `items`, unless a person decides on held ones later."""
+
+    released: int
+    held: int
+    refused: int
+    failed: int
+    cancelled: int
+    recalled: int
+
+
+class RequestFinishedContent(_Content):
+    """A request with nothing left to be made."""
+
+    request_id: str
+    phase: str = Field(examples=["finished"], description="finished, cancelled or expired")
+    items: int
+    summary: FinishedSummary
+
+
 class WebhookTestContent(_Content):
     """The webhook whose owner asked for a test."""
 
@@ -62,6 +82,14 @@ class AssetRecalledMessage(_Content):
     data: AssetRecalledContent
 
 
+class RequestFinishedMessage(_Content):
+    """A request is finished: nothing of it is left to be made."""
+
+    type: Literal["request.finished"]
+    timestamp: datetime
+    data: RequestFinishedContent
+
+
 class WebhookTestMessage(_Content):
     """A test, sent whatever events the webhook wants."""
 
@@ -73,6 +101,7 @@ class WebhookTestMessage(_Content):
 MESSAGES: dict[str, type[BaseModel]] = {
     "asset.released": AssetReleasedMessage,
     "asset.recalled": AssetRecalledMessage,
+    "request.finished": RequestFinishedMessage,
     "webhook.test": WebhookTestMessage,
 }
 _HEADERS = {

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from api.schemas.base import BodyModel, ReplyModel
 
+WebhookEvent = Literal["asset.released", "asset.recalled", "request.finished"]
 _WEBHOOK: dict[str, JsonValue] = {"url": "https://example.com/presswork", "events": ["asset.recalled"]}
 
 
@@ -18,7 +19,7 @@ class WebhookBody(BodyModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_WEBHOOK]})
 
     url: str = Field(min_length=1, max_length=2000, description="https, public, without user or fragment")
-    events: list[Literal["asset.released", "asset.recalled"]] = Field(min_length=1, max_length=2)
+    events: list[WebhookEvent] = Field(min_length=1, max_length=3)
 
 
 class WebhookPatchBody(BodyModel):
@@ -29,7 +30,7 @@ class WebhookPatchBody(BodyModel):
     )
 
     url: str | None = Field(None, min_length=1, max_length=2000, description="https, public, without user or fragment")
-    events: list[Literal["asset.released", "asset.recalled"]] | None = Field(None, min_length=1, max_length=2)
+    events: list[WebhookEvent] | None = Field(None, min_length=1, max_length=3)
     enabled: bool | None = Field(None, description="false: nothing is sent, and nothing is written to be sent later")
 
 

@@ -31,13 +31,13 @@ def recalling(line: Line, settings_for: Any, s3: Any) -> Recalling:
 
 def every_message(recalling: Recalling, receiver: Receiver) -> tuple[str, str]:
     """One message of each kind, delivered; the webhook's id and first secret."""
-    webhook_id, secret = listen(recalling.line, receiver.url)
+    webhook_id, secret = listen(recalling.line, receiver.url, wanted=endpoints.EVENTS)
     recalling.release(1)
     recalling.order(Criteria(model="studio"))
     recalling.carry_out()
     with recalling.line.as_tenant("acme") as conn:
         requested.send_test(conn, "acme", webhook_id, actor="test")
-    assert deliver(recalling) == 3
+    assert deliver(recalling) == 4
     return webhook_id, secret
 
 

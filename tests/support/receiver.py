@@ -98,7 +98,7 @@ def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
 
 
 def listen(
-    line: Line, url: str, *, tenant: str = "acme", wanted: tuple[str, ...] = endpoints.EVENTS
+    line: Line, url: str, *, tenant: str = "acme", wanted: tuple[str, ...] = ("asset.released", "asset.recalled")
 ) -> tuple[str, str]:
     """An address' id and secret."""
     with line.as_tenant(tenant) as conn:

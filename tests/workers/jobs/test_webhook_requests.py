@@ -118,7 +118,7 @@ def test_a_change_that_changes_nothing_leaves_no_trace(recalling: Recalling) -> 
     line = recalling.line
     address, _ = listen(line, "https://example.com/hook")
     before = rows(line, addresses)
-    both = endpoints.EVENTS
+    both = ("asset.released", "asset.recalled")
     for change in ({}, {"url": "https://example.com/hook"}, {"wanted": both[::-1]}, {"enabled": True}):
         update(line, address, **change)
     assert rows(line, addresses) == before

@@ -16,6 +16,7 @@ from tests.support.receiver import Receiver, deliver, due_now, listen, receiving
 from workers.clerk import loop
 from workers.clerk import webhooks as duty
 from workers.errors import LimitExceeded, NotFound
+from workers.jobs.cancel import cancel_request
 from workers.jobs.recall import orders
 from workers.jobs.recall.criteria import Criteria
 from workers.jobs.webhooks import endpoints
@@ -278,3 +279,21 @@ def test_settled_messages_are_forgotten_after_a_month(recalling: Recalling, rece
     deliver(recalling)
     assert [row.id for row in rows(recalling.line, webhook_deliveries)] == [2]
     assert [row.delivery_id for row in rows(recalling.line, webhook_attempts)] == [2]
+
+
+def test_the_end_of_a_request_is_told_once_with_its_summary(recalling: Recalling, receiver: Receiver) -> None:
+    line = recalling.line
+    listen(line, receiver.url, wanted=("request.finished",))
+    recalling.release(2, stored=False)
+    waiting = line.submit("acme", 3)
+    assert deliver(recalling) == 1, "the other request is not finished"
+    request_id = line.item(waiting[0]).request_id
+    with line.as_tenant("acme") as conn:  # the API ends it
+        assert cancel_request(conn, "acme", request_id, "key:test") == 3
+        assert cancel_request(conn, "acme", request_id, "key:test") == 0
+    assert deliver(recalling) == 1
+    assert deliver(recalling) == 0
+    finished, cancelled = (json.loads(got.body)["data"] for got in receiver.got)
+    nothing = dict.fromkeys(("released", "held", "refused", "failed", "cancelled", "recalled"), 0)
+    assert (finished["items"], finished["summary"]) == (2, {**nothing, "released": 2})
+    assert (cancelled["request_id"], cancelled["summary"]) == (request_id, {**nothing, "cancelled": 3})

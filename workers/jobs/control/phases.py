@@ -9,7 +9,7 @@ open; `end_settled` of the planner finds what they left.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, case, delete, exists, func, select
@@ -18,6 +18,7 @@ from policy import events
 from policy.ledger.append import append
 from workers.errors import Conflict, NotFound
 from workers.jobs.tables import items, requests, turns
+from workers.jobs.webhooks.deliveries import Notification, notify
 from workers.states import (
     ITEM_OPEN,
     REQUEST_OPEN,
@@ -198,6 +199,15 @@ def _record_ends(conn: Connection, ended: Sequence[Row[Any]], actor: str) -> Non
     for tenant in sorted({row.tenant for row in ended}):
         happened = [events.RequestFinished(row.id, row.phase, counts[row.id]) for row in ended if row.tenant == tenant]
         append(conn, tenant=tenant, actor=actor, events=happened)
+        told = [_notification(row.id, row.phase, counts[row.id]) for row in ended if row.tenant == tenant]
+        notify(conn, tenant, "request.finished", told)
+
+
+def _notification(request_id: str, phase: str, counts: Mapping[str, int]) -> Notification:
+    """The webhook message about the end of a request: how many of its items came to what."""
+    summary = {str(state): counts.get(state, 0) for state in ItemState if state not in ITEM_OPEN}
+    content = {"request_id": request_id, "phase": phase, "items": sum(counts.values()), "summary": summary}
+    return Notification(request_id, content)
 
 
 def _has_open_items() -> ColumnElement[bool]:
