@@ -3,6 +3,7 @@
 cli, commands/          the `presswork` command
 client/                 the HTTP API as the commands call it
 embedded/               the embedded stack: all of it on one machine, from wheels
+sheet/                  contact sheets of requests
 demo/                   the sample campaign and its contact sheet
 drill/                  the tampering drill
 extras                  what to install when an extra is missing

@@ -11,5 +11,6 @@ show     one request, with its summary
 items    results of a request, as a table or a file
 cancel   cancel what is open
 fetch    files into a folder, a ZIP or a bucket
+sheet    a contact sheet
 summary  replies and summaries as text
 """

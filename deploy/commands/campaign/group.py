@@ -9,6 +9,7 @@ from deploy.commands.campaign.check import check
 from deploy.commands.campaign.fetch import fetch
 from deploy.commands.campaign.items import items
 from deploy.commands.campaign.list import list_
+from deploy.commands.campaign.sheet import sheet
 from deploy.commands.campaign.show import show
 from deploy.commands.campaign.submit import submit
 from deploy.commands.campaign.watch import watch
@@ -22,5 +23,5 @@ def campaign() -> None:
     """
 
 
-for command in (check, submit, watch, list_, show, items, cancel, fetch):
+for command in (check, submit, watch, list_, show, items, cancel, fetch, sheet):
     campaign.add_command(command)

@@ -8,10 +8,12 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from deploy.cli import main
 from deploy.client import Client
@@ -19,6 +21,8 @@ from deploy.client.address import checked_url
 from deploy.client.fetch import Fetch
 from deploy.client.targets import BucketTarget, FolderTarget, ZipTarget, harmless
 from deploy.errors import AddressInvalid, CallFailed, FetchFailed
+from deploy.sheet.page import A_PAGE, page_count, pages
+from deploy.sheet.tiles import Tile
 from tests.conftest import S3
 from tests.support.campaigns import Sent, settled_campaign, table
 from tests.support.client import ApiTenant
@@ -210,3 +214,31 @@ def test_a_wrong_option_is_named_as_the_option(installed: tuple[Sent, str]) -> N
     assert told.exit_code == 1
     assert "--file: a file name is no path" in told.output
     assert "column objekt" in told.output
+
+
+def test_a_contact_sheet_shows_every_row_and_needs_nothing_from_outside(
+    installed: tuple[Sent, str], tmp_path: Path
+) -> None:
+    sent, _ = installed
+    for ending in ("html", "pdf", "png"):
+        told = presswork("campaign", "sheet", sent.id, "-o", tmp_path / f"sheet.{ending}")
+        assert told.exit_code == 0, told.output
+        assert "5 files on" in told.output
+    page = (tmp_path / "sheet.html").read_text("utf-8")
+    assert page.count("<figure") == 5
+    assert "worker_lost" in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert "<script" not in page
+    assert (tmp_path / "sheet.pdf").read_bytes().startswith(b"%PDF")
+    with Image.open(tmp_path / "sheet.png") as drawn:
+        assert drawn.size == (1754, 1240)
+
+
+def test_a_sheet_goes_on_in_further_pages_and_escapes_what_it_shows() -> None:
+    tile = Tile(1, "<b>x", 0, "web", "released", "", "<i>.png", "1 x 1", Image.new("RGB", (8, 8)))
+    shown = [replace(tile, row=n) for n in range(A_PAGE + 1)]
+    first, second = pages(shown, "<title>", "all {{rows}}", ["a.html", "b.html"])
+    assert (page_count(shown), first.count("<figure"), second.count("<figure")) == (2, A_PAGE, 1)
+    assert '<a href="b.html">2</a>' in first
+    assert "<b>x" not in first.replace("<b>&lt;b&gt;x", "")
+    assert "<i>.png" not in first
