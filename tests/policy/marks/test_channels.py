@@ -51,6 +51,24 @@ def test_cover_keeps_the_product_inside(at: tuple[int, int], channel: Channel) -
     assert red == pytest.approx((60 * factor) ** 2, rel=0.12)
 
 
+@pytest.mark.parametrize("channel", [WIDE, TALL])
+@pytest.mark.parametrize(("top", "left", "height", "width"), [(20, 60, 260, 180), (120, 10, 60, 280), (5, 5, 290, 290)])
+def test_a_product_that_is_larger_than_the_cut_stays_whole(
+    channel: Channel, top: int, left: int, height: int, width: int
+) -> None:
+    picture = flat(300, 300, (235, 235, 230)).copy()
+    picture[top : top + height, left : left + width] = (200, 30, 30)
+    fitted = fit(picture, channel)
+    assert fitted.shape == (channel.height, channel.width, 3)
+    red = (fitted[:, :, 0] > 150) & (fitted[:, :, 1] < 90)
+    rows, columns = np.flatnonzero(red.any(axis=1)), np.flatnonzero(red.any(axis=0))
+    assert rows[0] > 0
+    assert rows[-1] < channel.height - 1
+    assert columns[0] > 0
+    assert columns[-1] < channel.width - 1
+    assert len(columns) / len(rows) == pytest.approx(width / height, rel=0.06)
+
+
 @pytest.mark.parametrize(("gravity", "row"), [("top", 20), ("bottom", 280), ("center", 150)])
 def test_gravity_says_what_stays(gravity: str, row: int) -> None:
     picture = np.zeros((300, 300, 3), np.uint8)
