@@ -87,7 +87,7 @@ def drawn(seeds: int, few: int | None = None) -> tuple[list[str], np.ndarray]:
 
 def _explicit(network: Nsfw, images: np.ndarray) -> np.ndarray:
     wanted = [network.classes.index(name) for name in ("porn", "hentai")]
-    return network.scores(images)[:, wanted].sum(axis=1)
+    return np.asarray(network.scores(images)[:, wanted].sum(axis=1))
 
 
 if __name__ == "__main__":

@@ -136,7 +136,8 @@ def _show(
     count, (median, late), most = conn.execute(_SEALED, {"begin": begin}).one()
     print(f"  {writers} writers, {count / seconds:6,.0f} events a second")
     print(f"    commit to seal              {median:9.3f} {late:9.3f} {most:9.3f} {median / (interval / 2):12.2f}")
-    sealed = dict(conn.execute(text("SELECT size, sealed_at FROM audit.checkpoints")).all())
+    found = conn.execute(text("SELECT size, sealed_at FROM audit.checkpoints"))
+    sealed = {row.size: row.sealed_at for row in found}
     waits = sorted((at - sealed[size]).total_seconds() for size, at in anchor.taken.items())
     half = waits[len(waits) // 2]
     print(f"    seal to anchor              {half:9.3f} {waits[int(len(waits) * 0.99)]:9.3f} {waits[-1]:9.3f}"

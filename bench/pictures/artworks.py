@@ -23,7 +23,7 @@ def artwork(seed: int, variant: int = 0) -> Image:
     own = np.random.default_rng((seed, variant, 412))
     width, height = _SIZES[int(shared.integers(len(_SIZES)))]
     draw = (_strokes, _fractal, _icons, _gradient, _page, _lights, _products, _cloth)[seed % 8]
-    return np.clip(draw(width, height, shared, own), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(draw(width, height, shared, own), 0, 255), np.uint8)
 
 
 def _colours(chance: np.random.Generator, count: int, low: int = 10, high: int = 250) -> list[tuple[int, int, int]]:

@@ -32,7 +32,7 @@ def read(image: Image, method: str) -> int | None:
     """The id that the library's bits of this picture stand for, through our own code."""
     bits = read_bits(image, method)
     found = None if bits is None else payload.decode(bits)
-    return found and found.watermark_id
+    return None if found is None else found.watermark_id
 
 
 def read_bits(image: Image, method: str) -> payload.Bits | None:
@@ -66,4 +66,4 @@ def _largest_singular(blocks: np.ndarray) -> np.ndarray:
 
 def _largest_of_rest(blocks: np.ndarray) -> np.ndarray:
     """The largest number of each block but for its first, whichever its sign."""
-    return np.abs(blocks.reshape(-1, 16)[:, 1:]).max(axis=1)
+    return np.asarray(np.abs(blocks.reshape(-1, 16)[:, 1:]).max(axis=1))

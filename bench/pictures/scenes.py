@@ -63,7 +63,8 @@ def _blob(width: int, height: int, chance: np.random.Generator, reach: float) ->
     """A lumpy outline as points, and its middle."""
     middle = np.array([width * chance.uniform(0.35, 0.65), height * chance.uniform(0.38, 0.62)])
     angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    radius = 1 + sum(chance.uniform(0, 0.18) * np.sin(k * angles + chance.uniform(0, 6)) for k in range(2, 7))
+    waves = [chance.uniform(0, 0.18) * np.sin(k * angles + chance.uniform(0, 6)) for k in range(2, 7)]
+    radius = 1 + np.sum(waves, 0)
     outline = np.stack([np.cos(angles), np.sin(angles) * chance.uniform(0.6, 1.3)], 1) * radius[:, None]
     return (middle + outline * reach * min(width, height)).astype(np.int32), middle
 
