@@ -109,7 +109,7 @@ BATCHES_RETURNED = Counter("presswork_batches_returned_total", "Claims returned 
 
 # Clerk.
 CLERK_ACTS = Counter("presswork_clerk_acts_total", "Orders that the clerk carried out, by duty.", ["duty"])
-ERASED = Counter("presswork_erased_total", "Erased texts and copies of texts.", ["basis", "place"])
+ERASED = Counter("presswork_erased_total", "Erased texts and copies of texts, by what they were.", ["basis", "text"])
 OBJECTS_REMOVED = Counter("presswork_objects_removed_total", "Objects deleted from the object store.")
 OPEN_ERASURES = Gauge("presswork_open_erasures", "Erasure orders that are not finished.")
 CLERK_FAILURES = Counter("presswork_clerk_failures_total", "Clerk rounds that ended with an error, by duty.", ["duty"])
