@@ -1,11 +1,14 @@
 """Public addresses: which IP addresses the internet routes to other people's machines.
 
 The table is written down here because the standard library's own answer (`is_global`) changes from one patch release
-to the next. Sources, read on 2026-11-30:
+to the next. Its rows are those of three registries:
 
-    https://www.iana.org/assignments/iana-ipv4-special-registry   (last updated 2025-10-09)
-    https://www.iana.org/assignments/iana-ipv6-special-registry   (last updated 2025-10-09)
+    https://www.iana.org/assignments/iana-ipv4-special-registry
+    https://www.iana.org/assignments/iana-ipv6-special-registry
     https://www.iana.org/assignments/ipv6-address-space           (2000::/3 is the only global unicast block)
+
+It was compared on 2026-11-30, not with the registries themselves but with tables that others made of their state of
+2025-10-09: every block that is not globally reachable there is refused here. Compare again where a row is in doubt.
 
 The most specific row decides. An IPv4 address in no row is public. An IPv6 address is public only within 2000::/3 and
 outside its upper part (2d00:: to 3fff::), of which nothing is assigned: a block that is assigned there, or beyond
