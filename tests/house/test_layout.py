@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter, defaultdict
 
-from tests.support.repository import modules, tree
+from tests.support.repository import REPOSITORY, modules, tree
 
 PACKAGES = ("api", "workers", "policy", "deploy")
 MODULES = 16  # of one folder, its __init__ included; more is split by subject
@@ -31,3 +32,19 @@ def test_a_public_class_name_is_defined_once() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 defined[node.name].append(path)
     assert {name: paths for name, paths in defined.items() if len(paths) > 1} == {}
+
+
+def test_every_line_of_the_map_of_owners_names_something_and_every_team_is_explained() -> None:
+    lines = [line.split() for line in _read(".github/CODEOWNERS").splitlines() if line and not line.startswith("#")]
+    assert [place for place, *_ in lines if place != "*" and not (REPOSITORY / place.strip("/")).exists()] == []
+    teams = {team for _, *named in lines for team in named}
+    assert teams == set(re.findall(r"^\| `(@presswork/[a-z]+)` \|", _read("CONTRIBUTING.md"), re.MULTILINE))
+
+
+def test_every_package_has_a_line_of_its_own_in_the_map_of_owners() -> None:
+    named = {line.split()[0] for line in _read(".github/CODEOWNERS").splitlines() if line.startswith("/")}
+    assert {f"/{package}/" for package in (*PACKAGES, "models", "migrations", "bench")} <= named
+
+
+def _read(path: str) -> str:
+    return (REPOSITORY / path).read_text("utf-8")
