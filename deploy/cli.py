@@ -33,6 +33,7 @@ COMMANDS = {
     "privacy": ("deploy.commands.privacy:privacy", "Erase private text and manage legal holds."),
     "policy": ("deploy.commands.policy.group:policy", "Inspect and test rule sets."),
     "marks": ("deploy.commands.marks:marks", "Read the watermark and the manifest of images."),
+    "reproduce": ("deploy.commands.reproduce:reproduce", "Draw the released asset ID again and compare."),
     "models": ("deploy.commands.models.group:models", "Add, list, show and check models."),
     "workers": ("deploy.commands.workers:workers", "List workers, and put devices back into use."),
     "key": ("deploy.commands.key:key", "Create API keys."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from policy.events.event import Event, Private
@@ -148,6 +148,7 @@ class ItemReleased(Event):
     verdict: dict[str, Any]
     marks: dict[str, Any]
     renditions: tuple[dict[str, Any], ...]
+    receipt: dict[str, str] = field(default_factory=dict)  # versions and digest of pixels; empty in older events
     review: dict[str, Any] | None = None  # who released it from quarantine; None: policy allowed it at once
     row: int | None = None  # 1-based, of the spreadsheet; None in events from before it was kept, here and below
     variant: int | None = None  # 0-based

@@ -49,5 +49,5 @@ def test_a_reserved_word_names_no_module_yet() -> None:
     """Where one appears, its row moves up and says where."""
     reserved = {row[0] for row in _rows(_sections()[1])}
     stems = {path.removesuffix(".py").rsplit("/", 1)[-1] for path in files() if path.startswith(("api/", "workers/"))}
-    assert len(reserved) > 10
+    assert reserved, "the table was read; it gets shorter as its words come into use"
     assert {word for word in reserved if {word, f"{word}s"} & stems} == set()

@@ -66,6 +66,7 @@ def provenance(attempt: Attempt, item: Item, picture: Finished) -> dict[str, Any
         "batch_size": picture.position.batch_size,
         "batch_position": picture.position.batch_position,
         "device": picture.position.device,
+        "receipt": dict(picture.position.receipt),
         "marks": dict(picture.marks),
     }
 

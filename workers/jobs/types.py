@@ -130,6 +130,7 @@ class SamplingPosition:
     batch_size: int
     batch_position: int
     device: str
+    receipt: Mapping[str, str] = field(default_factory=dict, compare=False)  # of workers.sampling.receipts
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ pipelines           checks and loads pipelines
 calls               from the options of a request to the arguments of a pipeline
 schedulers          a fresh scheduler for each run
 fitting             how many images fit in memory at once
+receipts/           what it takes to draw a picture again, and drawing it again
 runs                one run of a pipeline
 windows             prompts that no text encoder reads to their end
 adapters            LoRAs on and off

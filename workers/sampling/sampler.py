@@ -35,6 +35,7 @@ from workers.sampling.pipelines import (
     keep_libraries_quiet,
     load_pipeline,
 )
+from workers.sampling.receipts.environment import PIXELS, environment_of, pixels_of
 from workers.sampling.registry import ModelCard, Registry
 from workers.sampling.runs import Drawn, Run, draw_if_it_fits, in_runs, nothing
 from workers.sampling.types import CANCELLED, OUT_OF_MEMORY, Pictures, Pixels, Sampled, Watch
@@ -122,6 +123,7 @@ class DiffusersSampler:
         loaded = self._pipelines.get(card)
         use_adapters(loaded, self._adapters_for(card, held.recipe))
         log_truncated_prompts(loaded, card, held.items)
+        environment = environment_of(loaded.pipe, loaded.scheduler_config, self._device)
         images = nothing(held.recipe, len(held.items))
         faults: dict[str, str] = {}
         positions: list[SamplingPosition | None] = [None] * len(held.items)
@@ -135,7 +137,8 @@ class DiffusersSampler:
                 todo = todo[len(done) :]
                 images[done] = drawn.images
                 for place, (n, fault) in enumerate(zip(done, drawn.faults, strict=True)):
-                    positions[n] = SamplingPosition(len(done), place, self._device_name)
+                    receipt = environment | {PIXELS: pixels_of(drawn.images[place])}
+                    positions[n] = SamplingPosition(len(done), place, self._device_name, receipt)
                     if fault:
                         faults[held.items[n].id] = fault
         faults |= {item.id: CANCELLED for item in held.items if item.id in watch.cancelled}

@@ -17,6 +17,7 @@ _ROWS = 1_000  # of one fetch
 _OF_TENANT = "(CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
 _PAGE = "entry_id > :after ORDER BY entry_id LIMIT :limit"
 _LINEAGE = f"SELECT * FROM audit.lineage WHERE asset_id = :asset_id AND {_OF_TENANT}"  # noqa: S608 - constants
+_RECEIPT = "SELECT audit.said(body) #> '{event,receipt}' FROM audit.entries WHERE id = :entry_id"
 _MADE = f"""
 SELECT entry_id, recorded_at, outcome, tenant, item_id, asset_id, request_id, model, model_revision, loras,
        seed, policy_version, sha256, index, event_id
@@ -48,6 +49,12 @@ def lineage(conn: Connection, asset_id: str, *, tenant: str | None = None) -> Ma
     """Everything about an asset, released or since recalled; None for one that the ledger does not know."""
     found = conn.execute(text(_LINEAGE), {"asset_id": asset_id, "tenant": tenant}).mappings().first()
     return dict(found) if found else None
+
+
+def receipt(conn: Connection, entry_id: int) -> dict[str, str]:
+    """What the entry of a released asset says it takes to draw it again; empty in entries from before it was kept."""
+    found = conn.execute(text(_RECEIPT), {"entry_id": entry_id}).scalar()
+    return dict(found or {})
 
 
 def made_by(

@@ -140,7 +140,9 @@ def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]
             item=item,
             asset_id=hold.asset_id,
             watermark_id=hold.watermark_id,
-            position=SamplingPosition(made["batch_size"], made["batch_position"], made["device"]),
+            position=SamplingPosition(
+                made["batch_size"], made["batch_position"], made["device"], made.get("receipt", {})
+            ),
             verdict=Verdict.from_json(hold.verdict),
             marks=made["marks"],
             renditions=tuple(kept),

@@ -1,0 +1,67 @@
+"""Receipts: what it takes, beside recipe and seed, to draw a picture again; and what differs if another came out.
+
+The digest is that of the pixels as they came off the device, before marks and encoding: what a repetition can equal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import torch
+
+PIXELS = "pixels"
+_LIBRARIES = ("torch", "diffusers", "transformers", "peft", "safetensors")
+
+
+def environment_of(pipe: Any, scheduler_config: Mapping[str, Any], device: torch.device) -> dict[str, str]:
+    """What is the same for all pictures of a run: dtype, attention, scheduler, libraries and driver."""
+    denoiser = getattr(pipe, "transformer", None) or getattr(pipe, "unet", None)
+    return {
+        "generator": "cpu",
+        "dtype": str(getattr(denoiser, "dtype", "")).removeprefix("torch."),
+        "attention": _attention(denoiser),
+        "scheduler_config": _digest(repr(sorted(scheduler_config.items(), key=lambda item: item[0])).encode()),
+        **_libraries(),
+        "driver": str(torch.version.cuda or "") if device.type == "cuda" else "",
+        "threads": str(torch.get_num_threads()) if device.type == "cpu" else "",
+    }
+
+
+def pixels_of(image: np.ndarray) -> str:
+    """SHA-256 of a picture's pixels, uint8 [H, W, 3]."""
+    return _digest(np.ascontiguousarray(image).tobytes())
+
+
+def first_difference(then: Mapping[str, str], now: Mapping[str, str]) -> str | None:
+    """The first field but the pixels that is not what it was, in words; None if all are."""
+    for field, value in then.items():
+        if field != PIXELS and now.get(field) != value:
+            return f"{field}: {value or 'none'} then, {now.get(field) or 'none'} now"
+    return None
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    return {name: _version(name) for name in _LIBRARIES}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _attention(denoiser: Any) -> str:
+    """The class of the denoiser's first attention processor."""
+    processors = getattr(denoiser, "attn_processors", None) or {}
+    return next((type(processor).__name__ for processor in processors.values()), "")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
