@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import re
@@ -17,8 +18,8 @@ import redis
 from structlog.testing import capture_logs
 
 from deploy.embedded.passwords import S3Identity
-from deploy.embedded.seaweed import BUCKET
-from deploy.embedded.stack import Stack
+from deploy.embedded.seaweed import BUCKET, INNER_PORTS
+from deploy.embedded.stack import PREFERRED_PORTS, Stack
 from policy.marks.provenance.certificates import make_development_chain
 from tests.support.databases import Database, Databases
 from tests.support.line import Line
@@ -51,6 +52,19 @@ LONG_FILES = (
     *("tests/house/test_rules.py", "tests/house/test_install.py", "tests/workers/sampling/test_registry.py"),
 )
 _redis_numbers = itertools.cycle(range(16))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Collect no garbage while modules are imported: they stay, and each collection would look at all of them."""
+    begins_others = session.config.option.dist != "no" and not hasattr(session.config, "workerinput")
+    if not begins_others:  # that process collects no tests
+        gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of every later garbage collection."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -118,9 +132,16 @@ def stack() -> Iterator[Stack]:
     """Postgres, Valkey and SeaweedFS. A test that stops a part starts it again before it ends."""
     with (
         tempfile.TemporaryDirectory(prefix="presswork-test-", ignore_cleanup_errors=True) as folder,
-        Stack(Path(folder) / "stack", ports={}, postgres_options=_NOT_DURABLE | _QUICK_LOGIN) as running,
+        Stack(Path(folder) / "stack", ports=_own_ports(), postgres_options=_NOT_DURABLE | _QUICK_LOGIN) as running,
     ):
         yield running
+
+
+def _own_ports() -> dict[str, int]:
+    """Ports that no other process of the same run picks: two that ask at once for any free port may get the same."""
+    names = (*PREFERRED_PORTS, *INNER_PORTS)
+    first = os.getpid() * len(names) % 10_000
+    return {name: 20_000 + first + place for place, name in enumerate(names)}
 
 
 @pytest.fixture(scope="session")
