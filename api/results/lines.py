@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from api.results.remedies import remedy
 from api.schemas.results import OUTCOME_COLUMNS, OUTCOME_PREFIX
+from policy.marks.renditions import declarations
 from workers.delivery.file_names import EXTENSIONS, FileTemplate, file_name
 from workers.jobs.results import Result
 from workers.jobs.types import StoredRendition
@@ -43,11 +44,13 @@ class ResultLines:
 
     columns: tuple[str, ...]
     templates: Mapping[str, str]
+    declare: Sequence[str] = ()  # places whose own field is added behind ours
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every column, in order."""
-        return (*self.columns, *(f"{OUTCOME_PREFIX}{name}" for name in OUTCOME_COLUMNS))
+        ours = (f"{OUTCOME_PREFIX}{name}" for name in OUTCOME_COLUMNS)
+        return (*self.columns, *ours, *map(_declared_column, self.declare))
 
     def of(self, result: Result) -> Iterator[dict[str, Any]]:
         """The lines of one image, by `names`."""
@@ -72,6 +75,9 @@ class ResultLines:
         cells = result.carried or ("",) * len(self.columns)  # erased: the columns stay, their cells are empty
         ours = {**_about(result), **(self._file(result, file) if file else {})}
         outcome = {f"{OUTCOME_PREFIX}{name}": ours.get(name) for name in OUTCOME_COLUMNS}
+        for place in self.declare:
+            values = declarations()[place]["values"]
+            outcome[_declared_column(place)] = values[ours["ai_declaration"]] if file else None
         return {**dict(zip(self.columns, cells, strict=False)), **outcome}
 
     def _file(self, result: Result, file: StoredRendition) -> dict[str, Any]:
@@ -88,6 +94,11 @@ class ResultLines:
             "channel": file.name,
             "bytes": file.bytes,
         }
+
+
+def _declared_column(place: str) -> str:
+    """Our prefix, the place, and its own name of the field."""
+    return f"{OUTCOME_PREFIX}{place}.{declarations()[place]['column']}"
 
 
 def _about(result: Result) -> dict[str, Any]:

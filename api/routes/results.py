@@ -64,7 +64,7 @@ def read(
         )
         size = bytes_of(conn, caller.tenant, wanted) if query.format == "zip" else 0
     _demand_sense(query, size, parts.settings.max_zip_bytes)
-    lines = ResultLines(view.carried_columns, view.file_templates)
+    lines = ResultLines(view.carried_columns, view.file_templates, tuple(dict.fromkeys(query.declare)))
     pages = _begun(_pages(caller, parts, query, wanted, lines, is_seen=hands_over(request)))
     headers = {"Content-Disposition": disposition(_document_name(view, query))}
     if query.format == "zip":

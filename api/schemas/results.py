@@ -56,6 +56,9 @@ class ResultsQuery(QueryModel):
         [], max_length=32, description="only these files of each image, by channel or rendition; repeatable"
     )
     after: str = Field("", pattern=f"^$|{UUID}", max_length=36, description="go on behind this `presswork_item_id`")
+    declare: list[Literal["allegro", "google", "taboola"]] = Field(
+        [], max_length=3, description="adds the field in which this place wants the declaration of an image; repeatable"
+    )
     links: bool = Field(
         False, description="JSON lines only: a presigned link beside each file; giving one out is an event"
     )

@@ -7,7 +7,12 @@ watermark was never measured. This module is light: the API process may import i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
 
 ORIGINAL = "original"
 
@@ -29,3 +34,10 @@ def ordered(names: Iterable[str]) -> tuple[str, ...]:
     if unknown:
         raise ValueError(f"there is no rendition '{unknown[0]}'; there are {', '.join(RENDITIONS)}")
     return tuple(name for name in RENDITIONS if name in wanted)
+
+
+@cache
+def declarations() -> Mapping[str, Mapping[str, Any]]:
+    """By place: the field that it asks for beside an image, and its value for each declaration (declarations.yaml)."""
+    found: dict[str, dict[str, Any]] = yaml.safe_load(files("policy.marks").joinpath("declarations.yaml").read_text())
+    return found

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from typing import Literal
 
 import httpx
 import pyarrow.parquet as parquet
 import pytest
 
-from api.schemas.results import OUTCOME_COLUMNS
+from api.schemas.results import OUTCOME_COLUMNS, ResultsQuery
+from policy.marks.renditions import declarations
 from tests.conftest import S3
 from tests.support.campaigns import HEADER, ROWS, SPEC, Sent, settled_campaign, table
 from tests.support.client import ApiTenant, campaign, problem
@@ -119,3 +121,12 @@ def test_names_that_would_be_equal_are_told_apart_and_warned_of(api: ApiTenant, 
 def test_another_tenant_sees_none_of_it(sent: Sent, api: ApiTenant) -> None:
     stranger = api.server.caller("somebody-else")
     problem(stranger.get(f"/v1/requests/{sent.id}/results"), 404, "not_found")
+
+
+def test_the_fields_of_marketplaces_come_behind_ours(sent: Sent) -> None:
+    lines = sent.rows(declare=["taboola", "allegro"])
+    columns = ["presswork_taboola.ai_disclosure.status", "presswork_allegro.aiCoCreatedContent.images"]
+    assert list(lines[0])[-2:] == columns
+    assert [[line[name] for name in columns] for line in lines[1:3]] == [["AI_GENERATED", "yes"], [None, None]]
+    assert ResultsQuery.model_fields["declare"].annotation == list[Literal[tuple(declarations())]]
+    assert all(place["values"].keys() == {"generated", "modified", "none"} for place in declarations().values())
