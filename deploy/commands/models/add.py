@@ -12,6 +12,7 @@ import click
 
 from deploy.commands.models.options import MODELS_DIR
 from workers.errors import WorkerError
+from workers.sampling.families.presets import PRESETS
 
 if TYPE_CHECKING:
     from workers.sampling.files.new_card import Stated
@@ -41,6 +42,8 @@ _QUESTIONS = {
               help="The last day on which it may be used.")  # fmt: skip
 @click.option("--side", metavar="PIXELS", type=click.IntRange(8, 8192), show_default="from its configuration",
               help="Native width and height.")  # fmt: skip
+@click.option("--preset", type=click.Choice([*PRESETS]), show_default="none", metavar="PRESET",
+              help=f"For a distilled model, its few steps and its guidance: {', '.join(PRESETS)}.")  # fmt: skip
 @click.option("--steps", metavar="N", type=click.IntRange(1, 1000), show_default="the pipeline\'s own",
               help="Denoising steps where a request names none.")  # fmt: skip
 @click.option("--guidance", metavar="SCALE", type=click.FloatRange(0, 100), show_default="the pipeline\'s own",
@@ -125,8 +128,17 @@ def _wanted(options: dict[str, Any]) -> dict[str, Any]:
     if (side := options["side"]) is not None:
         wanted |= {"width": side, "height": side, "max_side": 2 * side, "max_pixels": 2 * side * side}
         wanted["min_side"] = min(256, side)
+    if (preset := options["preset"]) is not None:
+        few = PRESETS[preset]
+        wanted |= {"num_inference_steps": few.steps, "max_num_inference_steps": few.most_steps}
+        wanted |= {"guidance_scale": few.guidance, "max_guidance_scale": few.most_guidance}
+        if few.scheduler is not None:
+            wanted["scheduler"] = few.scheduler
     if (steps := options["steps"]) is not None:
-        wanted |= {"num_inference_steps": steps, "max_num_inference_steps": max(100, steps)}
+        wanted |= {
+            "num_inference_steps": steps,
+            "max_num_inference_steps": max(steps, wanted.get("max_num_inference_steps", 100)),
+        }
     if (guidance := options["guidance"]) is not None:
         wanted["guidance_scale"] = guidance
         if guidance <= 1:

@@ -19,6 +19,7 @@ from deploy.commands.models.group import models
 from tests.support.tiny_models.instances import build
 from tests.support.tiny_models.single_file import write_single_file
 from workers.errors import ModelMissing, ModelRefused
+from workers.sampling.families.presets import PRESETS
 from workers.sampling.files.sources import fetch_s3, read_source
 from workers.sampling.pipelines import load_pipeline
 from workers.sampling.registry import Registry, read_card
@@ -119,6 +120,20 @@ def test_a_distilled_model_is_added_with_its_few_steps(sources: Path, tmp_path: 
     assert told.exit_code == 0, told.output
     card = Registry.load(tmp_path).get("FLUX.1-schnell")
     assert (card.num_inference_steps, card.guidance_scale, card.max_guidance_scale) == (4, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_brings_steps_guidance_and_scheduler(sources: Path, tmp_path: Path, preset: str) -> None:
+    flows = PRESETS[preset].scheduler is None
+    told = add(sources / ("flux.1-schnell" if flows else "sdxl"), tmp_path, "--name", "few", "--preset", preset)
+    assert told.exit_code == 0, told.output
+    card, few = Registry.load(tmp_path).get("few"), PRESETS[preset]
+    assert (card.num_inference_steps, card.guidance_scale) == (few.steps, few.guidance)
+    assert card.scheduler == few.scheduler or flows
+    fields = ("width", "height", "num_inference_steps", "scheduler")
+    asked = {field: getattr(card, field) for field in fields} | {"guidance_scale": 7.5}
+    [problem] = card.problems(**asked)
+    assert problem.field == "guidance_scale"
 
 
 def test_a_name_is_given_once(sources: Path, tmp_path: Path) -> None:
