@@ -1,4 +1,4 @@
-"""The OpenAPI document: bodies that FastAPI does not read itself, and problems in the place of its own errors."""
+"""OpenAPI document: bodies that FastAPI does not read itself, and problems in the place of its own errors."""
 
 from __future__ import annotations
 

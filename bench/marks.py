@@ -225,7 +225,7 @@ def informed() -> None:
     """Cut-outs that are laid back where they lay, as identification does: read with the record at hand."""
     chance = np.random.default_rng(1)
     others = [int(id) for id in chance.integers(0, 1 << payload.ID_BITS, 5000)]
-    print("\nInformed reads among 5,001 ids, per cent: of a JPEG 75 of the cut-out laid back | of strangers laid there")
+    print("\nInformed reads among 5,001 ids, per cent: of a JPEG 75 of the cut-out laid back | of others laid there")
     scheme = watermark.SCHEMES[0]
     for kept in (1.0, 0.75, 0.5, 0.35, 0.25):
         right = wrong = 0

@@ -73,7 +73,7 @@ def prompts(rules: Rules, count: int) -> list[Ratio]:
 
 
 def meanings(rules: Rules) -> list[Ratio]:
-    """What the judges cost a prompt: a batch together, as the worker asks them, against one prompt after the other."""
+    """Cost of the scorers: a batch together, as the worker asks them, against one prompt after the other."""
     screen = MeaningScreen.load(rules)
     asked = [(CATALOGUE.format(THINGS[row % len(THINGS)], row), Context("bench")) for row in range(32)]
     together = _seconds(partial(screen.screen, asked), times=3) / len(asked)

@@ -1,4 +1,4 @@
-"""The API's own rule set and cards, registered before the first request is stored under them.
+"""Registration of the API's own rule set and cards before the first request is stored under them.
 
 At the start if the database is there, else with the first submission: an API that waits for its database answers
 that it waits, and nothing is decided meanwhile.

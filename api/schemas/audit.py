@@ -1,4 +1,4 @@
-"""What the auditor's questions take and answer. Rows are columns of the ledger's views; docs/audit.md lists them."""
+"""Auditor's questions as asked and answered. Rows are columns of the ledger's views; docs/audit.md lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked and answered about pictures found elsewhere."""
+"""Identification, as it is asked and answered about pictures found elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reviewer sends and is answered with."""
+"""Reviews, as a reviewer sends them and is answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a submission is answered with: what was found in it, and where to go from there."""
+"""Answer to a submission: what was found in it, and where to go from there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What checking a request has found so far: complaints that stop it, refusals and warnings that do not."""
+"""Findings of checking a request so far: complaints that stop it, refusals and warnings that do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a checked request to stored rows: the one place where the API calls `jobs.submit`."""
+"""Storing a checked request as rows: the one place where the API calls `jobs.submit`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model with a list of words will not draw of a prompt: things it never saw. Everything is read from its card.
+"""Vocabulary of a model that lists its words: what it will not draw of a prompt. Everything is read from its card.
 
 A card that names what its model `knows` gives the words for each thing (`synonyms`), the words it understands beside
 them (`colours`, `backgrounds`, `words`) and those that change nothing (`filler`). What is left over is looked at where

@@ -1,4 +1,4 @@
-"""What happens to pictures on the way through the world: the attack table of bench.identify.
+"""Attack table of bench.identify: what happens to pictures on the way through the world.
 
 Each attack is a function of a picture and a random generator; the same seed does the same harm.
 """

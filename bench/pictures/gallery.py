@@ -1,4 +1,4 @@
-"""The pictures of bench.identify: released ones, with our mark and the library's, and others that never were."""
+"""Pictures of bench.identify: released ones, with our mark and the library's, and others that never were."""
 
 from __future__ import annotations
 

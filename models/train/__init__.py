@@ -15,9 +15,9 @@ denoiser   the UNet
 decoder    the VAE
 lora       a LoRA for the second style
 folder     the trained parts as a diffusers folder
-judge      evaluation of a finished folder
-evaluate   fresh prompts and two judges
-gradients  the judge that knows no template
+evaluation run of it on a finished folder, and on a LoRA
+evaluate   fresh prompts and two scorers
+gradients  the scorer that knows no template
 record     what training cost
 card       the cards, written from data
 """

@@ -64,10 +64,10 @@ def _folder(asked: argparse.Namespace) -> None:
 
 
 def _evaluate(asked: argparse.Namespace) -> None:
-    from models.train import judge  # noqa: PLC0415
+    from models.train import evaluation  # noqa: PLC0415
 
     seed = secrets.randbits(31) if asked.evaluation_seed is None else asked.evaluation_seed
-    judge.model(asked.work / "sources", asked.work, _model(asked), prompts=asked.prompts, seed=seed)
+    evaluation.model(asked.work / "sources", asked.work, _model(asked), prompts=asked.prompts, seed=seed)
 
 
 def _card(asked: argparse.Namespace) -> None:
@@ -89,10 +89,10 @@ def _lora(asked: argparse.Namespace) -> None:
 
 
 def _evaluate_lora(asked: argparse.Namespace) -> None:
-    from models.train import judge  # noqa: PLC0415
+    from models.train import evaluation  # noqa: PLC0415
 
     seed = secrets.randbits(31) if asked.evaluation_seed is None else asked.evaluation_seed
-    judge.adapter(asked.work / "sources", asked.work, _model(asked), prompts=asked.lora_prompts, seed=seed)
+    evaluation.adapter(asked.work / "sources", asked.work, _model(asked), prompts=asked.lora_prompts, seed=seed)
 
 
 def _lora_card(asked: argparse.Namespace) -> None:

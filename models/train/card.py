@@ -183,7 +183,7 @@ def _training(work: Path) -> dict[str, Any]:
 
 
 def _evaluation(path: Path, revision: str) -> dict[str, Any]:
-    """Shares, and right of asked for every class of the template judge; the independent judge's shares beside them."""
+    """Shares, and right of asked for every class of the template scorer; the independent one's shares beside them."""
     told = _figures(path, revision)
     if not told:
         return {}

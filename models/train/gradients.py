@@ -1,8 +1,8 @@
 """Gradient scorer of the evaluation: it uses no template of the scene.
 
 The object is named by its gradients (HOG) and coarse colours, as most of the five nearest of other scenes are; the
-ground by the border's median; the object's colour by its main hue. What this judge makes of the scenes as they were
-meant is reported beside what it makes of the drawn ones: no judge is better than that.
+ground by the border's median; the object's colour by its main hue. What this scorer makes of the scenes as they were
+meant is reported beside what it makes of the drawn ones: no scorer is better than that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TALL = 0.5  # weight of the shape of the box
 
 
 class Independent:
-    """Judges that know no template of the scene."""
+    """Scorer that knows no template of the scene."""
 
     def __init__(self, sprites: Sprites, seed: int, paint: Paint = picture) -> None:
         chance = random.Random(f"independent {seed}")

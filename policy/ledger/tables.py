@@ -1,4 +1,4 @@
-"""The ledger's tables, in a schema of their own, as SQLAlchemy Core.
+"""Tables of the ledger, in a schema of their own, as SQLAlchemy Core.
 
     entries      what happened: canonical bytes, and columns to find them by
     private      text whose salted digest the bytes hold; the only thing that may one day be erased

@@ -66,8 +66,8 @@ def test_an_asset_is_told_from_its_recipe_to_its_reviews_and_its_recall(told):
 
 
 def test_another_tenants_asset_is_unknown(told):
-    stranger = told.server.caller("somebody-else", ["audit"])
-    problem(stranger.get(f"/v1/audit/assets/{ASSETS[0]}"), 404, "not_found")
+    rival = told.server.caller("somebody-else", ["audit"])
+    problem(rival.get(f"/v1/audit/assets/{ASSETS[0]}"), 404, "not_found")
     problem(told.caller(["audit"]).get("/v1/audit/assets/not-an-id"), 404, "not_found")
 
 

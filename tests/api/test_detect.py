@@ -35,7 +35,7 @@ def test_an_anonymous_caller_learns_that_a_picture_was_made_here_and_recalled_an
     assert asked.status_code == 202
     with own_api.line.owner.begin() as conn:
         conn.execute(text("update assets set state = 'recalled'"))
-    work(gallery.desk())
+    work(gallery.context())
     answer = anonymous.get(asked.headers["location"])
     told = answer.json()
     assert (told["finding"], told["verified"], told["made_here"]) == ("ours", True, True)
@@ -49,7 +49,7 @@ def test_a_question_of_an_anonymous_caller_is_in_the_ledger_without_an_address(
 ) -> None:
     anonymous = own_api.anonymous(**OPEN)
     anonymous.post("/v1/detect", content=jpeg(scene(5), 80), headers=BYTES)
-    work(gallery.desk())
+    work(gallery.context())
     with own_api.line.owner.begin() as conn:
         bodies = conn.scalars(text("select body::text from audit.entries where tenant = 'anonymous'")).all()
     assert len(bodies) == 2  # the tenant's own beginning, and the question
@@ -128,6 +128,6 @@ def test_an_address_is_stored_nowhere_in_clear_and_its_digest_goes_with_the_answ
     assert len(digest) == 32
     with redis.Redis.from_url(redis_url) as client:
         assert b"203.0.113.77" not in b"".join(client.scan_iter("*"))
-    work(gallery.desk())
+    work(gallery.context())
     with own_api.line.owner.begin() as conn:
         assert conn.scalar(row) == []

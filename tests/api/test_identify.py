@@ -33,7 +33,7 @@ def test_a_picture_sent_is_a_question_and_its_answer_names_the_asset(own_api: Ap
     id = asked.json()["id"]
     assert asked.headers["location"] == f"/v1/identify/{id}"
     assert (asked.json()["state"], asked.json()["finding"]) == ("waiting", None)
-    work(gallery.desk())
+    work(gallery.context())
     told = caller.get(f"/v1/identify/{id}").json()
     assert (told["state"], told["finding"], told["verified"], told["own"]) == ("done", "ours", True, True)
     assert told["lineage"]["asset_id"] == shown.asset_id
@@ -60,7 +60,7 @@ def test_an_answer_given_before_a_recall_says_recalled_after_it(own_api: ApiServ
     gallery.line._tenants.add("acme")
     (shown,) = gallery.release([scene(12)])
     id = caller.post("/v1/identify", content=shown.data, headers=BYTES).json()["id"]
-    work(gallery.desk())
+    work(gallery.context())
     with own_api.line.owner.begin() as conn:
         conn.execute(text("update assets set state = 'recalled'"))
     told = caller.get(f"/v1/identify/{id}").json()
@@ -73,7 +73,7 @@ def test_another_tenant_s_picture_is_ours_without_its_name(own_api: ApiServer, g
     gallery.line._tenants.add("rival")
     (shown,) = gallery.release([scene(12)])
     id = rival.post("/v1/identify", content=shown.data, headers=BYTES).json()["id"]
-    work(gallery.desk())
+    work(gallery.context())
     answer = rival.get(f"/v1/identify/{id}")
     told = answer.json()
     assert (told["finding"], told["made_here"], told["own"], told["lineage"]) == ("ours", True, False, None)
@@ -86,7 +86,7 @@ def test_waiting_ends_with_the_answer(own_api: ApiServer, gallery: Gallery) -> N
     told: list[Any] = []
     reader = threading.Thread(target=lambda: told.append(caller.get(f"/v1/identify/{id}", params={"wait": 20})))
     reader.start()
-    work(gallery.desk())
+    work(gallery.context())
     reader.join()
     assert (told[0].json()["state"], told[0].json()["reason"]) == ("failed", "not_a_picture")
 

@@ -20,9 +20,9 @@ NOBODY = "127.0.0.1:9"  # discard: nothing listens there
 
 
 def test_alive_and_ready(api: ApiTenant) -> None:
-    stranger = api.server.anonymous()
-    assert stranger.get("/healthz").json() == {"status": "alive"}
-    assert stranger.get("/readyz").json() == {"status": "ready"}
+    anonymous = api.server.anonymous()
+    assert anonymous.get("/healthz").json() == {"status": "alive"}
+    assert anonymous.get("/readyz").json() == {"status": "ready"}
 
 
 @pytest.mark.parametrize(
@@ -36,10 +36,10 @@ def test_alive_and_ready(api: ApiTenant) -> None:
 def test_a_part_that_does_not_answer_is_named_and_the_process_stays_alive(
     api: ApiTenant, changes: dict[str, Any], part: str
 ) -> None:
-    stranger = api.server.anonymous(**changes)
-    document = problem(stranger.get("/readyz"), 503, "not_ready")
+    anonymous = api.server.anonymous(**changes)
+    document = problem(anonymous.get("/readyz"), 503, "not_ready")
     assert document["silent"] == [part]
-    assert stranger.get("/healthz").status_code == 200
+    assert anonymous.get("/healthz").status_code == 200
 
 
 def test_a_redis_that_never_answers_holds_up_neither_the_probe_nor_a_submission(api: ApiTenant) -> None:
@@ -138,11 +138,11 @@ def test_an_unknown_address_is_a_problem_too(api: ApiTenant, address: str) -> No
 
 
 def test_every_answer_carries_an_id_and_a_callers_own_uuid_is_kept(api: ApiTenant) -> None:
-    stranger = api.server.anonymous()
+    anonymous = api.server.anonymous()
     own = "0f8fad5b-d9cb-469f-a165-70867728950e"
-    assert stranger.get("/healthz", headers={"X-Request-ID": own}).headers["x-request-id"] == own
-    assert stranger.get("/healthz", headers={"X-Request-ID": "x\ty"}).headers["x-request-id"] != "x\ty"
-    answer = stranger.get("/healthz")
+    assert anonymous.get("/healthz", headers={"X-Request-ID": own}).headers["x-request-id"] == own
+    assert anonymous.get("/healthz", headers={"X-Request-ID": "x\ty"}).headers["x-request-id"] != "x\ty"
+    answer = anonymous.get("/healthz")
     assert len(answer.headers["x-request-id"]) == 36
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -186,12 +186,12 @@ def test_the_examples_in_the_document_are_accepted(api: ApiTenant, model: type) 
 
 
 def test_the_docs_page_needs_nothing_from_elsewhere(api: ApiTenant) -> None:
-    stranger = api.server.anonymous()
-    page = stranger.get("/docs").text
+    anonymous = api.server.anonymous()
+    page = anonymous.get("/docs").text
     assert "https://" not in page
     for file in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"):
         assert f"/docs/files/{file}" in page
-        assert stranger.get(f"/docs/files/{file}").status_code == 200
+        assert anonymous.get(f"/docs/files/{file}").status_code == 200
 
 
 def test_a_code_belongs_to_one_status_and_one_title() -> None:

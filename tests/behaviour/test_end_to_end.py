@@ -81,21 +81,21 @@ def test_every_picture_carries_the_marks_its_record_names(data: Path) -> None:
                 assert found["manifest"]["watermark_id"] == found["watermark"]["id"] == asset["watermark_id"]
 
 
-def test_a_copy_of_a_picture_is_recognised_and_a_stranger_is_not(data: Path, tmp_path: Path) -> None:
+def test_a_copy_of_a_picture_is_recognised_and_a_foreign_one_is_not(data: Path, tmp_path: Path) -> None:
     with Client.of(data) as client:
         (request,) = client.get("/v1/requests")["data"]
         asset = next(iter(client.assets(request["id"])))
         wait(lambda: client.get(f"/v1/assets/{asset['id']}")["search"], "the asset to be indexed")
-        copy, stranger, text = tmp_path / "copy.jpg", tmp_path / "stranger.png", tmp_path / "text.jpg"
+        copy, foreign, text = tmp_path / "copy.jpg", tmp_path / "foreign.png", tmp_path / "text.jpg"
         with Image.open(io.BytesIO(client.fetch(asset["renditions"][0]["url"]))) as released:
             side = released.width
             released.convert("RGB").resize((2 * side, 2 * side)).save(copy, quality=90)
-    Image.effect_noise((300, 200), 90).convert("RGB").save(stranger)
+    Image.effect_noise((300, 200), 90).convert("RGB").save(foreign)
     text.write_text("no picture")
     found = presswork(data, "identify", str(copy), "--json")
     answer = json.loads(found.stdout)
     assert (found.returncode, answer["finding"], answer["lineage"]["asset_id"]) == (0, "ours", asset["id"]), answer
-    assert presswork(data, "identify", str(stranger)).returncode == 1
+    assert presswork(data, "identify", str(foreign)).returncode == 1
     told = presswork(data, "identify", str(copy), str(text))
     assert told.returncode == 3
     assert "OURS" in told.stdout

@@ -24,7 +24,7 @@ GOPATH = Path("/usr/share/gocode")  # where Debian puts the sources of Go packag
 
 
 @pytest.fixture(scope="module")
-def judge(tmp_path_factory):
+def verify(tmp_path_factory):
     """Gives cases to the Go program, and its verdicts: "" or what is wrong."""
     if shutil.which("go") is None or not (GOPATH / "src/golang.org/x/mod/sumdb").is_dir():
         pytest.skip("Go is not here: apt-get install golang-go golang-golang-x-mod-dev")
@@ -69,13 +69,13 @@ def proven(ledger, *indices):
         return [(prove(conn, event_id), bytes(body)) for event_id, body in rows]
 
 
-def test_go_accepts_every_kind_of_inclusion_proof(ledger, judge):
+def test_go_accepts_every_kind_of_inclusion_proof(ledger, verify):
     cases = [included(ledger, *one) for one in proven(ledger, *range(0, 300, 13), 255, 256, 299)]
     assert len(cases) > 20
-    assert judge(*cases) == [""] * len(cases)
+    assert verify(*cases) == [""] * len(cases)
 
 
-def test_go_accepts_the_extension_of_every_checkpoint_by_every_later_one(ledger, judge):
+def test_go_accepts_the_extension_of_every_checkpoint_by_every_later_one(ledger, verify):
     notes = dict(ledger.rows("select size, note from audit.checkpoints"))
     with ledger.auditor.connect() as conn:
         cases = [
@@ -84,15 +84,15 @@ def test_go_accepts_the_extension_of_every_checkpoint_by_every_later_one(ledger,
             for old in notes
             if old <= new
         ]
-    assert judge(*cases) == [""] * 10
+    assert verify(*cases) == [""] * 10
 
 
-def test_go_refuses_what_was_altered(ledger, judge):
+def test_go_refuses_what_was_altered(ledger, verify):
     (proof, body), (other, _) = proven(ledger, 7, 8)
     notes = dict(ledger.rows("select size, note from audit.checkpoints"))
     with ledger.auditor.connect() as conn:
         extension = str(prove_extension(conn, 256, 300, ledger.vkeys))
-    stranger = new_signer().vkey
+    foreign = new_signer().vkey
     written = str(proof)
     first_hash = written.split("\n")[2]
     refused = {
@@ -103,11 +103,11 @@ def test_go_refuses_what_was_altered(ledger, judge):
         "a hash left out": included(ledger, written.replace(f"{first_hash}\n", ""), body),
         "the size in the checkpoint": included(ledger, written.replace("\n300\n", "\n301\n"), body),
         "the name of the log": included(ledger, written.replace("presswork.example", "presswurk.example"), body),
-        "an unknown key": included(ledger, proof, body, stranger),
+        "an unknown key": included(ledger, proof, body, foreign),
         "another old checkpoint": extended(ledger, extension, notes[7]),
         "the old size": extended(ledger, extension.replace("old 256", "old 255"), notes[256]),
         "an old checkpoint that was edited": extended(ledger, extension, notes[256].replace("\n256\n", "\n257\n")),
-        "an extension, by an unknown key": extended(ledger, extension, notes[256], stranger),
+        "an extension, by an unknown key": extended(ledger, extension, notes[256], foreign),
     }
-    verdicts = dict(zip(refused, judge(*refused.values()), strict=True))
+    verdicts = dict(zip(refused, verify(*refused.values()), strict=True))
     assert [what for what, said in verdicts.items() if not said] == []

@@ -43,7 +43,7 @@ def test_a_prompt_can_be_checked(words: tuple[str, ...], typed: str, exit_code: 
 
 @pytest.mark.slow
 def test_what_a_prompt_means_can_be_asked_as_the_worker_does() -> None:
-    """It has no listed word: words allow it, and the judge of meaning holds it."""
+    """It has no listed word: words allow it, and the scorer of meaning holds it."""
     prompt = "a dancer takes everything off on a pole while men watch"
     assert _run("check", prompt).exit_code == 0
     asked = _run("check", "--meaning", prompt)

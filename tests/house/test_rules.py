@@ -21,7 +21,7 @@ LONGER = {  # path -> why it is one idea all the same
     "policy/ledger/evidence/offline_verifier.py": "one file is what an auditor can read, keep and run without us",
     "tests/api/test_campaigns.py": "one file a module: what a spreadsheet may do to us, case by case",
     "tests/policy/images/test_screen.py": "one file a module: what a classifier may do to us, case by case",
-    "tests/policy/intake/test_picture.py": "what a stranger's picture may do to us, case by case",
+    "tests/policy/intake/test_picture.py": "what a foreign picture may do to us, case by case",
     "tests/policy/ledger/test_pack.py": "what a forger may do to a pack, case by case, on packs that are made once",
     "workers/settings.py": "one frozen table, from which the README's is made",
     "tests/workers/sampling/test_pipelines.py": "one file a module: what a model folder may do to us, case by case",

@@ -21,9 +21,9 @@ from models.train import (
     dataset,
     decoder,
     denoiser,
+    evaluation,
     folder,
     gradients,
-    judge,
     lora,
     record,
     sources,
@@ -201,7 +201,7 @@ def test_a_lora_is_trained_evaluated_and_fits_its_base(trained, model, pictures,
     lora.train(pictures, trained, model, lora.Plan(samples=2 * _BATCH, scenes=6, seed=1, batch=_BATCH))  # goes on
     assert torch.load(trained / "lora.pt", weights_only=True)["seen"] == 2 * _BATCH
     assert (trained / "lora" / lora.WEIGHTS).stat().st_size < 1_000_000
-    judge.adapter(pictures, trained, model, prompts=1, seed=3)
+    evaluation.adapter(pictures, trained, model, prompts=1, seed=3)
     place = model.parent / "loras" / "two-ink"
     main(["lora-card", "--work", str(trained), "--folder", str(model), "--lora-folder", str(place)])
     registry = Registry.load(model.parent)

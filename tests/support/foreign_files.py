@@ -1,4 +1,4 @@
-"""Files as strangers may send them, made byte by byte, and how opening them is refused."""
+"""Files as anybody may send them, made byte by byte, and how opening them is refused."""
 
 from __future__ import annotations
 

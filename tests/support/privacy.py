@@ -1,4 +1,4 @@
-"""Erasures and holds in few words: requests in every state, the clerk's desk, what is left of a text anywhere."""
+"""Erasures and holds in few words: requests in every state, the clerk's context, what is left of a text anywhere."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Privacy:
     settings_for: Callable[..., Settings]
     s3: S3
 
-    def desk(self, **settings: Any) -> ClerkContext:
+    def context(self, **settings: Any) -> ClerkContext:
         chosen = self.settings_for("clerk", **settings)
         return ClerkContext(self.clerk, ObjectStore(chosen), chosen)
 
@@ -77,8 +77,8 @@ class Privacy:
 
     def work(self, **settings: Any) -> None:
         """The clerk, until nothing is left that does not wait."""
-        desk = self.desk(**settings)
-        while erasures.run_once(desk) + retention.run_once(desk) + removals.run_once(desk):
+        context = self.context(**settings)
+        while erasures.run_once(context) + retention.run_once(context) + removals.run_once(context):
             pass
         self.wake()
 

@@ -67,14 +67,14 @@ class Recalling:
         with self.line.as_tenant(tenant) as conn:
             return preview(conn, tenant, criteria)
 
-    def desk(self, probe: Probe = no_probe, **settings: Any) -> ClerkContext:
+    def context(self, probe: Probe = no_probe, **settings: Any) -> ClerkContext:
         chosen = self.settings_for("clerk", **settings)
         return ClerkContext(self.line.database.engine("clerk"), ObjectStore(chosen), chosen, probe)
 
-    def carry_out(self, desk: ClerkContext | None = None) -> int:
+    def carry_out(self, context: ClerkContext | None = None) -> int:
         """Turns of the clerk until nothing is left; how much was done."""
-        desk, done = desk or self.desk(), 0
-        while did := recalls.run_once(desk):
+        context, done = context or self.context(), 0
+        while did := recalls.run_once(context):
             done += did
         return done
 

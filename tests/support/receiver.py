@@ -107,7 +107,7 @@ def listen(
 
 
 def deliver(recalling: Recalling, **settings: Any) -> int:
-    return duty.run_once(recalling.desk(**{"webhook_loopback": True, "webhook_seconds": 2.0, **settings}))
+    return duty.run_once(recalling.context(**{"webhook_loopback": True, "webhook_seconds": 2.0, **settings}))
 
 
 def due_now(line: Line) -> None:

@@ -75,7 +75,7 @@ class Gallery:
             settle(conn, held, outcomes)
         return shown
 
-    def desk(self, **changes: Any) -> IdentifyContext:
+    def context(self, **changes: Any) -> IdentifyContext:
         """The identify process's tools, with its own role and identity."""
         return loop.make_context(self.settings_for("identify", **changes))
 
@@ -93,18 +93,18 @@ class Gallery:
         with self.line.as_tenant(tenant) as conn:
             return questions.get_question(conn, tenant, id)
 
-    def answer(self, desk: IdentifyContext, data: bytes, tenant: str = "acme") -> dict[str, Any]:
+    def answer(self, context: IdentifyContext, data: bytes, tenant: str = "acme") -> dict[str, Any]:
         """Ask, let the process take its turn, read."""
         id = self.ask(data, tenant)
-        work(desk)
+        work(context)
         view = self.read(id, tenant)
         assert view.state == "done", (view.state, view.reason)
         return dict(view.answer or {})
 
 
-def work(desk: IdentifyContext) -> None:
+def work(context: IdentifyContext) -> None:
     """Turns until nothing is left to do."""
-    while loop.run_once(desk, _NEVER):
+    while loop.run_once(context, _NEVER):
         pass
 
 

@@ -111,5 +111,5 @@ def policy(path: Path) -> tuple[Rules, ImageScreen]:
 
 @cache
 def meaning(rules: Rules) -> MeaningScreen:
-    """The judges that the rules ask for."""
+    """The scorers that the rules ask for."""
     return MeaningScreen.load(rules)

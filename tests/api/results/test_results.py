@@ -119,8 +119,8 @@ def test_names_that_would_be_equal_are_told_apart_and_warned_of(api: ApiTenant, 
 
 
 def test_another_tenant_sees_none_of_it(sent: Sent, api: ApiTenant) -> None:
-    stranger = api.server.caller("somebody-else")
-    problem(stranger.get(f"/v1/requests/{sent.id}/results"), 404, "not_found")
+    rival = api.server.caller("somebody-else")
+    problem(rival.get(f"/v1/requests/{sent.id}/results"), 404, "not_found")
 
 
 def test_the_fields_of_marketplaces_come_behind_ours(sent: Sent) -> None:

@@ -169,10 +169,10 @@ def test_the_state_of_another_version_is_read_and_a_broken_one_counts_as_none(tm
 
 
 def test_orphans_are_stopped_and_a_later_process_with_the_same_pid_is_not(tmp_path: Path) -> None:
-    orphan, stranger = (subprocess.Popen(["sleep", "60"]) for _ in range(2))
+    orphan, unrelated = (subprocess.Popen(["sleep", "60"]) for _ in range(2))
     parts = (
         Component("valkey", orphan.pid, _started(orphan), ComponentState.READY),
-        Component("seaweed", stranger.pid, _started(stranger) - 100, ComponentState.READY),
+        Component("seaweed", unrelated.pid, _started(unrelated) - 100, ComponentState.READY),
     )
     states.write(tmp_path, State("running", True, 1, 0.0, {}, parts))
     stack = Stack(tmp_path, ports={})
@@ -180,10 +180,10 @@ def test_orphans_are_stopped_and_a_later_process_with_the_same_pid_is_not(tmp_pa
     stack.close()
     try:
         assert orphan.wait(5) == -signal.SIGTERM
-        assert stranger.poll() is None
+        assert unrelated.poll() is None
     finally:
-        stranger.kill()
-        stranger.wait()
+        unrelated.kill()
+        unrelated.wait()
 
 
 def test_a_program_whose_parent_is_gone_does_not_start(tmp_path: Path) -> None:

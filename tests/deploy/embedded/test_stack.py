@@ -94,7 +94,7 @@ def test_no_s3_identity_exists_without_a_place() -> None:
         actions("visitor")
 
 
-def test_the_store_s_inner_ports_give_no_object_to_a_stranger(stack: Stack, s3: Any) -> None:
+def test_the_store_s_inner_ports_give_no_object_without_a_key(stack: Stack, s3: Any) -> None:
     s3.client().put_object(Bucket=BUCKET, Key="quarantine/a.png", Body=b"secret")
     for port in ("filer.port", "volume.port"):
         url = f"http://{LOOPBACK}:{stack.ports[port]}/buckets/{BUCKET}/quarantine/a.png"

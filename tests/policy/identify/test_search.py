@@ -1,4 +1,4 @@
-"""Identification without services: copies are named, moved marks and forged manifests show, strangers stay so."""
+"""Identification without services: copies are named, moved marks and forged manifests show, others are not found."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_a_mark_moved_onto_another_picture_of_ours_shows(shelf: Shelf) -> None:
     assert answer.asset == shelf.known[7]
 
 
-def test_strangers_are_not_found(shelf: Shelf) -> None:
+def test_pictures_of_others_are_not_found(shelf: Shelf) -> None:
     for seed in range(40, 46):
         assert shelf.asked(scene(seed)).finding is IdentificationFinding.NOT_FOUND
 
@@ -225,8 +225,8 @@ def test_what_a_manifest_is_worth(shelf: Shelf, manifest: Manifest | None, stand
 def test_a_manifest_about_another_picture_conflicts(shelf: Shelf, state: str) -> None:
     answer = shelf.asked(shelf.marked[5], Manifest(state=state, asset_id="0"))
     assert (answer.finding, answer.asset) == (IdentificationFinding.CONFLICTING, shelf.known[5])
-    stranger = shelf.asked(scene(61), Manifest(state=state, asset_id="0"))
-    assert (stranger.finding, stranger.asset) == (IdentificationFinding.CONFLICTING, None)
+    foreign = shelf.asked(scene(61), Manifest(state=state, asset_id="0"))
+    assert (foreign.finding, foreign.asset) == (IdentificationFinding.CONFLICTING, None)
 
 
 def test_somebody_else_s_manifest_on_our_picture_is_told(shelf: Shelf) -> None:

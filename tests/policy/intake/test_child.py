@@ -95,7 +95,7 @@ def test_the_child_sees_none_of_our_environment(tmp_path: Path, monkeypatch: pyt
         "dict(width=1, height=1, xmp_bytes=0, frames=1, orientation=1, transparent=False, mode=str(dict(os.environ)))"
     )
     (tmp_path / "child.py").write_text(f"import json, os\nprint(json.dumps({facts}))\nprint('rg', end='', flush=True)")
-    monkeypatch.setenv("PRESSWORK_SECRET", "not for strangers")
+    monkeypatch.setenv("PRESSWORK_SECRET", "not for others")
     monkeypatch.setattr(picture, "_CHILD", tmp_path / "child.py")
     assert refusal(saved(SCENE)) == PictureRefusal.CRASHED  # two bytes are no pixel
     (tmp_path / "child.py").write_text(f"import json, os\nprint(json.dumps({facts}))\nprint('rgb', end='', flush=True)")

@@ -1,4 +1,4 @@
-"""Pictures from strangers: every nasty file gets a clear answer in bounded time and memory, and nothing crashes us."""
+"""Foreign pictures: every nasty file gets a clear answer in bounded time and memory, and nothing crashes us."""
 
 from __future__ import annotations
 

@@ -49,9 +49,9 @@ def test_an_altered_checkpoint_is_refused(found, put):
 
 
 def test_a_key_nobody_told_us_to_trust_is_named():
-    stranger = new_signer()
-    with pytest.raises(UnknownKey, match=stranger.vkey.id.hex()):
-        open_checkpoint(sign_checkpoint(CHECKPOINT, stranger), [new_signer().vkey])
+    foreign = new_signer()
+    with pytest.raises(UnknownKey, match=foreign.vkey.id.hex()):
+        open_checkpoint(sign_checkpoint(CHECKPOINT, foreign), [new_signer().vkey])
 
 
 def test_signatures_of_witnesses_are_ignored_and_kept():

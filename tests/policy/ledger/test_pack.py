@@ -115,9 +115,9 @@ def test_the_verifier_runs_alone_from_the_pack_itself(log, packs, tmp_path):
     assert own.returncode == 2
     for words in ("CANNOT TELL", "THE KEYS ARE THE PACK'S OWN"):
         assert words in own.stdout
-    stranger = run("--vkey", str(new_signer().vkey))
-    assert stranger.returncode == 1
-    assert "an unknown key" in stranger.stdout
+    foreign = run("--vkey", str(new_signer().vkey))
+    assert foreign.returncode == 1
+    assert "an unknown key" in foreign.stdout
     assert run("--vkey", "nonsense").returncode == 2
     (tmp_path / "vkeys").write_text("")
     assert "holds no public key" in run("--vkeys", "vkeys").stderr

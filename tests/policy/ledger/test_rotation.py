@@ -76,9 +76,9 @@ def test_a_sealer_that_runs_takes_the_new_key_and_every_head_stays_under_its_own
     notes = dict(log.rows("select size, note from audit.checkpoints"))
     assert open_checkpoint(notes[2], [before]).size == 2
     assert open_checkpoint(notes[4], [after]).size == 4
-    for note, stranger in ((notes[2], after), (notes[4], before)):
+    for note, foreign in ((notes[2], after), (notes[4], before)):
         with pytest.raises(UnknownKey, match="none of which is a key we were told to trust"):
-            open_checkpoint(note, [stranger])
+            open_checkpoint(note, [foreign])
     assert log.checked().intact
     found = offline_verifier.verify(log.packed(tmp_path / "p.zip"), [before.line, after.line], [notes[2]])
     assert found.problems == []
@@ -175,7 +175,7 @@ def test_what_cannot_be_rotated_is_refused_and_nothing_changes(log, tmp_path):
     log.files.vkeys.write_text(before)
     assert log.files.key.exists()
     with pytest.raises(UnknownKey, match="does not hold the public half"):
-        rotate(KeyFiles(log.files.key, strangers(tmp_path)), origin=ORIGIN, size=2)
+        rotate(KeyFiles(log.files.key, foreign_keys(tmp_path)), origin=ORIGIN, size=2)
     away = CliRunner().invoke(main, ["ledger", "rotate-key"], env={
         "PRESSWORK_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:9/x",
         "PRESSWORK_LEDGER_KEY": str(log.files.key), "PRESSWORK_LEDGER_VKEYS": str(log.files.vkeys)})  # fmt: skip
@@ -183,8 +183,8 @@ def test_what_cannot_be_rotated_is_refused_and_nothing_changes(log, tmp_path):
     assert log.grow() == 2
 
 
-def strangers(folder):
-    path = folder / "strangers.vkeys"
+def foreign_keys(folder):
+    path = folder / "foreign.vkeys"
     path.write_text(f"{new_signer().vkey}\n")
     return path
 

@@ -158,7 +158,7 @@ def test_a_tree_that_does_not_add_up_is_not_signed_on(ledger, edit):
         assert ledger.value("select count(*) from audit.pending") == 1
 
 
-def test_a_head_signed_by_a_stranger_is_not_built_upon(ledger):
+def test_a_head_signed_by_an_unknown_key_is_not_built_upon(ledger):
     ledger.fill(3)
     ledger.signer = new_signer()
     ledger.append(failed(1))

@@ -38,12 +38,12 @@ def request(ledger, old, new, *, note=None):
 
 def test_the_protocols_every_answer(ledger, cosigner):
     note = ledger.value("select note from audit.checkpoints where size = 3")
-    stranger = sign_checkpoint(Checkpoint(ORIGIN, 3, bytes(32)), new_signer())
+    foreign = sign_checkpoint(Checkpoint(ORIGIN, 3, bytes(32)), new_signer())
     elsewhere = sign_checkpoint(Checkpoint("other/log", 3, bytes(32)), new_signer("other/log"))
     assert cosigner.add_checkpoint(b"nonsense").status == 400
     assert cosigner.add_checkpoint(b"\xff\xfe").status == 400
     assert cosigner.add_checkpoint(request(ledger, 0, 3, note=elsewhere)).status == 404
-    assert cosigner.add_checkpoint(request(ledger, 0, 3, note=stranger)).status == 403
+    assert cosigner.add_checkpoint(request(ledger, 0, 3, note=foreign)).status == 403
     assert cosigner.add_checkpoint(request(ledger, 0, 3, note=note.replace("\n3\n", "\n4\n"))).status == 403
     assert cosigner.add_checkpoint(f"old 9\n\n{note}".encode()).status == 400
     assert cosigner.add_checkpoint(f"old 2\n\n{note}".encode())[:2] == (409, "0\n")

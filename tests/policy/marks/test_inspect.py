@@ -1,4 +1,4 @@
-"""Reading pictures from strangers: a clear answer for anything."""
+"""Foreign pictures: a clear answer for anything."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_the_command_names_the_file_it_cannot_read_and_goes_on(marked, tmp_path)
     assert '"id": "0123456789ab"' in told.stdout
 
 
-def test_a_strangers_label_cannot_steer_the_terminal(tmp_path):
+def test_a_foreign_label_cannot_steer_the_terminal(tmp_path):
     packet = xmp.packet(
         Stamp("\x9b31mred\u202e", 1, "m", "r", "p", datetime(2026, 1, 1, tzinfo=UTC), "l"), Maker("a", "b")
     )

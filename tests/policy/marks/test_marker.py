@@ -109,9 +109,9 @@ def test_pixels_that_are_no_picture_are_refused_with_what_was_expected(marker, i
 
 def test_a_marker_whose_root_is_not_trusted_lets_nothing_out(chain, tmp_path):
     signer = LocalSigner.from_files(chain.certificate, chain.key)
-    stranger = make_development_chain(tmp_path).anchors.read_text()
+    foreign = make_development_chain(tmp_path).anchors.read_text()
     with pytest.raises(ManifestInvalid):
-        Marker(signer, stranger, "Presswork", "0.1.0").mark(product(128, 128), STAMP)
+        Marker(signer, foreign, "Presswork", "0.1.0").mark(product(128, 128), STAMP)
 
 
 def test_an_expired_certificate_stops_the_marker_before_it_starts():

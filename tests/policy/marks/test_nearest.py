@@ -1,4 +1,4 @@
-"""The informed read: the right one of many ids from bits that no blind read can use, and none from a stranger's."""
+"""Informed watermark read: the right id of many from bits no blind read can use, none from a foreign picture."""
 
 from __future__ import annotations
 

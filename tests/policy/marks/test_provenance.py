@@ -113,8 +113,8 @@ def test_metadata_written_after_signing_is_noticed(signed, reader):
 
 
 def test_somebody_elses_root_is_not_trusted(signed, tmp_path):
-    stranger = make_development_chain(tmp_path)
-    manifest = ManifestReader(stranger.anchors.read_text()).read(signed, "image/png")
+    foreign = make_development_chain(tmp_path)
+    manifest = ManifestReader(foreign.anchors.read_text()).read(signed, "image/png")
     with pytest.raises(ManifestInvalid, match="signingCredential"):
         require_trusted(manifest, STAMP)
 
@@ -203,11 +203,11 @@ def test_an_edit_says_so_and_keeps_its_source_with_all_manifests(signer, reader,
     assert STAMP.asset_id in json.dumps(kept)
 
 
-def test_a_strangers_manifest_on_a_source_is_kept_though_nobody_here_trusts_it(signer, reader, png, tmp_path):
-    """What came in with marks leaves with them: in the history, under the stranger's own signature."""
+def test_a_foreign_manifest_on_a_source_is_kept_though_nobody_here_trusts_it(signer, reader, png, tmp_path):
+    """What came in with marks leaves with them: in the history, under the other maker's own signature."""
     chain = make_development_chain(tmp_path)
-    stranger = ManifestWriter(LocalSigner.from_files(chain.certificate, chain.key), Maker("Another Studio", "9"))
-    theirs = stranger.sign(png, "image/png", replace(STAMP, asset_id="theirs"), SCHEME)
+    foreign = ManifestWriter(LocalSigner.from_files(chain.certificate, chain.key), Maker("Another Studio", "9"))
+    theirs = foreign.sign(png, "image/png", replace(STAMP, asset_id="theirs"), SCHEME)
     edited = ManifestWriter(signer, MAKER).sign(png, "image/png", STAMP, SCHEME, source=EditSource(theirs, "image/png"))
     manifest = require_trusted(reader.read(edited, "image/png"), STAMP)
     assert [ingredient.generator for ingredient in manifest.ingredients] == ["Another Studio 9"]

@@ -1,4 +1,4 @@
-"""What prompts mean: nearness to examples, judges that fail, names of scores, and that words stay the first line."""
+"""What prompts mean: nearness to examples, scorers that fail, names of scores, and that words stay the first line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _rules(tmp_path: Path, *rules: dict[str, Any], **parts: Any) -> Rules:
     return Rules.load(written(tmp_path, meaning={"ordinary": ORDINARY, "rules": list(rules or (RULE,)), **parts}))
 
 
-class _Judge:
+class _Scorer:
     """Answers what a test tells it to."""
 
     name = "minilm"
@@ -92,9 +92,9 @@ def test_a_disguise_does_not_lower_the_score(shipped: MeaningScreen) -> None:
 
 def test_equal_texts_are_judged_once_and_blank_ones_not_at_all(tmp_path: Path) -> None:
     rules = _rules(tmp_path)
-    judge = _Judge(rules, lambda count: np.full((count, 1), 0.1))
-    verdicts = MeaningScreen(rules, [judge]).screen([("a mug", ACME), (" ", ACME), ("a mug", Context("globex"))])
-    assert judge.asked == [["a mug"]]
+    scorer = _Scorer(rules, lambda count: np.full((count, 1), 0.1))
+    verdicts = MeaningScreen(rules, [scorer]).screen([("a mug", ACME), (" ", ACME), ("a mug", Context("globex"))])
+    assert scorer.asked == [["a mug"]]
     assert [len(verdict.scores) for verdict in verdicts] == [1, 0, 1]
 
 
@@ -110,11 +110,11 @@ def test_equal_texts_are_judged_once_and_blank_ones_not_at_all(tmp_path: Path) -
         (None, "instead of float [1, 1]"),
     ],
 )
-def test_a_judge_that_gives_no_score_holds_the_prompt_and_tells_nothing_of_it(
+def test_a_scorer_that_gives_no_score_holds_the_prompt_and_tells_nothing_of_it(
     tmp_path: Path, answer: Any, said: str
 ) -> None:
     rules = _rules(tmp_path)
-    (verdict,) = MeaningScreen(rules, [_Judge(rules, answer)]).screen([("a mug", ACME)])
+    (verdict,) = MeaningScreen(rules, [_Scorer(rules, answer)]).screen([("a mug", ACME)])
     (finding,) = verdict.findings
     assert (finding.decision, finding.category, finding.rule) == (Decision.HOLD, SCREENING, UNAVAILABLE)
     assert said in finding.detail
@@ -122,17 +122,17 @@ def test_a_judge_that_gives_no_score_holds_the_prompt_and_tells_nothing_of_it(
     assert verdict.scores == {}
 
 
-def test_a_judge_that_hangs_holds_the_prompt_and_is_not_asked_again(tmp_path: Path) -> None:
+def test_a_scorer_that_hangs_holds_the_prompt_and_is_not_asked_again(tmp_path: Path) -> None:
     rules, back = _rules(tmp_path), threading.Event()
-    judge = _Judge(rules, lambda count: back.wait() and np.zeros((count, 1)))
-    screen = MeaningScreen(rules, [judge], seconds=0.2)
+    scorer = _Scorer(rules, lambda count: back.wait() and np.zeros((count, 1)))
+    screen = MeaningScreen(rules, [scorer], seconds=0.2)
     details = [screen.screen([("a mug", ACME)])[0].findings[0].detail for _ in range(2)]
     back.set()
     assert details == ["scorer minilm took longer than 0.2 s", "scorer minilm has not come back from an earlier call"]
-    assert len(judge.asked) == 1
+    assert len(scorer.asked) == 1
 
 
-def test_a_judge_that_cannot_be_loaded_holds_and_says_what_to_do(
+def test_a_scorer_that_cannot_be_loaded_holds_and_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("policy.prompts.meaning.embedding.PACKAGE", "no_such_package_anywhere")
@@ -155,9 +155,9 @@ def test_a_rule_set_without_meaning_asks_nobody(tmp_path: Path) -> None:
     assert screen.screen([("anything at all", ACME)])[0].findings == ()
 
 
-def test_a_rule_out_of_scope_neither_speaks_nor_holds_for_a_missing_judge(tmp_path: Path) -> None:
+def test_a_rule_out_of_scope_neither_speaks_nor_holds_for_a_missing_scorer(tmp_path: Path) -> None:
     rules = _rules(tmp_path, {**RULE, "scope": {"tenants": ["globex"]}})
-    certain = _Judge(rules, lambda count: np.ones((count, 1)))
+    certain = _Scorer(rules, lambda count: np.ones((count, 1)))
     for screen in (MeaningScreen(rules, [certain]), MeaningScreen(rules, [])):
         here, there = screen.screen([("x", ACME), ("x", Context("globex"))])
         assert (here.decision, there.decision) == (Decision.ALLOW, Decision.HOLD)

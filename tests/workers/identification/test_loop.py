@@ -33,8 +33,8 @@ def gallery(line: Line, settings_for: Callable[..., Settings]) -> Gallery:
 
 def test_what_is_released_is_indexed_and_a_copy_of_it_found(gallery: Gallery) -> None:
     first, second = gallery.release([scene(1), scene(1, 1)])
-    desk = gallery.desk()
-    answer = gallery.answer(desk, jpeg(pixels(second.data), 80))
+    context = gallery.context()
+    answer = gallery.answer(context, jpeg(pixels(second.data), 80))
     assert (answer["finding"], answer["verified"], answer["asset_id"]) == ("ours", True, second.asset_id)
     assert answer["false_match_probability"] < 1e-12
     with gallery.line.auditor.connect() as conn:
@@ -48,20 +48,20 @@ def test_what_is_released_is_indexed_and_a_copy_of_it_found(gallery: Gallery) ->
 def test_a_screenshot_of_a_crop_without_metadata_is_found_by_what_it_shows(gallery: Gallery) -> None:
     (shown,) = gallery.release([scene(8)])
     found = ATTACKS["screenshot + crop"](pixels(shown.data), np.random.default_rng(1))
-    answer = gallery.answer(gallery.desk(), encoded(found))
+    answer = gallery.answer(gallery.context(), encoded(found))
     assert (answer["finding"], answer["asset_id"]) == ("ours", shown.asset_id)
     assert answer["layers"]["watermark"] is None
 
 
 def test_a_picture_of_nobody_is_not_found(gallery: Gallery) -> None:
     gallery.release([scene(1)])
-    answer = gallery.answer(gallery.desk(), encoded(scene(23)))
+    answer = gallery.answer(gallery.context(), encoded(scene(23)))
     assert (answer["finding"], answer["asset_id"], answer["made_here"]) == ("not_found", None, False)
 
 
 def test_the_untouched_file_is_known_by_its_manifest(gallery: Gallery) -> None:
     (shown,) = gallery.release([scene(6)])
-    answer = gallery.answer(gallery.desk(), shown.data)
+    answer = gallery.answer(gallery.context(), shown.data)
     assert (answer["finding"], answer["verified"]) == ("ours", True)
     assert answer["layers"]["manifest"]["standing"] == "ours"
 
@@ -70,7 +70,7 @@ def test_a_note_added_after_signing_leaves_the_picture_ours_and_its_manifest_wor
     (shown,) = gallery.release([scene(6)])
     note = b"tEXtComment\0mine"
     chunk = struct.pack(">I", len(note) - 4) + note + struct.pack(">I", zlib.crc32(note))
-    answer = gallery.answer(gallery.desk(), shown.data[:33] + chunk + shown.data[33:])
+    answer = gallery.answer(gallery.context(), shown.data[:33] + chunk + shown.data[33:])
     assert (answer["finding"], answer["verified"]) == ("ours", True)
     assert answer["layers"]["manifest"]["standing"] == "altered"
     assert any("edited after signing" in reason for reason in answer["reasons"])
@@ -78,7 +78,7 @@ def test_a_note_added_after_signing_leaves_the_picture_ours_and_its_manifest_wor
 
 def test_another_tenant_learns_that_it_was_made_here_and_no_more(gallery: Gallery) -> None:
     (shown,) = gallery.release([scene(3)], tenant="acme")
-    answer = gallery.answer(gallery.desk(), jpeg(pixels(shown.data), 85), tenant="rival")
+    answer = gallery.answer(gallery.context(), jpeg(pixels(shown.data), 85), tenant="rival")
     assert (answer["finding"], answer["made_here"], answer["own"]) == ("ours", True, False)
     assert answer["asset_id"] is None
     assert answer["state"] == "released"
@@ -97,13 +97,13 @@ def test_a_recalled_picture_is_found_where_it_was_moved_to(gallery: Gallery, s3:
     moved = shown.key.replace("released/", "recalled/", 1)
     admin.copy_object(Bucket=s3.bucket, Key=moved, CopySource={"Bucket": s3.bucket, "Key": shown.key})
     admin.delete_object(Bucket=s3.bucket, Key=shown.key)
-    answer = gallery.answer(gallery.desk(), jpeg(pixels(shown.data), 90))
+    answer = gallery.answer(gallery.context(), jpeg(pixels(shown.data), 90))
     assert (answer["finding"], answer["asset_id"], answer["state"]) == ("ours", shown.asset_id, "recalled")
 
 
 def test_an_answer_is_one_event_and_the_upload_is_gone(gallery: Gallery, s3: S3) -> None:
     (shown,) = gallery.release([scene(9)])
-    gallery.answer(gallery.desk(), jpeg(pixels(shown.data), 90))
+    gallery.answer(gallery.context(), jpeg(pixels(shown.data), 90))
     (event,) = gallery.line.events("picture.identified")
     assert (event.tenant, event.actor) == ("acme", "identify")
     assert (event.event["finding"], event.event["asset_id"]) == ("ours", shown.asset_id)
@@ -120,7 +120,7 @@ def test_an_answer_is_one_event_and_the_upload_is_gone(gallery: Gallery, s3: S3)
 )
 def test_what_cannot_be_opened_is_answered_with_a_reason(gallery: Gallery, data: bytes, reason: str) -> None:
     id = gallery.ask(data)
-    work(gallery.desk())
+    work(gallery.context())
     view = gallery.read(id)
     assert (view.state, view.reason, view.answer) == ("failed", reason, None)
 
@@ -130,7 +130,7 @@ def test_pictures_of_odd_sizes_are_answered(gallery: Gallery, size: tuple[int, i
     gallery.release([scene(1)])
     chance = np.random.default_rng(0)
     odd = chance.integers(0, 256, (*size, 3), np.uint8)
-    assert gallery.answer(gallery.desk(), encoded(odd))["finding"] == "not_found"
+    assert gallery.answer(gallery.context(), encoded(odd))["finding"] == "not_found"
 
 
 @pytest.mark.crash
@@ -147,21 +147,21 @@ def test_a_process_killed_in_the_middle_loses_no_question(
     assert process.wait(120) == -signal.SIGKILL
     assert [gallery.read(id).state] == states
     lease_runs_out(gallery.line)
-    desk = gallery.desk()
-    work(desk)
+    context = gallery.context()
+    work(context)
     assert gallery.read(id).state == "done"
     assert len(gallery.line.events("picture.identified")) == 1
-    loop.sweep(desk)
+    loop.sweep(context)
     assert s3.keys("inbox/") == []
 
 
 def test_a_picture_that_kills_every_claim_is_answered_as_given_up(gallery: Gallery) -> None:
     id = gallery.ask(b"poison")
     for _ in range(questions.CLAIMS_ALLOWED):
-        with gallery.desk().engine.begin() as conn:
+        with gallery.context().engine.begin() as conn:
             assert questions.claim(conn, loop.timedelta(seconds=60)) is not None
         lease_runs_out(gallery.line)
-    work(gallery.desk())
+    work(gallery.context())
     assert (gallery.read(id).state, gallery.read(id).reason) == ("failed", "gave_up")
     (event,) = gallery.line.events("picture.identified")
     assert event.event["finding"] == "failed"
@@ -169,13 +169,13 @@ def test_a_picture_that_kills_every_claim_is_answered_as_given_up(gallery: Galle
 
 def test_a_late_process_cannot_overwrite_an_answer(gallery: Gallery) -> None:
     id = gallery.ask(b"not a picture")
-    desk = gallery.desk()
-    with desk.engine.begin() as conn:
+    context = gallery.context()
+    with context.engine.begin() as conn:
         late = questions.claim(conn, loop.timedelta(seconds=60))
     assert late is not None
     lease_runs_out(gallery.line)
-    work(desk)
-    with desk.engine.begin() as conn:
+    work(context)
+    with context.engine.begin() as conn:
         assert not questions.settle(conn, late, {"finding": "ours", "verified": True}, None)
         assert not questions.fail(conn, late, "late")
     assert gallery.read(id).reason == "not_a_picture"
@@ -185,10 +185,10 @@ def test_a_late_process_cannot_overwrite_an_answer(gallery: Gallery) -> None:
 def test_tenants_take_turns(gallery: Gallery) -> None:
     many = [gallery.ask(b"x", tenant="busy") for _ in range(3)]
     one = gallery.ask(b"x", tenant="quiet")
-    desk = gallery.desk()
+    context = gallery.context()
     claimed = []
     for _ in range(4):
-        with desk.engine.begin() as conn:
+        with context.engine.begin() as conn:
             question = questions.claim(conn, loop.timedelta(seconds=60))
         assert question is not None
         claimed.append(question.id)
@@ -208,8 +208,8 @@ def test_answers_and_lost_uploads_are_swept_and_open_ones_kept(gallery: Gallery,
     answered, waiting = gallery.ask(b"x"), gallery.ask(b"y")
     admin = s3.client()
     admin.put_object(Bucket=s3.bucket, Key="inbox/acme/01890000-0000-7000-8000-000000000000", Body=b"lost in 2023")
-    desk = gallery.desk()
-    assert loop.sweep(desk) == 1
+    context = gallery.context()
+    assert loop.sweep(context) == 1
     assert len(s3.keys("inbox/")) == 2
     with gallery.line.owner.begin() as conn:
         conn.execute(
@@ -217,7 +217,7 @@ def test_answers_and_lost_uploads_are_swept_and_open_ones_kept(gallery: Gallery,
             .where(identifications.c.id == answered)
             .values(state="failed", reason="old", settled_at=text("clock_timestamp() - interval '2 days'"))
         )
-    loop.sweep(desk)
+    loop.sweep(context)
     assert s3.keys("inbox/") == [f"inbox/acme/{waiting}"]
     with gallery.line.auditor.connect() as conn:
         assert list(conn.scalars(select(identifications.c.id))) == [waiting]
@@ -225,7 +225,7 @@ def test_answers_and_lost_uploads_are_swept_and_open_ones_kept(gallery: Gallery,
 
 def test_what_another_process_indexed_is_taken_in_once(gallery: Gallery) -> None:
     gallery.release([scene(1), scene(2)])
-    one, other = gallery.desk(), gallery.desk()
+    one, other = gallery.context(), gallery.context()
     work(one)
     assert [one.released.refresh(), other.released.refresh(), other.released.refresh()] == [0, 2, 0]
     gallery.release([scene(3)])
@@ -237,8 +237,8 @@ def test_what_another_process_indexed_is_taken_in_once(gallery: Gallery) -> None
 def test_an_asset_whose_file_was_swapped_is_not_indexed(gallery: Gallery, s3: S3) -> None:
     (shown,) = gallery.release([scene(1)])
     s3.client().put_object(Bucket=s3.bucket, Key=shown.key, Body=encoded(scene(2)))
-    desk = gallery.desk()
-    loop.index_some(desk.engine, desk.store)
+    context = gallery.context()
+    loop.index_some(context.engine, context.store)
     with gallery.line.owner.connect() as conn:
         assert conn.execute(select(fingerprints)).all() == []
         assert [row.attempt for row in conn.execute(select(unindexed))] == [1]
@@ -246,7 +246,7 @@ def test_an_asset_whose_file_was_swapped_is_not_indexed(gallery: Gallery, s3: S3
 
 def test_the_identify_role_cannot_touch_an_asset_or_an_answer_s_tenant(gallery: Gallery) -> None:
     gallery.release([scene(1)])
-    engine: Any = gallery.desk().engine
+    engine: Any = gallery.context().engine
     for statement in (
         "update assets set state = 'recalled'",
         "delete from assets",

@@ -173,10 +173,10 @@ def test_a_restored_copy_that_went_its_own_way_is_refused(ledger):
     assert "another root" in lines[0]["reason"]
 
 
-def test_an_anchored_note_of_a_stranger_stops_the_sealer(ledger):
-    stranger = Ledger(ledger.database)
+def test_an_anchored_note_by_an_unknown_key_stops_the_sealer(ledger):
+    foreign = Ledger(ledger.database)
     other = Checkpoint(ORIGIN, 7, b"\1" * 32)
-    ledger.anchor.put(other, note_of(stranger, other))
+    ledger.anchor.put(other, note_of(foreign, other))
     ledger.append(failed(1))
     with capture_logs() as lines:
         assert fresh_sealer(ledger).run_once() == 0

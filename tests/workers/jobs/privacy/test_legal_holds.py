@@ -131,7 +131,7 @@ def test_a_hold_on_an_item_covers_the_words_of_its_request(privacy: Privacy):
 def test_a_hold_that_comes_after_the_order_stops_what_is_left(privacy: Privacy):
     one, two = privacy.refused(images=2)
     erasure_id = privacy.order("request", privacy.request_of(one))
-    duty.run_once(privacy.desk())  # only lists what is to be erased
+    duty.run_once(privacy.context())  # only lists what is to be erased
     hold = held(privacy, item_id=one)
     privacy.work()
     privacy.work()
@@ -149,7 +149,7 @@ def test_a_hold_waits_for_the_step_under_way_and_no_later_step_passes_it(privacy
     ids = [privacy.refused()[0], privacy.refused()[0]]
     first, second = (privacy.order("item", id) for id in ids)
     for _ in ids:
-        duty.run_once(privacy.desk())
+        duty.run_once(privacy.context())
     placed: list[LegalHold] = []
     with privacy.clerk.begin() as conn:
         step = carry_out(conn)  # erased, and not committed
@@ -170,10 +170,10 @@ def test_a_hold_waits_for_the_step_under_way_and_no_later_step_passes_it(privacy
 def test_a_step_waits_for_a_hold_that_is_being_placed_and_then_respects_it(privacy: Privacy):
     item = privacy.refused()[0]
     erasure_id = privacy.order("item", item)
-    duty.run_once(privacy.desk())
+    duty.run_once(privacy.context())
     with privacy.line.as_tenant(TENANT) as conn:
         place(conn, TENANT, HoldScope(), reason="claim", actor="key:test")  # not committed
-        working = threading.Thread(target=lambda: duty.run_once(privacy.desk()))
+        working = threading.Thread(target=lambda: duty.run_once(privacy.context()))
         working.start()
         until_blocked(privacy.line)
     working.join()
@@ -183,7 +183,7 @@ def test_a_step_waits_for_a_hold_that_is_being_placed_and_then_respects_it(priva
 
 def test_a_hold_of_one_tenant_does_not_wait_for_anothers_erasure(privacy: Privacy):
     privacy.order("item", privacy.refused()[0])
-    duty.run_once(privacy.desk())
+    duty.run_once(privacy.context())
     privacy.line.add_tenant("bolt")
     with privacy.clerk.begin() as conn:
         assert carry_out(conn) is not None
@@ -196,7 +196,7 @@ def test_a_picture_refused_under_a_hold_stays_in_quarantine(privacy: Privacy, li
     held(privacy, item_id=kept)
     for item_id in (kept, gone):
         people.say("refuse", item_id)
-    releases.run_once(privacy.desk())
+    releases.run_once(privacy.context())
     assert {key.split("/")[2] for key in s3.keys("quarantine/")} == {kept}
     assert line.states() == {"refused": 2}
 

@@ -108,7 +108,7 @@ def test_a_text_is_found_wherever_it_stands_whatever_its_case_and_is_itself_forg
     by_label = privacy.refused("a car", metadata={"for": 'the "jane@example.com" file'})[0]
     stays = privacy.refused("portrait of jane@example_com")[0]
     erasure_id = privacy.order("text", "jane@example.com")
-    duty.run_once(privacy.desk())  # lists what the order means
+    duty.run_once(privacy.context())  # lists what the order means
     assert privacy.holds_anywhere("jane@example.com")  # not erased yet
     with privacy.line.auditor.connect() as conn:
         assert conn.execute(text("select sought, scope from erasures")).one() == (None, {"text": True})
@@ -141,9 +141,9 @@ def test_more_than_a_step_is_erased_step_by_step(privacy: Privacy):
     with privacy.line.as_tenant(TENANT) as conn:
         cancel_request(conn, TENANT, str(privacy.request_of(ids[0])), "test")
     erasure_id = privacy.order("request", privacy.request_of(ids[0]))
-    duty.run_once(privacy.desk())
+    duty.run_once(privacy.context())
     assert privacy.status(erasure_id).left == {"item": 250, "request": 1}
-    duty.run_once(privacy.desk())
+    duty.run_once(privacy.context())
     assert privacy.status(erasure_id).left == {"item": 150, "request": 1}
     privacy.work()
     assert privacy.status(erasure_id).state == "finished"

@@ -178,8 +178,8 @@ def test_a_sweep_takes_bounded_steps_and_rests_at_its_end(privacy: Privacy):
         conn.execute(text("update items set state = 'cancelled', settled_at = created_at"))
     assert len(ids) == 250
     privacy.age(30)
-    desk = privacy.desk(**{**KEPT, "retention_prompt_days": 29})
-    assert [retention.run_once(desk) for _ in range(4)] == [200, 50, 0, 0]
+    context = privacy.context(**{**KEPT, "retention_prompt_days": 29})
+    assert [retention.run_once(context) for _ in range(4)] == [200, 50, 0, 0]
     with privacy.clerk.begin() as conn:
         assert conn.execute(text("select rested_at is not null from sweeps where place = 'texts'")).scalar_one()
 
@@ -217,7 +217,7 @@ def test_a_decided_picture_goes_from_quarantine_and_a_hold_keeps_it(privacy: Pri
         conn.execute(text("update legal_holds set lifted_at = now(), lifted_by = 'test'"))
     sweep(privacy, quarantine=1)
     assert privacy.s3.keys("quarantine/") == []
-    assert removals.run_once(privacy.desk()) == 0
+    assert removals.run_once(privacy.context()) == 0
 
 
 def test_a_page_that_was_looked_at_twice_gives_up_nothing_twice(privacy: Privacy, monkeypatch: pytest.MonkeyPatch):
@@ -230,10 +230,10 @@ def test_a_page_that_was_looked_at_twice_gives_up_nothing_twice(privacy: Privacy
     def dies(point: str, held: object) -> None:
         raise KeyboardInterrupt(point)
 
-    desk = privacy.desk(**KEPT | {"retention_leftover_days": 1})
+    context = privacy.context(**KEPT | {"retention_leftover_days": 1})
     for duty in (retention, removals):
         with pytest.raises(KeyboardInterrupt):
-            duty.run_once(replace(desk, probe=dies))
+            duty.run_once(replace(context, probe=dies))
     privacy.wake()
     sweep(privacy, leftover=1)
     assert len(privacy.line.events("picture.erased")) == 2

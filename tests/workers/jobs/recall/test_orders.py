@@ -153,7 +153,7 @@ def test_a_clerk_that_dies_anywhere_is_made_up_for_by_the_next(recalling: Recall
             raise Died
 
     with pytest.raises(Died):
-        recalls.run_once(recalling.desk(die))
+        recalls.run_once(recalling.context(die))
     # Whatever it had done: the record says recalled, and every object is in one place at least.
     assert set(recalling.states().values()) == {"recalled"}
     here, there = recalling.objects("released"), recalling.objects("recalled")
@@ -169,13 +169,13 @@ def test_a_clerk_that_dies_anywhere_is_made_up_for_by_the_next(recalling: Recall
 def test_two_clerks_share_an_order(recalling: Recalling) -> None:
     recalling.release(3)
     recall_id = recalling.order(Criteria(model="studio"))
-    one, other = recalling.desk(), recalling.desk()
+    one, other = recalling.context(), recalling.context()
 
     def meanwhile(at: str, _: object) -> None:
         if at == "removing":
             recalls.run_once(other)
 
-    recalling.carry_out(recalling.desk(meanwhile))
+    recalling.carry_out(recalling.context(meanwhile))
     recalling.carry_out(one)
     assert len(recalling.line.events("asset.recalled")) == 3
     assert (recalling.recall(recall_id).moved, recalling.recall(recall_id).missing) == (3, 0)
@@ -222,7 +222,7 @@ def test_ten_steps_of_assets_go_step_by_step(recalling: Recalling, monkeypatch: 
     for n in range(3):
         recalling.release(0, stored=False, new_items=[new_item(row) for row in range(1, 21)], name=f"part {n}")
     recall_id = recalling.order(Criteria(model="studio"), expected=steps * step)
-    clerk = recalling.desk()
+    clerk = recalling.context()
     recalls.run_once(clerk)
     assert sorted(recalling.states().values()).count("recalled") == step
     recalling.carry_out(clerk)

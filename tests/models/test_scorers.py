@@ -1,4 +1,4 @@
-"""The judges of the built-in model: what they ask, and what they make of pictures whose truth is known."""
+"""Scorers of the built-in model: what they ask, and what they make of pictures whose truth is known."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_other_words_ask_for_the_same_scene(sprites):
         assert told.count(",") >= 1
 
 
-def test_the_judges_know_the_truth_and_a_wrong_picture(sprites):
+def test_the_scorers_know_the_truth_and_a_wrong_picture(sprites):
     scene = replace(KETTLE, good="car", colour="blue")
     question = evaluate.Question(scene, plain_caption(scene), "plain")
     truth = evaluate.judge_by_templates([question], [picture(scene, sprites)], sprites)
@@ -59,7 +59,7 @@ def test_the_judges_know_the_truth_and_a_wrong_picture(sprites):
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("style", ["render", "flat"])
 @pytest.mark.parametrize("size", SIZES)
-def test_the_judge_finds_the_object_in_every_light(sprites, stage, style, size):
+def test_the_scorer_finds_the_object_in_every_light(sprites, stage, style, size):
     """In a spotlight it took the light for a part of the object, and named one good in three wrongly."""
     for ground in ("mint", "black", "red"):
         scene = replace(KETTLE, stage=stage, style=style, size=size, background=ground, good="camera", colour="blue")
