@@ -31,6 +31,7 @@ from api.edge.urls import guard_url
 from api.routes import (
     assets,
     audit,
+    budgets,
     campaigns,
     detect,
     erasures,
@@ -61,7 +62,7 @@ _CORS_ANSWER = (
 )
 _ROUTERS = (
     *(requests, campaigns, results, items, assets, identify, detect, reviews, recalls, revocations, webhooks),
-    *(images, events, audit, proofs, models, keys, erasures, legal_holds, operations),
+    *(images, budgets, events, audit, proofs, models, keys, erasures, legal_holds, operations),
 )
 
 

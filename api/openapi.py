@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from api.capabilities import narrow_lora, narrow_options
 from api.edge.dependencies import Parts
 from api.edge.problems import MEDIA_TYPE
+from api.schemas.budgets import BudgetBody
 from api.schemas.control import CancelBody, RequestPatchBody
 from api.schemas.images import ImagesBody
 from api.schemas.keys import KeyBody
@@ -28,6 +29,7 @@ TAGS = [
     {"name": "Requests", "description": "Ask for images, see how far they have come, pause, change, cancel."},
     {"name": "Campaigns", "description": "Ask for thousands of images with one spreadsheet."},
     {"name": "OpenAI", "description": "For clients of the OpenAI API; what is wrong with a request is 400 here."},
+    {"name": "Budgets", "description": "How many images may be made, and how many were."},
     {"name": "Items", "description": "One image to make, and what became of it."},
     {"name": "Assets", "description": "Released images: screened, marked, signed, stored."},
     {"name": "Reviews", "description": "Held images: look at them, release or refuse them."},
@@ -83,6 +85,7 @@ _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/requests/{request_id}", "patch"): RequestPatchBody,
     ("/v1/requests/{request_id}/cancel", "post"): CancelBody,
     ("/v1/images/generations", "post"): ImagesBody,
+    ("/v1/budgets", "put"): BudgetBody,
     ("/v1/erasures", "post"): ErasureBody,
     ("/v1/legal-holds", "post"): LegalHoldBody,
     ("/v1/keys", "post"): KeyBody,

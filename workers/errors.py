@@ -28,6 +28,7 @@ WorkerError
       + OwnCampaign           another person must decide about this campaign
       + AddressRefused        the address is not public, or not reached over TLS
       + IdempotencyKeyReused  the idempotency key belongs to another request
+      + BudgetExceeded        the budget of the tenant or of the API key has too little left
       + LimitExceeded         the request exceeds a documented limit
 """
 
@@ -148,6 +149,10 @@ class UnderLegalHold(Conflict):
 
 class IdempotencyKeyReused(Permanent):
     """The idempotency key belongs to another request."""
+
+
+class BudgetExceeded(Permanent):
+    """The budget of the tenant or of the API key has too little left."""
 
 
 class LimitExceeded(Permanent):

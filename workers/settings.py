@@ -230,9 +230,7 @@ class Settings(BaseSettings):
     )
     link_seconds: int = Field(900, ge=1, le=900, description="Lifetime of a presigned link, in seconds.")
 
-    images_seconds: float = Field(
-        300, ge=0.05, le=580, description="Maximum wait of a call for its images, in seconds."
-    )
+    images_seconds: float = Field(300, ge=0.05, le=580, description="Maximum wait of a call for images, in seconds.")
 
     # Serving.
     api_host: str = Field("127.0.0.1", description="Address on which the API listens.")

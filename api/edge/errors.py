@@ -42,6 +42,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     errors.OwnCampaign: Answer("own_campaign"),
     errors.InFlight: Answer("idempotency_in_flight", retry_after_seconds=1),
     errors.IdempotencyKeyReused: Answer("idempotency_key_reused"),
+    errors.BudgetExceeded: Answer("budget_exceeded"),
     errors.LimitExceeded: Answer("limit_exceeded"),
     errors.TooManyOpen: Answer("too_many_open_questions"),
     errors.TooManySecrets: Answer("too_many_secrets"),

@@ -23,6 +23,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "moderation_blocked": (400, "Policy does not release these images"),
     "key_in_query": (400, "API keys are not allowed in URLs"),
     "unauthorized": (401, "A valid API key is required"),
+    "budget_exceeded": (402, "The budget has too little left"),
     "forbidden": (403, "The API key lacks a scope"),
     "own_campaign": (403, "Another person must release images of your own request"),
     "not_found": (404, "Not found"),

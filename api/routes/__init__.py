@@ -4,6 +4,7 @@ requests     one prompt, status, items, cancel
 campaigns    submit a spreadsheet
 results      results of a request, as files
 images       images of a prompt, as the OpenAI API answers them
+budgets      how many images may be made, and how many were
 items        one item, cancel
 assets       released images, links, their events
 reviews      held images and decisions about them

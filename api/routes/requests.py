@@ -173,6 +173,7 @@ def _selection(asked: CancelBody | None) -> ItemSelection:
         rows=tuple((first, last) for first, last in asked.rows),
         custom_ids=tuple(asked.custom_ids),
         variants=tuple(asked.variants),
+        cells=tuple((column, tuple(values)) for column, values in asked.columns.items()),
     )
 
 

@@ -5,6 +5,7 @@ fields      field types that several schemas share: text, ids, digests, instants
 requests    requests and campaigns
 control     what changes of a request while it runs
 tables      how the file of a campaign is read
+budgets     budgets and usage
 submission  the reply to a submission
 channels    further files of an image
 results     results of a request, summary

@@ -7,15 +7,17 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
 from api.schemas.base import BodyModel
-from api.schemas.fields import Instant
+from api.schemas.fields import Instant, Line, Prose
 from api.schemas.requests import CustomId, Turn
 from workers.states import ITEM_OPEN, Priority
 
 MAX_SELECTED = 1_000  # entries of one criterion
+MAX_COLUMNS = 16  # named at once
+MAX_CELL_CHARS = 4_000
 MAX_ROW = 2**31 - 1  # what the database's integer holds
 
 _PATCH: list[JsonValue] = [{"priority": "bulk"}, {"deadline": "2027-03-01T18:00:00Z", "at_deadline": "expire"}]
-_PART: list[JsonValue] = [{"rows": [[101, 200]]}, {"custom_ids": ["SKU-17"], "variants": [0]}]
+_PART: list[JsonValue] = [{"rows": [[101, 200]]}, {"columns": {"country": ["DE", "AT"]}}]
 
 RowNumber = Annotated[int, Field(ge=1, le=MAX_ROW)]
 
@@ -26,6 +28,8 @@ def _ordered_range(rows: list[int]) -> list[int]:
     return rows
 
 
+ColumnName = Annotated[Line, Field(min_length=1, max_length=100)]
+Cell = Annotated[Prose, Field(max_length=MAX_CELL_CHARS)]
 Rows = Annotated[list[RowNumber], Field(min_length=2, max_length=2), AfterValidator(_ordered_range)]
 
 
@@ -54,3 +58,6 @@ class CancelBody(BodyModel):
     rows: list[Rows] = Field([], max_length=MAX_SELECTED, description="first and last data row, both included")
     custom_ids: list[CustomId] = Field([], max_length=MAX_SELECTED)
     variants: list[Annotated[int, Field(ge=0, le=MAX_ROW)]] = Field([], max_length=MAX_SELECTED)
+    columns: dict[ColumnName, Annotated[list[Cell], Field(min_length=1, max_length=MAX_SELECTED)]] = Field(
+        {}, max_length=MAX_COLUMNS, description="rows whose cell in this column is one of these, letter for letter"
+    )

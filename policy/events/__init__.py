@@ -8,6 +8,7 @@ event      what every event is: kind, payload, private text, subjects
 """
 
 from policy.events.control import (
+    BudgetChanged,
     RequestChanged,
     RequestExpired,
     RequestFinished,
@@ -69,6 +70,7 @@ __all__ = [
     "BatchExpired",
     "BatchFinished",
     "BatchReturned",
+    "BudgetChanged",
     "ErasureFinished",
     "ErasureOrdered",
     "Event",

@@ -47,6 +47,16 @@ class RequestFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetChanged(Event):
+    """The budget of a tenant, or of one of its API keys, was set, changed or taken away."""
+
+    kind: ClassVar[str] = "budget.changed"
+    key_id: str | None  # None: of the whole tenant
+    images_before: int | None  # None: there was none
+    images: int | None  # None: there is none any more
+
+
+@dataclass(frozen=True, slots=True)
 class RequestExpired(Event):
     """The deadline of a request passed; `items` of it still waited and will not be made."""
 

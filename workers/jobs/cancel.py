@@ -11,7 +11,8 @@ from sqlalchemy import Connection, func, select
 
 from policy import events
 from policy.ledger.append import append
-from workers.errors import NotFound
+from workers.errors import Conflict, NotFound
+from workers.jobs.control import budget
 from workers.jobs.control.phases import end_settled, lock
 from workers.jobs.control.selection import ItemSelection
 from workers.jobs.tables import items, requests
@@ -23,11 +24,14 @@ EVERYTHING = ItemSelection()
 def cancel_request(
     conn: Connection, tenant: str, request_id: str, actor: str, selection: ItemSelection = EVERYTHING
 ) -> int:
-    """Open items of a request, or of the selected part of it -> CANCELLED; how many. Raises NotFound.
+    """Open items of a request, or of the selected part of it -> CANCELLED; how many.
 
-    Where nothing selected is open, nothing is written: no time of a cancel, no event.
+    Where nothing selected is open, nothing is written: no time of a cancel, no event. Raises NotFound, and Conflict for
+    a column that the request has not.
     """
-    lock(conn, tenant, request_id)
+    columns = lock(conn, tenant, request_id).carried_columns
+    if unknown := sorted({column for column, _ in selection.cells} - set(columns)):
+        raise Conflict(f"request {request_id} has no column {unknown[0]!r}; it has: {', '.join(columns) or 'none'}")
     # Locked in one order everywhere, so that two cancels, or a cancel and a settlement, do not deadlock.
     open_items = (
         selection.of(request_id, tenant)
@@ -36,18 +40,20 @@ def cancel_request(
         .with_for_update()
         .cte("open_items")
     )
-    cancelled = conn.execute(
+    cancelled = conn.scalars(
         items.update()
         .where(items.c.id == open_items.c.id)
         .values(state=ItemState.CANCELLED, settled_at=func.clock_timestamp())
-    ).rowcount
+        .returning(items.c.id)
+    ).all()
     if cancelled:
+        budget.settle(conn, cancelled)
         if selection == EVERYTHING:
             conn.execute(requests.update().where(requests.c.id == request_id).values(cancelled_at=func.now()))
-        event = events.RequestCancelled(request_id, cancelled, selection.criteria)
+        event = events.RequestCancelled(request_id, len(cancelled), selection.criteria)
         append(conn, tenant=tenant, actor=actor, events=[event])
         end_settled(conn, [request_id], actor=actor)
-    return cancelled
+    return len(cancelled)
 
 
 def cancel_item(conn: Connection, tenant: str, item_id: str, actor: str) -> bool:
@@ -61,6 +67,7 @@ def cancel_item(conn: Connection, tenant: str, item_id: str, actor: str) -> bool
     conn.execute(
         items.update().where(items.c.id == item_id).values(state=ItemState.CANCELLED, settled_at=func.clock_timestamp())
     )
+    budget.settle(conn, [item_id])
     append(conn, tenant=tenant, actor=actor, events=[events.ItemCancelled(row.request_id, item_id)])
     end_settled(conn, [row.request_id], actor=actor)
     return True

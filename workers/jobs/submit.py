@@ -6,7 +6,7 @@ come as an iterable and are written in chunks, so memory does not grow with the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import islice
@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from policy import events
 from policy.ledger.append import append, timestamp
 from policy.verdict import Decision
+from workers.jobs.control import budget
 from workers.jobs.control.phases import end_settled
 from workers.jobs.tables import items, recipes, requests
 from workers.jobs.types import NewItem, NewRequest, new_id
@@ -38,7 +39,7 @@ class Submitted:
 def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) -> Submitted:
     """Store the request, its items and its events, and wake the planner at commit.
 
-    Raises ValueError for a request without items: the caller answers for its shape.
+    Raises BudgetExceeded, and ValueError for a request without items: the caller answers for its shape.
     """
     stored = refused = 0
     named: dict[str, Recipe] = {}
@@ -60,7 +61,8 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
     if not stored:
         raise ValueError("a request needs at least one item")
     _store_recipes(conn, named)
-    _store_request(conn, request, stored, refused)
+    reserved = budget.reserve(conn, request.tenant, request.key_id, stored - refused)
+    _store_request(conn, request, stored, refused, reserved)
     if refused == stored:
         end_settled(conn, [request.id], actor=f"key:{request.key_id}")
     for queue in sorted(queues):
@@ -68,7 +70,7 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
     return Submitted(stored, refused)
 
 
-def _store_request(conn: Connection, request: NewRequest, stored: int, refused: int) -> None:
+def _store_request(conn: Connection, request: NewRequest, stored: int, refused: int, reserved: Sequence[str]) -> None:
     conn.execute(
         requests.insert().values(
             id=request.id,
@@ -85,6 +87,7 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
             publish_prompt=request.publish_prompt,
             queue=request.queue,
             deadline=request.deadline,
+            budgets=list(reserved),
             at_deadline=request.at_deadline,
             carried_columns=list(request.carried_columns),
             channels=[channel.to_json() for channel in request.channels],

@@ -54,6 +54,19 @@ api_keys = Table(
     Column("revoked_at", _AT),
 )
 
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
+    Column("key_id", _ID, ForeignKey("api_keys.id")),  # None: of the whole tenant
+    Column("images", BigInteger, nullable=False),
+    Column("images_reserved", BigInteger, nullable=False, server_default="0"),  # of open items
+    Column("images_made", BigInteger, nullable=False, server_default="0"),  # released or held
+    Column("created_at", _AT, nullable=False, server_default=func.now()),
+    UniqueConstraint("tenant", "key_id"),
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -93,6 +106,7 @@ requests = Table(
     Column("deadline", _AT),
     Column("at_deadline", Text, nullable=False, server_default="pause"),  # pause | expire
     Column("ended_at", _AT),
+    Column("budgets", ARRAY(_ID), nullable=False, server_default="{}"),  # in which each of its images was reserved
     Column("gate", Text, Computed(_GATE, persisted=True), nullable=False),  # which of its items may be planned
     Column("erased_at", _AT),  # name, template, metadata, carried_columns, channels and file_templates were erased
 )

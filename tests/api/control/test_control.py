@@ -107,3 +107,41 @@ def test_control_needs_the_right_to_submit_and_foreign_requests_are_unknown(api:
         problem(other.post(f"{here}/{verb}"), 404, "not_found")
     problem(reader.patch(here, json={}), 403, "forbidden")
     problem(other.patch(here, json={}), 404, "not_found")
+
+
+def test_the_rows_with_one_value_in_a_column_are_cancelled(api: ApiTenant) -> None:
+    caller = api.caller()
+    table = "object,colour,country\n" + "car,red,DE\n" * 3 + "car,red,AT\n" * 2 + "car,red,FR\n"
+    here = campaign(caller, table).json()["links"]["request"]
+    part = {"columns": {"country": ["DE", "FR"], "colour": ["red"]}}
+    assert caller.post(f"{here}/cancel", json=part).json() == {"cancelled": 4}
+    left = caller.get(f"{here}/items?state=pending").json()["data"]
+    assert [item["row"] for item in left] == [4, 5]
+    unknown = problem(caller.post(f"{here}/cancel", json={"columns": {"land": ["AT"]}}), 409, "conflict")
+    assert "object, colour, country" in unknown["detail"]
+    assert caller.get(here).json()["counts"]["pending"] == 2
+
+
+def test_a_campaign_beyond_the_budget_is_refused_whole_and_usage_says_what_was_settled(api: ApiTenant) -> None:
+    caller = api.caller()
+    assert caller.put("/v1/budgets", json={"images": 12}).json()["images"] == 12
+    here = submitted(caller)
+    refused = problem(campaign(caller, TEN), 402, "budget_exceeded")
+    assert "has 2 of 12 left" in refused["detail"]
+    caller.post(f"{here}/cancel", json={"rows": [[1, 4]]})
+    (standing,) = caller.get("/v1/budgets").json()["data"]
+    assert (standing["images_reserved"], standing["images_made"]) == (6, 0)
+    for by in ("day", "request", "key"):
+        (line,) = caller.get("/v1/usage", params={"by": by}).json()["data"]
+        assert (line["made"], line["cancelled"]) == (0, 4)
+    assert caller.get("/v1/usage", params={"until": "2001-01-01"}).json()["data"] == []
+    problem(
+        caller.put("/v1/budgets", json={"images": 1, "key_id": "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"}),
+        404,
+        "not_found",
+    )
+
+
+@pytest.mark.parametrize("images", [-1, 1.5, "10", True, 2**53])
+def test_a_budget_that_is_no_number_of_images_is_refused(api: ApiTenant, images: Any) -> None:
+    problem(api.caller().put("/v1/budgets", json={"images": images}), 422, "invalid_body")

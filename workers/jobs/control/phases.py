@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, delete, exists, fun
 from policy import events
 from policy.ledger.append import append
 from workers.errors import Conflict, NotFound
+from workers.jobs.control import budget
 from workers.jobs.tables import items, requests, turns
 from workers.jobs.webhooks.deliveries import Notification, notify
 from workers.states import (
@@ -170,12 +171,14 @@ def _expire(conn: Connection, row: Row[*tuple[Any, ...]], actor: str) -> None:
         .with_for_update()
         .cte("waiting")
     )
-    gone = conn.execute(
+    gone = conn.scalars(
         items.update()
         .where(items.c.id == waiting.c.id)
         .values(state=ItemState.CANCELLED, settled_at=func.clock_timestamp())
-    ).rowcount
-    append(conn, tenant=row.tenant, actor=actor, events=[events.RequestExpired(row.id, gone)])
+        .returning(items.c.id)
+    ).all()
+    budget.settle(conn, gone)
+    append(conn, tenant=row.tenant, actor=actor, events=[events.RequestExpired(row.id, len(gone))])
 
 
 def _demand_not_over(conn: Connection, tenant: str, request_id: str, verb: str) -> Row[Any]:

@@ -1,12 +1,12 @@
-"""Selection of items of a request: by state, rows, ids, variants. Every criterion given must hold."""
+"""Selection of items of a request: by state, rows, ids, variants, cells. Every criterion given must hold."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
-from workers.jobs.tables import items
+from workers.jobs.tables import items, requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class ItemSelection:
     rows: tuple[tuple[int, int], ...] = ()
     custom_ids: tuple[str, ...] = ()
     variants: tuple[int, ...] = ()
+    cells: tuple[tuple[str, tuple[str, ...]], ...] = ()  # column of the spreadsheet, and the values meant
 
     @property
     def criteria(self) -> tuple[str, ...]:
@@ -34,4 +35,8 @@ class ItemSelection:
             wanted.append(items.c.custom_id.in_(self.custom_ids))
         if self.variants:
             wanted.append(items.c.variant.in_(self.variants))
+        for column, values in self.cells:
+            of_request = select(func.array_position(requests.c.carried_columns, column))
+            position = of_request.where(requests.c.id == request_id).scalar_subquery()
+            wanted.append(items.c.carried[position].in_(values))
         return select(items.c.id).where(*wanted)

@@ -1,0 +1,60 @@
+"""/v1/budgets and /v1/usage: how many images may be made, and how many were."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import Response
+from sqlalchemy import Connection
+
+from api.edge.auth import Admin, Reader
+from api.edge.bodies import json_body
+from api.edge.dependencies import PartsOf
+from api.edge.idempotency import OnceOf, answered
+from api.edge.in_turn import InTurn
+from api.schemas.base import NoQuery, Page
+from api.schemas.budgets import BudgetBody, BudgetReply, UsageQuery, UsageReply
+from workers.jobs.control.budget import Budget, list_budgets, set_budget
+from workers.jobs.control.usage import usage
+from workers.jobs.idempotency import StoredReply
+
+router = APIRouter(route_class=InTurn, prefix="/v1", tags=["Budgets"])
+
+
+@router.get("/budgets", summary="List the budgets")
+def list_all(caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Page[BudgetReply]:
+    """That of the tenant first, then those of API keys. All on one page."""
+    with parts.transaction(caller.tenant) as conn:
+        found = list_budgets(conn, caller.tenant)
+    return Page(data=[_reply(budget) for budget in found], next_cursor=None)
+
+
+@router.put("/budgets", response_model=BudgetReply, summary="Set a budget")
+def put(
+    caller: Admin,
+    once: OnceOf,
+    query: Annotated[NoQuery, Query()],
+    asked: Annotated[BudgetBody, Depends(json_body(BudgetBody))],
+) -> Response:
+    """A submission that does not fit is refused with 402 and stores nothing. What was accepted before goes on."""
+
+    def work(conn: Connection) -> StoredReply:
+        standing = set_budget(conn, caller.tenant, asked.key_id, asked.images, actor=caller.actor)
+        none = BudgetReply(key_id=asked.key_id, images=None, images_reserved=0, images_made=0)
+        return answered(200, _reply(standing) if standing else none)
+
+    return once.run(caller.tenant, once.fingerprint(asked), work)
+
+
+@router.get("/usage", summary="What was made, by day, request or API key")
+def read_usage(caller: Reader, parts: PartsOf, query: Annotated[UsageQuery, Query()]) -> Page[UsageReply]:
+    """The first 1,000 lines; narrow `since` and `until` for more. Refused, failed and cancelled images cost nothing."""
+    with parts.transaction(caller.tenant) as conn:
+        lines = usage(conn, caller.tenant, by=query.by, since=query.since, until=query.until)
+    return Page(data=[UsageReply(**asdict(line)) for line in lines], next_cursor=None)
+
+
+def _reply(budget: Budget) -> BudgetReply:
+    return BudgetReply(**{name: getattr(budget, name) for name in BudgetReply.model_fields})
