@@ -3,7 +3,8 @@
 python -m bench.campaign [--rows 10000]     --quick: 2,000 rows
 
 The API checks, screens and stores every row and its ledger event; the plain insert stores the same items with one
-executemany in one transaction, unchecked. Same machine, same Postgres, one run.
+executemany in one transaction, unchecked. Same machine, same Postgres, one run. The rows are shaped as those of a shop:
+every prompt is another one, and the file has columns that nobody uses.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from workers.jobs.tables import items
 from workers.jobs.types import new_id
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+_COLOURS = ("red", "blue", "green", "navy", "white", "yellow", "black")
+_STUFFS = ("cotton", "leather", "oak", "steel", "linen")
+_GOODS = ("dress", "sofa", "backpack", "car", "t-shirt", "guitar", "watch", "chair", "umbrella", "candle", "box")
 _COLUMNS = "id::text, request_id::text, tenant, row, custom_id, variant, prompt, negative_prompt, seed, recipe_id"
 
 
@@ -75,10 +79,10 @@ def _measure(stack: Stack, api: subprocess.Popen[bytes], rows: int) -> float:
 
 def _submit(client: httpx.Client, rows: int) -> None:
     lines = (
-        f"row-{n},{c} mug,{b}\n"
-        for n, (c, b) in enumerate((("red", "white"), ("blue", "mint"))[n % 2] for n in range(rows))
+        f"SKU-{n:06},{_COLOURS[n % 7]} {_STUFFS[n % 5]} {_GOODS[n % 11]} no. {n},{_COLOURS[n % 3]},active,{n % 90}.00\n"
+        for n in range(rows)
     )
-    sheet = io.BytesIO(("custom_id,product,background\n" + "".join(lines)).encode())
+    sheet = io.BytesIO(("custom_id,product,background,Status,Price\n" + "".join(lines)).encode())
     spec = '{"template": "a {product} on a {background} background, product photo", "name": "bench"}'
     reply = client.post("/v1/campaigns", files={"file": ("c.csv", sheet, "text/csv"), "spec": (None, spec)})
     if reply.status_code != 202 or reply.json()["items"] != rows:

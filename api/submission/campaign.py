@@ -265,7 +265,9 @@ class Campaign:
         names, languages = files
         found.complain(*languages.of_row(read))
         if names is not None:
-            read = replace(read, file_suffixes=names.suffixes(read))
+            suffixes = names.suffixes(read)
+            if any(suffixes):
+                read = replace(read, file_suffixes=suffixes)
         found.add(read)
         spool.write(read.to_line())
 

@@ -57,6 +57,12 @@ class _Node:
     def begins_stem(self, word: str) -> bool:
         return word[:SHORTEST_STEM] in self.heads or word[:2] in self.heads  # two syllables of Hangul are a stem
 
+    def goes_on(self, position: Position) -> bool:
+        """Whether any word of the next position leads further."""
+        if not self.words.keys().isdisjoint(position):
+            return True
+        return bool(self.heads) and any(self.begins_stem(word) for word in position)
+
     def after(self, word: str) -> list[_Node]:
         """The nodes that the word leads to."""
         found = [exact] if (exact := self.words.get(word)) is not None else []
@@ -82,13 +88,15 @@ class Matcher:
         """Every term in the variant, overlapping ones included, each range once, in no particular order."""
         found: dict[Hit, None] = {}
         starts = self._starts
+        size = len(positions)
         for first, position in enumerate(positions):
             for word in position:
                 nodes = starts.get(word)
                 if nodes is None:
                     nodes = self._start(word)
                 for node in nodes:
-                    found |= {Hit(tag, first, last): None for tag, last in _ends(node, positions, first)}
+                    if node.tags or (first + 1 < size and node.goes_on(positions[first + 1])):
+                        found |= {Hit(tag, first, last): None for tag, last in _ends(node, positions, first)}
         return list(found)
 
     def _start(self, word: str) -> tuple[_Node, ...]:
