@@ -15,7 +15,7 @@ from fastapi import Request
 
 from api.edge.problems import Complaint, Problem, quoted
 
-LISTS = frozenset({"by", "kind"})  # the parameters that take several values
+LISTS = frozenset({"by", "channel", "declare", "kind"})  # the parameters that take several values
 _MEANINGLESS = frozenset({"Cc", "Cs"})  # categories of Unicode: controls and surrogates
 
 

@@ -29,6 +29,7 @@ from workers.delivery.file_names import MAX_TEMPLATE_CHARS
 MIN_SIDE, MAX_SIDE = 64, 8192  # what can be marked
 MAX_CHANNELS = 12
 _NAME = "^[a-z0-9][a-z0-9_-]{0,40}$"
+Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 _COLOUR = re.compile("#[0-9a-f]{6}", re.IGNORECASE)
 _EXAMPLE: dict[str, JsonValue] = {
     "name": "shop",
@@ -70,9 +71,7 @@ class ChannelBody(BodyModel):
 
     preset: str = Field("", json_schema_extra={"enum": ["", *presets()]}, max_length=40)
     name: str = Field("", max_length=41, pattern=f"^$|{_NAME}", description="left out: the preset's name")
-    size: (
-        tuple[Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)], Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]] | None
-    ) = Field(None, strict=False, description="width and height in pixels")
+    size: list[Side] | None = Field(None, min_length=2, max_length=2, description="width and height in pixels")
     fit: Literal[FITS] | None = Field(  # type: ignore[valid-type]
         None, description="cover: fill and cut; contain: lie within, no ground; pad: lie within, on the background"
     )

@@ -66,6 +66,8 @@ def test_cells_that_look_like_formulas_come_back_as_they_were(sent: Sent, api: A
 
 def test_a_reader_that_broke_off_goes_on_behind_what_it_has(sent: Sent) -> None:
     lines = sent.rows()
+    assert sent.rows(channel=["original", "square"]) == lines
+    assert [line["presswork_file_name"] for line in sent.rows(channel=["square"])] == [None] * 5
     rest = sent.rows(after=lines[1]["presswork_item_id"])
     assert [line["SKU"] for line in rest] == ["0044", "0045", "../../x"]
     assert [line["SKU"] for line in sent.rows(only="released", after=lines[0]["presswork_item_id"])] == ["0043"]
