@@ -8,5 +8,7 @@ demo/                   the sample campaign and its contact sheet
 drill/                  the tampering drill
 extras                  what to install when an extra is missing
 errors                  errors of the deployments
+images/                 the images of containers
+chart/, compose/        Kubernetes and Compose
 grafana/, prometheus/   dashboard, alerts and scrape configuration
 """

@@ -49,18 +49,12 @@ SAYS_ENOUGH = {  # path -> why such a name says what is in it all the same
 LEFT_OUT = {  # path -> when its tests may be left out, and who puts them in
     "tests/contract/test_go.py": "where Go is not installed; .ci/run installs it where it may",
     "tests/contract/test_promtool.py": "where promtool is not installed; .ci/run installs it where it may",
+    "tests/deploy/packaging/test_chart.py": "without the group chart, 270 MB; .ci/run installs it",
+    "tests/deploy/packaging/test_images.py": "without the group chart, 270 MB; .ci/run installs it",
 }
 # Dataclasses that are parts of a process or grow while they are filled.
-MUTABLE = {
-    "Executor",
-    "PackFindings",
-    "PartialSettlement",
-    "Presence",
-    "ProblemCollector",
-    "Standing",
-    "_Range",
-    "_Zip",
-}
+_PROCESS = {"Executor", "PartialSettlement", "Presence", "Standing"}
+MUTABLE = _PROCESS | {"PackFindings", "ProblemCollector", "_Range", "_Zip"}
 LEVELS = ("debug", "info", "warning", "error", "critical", "exception")
 HEAVY = ("accelerate", "c2pa", "cv2", "diffusers", "imwatermark", "onnxruntime", "safetensors", "torch", "transformers")
 

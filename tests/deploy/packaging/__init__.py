@@ -1,0 +1,1 @@
+"""Tests of deploy/images, deploy/compose and deploy/chart."""
