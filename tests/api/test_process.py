@@ -73,7 +73,7 @@ def test_it_serves_logs_json_and_stops_when_told(own_api: ApiServer, tmp_path: P
         accepted = _submit(address, own_api.key()[1])
         assert accepted.status_code == 202
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=60) == 0
     lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     (logged,) = [line for line in lines if line["event"] == "http_request"]
     assert (logged["route"], logged["status"], logged["process"]) == ("/v1/campaigns", 202, "api")

@@ -220,7 +220,7 @@ def worker_pid(data: Path) -> int:
     return next(part.pid for part in state.components if part.name == "worker")
 
 
-def wait(condition: object, what: str, seconds: float = 60) -> None:
+def wait(condition: object, what: str, seconds: float = 200) -> None:
     assert callable(condition)
     deadline = time.monotonic() + seconds
     while not condition():

@@ -258,14 +258,14 @@ def statements(engine: Engine) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-def until_blocked(line: Line, *, seconds: float = 10.0) -> None:
+def until_blocked(line: Line, *, seconds: float = 60.0) -> None:
     """Returns once some transaction of this database waits for another's lock."""
     waits = text("select count(*) from pg_stat_activity where datname = :name and wait_event_type = 'Lock'")
     with line.database.engine("superuser", isolation_level="AUTOCOMMIT").connect() as conn:
         eventually(lambda: conn.execute(waits, {"name": line.database.name}).scalar_one() > 0, seconds=seconds)
 
 
-def eventually(true: Callable[[], object], *, seconds: float = 10.0) -> None:
+def eventually(true: Callable[[], object], *, seconds: float = 60.0) -> None:
     """Returns as soon as `true()` is; fails the test after `seconds`."""
     deadline = time.monotonic() + seconds
     while not true():

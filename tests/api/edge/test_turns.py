@@ -39,7 +39,7 @@ def test_one_tenants_slow_requests_fill_the_pool_of_threads_no_more(
                 peer.sendall(head("/v1/requests", key=key))
             eventually(lambda: parts.turns.counts(f"tenant:{api.tenant}") == (TURNS, len(peers) - TURNS))
             headers = {"Authorization": f"Bearer {other}"}
-            found = httpx.get(f"http://127.0.0.1:{served.port}/v1/requests", headers=headers, timeout=20)
+            found = httpx.get(f"http://127.0.0.1:{served.port}/v1/requests", headers=headers, timeout=60)
             assert found.status_code == 200
             assert silent(peers), "they were still running when the other tenant had been answered"
         finally:

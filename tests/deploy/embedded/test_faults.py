@@ -179,7 +179,7 @@ def test_orphans_are_stopped_and_a_later_process_with_the_same_pid_is_not(tmp_pa
     stack.open()
     stack.close()
     try:
-        assert orphan.wait(5) == -signal.SIGTERM
+        assert orphan.wait(60) == -signal.SIGTERM
         assert unrelated.poll() is None
     finally:
         unrelated.kill()

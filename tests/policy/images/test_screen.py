@@ -198,7 +198,7 @@ def test_a_classifier_that_hangs_holds_and_is_not_called_again_until_it_comes_ba
     release.set()
     for thread in threading.enumerate():
         if thread.name == "screen-test":
-            thread.join(10)
+            thread.join(60)
     assert all(verdict.allowed for verdict in screen.screen(_pictures()))
 
 

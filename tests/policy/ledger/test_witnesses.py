@@ -62,7 +62,7 @@ class Running:
 
     def stop(self, number=signal.SIGKILL):
         self.process.send_signal(number)
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         self.process.stdout.close()
         return code
 

@@ -88,14 +88,14 @@ def test_finishing_overlaps_sampling_and_sampling_never_itself(works: Works):
 
     def probe(point, held):
         if point == "finishing" and held.batch_id == first:
-            assert second_samples.wait(20), "finishing held the device"
+            assert second_samples.wait(60), "finishing held the device"
 
     sampler = CountingSampler(steps=20, between=between)
     executor = works.executor(sampler, probe=probe)
     first, second = works.batch(2), works.batch(2)
     with ThreadPoolExecutor(2) as threads:
         one = threads.submit(executor.run, first)
-        assert first_samples.wait(20)
+        assert first_samples.wait(60)
         two = threads.submit(executor.run, second)
         one.result()
         two.result()

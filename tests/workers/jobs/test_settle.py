@@ -214,7 +214,7 @@ def test_a_settlement_wakes_the_planner(line: Line, database):
     with psycopg.connect(database.url("worker").replace("+psycopg", ""), autocommit=True) as listener:
         listener.execute(f"LISTEN {WAKE_CHANNEL}")
         settled(line, held, all_released(held))
-        (woken,) = listener.notifies(timeout=5, stop_after=1)
+        (woken,) = listener.notifies(timeout=60, stop_after=1)
     assert woken.payload == "gpu"
 
 

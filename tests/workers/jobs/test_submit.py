@@ -152,7 +152,7 @@ def test_a_long_import_keeps_nobody_waiting_who_needs_the_same_recipe(line: Line
     def spreadsheet():
         yield from rows(1001)
         with ThreadPoolExecutor() as threads:
-            assert len(threads.submit(line.submit, "bolt", 1).result(timeout=20)) == 1
+            assert len(threads.submit(line.submit, "bolt", 1).result(timeout=60)) == 1
 
     with line.as_tenant("acme") as conn:
         submit(conn, new_request("acme"), spreadsheet())
@@ -167,5 +167,5 @@ def test_the_planner_is_woken_at_the_commit_and_not_before(line: Line, database)
         with line.as_tenant("acme") as conn:
             submit(conn, new_request("acme"), rows(1))
             assert list(listener.notifies(timeout=0)) == []
-        (woken,) = listener.notifies(timeout=5, stop_after=1)
+        (woken,) = listener.notifies(timeout=60, stop_after=1)
     assert woken.payload == "gpu"

@@ -25,7 +25,7 @@ def serving(line: Line, queue: RecordingQueue, settings: Settings) -> Iterator[N
     finally:
         stop.set()
         line.wake()
-        thread.join(timeout=20)
+        thread.join(timeout=60)
         assert not thread.is_alive()
 
 
@@ -90,7 +90,7 @@ def test_a_stop_is_heard_though_nothing_is_announced(line: Line, settings_for):
     thread.start()
     eventually(line.is_listened_to)
     stop.set()
-    thread.join(timeout=20)
+    thread.join(timeout=60)
     assert not thread.is_alive()
 
 
