@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
@@ -19,7 +19,7 @@ from api.edge.paging import id_of, page, uuid_or_not_found
 from api.results.remedies import remedy
 from api.routes.items import item_reply
 from api.schemas.base import NoQuery, Page, PageQuery
-from api.schemas.control import CancelBody, RequestPatchBody
+from api.schemas.control import CancelBody, RequestPatchBody, RestQuery
 from api.schemas.fields import PathId
 from api.schemas.items import CancelledReply, ItemReply, ItemsQuery
 from api.schemas.requests import CountsReply, RequestEntryReply, RequestReply, SingleBody
@@ -73,9 +73,21 @@ def list_all(caller: Reader, parts: PartsOf, query: Annotated[PageQuery, Query()
     return Page(data=[RequestEntryReply(**_entry(view)) for view in shown], next_cursor=cursor)
 
 
-@router.get("/{request_id}", summary="Status of a request, with counts")
-def read(request_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> RequestReply:
-    """The counts add up to `items`; the request is finished when none is pending or planned."""
+async def _waited(
+    request: Request, request_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[RestQuery, Query()]
+) -> None:
+    """Holds no thread. The caller is authenticated before, and the row is read after."""
+    id = uuid_or_not_found(request_id, "request")
+    if query.wait:
+        await parts.room.wait(request, caller.tenant, phases.resting_requests, id, query.wait)
+
+
+@router.get("/{request_id}", summary="Status of a request, with counts", dependencies=[Depends(_waited)])
+def read(request_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[RestQuery, Query()]) -> RequestReply:
+    """The counts add up to `items`; the request is finished when none is pending or planned.
+
+    `wait` holds the reply until nothing more is made of the request: it is over, paused, or waits for a person.
+    """
     request_id = uuid_or_not_found(request_id, "request")
     with parts.transaction(caller.tenant) as conn:
         view = get_request(conn, caller.tenant, request_id)

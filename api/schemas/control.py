@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
-from api.schemas.base import BodyModel
+from api.schemas.base import BodyModel, QueryModel
 from api.schemas.fields import Instant, Line, Prose
 from api.schemas.requests import CustomId, Turn
 from workers.states import ITEM_OPEN, Priority
 
 MAX_SELECTED = 1_000  # entries of one criterion
+MAX_WAIT_SECONDS = 20  # below what proxies allow
 MAX_COLUMNS = 16  # named at once
 MAX_CELL_CHARS = 4_000
 MAX_ROW = 2**31 - 1  # what the database's integer holds
@@ -31,6 +32,12 @@ def _ordered_range(rows: list[int]) -> list[int]:
 ColumnName = Annotated[Line, Field(min_length=1, max_length=100)]
 Cell = Annotated[Prose, Field(max_length=MAX_CELL_CHARS)]
 Rows = Annotated[list[RowNumber], Field(min_length=2, max_length=2), AfterValidator(_ordered_range)]
+
+
+class RestQuery(QueryModel):
+    """How long the reply may wait until nothing more is made of the request."""
+
+    wait: float = Field(0.0, ge=0, le=MAX_WAIT_SECONDS, description="seconds to wait")
 
 
 class RequestPatchBody(BodyModel):

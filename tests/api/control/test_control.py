@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.support.client import ApiTenant, campaign, places, problem
+from tests.support.line import eventually
 
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="seconds")
 TEN = "object,colour\n" + "car,red\n" * 10
@@ -145,3 +147,17 @@ def test_a_campaign_beyond_the_budget_is_refused_whole_and_usage_says_what_was_s
 @pytest.mark.parametrize("images", [-1, 1.5, "10", True, 2**53])
 def test_a_budget_that_is_no_number_of_images_is_refused(api: ApiTenant, images: Any) -> None:
     problem(api.caller().put("/v1/budgets", json={"images": images}), 422, "invalid_body")
+
+
+def test_a_wait_ends_when_nothing_more_is_made(api: ApiTenant) -> None:
+    caller = api.caller()
+    here = submitted(caller)
+    assert caller.get(here, params={"wait": 0.05}).json()["phase"] == "running"
+    with ThreadPoolExecutor() as threads:
+        told = threads.submit(caller.get, here, params={"wait": 20})
+        eventually(lambda: api.server.app().state.parts.room.taken(api.tenant) == 1)
+        api.caller().post(f"{here}/pause")
+        assert told.result(timeout=15).json()["phase"] == "paused"
+    assert caller.get(here, params={"wait": 20}).json()["phase"] == "paused"
+    for wait in ("-1", "21", "long", "nan"):
+        problem(caller.get(here, params={"wait": wait}), 422, "invalid_parameters")
