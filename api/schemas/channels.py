@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
 from api.edge.problems import quoted
-from api.schemas.base import BodyModel, ReplyModel
+from api.schemas.base import BodyModel
 from api.schemas.fields import Line
 from policy.marks.channels.channel import (
     FITS,
@@ -138,16 +138,3 @@ def checked(asked: list[ChannelBody | str]) -> list[ChannelBody | str]:
 Channels = Annotated[
     list[ChannelBody | ChannelName], Field(max_length=MAX_CHANNELS, strict=False), AfterValidator(checked)
 ]
-
-
-class PresetReply(ReplyModel):
-    """A preset: for what place, and its fields."""
-
-    name: str = Field(examples=["square"])
-    about: str
-    width: int
-    height: int
-    fit: str
-    format: str
-    quality: int | None
-    max_bytes: int | None
