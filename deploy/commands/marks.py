@@ -21,7 +21,12 @@ def marks() -> None:
     """Read the watermark and the manifest of images."""
 
 
-@marks.command(epilog=exit_status("every file was read", "at least one file could not be read"))
+@marks.command(
+    epilog=exit_status(
+        "every file was read, and every manifest is intact",
+        "at least one file could not be read, its manifest is invalid, or that names another watermark than is there",
+    )
+)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--anchors",
@@ -38,7 +43,7 @@ def marks() -> None:
 def read(files: tuple[Path, ...], anchors: Path | None, reference: bool, as_json: bool) -> None:
     """Show the manifest, the watermark and the XMP label of FILES.
 
-    Needs no running stack. Works on images of any origin.
+    Needs no running stack. Works on images of any origin. A file without a manifest is no failure.
     """
     trusted = anchors.read_text() if anchors else ""
     failed = False
@@ -51,9 +56,19 @@ def read(files: tuple[Path, ...], anchors: Path | None, reference: bool, as_json
             click.echo(f"{file}: {error}", err=True)
             failed = True
             continue
+        failed |= _contradicts(found)
         click.echo(json.dumps({"file": str(file), **found}) if as_json else _as_text(file, found))
     if failed:
         sys.exit(1)
+
+
+def _contradicts(found: dict[str, Any]) -> bool:
+    """Whether the manifest is broken, or the picture carries another watermark than it names."""
+    manifest, mark = found["manifest"], found["watermark"]
+    if manifest is None:
+        return False
+    other = mark and manifest["watermark_id"] and manifest["watermark_id"] != mark["id"]
+    return manifest["state"] == "Invalid" or bool(other)
 
 
 def _inspect(file: Path, trusted: str, *, reference: bool) -> dict[str, Any]:

@@ -205,6 +205,18 @@ def test_the_command_reads_every_format_that_we_write(files, chain, tmp_path):
     assert {one["watermark"]["id"] for one in found} == {"0123456789ab"}
 
 
+def test_the_command_fails_on_a_manifest_that_is_not_that_of_these_bytes(marked, chain, tmp_path):
+    """A script that asks for the exit status was told that all is well."""
+    sound, edited, bare = (tmp_path / f"{name}.png" for name in ("sound", "edited", "bare"))
+    end = marked.index(b"IEND") - 4
+    sound.write_bytes(marked)
+    edited.write_bytes(marked[:end] + b"\x00\x00\x00\x01tEXta\xe8\xb7\xbeC" + marked[end:])
+    bare.write_bytes(encode_png(product(64, 64), b""))
+    for file, status in ((sound, 0), (bare, 0), (edited, 1)):
+        told = CliRunner().invoke(marks, ["read", str(file), "--anchors", str(chain.anchors)])
+        assert told.exit_code == status, told.output
+
+
 def test_the_command_names_the_file_it_cannot_read_and_goes_on(marked, tmp_path):
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     good.write_bytes(marked)
