@@ -29,7 +29,7 @@ from bench.result import Ratio
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROGRAMS = (
     *("campaign", "evidence", "identify", "ledger", "marks"),
-    *("model", "screening", "second_opinion", "throughput", "window"),
+    *("model", "screening", "second_opinion", "siblings", "throughput", "window"),
 )
 SECONDS = {"quick": 300.0, "full": 7200.0}  # a program that takes longer hangs
 _GRACE_SECONDS = 30.0  # to stop its services

@@ -13,6 +13,7 @@ import numpy as np
 from bench.pictures import library
 from bench.result import Ratio
 
+FOUND = ("ours", "ours_altered", "shares_content")  # the asset is named; only the first two claim it
 _HARDEST = 21
 _UNSHOWN = ("plain", "seconds")
 
@@ -40,7 +41,7 @@ class Kept:
 def show_attacks(kept: Kept, names: Sequence[str]) -> list[Ratio]:
     """The table; and found, verified and blind reads as ratios."""
     print(
-        "\nPer cent of copies. found: ours, and the right one. wrong: ours, another one. blind: exact read by itself."
+        "\nPer cent of copies. found: named, and the right one. wrong: another one named. blind: exact read by itself."
     )
     print(
         f"{'attack':24} {'copies':>6} {'found':>6} {'verif.':>6} {'wrong':>6} {'confl.':>6} {'blind':>6}",
@@ -55,7 +56,7 @@ def show_attacks(kept: Kept, names: Sequence[str]) -> list[Ratio]:
         rows = [row for (kind, _, attack), row in kept.rows.items() if kind == "attacked" and attack == name]
         if not rows:
             continue
-        ours = [row["finding"] == "ours" for row in rows]
+        ours = [row["finding"] in FOUND for row in rows]
         columns = {
             "found": [own and row["right"] for own, row in zip(ours, rows, strict=True)],
             "verified": [row["verified"] and row["right"] for row in rows],
@@ -112,8 +113,8 @@ def interval(successes: int, trials: int) -> tuple[float, float]:
 def show_misses(kept: Kept) -> None:
     """Every copy that was not found, and what was said of it."""
     for (kind, picture, attack), row in kept.rows.items():
-        if kind == "attacked" and not (row["finding"] == "ours" and row["right"]):
-            print(f"   {attack:24} {picture:36} {row['finding']}{', another one' if row['finding'] == 'ours' else ''}")
+        if kind == "attacked" and not (row["finding"] in FOUND and row["right"]):
+            print(f"   {attack:24} {picture:36} {row['finding']}{', another one' if row['finding'] in FOUND else ''}")
 
 
 def _row(name: str, count: int, columns: dict[str, list[Any]]) -> None:

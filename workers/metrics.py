@@ -174,7 +174,7 @@ _KNOWN: dict[Counter | Gauge | Histogram, tuple[tuple[str, ...], ...]] = {
         ),
     ),
     REVIEWS: (("release", "refuse"), ("yes", "no")),
-    IDENTIFICATIONS: (("ours", "not_found", "conflicting", "failed"),),
+    IDENTIFICATIONS: (("ours", "ours_altered", "shares_content", "not_found", "conflicting", "failed"),),
 }
 _SERVER_ERRORS = ("500", "503")
 

@@ -46,13 +46,23 @@ class IdentificationReply(ReplyModel):
     reason: str | None = Field(description="stable code of a failure", examples=["not_a_picture"])
     created_at: datetime
     settled_at: datetime | None
-    finding: Literal["ours", "not_found", "conflicting"] | None = Field(examples=["ours"])
-    verified: bool | None = Field(description="content and code agree on one asset")
+    finding: Literal["ours", "ours_altered", "shares_content", "not_found", "conflicting"] | None = Field(
+        description="only `ours` and `ours_altered` claim that the picture was made here", examples=["ours"]
+    )
+    verified: bool | None = Field(description="the code was read and nothing in the asset's frame shows something else")
     made_here: bool | None = Field(description="some layer names an asset of this installation")
     own: bool | None = Field(description="the asset is your tenant's")
     asset_state: AssetState | None = Field(examples=["released"])
     reasons: list[str] = Field(description="sentences")
     false_match_probability: float | None = Field(description="expected wrong finds in such a search; docs/identify.md")
+    agreement: dict[str, Any] | None = Field(
+        description="of the asset's frame: share that agrees, share that shows something else, and a map of 16 rows: "
+        "`#` agrees, `x` shows something else, `.` is not in the picture"
+    )
+    place: list[list[float]] = Field(
+        description="corners of the asset in the picture, from its upper left clockwise, as shares of width and height"
+    )
+    also: list[dict[str, Any]] = Field(description="further assets elsewhere in the picture")
     layers: dict[str, Any] | None = Field(description="manifest, watermark, candidates: what each says")
     picture: dict[str, Any] | None = Field(description="the file as it was opened")
     lineage: OriginReply | None = Field(description="for an asset of your own")

@@ -119,15 +119,18 @@ def _drawn(count: int, after: int, work: Path) -> Iterator[tuple[str, Image]]:
 
 def drawings(count: int, work: Path) -> list[tuple[str, Image]]:
     """Pictures of the built-in model, drawn once and kept as PNG."""
+    jobs = [(thing, ground, seed) for seed in range(8) for ground in GROUNDS for thing in THINGS][:count]
+    return list(zip(map(_file, jobs), drawn_of(jobs, work), strict=True))
+
+
+def drawn_of(jobs: Sequence[tuple[str, str, int]], work: Path) -> list[Image]:
+    """What the built-in model draws of each thing on its ground from its seed; drawn once and kept."""
     folder = work / "drawn"
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(thing, ground, seed) for seed in range(8) for ground in GROUNDS for thing in THINGS][:count]
     missing = [job for job in jobs if not (folder / _file(job)).exists()]
     if missing:
         _draw(missing, folder)
-    return [
-        (_file(job), np.asarray(cv2.imread(str(folder / _file(job)), cv2.IMREAD_COLOR_RGB), np.uint8)) for job in jobs
-    ]
+    return [np.asarray(cv2.imread(str(folder / _file(job)), cv2.IMREAD_COLOR_RGB), np.uint8) for job in jobs]
 
 
 def _file(job: tuple[str, str, int]) -> str:

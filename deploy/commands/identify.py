@@ -1,6 +1,7 @@
 """`presswork identify`: asks the API whether image files were made by this installation.
 
-Exit status: 0 every file is ours, 1 one is not found, 2 one is conflicting, 3 one could not be identified. The highest
+Exit status: 0 every file is ours (as it was or altered), 1 one is not found or only shares content, 2 one is
+conflicting, 3 one could not be identified. The highest
 number of all files counts. Wrong usage is 3 as well, because 2 is a finding.
 """
 
@@ -21,9 +22,16 @@ from deploy.commands.shared.options import api_options, json_option
 from deploy.errors import DeployError
 
 _WAIT_SECONDS = 15.0  # of one call
-_STATUS = {"ours": 0, "not_found": 1, "conflicting": 2}
+_STATUS = {"ours": 0, "ours_altered": 0, "shares_content": 1, "not_found": 1, "conflicting": 2}
 _FAILED = 3
-_COLOURS = {"ours": "green", "not_found": "yellow", "conflicting": "red", "failed": "red"}
+_COLOURS = {
+    "ours": "green",
+    "ours_altered": "yellow",
+    "shares_content": "yellow",
+    "not_found": "yellow",
+    "conflicting": "red",
+    "failed": "red",
+}
 
 
 class IdentifyUsageError(click.UsageError):
@@ -45,8 +53,8 @@ class IdentifyCommand(click.Command):
 @click.command(
     cls=IdentifyCommand,
     epilog=exit_status(
-        "every file is ours",
-        "at least one file is not found, and the others are ours",
+        "every file is ours, as it was or altered",
+        "at least one file is not found or only shares content with an asset, and the others are ours",
         "at least one file is conflicting: its marks contradict each other",
         "at least one file could not be identified, or wrong usage",
     ),
@@ -103,13 +111,19 @@ def _result(client: Client, file: Path, seconds: float) -> dict[str, Any]:
 
 def _show(console: Console, file: Path, found: dict[str, Any]) -> None:
     finding = found.get("finding") or "failed"
-    sure = {"ours": ", verified: content and code agree" if found.get("verified") else ", by content alone"}
-    console.print(f"[bold]{file}[/bold]: [{_COLOURS[finding]}]{finding.upper()}[/]{sure.get(finding, '')}")
+    sure = {"ours": ", verified: content and code agree" if found.get("verified") else ", by a damaged code"}
+    said = finding.upper().replace("_", " ")
+    console.print(f"[bold]{file}[/bold]: [{_COLOURS[finding]}]{said}[/]{sure.get(finding, '')}")
     if finding == "failed":
         console.print(f"  {found.get('reason')}")
         return
     for reason in found["reasons"]:
         console.print(f"  {reason}")
+    if finding == "ours_altered":
+        console.print("  of the asset's frame: # agrees, x shows something else, . is not in the picture")
+        console.print("\n".join(f"    {row}" for row in found["agreement"]["map"]), markup=False)
+    for each in found.get("also") or ():
+        console.print(f"  also in the picture: {each['asset_id'] or 'an asset of another tenant'} ({each['finding']})")
     console.print(_layers(found))
     if found.get("false_match_probability") is not None:
         console.print(f"  expected false matches of such a search: {found['false_match_probability']:.1e}")

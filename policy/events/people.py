@@ -146,6 +146,6 @@ class PictureIdentified(Event):
     kind: ClassVar[str] = "picture.identified"
     identification_id: str
     sha256: str  # of the file that was sent
-    finding: str  # ours | not_found | conflicting | failed
+    finding: str  # ours | ours_altered | shares_content | not_found | conflicting | failed
     verified: bool
     asset_id: str | None

@@ -1,9 +1,12 @@
-"""Identification result with its evidence: ours, not found or conflicting, and what each layer found.
+"""Identification result with its evidence: one of five findings, and what each layer found.
 
-ours         one asset, by content; `verified` where its watermark was read on the same picture too
-conflicting  layers name different things: a watermark of ours on a picture that is not its own, or a manifest about
-             another picture. A mark was moved, or the picture was changed beyond recognition
-not_found    no layer names a picture of ours
+ours            content and code name one asset, and nothing in its frame shows something else; `verified` where the
+                code was read
+ours_altered    content and code name one asset, and a part of its frame shows something else: `agreement` has the map
+shares_content  it looks like one of ours, and no code says so. No claim: siblings of the same model look alike
+conflicting     layers name different things: a watermark of ours on a picture that is not its own, or a manifest about
+                another picture. A mark was moved, or the picture was changed beyond recognition
+not_found       no layer names a picture of ours
 """
 
 from __future__ import annotations
@@ -13,9 +16,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from policy.identify.agreement import NOTHING, Agreement
+
 
 class IdentificationFinding(StrEnum):
     OURS = "ours"
+    OURS_ALTERED = "ours_altered"
+    SHARES_CONTENT = "shares_content"
     NOT_FOUND = "not_found"
     CONFLICTING = "conflicting"
 
@@ -67,6 +74,10 @@ class WatermarkRead:
 
 # Probability below which a damaged code is still evidence: so few pictures without it come as near.
 LEANS = 1e-4
+# So rarely that it names the asset, with content that agrees.
+LEANS_FAR = 1e-6
+# The share of an asset's structured places that a copy with its code must show to be an altered one.
+PARTLY = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +102,20 @@ class Examined:
     content_agrees: bool = False
     content_sure: bool = False  # without a code that could be read
     code_chance: float = 1.0  # that a picture without this code comes as near to it, over all reads
+    agreement: Agreement = NOTHING
+    # Corners of the original in the query, from its upper left clockwise, as shares of the query's width and height.
+    place: tuple[tuple[float, float], ...] = ()
 
     @property
     def verified(self) -> bool:
-        return self.content_agrees and self.code is not None
+        """Whether the code was read and nothing in the asset's frame shows something else."""
+        return self.original and self.content_agrees and self.code is not None and self.agreement.whole
+
+    @property
+    def coded(self) -> bool:
+        """Whether a code speaks for this asset on a picture of which a good part is the asset's."""
+        partly = self.content_agrees or self.agreement.same >= PARTLY
+        return partly and (self.code is not None or self.code_chance <= LEANS_FAR)
 
     @property
     def leans(self) -> bool:
@@ -123,12 +144,18 @@ class Examined:
             "content_agrees": self.content_agrees,
             "code": self.code and self.code.to_json(),
             "code_chance": self.code_chance,
+            "agreement": self.agreement.to_json(),
+            "place": [[round(x, 4), round(y, 4)] for x, y in self.place],
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """The result for one picture. `asset` is set for ours, and where one content contradicts other marks."""
+    """The result for one picture.
+
+    `asset` is set for ours and ours_altered, where the content alone looks like one asset, and where one content
+    contradicts other marks. `also` are further assets elsewhere in the picture.
+    """
 
     finding: IdentificationFinding
     verified: bool
@@ -140,19 +167,25 @@ class Identification:
     manifest_asset: KnownAsset | None = None
     candidates: Sequence[Examined] = ()
     picture: dict[str, Any] = field(default_factory=dict)
+    agreement: Agreement | None = None
+    place: tuple[tuple[float, float], ...] = ()
+    also: Sequence[Examined] = ()
 
     def for_tenant(self, tenant: str) -> dict[str, Any]:
         """What this tenant may read. Of another tenant's asset: that it was made here, and whether it was recalled.
 
         Which asset it is, what else looked like it and what was compared belong to the owner.
         """
-        assets = [each.asset for each in self.candidates] + [each for each in (self.asset, self._marked) if each]
+        assets = [each.asset for each in (*self.candidates, *self.also)] + [
+            each for each in (self.asset, self._marked) if each
+        ]
         foreign = {each.asset_id for each in assets if each.tenant != tenant}
         named = self.manifest_asset
         if named is not None and named.tenant != tenant:
             foreign.add(named.asset_id)
-        shown: dict[str, Any] = self.to_json() | {"made_here": self.asset is not None or self._marked is not None}
-        shown["state"] = self.asset and self.asset.state
+        claimed = None if self.finding is IdentificationFinding.SHARES_CONTENT else self.asset
+        shown: dict[str, Any] = self.to_json() | {"made_here": claimed is not None or self._marked is not None}
+        shown["state"] = claimed and claimed.state
         shown["own"] = self.asset is not None and self.asset.tenant == tenant
         if not foreign:
             return shown
@@ -172,6 +205,9 @@ class Identification:
             "asset_id": self.asset and self.asset.asset_id,
             "reasons": list(self.reasons),
             "false_match_probability": self.false_match_probability,
+            "agreement": self.agreement and self.agreement.to_json(),
+            "place": [[round(x, 4), round(y, 4)] for x, y in self.place],
+            "also": [_beside(each) for each in self.also],
             "layers": {
                 "manifest": self.manifest,
                 "watermark": self.blind and self.blind.to_json(),
@@ -179,6 +215,17 @@ class Identification:
             },
             "picture": self.picture,
         }
+
+
+def _beside(each: Examined) -> dict[str, Any]:
+    whole = IdentificationFinding.OURS if each.agreement.whole else IdentificationFinding.OURS_ALTERED
+    return {
+        "asset_id": each.asset.asset_id,
+        "finding": whole.value,
+        "verified": each.verified,
+        "agreement": each.agreement.to_json(),
+        "place": [[round(x, 4), round(y, 4)] for x, y in each.place],
+    }
 
 
 def _without(value: Any, hidden: set[str]) -> Any:

@@ -1,21 +1,18 @@
-"""Decision from all layers: ours, not found or conflicting, and the probability of a false match. Pure.
+"""Decision from all layers: one of five findings, and the probability of a false match. Pure.
 
-False-match probability, an upper bound on the expected number of wrong finds in one search of N indexed assets:
+A claim (ours, ours_altered) needs a code, and the code of an asset on content that is its own. Content alone never
+claims: pictures that one model draws of one prompt are as alike as a copy and its original. So the probability of a
+false claim is that of the code alone, an upper bound for one search:
 
-    content   N x expected maps by chance (register.log10_chance), or for whole frames
-              N x H x P(Bin(n, 1/2) <= d n / 256) with H hashes asked, d the distance and n the degrees of freedom
-              measured between unrelated pictures
-    code      blind: the reads tried x 5.5e-10; informed: candidates compared x 6 reads x the chance of so few wrong
-              bits
-    both      N x content x code: chroma's fine steps and luma's coarse shapes are treated as independent
+    blind     the reads tried x 5.5e-10
+    informed  candidates compared x 6 reads x the chance of so few wrong bits, also where it is too damaged to be read
 
-It counts foreign pictures taken for ours. It says nothing about a near twin made with the same model; the watermark
-distinguishes those.
+It counts pictures without the code. Against a code that was moved stands the comparison with the original, place by
+place (agreement.py); how far that reaches is measured (bench/siblings.py).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +27,10 @@ from policy.identify.answer import (
 )
 from policy.marks.provenance.manifest import Manifest
 
-# Hash bits of one picture are not independent; between unrelated pictures they vary as this many would
-# (p (1 - p) / variance of the normalised distance, after Daugman 2004; bench/identify.py measures it).
-HASH_FREEDOM = 90
-_HASHES_ASKED = 24
+# Two assets look equally like a picture when their scores are so near: the content alone names neither.
+_ALIKE = 0.01
+# Two assets are in one picture side by side when the places of neither cover more than this of the other.
+_OVERLAP = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,92 +85,105 @@ def decide(
     blind: WatermarkRead | None,
     examined: Sequence[Examined],
     *,
-    indexed: int,
     picture: Mapping[str, Any],
 ) -> Identification:
-    """The result. Content decides which asset it is. Marks confirm or contradict it, and never decide alone."""
-    best = _best(examined)
-    contradictions = _contradictions(layer, blind, examined, best)
-    chance = false_match_probability(best, blind, examined, indexed) if best and _counted(best) else None
+    """The result. A code claims, content that is its asset's own bears it out, and nothing else claims."""
+    claimed = sorted((each for each in examined if each.coded), key=_rank)
+    best = claimed[0] if claimed else None
+    like = sorted((each for each in examined if each.content_sure), key=_rank)
+    named = best or (like[0] if like else None)
+    contradictions = _contradictions(layer, blind, examined, named, claimed)
+    alike = [] if best else [each for each in like if _score(like[0]) - _score(each) < _ALIKE]
     if contradictions:
         finding = IdentificationFinding.CONFLICTING
-    elif best:
-        finding = IdentificationFinding.OURS
+    elif best is not None:
+        finding = IdentificationFinding.OURS if best.agreement.whole else IdentificationFinding.OURS_ALTERED
+    elif like:
+        finding = IdentificationFinding.SHARES_CONTENT
+        named = named if len(alike) == 1 else None
     else:
         finding = IdentificationFinding.NOT_FOUND
     return Identification(
         finding=finding,
         verified=finding is IdentificationFinding.OURS and best is not None and best.verified,
-        asset=best.asset if best else None,
-        reasons=(*contradictions, *_reasons(layer, best, finding)),
-        false_match_probability=chance,
+        asset=named.asset if named else None,
+        reasons=(*contradictions, *_reasons(layer, best, alike, finding)),
+        false_match_probability=false_match_probability(best, blind, examined) if best else None,
         manifest=layer.to_json(),
         blind=blind,
         manifest_asset=layer.asset,
         candidates=tuple(sorted(examined, key=_rank))[:8],
         picture=dict(picture),
+        agreement=named.agreement if named else None,
+        place=named.place if named else (),
+        also=_beside(claimed),
     )
 
 
-def false_match_probability(
-    best: Examined, blind: WatermarkRead | None, examined: Sequence[Examined], indexed: int
-) -> float:
+def false_match_probability(best: Examined, blind: WatermarkRead | None, examined: Sequence[Examined]) -> float:
     """The bound that the module describes, at most 1."""
-    searched = max(indexed, 1)
-    content = searched * _content_chance(best)
-    codes = []
+    codes = [max(len(examined), 1) * best.code_chance]
     if best.code is not None:
         codes.append(6 * max(len(examined), 1) * best.code.false_probability)
-    elif best.leans:
-        codes.append(max(len(examined), 1) * best.code_chance)
     if blind is not None and blind.watermark_id == best.asset.watermark_id:
         codes.append(blind.false_probability)
-    return min(1.0, content * min(1.0, *codes, 1.0))
+    return min(1.0, *codes)
 
 
-def _counted(best: Examined) -> bool:
-    """Whether the evidence has a formula. A frame that was searched for in the original has none."""
-    return best.code is not None or best.leans or _content_chance(best) < 1
+def overlap(one: Examined, other: Examined) -> float:
+    """The share of the smaller of two places that the other covers, as upright boxes; 1 where a place is not known."""
+    if not one.place or not other.place:
+        return 1.0
+    (left, top, right, bottom), (left2, top2, right2, bottom2) = _box(one), _box(other)
+    across, down = min(right, right2) - max(left, left2), min(bottom, bottom2) - max(top, top2)
+    smaller = min((right - left) * (bottom - top), (right2 - left2) * (bottom2 - top2))
+    return max(across, 0.0) * max(down, 0.0) / smaller if smaller > 0 else 1.0
 
 
-def _content_chance(best: Examined) -> float:
-    chances = [1.0]
-    if best.method == "features":
-        chances.append(10.0**best.log10_chance)
-    if best.hash_distance is not None:
-        chances.append(_HASHES_ASKED * hash_chance(best.hash_distance))
-    return min(chances)
+def covered(each: Examined) -> float:
+    """The share of the query that the asset's frame covers, as an upright box."""
+    left, top, right, bottom = _box(each) if each.place else (0.0, 0.0, 1.0, 1.0)
+    return max(right - left, 0.0) * max(bottom - top, 0.0)
 
 
-def hash_chance(distance: int) -> float:
-    """The probability that an unrelated picture's hash is so near."""
-    near = math.floor(distance * HASH_FREEDOM / 256)
-    ways: int = sum(math.comb(HASH_FREEDOM, wrong) for wrong in range(near + 1))
-    return ways / (1 << HASH_FREEDOM)
+def _box(each: Examined) -> tuple[float, float, float, float]:
+    across, down = zip(*each.place, strict=True)
+    return max(min(across), 0.0), max(min(down), 0.0), min(max(across), 1.0), min(max(down), 1.0)
 
 
-def _rank(each: Examined) -> tuple[bool, bool, bool, float]:
-    return not each.verified, not each.content_sure, not each.content_agrees, -(each.likeness + each.detail + each.fine)
+def _beside(claimed: Sequence[Examined]) -> tuple[Examined, ...]:
+    """The further assets of the picture, each at a place of its own."""
+    kept = list(claimed[:1])
+    for each in claimed[1:]:
+        if all(overlap(each, other) <= _OVERLAP for other in kept):
+            kept.append(each)
+    return tuple(kept[1:])
 
 
-def _best(examined: Sequence[Examined]) -> Examined | None:
-    """The asset whose content it is: verified by its watermark, or sure without it."""
-    named = sorted((each for each in examined if each.verified or each.content_sure), key=_rank)
-    return named[0] if named else None
+def _rank(each: Examined) -> tuple[bool, bool, bool, bool, float]:
+    return not each.verified, not each.coded, not each.content_sure, not each.content_agrees, -_score(each)
+
+
+def _score(each: Examined) -> float:
+    return each.likeness + each.detail + each.fine
 
 
 def _contradictions(
-    layer: ManifestLayer, blind: WatermarkRead | None, examined: Sequence[Examined], best: Examined | None
+    layer: ManifestLayer,
+    blind: WatermarkRead | None,
+    examined: Sequence[Examined],
+    best: Examined | None,
+    claimed: Sequence[Examined],
 ) -> list[str]:
-    """Sentences; none where nothing contradicts the content."""
+    """Sentences; none where nothing contradicts the content. Of several assets in one picture each may be named."""
     said = []
-    if blind is not None and (best is None or blind.watermark_id != best.asset.watermark_id):
+    here = [each.asset for each in (*claimed, *([best] if best else []))]
+    if blind is not None and blind.watermark_id not in [asset.watermark_id for asset in here]:
         said.append(_of_code(blind, examined, best))
-    if layer.standing in (ManifestStanding.OURS, ManifestStanding.UNTRUSTED) and layer.asset is not None:
-        other = best is None or best.asset.asset_id != layer.asset.asset_id
-        if other:
-            whose = "trusted" if layer.standing is ManifestStanding.OURS else "untrusted"
-            said.append(f"A {whose} manifest names asset {layer.asset.asset_id}; the picture is not that asset's.")
+    names = layer.asset if layer.standing in (ManifestStanding.OURS, ManifestStanding.UNTRUSTED) else None
+    if names is not None and names.asset_id not in [asset.asset_id for asset in here]:
+        whose = "trusted" if layer.standing is ManifestStanding.OURS else "untrusted"
+        said.append(f"A {whose} manifest names asset {names.asset_id}; the picture is not that asset's.")
     return [each for each in said if each]
 
 
@@ -186,22 +196,37 @@ def _of_code(blind: WatermarkRead, examined: Sequence[Examined], best: Examined 
     return f"The mark names asset {blind.asset.asset_id}; the picture is not that asset's. Marks can be moved."
 
 
-def _reasons(layer: ManifestLayer, best: Examined | None, finding: IdentificationFinding) -> list[str]:
+def _reasons(
+    layer: ManifestLayer, best: Examined | None, alike: Sequence[Examined], finding: IdentificationFinding
+) -> list[str]:
     said = []
-    if best is not None and best.verified and best.code is not None:
-        said.append(f"Content and code agree: {best.code.bit_errors} of {best.code.bits_heard} bits wrong.")
-    elif best is not None and best.leans:
-        said.append(f"The content is that of {best.asset.asset_id}; its code is damaged, what is left leans to it.")
+    if best is not None and best.code is not None:
+        said.append(f"The code of {best.asset.asset_id} reads: {best.code.bit_errors} of {best.code.bits_heard} bits "
+                    "wrong.")  # fmt: skip
     elif best is not None:
-        said.append(f"The content is that of {best.asset.asset_id}; its code could not be read.")
+        said.append(f"The code of {best.asset.asset_id} is damaged; what is left of it leans to that asset.")
     elif finding is IdentificationFinding.NOT_FOUND:
         said.append("No layer names a picture of ours. That is no proof that it is not: see docs/identify.md.")
+    if best is not None and not best.original:
+        said.append("Its original is gone, so that only its fingerprint could be compared.")
+    elif best is not None and best.agreement.whole:
+        said.append("All of the asset's frame that the picture shows agrees with it.")
+    elif best is not None:
+        said.append(f"{best.agreement.other:.1%} of the asset's frame shows something else: it was altered after its "
+                    "release, or its code was moved onto another picture.")  # fmt: skip
+    if len(alike) == 1:
+        said.append(f"It looks like {alike[0].asset.asset_id}, without a code that could be read. Other pictures "
+                    "of the same model can look like that: this is no claim.")  # fmt: skip
+    elif alike:
+        names = ", ".join(each.asset.asset_id for each in alike[:5])
+        said.append(f"It looks like {len(alike)} assets that resemble each other ({names}); the content tells them not "
+                    "apart, and no code could be read. This is no claim.")  # fmt: skip
     if layer.standing is ManifestStanding.ALTERED:
         said.append("The file's manifest does not fit its bytes: it was edited after signing, or is broken.")
     if layer.standing is ManifestStanding.FOREIGN:
         said.append("The file carries a manifest of another issuer.")
     if layer.standing is ManifestStanding.UNKNOWN_ASSET:
         said.append("A manifest under our root names an asset that this installation does not know.")
-    if layer.standing is ManifestStanding.UNTRUSTED and finding is IdentificationFinding.OURS:
+    if layer.standing is ManifestStanding.UNTRUSTED and finding is not IdentificationFinding.CONFLICTING:
         said.append("The file's manifest names the right asset without our signature: it was not made here.")
     return said

@@ -11,14 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from policy.fingerprints import Image
-from policy.identify.answer import LEANS, Examined, KnownAsset, WatermarkRead
+from policy.identify.agreement import NOTHING, SIDE, Agreement, agreement
+from policy.identify.answer import LEANS, LEANS_FAR, Examined, KnownAsset
+from policy.identify.code_read import Toned, read_code, read_in
 from policy.identify.compare import Similarity, compare, fineness
 from policy.identify.degradation import degraded_similarity
 from policy.identify.features import Features, features
 from policy.identify.low_texture import CropWindow
+from policy.identify.recolour import coloured_like, uncoloured
 from policy.identify.register import (
     FRAME,
     Registration,
@@ -33,7 +38,7 @@ from policy.identify.register import (
 )
 from policy.identify.tone import untoned
 from policy.identify.views import MIRRORED, Views
-from policy.marks import nearest, watermark
+from policy.marks import watermark
 
 # With a code: how much of the original the copy must explain.
 AGREES = 0.75
@@ -42,8 +47,6 @@ AGREES = 0.75
 SURE = ((0.994, 0.965),)
 # With bits that lean to the code, too many of them wrong to read it: so much less. Twins lean by chance.
 LIKE = ((0.94, 0.85), (0.88, 0.9))
-# Bits that lean so far need no more than content that agrees.
-LEANS_FAR = 1e-6
 # A map found by features counts when chance would give so few: 10 to this power.
 LOG10_CHANCE = -4.0
 # Before the map is refined less is not worth refining, and so much is good enough to try no other.
@@ -57,9 +60,11 @@ _REGIONS = 2
 # With so many features on both sides, looking for the frame in the original finds nothing more.
 _PLENTY = 80
 _SMALLEST_COMMON = 0.1
+# With fewer structured places a frame that agrees everywhere says nothing.
+_STRUCTURED = 0.05
 
 
-_Toned = tuple[Image, Image]  # pixels, and where they are known
+_Try = tuple[Registration, Image, int, int]  # a map, the turned view it is of, the turn and the view's number
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ class Original:
     schemes: tuple[watermark.Scheme, ...]
     features: Features
     frame: Image
+    small: Image  # the frame at the size of its map, which is enough for colours
     searched: Image
 
     @classmethod
@@ -97,7 +103,9 @@ class Original:
         if scale < 1:
             small = resized(pixels, max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
         frame = resized(small, FRAME, FRAME)
-        return cls(small, watermark.ladder(pixels), features(small), frame, searched_luma(small))
+        return cls(
+            small, watermark.ladder(pixels), features(small), frame, resized(frame, SIDE, SIDE), searched_luma(small)
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -111,14 +119,31 @@ class _Fit:
     found: Registration
     query: Image
     turn: int
+    view: int
     laid: Image
     known: Image
     similarity: Similarity
 
+    def place(self, original: Original) -> NDArray[np.float64]:
+        """Corners of the original in the turned view, in pixels [4, 2]."""
+        width, height = original.size
+        corners = np.array([[[0, 0]], [[width, 0]], [[width, height]], [[0, height]]], np.float64)
+        placed = cv2.perspectiveTransform(corners, np.linalg.inv(self.found.matrix)).reshape(-1, 2)
+        return np.asarray(placed, np.float64)
+
     @classmethod
-    def of(cls, query: Image, found: Registration, turn: int, original: Original) -> _Fit:
+    def of(cls, query: Image, found: Registration, turn: int, view: int, original: Original) -> _Fit:
         laid, known = lay_back(query, found.matrix, original.size)
-        return cls(found, query, turn, laid, known, compare(laid, known, original.frame))
+        similarity = compare(laid, known, original.frame)
+        if similarity.common >= _SMALLEST_COMMON and similarity.whole < _GOOD:
+            similarity = max(similarity, _recoloured(laid, known, original), key=lambda each: each.whole)
+        return cls(found, query, turn, view, laid, known, similarity)
+
+
+def _recoloured(laid: Image, known: Image, original: Original) -> Similarity:
+    """The similarity to the original in the copy's colours."""
+    mapped = coloured_like(original.small, known, laid)
+    return Similarity(0.0, 0.0, 0.0) if mapped is None else compare(laid, known, mapped)
 
 
 def examine(views: Views, candidate: Candidate, original: Original | None) -> Examined:
@@ -136,8 +161,9 @@ def examine(views: Views, candidate: Candidate, original: Original | None) -> Ex
         return Examined(**known, original=True)  # type: ignore[arg-type]
     toned = untoned(best.laid, best.known, original.frame) if best.similarity.whole >= _TONE_FROM else None
     found, similarity = best.found, _similarity(best, toned, original)
-    code, chance = _read_code(best, toned, candidate.asset, original)
+    code, chance = read_code((best.laid, best.known), toned, original.frame, original.schemes, candidate.asset)
     agrees = similarity.whole >= AGREES and similarity.common >= _SMALLEST_COMMON
+    seen = _agreement(best, toned, original) if similarity.common >= _SMALLEST_COMMON else NOTHING
     return Examined(
         **known,  # type: ignore[arg-type]
         original=True,
@@ -152,8 +178,10 @@ def examine(views: Views, candidate: Candidate, original: Original | None) -> Ex
         common=similarity.common,
         code=code,
         content_agrees=agrees,
-        content_sure=agrees and _sure(similarity, chance),
+        content_sure=agrees and (_sure(similarity, chance) or _looks_like(similarity, seen)),
         code_chance=chance,
+        agreement=seen,
+        place=views.placed(best.place(original), best.view, best.turn),
     )
 
 
@@ -165,7 +193,25 @@ def _sure(similarity: Similarity, chance: float) -> bool:
     return any(similarity.whole >= whole and similarity.detail >= detail for whole, detail in least)
 
 
-def _similarity(fit: _Fit, toned: _Toned | None, original: Original) -> Similarity:
+def _agreement(fit: _Fit, toned: Toned | None, original: Original) -> Agreement:
+    """The map of what agrees, of the picture as it is, with its tone undone, or with the original in its colours."""
+    found = [agreement(fit.laid, fit.known, original.frame)]
+    if toned is not None:
+        found.append(agreement(*toned, original.frame))
+    if not any(each.whole for each in found):
+        if (mapped := coloured_like(original.small, fit.known, fit.laid)) is not None:
+            found.append(agreement(fit.laid, fit.known, mapped))
+        if (undone := uncoloured(resized(fit.laid, SIDE, SIDE), fit.known, original.small)) is not None:
+            found.append(agreement(undone, fit.known, original.frame))
+    return min(found, key=lambda each: each.other)
+
+
+def _looks_like(similarity: Similarity, seen: Agreement) -> bool:
+    """Whether a picture shows what the asset shows, everywhere, and there is something to be seen."""
+    return similarity.whole >= _GOOD and seen.whole and seen.structured >= _STRUCTURED
+
+
+def _similarity(fit: _Fit, toned: Toned | None, original: Original) -> Similarity:
     """The best similarity: of the picture as it is, with its tone undone, or to an original with the same losses."""
     found = [fit.similarity]
     if toned is not None:
@@ -179,34 +225,47 @@ def _similarity(fit: _Fit, toned: _Toned | None, original: Original) -> Similari
 def _best_fit(views: Views, candidate: Candidate, original: Original) -> _Fit | None:
     """Of all registrations of the picture, the one that explains most of the original."""
     best: _Fit | None = None
-    for rough, query, turn in _fits(views, candidate, original):
-        fit = _Fit.of(query, rough, turn, original)
+    reads = False  # whether the code reads in the best one
+    for rough, query, turn, view in _fits(views, candidate, original):
+        fit = _Fit.of(query, rough, turn, view, original)
         if fit.similarity.whole < _HOPELESS:
             continue
-        if fit.similarity.whole >= _EXACT and _read_in(fit.laid, fit.known, candidate.asset, original)[0]:
+        if fit.similarity.whole >= _EXACT and _is_done(fit, candidate.asset, original):
             return fit
-        better = _Fit.of(query, refined(query, original.pixels, rough), turn, original)
+        better = _Fit.of(query, refined(query, original.pixels, rough), turn, view, original)
         if better.similarity.whole >= fit.similarity.whole:
             fit = better
-        if best is None or _explained(fit) > _explained(best):
-            best = fit
+        read = fit.similarity.whole < _GOOD and read_in(fit.laid, fit.known, original.schemes, candidate.asset)[0]
+        if best is None or (bool(read), *_explained(fit)) > (reads, *_explained(best)):
+            best, reads = fit, bool(read)
         if _explained(best)[0] and fit.similarity.whole >= _GOOD and fit.similarity.detail >= _GOOD_DETAIL:
             break
     return best
 
 
-def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[tuple[Registration, Image, int]]:
+def _is_done(fit: _Fit, asset: KnownAsset, original: Original) -> bool:
+    """Whether the code reads and nothing shows something else: no other map is better."""
+    read, _ = read_in(fit.laid, fit.known, original.schemes, asset)
+    return read is not None and agreement(fit.laid, fit.known, original.frame).whole
+
+
+def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[_Try]:
     """Maps to try, the most probable first."""
     if candidate.framed:
         query = views.turned(candidate.view, candidate.turn)
-        yield by_frame((query.shape[1], query.shape[0]), original.size), query, candidate.turn
+        yield by_frame((query.shape[1], query.shape[0]), original.size), query, candidate.turn, candidate.view
     if candidate.window:
         query = views.turned(candidate.view, candidate.turn)
-        yield by_window((query.shape[1], query.shape[0]), original.size, candidate.window), query, candidate.turn
+        yield (
+            by_window((query.shape[1], query.shape[0]), original.size, candidate.window),
+            query,
+            candidate.turn,
+            candidate.view,
+        )
     for turn in (0, MIRRORED):
         found = by_features(views.features(turn), original.features)
         if found is not None and found.log10_chance <= LOG10_CHANCE:
-            yield found, views.turned(0, turn), turn
+            yield found, views.turned(0, turn), turn, 0
             yield from _within(views, found, turn)
     if not _worth_searching(views, candidate, original):
         return
@@ -216,7 +275,7 @@ def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[tu
             size = (query.shape[1], query.shape[0])
             searched = by_search(views.small(view, turn), size, original.searched, original.size)
             if searched is not None:
-                yield searched, query, turn
+                yield searched, query, turn, view
 
 
 def _explained(fit: _Fit) -> tuple[bool, float]:
@@ -224,12 +283,12 @@ def _explained(fit: _Fit) -> tuple[bool, float]:
     return fit.similarity.common >= _SMALLEST_COMMON, fit.similarity.whole + fit.similarity.detail
 
 
-def _within(views: Views, found: Registration, turn: int) -> Iterator[tuple[Registration, Image, int]]:
+def _within(views: Views, found: Registration, turn: int) -> Iterator[_Try]:
     """The same map for the largest regions alone: the rest of a screenshot does not belong to the picture."""
     for view in range(1, min(_REGIONS, len(views.regions)) + 1):
         left, top = views.corner(view, turn)
         moved = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], np.float64)
-        yield replace(found, matrix=found.matrix @ moved), views.turned(view, turn), turn
+        yield replace(found, matrix=found.matrix @ moved), views.turned(view, turn), turn, view
 
 
 def _worth_searching(views: Views, candidate: Candidate, original: Original) -> bool:
@@ -239,45 +298,3 @@ def _worth_searching(views: Views, candidate: Candidate, original: Original) -> 
     """
     few = min(len(views.features(0)), len(original.features)) < _PLENTY
     return few or candidate.framed or "crop hash" in candidate.found_by
-
-
-def _read_code(
-    fit: _Fit, toned: _Toned | None, asset: KnownAsset, original: Original
-) -> tuple[WatermarkRead | None, float]:
-    """The asset's own id, if the bits are near enough, of the registered picture as it is or with its tone undone.
-
-    The second value is the probability that a picture without this watermark comes as near to the id in any of the
-    reads.
-    """
-    ways = [(fit.laid, fit.known)]
-    if toned is not None:
-        ways += [toned, (toned[0], fit.known)]  # without what was cut off, and with it, where that is nearly everything
-    chances = []
-    for laid, known in ways:
-        read, chance = _read_in(laid, known, asset, original)
-        chances.append(chance)
-        if read is not None:
-            return read, chance
-    return None, min(1.0, len(ways) * min(chances))
-
-
-def _read_in(laid: Image, known: Image, asset: KnownAsset, original: Original) -> tuple[WatermarkRead | None, float]:
-    chance = 1.0
-    for scheme in original.schemes:
-        soft = watermark.soft_bits(laid, scheme, known)
-        match = nearest.match(soft, [asset.watermark_id], at_most=1.0)
-        if match is None:
-            continue
-        chance = min(chance, len(original.schemes) * match.false_probability)
-        if match.false_probability <= nearest.MAX_FALSE_PROBABILITY:
-            read = WatermarkRead(
-                asset.watermark_id,
-                scheme.name,
-                match.bit_errors,
-                match.bits_heard,
-                match.false_probability,
-                asset,
-                "aligned",
-            )
-            return read, chance
-    return None, chance

@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from policy.fingerprints import Image
+from policy.identify.agreement import NOTHING
 from policy.identify.answer import Examined, Identification, KnownAsset, WatermarkRead
-from policy.identify.decide import decide, manifest_layer
+from policy.identify.decide import covered, decide, manifest_layer
 from policy.identify.descriptors import projections
 from policy.identify.examine import Candidate, Original, examine
 from policy.identify.hashes import HashMatch
@@ -27,11 +28,15 @@ from policy.marks.provenance.manifest import Manifest, ManifestReader
 LONGEST_SIDE = 2560
 # A query takes at most so many candidates by hash, by the hashes of crops, and by votes of the picture as it is and
 # mirrored; each costs 5 to 100 ms.
-MOST_BY_HASH, MOST_BY_CROP, MOST_BY_VOTES, MOST_LOW_TEXTURE = 12, 4, 20, 12
+MOST_BY_HASH, MOST_BY_CROP, MOST_BY_VOTES, MOST_LOW_TEXTURE, MOST_INVERTED = 12, 4, 20, 12, 4
 # Unrelated pictures differ in 128 of 256 bits, with a spread of 14 or so (bench/identify.py).
 _FARTHEST_HASH, _FARTHEST_CROP = 88, 72
 # So near that, with its code, a picture is the one whose original is gone.
 _SAME_HASH = 56
+# Beside one that was verified so many candidates by features are looked at, in case they lie elsewhere in the picture.
+_MOST_BESIDE = 4
+# An asset that covers more of the query leaves no room for another one.
+_FILLED = 0.6
 # An asset that a mark names is looked for among so many nearest.
 _NAMED_AMONG = 4
 # What a word of 127 bits costs blind: bits wrong at most 10 and a CRC of 16 bits, six schemes (marks/watermark.py).
@@ -73,27 +78,40 @@ def identify_pixels(picture: Picture, manifest: Manifest | None, index: Index, l
         named.append(Candidate(blind.asset, ("code",), framed=True, view=read.view, turn=read.turn))
     if layer.asset is not None:
         named.append(Candidate(layer.asset, ("manifest",), framed=True))
+    beside = 0  # candidates that were examined for what else is in the picture
     for candidates in _stages(views, named, index, library):
         for candidate in candidates:
-            if candidate.asset.asset_id in {each.asset.asset_id for each in examined}:
+            before = next((each for each in examined if each.asset.asset_id == candidate.asset.asset_id), None)
+            if before is not None and (before.method is not None or not candidate.framed):
                 continue
-            examined.append(_by_fingerprint(examine(views, candidate, library.original(candidate.asset)), blind))
-            if examined[-1].verified:
+            if before is not None:  # no map was found; now it may be the whole frame
+                examined.remove(before)
+            if not candidate.framed and sum(each.verified for each in examined) and beside >= _MOST_BESIDE:
                 break
-        # Content and code agree on one asset: no other can. Whole pictures that look alike have all been compared when
-        # one of them is sure by content: sharing places with others adds nothing.
-        if any(each.verified or each.content_sure for each in examined):
+            beside += any(each.verified for each in examined)
+            examined.append(_by_fingerprint(examine(views, candidate, library.original(candidate.asset)), blind))
+            if _fills(examined[-1]):
+                break
+        # Content and code agree on one asset that fills the picture: no other can. Whole pictures that look alike have
+        # all been compared when one of them is sure by content: sharing places with others adds nothing.
+        if any(_fills(each) or (each.content_sure and covered(each) > _FILLED) for each in examined):
             break
-    return decide(layer, blind, examined, indexed=len(index), picture=_facts(picture))
+    return decide(layer, blind, examined, picture=_facts(picture))
 
 
 def _by_fingerprint(seen: Examined, blind: WatermarkRead | None) -> Examined:
-    """The candidate, agreed by its hash and the blind read where its original is gone."""
+    """The candidate, agreed by its hash and the blind read where its original is gone; that is never verified."""
     if seen.original or blind is None or blind.asset != seen.asset or seen.hash_distance is None:
         return seen
     if seen.hash_distance > _SAME_HASH:
         return seen
-    return replace(seen, method="fingerprint", content_agrees=True, code=blind)
+    unseen = replace(NOTHING, other=0.0)
+    return replace(seen, method="fingerprint", content_agrees=True, code=blind, agreement=unseen)
+
+
+def _fills(each: Examined) -> bool:
+    """Whether this asset is the picture, so that no other is in it."""
+    return each.verified and covered(each) > _FILLED
 
 
 def _stages(views: Views, named: Sequence[Candidate], index: Index, library: Library) -> Iterator[list[Candidate]]:
@@ -110,6 +128,19 @@ def _stages(views: Views, named: Sequence[Candidate], index: Index, library: Lib
     upright = [each.hash for each in views.hashes if each.turn in (0, MIRRORED)]
     parts = [found for found in index.nearest_crops(upright, most=MOST_BY_CROP) if found.distance <= _FARTHEST_CROP]
     yield [Candidate(known, ("crop hash",)) for found in parts if (known := library.by_number(found.number))]
+    yield _inverted(views, index, library)
+
+
+def _inverted(views: Views, index: Index, library: Library) -> list[Candidate]:
+    """Whole pictures that look like the query with dark and bright exchanged: every bit of the hash is the opposite."""
+    upright = [each for each in views.hashes if each.turn in (0, MIRRORED)]
+    opposite = [bytes(byte ^ 0xFF for byte in each.hash) for each in upright]
+    return [
+        Candidate(known, ("hash",), found.distance, framed=True, view=like.view, turn=like.turn)
+        for found in index.nearest(opposite, most=MOST_INVERTED)
+        if found.distance <= _FARTHEST_CROP and (known := library.by_number(found.number))
+        for like in (upright[found.query],)
+    ]
 
 
 def _low_texture(views: Views, index: Index, library: Library) -> list[Candidate]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from policy.fingerprints import Image, turned, turned_hashes
 from policy.identify.features import ENOUGH_FEATURES, Features, features, mirrored
 from policy.identify.regions import Region, regions
@@ -63,6 +66,20 @@ class Views:
         """The position of a region's upper left corner in the whole picture, both upright (0) or mirrored (1)."""
         region = self.regions[view - 1]
         return (self.whole.shape[1] - region.right if turn == MIRRORED else region.left), region.top
+
+    def placed(self, corners: NDArray[np.float64], view: int, turn: int) -> tuple[tuple[float, float], ...]:
+        """Points of a turned view [N, 2], in pixels, as shares of the whole query's width and height, upright."""
+        image = self.images[view] if view else self.whole
+        across, down = image.shape[1], image.shape[0]
+        if turn & 4:
+            across, down = down, across
+        x, y = corners[:, 0], corners[:, 1]
+        x, y = across - x if turn & 1 else x, down - y if turn & 2 else y
+        if turn & 4:
+            x, y = y, x
+        left, top = (self.regions[view - 1].left, self.regions[view - 1].top) if view else (0, 0)
+        height, width = self.whole.shape[:2]
+        return tuple((float(a), float(b)) for a, b in zip((x + left) / width, (y + top) / height, strict=True))
 
     @cached_property
     def hashes(self) -> list[HashedView]:

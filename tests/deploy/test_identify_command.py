@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from deploy.cli import main
-from deploy.commands.identify import _show
+from deploy.commands.identify import _STATUS, _show
 
 ANSWER: dict[str, Any] = {
     "finding": "ours",
@@ -65,9 +65,24 @@ def test_every_layer_has_its_line_and_the_lineage_its_command() -> None:
 def test_another_tenant_s_picture_is_told_without_a_name() -> None:
     layers = {"manifest": {"standing": "none", "asset_id": None}, "watermark": None, "candidates": []}
     told = shown({**ANSWER, "verified": False, "lineage": None, "layers": layers})
-    assert "OURS, by content alone" in told
+    assert "OURS, by a damaged code" in told
     assert "for another tenant; now recalled" in told
     assert "not read" in told
+
+
+def test_an_altered_picture_is_shown_with_its_map_and_what_else_is_in_it() -> None:
+    rows = ["." * 16, "x" * 4 + "#" * 12, *["#" * 16] * 14]
+    beside = {"asset_id": None, "finding": "ours"}
+    told = shown({**ANSWER, "finding": "ours_altered", "verified": False, "agreement": {"map": rows}, "also": [beside]})
+    assert "OURS ALTERED" in told
+    assert all(row in told for row in rows)
+    assert "also in the picture: an asset of another tenant (ours)" in told
+
+
+def test_a_picture_that_only_looks_like_ours_is_no_claim_for_a_script() -> None:
+    assert _STATUS["ours_altered"] == _STATUS["ours"] == 0
+    assert _STATUS["shares_content"] == _STATUS["not_found"] == 1
+    assert "SHARES CONTENT" in shown({**ANSWER, "finding": "shares_content", "false_match_probability": None})
 
 
 def test_a_failure_says_why() -> None:
