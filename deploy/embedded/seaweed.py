@@ -9,7 +9,7 @@ Rights (a test tries each):
               read, list on ledger/revocations/; write on inbox/, where pictures wait to be identified
     identify  read on released/ and recalled/; read, write, list on inbox/: it deletes what it has identified
     sealer    read, write, list on ledger/, in both buckets
-    auditor   read, list on ledger/, in both buckets
+    auditor   read, list on ledger/, in both buckets, and on released/: it holds files against the ledger
 
 The second bucket has object lock: through S3 nobody, the admin included, can change or delete a checkpoint there before
 its lock ends. A weed action names a path after the bucket. Without the slash before the star, "released*" would also
@@ -171,6 +171,7 @@ def actions(role: str) -> list[str]:
             paths = [f"{bucket}/ledger/*" for bucket in (BUCKET, ANCHORS)]
             reads = [f"{verb}:{path}" for path in paths for verb in ("Read", "List")]
             writes = [*(f"Write:{path}" for path in paths), f"PutObjectRetention:{ANCHORS}/ledger/*"]
-            return reads + (writes if role == "sealer" else [])
+            files = [f"{verb}:{BUCKET}/released/*" for verb in ("Read", "List")]
+            return reads + (writes if role == "sealer" else files)
         case _:
             raise ValueError(f"no S3 identity is called {role}")

@@ -12,5 +12,6 @@ consistency  consistency
 pack         pack
 revocations  revocations
 revoked      revoked
+reconcile    reconcile
 drill        drill
 """

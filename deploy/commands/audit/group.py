@@ -13,6 +13,7 @@ from deploy.commands.audit.export import export
 from deploy.commands.audit.pack import pack
 from deploy.commands.audit.prove import prove
 from deploy.commands.audit.questions import QUESTIONS
+from deploy.commands.audit.reconcile import reconcile_command
 from deploy.commands.audit.revocations import revocations
 from deploy.commands.audit.revoked import revoked
 from deploy.commands.audit.verify import verify
@@ -28,5 +29,5 @@ def audit() -> None:
 
 
 _PROOFS = (checkpoint, prove, check, consistency, pack)
-for command in (verify, events, *QUESTIONS, export, *_PROOFS, revocations, revoked, drill):
+for command in (verify, events, *QUESTIONS, export, *_PROOFS, revocations, revoked, reconcile_command, drill):
     audit.add_command(command)

@@ -35,7 +35,7 @@ MAY = {
     "api": {**_NOTHING, "quarantine": "G", "released": "G", "inbox": "PD"},
     "identify": {**_NOTHING, "released": "G", "recalled": "G", "inbox": "GPLD"},
     "sealer": {**_NOTHING, "ledger": "GPLD"},
-    "auditor": {**_NOTHING, "ledger": "GL"},
+    "auditor": {**_NOTHING, "ledger": "GL", "released": "GL"},
 }
 
 
