@@ -40,7 +40,8 @@ Transplant = Callable[[Image, Image, Image, int, np.random.Generator], Image]
 
 def _added(source: Image, marked: Image, onto: Image) -> Image:
     """A picture with the difference between a marked one and its source."""
-    return np.clip(onto.astype(np.int16) + marked.astype(np.int16) - source, 0, 255).astype(np.uint8)
+    moved = np.clip(onto.astype(np.int16) + marked.astype(np.int16) - source, 0, 255)
+    return np.asarray(moved, np.uint8)
 
 
 def _rewritten(source: Image, marked: Image, sibling: Image, watermark_id: int, chance: np.random.Generator) -> Image:
