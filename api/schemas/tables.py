@@ -45,15 +45,18 @@ def _in_one_list(key: str | list[str]) -> list[str]:
     return [key] if isinstance(key, str) else key
 
 
+Replaced = Annotated[Prose, Field(max_length=MAX_COLUMN_CHARS)]
+
+
 class ValueMapBody(BodyModel):
     """Values that are replaced, whatever their case; other values stay."""
 
-    map: dict[Prose, Prose] = Field(
+    map: dict[Replaced, Replaced] = Field(
         min_length=1, max_length=MAX_REPLACED, description="old value to new value", examples=[{"rd": "red"}]
     )
 
 
-Filter = Annotated[str, Field(pattern=_FILTER)] | ValueMapBody
+Filter = Annotated[str, Field(pattern=_FILTER, max_length=12)] | ValueMapBody
 Filters = Annotated[list[Filter], Field(min_length=1, max_length=20)]
 
 
