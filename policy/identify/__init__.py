@@ -12,7 +12,6 @@ views        the query as it is, turned, mirrored, and the pictures inside it
 regions      rectangles of a screenshot that may be pictures
 examine      one candidate: registered, compared, its watermark read in place
 register     the map from the query's pixels to the original's
-compare      similarity of two registered pictures
-degradation  the copy's losses applied to the original before it is compared
-tone         the tone curve between a copy and its original
+code_read    the watermark of a registered copy, held against one id
+content/     how alike a registered copy and its original are, and where they differ
 """

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from policy.identify.agreement import NOTHING, Agreement
+from policy.identify.content.agreement import NOTHING, Agreement
 
 
 class IdentificationFinding(StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from policy.fingerprints import Image
 from policy.identify.answer import KnownAsset, WatermarkRead
-from policy.identify.recolour import uncoloured
+from policy.identify.content.recolour import uncoloured
 from policy.marks import nearest, watermark
 
 Toned = tuple[Image, Image]  # pixels, and where they are known

@@ -16,14 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.fingerprints import Image
-from policy.identify.agreement import NOTHING, SIDE, Agreement, agreement
 from policy.identify.answer import LEANS, LEANS_FAR, Examined, KnownAsset
 from policy.identify.code_read import Toned, read_code, read_in
-from policy.identify.compare import Similarity, compare, fineness
-from policy.identify.degradation import degraded_similarity
+from policy.identify.content.agreement import NOTHING, SIDE, Agreement, agreement
+from policy.identify.content.compare import Similarity, compare, fineness
+from policy.identify.content.degradation import degraded_similarity
+from policy.identify.content.recolour import coloured_like, uncoloured
+from policy.identify.content.tone import untoned
 from policy.identify.features import Features, features
 from policy.identify.low_texture import CropWindow
-from policy.identify.recolour import coloured_like, uncoloured
 from policy.identify.register import (
     FRAME,
     Registration,
@@ -36,7 +37,6 @@ from policy.identify.register import (
     resized,
     searched_luma,
 )
-from policy.identify.tone import untoned
 from policy.identify.views import MIRRORED, Views
 from policy.marks import watermark
 

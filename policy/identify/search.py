@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from policy.fingerprints import Image
-from policy.identify.agreement import NOTHING
 from policy.identify.answer import Examined, Identification, KnownAsset, WatermarkRead
+from policy.identify.content.agreement import NOTHING
 from policy.identify.decide import covered, decide, manifest_layer
 from policy.identify.descriptors import projections
 from policy.identify.examine import Candidate, Original, examine

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from policy.identify.agreement import NOTHING
 from policy.identify.answer import Examined, IdentificationFinding, KnownAsset, WatermarkRead
+from policy.identify.content.agreement import NOTHING
 from policy.identify.decide import decide, false_match_probability, manifest_layer, overlap
 from policy.identify.register import log10_chance
 

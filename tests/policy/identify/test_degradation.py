@@ -8,8 +8,8 @@ import pytest
 from bench.pictures.attacks import ATTACKS
 from bench.pictures.scenes import scene
 from policy.identify.answer import IdentificationFinding
-from policy.identify.compare import compare
-from policy.identify.degradation import degraded_similarity
+from policy.identify.content.compare import compare
+from policy.identify.content.degradation import degraded_similarity
 from policy.identify.register import FRAME, by_frame, lay_back, resized
 from tests.policy.identify.test_search import Shelf
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.fingerprints import Image
-from policy.identify.compare import Similarity, compare
+from policy.identify.content.compare import Similarity, compare
+from policy.identify.content.tone import toned_like
 from policy.identify.register import Registration, resized, scaling
-from policy.identify.tone import toned_like
 
 _SAVED = (
     (".jpg", cv2.IMWRITE_JPEG_QUALITY, 75),
