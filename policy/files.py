@@ -39,10 +39,19 @@ def read_yaml(path: Path, schema: type[Schema], error: type[PolicyError]) -> Rea
 
     It is stricter than YAML: a repeated key is an error, because the later value would win unnoticed.
     """
+    return parse_yaml(path, read_stored(path, error), schema, error)
+
+
+def read_stored(path: Path, error: type[PolicyError]) -> bytes:
+    """The bytes of the file. Raises `error` where it cannot be read."""
     try:
-        stored = path.read_bytes()
+        return path.read_bytes()
     except OSError as missing:
         raise error(f"{path}: cannot be read ({missing.strerror}); check the path and its permissions") from missing
+
+
+def parse_yaml(path: Path, stored: bytes, schema: type[Schema], error: type[PolicyError]) -> Read[Schema]:
+    """What `read_yaml` makes of these bytes; `path` is what its errors name."""
     try:
         text = stored.decode("utf-8")
         root, loaded = _parsed(text, partial(_refuse_repeated_keys, path=path, error=error))

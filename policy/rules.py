@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from policy.errors import RulesInvalid
-from policy.files import Read, read_yaml
+from policy.files import Read, parse_yaml, read_stored
 from policy.rulebook.classifiers import Bundled
 from policy.rulebook.images import ImagePart, ImageRule
 from policy.rulebook.meaning import MeaningPart, MeaningRules
@@ -51,15 +52,14 @@ class Rules:
     @classmethod
     def load(cls, path: Path) -> Rules:
         """The rule set in the file. Raises RulesInvalid, naming file, line and remedy of every mistake."""
-        read = read_yaml(path, _File, RulesInvalid)
-        _check(read)
+        read, prompt_rules = _parsed(path, read_stored(path, RulesInvalid))
         file = read.content
         return cls(
             version=f"sha256:{read.sha256}",
             name=file.name,
             categories={name: category.description for name, category in file.categories.items()},
             max_chars=file.prompt.max_chars,
-            prompt_rules=tuple(rule.compiled() for rule in file.prompt.rules),
+            prompt_rules=prompt_rules,
             image_rules=file.image.compiled(),
             bundled=file.image.bundled(path.parent),
             exceptions=_exemptions(file.exceptions),
@@ -109,6 +109,14 @@ def _exemptions(exceptions: Sequence[ExceptionPart]) -> dict[tuple[str, str], tu
             key = (exception.tenant, rule)
             found[key] = (*found.get(key, ()), exception.compiled())
     return found
+
+
+@lru_cache(maxsize=8)
+def _parsed(path: Path, stored: bytes) -> tuple[Read[_File], tuple[PromptRule, ...]]:
+    """The checked file and its prompt rules. Kept by the bytes: a process that reads them again does the work once."""
+    read = parse_yaml(path, stored, _File, RulesInvalid)
+    _check(read)
+    return read, tuple(rule.compiled() for rule in read.content.prompt.rules)
 
 
 def _check(read: Read[_File]) -> None:

@@ -71,6 +71,7 @@ _PERMISSIVE = frozenset(
 # Spellings of the free-text License field and of classifiers. Nothing is guessed from parts of words.
 _SPELLINGS = {
     "Apache": "Apache-2.0",
+    "Python Software Foundation License": "PSF-2.0",
     "Apache 2.0": "Apache-2.0",
     "Apache 2.0 License": "Apache-2.0",
     "Apache License 2.0": "Apache-2.0",

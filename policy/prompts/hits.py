@@ -119,10 +119,28 @@ def _around(hit: Hit, near_words: int) -> Iterator[int]:
     return chain(range(hit.first - near_words, hit.first), range(hit.last + 1, hit.last + near_words + 1))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """Rules compared by identity: their content, compared at each prompt, would cost more than a screening."""
+
+    rules: tuple[PromptRule, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.rules is other.rules
+
+    def __hash__(self) -> int:
+        return id(self.rules)
+
+
 @lru_cache(maxsize=8)
 def _compile(rules: Rules) -> _Compiled:
+    return _compile_rules(_Same(rules.prompt_rules))
+
+
+@lru_cache(maxsize=8)
+def _compile_rules(same: _Same) -> _Compiled:
     roles, entries = list[_Role](), list[PhraseEntry]()
-    for rule in rules.prompt_rules:
+    for rule in same.rules:
         for term in rule.terms:
             for phrase in term.phrases:
                 entries.append(PhraseEntry(len(roles), phrase))

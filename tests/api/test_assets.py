@@ -133,7 +133,12 @@ def test_the_ledger_tells_the_story_of_an_asset_and_of_no_other(
     caller, _, (first, second) = gallery
     caller.get(f"/v1/assets/{first}")
     events = caller.get(f"/v1/assets/{first}/events").json()["data"]
-    assert [event["kind"] for event in events] == ["request.accepted", "item.released", "asset.linked"]
+    assert [event["kind"] for event in events] == [
+        "request.accepted",
+        "item.released",
+        "request.finished",
+        "asset.linked",
+    ]
     story = events[1]
     assert story["event"]["asset_id"] == first
     assert story["event"]["verdict"]["decision"] == "allow"
@@ -152,7 +157,7 @@ def test_the_story_of_an_asset_comes_in_pages(gallery: tuple[TestClient, str, li
         assert len(page["data"]) <= 2
         seen += [event["kind"] for event in page["data"]]
         cursor = page["next_cursor"]
-    assert seen == ["request.accepted", "item.released", *["asset.linked"] * 3]
+    assert seen == ["request.accepted", "item.released", "request.finished", *["asset.linked"] * 3]
 
 
 def test_without_an_auditors_database_the_story_is_501_and_says_what_to_set(

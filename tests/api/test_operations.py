@@ -15,7 +15,16 @@ from api.schemas.requests import CampaignBody, SingleBody
 from tests.support.client import ApiServer, ApiTenant, campaign, problem
 
 PUBLIC = "/v1/detect"
-WITHOUT_BODY = ("/cancel", "/secret", "/enable", "/test", "/resend")  # what such a POST does is all in its address
+WITHOUT_BODY = (
+    "/cancel",
+    "/pause",
+    "/resume",
+    "/secret",
+    "/enable",
+    "/test",
+    "/resend",
+    "/edits",
+)  # what such a POST does is all in its address
 NOBODY = "127.0.0.1:9"  # discard: nothing listens there
 
 
@@ -116,7 +125,7 @@ def test_metrics_count_by_route_template_and_hold_no_ids(api: ApiTenant) -> None
         ("PATCH", "/v1/keys", "GET, HEAD, OPTIONS, POST"),
         ("PUT", "/v1/keys/x", "DELETE, GET, HEAD, OPTIONS"),
         ("HEAD", "/v1/requests/x/cancel", "OPTIONS, POST"),
-        ("DELETE", "/v1/requests/x", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/v1/requests/x", "GET, HEAD, OPTIONS, PATCH"),
         ("POST", "/docs", "GET, HEAD, OPTIONS"),
         ("POST", "/docs/files/favicon.png", "GET, HEAD, OPTIONS"),
         ("BREW", "/healthz", "GET, HEAD, OPTIONS"),

@@ -76,7 +76,7 @@ def test_look_order_follow_and_every_later_look_up_answers_so(shop: tuple[Recall
     assert caller.get(f"/v1/items/{made[0].item.id}").json()["state"] == "recalled"
     assert [event.event["asset_id"] for event in recalling.line.events("asset.linked")] == [asset_id], "before only"
     story = [event["kind"] for event in caller.get(f"/v1/assets/{asset_id}/events").json()["data"]]
-    assert story == ["request.accepted", "item.released", "asset.linked", "asset.recalled"]
+    assert story == ["request.accepted", "item.released", "request.finished", "asset.linked", "asset.recalled"]
 
 
 def test_a_repeated_order_with_one_key_is_one_order(shop: tuple[Recalling, TestClient]) -> None:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = len(CAMPAIGN.read_text().splitlines()) - 1
-FEW = 12  # three batches: one is under way when the worker is killed, others wait
+FEW = 12  # the last rows, three batches: one is under way when the worker is killed; one row is held, one refused
 
 
 def presswork(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -135,7 +135,8 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_the_campaign_finishes(dat
     with Client.of(data) as client:
         spec = {"template": TEMPLATE, "name": "killed", "priority": "interactive"}
         few = tmp_path / "few.csv"
-        few.write_text("".join(CAMPAIGN.read_text().splitlines(keepends=True)[: 1 + FEW]))
+        header, *rows = CAMPAIGN.read_text().splitlines(keepends=True)
+        few.write_text("".join([header, *rows[-FEW:]]))
         request = client.submit_campaign(few, spec)["id"]
         wait(lambda: client.request(request)["counts"]["planned"] > 0, "the campaign to be planned")
         killed = worker_pid(data)

@@ -112,6 +112,8 @@ class Operation:
 def operations(document: dict[str, Any]) -> Iterator[Operation]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
+            if "501" in operation["responses"]:  # of what is not there yet, whatever is sent
+                continue
             parameters = {one["name"]: one["in"] for one in operation.get("parameters", [])}
             content = operation.get("requestBody", {}).get("content", {})
             body = content.get("application/json", {}).get("schema")
@@ -132,7 +134,7 @@ def caller(api: ApiTenant, tmp_path: Path) -> TestClient:
     """Of an installation that lacks nothing: what is not configured is answered 501."""
     vkeys = tmp_path / "ledger.vkeys"
     vkeys.write_text(f"{new_signer().vkey}\n")
-    return api.caller(max_requests_per_minute=10**6, ledger_vkeys=vkeys)
+    return api.caller(max_requests_per_minute=10**6, ledger_vkeys=vkeys, images_seconds=0.05)
 
 
 def test_no_hostile_value_of_a_parameter_is_a_fault_of_ours(api: ApiTenant, caller: TestClient) -> None:
@@ -211,6 +213,8 @@ def _beside(operation: Operation) -> dict[str, Any]:
 
 def _faults(operation: Operation, said: str, answer: Any) -> list[str]:
     if answer.status_code < 500 and answer.status_code != 429:
+        return []
+    if answer.status_code == 504 and answer.json()["code"] == "images_not_ready":  # nothing draws here
         return []
     return [
         f"{operation.method} {operation.path} {quote(said, safe=' =:{}[]')}: {answer.status_code} {answer.text[:200]}"

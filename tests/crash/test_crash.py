@@ -114,9 +114,8 @@ def test_a_full_disk_under_the_object_store_delays_and_loses_nothing(world: Worl
     resource.prlimit(stack.children["seaweed"].pid, resource.RLIMIT_FSIZE, (1024, unlimited))
     try:
         world.worker()
-        world.until(
-            lambda: bool(world.query("select 1 from audit.entries where kind = 'batch.returned'")), "a batch given back"
-        )
+        log = world.logs / "1-tests.crash.worker.log"
+        world.until(lambda: log.exists() and b"worker_paused" in log.read_bytes(), "the worker to pause")
         assert world.states()["released"] == 0
     finally:
         resource.prlimit(stack.children["seaweed"].pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))

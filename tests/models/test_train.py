@@ -39,6 +39,8 @@ from models.train.scenes import PIXELS, SIZES, Scene, draw_scene, foreground, pi
 from models.train.sprites import Look, Sprites, missing
 from tests.support.cutouts import make_cutouts
 from workers.sampling.adapters import check_adapter
+from workers.sampling.families.table import family_of
+from workers.sampling.pipelines import Loaded
 from workers.sampling.registry import Registry
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -208,11 +210,16 @@ def test_a_lora_is_trained_evaluated_and_fits_its_base(trained, model, pictures,
     adapter = registry.adapters_of(registry.get("studio"))["two-ink"]
     assert adapter.evaluation["prompts"] == 1
     assert adapter.training["samples"] == 2 * _BATCH
-    check_adapter(adapter, folder.pipeline(trained))
+    check_adapter(adapter, _loaded(folder.pipeline(trained)))
     half = torch.load(trained / "lora.pt", weights_only=True) | {"base": "sha256:other"}
     torch.save(half, trained / "lora.pt")
     lora.train(pictures, trained, model, lora.Plan(samples=_BATCH, scenes=6, seed=1, batch=_BATCH))
     assert "beginning anew" in capsys.readouterr().out
+
+
+def _loaded(pipe):
+    found = family_of("StableDiffusionPipeline")
+    return Loaded(pipe, dict(pipe.scheduler.config), found, found.call_for("StableDiffusionPipeline"))
 
 
 def test_the_brand_shows_in_its_inks_and_nowhere_else(sprites):

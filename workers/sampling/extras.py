@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -28,6 +29,7 @@ Revision = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
 Files = Annotated[tuple[ModelFile, ...], Field(min_length=1, max_length=1)]
 STRICT = ConfigDict(extra="forbid", strict=False)
 C = TypeVar("C")
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # of libyaml where it is built in
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +137,13 @@ def read_all(
 def read(path: Path, form: type[C]) -> C:
     """One card of any form, checked. Raises CardInvalid naming the file and every field that is wrong."""
     try:
-        written = yaml.safe_load(path.read_text("utf-8"))
+        written = yaml.load(path.read_text("utf-8"), _LOADER)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CardInvalid(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(written, dict):
         raise CardInvalid(f"{path}: a card is a mapping of fields, this is a {type(written).__name__}")
     try:
-        card = TypeAdapter(form).validate_python({**written, "home": path.parent})
+        card = _adapter(form).validate_python({**written, "home": path.parent})
     except ValidationError as error:
         raise CardInvalid(f"{path}: " + "; ".join(_sentence(e["loc"], e["msg"]) for e in error.errors())) from error
     if written["name"] != path.parent.name:
@@ -159,3 +161,8 @@ def _check_revision(revision: str, files: tuple[ModelFile, ...]) -> None:
 def _sentence(location: tuple[int | str, ...], message: str) -> str:
     place = ".".join(str(part) for part in location)
     return f"{place}: {message}" if place else message.removeprefix("Value error, ")
+
+
+@cache
+def _adapter(form: type[C]) -> TypeAdapter[C]:
+    return TypeAdapter(form)
