@@ -73,6 +73,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if is_asked_for_pure and collection_path.suffix == ".py" and _is_heavy(collection_path) else None
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name long bytes by their parameter: a time inside an archive would give a test another name in each process."""
+    return argname if isinstance(val, bytes) and len(val) > 40 else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first. Mark as pure what needs none of the services, no process and none of the heavy libraries."""

@@ -60,7 +60,9 @@ def _zip(members: Mapping[str, str | bytes]) -> bytes:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
-            archive.writestr(name, content)
+            member = zipfile.ZipInfo(name)  # without the time of day, which would become part of a test's name
+            member.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(member, content)
     return written.getvalue()
 
 
