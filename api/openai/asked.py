@@ -4,6 +4,9 @@ dropped in silence.
 
 from __future__ import annotations
 
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
 from api.edge.problems import Complaint, Problem
 from api.schemas.images import ImagesBody
 from api.schemas.requests import SingleBody
@@ -14,12 +17,22 @@ _STEPS = {"low": 0.5, "high": 1.5, "hd": 1.5, "xhigh": 2.0}  # times the model's
 
 
 def single_of(asked: ImagesBody, card: ModelCard, registry: Registry, *, max_steps: int) -> SingleBody:
-    """The same request as POST /v1/requests takes it. Raises Problem listing every wish that cannot be had."""
+    """The same request as POST /v1/requests takes it. Raises Problem listing every wish that cannot be had, and
+    RequestValidationError."""
     complaints = list(_complaints(asked))
     width, height, factor = _size(asked.size or "auto", card, registry, complaints)
     if complaints:
         detail = "; ".join(f"{c.field}: {c.message}" for c in complaints)
         raise Problem("invalid_body", f"{detail}.", errors=complaints)
+    try:
+        return _body(asked, card, (width, height, factor), max_steps)
+    except ValidationError as wrong:  # bounds of ours that are narrower than theirs, such as a prompt's length
+        found = [{**error, "loc": ("body", *error["loc"])} for error in wrong.errors()]
+        raise RequestValidationError(found) from wrong
+
+
+def _body(asked: ImagesBody, card: ModelCard, size: tuple[int, int, int], max_steps: int) -> SingleBody:
+    width, height, factor = size
     who = {"user": asked.user, "safety_identifier": asked.safety_identifier}
     return SingleBody(
         prompt=asked.prompt,

@@ -36,7 +36,9 @@ def hasty(_api_server: ApiServer) -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def small(_api_server: ApiServer) -> Iterator[Served]:
     """A server for ten connections."""
-    with _api_server.served(max_connections=10, max_waits=5, max_uploads=3, max_uploads_per_tenant=2) as served:
+    with _api_server.served(
+        max_connections=10, api_pool_size=12, max_waits=5, max_uploads=3, max_uploads_per_tenant=2
+    ) as served:
         yield served
 
 

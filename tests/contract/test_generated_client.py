@@ -58,6 +58,7 @@ def test_a_generated_client_reads_an_identification_and_its_lineage(api: ApiTena
         "id": UNKNOWN, "state": "done", "sha256": "0" * 64, "bytes": 3, "reason": None, "settled_at": None,
         "created_at": "2026-11-21T08:30:00Z", "finding": "ours", "verified": True, "made_here": True, "own": True,
         "asset_state": "released", "reasons": [], "false_match_probability": 0.0, "layers": {}, "picture": {},
+        "agreement": None, "place": [], "also": [],
         "lineage": {
             "asset_id": UNKNOWN, "state": "released", "request_id": UNKNOWN, "item_id": UNKNOWN, "custom_id": "a",
             "variant": 0, "released_at": "2026-11-21T08:30:00Z", "policy_version": "sha256:0", "model": "studio",

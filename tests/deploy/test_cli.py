@@ -86,6 +86,8 @@ def test_the_modules_of_an_extra_come_from_its_packages(extra: str) -> None:
     wanted = tomllib.loads(text("pyproject.toml"))["project"]["optional-dependencies"][extra]
     packages = {canonicalize_name(Requirement(wish).name) for wish in wanted}
     owners = metadata.packages_distributions()
+    if not any(module in owners for module in MODULES[extra]):
+        pytest.skip(f"the extra {extra!r} is not installed here")
     assert [module for module in MODULES[extra] if not {canonicalize_name(o) for o in owners[module]} & packages] == []
 
 

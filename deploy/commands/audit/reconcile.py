@@ -26,7 +26,7 @@ from workers.store import ObjectStore
         "the ledger or the object store could not be read, or wrong usage",
     ),
 )
-@click.option("--share", type=click.FloatRange(0, 1), default=1.0, show_default=True,
+@click.option("--share", metavar="SHARE", type=click.FloatRange(0, 1), default=1.0, show_default=True,
               help="Share of the assets whose files are fetched: the same in every run. 0 fetches none.")  # fmt: skip
 @click.option("--progress", "path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
               help="File that keeps how far the run has come. A run that was stopped goes on from there.")  # fmt: skip

@@ -56,7 +56,7 @@ def test_a_campaign_is_checked_submitted_fetched_corrected_and_sent_again(
     told = presswork("campaign", "check", "-", "--template", "a {object}", stdin=table())
     assert told.exit_code == 0, told.output
     assert "checked, nothing stored: 5 rows, 5 items" in told.output
-    assert "warning: no placeholder asks for column 'SKU'" in told.output
+    assert "warning: rows are called row-1, row-2 and so on" in told.output
 
     told = presswork("campaign", "fetch", sent.id, "--to", tmp_path / "out", "--now")
     assert told.exit_code == 0, told.output
