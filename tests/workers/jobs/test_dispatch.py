@@ -83,7 +83,7 @@ def test_a_batch_costs_the_same_few_statements_whatever_its_size(line: Line):
         with statements(line.worker) as sent:
             line.dispatch(ids)
         counts.append(len(sent))
-    assert counts[0] == counts[1] <= 6
+    assert counts[0] == counts[1] <= 7  # one of them locks the gates of the requests
 
 
 def test_turns_are_written_over(line: Line):

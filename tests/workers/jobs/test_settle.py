@@ -75,7 +75,7 @@ def test_a_released_item_has_an_asset_whose_provenance_is_what_the_ledger_says(l
     assert asset.watermark_id == outcomes[1].watermark_id
     event = next(e.event for e in line.events("item.released") if e.event["item_id"] == held.items[1].id)
     assert asset.provenance == {
-        key: event[key] for key in ("recipe", "seed", "batch_size", "batch_position", "device", "marks")
+        key: event[key] for key in ("recipe", "seed", "batch_size", "batch_position", "device", "marks", "receipt")
     }
     assert (event["batch_size"], event["batch_position"], event["seed"]) == (2, 1, "1002")
     assert event["asset_id"] == asset.id
