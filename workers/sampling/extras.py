@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -143,7 +142,7 @@ def read(path: Path, form: type[C]) -> C:
     if not isinstance(written, dict):
         raise CardInvalid(f"{path}: a card is a mapping of fields, this is a {type(written).__name__}")
     try:
-        card = _adapter(form).validate_python({**written, "home": path.parent})
+        card = TypeAdapter(form).validate_python({**written, "home": path.parent})
     except ValidationError as error:
         raise CardInvalid(f"{path}: " + "; ".join(_sentence(e["loc"], e["msg"]) for e in error.errors())) from error
     if written["name"] != path.parent.name:
@@ -161,8 +160,3 @@ def _check_revision(revision: str, files: tuple[ModelFile, ...]) -> None:
 def _sentence(location: tuple[int | str, ...], message: str) -> str:
     place = ".".join(str(part) for part in location)
     return f"{place}: {message}" if place else message.removeprefix("Value error, ")
-
-
-@cache
-def _adapter(form: type[C]) -> TypeAdapter[C]:
-    return TypeAdapter(form)
