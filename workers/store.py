@@ -36,6 +36,7 @@ QUARANTINE = "quarantine"
 RECALLED = "recalled"
 INBOX = "inbox"
 CHECK_KEY = f"{RELEASED}/.write-check"  # no link is ever given to it
+_CHECK = b"presswork " * 100
 _TRIES = 4  # botocore's standard mode, with its own backoff
 _CONNECT_SECONDS = 2
 _READ_SECONDS = 60
@@ -154,16 +155,18 @@ class ObjectStore:
         return True
 
     def check_writable(self) -> None:
-        """Returns if this identity may put pictures: one conditional put of an empty object, which is deleted again.
+        """Returns if this identity may put pictures: one conditional put of a small object, deleted again.
 
+        It is not empty: an empty object needs no volume, so it would prove nothing about a picture; and on a full disk
+        SeaweedFS would take it as far as its metadata, whose store then refuses every write until it is restarted.
         Within seconds, without retries. Raises StoreRefused where the store refuses this worker, and StoreUnavailable.
-        A picture stored in the last seconds is proof enough. Killed between the two calls: an empty object stays,
+        A picture stored in the last seconds is proof enough. Killed between the two calls: the object stays,
         and the next check finds and deletes it.
         """
         if time.monotonic() - self._proved_at < _PROOF_SECONDS:
             return
         try:
-            self._prober.put_object(Bucket=self.bucket, Key=CHECK_KEY, Body=b"", IfNoneMatch="*")
+            self._prober.put_object(Bucket=self.bucket, Key=CHECK_KEY, Body=_CHECK, IfNoneMatch="*")
         except ClientError as error:
             if _status(error) not in (409, 412):
                 raise _unavailable(error) from error
