@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
-from api.edge.auth import Reader, Submitter
+from api.edge.auth import Caller, Reader, Submitter
 from api.edge.bodies import json_body, optional_json_body
 from api.edge.dependencies import PartsOf
-from api.edge.idempotency import OnceOf, answered
+from api.edge.idempotency import Once, OnceOf, answered
 from api.edge.in_turn import InTurn
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.results.remedies import remedy
@@ -135,22 +135,21 @@ def change(
 @router.post("/{request_id}/pause", response_model=RequestReply, summary="Plan nothing new of a request")
 def pause(request_id: PathId, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """What is in flight is finished and released. Repeating it is harmless; a request that is over is 409."""
-    request_id = uuid_or_not_found(request_id, "request")
-
-    def work(conn: Connection) -> StoredReply:
-        phases.pause(conn, caller.tenant, request_id, actor=caller.actor)
-        return answered(200, request_reply(get_request(conn, caller.tenant, request_id)))
-
-    return once.run(caller.tenant, once.fingerprint(), work)
+    return _moved(phases.pause, request_id, caller, once)
 
 
 @router.post("/{request_id}/resume", response_model=RequestReply, summary="Let a paused request go on")
 def resume(request_id: PathId, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """It goes on in the phase that it was paused in. One whose deadline has passed needs another deadline first."""
+    return _moved(phases.resume, request_id, caller, once)
+
+
+def _moved(move: Callable[..., object], request_id: str, caller: Caller, once: Once) -> Response:
+    """The request after `move`, which is `phases.pause` or `phases.resume`."""
     request_id = uuid_or_not_found(request_id, "request")
 
     def work(conn: Connection) -> StoredReply:
-        phases.resume(conn, caller.tenant, request_id, actor=caller.actor)
+        move(conn, caller.tenant, request_id, actor=caller.actor)
         return answered(200, request_reply(get_request(conn, caller.tenant, request_id)))
 
     return once.run(caller.tenant, once.fingerprint(), work)
