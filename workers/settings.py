@@ -14,6 +14,16 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+# What a submission is warned of because of its model's card; docs/api.md says what each means.
+REFUSABLE_WARNINGS = (
+    "prompt_cut",
+    "negative_prompt_cut",
+    "unusual_size",
+    "unknown_words",
+    "several_things",
+    "colour_ignored",
+    "lora_not_asked",
+)
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -90,6 +100,10 @@ class Settings(BaseSettings):
         False,
         description="Refuse requests for a model whose card leaves its licence, the licence of its training data, its"
         " training data, its owner or its allowed use unknown.",
+    )
+    refuse_warnings: str = Field(
+        "",
+        description=f"Comma-separated codes of warnings that refuse a request: {', '.join(REFUSABLE_WARNINGS)}.",
     )
     policy_rules: Path = Field(_ROOT / "policy" / "rulesets" / "default.yaml", description="File of the rule set.")
     device: str = Field("auto", description="Torch device: auto, cpu, cuda, cuda:1, ...")
@@ -299,6 +313,8 @@ class Settings(BaseSettings):
             )
         if not self.queue_names:
             raise ValueError("queues must name at least one queue; the default is 'gpu'")
+        if unknown := self.refused_warnings - set(REFUSABLE_WARNINGS):
+            raise ValueError(f"refuse_warnings: {sorted(unknown)[0]!r} is none of {', '.join(REFUSABLE_WARNINGS)}")
         for network in filter(None, (text.strip() for text in self.trusted_proxies.split(","))):
             try:
                 ip_network(network)
@@ -311,6 +327,10 @@ class Settings(BaseSettings):
         values = self.model_dump(exclude_none=True)
         plain = {n: v.get_secret_value() if isinstance(v, SecretStr) else v for n, v in values.items()}
         return {f"PRESSWORK_{name.upper()}": str(value) for name, value in plain.items()}
+
+    @property
+    def refused_warnings(self) -> frozenset[str]:
+        return frozenset(code.strip() for code in self.refuse_warnings.split(",") if code.strip())
 
     @property
     def queue_names(self) -> tuple[str, ...]:

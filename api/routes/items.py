@@ -51,6 +51,8 @@ def item_reply(view: ItemView) -> ItemReply:
         variant=view.variant,
         prompt=None if view.erased_at else view.prompt,
         negative_prompt=None if view.erased_at else view.negative_prompt,
+        unread_prompt=view.unread_prompt or None,
+        unread_negative_prompt=view.unread_negative_prompt or None,
         rewritten=[_finding(finding) for finding in view.rewrites],
         seed=view.seed,
         recipe=dict(view.recipe),

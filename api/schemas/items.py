@@ -55,6 +55,10 @@ class ItemReply(ReplyModel):
     variant: int
     prompt: str | None = Field(description="null once it was erased")
     negative_prompt: str | None = Field(description="null once it was erased")
+    unread_prompt: str | None = Field(
+        None, description="the end of the prompt, where the model's text encoder reads no further; null: it reads all"
+    )
+    unread_negative_prompt: str | None = Field(None, description="the same of the negative prompt")
     rewritten: list[FindingReply] = Field(
         description="why policy changed a text; empty: prompt and negative_prompt as sent"
     )

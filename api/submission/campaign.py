@@ -24,6 +24,7 @@ from api.submission.file_naming import (
 )
 from api.submission.findings import SubmissionFindings
 from api.submission.recipes import RecipeBook, RecipeBooks
+from api.submission.refused_warnings import refused_warnings
 from api.submission.table.cleaning import Cleaning
 from api.submission.table.columns import (
     MAX_USED_COLUMNS,
@@ -83,6 +84,7 @@ class Campaign:
                 if template is not None and not self._too_long(sheet, found):
                     self._rows(sheet, template, found, spool)
                     self._whole(found)
+        found.complain(*refused_warnings(found.all_warnings(), self._settings))
         found.raise_complaints()
         return found
 
@@ -262,13 +264,15 @@ class Campaign:
         if isinstance(read, list):
             found.complain(*read)
             return
+        book = self._books.of(read.own.model)
+        read = replace(read, texts_read=book.texts_read(read.texts.prompt, read.texts.negative_prompt))
         names, languages = files
         found.complain(*languages.of_row(read))
         if names is not None:
             suffixes = names.suffixes(read)
             if any(suffixes):
                 read = replace(read, file_suffixes=suffixes)
-        found.add(read)
+        found.add(read, book)
         spool.write(read.to_line())
 
     def _whole(self, found: SubmissionFindings) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from api.submission.recipes import SamplingOptions
 from api.submission.screening import Screened
 from policy.verdict import Verdict
-from workers.jobs.types import NewItem
+from workers.jobs.types import ALL_READ, NewItem, TextsRead
 from workers.recipes import Recipe, seed_for
 from workers.states import Priority
 
@@ -42,6 +42,7 @@ class CheckedRow:
     sources: Mapping[str, str] = field(default_factory=dict)
     carried: Sequence[str] = ()  # the cells as they were sent, one for each column of the file
     file_suffixes: Sequence[str] = ()  # of its variants' file names; empty: none
+    texts_read: TextsRead = ALL_READ
 
     @property
     def options(self) -> SamplingOptions:
@@ -71,6 +72,7 @@ class CheckedRow:
                 file_suffix=self.file_suffixes[variant] if self.file_suffixes else "",
                 queue=queue,
                 priority=own.priority,
+                texts_read=self.texts_read,
             )
 
     def to_line(self) -> bytes:
@@ -88,18 +90,28 @@ class CheckedRow:
             self.own,
             self.carried,
             self.file_suffixes if any(self.file_suffixes) else (),
+            self.texts_read,
         )
         return json.dumps(spooled, separators=(",", ":")).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> CheckedRow:
         """What `to_line` wrote, without the sources."""
-        number, at, custom_id, prompt, negative_prompt, verdict, version, sent, own, carried, suffixes = json.loads(
-            line
+        number, at, custom_id, prompt, negative_prompt, verdict, version, sent, own, carried, suffixes, read = (
+            json.loads(line)
         )
         found = Verdict(version) if verdict is None else Verdict.from_json(verdict)
         options, seed, variants, negative, model, priority = own
         urgency = Priority(priority) if priority else None
         row = RowOptions(SamplingOptions.from_json(options), seed, variants, negative, model, urgency)
         texts = Screened(prompt, negative_prompt, found, sent)
-        return cls(number, at, custom_id, texts, row, carried=tuple(carried), file_suffixes=tuple(suffixes))
+        return cls(
+            number,
+            at,
+            custom_id,
+            texts,
+            row,
+            carried=tuple(carried),
+            file_suffixes=tuple(suffixes),
+            texts_read=TextsRead(*read),
+        )

@@ -15,9 +15,11 @@ from api.submission.words import WordFindings
 from policy.rulebook.scope import Context
 from policy.rules import Rules
 from policy.verdict import Decision, Verdict
+from workers.jobs.types import unread
 
 MAX_LISTED = 100  # complaints and refusals; a longer list helps nobody
 _NAMES_SHOWN = 20
+_UNUSUAL = 1.5  # times the model's own side: things come out doubled there
 # One cause whatever the cell says; of others, the message belongs to the cause.
 _BY_PLACE = frozenset(
     {
@@ -43,17 +45,14 @@ class SubmissionFindings:
     """Grows row by row; memory is bounded by MAX_LISTED, but for a number for each picture."""
 
     def __init__(self, book: RecipeBook, rules: Rules, context: Context) -> None:
-        card = book.card
         self._rules, self._context = rules, context
-        self._tokens, self._native = book.tokens, (card.width, card.height)
-        room = str(book.tokens.room) if book.tokens else ""
-        self.notices = Notices(model=card.name, room=room, size=f"{card.width} x {card.height}")
+        self.notices = Notices()
         self.warnings: list[WarningReply] = []  # about the file as a whole
         self.carried_columns: tuple[str, ...] = ()
         self.unused_columns: list[str] = []
         self.rows = self.left_out_rows = self.items = 0
         self.megapixel_steps = 0.0
-        self._words = WordFindings(book) if book.vocabulary is not None else None
+        self._words: dict[str, WordFindings | None] = {}  # by model
         self._complaints: dict[tuple[str, ...], Complaint] = {}
         self._rows_of: dict[tuple[str, ...], list[int]] = {}
         self._more = 0  # complaints that are not listed
@@ -85,14 +84,15 @@ class SubmissionFindings:
                 self._more += 1
                 return
             self._complaints[cause] = complaint
-            self._rows_of[cause] = [complaint.row] if complaint.row is not None else []
+            own = [complaint.row] if complaint.row is not None else []
+            self._rows_of[cause] = list(complaint.rows or own)
         elif complaint.row is not None and complaint.row != next(reversed(self._rows_of[cause]), None):
             self._complaints[cause] = replace(known, count=(known.count or 1) + 1)
             if len(self._rows_of[cause]) < ROWS_NAMED:
                 self._rows_of[cause].append(complaint.row)
 
-    def add(self, row: CheckedRow) -> None:
-        """Count a good row and what policy says of it."""
+    def add(self, row: CheckedRow, book: RecipeBook) -> None:
+        """Count a good row, what policy says of it, and what the card of its model does."""
         verdict, variants = row.texts.verdict, row.own.variants
         self.items += variants
         self.megapixel_steps += row.options.megapixel_steps * variants
@@ -112,24 +112,33 @@ class SubmissionFindings:
             if len(self._rewritten) < MAX_LISTED:
                 rewritten = rewriting(verdict, row=row.number, line=row.line, custom_id=row.custom_id)
                 self._rewritten.append(rewritten)
-        self._look(row)
+        self._look(row, book)
 
-    def _look(self, row: CheckedRow) -> None:
+    def _look(self, row: CheckedRow, book: RecipeBook) -> None:
+        card, texts = book.card, row.texts
         prompt = row.sent_prompt
-        if self._words is not None:
-            self._words.look(row)
-        if self._tokens is not None and (lost := self._tokens.lost(prompt)):
-            self.notices.add("prompt_cut", row.number, texts=[lost])
-        if self._tokens is not None and (lost := self._tokens.lost(row.texts.negative_prompt)):
-            self.notices.add("negative_prompt_cut", row.number, texts=[lost])
+        if (words := self._words_of(book)) is not None:
+            words.look(row)
+        room = book.tokens.room if book.tokens else 0
+        if lost := unread(texts.prompt, row.texts_read.prompt):
+            self.notices.add("prompt_cut", row.number, texts=[lost], model=card.name, room=room)
+        if lost := unread(texts.negative_prompt, row.texts_read.negative_prompt):
+            self.notices.add("negative_prompt_cut", row.number, texts=[lost], model=card.name, room=room)
         width, height = row.options.width, row.options.height
-        if (width, height) != self._native and max(width / self._native[0], height / self._native[1]) >= 1.5:
-            self.notices.add("unusual_size", row.number, texts=[f"{width} x {height}"])
+        if max(width / card.width, height / card.height) >= _UNUSUAL:
+            size = f"{card.width} x {card.height}"
+            self.notices.add("unusual_size", row.number, texts=[f"{width} x {height}"], model=card.name, size=size)
         self._first_prompt = self._first_prompt or prompt
         picture = hash((prompt, row.texts.negative_prompt, row.options, row.own.seed, row.own.model))
         if picture in self._pictures:
             self.notices.add("duplicate_prompt", row.number, texts=[prompt])
         self._pictures.add(picture)
+
+    def _words_of(self, book: RecipeBook) -> WordFindings | None:
+        name = book.card.name
+        if name not in self._words:
+            self._words[name] = WordFindings(book) if book.vocabulary is not None else None
+        return self._words[name]
 
     def raise_complaints(self) -> None:
         """Raises Problem if anything has to be put right; the refusals met on the way are reported as well."""
@@ -140,7 +149,7 @@ class SubmissionFindings:
         if self._more:
             detail = f"The first {MAX_LISTED} of {count:,} errors in {self.rows:,} rows are listed."
         more = {"refused": [refused.model_dump() for refused in self._refused]} if self._refused else {}
-        if warnings := self._all_warnings():
+        if warnings := self.all_warnings():
             more["warnings"] = [warning.model_dump(exclude_none=True) for warning in warnings]
         raise Problem("invalid_campaign", detail, errors=self.complaints, more=more)
 
@@ -154,7 +163,7 @@ class SubmissionFindings:
             held_items=self._held_items,
             rewritten_items=self._rewritten_items,
             rewritten=self._rewritten,
-            warnings=self._all_warnings(),
+            warnings=self.all_warnings(),
             left_out_rows=self.left_out_rows,
         )
 
@@ -169,10 +178,11 @@ class SubmissionFindings:
             sources=row.sources,
         )
 
-    def _all_warnings(self) -> list[WarningReply]:
+    def all_warnings(self) -> list[WarningReply]:
+        """Everything to look at so far, one entry a cause."""
         equal = self.rows > 1 and len(self._pictures) == 1
         noticed = [one for one in self.notices.replies() if not (equal and one.code == "duplicate_prompt")]
-        words = self._words.warnings(self.rows) if self._words is not None else ()
+        words = [one for found in self._words.values() if found is not None for one in found.warnings()]
         warnings = [*self.warnings, *self._unused(), *noticed, *words]
         if equal:
             message = f"the prompts of all {self.rows:,} rows are equal: {quoted(self._first_prompt)}"

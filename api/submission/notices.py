@@ -39,23 +39,23 @@ SAID = {
 
 
 class Notices:
-    """Collects what is found, row by row, and words it at the end. `names` are used in the sentences."""
+    """Collects what is found, row by row, and words it at the end."""
 
-    def __init__(self, **names: str) -> None:
-        self._names = names
-        self._found: dict[tuple[str, str], NoticedRows] = {}
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, tuple[tuple[str, str | int], ...]], NoticedRows] = {}
 
-    def add(self, code: str, row: int, column: str = "", texts: Sequence[str] = ()) -> None:
-        """Row 0: the template itself."""
-        noticed = self._found.get((code, column))
+    def add(self, code: str, row: int, column: str = "", texts: Sequence[str] = (), **names: str | int) -> None:
+        """Row 0: the template itself. `names` are used in the sentence; a notice with others is another one."""
+        cause = (code, column, tuple(names.items()))
+        noticed = self._found.get(cause)
         if noticed is None:
-            noticed = self._found[code, column] = NoticedRows()
+            noticed = self._found[cause] = NoticedRows()
         noticed.add(row, texts)
 
     def replies(self) -> Iterator[WarningReply]:
-        for (code, column), noticed in self._found.items():
+        for (code, column, names), noticed in self._found.items():
             place = f"column {quoted(column)}" if column else "the template"
-            said = SAID[code].format(column=place, bare=column, **self._names)
+            said = SAID[code].format(column=place, bare=column, **dict(names))
             texts = noticed.named(quoted)
             if noticed.numbers == [0]:
                 message = f"the template {said.replace('hold', 'holds', 1).replace(' in the template', '')}{texts}"

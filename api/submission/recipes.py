@@ -11,6 +11,7 @@ from api.edge.problems import Complaint, Problem, did_you_mean, quoted
 from api.schemas.requests import OptionsBody
 from api.submission.tokens import prompt_tokens
 from api.submission.vocabulary import Vocabulary
+from workers.jobs.types import ALL_READ, TextsRead
 from workers.recipes import MAX_SEED, Lora, Recipe, Upscaler
 from workers.sampling.families.schedulers import misfit
 from workers.sampling.limits import not_usable
@@ -104,6 +105,12 @@ class RecipeBook:
             message = f"the seed of the last variant would be {last_seed}"
             found.append(Complaint("seed_too_large", message, f"The largest is {MAX_SEED} (2^53 - 1).", field="seed"))
         return found
+
+    def texts_read(self, prompt: str, negative_prompt: str) -> TextsRead:
+        """How much of both texts the model reads; all, where its tokenizer cannot be read here."""
+        if self.tokens is None:
+            return ALL_READ
+        return TextsRead(self.tokens.read_chars(prompt), self.tokens.read_chars(negative_prompt))
 
     def recipe(self, options: SamplingOptions) -> Recipe:
         """The recipe of options that `make` accepted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from api.edge.dependencies import Parts
 from api.edge.problems import Complaint, Problem
@@ -10,10 +11,13 @@ from api.schemas.requests import SingleBody
 from api.submission.checked import CheckedRow, RowOptions
 from api.submission.findings import SubmissionFindings
 from api.submission.recipes import RecipeBook, choose_model
+from api.submission.refused_warnings import refused_warnings
 from api.submission.screening import screen
 from api.submission.store import CheckedRequest
 from policy.rulebook.scope import Context
 from workers.settings import Settings
+
+_FIELDS = {"negative_prompt_cut": "negative_prompt", "unusual_size": "width", "lora_not_asked": "loras"}
 
 
 def check_single(asked: SingleBody, parts: Parts, tenant: str) -> CheckedRequest:
@@ -30,10 +34,16 @@ def check_single(asked: SingleBody, parts: Parts, tenant: str) -> CheckedRequest
     texts = screen(parts.rules, context, asked.prompt, asked.negative_prompt)
     sources = {"prompt": asked.prompt, "negative_prompt": asked.negative_prompt}
     own = RowOptions(options, asked.seed, asked.variants, asked.negative_prompt)
-    row = CheckedRow(1, None, asked.custom_id, texts, own, sources)
+    read = book.texts_read(texts.prompt, texts.negative_prompt)
+    row = CheckedRow(1, None, asked.custom_id, texts, own, sources, texts_read=read)
     found = SubmissionFindings(book, parts.rules, context)
     found.rows = 1
-    found.add(row)
+    found.add(row, book)
+    if refused := list(refused_warnings(found.all_warnings(), parts.settings)):
+        errors = [
+            replace(one, row=None, rows=None, count=None, field=_FIELDS.get(one.code, "prompt")) for one in refused
+        ]
+        raise Problem("invalid_body", f"{refused[0].message}.", errors=errors)
     recipe = book.recipe(options)
     return CheckedRequest(
         kind="single",

@@ -16,6 +16,7 @@ from workers.sampling.registry import ModelCard
 
 _MOST_TOKENS = 100_000  # transformers writes 1e30 where a tokenizer states no limit
 _WORD = re.compile(r"\S+")
+_LONG_WORD = 8  # tokens
 _MOST_WORDS = 50_000  # remembered with their number of tokens
 
 
@@ -24,6 +25,7 @@ class PromptTokens:
 
     def __init__(self, tokenizer: Any, room: int) -> None:
         self._tokenizer, self.room = tokenizer, room
+        self._before = " " if "ByteLevel" in repr(tokenizer.pre_tokenizer) else ""  # its tokens hold the space before
         self._words: dict[str, int] = {}
 
     def count(self, text: str) -> int:
@@ -34,7 +36,7 @@ class PromptTokens:
             if word not in known:
                 if len(known) >= _MOST_WORDS:
                     known.clear()
-                known[word] = len(self._tokenizer.encode(word, add_special_tokens=False).ids)
+                known[word] = len(self._tokenizer.encode(self._before + word, add_special_tokens=False).ids)
         return sum(known.get(word, len(word)) for word in words)
 
     def cut(self, text: str, most: int) -> str:
@@ -45,16 +47,18 @@ class PromptTokens:
             kept = whole[0] if len(whole) > 1 else kept
         return kept.rstrip(" ,;")
 
-    def lost(self, text: str) -> str:
-        """What the model does not read of the text, from the first word that it does not read whole."""
+    def read_chars(self, text: str) -> int | None:
+        """Characters before the first word that the model does not read whole; None: it reads all of the text."""
         if self.count(text) <= self.room:
-            return ""
+            return None
         left = self.room
         for word in _WORD.finditer(text):
-            left -= self.count(word.group())
-            if left < 0:
-                return text[word.start() :].strip(" ,;")
-        return ""
+            tokens = self.count(word.group())
+            if tokens > left:
+                inside = tokens > _LONG_WORD and left > 0  # a script without spaces, or a code
+                return word.start() + (len(self._parts(word.group(), left)[0]) if inside else 0)
+            left -= tokens
+        return None
 
     def _parts(self, text: str, most: int) -> tuple[str, str]:
         encoded = self._tokenizer.encode(text, add_special_tokens=False)
@@ -70,36 +74,40 @@ def prompt_tokens(card: ModelCard) -> PromptTokens | None:
         return None
     folder = card.home / card.source.folder
     reads = card.family.reads.items()  # a window is what the encoder reads, whatever its tokenizer could take
-    found = [loaded for name, limit in reads if (loaded := _load(folder / name, limit))]
+    found = [loaded for name, limit in reads if (loaded := load_tokens(folder / name, limit))]
     return max(found, key=lambda tokens: tokens.room, default=None)
 
 
 @lru_cache(maxsize=32)
-def _load(folder: Path, limit: int | None = None) -> PromptTokens | None:
-    """A tokenizer.json, or the vocabulary and merges of CLIP."""
-    config = folder / "tokenizer_config.json"
-    if not config.is_file():
+def load_tokens(folder: Path, limit: int | None = None) -> PromptTokens | None:
+    """A tokenizer.json, or the vocabulary and merges of CLIP or of a byte-level BPE such as Qwen's."""
+    if not (folder / "tokenizer_config.json").is_file():
         return None
+    config = json.loads((folder / "tokenizer_config.json").read_text())
     from tokenizers import Tokenizer  # noqa: PLC0415 - 50 ms that most processes do not need
+    from tokenizers.implementations.byte_level_bpe import ByteLevelBPETokenizer  # noqa: PLC0415
     from tokenizers.implementations.char_level_bpe import CharBPETokenizer  # noqa: PLC0415
 
     tokenizer: Any
     if (folder / "tokenizer.json").is_file():
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        tokenizer = CharBPETokenizer(
-            str(folder / "vocab.json"),
-            str(folder / "merges.txt"),
-            unk_token="<|endoftext|>",  # noqa: S106 - the token of an unknown word
-            suffix="</w>",
-            lowercase=True,
-            split_on_whitespace_only=False,
-        )
+        files = str(folder / "vocab.json"), str(folder / "merges.txt")
+        if "CLIP" not in config.get("tokenizer_class", "CLIP"):
+            tokenizer = ByteLevelBPETokenizer(*files)
+        else:
+            tokenizer = CharBPETokenizer(
+                *files,
+                unk_token="<|endoftext|>",  # noqa: S106 - the token of an unknown word
+                suffix="</w>",
+                lowercase=True,
+                split_on_whitespace_only=False,
+            )
     else:
         return None
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    stated = limit or json.loads(config.read_text()).get("model_max_length")
+    stated = limit or config.get("model_max_length")
     if not isinstance(stated, int) or not 2 < stated <= _MOST_TOKENS:
         return None
     return PromptTokens(tokenizer, stated - tokenizer.num_special_tokens_to_add(is_pair=False))

@@ -19,11 +19,11 @@ class WordFindings:
         if book.vocabulary is None:
             raise ValueError(f"{book.card.name} has no vocabulary")
         self._card, self._vocabulary = book.card, book.vocabulary
+        self._rows = 0
         self._strange, self._crowded, self._unasked, self._coloured = (NoticedRows() for _ in range(4))
 
     def look(self, row: CheckedRow) -> None:
-        if row.own.model:
-            return  # of another model, whose words are its own
+        self._rows += 1
         seen = self._vocabulary.read(row.sent_prompt)
         if seen.strange:
             self._strange.add(row.number, seen.strange)
@@ -34,8 +34,8 @@ class WordFindings:
         if unasked := seen.styles - {name for name, _ in row.options.loras}:
             self._unasked.add(row.number, sorted(unasked))
 
-    def warnings(self, rows: int) -> Iterator[WarningReply]:
-        card, of = self._card, f"of {rows:,} prompts"
+    def warnings(self) -> Iterator[WarningReply]:
+        card, of = self._card, f"of {self._rows:,} prompts"
         if self._strange.count:
             read_in = f", read in {', '.join(card.languages)}" if card.languages else ""
             things = self._strange.named(lambda thing: _suggestion(self._vocabulary, thing))

@@ -152,6 +152,8 @@ class ItemReleased(Event):
     review: dict[str, Any] | None = None  # who released it from quarantine; None: policy allowed it at once
     row: int | None = None  # 1-based, of the spreadsheet; None in events from before it was kept, here and below
     variant: int | None = None  # 0-based
+    prompt_read_chars: int | None = None  # characters that the model's text encoder reads; None: all of them
+    negative_prompt_read_chars: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,8 @@ class ItemHeld(Event):
     renditions: tuple[dict[str, Any], ...] = ()  # what a release would release; none where the marks failed
     row: int | None = None
     variant: int | None = None
+    prompt_read_chars: int | None = None
+    negative_prompt_read_chars: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

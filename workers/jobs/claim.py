@@ -18,7 +18,7 @@ from policy.verdict import Finding
 from workers.errors import LeaseLost
 from workers.jobs.fleet.members import may_claim
 from workers.jobs.tables import batches, items, recipes, requests
-from workers.jobs.types import Claim, ClaimedItem
+from workers.jobs.types import Claim, ClaimedItem, TextsRead
 from workers.recipes import Recipe
 from workers.states import BatchState, ItemState
 
@@ -55,6 +55,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, any
             row.negative_prompt,
             row.seed,
             row.row,
+            texts_read=TextsRead(row.prompt_read_chars, row.negative_prompt_read_chars),
             campaign=row.campaign,
             rewrites=tuple(map(Finding.from_json, row.rewrites or ())),
             renditions=tuple(row.renditions),

@@ -105,6 +105,10 @@ def event_of(attempt: Attempt, outcome: Outcome, *, review: dict[str, Any] | Non
         "row": item.row,
         "variant": item.variant,
     }
+    cut: dict[str, Any] = {
+        "prompt_read_chars": item.texts_read.prompt,
+        "negative_prompt_read_chars": item.texts_read.negative_prompt,
+    }
     if isinstance(outcome, Released):
         return events.ItemReleased(
             **asked,
@@ -112,9 +116,10 @@ def event_of(attempt: Attempt, outcome: Outcome, *, review: dict[str, Any] | Non
             asset_id=outcome.asset_id,
             renditions=tuple(asdict(rendition) for rendition in outcome.renditions),
             review=review,
+            **cut,
         )
     asked |= {"recipe": attempt.recipe.to_json(), "seed": str(item.seed)}
     if isinstance(outcome, Held):
         waiting = tuple(asdict(rendition) for rendition in outcome.finished.renditions) if outcome.finished else ()
-        return events.ItemHeld(**asked, sha256=outcome.sha256, renditions=waiting)
+        return events.ItemHeld(**asked, sha256=outcome.sha256, renditions=waiting, **cut)
     return events.ItemRefused(**asked)

@@ -137,6 +137,8 @@ def _row(request: NewRequest, item: NewItem, id: str, now: datetime) -> dict[str
         "carried": list(item.carried),
         "file_suffix": item.file_suffix,
         "rewrites": [asdict(finding) for finding in item.verdict.rewrites] or None,
+        "prompt_read_chars": item.texts_read.prompt,
+        "negative_prompt_read_chars": item.texts_read.negative_prompt,
         "seed": item.seed,
         "recipe_id": item.recipe.id,
         "queue": item.queue or request.queue,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import uuid_utils
 
@@ -19,6 +19,21 @@ from workers.states import Priority
 def new_id() -> str:
     """UUIDv7: unique anywhere, and ordered by creation within a process."""
     return str(uuid_utils.uuid7())
+
+
+class TextsRead(NamedTuple):
+    """Characters of each text that the model's text encoder reads; None: all of them."""
+
+    prompt: int | None = None
+    negative_prompt: int | None = None
+
+
+ALL_READ = TextsRead()
+
+
+def unread(text: str, chars: int | None) -> str:
+    """The end of a text that the model does not read, "" where it reads all of it."""
+    return "" if chars is None else text[chars:].strip(" ,;")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +56,7 @@ class NewItem:
     file_suffix: str = ""  # of workers.delivery.file_names.distinct
     queue: str | None = None  # None: the request's
     priority: Priority | None = None  # None: the request's
+    texts_read: TextsRead = ALL_READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +106,7 @@ class Item:
     negative_prompt: str
     seed: int
     row: int | None = None  # 1-based, of its spreadsheet
+    texts_read: TextsRead = ALL_READ
     discarded: tuple[Discarded, ...] = ()  # earlier pictures, recorded at settlement; `seed` is that of the kept one
 
 

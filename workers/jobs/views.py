@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from workers.errors import NotFound
 from workers.jobs.tables import assets, items, recipes, requests
+from workers.jobs.types import unread
 from workers.states import ItemState
 
 
@@ -57,6 +58,8 @@ class ItemView:
     variant: int
     prompt: str
     negative_prompt: str
+    unread_prompt: str  # its end, where the model's text encoder reads no further; ""
+    unread_negative_prompt: str
     rewrites: tuple[Mapping[str, Any], ...]
     seed: int
     recipe: Mapping[str, Any]
@@ -193,6 +196,8 @@ def _item(row: Row[Any]) -> ItemView:
         variant=row.variant,
         prompt=row.prompt,
         negative_prompt=row.negative_prompt,
+        unread_prompt=unread(row.prompt, row.prompt_read_chars),
+        unread_negative_prompt=unread(row.negative_prompt, row.negative_prompt_read_chars),
         rewrites=tuple(row.rewrites or ()),
         seed=row.seed,
         recipe=row.recipe,

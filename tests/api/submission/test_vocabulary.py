@@ -175,7 +175,7 @@ def test_a_suggestion_is_searched_for_what_is_shown_and_not_for_every_row(monkey
     for n in range(1_000):
         texts = Screened(f"a zebra{n}", "", verdict, {})
         options = RowOptions(book.options(CampaignBody(template="a {thing}")), None, 1)
-        found.add(CheckedRow(n, n, str(n), texts, options))
+        found.add(CheckedRow(n, n, str(n), texts, options), book)
     (warning,) = [each for each in found.report().warnings if each.code == "unknown_words"]
     assert (warning.rows, warning.count) == ([*range(100)], 1_000)
     assert "'zebra0'; 'zebra1'" in warning.message

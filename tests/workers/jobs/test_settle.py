@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -16,7 +17,7 @@ from workers.jobs.cancel import cancel_item, cancel_request
 from workers.jobs.expire import expire
 from workers.jobs.settle import settle
 from workers.jobs.tables import assets, holds, renditions
-from workers.jobs.types import Claim, Failed, Held, Outcome, Refused
+from workers.jobs.types import Claim, Failed, Held, Outcome, Refused, TextsRead
 from workers.states import WAKE_CHANNEL, AssetState, BatchState, ItemState
 
 
@@ -56,6 +57,18 @@ def test_each_outcome_moves_its_item_and_says_so(line: Line):
     assert told["item.held"].event["sha256"] == "b" * 64
     assert told["item.failed"].event["reason"] == "black"
     assert line.events("batch.finished")[0].event == {"batch_id": held.batch_id, "attempt": 1}
+
+
+def test_what_the_model_does_not_read_of_a_text_stands_in_the_event(line: Line):
+    cut = replace(new_item(1), texts_read=TextsRead(7, 0))
+    held = line.claim(line.dispatch(line.submit("acme", 2, new_items=[cut, new_item(2)])))
+    one, two = held.items
+    assert (one.texts_read, two.texts_read) == ((7, 0), (None, None))
+    settled(line, held, [released(held, one), Held(two, HOLD, f"quarantine/acme/{two.id}/1/original.png", "b" * 64)])
+    said = {event.kind: event.event for event in line.events() if event.kind in ("item.released", "item.held")}
+    texts = ("prompt_read_chars", "negative_prompt_read_chars")
+    assert [said["item.released"][text] for text in texts] == [7, 0]
+    assert [said["item.held"][text] for text in texts] == [None, None]
 
 
 def test_a_failed_item_has_no_verdict_at_all(line: Line):

@@ -17,7 +17,7 @@ from policy.verdict import Verdict
 from workers.errors import Conflict
 from workers.jobs.outcomes import event_of, write_assets
 from workers.jobs.tables import holds, items, recipes, reviews
-from workers.jobs.types import Attempt, Failed, Item, Released, SamplingPosition, StoredRendition
+from workers.jobs.types import Attempt, Failed, Item, Released, SamplingPosition, StoredRendition, TextsRead
 from workers.recipes import Recipe
 from workers.states import ItemState
 
@@ -133,7 +133,8 @@ def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]
     row = conn.execute(query.where(items.c.id == hold.item_id)).one()
     made = hold.provenance
     asked = (row.custom_id, row.variant, row.prompt, row.negative_prompt)
-    item = Item(row.id, row.request_id, row.tenant, *asked, seed=int(made["seed"]), row=row.row)
+    read = TextsRead(row.prompt_read_chars, row.negative_prompt_read_chars)
+    item = Item(row.id, row.request_id, row.tenant, *asked, seed=int(made["seed"]), row=row.row, texts_read=read)
     return ReviewedPicture(
         attempt=Attempt(row.batch_id, hold.attempt, Recipe.from_json(row.recipe)),
         picture=Released(
