@@ -24,12 +24,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bench.identify_tables import Kept, show_attacks, show_foreign, show_misses
 from bench.pictures import library
 from bench.pictures.attacks import ATTACKS
 from bench.pictures.gallery import FOREIGN_SEED, Released, Shelf, foreign_drawings, foreign_picture, release
 from bench.pictures.scenes import scene
 from bench.result import Ratio, parser, report
+from bench.tables.identify import Kept, show_attacks, show_foreign, show_misses
 from policy.fingerprints import CROPS, HASH_BYTES, Image, distance, perceptual_hash, turned_hashes
 from policy.identify.answer import Identification
 from policy.identify.descriptors import DESCRIPTORS_KEPT, BinaryDescriptors, binary_descriptors, projections

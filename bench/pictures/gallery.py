@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from bench.pictures import library
 from bench.pictures.artworks import artwork
+from bench.pictures.drawings import Drawing, drawn_of, enlarged_of
 from bench.pictures.scenes import scene
-from bench.system import REPOSITORY
 from policy.fingerprints import Image, fingerprint
 from policy.identify.answer import KnownAsset
 from policy.identify.descriptors import DESCRIPTORS_KEPT, binary_descriptors
@@ -106,58 +105,16 @@ def foreign_drawings(count: int, known: int, work: Path) -> list[tuple[str, Imag
 
 def _drawn(count: int, after: int, work: Path) -> Iterator[tuple[str, Image]]:
     """So many drawings after the first so many: enlarged to 512 as the sample campaign is, every fourth left at 128."""
-    import torch  # noqa: PLC0415 - seconds, and only where something is to be drawn
-
-    from workers.sampling.enlarge import Enlarger  # noqa: PLC0415
-    from workers.sampling.registry import Registry  # noqa: PLC0415
-
-    registry = Registry.load(REPOSITORY / "models")
-    enlarger = Enlarger(registry.upscalers_of(registry.get("studio"))[4], torch.device("cpu"))
-    for n, (name, image) in enumerate(drawings(after + count, work)[after:]):
-        yield name, image if n % 4 == 0 else np.asarray(enlarger.enlarge(image), np.uint8)
+    jobs = _jobs(after + count)[after:]
+    small = dict(zip(jobs[::4], drawn_of(jobs[::4], work), strict=True))
+    large = [job for n, job in enumerate(jobs) if n % 4]
+    every = small | dict(zip(large, enlarged_of(large, work), strict=True))
+    for job in jobs:
+        yield job.file, every[job]
 
 
-def drawings(count: int, work: Path) -> list[tuple[str, Image]]:
-    """Pictures of the built-in model, drawn once and kept as PNG."""
-    jobs = [(thing, ground, seed) for seed in range(8) for ground in GROUNDS for thing in THINGS][:count]
-    return list(zip(map(_file, jobs), drawn_of(jobs, work), strict=True))
-
-
-def drawn_of(jobs: Sequence[tuple[str, str, int]], work: Path) -> list[Image]:
-    """What the built-in model draws of each thing on its ground from its seed; drawn once and kept."""
-    folder = work / "drawn"
-    folder.mkdir(parents=True, exist_ok=True)
-    missing = [job for job in jobs if not (folder / _file(job)).exists()]
-    if missing:
-        _draw(missing, folder)
-    return [np.asarray(cv2.imread(str(folder / _file(job)), cv2.IMREAD_COLOR_RGB), np.uint8) for job in jobs]
-
-
-def _file(job: tuple[str, str, int]) -> str:
-    return f"{job[0]}, {job[1]}, {job[2]}.png".replace(" ", "-")
-
-
-def _draw(jobs: Sequence[tuple[str, str, int]], folder: Path) -> None:
-    import torch  # noqa: PLC0415 - seconds, and only where something is to be drawn
-    from diffusers import StableDiffusionPipeline  # noqa: PLC0415
-
-    torch.set_num_threads(1)  # small tensors: threads wait for each other
-    pipeline = StableDiffusionPipeline.from_pretrained(REPOSITORY / "models" / "studio", dtype=torch.float32)
-    pipeline.set_progress_bar_config(disable=True)
-    for start in range(0, len(jobs), 8):
-        some = jobs[start : start + 8]
-        images = pipeline(
-            [f"a {thing} on a {ground} background, product photo" for thing, ground, _ in some],
-            num_inference_steps=8,
-            guidance_scale=1.5,
-            height=128,
-            width=128,
-            output_type="np",
-            generator=[torch.Generator().manual_seed(1000 + seed) for _, _, seed in some],
-        ).images
-        for job, image in zip(some, images, strict=True):
-            small = np.asarray((image * 255).round(), np.uint8)
-            cv2.imwrite(str(folder / _file(job)), cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+def _jobs(count: int) -> list[Drawing]:
+    return [Drawing(thing, ground, seed) for seed in range(8) for ground in GROUNDS for thing in THINGS][:count]
 
 
 def release(images: int, work: Path, *, library_every: int) -> list[Released]:
