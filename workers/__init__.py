@@ -25,6 +25,7 @@ version          the version of this installation
 Worker processes only (torch, diffusers, onnxruntime):
 gpu/             the gpu process
 sampling/        from a recipe to pixels; its registry and cards are light
+masks/           which pixels of a picture are the product, and what is made with them
 identification/  the identify process
 
 `python -m workers gpu | planner | sealer | clerk | identify` starts one of them.

@@ -17,6 +17,7 @@ WorkerError
       + ModelMissing          the model is not installed, or its files differ from its card
       + CardInvalid           a model card breaks its schema; the message names file and field
       + ModelRefused          the model breaks a loading rule, such as safetensors only
+      + MaskRefused           the mask cannot be used, or the picture has no product that could be found
       + OutOfMemory           a single image does not fit into the device's memory
       + NotLocked             an object lock was requested, and the bucket does not support it
       + DigestMismatch        the store holds other bytes under this key
@@ -105,6 +106,10 @@ class CardInvalid(Permanent):
 
 class ModelRefused(Permanent):
     """The model breaks a loading rule, such as safetensors only."""
+
+
+class MaskRefused(Permanent):
+    """The mask cannot be used, or the picture has no product that could be found."""
 
 
 class OutOfMemory(Permanent):
