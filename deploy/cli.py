@@ -34,7 +34,7 @@ COMMANDS = {
     "policy": ("deploy.commands.policy.group:policy", "Inspect and test rule sets."),
     "marks": ("deploy.commands.marks:marks", "Read the watermark and the manifest of images."),
     "reproduce": ("deploy.commands.reproduce:reproduce", "Draw the released asset ID again and compare."),
-    "models": ("deploy.commands.models.group:models", "Add, list, show and check models."),
+    "models": ("deploy.commands.models.group:models", "Add, approve, retire, audit and show models."),
     "workers": ("deploy.commands.workers:workers", "List workers, and put devices back into use."),
     "key": ("deploy.commands.key:key", "Create API keys."),
     "env": ("deploy.commands.stack.env:env", "Print the settings of a role as shell exports."),

@@ -101,6 +101,9 @@ class Settings(BaseSettings):
         description="Refuse requests for a model whose card leaves its licence, the licence of its training data, its"
         " training data, its owner or its allowed use unknown.",
     )
+    require_approved_models: bool = Field(
+        False, description="Refuse requests for a model revision that nobody approved with `presswork models approve`."
+    )
     refuse_warnings: str = Field(
         "",
         description=f"Comma-separated codes of warnings that refuse a request: {', '.join(REFUSABLE_WARNINGS)}.",

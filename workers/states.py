@@ -39,6 +39,14 @@ class AssetState(StrEnum):
     RECALLED = "recalled"  # links answer 410
 
 
+class ModelState(StrEnum):
+    """Of one revision of a model, by the latest decision about it."""
+
+    UNDECIDED = "undecided"  # nobody decided; usable, unless the installation requires approval
+    APPROVED = "approved"  # for every tenant or for some, until a day or for good; a person retires it
+    RETIRED = "retired"  # no new request may use it; a person may approve it again
+
+
 class RequestPhase(StrEnum):
     """Of a request. The gate that the planner asks follows from it; what is in flight is finished in any phase."""
 

@@ -22,6 +22,7 @@ from api.schemas.images import ImagesBody, ImagesReply
 from api.submission.recipes import choose_model
 from api.submission.single import check_single
 from api.submission.store import store
+from api.submission.tenant_models import tenant_models
 from workers.errors import WorkerError
 from workers.jobs.control.phases import resting_requests
 
@@ -51,8 +52,9 @@ def _submit(caller: Caller, parts: Parts, once: Once, asked: ImagesBody) -> str:
     fingerprint = once.fingerprint(asked)
     if replayed := once.replay(caller.tenant, fingerprint):
         return _id_in(replayed)
-    card = choose_model(parts.registry, asked.model)
-    single = single_of(asked, card, parts.registry, max_steps=parts.settings.max_steps)
+    models = tenant_models(parts, caller.tenant)
+    card = choose_model(models, asked.model)
+    single = single_of(asked, card, models, max_steps=parts.settings.max_steps)
     checked = check_single(single, parts, caller.tenant)
     return _id_in(once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked)))
 

@@ -20,6 +20,7 @@ from api.schemas.submission import AcceptedReply, DryRunReply
 from api.submission.campaign import Campaign
 from api.submission.recipes import RecipeBook, choose_model
 from api.submission.store import CheckedRequest, store
+from api.submission.tenant_models import tenant_models
 
 router = APIRouter(route_class=InTurn, prefix="/v1/campaigns", tags=["Campaigns"])
 _MEMORY_BYTES = 1024 * 1024  # of the spool; beyond it lies on disk
@@ -60,15 +61,16 @@ def submit_campaign(
     fingerprint = once.fingerprint(spec, _sha256(upload.file))
     if not spec.dry_run and (replayed := once.replay(caller.tenant, fingerprint)):
         return replayed
-    card = choose_model(parts.registry, spec.model)
-    book = RecipeBook(card, parts.settings, parts.registry)
+    models = tenant_models(parts, caller.tenant)
+    card = choose_model(models, spec.model)
+    book = RecipeBook(card, parts.settings, models)
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as spooled:
         spool = cast(BinaryIO, spooled)
         campaign = Campaign(
             spec,
             upload.file,
             book,
-            registry=parts.registry,
+            registry=models,
             settings=parts.settings,
             rules=parts.rules,
             tenant=caller.tenant,

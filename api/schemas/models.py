@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from api.schemas.base import Page, ReplyModel
+from api.schemas.base import BodyModel, Page, ReplyModel
+from api.schemas.fields import MAX_PROSE_CHARS, Prose
+from workers.states import ModelState
 
 
 class UnusableReply(ReplyModel):
@@ -36,7 +38,9 @@ class ModelReply(ReplyModel):
     training_data: str
     training_data_licence: str = Field(description="unknown where nobody stated it")
     owner: str = Field(description="who answers for its use; unknown where nobody stated it")
-    expires: date | None = Field(description="the last day on which it may be used")
+    expires: date | None = Field(description="the last day on which it may be used, of its card and its approval")
+    state: ModelState = Field(description="what was decided about this revision; yours, where you retired it")
+    refused: str | None = Field(None, description="why a request for it is refused; null: it may be used")
     limits: list[str]
     revision: str = Field(description="content hash of all its files")
     width: int = Field(description="the width it is best at")
@@ -54,6 +58,32 @@ class ModelReply(ReplyModel):
     upscale: list[int] = Field(description="factors its pictures can be enlarged by, as `upscale` takes them")
     loras: list[str] = Field(description="adapters trained for it, as `loras` takes them")
     knows: list[str] = Field(description="what it was trained on; empty for a general model")
+
+
+class ModelDecisionBody(BodyModel):
+    """What your tenant decides about the revision that is installed now."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"state": "retired", "reason": "the licence ended"}, {"state": "approved"}]}
+    )
+
+    state: Literal["approved", "retired"] = Field(
+        description="retired: your tenant's next request for it is refused; approved: as the installation decided"
+    )
+    reason: Prose = Field("", max_length=MAX_PROSE_CHARS, description="for people; the ledger keeps its digest")
+    expires: date | None = Field(None, description="the last day of an approval, in UTC")
+
+
+class ModelDecisionReply(ReplyModel):
+    """The decision of your tenant that stands."""
+
+    model: str
+    model_revision: str
+    state: Literal["approved", "retired"]
+    decided_by: str = Field(description="the person of the key")
+    reason: str
+    expires: date | None
+    decided_at: datetime
 
 
 class ModelsReply(Page[ModelReply]):

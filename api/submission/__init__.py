@@ -5,12 +5,14 @@ single      one prompt with its variants
 table/      the cells of each row, and what they mean
 checked     a good row between the spreadsheet and its items
 recipes     options to a recipe that the model can make
+tenant_models  models that a tenant may use, and why it may not use another
 file_naming  names of the files, told apart where they would be equal
 tokens      how much of a prompt a model reads
 vocabulary  what a model with a list of words cannot draw
 screening   the prompt's verdict, and the column to name
 findings    complaints, refusals and warnings so far
 notices     warnings about rows, one entry a cause
+refused_warnings  warnings that refuse a request here
 words       warnings about words that a model does not draw
 store       the one caller of `jobs.submit`
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
 from api.edge.problems import Complaint, Problem, did_you_mean, quoted
@@ -14,7 +13,6 @@ from api.submission.vocabulary import Vocabulary
 from workers.jobs.types import ALL_READ, TextsRead
 from workers.recipes import MAX_SEED, Lora, Recipe, Upscaler
 from workers.sampling.families.schedulers import misfit
-from workers.sampling.limits import not_usable
 from workers.sampling.registry import ModelCard, Registry
 from workers.settings import Settings
 
@@ -55,6 +53,7 @@ class RecipeBook:
     def __init__(self, card: ModelCard, settings: Settings, registry: Registry) -> None:
         self.card, self._settings = card, settings
         self._upscalers, self._adapters = registry.upscalers_of(card), registry.adapters_of(card)
+        self._refused = registry.refused.get(card.name)
         self.vocabulary = Vocabulary(card, self._adapters) if card.knows else None
         self.tokens = prompt_tokens(card)
         self._made: dict[tuple[SamplingOptions, bool], RecipeOrErrors] = {}
@@ -162,9 +161,8 @@ class RecipeBook:
 
     def _extras_complaints(self, options: SamplingOptions) -> list[Complaint]:
         found, card = [], self.card
-        today = datetime.now(UTC).date()
-        if reason := not_usable(card, today, require_stated=self._settings.require_stated_models):
-            remedy = "Choose another model, or ask the operator to update its card."
+        if reason := self._refused:
+            remedy = "Choose another model, or ask who approves models here."
             found.append(Complaint("model_not_usable", reason, remedy, field="model"))
         if why := misfit(options.scheduler, options.scheduler_options, flow=card.family.matches_flows):
             remedy = "Leave it out, or name another scheduler of the model."

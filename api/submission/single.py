@@ -14,6 +14,7 @@ from api.submission.recipes import RecipeBook, choose_model
 from api.submission.refused_warnings import refused_warnings
 from api.submission.screening import screen
 from api.submission.store import CheckedRequest
+from api.submission.tenant_models import tenant_models
 from policy.rulebook.scope import Context
 from workers.settings import Settings
 
@@ -22,8 +23,9 @@ _FIELDS = {"negative_prompt_cut": "negative_prompt", "unusual_size": "width", "l
 
 def check_single(asked: SingleBody, parts: Parts, tenant: str) -> CheckedRequest:
     """The request, ready to be stored. Raises Problem listing every field that is wrong."""
-    card = choose_model(parts.registry, asked.model)
-    book = RecipeBook(card, parts.settings, parts.registry)
+    models = tenant_models(parts, tenant)
+    card = choose_model(models, asked.model)
+    book = RecipeBook(card, parts.settings, models)
     options = book.options(asked)
     work = options.megapixel_steps * asked.variants
     complaints = [*book.complaints(asked), *_complaints(asked, work, parts.settings)]

@@ -3,7 +3,7 @@
 line       requests, batches, items, links
 control    requests that are paused, resumed, changed, over
 people     reviews, recalls, erasures, legal holds, questions
-registers  tenants, API keys, webhooks, rule sets, model cards, verifiers
+registers  tenants, API keys, webhooks, rule sets, model cards and decisions about models, verifiers
 event      what every event is: kind, payload, private text, subjects
 """
 
@@ -52,7 +52,9 @@ from policy.events.people import (
 from policy.events.registers import (
     KeyCreated,
     KeyRevoked,
+    ModelApproved,
     ModelRegistered,
+    ModelRetired,
     PolicyRegistered,
     TenantCreated,
     VerifierRegistered,
@@ -86,7 +88,9 @@ __all__ = [
     "KeyRevoked",
     "LegalHoldLifted",
     "LegalHoldPlaced",
+    "ModelApproved",
     "ModelRegistered",
+    "ModelRetired",
     "PictureDiscarded",
     "PictureErased",
     "PictureIdentified",

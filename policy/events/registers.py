@@ -62,6 +62,36 @@ class ModelRegistered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ModelApproved(Event):
+    """A person approved a model revision: for the installation, or as an admin of one tenant for that tenant."""
+
+    kind: ClassVar[str] = "model.approved"
+    model: str
+    model_revision: str
+    person: Private  # who decided
+    reason: Private
+    tenants: tuple[str, ...] | None  # who may use it; None: every tenant
+    expires: str | None  # the last day, in UTC
+
+    def subjects(self) -> tuple[str, ...]:
+        return (f"model:{self.model}", f"revision:{self.model_revision}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRetired(Event):
+    """A person decided that no new request may use a model revision. What was accepted before is still made."""
+
+    kind: ClassVar[str] = "model.retired"
+    model: str
+    model_revision: str
+    person: Private  # who decided
+    reason: Private
+
+    def subjects(self) -> tuple[str, ...]:
+        return (f"model:{self.model}", f"revision:{self.model_revision}")
+
+
+@dataclass(frozen=True, slots=True)
 class VerifierRegistered(Event):
     """A verifier of evidence packs was first shipped here. Its program is kept under `verifier_sha256`."""
 

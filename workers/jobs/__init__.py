@@ -7,6 +7,7 @@ settle       batch RUNNING            -> FINISHED, items settled              ca
 expire       batch RUNNING, overdue   -> DISPATCHED, split or ABANDONED       caller: reconciler
 control/     requests paused, resumed, changed, over                          callers: api, any verb, planner
 fleet/       workers, what they refuse, devices; who is at fault              callers: executor, planner
+models/      decisions about models                                           callers: api, commands
 cancel       items PENDING | PLANNED  -> CANCELLED                            caller: api
 review/      items HELD               -> RELEASED | REFUSED                   callers: api, clerk
 recall/      assets RELEASED          -> RECALLED                             callers: api, clerk

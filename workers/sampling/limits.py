@@ -44,14 +44,19 @@ def limits_of(
     return found
 
 
-def not_usable(card: ModelCard, today: date, *, require_stated: bool) -> str | None:
+def not_usable(card: ModelCard, today: date, *, expires: date | None, require_stated: bool) -> str | None:
     """Why nobody may use this model today, or None: it expired, or nobody stated what has to be stated here."""
-    if card.expires is not None and today > card.expires:
-        return f"{card.name} may be used until {card.expires.isoformat()}, which is over"
-    unknown = [field for field in STATED if getattr(card, field).strip().lower() == "unknown"]
+    if expires is not None and today > expires:
+        return f"{card.name} may be used until {expires.isoformat()}, which is over"
+    unknown = unstated(card)
     if require_stated and unknown:
         return f"nobody stated {', '.join(unknown)} of {card.name}, and this installation requires it"
     return None
+
+
+def unstated(card: ModelCard) -> list[str]:
+    """The fields that only a person knows and that nobody stated."""
+    return [field for field in STATED if getattr(card, field).strip().lower() == "unknown"]
 
 
 def _size(card: ModelCard, width: int, height: int) -> Iterator[ModelLimit]:

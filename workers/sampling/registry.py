@@ -6,8 +6,8 @@ that list. Reading cards is light; the bytes themselves are checked where a pipe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -196,6 +196,7 @@ class Registry:
     upscalers: Mapping[str, UpscalerCard] = field(default_factory=dict)
     adapters: Mapping[str, AdapterCard] = field(default_factory=dict)
     unusable: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (kind, name) -> why
+    refused: Mapping[str, str] = field(default_factory=dict)  # models that may not be asked for -> why
 
     @classmethod
     def load(cls, models_dir: Path) -> Registry:
@@ -228,6 +229,12 @@ class Registry:
         if name not in self.cards:
             raise ModelMissing(f"there is no model {name!r}; there are: {', '.join(self.cards)}")
         return self.cards[name]
+
+    def narrowed(self, hidden: Container[str], refused: Mapping[str, str]) -> Registry:
+        """Without the `hidden` models, and with a reason for each of those that may not be asked for."""
+        cards = {name: card for name, card in self.cards.items() if name not in hidden}
+        unusable = {key: why for key, why in self.unusable.items() if key[1] not in hidden}
+        return replace(self, cards=cards, unusable=unusable, refused=dict(refused))
 
     def upscalers_of(self, card: ModelCard) -> Mapping[int, UpscalerCard]:
         """By factor."""

@@ -1,11 +1,17 @@
-"""`--models-dir`, and the registry that lies there."""
+"""`--models-dir` with the registry that lies there, and the database of an installation."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
+from deploy.commands.shared.settings import installation_settings
+from workers.database import make_engine
 from workers.errors import WorkerError
 from workers.sampling.registry import ModelCard, Registry
 from workers.settings import Settings
@@ -34,3 +40,16 @@ def open_card(models_dir: Path, name: str) -> ModelCard:
         return open_registry(models_dir).get(name)
     except WorkerError as error:
         raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def database(data: Path) -> Iterator[Connection]:
+    """A transaction with the worker's login, which decides for the whole installation. Commits at the end."""
+    engine = make_engine(installation_settings(data, "worker").database_url.get_secret_value(), name="models-command")
+    try:
+        with engine.begin() as conn:
+            yield conn
+    except SQLAlchemyError as error:
+        raise click.ClickException(f"the database did not answer: {getattr(error, 'orig', error)}") from error
+    finally:
+        engine.dispose()

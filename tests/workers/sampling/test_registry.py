@@ -235,16 +235,20 @@ def test_the_shipped_upscaler_and_adapters_are_exactly_the_bytes_on_their_cards(
 def test_a_model_is_usable_until_its_last_day(models: Path) -> None:
     edit(models, expires="2030-01-31")
     card = Registry.load(models).get("studio")
-    assert not_usable(card, date(2030, 1, 31), require_stated=True) is None
-    assert "until 2030-01-31, which is over" in str(not_usable(card, date(2030, 2, 1), require_stated=False))
+    assert not_usable(card, date(2030, 1, 31), expires=card.expires, require_stated=True) is None
+    assert "until 2030-01-31, which is over" in str(
+        not_usable(card, date(2030, 2, 1), expires=card.expires, require_stated=False)
+    )
 
 
 @pytest.mark.parametrize("field", STATED)
 def test_what_nobody_stated_is_refused_only_where_it_is_required(models: Path, field: str) -> None:
     edit(models, **{field: "unknown"})
     card = Registry.load(models).get("studio")
-    assert not_usable(card, date(2026, 1, 1), require_stated=False) is None
-    assert f"nobody stated {field} of studio" in str(not_usable(card, date(2026, 1, 1), require_stated=True))
+    assert not_usable(card, date(2026, 1, 1), expires=card.expires, require_stated=False) is None
+    assert f"nobody stated {field} of studio" in str(
+        not_usable(card, date(2026, 1, 1), expires=card.expires, require_stated=True)
+    )
 
 
 def test_reading_cards_needs_no_deep_learning_library() -> None:
