@@ -4,6 +4,7 @@ Any process may import these (no model library):
 jobs/            every row that is written, one module a verb
 states           states of items and batches
 recipes          what items of one batch have in common
+cost/            what images take of a device, and what that costs
 sheets/          tables of callers: CSV, Excel, JSON lines, Parquet, feeds
 planning/        the planner process
 sealing/         the sealer process

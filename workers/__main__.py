@@ -62,6 +62,7 @@ def serve_gpu(settings: Settings) -> None:
     cards = map(registry.get, registry.names())
     sampler.prepare([card.name for card in cards if card.queue in settings.queue_names])
     executor = make_executor(settings, sampler, _mark_writer(settings), device=sampler.device_id)
+    executor.device_class = sampler.device_class
     register_all(settings, executor, registry)
     serve_executor(settings, executor)
 
@@ -97,6 +98,7 @@ def serve_executor(settings: Settings, executor: Executor) -> None:
         executor.finisher.store,
         executor.worker,
         executor.device,
+        executor.device_class,
         take_messages=intake.take,
     )
 

@@ -77,6 +77,8 @@ GPU_WAIT_SECONDS = Histogram(
     "presswork_gpu_wait_seconds", "Time that a claimed batch waits for the GPU lock.", buckets=_SECONDS
 )
 SAMPLING_SECONDS = Histogram("presswork_sampling_seconds", "Time that one batch holds the GPU lock.", buckets=_SECONDS)
+GPU_SECONDS = Counter("presswork_gpu_seconds_total", "GPU seconds of settled items by outcome.", ["outcome"])
+ENERGY_JOULES = Counter("presswork_energy_joules_total", "Energy that devices report for sampling, in joules.")
 SAMPLED_IMAGES = Counter("presswork_sampled_images_total", "Images sampled.")
 REDRAWN_IMAGES = Counter(
     "presswork_redrawn_images_total", "Images sampled again with another seed because a rule asked for it."
@@ -154,6 +156,7 @@ _KNOWN: dict[Counter | Gauge | Histogram, tuple[tuple[str, ...], ...]] = {
     CLAIMS: (("claimed", "nothing_to_do", "put_off", "refused"),),
     FINISHING_SECONDS: (("meaning", "screen", "mark", "put"),),
     OUTCOMES: (("released", "held", "refused", "failed"),),
+    GPU_SECONDS: (("released", "held", "refused", "failed"),),
     VERDICTS: (tuple(Decision),),
     MARK_FAILURES: (("MarkUnreadable", "ManifestInvalid", "MarkError", "DigestMismatch"),),
     BATCHES_RETURNED: (

@@ -51,6 +51,11 @@ class Recipe:
         return _digest(self)
 
     @property
+    def work_id(self) -> str:
+        """Digest of what decides how long a batch takes on a device: recipes that differ in taste alone share it."""
+        return _work_digest(self)
+
+    @property
     def upscale(self) -> int:
         """How many times a side of the finished picture is longer than what the model draws."""
         return self.upscaler.factor if self.upscaler else 1
@@ -80,6 +85,22 @@ class Recipe:
 def _digest(recipe: Recipe) -> str:
     text = json.dumps(recipe.to_json(), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=4096)
+def _work_digest(recipe: Recipe) -> str:
+    work = (
+        recipe.task,
+        recipe.model_revision,
+        sorted(lora.revision for lora in recipe.loras),
+        recipe.width,
+        recipe.height,
+        recipe.num_inference_steps,
+        recipe.scheduler,  # some ask the network twice a step
+        recipe.guidance_scale > 1,  # twice the network
+        recipe.upscaler.revision if recipe.upscaler else None,
+    )
+    return hashlib.sha256(json.dumps(work, separators=(",", ":")).encode()).hexdigest()[:32]
 
 
 def seed_for(request_id: str, custom_id: str, variant: int) -> int:

@@ -14,6 +14,8 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from workers.cost.prices import Prices
+
 # What a submission is warned of because of its model's card; docs/api.md says what each means.
 REFUSABLE_WARNINGS = (
     "prompt_cut",
@@ -111,6 +113,12 @@ class Settings(BaseSettings):
     policy_rules: Path = Field(_ROOT / "policy" / "rulesets" / "default.yaml", description="File of the rule set.")
     device: str = Field("auto", description="Torch device: auto, cpu, cuda, cuda:1, ...")
     torch_threads: int = Field(0, ge=0, description="Number of torch's intra-op threads. 0: torch's default.")
+    prices: str = Field(
+        "",
+        description="Price of an hour of each device class, such as `NVIDIA H200=3.50,cpu=0.05`; `*` is every other"
+        " class. The workers and the API need the same list. docs/cost.md.",
+    )
+    currency: str = Field("", description="Currency of the prices, as a code of ISO 4217, such as EUR.")
 
     # Marks. The keys are files, so that a secret store can mount them. `presswork up` makes development keys.
     signing_certificate: Path | None = Field(None, description="C2PA certificate chain, PEM, leaf first.")
@@ -314,6 +322,7 @@ class Settings(BaseSettings):
                 f"max_waits ({self.max_waits}) and max_uploads ({self.max_uploads}) together must be below"
                 f" max_connections ({self.max_connections}), or slow callers hold every connection"
             )
+        Prices.parse(self.prices, self.currency)
         if not self.queue_names:
             raise ValueError("queues must name at least one queue; the default is 'gpu'")
         if unknown := self.refused_warnings - set(REFUSABLE_WARNINGS):
@@ -334,6 +343,10 @@ class Settings(BaseSettings):
     @property
     def refused_warnings(self) -> frozenset[str]:
         return frozenset(code.strip() for code in self.refuse_warnings.split(",") if code.strip())
+
+    @property
+    def price_list(self) -> Prices:
+        return Prices.parse(self.prices, self.currency)
 
     @property
     def queue_names(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ Lines = Iterable[Sequence[Mapping[str, Any]]]  # pages of lines
 _INTEGERS = frozenset(
     f"{OUTCOME_PREFIX}{name}" for name in ("variant", "width", "height", "attempts", "row", "bytes", "seed")
 )
-_FLOATS = frozenset(f"{OUTCOME_PREFIX}{name}" for name in ("seconds", "cost"))
+_FLOATS = frozenset(f"{OUTCOME_PREFIX}{name}" for name in ("seconds", "cost", "gpu_seconds"))
 
 
 def csv_document(names: Sequence[str], pages: Lines) -> Iterator[bytes]:

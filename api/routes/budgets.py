@@ -1,4 +1,4 @@
-"""/v1/budgets and /v1/usage: how many images may be made, and how many were."""
+"""/v1/budgets and /v1/usage: what may be made, and what was made of it, in images, GPU seconds and money."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy import Connection
 
 from api.edge.auth import Admin, Reader
@@ -14,6 +14,7 @@ from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.in_turn import InTurn
+from api.results.usage_csv import usage_csv
 from api.schemas.base import NoQuery, Page
 from api.schemas.budgets import BudgetBody, BudgetReply, UsageQuery, UsageReply
 from workers.jobs.control.budget import Budget, list_budgets, set_budget
@@ -48,12 +49,21 @@ def put(
     return once.run(caller.tenant, once.fingerprint(asked), work)
 
 
-@router.get("/usage", summary="What was made, by day, request or API key")
-def read_usage(caller: Reader, parts: PartsOf, query: Annotated[UsageQuery, Query()]) -> Page[UsageReply]:
+@router.get(
+    "/usage",
+    response_model=Page[UsageReply],
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+    summary="What was made, by day, request, API key or altogether",
+)
+def read_usage(caller: Reader, parts: PartsOf, query: Annotated[UsageQuery, Query()]) -> Response:
     """The first 1,000 lines; narrow `since` and `until` for more. Refused, failed and cancelled images cost nothing."""
     with parts.transaction(caller.tenant) as conn:
         lines = usage(conn, caller.tenant, by=query.by, since=query.since, until=query.until)
-    return Page(data=[UsageReply(**asdict(line)) for line in lines], next_cursor=None)
+    if query.format == "csv":
+        headers = {"Content-Disposition": f'attachment; filename="usage-by-{query.by}.csv"'}
+        return Response(usage_csv(lines), media_type="text/csv; charset=utf-8", headers=headers)
+    page = Page[UsageReply](data=[UsageReply(**asdict(line)) for line in lines], next_cursor=None)
+    return JSONResponse(page.model_dump(mode="json"))
 
 
 def _reply(budget: Budget) -> BudgetReply:

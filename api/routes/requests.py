@@ -19,6 +19,7 @@ from api.edge.paging import id_of, page, uuid_or_not_found
 from api.results.remedies import remedy
 from api.routes.items import item_reply
 from api.schemas.base import NoQuery, Page, PageQuery
+from api.schemas.budgets import UsageReply
 from api.schemas.control import CancelBody, RequestPatchBody, RestQuery
 from api.schemas.fields import PathId
 from api.schemas.items import CancelledReply, ItemReply, ItemsQuery
@@ -30,6 +31,7 @@ from api.submission.store import demand_future, links, store
 from workers.jobs.cancel import EVERYTHING, cancel_request
 from workers.jobs.control import changes, phases
 from workers.jobs.control.selection import ItemSelection
+from workers.jobs.control.usage import usage
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.results import Reason, reasons
 from workers.jobs.views import RequestView, get_request, list_items, list_requests
@@ -91,7 +93,7 @@ def read(request_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[Re
     request_id = uuid_or_not_found(request_id, "request")
     with parts.transaction(caller.tenant) as conn:
         view = get_request(conn, caller.tenant, request_id)
-        return request_reply(view, reasons(conn, caller.tenant, request_id))
+        return request_reply(conn, view, reasons(conn, caller.tenant, request_id))
 
 
 @router.get("/{request_id}/items", summary="Items of a request, in the order of the spreadsheet")
@@ -127,7 +129,7 @@ def change(
     def work(conn: Connection) -> StoredReply:
         demand_future(conn, asked.deadline)
         changes.change(conn, caller.tenant, request_id, asked.changes(), actor=caller.actor)
-        return answered(200, request_reply(get_request(conn, caller.tenant, request_id)))
+        return answered(200, request_reply(conn, get_request(conn, caller.tenant, request_id)))
 
     return once.run(caller.tenant, once.fingerprint(asked), work)
 
@@ -150,7 +152,7 @@ def _moved(move: Callable[..., object], request_id: str, caller: Caller, once: O
 
     def work(conn: Connection) -> StoredReply:
         move(conn, caller.tenant, request_id, actor=caller.actor)
-        return answered(200, request_reply(get_request(conn, caller.tenant, request_id)))
+        return answered(200, request_reply(conn, get_request(conn, caller.tenant, request_id)))
 
     return once.run(caller.tenant, once.fingerprint(), work)
 
@@ -188,10 +190,13 @@ def _selection(asked: CancelBody | None) -> ItemSelection:
     )
 
 
-def request_reply(view: RequestView, why: Sequence[Reason] = ()) -> RequestReply:
+def request_reply(conn: Connection, view: RequestView, why: Sequence[Reason] = ()) -> RequestReply:
     template = None if view.erased_at else view.template
     channels = [dict(channel) for channel in view.channels]
-    return RequestReply(**_entry(view, why), template=template, metadata=dict(view.metadata), channels=channels)
+    settled = usage(conn, view.tenant, by="request", request_id=view.id)
+    used = UsageReply(**asdict(settled[0])) if settled else None
+    metadata = dict(view.metadata)
+    return RequestReply(**_entry(view, why), template=template, metadata=metadata, channels=channels, used=used)
 
 
 def _entry(view: RequestView, why: Sequence[Reason] = ()) -> dict[str, Any]:

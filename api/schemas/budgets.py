@@ -33,16 +33,26 @@ class BudgetReply(ReplyModel):
 class UsageQuery(QueryModel):
     """What is counted, by when it was settled."""
 
-    by: Literal["day", "request", "key"] = Field("day", description="days are those of UTC")
+    by: Literal["day", "request", "key", "tenant"] = Field("day", description="days are those of UTC")
+    format: Literal["json", "csv"] = Field("json", description="csv: a line for each group and currency")
     since: Instant | None = Field(None, description="from this moment on")
     until: Instant | None = Field(None, description="before this moment")
 
 
+Money = dict[str, float]
+
+
 class UsageReply(ReplyModel):
-    """What one day, request or key used."""
+    """What one day, request or key used. GPU seconds are those of settled images; what has none was not measured."""
 
     group: str = Field(examples=["2026-11-30"])
     made: int = Field(description="released, held or recalled: what counts against budgets")
     refused: int
     failed: int
     cancelled: int
+    gpu_seconds: float = Field(description="of what was made", examples=[812.4])
+    gpu_seconds_refused: float = Field(description="of refused images; costs you nothing")
+    gpu_seconds_failed: float = Field(description="of failed images; costs you nothing")
+    energy_joules: float | None = Field(description="of all of them; null: no device reported any")
+    cost: Money | None = Field(description="of what was made, by currency; null: no price", examples=[{"EUR": 0.79}])
+    cost_not_made: Money | None = Field(description="of refused and failed images, which costs you nothing")

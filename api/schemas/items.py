@@ -68,6 +68,11 @@ class ItemReply(ReplyModel):
     reason: str | None = Field(description="stable code of a failure")
     verdict: VerdictReply | None
     asset_id: str | None = Field(examples=[_ASSET_ID])
+    gpu_seconds: float | None = Field(
+        description="its share of the time that its batch held a device; null: not measured"
+    )
+    cost: float | None = Field(description="what it counts against budgets in money; null: its device has no price")
+    currency: str | None = Field(description="of `cost`", examples=["EUR"])
     created_at: datetime
     settled_at: datetime | None
     erased_at: datetime | None = Field(description="since when its texts are erased; the ledger keeps their proof")

@@ -10,6 +10,7 @@ from pydantic.config import JsonDict
 
 from api.edge.problems import quoted
 from api.schemas.base import BodyModel, ReplyModel
+from api.schemas.budgets import UsageReply
 from api.schemas.channels import Channels
 from api.schemas.fields import (
     LINE,
@@ -240,3 +241,4 @@ class RequestReply(RequestEntryReply):
     )
     metadata: dict[str, Any]
     channels: list[dict[str, Any]] = Field(description="further files of each image, with all their fields")
+    used: UsageReply | None = Field(description="images, GPU seconds and money of what is settled; null: nothing is")

@@ -39,6 +39,8 @@ OUTCOME_COLUMNS = (
     "item_id",
     "channel",
     "bytes",
+    "gpu_seconds",
+    "currency",
 )
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")  # a spreadsheet program runs a cell that begins like this
 Only = Literal["released", "failed", "held", "refused", "cancelled", "recalled"]

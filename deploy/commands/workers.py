@@ -17,7 +17,7 @@ from deploy.commands.shared.tables import print_rows
 from workers.database import make_engine
 from workers.jobs.fleet import members as fleet
 
-_COLUMNS = ("name", "queues", "threads", "device", "stopped", "seen_seconds_ago")
+_COLUMNS = ("name", "queues", "threads", "device", "device_class", "stopped", "seen_seconds_ago")
 
 
 @click.group()

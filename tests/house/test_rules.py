@@ -53,7 +53,7 @@ LEFT_OUT = {  # path -> when its tests may be left out, and who puts them in
     "tests/deploy/packaging/test_images.py": "without the group chart, 270 MB; .ci/run installs it",
 }
 # Dataclasses that are parts of a process or grow while they are filled.
-_PROCESS = {"Executor", "PartialSettlement", "Presence", "Standing"}
+_PROCESS = {"Executor", "PartialSettlement", "Presence", "Standing", "Used"}
 MUTABLE = _PROCESS | {"PackFindings", "ProblemCollector", "_Range", "_Zip"}
 LEVELS = ("debug", "info", "warning", "error", "critical", "exception")
 HEAVY = ("accelerate", "c2pa", "cv2", "diffusers", "imwatermark", "onnxruntime", "safetensors", "torch", "transformers")

@@ -37,6 +37,8 @@ class FakeSampler:
     faults: dict[str, str] = field(default_factory=dict)  # custom_id -> code
     pictures: dict[str, np.ndarray] = field(default_factory=dict)  # custom_id -> what comes out instead
     claims: list[Claim] = field(default_factory=list)
+    seconds: float = 0.0  # of each run
+    joules: float | None = None
 
     def sample(self, held: Claim, watch: Watch) -> Sampled:
         self.claims.append(held)
@@ -52,7 +54,7 @@ class FakeSampler:
             if item.id not in faults:
                 images[n] = self.pictures.get(item.custom_id, draw(item.seed, height, width))
         positions = tuple(SamplingPosition(len(held.items), n, "fake") for n in range(len(held.items)))
-        return Sampled(images, faults, positions, 0.0)
+        return Sampled(images, faults, positions, self.seconds, self.joules)
 
 
 def draw(seed: int, height: int, width: int) -> np.ndarray:

@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from workers import metrics
+from workers.cost.used import Used
 from workers.crash import Probe, no_probe
 from workers.database import transact
 from workers.errors import LeaseLost, OutOfMemory, StoreUnavailable
@@ -50,6 +51,7 @@ class Executor:
     finisher: Finisher
     worker: str  # name of this process, in events and logs
     device: str = "cpu"  # stable across processes: its errors are remembered
+    device_class: str = ""  # the name that the device gives itself: its price and its measurements
     draining: threading.Event = field(default_factory=threading.Event)  # set on shutdown: give batches back
     gpu: threading.Lock = field(default_factory=threading.Lock)  # held while sampling, never while finishing
     standing: Standing = field(default_factory=Standing)
@@ -62,7 +64,8 @@ class Executor:
         held = self._claim(batch_id)
         if held is None:  # another worker has it, it is over, or this worker takes nothing now
             return
-        progress = PartialSettlement(self.engine, held, self._unsettled, self.settle_every_seconds)
+        used = Used(self.settings.price_list)
+        progress = PartialSettlement(self.engine, held, self._unsettled, self.settle_every_seconds, used)
         with self._keep(held) as lease:
             try:
                 for part in _parts(held):
@@ -132,14 +135,14 @@ class Executor:
 
     def _make(self, part: Claim, lease: Lease, progress: PartialSettlement) -> None:
         """One run on the device and its finishing; what does not fit in memory fails the recipe, not the item."""
-        sampled = self._draw(part, lease)
+        sampled = self._draw(part, lease, progress)
         self.probe("sampled", part)
         no_room = {id for id, fault in sampled.faults.items() if fault == OUT_OF_MEMORY}
         self.finisher.finish(
             part,
             sampled,
             lease,
-            lambda some: self._draw(some, lease),
+            lambda some: self._draw(some, lease, progress),
             finished=lambda outcome: None if outcome.item.id in no_room else progress.add(outcome),
         )
         self.probe("finished", part)
@@ -148,7 +151,7 @@ class Executor:
         if part.deaths:  # workers died on this batch: keep what this part brought before the next is begun
             progress.settle_some()
 
-    def _draw(self, held: Claim, lease: Lease) -> Sampled:
+    def _draw(self, held: Claim, lease: Lease, progress: PartialSettlement) -> Sampled:
         """One run on the device, for the batch or for those of its items that are generated again."""
         asked = time.monotonic()
         with self.gpu:
@@ -156,6 +159,9 @@ class Executor:
             lease.check()
             with metrics.SAMPLING_SECONDS.time():
                 sampled = self.sampler.sample(held, LeaseWatch(lease, self.probe, held))
+        progress.drawn(held, sampled)
+        if sampled.joules is not None:
+            metrics.ENERGY_JOULES.inc(sampled.joules)
         metrics.SAMPLED_IMAGES.inc(len(held.items) - len(sampled.faults))
         return sampled
 

@@ -37,6 +37,7 @@ class Presence:
     store: ObjectStore
     worker: str
     device: str
+    device_class: str
     take_messages: Callable[[bool], object]  # told whenever the answer changes
     _stop: threading.Event = field(default_factory=threading.Event)
     _takes: bool = True
@@ -103,5 +104,6 @@ class Presence:
                 queues=self.settings.queue_names,
                 threads=self.settings.worker_threads,
                 device=self.device,
+                device_class=self.device_class,
                 stopped=self.standing.reason,
             )

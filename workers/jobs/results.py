@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Row, func, select, text
 
 from workers.jobs.asset_views import files_of
+from workers.jobs.control.usage import cost_of
 from workers.jobs.tables import assets, batches, items, renditions
 from workers.jobs.types import StoredRendition
 from workers.states import AssetState
@@ -54,6 +55,9 @@ class Result:
     created_at: datetime
     settled_at: datetime | None
     attempts: int | None
+    gpu_seconds: float | None
+    cost: float | None
+    currency: str | None
     asset_id: str | None
     released_at: datetime | None
     provenance: Mapping[str, Any] | None
@@ -167,6 +171,9 @@ def _result(row: Row[Any], files: tuple[StoredRendition, ...]) -> Result:
         created_at=row.created_at,
         settled_at=row.settled_at,
         attempts=row.attempt,
+        gpu_seconds=None if row.gpu_seconds is None else float(row.gpu_seconds),
+        cost=cost_of(row),
+        currency=row.currency,
         asset_id=row.asset_id,
         released_at=row.released_at,
         provenance=row.provenance,

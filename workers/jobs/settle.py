@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from policy import events
 from policy.ledger.append import SYSTEM_TENANT, append
+from workers.cost.used import Used
 from workers.errors import Conflict, LeaseLost
 from workers.jobs.control import budget
 from workers.jobs.control.phases import end_settled
@@ -25,7 +26,7 @@ from workers.jobs.types import Claim, Failed, Held, Outcome, Refused, Released
 from workers.states import WAKE_CHANNEL, BatchState, ItemState
 
 
-def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozenset[str]:
+def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome], used: Used | None = None) -> frozenset[str]:
     """RUNNING -> FINISHED, items -> RELEASED | HELD | REFUSED | FAILED, with their events.
 
     Returns the item ids whose outcome came too late (cancelled meanwhile): their objects are the
@@ -39,20 +40,24 @@ def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozen
             batches.c.state == BatchState.RUNNING,
             batches.c.attempt == held.attempt,
         )
-        .values(state=BatchState.FINISHED, finished_at=func.clock_timestamp())
+        .values(
+            state=BatchState.FINISHED,
+            finished_at=func.clock_timestamp(),
+            **(used.of_batch(held.recipe.work_id, is_whole=not held.deaths) if used else {}),
+        )
     )
     if finished.rowcount != 1:
         return _already_settled(conn, held, outcomes)
     open_ids = _lock_open(conn, held)
     if missing := open_ids - {outcome.item.id for outcome in outcomes}:
         raise Conflict(f"batch {held.batch_id}: no outcome for {sorted(missing)}")
-    _write(conn, held, [outcome for outcome in outcomes if outcome.item.id in open_ids])
+    _write(conn, held, [outcome for outcome in outcomes if outcome.item.id in open_ids], used)
     append(conn, tenant=SYSTEM_TENANT, actor="worker", events=[events.BatchFinished(held.batch_id, held.attempt)])
     conn.execute(select(func.pg_notify(WAKE_CHANNEL, held.queue)))
     return frozenset(outcome.item.id for outcome in outcomes) - open_ids
 
 
-def settle_some(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozenset[str]:
+def settle_some(conn: Connection, held: Claim, outcomes: Sequence[Outcome], used: Used | None = None) -> frozenset[str]:
     """Items -> RELEASED | HELD | REFUSED | FAILED, with their events, while their batch goes on.
 
     What was settled so is kept when the worker dies: the next attempt makes what is left. Returns the ids of those
@@ -70,7 +75,7 @@ def settle_some(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> f
     if kept.rowcount != 1:
         raise LeaseLost(held.batch_id)
     open_ids = _lock_open(conn, held)
-    _write(conn, held, [outcome for outcome in outcomes if outcome.item.id in open_ids])
+    _write(conn, held, [outcome for outcome in outcomes if outcome.item.id in open_ids], used)
     ids = [outcome.item.id for outcome in outcomes if outcome.item.id not in open_ids]
     gone = select(items.c.id).where(items.c.id.in_(ids), items.c.state == ItemState.CANCELLED)
     return frozenset(conn.scalars(gone)) if ids else frozenset()
@@ -100,9 +105,9 @@ def _lock_open(conn: Connection, held: Claim) -> set[str]:
     )
 
 
-def _write(conn: Connection, held: Claim, wanted: Sequence[Outcome]) -> None:
+def _write(conn: Connection, held: Claim, wanted: Sequence[Outcome], used: Used | None) -> None:
     """Rows and events of outcomes whose items are locked and open."""
-    _write_items(conn, wanted)
+    _write_items(conn, wanted, used or Used())
     write_assets(conn, held, [o for o in wanted if isinstance(o, Released)])
     _write_holds(conn, held, [o for o in wanted if isinstance(o, Held)])
     for tenant in sorted({outcome.item.tenant for outcome in wanted}):
@@ -132,7 +137,7 @@ _STATE_OF: dict[type, ItemState] = {
 }
 
 
-def _write_items(conn: Connection, wanted: Sequence[Outcome]) -> None:
+def _write_items(conn: Connection, wanted: Sequence[Outcome], used: Used) -> None:
     if not wanted:
         return
     conn.execute(
@@ -143,6 +148,7 @@ def _write_items(conn: Connection, wanted: Sequence[Outcome]) -> None:
             reason=bindparam("b_reason"),
             verdict=bindparam("b_verdict"),
             seed=bindparam("b_seed"),
+            **{name: bindparam(f"b_{name}") for name in used.of_item("")},
             settled_at=func.clock_timestamp(),
         ),
         [
@@ -152,6 +158,7 @@ def _write_items(conn: Connection, wanted: Sequence[Outcome]) -> None:
                 "b_reason": o.reason if isinstance(o, Failed) else None,
                 "b_verdict": None if isinstance(o, Failed) else o.verdict.to_json(),
                 "b_seed": o.item.seed,  # another one than was submitted where it was drawn again
+                **{f"b_{name}": value for name, value in used.of_item(o.item.id).items()},
             }
             for o in wanted
         ],

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     SmallInteger,
     Table,
     Text,
@@ -29,6 +30,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 metadata = MetaData()
 _ID = UUID(as_uuid=False)
 _AT = DateTime(timezone=True)
+_GPU_SECONDS, _JOULES, _MONEY = Numeric(14, 6), Numeric(18, 3), Numeric(20, 9)
 _GATE = "CASE phase WHEN 'running' THEN 'open' WHEN 'pilot' THEN 'sample' ELSE 'closed' END"
 
 tenants = Table(
@@ -138,6 +140,11 @@ batches = Table(
     Column("worker", Text),
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("finished_at", _AT),
+    Column("gpu_seconds", _GPU_SECONDS),  # that its settled attempt held the device; None: not measured
+    Column("energy_joules", _JOULES),  # None: the device reports none
+    Column("device_class", Text),  # the name that the device gives itself
+    Column("drawn", Integer),  # images of the run that `work_id` was measured by
+    Column("work_id", Text),  # Recipe.work_id; None: not drawn at once, so no measure of others
 )
 
 items = Table(
@@ -168,6 +175,10 @@ items = Table(
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("settled_at", _AT),
     Column("sample", Boolean, nullable=False, server_default=false()),  # of the pilot: made before a person accepts
+    Column("gpu_seconds", _GPU_SECONDS),  # its share of its batch's, whatever came out; None: not measured
+    Column("energy_joules", _JOULES),  # likewise
+    Column("cost", _MONEY),  # of its GPU seconds, by the price list of that moment; None: no price
+    Column("currency", Text),  # of `cost`, ISO 4217
     Column("erased_at", _AT),  # prompt, negative_prompt, carried and file_suffix were erased
     UniqueConstraint("request_id", "custom_id", "variant"),
 )
@@ -256,6 +267,7 @@ gpu_workers = Table(
     Column("started_at", _AT, nullable=False, server_default=func.now()),
     Column("seen_at", _AT, nullable=False, server_default=func.now()),  # its last heartbeat
     Column("stopped", Text),  # why it takes nothing now; None: it takes batches
+    Column("device_class", Text, nullable=False, server_default=""),  # the name that its device gives itself
 )
 
 worker_refusals = Table(

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 
 from workers.errors import NotFound
+from workers.jobs.control.usage import cost_of
 from workers.jobs.tables import assets, items, recipes, requests
 from workers.jobs.types import unread
 from workers.states import ItemState
@@ -24,6 +25,7 @@ class RequestView:
     """A request and how many of its items are in which state; states without items are left out."""
 
     id: str
+    tenant: str
     kind: str
     name: str
     template: str
@@ -67,6 +69,9 @@ class ItemView:
     reason: str | None
     verdict: Mapping[str, Any] | None
     asset_id: str | None
+    gpu_seconds: float | None
+    cost: float | None
+    currency: str | None
     created_at: datetime
     settled_at: datetime | None
     erased_at: datetime | None
@@ -163,6 +168,7 @@ def _counts(conn: Connection, tenant: str, request_ids: list[str]) -> dict[str, 
 def _request(row: Row[Any], counts: Mapping[str, int]) -> RequestView:
     return RequestView(
         id=row.id,
+        tenant=row.tenant,
         kind=row.kind,
         name=row.name,
         template=row.template,
@@ -205,6 +211,9 @@ def _item(row: Row[Any]) -> ItemView:
         reason=row.reason,
         verdict=row.verdict,
         asset_id=row.asset_id,
+        gpu_seconds=None if row.gpu_seconds is None else float(row.gpu_seconds),
+        cost=cost_of(row),
+        currency=row.currency,
         created_at=row.created_at,
         settled_at=row.settled_at,
         erased_at=row.erased_at,

@@ -14,6 +14,7 @@ Worker processes only:
 pipelines           checks and loads pipelines
 calls               from the options of a request to the arguments of a pipeline
 schedulers          a fresh scheduler for each run
+energy              joules that the device reports
 fitting             how many images fit in memory at once
 receipts/           what it takes to draw a picture again, and drawing it again
 runs                one run of a pipeline

@@ -23,6 +23,7 @@ from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemo
 from workers.jobs.types import Claim, SamplingPosition
 from workers.recipes import Recipe
 from workers.sampling.adapters import check_adapter, use_adapters
+from workers.sampling.energy import EnergyMeter
 from workers.sampling.enlarge import Enlarger
 from workers.sampling.extras import AdapterCard, UpscalerCard
 from workers.sampling.fitting import BatchLimits
@@ -65,6 +66,8 @@ class DiffusersSampler:
         self._device = choose_device(device)
         self._device_name = _name_of(self._device)
         self.device_id = _id_of(self._device)
+        self.device_class = self._device_name
+        self._energy = EnergyMeter.of(self._device)
         self._pipelines = Pipelines(self._device, load, keep)
         self._enlargers: dict[str, Enlarger] = {}  # by revision; about a megabyte each
         self._fitting = BatchLimits()
@@ -117,7 +120,6 @@ class DiffusersSampler:
         `faults` and costs its neighbours nothing. Raises what the watch raises, ModelMissing,
         ModelRefused and HubUnavailable; after any of them the next claim can be sampled.
         """
-        started = time.monotonic()
         card = self._card_for(held.recipe)
         enlarger = self._enlarger_for(card, held.recipe)
         loaded = self._pipelines.get(card)
@@ -125,6 +127,8 @@ class DiffusersSampler:
         log_truncated_prompts(loaded, card, held.items)
         environment = environment_of(loaded.pipe, loaded.scheduler_config, self._device)
         images = nothing(held.recipe, len(held.items))
+        meter = self._energy.start()
+        started = time.monotonic()
         faults: dict[str, str] = {}
         positions: list[SamplingPosition | None] = [None] * len(held.items)
         for together in in_runs(card.family, held.items):
@@ -146,7 +150,8 @@ class DiffusersSampler:
             images = _enlarged(enlarger, images, held, faults, watch)
             faults |= {item.id: CANCELLED for item in held.items if item.id in watch.cancelled}
         images[[n for n, item in enumerate(held.items) if item.id in faults]] = 0
-        return Sampled(images, faults, tuple(p for p in positions if p), time.monotonic() - started)
+        seconds = time.monotonic() - started
+        return Sampled(images, faults, tuple(p for p in positions if p), seconds, meter())
 
     def _card_for(self, recipe: Recipe) -> ModelCard:
         card = self._registry.get(recipe.model)

@@ -28,7 +28,8 @@ class Sampled:
     images: Pixels
     faults: Mapping[str, str]
     positions: tuple[SamplingPosition, ...]
-    seconds: float
+    seconds: float  # of drawing; without the time to load a model, which the order of batches decides
+    joules: float | None = None  # that the device used meanwhile; None where it reports none
 
 
 class Watch(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +10,12 @@ from typing import Any
 import pytest
 
 from tests.support.client import ApiTenant, campaign, places, problem
-from tests.support.line import eventually
+from tests.support.line import LEASE, eventually, released
+from workers.cost.prices import Prices
+from workers.cost.used import Used
+from workers.jobs.dispatch import dispatch
+from workers.jobs.settle import settle
+from workers.jobs.types import Failed
 
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="seconds")
 TEN = "object,colour\n" + "car,red\n" * 10
@@ -161,3 +167,30 @@ def test_a_wait_ends_when_nothing_more_is_made(api: ApiTenant) -> None:
     assert caller.get(here, params={"wait": 20}).json()["phase"] == "paused"
     for wait in ("-1", "21", "long", "nan"):
         problem(caller.get(here, params={"wait": wait}), 422, "invalid_parameters")
+
+
+def test_usage_tells_gpu_seconds_and_money_and_so_do_the_request_and_its_results(api: ApiTenant) -> None:
+    """One of two images is released, one failed: the second is told beside it and costs nothing."""
+    caller, line = api.caller(), api.server.line
+    here = campaign(caller, "object,colour\ncar,red\nbackpack,blue\n").json()["links"]["request"]
+    items = api.items()
+    with line.worker.begin() as conn:
+        ids = [item.id for item in items]
+        batch_id = dispatch(conn, "gpu", items[0].recipe_id, ids, lease=LEASE, claims_allowed=2)
+    held = line.claim(str(batch_id))
+    used = Used(Prices.parse("NVIDIA H200=3.6", "EUR"))
+    used.add([item.id for item in held.items], "NVIDIA H200", 20.0, None)
+    with line.worker.begin() as conn:
+        settle(conn, held, [released(held, held.items[0]), Failed(held.items[1], "black")], used)
+    (told,) = caller.get("/v1/usage?by=tenant").json()["data"]
+    assert (told["made"], told["failed"], told["gpu_seconds"], told["gpu_seconds_failed"]) == (1, 1, 10.0, 10.0)
+    assert (told["cost"], told["cost_not_made"], told["energy_joules"]) == ({"EUR": 0.01}, {"EUR": 0.01}, None)
+    assert caller.get(here).json()["used"] == {**told, "group": here.rpartition("/")[2]}
+    table = caller.get("/v1/usage?by=tenant&format=csv")
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    assert table.text.splitlines()[1] == f"{api.tenant},1,0,1,0,10.0,0.0,10.0,,EUR,0.01,0.01"
+    results = [json.loads(one) for one in caller.get(f"{here}/results?format=jsonl").text.splitlines()]
+    figures = [(one["presswork_gpu_seconds"], one["presswork_cost"], one["presswork_currency"]) for one in results]
+    assert figures == [(10.0, 0.01, "EUR"), (10.0, 0.0, "EUR")]
+    item = caller.get(f"/v1/items/{held.items[0].id}").json()
+    assert (item["gpu_seconds"], item["cost"], item["currency"]) == (10.0, 0.01, "EUR")

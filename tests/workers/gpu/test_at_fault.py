@@ -54,6 +54,7 @@ def presence_of(executor: Executor, told: list[bool]) -> Presence:
         executor.finisher.store,
         executor.worker,
         executor.device,
+        executor.device_class,
         take_messages=told.append,
     )
 

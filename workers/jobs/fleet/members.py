@@ -30,13 +30,22 @@ class LiveWorker(NamedTuple):
     device: str
     stopped: str | None  # why it takes nothing now
     seconds: float  # since it was seen
+    device_class: str = ""  # the name that its device gives itself
 
 
 def seen(
-    conn: Connection, name: str, *, queues: Sequence[str], threads: int, device: str, stopped: str | None = None
+    conn: Connection,
+    name: str,
+    *,
+    queues: Sequence[str],
+    threads: int,
+    device: str,
+    device_class: str = "",
+    stopped: str | None = None,
 ) -> None:
     """Renew the row of this worker, and forget workers that were not seen for a day."""
-    row = {"queues": list(queues), "threads": threads, "device": device, "stopped": stopped}
+    about = {"device": device, "device_class": device_class}
+    row = {"queues": list(queues), "threads": threads, **about, "stopped": stopped}
     fresh = insert(gpu_workers).values(name=name, seen_at=func.clock_timestamp(), **row)
     conn.execute(
         fresh.on_conflict_do_update(
@@ -56,7 +65,9 @@ def live(conn: Connection, queue: str | None = None) -> list[LiveWorker]:
     of_queue = [literal(queue) == any_(gpu_workers.c.queues)] if queue else []
     age = func.extract("epoch", func.clock_timestamp() - gpu_workers.c.seen_at)
     found = conn.execute(select(gpu_workers, age.label("age")).where(_fresh(), *of_queue).order_by(gpu_workers.c.name))
-    return [LiveWorker(r.name, tuple(r.queues), r.threads, r.device, r.stopped, float(r.age)) for r in found]
+    return [
+        LiveWorker(r.name, tuple(r.queues), r.threads, r.device, r.stopped, float(r.age), r.device_class) for r in found
+    ]
 
 
 def refuse(conn: Connection, worker: str, recipe_id: str, reason: str, lasting: timedelta | None = None) -> None:
