@@ -1,4 +1,4 @@
-"""The real services for tests: one stack a session, one database, Redis number and empty bucket a test."""
+"""Real services for tests: one stack a session, one database, Redis number and empty bucket a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A campaign in two passes over the spreadsheet: check every row, then store all of them or nothing.
+"""Campaign submission in two passes over the spreadsheet: check every row, then store all of them or nothing.
 
 The first pass writes what it understood of each good row to a temporary file, the second reads it back
 while it is inserted: memory stays small however long the spreadsheet is, and nothing is screened twice.

@@ -1,4 +1,4 @@
-"""A single prompt with its variants, checked against model, limits and policy."""
+"""Single prompts with their variants, checked against model, limits and policy."""
 
 from __future__ import annotations
 

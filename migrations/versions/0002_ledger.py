@@ -1,4 +1,4 @@
-"""The audit ledger: entries that nobody changes, the sealed tree over them, who may do what.
+"""Audit ledger: entries that nobody changes, the sealed tree over them, who may do what.
 
 No foreign key leads out of this schema: the ledger outlives what it describes. The triggers that refuse
 changes are ENABLE ALWAYS, because plain ones sleep under session_replication_role = replica. A superuser

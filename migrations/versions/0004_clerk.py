@@ -1,4 +1,4 @@
-"""A role for what people order afterwards: the clerk carries out reviews, recalls and erasures.
+"""Clerk role, for what people order afterwards: it carries out reviews, recalls and erasures.
 
 It reads every job table and passes the tenants' walls, as the line does; what it may write is granted where
 each of those came to be.

@@ -1,4 +1,4 @@
-"""What the ledger's events name by digest, kept beside them for years; and what witnesses said of its heads.
+"""Registers of what the ledger's events name by digest, kept for years; and what witnesses said of its heads.
 
 A document's key is the digest of its own bytes, computed by the database, so that no text can stand under
 another's digest. Both tables are append-only as the ledger itself is.

@@ -1,4 +1,4 @@
-"""How plain pictures are found in parts: 8 x 8 cells of their colour, beside their fingerprint.
+"""Plain pictures, found in parts: 8 x 8 cells of their colour, beside their fingerprint.
 
 What was indexed before has none: its whole copies are found as before, its parts are not.
 """

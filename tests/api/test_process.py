@@ -1,4 +1,4 @@
-"""The API as a process of its own: it starts light, logs JSON, stops when told, and dies without half-done work."""
+"""API as a process of its own: it starts light, logs JSON, stops when told, and dies without half-done work."""
 
 from __future__ import annotations
 

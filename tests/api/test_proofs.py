@@ -1,4 +1,4 @@
-"""What a tenant takes away from the ledger over HTTP: it proves itself, and shows no other tenant's events."""
+"""Proofs that a tenant takes from the ledger over HTTP: they hold alone, and show no other tenant's events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server below the application, on real sockets: requests it cannot read, peers that stop, and too many of them."""
+"""Server below the application, on real sockets: requests it cannot read, peers that stop, and too many of them."""
 
 from __future__ import annotations
 

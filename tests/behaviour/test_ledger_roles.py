@@ -1,4 +1,4 @@
-"""What each database role may do to the ledger: everything else is refused, to the owner and under replica role too."""
+"""Database roles and the ledger: what no role needs is refused, to the owner and under replica role too."""
 
 from __future__ import annotations
 

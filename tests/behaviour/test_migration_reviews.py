@@ -1,4 +1,4 @@
-"""A database that held pictures before reviews were there: migrating keeps the holds, and they can only be refused."""
+"""Migration of held pictures from before reviews: the holds stay, and they can only be refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The migrated database against the tables that the code believes in, and the rights that the docs promise."""
+"""Migrated database against the tables that the code believes in, and the rights that the docs promise."""
 
 from __future__ import annotations
 

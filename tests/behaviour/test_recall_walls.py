@@ -1,4 +1,4 @@
-"""What each database role may and may not do to recalls and webhooks, tried as each of them."""
+"""Database roles and recalls and webhooks: what each may and may not do, tried as each of them."""
 
 from __future__ import annotations
 

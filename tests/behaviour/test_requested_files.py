@@ -1,4 +1,4 @@
-"""The files a request asks for, from the wish to the ledger: each marked, each listed, each in one place."""
+"""Requested files, from the wish to the ledger: each marked, each listed, each in one place."""
 
 from __future__ import annotations
 

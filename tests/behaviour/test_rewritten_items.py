@@ -1,4 +1,4 @@
-"""A rewritten prompt on its way: the answer, the item, the ledger, the second look, the claim."""
+"""Rewritten prompts on their way: the answer, the item, the ledger, the second look, the claim."""
 
 from __future__ import annotations
 

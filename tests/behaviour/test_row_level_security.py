@@ -1,4 +1,4 @@
-"""The second wall between tenants, and what each database role may not do."""
+"""Row-level security, the second wall between tenants, and what each database role may not do."""
 
 from __future__ import annotations
 

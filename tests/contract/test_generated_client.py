@@ -1,4 +1,4 @@
-"""A client that openapi-python-client generates calls every GET and reads every answer as a documented type."""
+"""Client that openapi-python-client generates calls every GET and reads every answer as a documented type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The official `openai` package against our API, unchanged: only the base URL and the key are ours."""
+"""Official `openai` package against our API, unchanged: only the base URL and the key are ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: a validator accepts it, names are unique, and every field that is sent has a bound."""
+"""OpenAPI document: a validator accepts it, names are unique, and every field that is sent has a bound."""
 
 from __future__ import annotations
 

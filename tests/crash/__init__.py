@@ -1,1 +1,1 @@
-"""The crash table: real processes killed at named points."""
+"""Crash table: real processes killed at named points."""

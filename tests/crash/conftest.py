@@ -1,4 +1,4 @@
-"""A world a test: processes end with it, whatever happened."""
+"""Worlds for crash tests, one a test: processes end with it, whatever happened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An API process that dies between its commit and its reply: python -m tests.crash.submitting COUNT."""
+"""API process that dies between its commit and its reply: python -m tests.crash.submitting COUNT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The crash table: every fault ends with every item settled once, and a ledger that verifies."""
+"""Crash table: every fault ends with every item settled once, and a ledger that verifies."""
 
 from __future__ import annotations
 

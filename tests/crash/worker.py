@@ -1,4 +1,4 @@
-"""The worker process of the crash tests: the real one, with a sampler that needs no torch.
+"""Worker process of the crash tests: the real one, with a sampler that needs no torch.
 
 python -m tests.crash.worker [--classifier-raises]
 """

@@ -1,4 +1,4 @@
-"""A whole running system for one crash test, and the four things that must be true when it has settled.
+"""World of one crash test: a whole running system, and the four things that must be true when it has settled.
 
 Planner and workers are real processes on the real services; only the device is fake (tests/crash/worker.py).
 """

@@ -1,4 +1,4 @@
-"""The report on a rule set: what it counts, what it says on a terminal, and tables that cannot be read."""
+"""Report on a rule set: what it counts, what it says on a terminal, and tables that cannot be read."""
 
 from __future__ import annotations
 

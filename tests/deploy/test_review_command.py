@@ -1,4 +1,4 @@
-"""What a reviewer reads in a terminal: whole ids, no escape sequences, plain words. The commands themselves run in
+"""Review command as a reviewer reads it: whole ids, no escape sequences, plain words. The commands themselves run in
 tests/behaviour/test_end_to_end.py on the real stack.
 """
 

@@ -1,4 +1,4 @@
-"""The picture of the architecture: drawn from its source, with the processes, the places and the rights of the code."""
+"""Picture of the architecture: drawn from its source, with the processes, the places and the rights of the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the bench reads for the library is what the library's own decoder reads, bit by bit."""
+"""Watermark decoder of the bench against the library's own: what both read is the same, bit by bit."""
 
 from __future__ import annotations
 

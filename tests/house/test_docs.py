@@ -1,4 +1,4 @@
-"""What the prose claims: links, paths, tests, commands, settings, metrics and alerts that are really there."""
+"""Docs and what they claim: links, paths, tests, commands, settings, metrics and alerts that are really there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The glossary against the code: each place is there and defines what it is said to; each term stands once."""
+"""Glossary against the code: each place is there and defines what it is said to; each term stands once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two commands: what they say when something is missing, and that a fresh installation has all we import."""
+"""Two commands: what they say when something is missing, and that a fresh installation has all we import."""
 
 from __future__ import annotations
 

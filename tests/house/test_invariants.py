@@ -1,4 +1,4 @@
-"""The invariants that hold by how the code is built, read from the code itself. The others have tests that run it."""
+"""Invariants that hold by how the code is built, read from the code itself. The others have tests that run it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The licence check: what it reads, what it lets through, what it refuses."""
+"""Licence check: what it reads, what it lets through, what it refuses."""
 
 from __future__ import annotations
 

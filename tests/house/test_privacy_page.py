@@ -1,4 +1,4 @@
-"""The privacy page against the code: every class with its period and reason, and every private field of every event."""
+"""Privacy page against the code: every class with its period and reason, and every private field of every event."""
 
 from __future__ import annotations
 

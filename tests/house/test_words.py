@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from tests.support.repository import files, modules, text, tree
+from tests.support.repository import PACKAGES, files, modules, text, tree
 
 IN_PROSE = {  # word -> what to say
     "house": "repository, installation, style",
@@ -23,6 +23,8 @@ IN_PROSE = {  # word -> what to say
     "a judge": "scorer, moderation model",
     "disguise": "obfuscation",
 }
+NO_SUBJECT = {"A", "An", "All", "Every", "Each", "From", "How", "It", "Nothing", "One", "That", "The", "These", "This"}
+NO_SUBJECT |= {"What", "When", "Where", "Which", "Who"}
 IN_NAMES = {  # part of a public name -> what to say
     "house": "repository",
     "stranger": "anonymous",
@@ -111,3 +113,8 @@ def test_every_exception_is_still_needed() -> None:
     examples = {(path, word) for path in modules("tests") for word in IN_EXAMPLES if word in text(path).lower()}
     names = {(name, word) for path in modules(*PACKAGES) for name, _ in _public_names(path) for word in _parts(name)}
     assert set(RIGHT) - used - names - examples == set()
+
+
+def test_a_module_begins_with_the_word_that_one_would_search_for() -> None:
+    texts = {path: ast.get_docstring(tree(path)) or "" for path in modules(*PACKAGES, "tests", "bench", "tools")}
+    assert {path: words for path, words in texts.items() if words.split(" ", 1)[0] in NO_SUBJECT} == {}

@@ -1,4 +1,4 @@
-"""Where the training pictures come from: packages whose bytes are known."""
+"""Sources of the training pictures: packages whose bytes are known."""
 
 from __future__ import annotations
 

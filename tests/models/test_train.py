@@ -1,4 +1,4 @@
-"""The recipe of the built-in model, on cut-outs drawn here: nothing is fetched, everything is trained for a moment."""
+"""Recipe of the built-in model, on cut-outs drawn here: nothing is fetched, everything is trained for a moment."""
 
 from __future__ import annotations
 

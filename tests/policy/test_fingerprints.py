@@ -1,4 +1,4 @@
-"""The perceptual hash: the same for copies, far for others, and turned as the picture is turned."""
+"""Perceptual hash: the same for copies, far for others, and turned as the picture is turned."""
 
 from __future__ import annotations
 

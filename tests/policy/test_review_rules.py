@@ -1,4 +1,4 @@
-"""The review part of a rule set: who may release what."""
+"""Review part of a rule set: who may release what."""
 
 from __future__ import annotations
 

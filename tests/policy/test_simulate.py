@@ -1,4 +1,4 @@
-"""The policy time machine: other rules change what they should, and what history does not hold is not guessed."""
+"""Policy time machine: other rules change what they should, and what history does not hold is not guessed."""
 
 from __future__ import annotations
 

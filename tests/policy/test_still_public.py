@@ -1,4 +1,4 @@
-"""What is still public although the rules of today would not release it, asked of a real ledger."""
+"""Still-public report, asked of a real ledger: what is public although the rules of today would not release it."""
 
 from __future__ import annotations
 

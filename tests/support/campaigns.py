@@ -1,4 +1,4 @@
-"""A campaign of which two images are released, one failed, one is held and one waits, with its bytes in the store."""
+"""Campaign of which two images are released, one failed, one is held and one waits, with its bytes in the store."""
 
 from __future__ import annotations
 

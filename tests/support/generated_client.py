@@ -1,4 +1,4 @@
-"""A Python client that a generator makes from the OpenAPI document, as an outsider would get it."""
+"""Python client that a generator makes from the OpenAPI document, as an outsider would get it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger's tests in few words: the worker appends, the sealer seals, the auditor verifies, a superuser tampers."""
+"""Ledger's tests in few words: the worker appends, the sealer seals, the auditor verifies, a superuser tampers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The line's tests in few words: submit as the API's role, work as the worker's, read as the auditor's.
+"""Line's tests in few words: submit as the API's role, work as the worker's, read as the auditor's.
 
 Every row is written by workers/jobs itself.
 """

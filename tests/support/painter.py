@@ -1,4 +1,4 @@
-"""A worker of one tenant in a thread: settles what is pending with objects that lie in the store; it draws nothing."""
+"""Painter, a worker of one tenant in a thread: settles what is pending with stored objects; it draws nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped tables of prompts as the tests use them, and the characters that no YAML file can hold."""
+"""Shipped tables of prompts as the tests use them, and the characters that no YAML file can hold."""
 
 from __future__ import annotations
 

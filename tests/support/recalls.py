@@ -1,4 +1,4 @@
-"""The recall tests in few words: pictures that are really in the store, orders, and a clerk's turns."""
+"""Recall tests in few words: pictures that are really in the store, orders, and a clerk's turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A webhook's receiver: a real HTTP server on loopback that answers as it is told and keeps what it got."""
+"""Receiver of webhooks: a real HTTP server on loopback that answers as it is told and keeps what it got."""
 
 from __future__ import annotations
 

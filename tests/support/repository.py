@@ -1,4 +1,4 @@
-"""The files of this repository, as the tests of tests/house read them."""
+"""Files of this repository, as the tests of tests/house read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small time-stamp authority (RFC 3161) on loopback, real enough for the C2PA library: signed, with a chain.
+"""Time-stamp authority (RFC 3161), small, on loopback, and real enough for the C2PA library: signed, with a chain.
 
 DER by hand, as `cryptography` signs CMS messages of plain data only, and a time stamp is one of TSTInfo.
 """

@@ -1,4 +1,4 @@
-"""A worker in this process: the real screen, marks, store and executor around a sampler that only draws."""
+"""Worker in this process: the real screen, marks, store and executor around a sampler that only draws."""
 
 from __future__ import annotations
 

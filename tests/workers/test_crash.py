@@ -1,4 +1,4 @@
-"""The named points at which the crash tests kill a process."""
+"""Named points at which the crash tests kill a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop: rounds, pauses, outages and stops, counted rather than timed."""
+"""Loop: rounds, pauses, outages and stops, counted rather than timed."""
 
 from __future__ import annotations
 

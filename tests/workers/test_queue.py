@@ -1,4 +1,4 @@
-"""The transport on a real broker: one uuid a message, and a dead broker is news within seconds."""
+"""Transport on a real broker: one uuid a message, and a dead broker is news within seconds."""
 
 from __future__ import annotations
 

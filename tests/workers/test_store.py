@@ -1,4 +1,4 @@
-"""The object store: written once, verified, and closed to whoever has no business there."""
+"""Object store: written once, verified, and closed to whoever has no business there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One row of a campaign: its cells become a screened prompt, an id and a recipe, or complaints by column."""
+"""Rows of a campaign: the cells of one become a screened prompt, an id and a recipe, or complaints by column."""
 
 from __future__ import annotations
 

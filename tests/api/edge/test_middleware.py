@@ -1,4 +1,4 @@
-"""What surrounds every request: ids, HEAD, conditional requests, gzip, CORS, and errors that nobody expected."""
+"""Middleware around every request: ids, HEAD, conditional requests, gzip, CORS, and errors that nobody expected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The waiting room, on real sockets: who waits holds no thread, is bounded per tenant, and holds nobody else up."""
+"""Waiting room, on real sockets: who waits holds no thread, is bounded per tenant, and holds nobody else up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a campaign is named by row, column or field, and nothing of it is stored."""
+"""Errors of a campaign name row, column or field, and nothing of the campaign is stored."""
 
 from __future__ import annotations
 

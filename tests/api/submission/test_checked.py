@@ -1,4 +1,4 @@
-"""A checked row: what is spooled between the two passes reads back as the same items."""
+"""Checked row: what is spooled between the two passes reads back as the same items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model will not draw is told from its card: unknown things wherever English puts them, and no praise."""
+"""Vocabulary of a model card: unknown things are told wherever English puts them, and there is no praise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each process of the embedded stack may see. No service runs here: addresses and passwords are enough."""
+"""Environments of the embedded stack's processes. No service runs here: addresses and passwords are enough."""
 
 from __future__ import annotations
 

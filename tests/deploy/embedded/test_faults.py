@@ -1,4 +1,4 @@
-"""The faults that a laptop brings to the embedded stack: kills, leftovers, taken ports, long and spaced paths.
+"""Faults that a laptop brings to the embedded stack: kills, leftovers, taken ports, long and spaced paths.
 
 One drama on a data directory of its own is told once and looked at from several sides.
 """

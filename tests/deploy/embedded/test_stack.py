@@ -1,4 +1,4 @@
-"""The embedded stack: three real services on loopback, each behind passwords, each role in its own place."""
+"""Embedded stack: three real services on loopback, each behind passwords, each role in its own place."""
 
 from __future__ import annotations
 

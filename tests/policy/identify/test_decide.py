@@ -1,4 +1,4 @@
-"""What the layers of identification say together: a table of cases, and the chance that an answer is one."""
+"""Decision over the layers of identification: a table of cases, and the chance that an answer is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A copy that lost much is compared with an original that lost as much; near twins gain nothing by it."""
+"""Degraded copies are compared with an original that lost as much; near twins gain nothing by it."""
 
 from __future__ import annotations
 

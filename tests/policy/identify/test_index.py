@@ -1,4 +1,4 @@
-"""The index of fingerprints and what its local codes are made of: grown or made at once, rare words, mirrors."""
+"""Index of fingerprints and what its local codes are made of: grown or made at once, rare words, mirrors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that decodes for us: headers that lie, limits of memory and time, a decoder that was taken over."""
+"""Process that decodes for us: headers that lie, limits of memory and time, a decoder that was taken over."""
 
 from __future__ import annotations
 

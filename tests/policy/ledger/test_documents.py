@@ -1,4 +1,4 @@
-"""The registers: what decides is kept under its digest before it decides, once, whoever comes first."""
+"""Registers: what decides is kept under its digest before it decides, once, whoever comes first."""
 
 from __future__ import annotations
 

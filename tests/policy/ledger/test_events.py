@@ -1,4 +1,4 @@
-"""What the ledger says about one thing: its whole line, nobody else's, in the order it happened."""
+"""Events about one thing: its whole line, nobody else's, in the order it happened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The auditor's questions as SQL, asked as the auditor: answers come from the ledger alone, and soon enough."""
+"""Auditor's questions as SQL, asked as the auditor: answers come from the ledger alone, and soon enough."""
 
 from __future__ import annotations
 

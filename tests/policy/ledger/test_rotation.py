@@ -1,4 +1,4 @@
-"""A new key for the sealer: each head under its own, in the database and in packs, and no way back to the old one."""
+"""Key rotation of the sealer: each head under its own key, in the database and in packs, and no way back."""
 
 from __future__ import annotations
 

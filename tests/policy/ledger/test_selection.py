@@ -1,4 +1,4 @@
-"""What a pack is about: a forger who leaves something out, or hands over the pack of another thing, is found out."""
+"""Selection of a pack: a forger who leaves something out, or hands over the pack of another thing, is found out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a witness answers, without HTTP: every status of c2sp.org/tlog-witness, and a memory that is never lost."""
+"""Witness without HTTP: every status of c2sp.org/tlog-witness, and a memory that is never lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The witness policy, c2sp.org/tlog-policy: who counts, how many are enough, and what cannot be meant."""
+"""Witness policy, c2sp.org/tlog-policy: who counts, how many are enough, and what cannot be meant."""
 
 from __future__ import annotations
 

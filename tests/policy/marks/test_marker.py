@@ -1,4 +1,4 @@
-"""The marker: what it returns carries every mark in its final bytes, and what cannot, does not leave."""
+"""Marker: what it returns carries every mark in its final bytes, and what cannot, does not leave."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The code of the watermark: right or not found."""
+"""Code of the watermark: right or not found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last look at the pixels: a file that shows something else than what was screened does not leave."""
+"""Pixel check before release: a file that shows something else than what was screened does not leave."""
 
 from __future__ import annotations
 

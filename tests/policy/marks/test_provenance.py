@@ -1,4 +1,4 @@
-"""The manifest: trusted with our root, broken by any later change, and silent about prompts."""
+"""Manifest: trusted with our root, broken by any later change, and silent about prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every format that leaves: its marks are in its own final bytes, and a picture that a format cannot carry is held."""
+"""Renditions in every format: marks are in their own final bytes, and a picture that a format cannot carry is held."""
 
 from __future__ import annotations
 

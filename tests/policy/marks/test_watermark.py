@@ -1,4 +1,4 @@
-"""The watermark on every kind of ground and size, and against the library it comes from."""
+"""Watermark on every kind of ground and size, and against the library it comes from."""
 
 from __future__ import annotations
 

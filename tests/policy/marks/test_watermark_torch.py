@@ -1,4 +1,4 @@
-"""The mark in torch is the mark in numpy: same bits, and pixels a level apart at most."""
+"""Watermark in torch against the one in numpy: same bits, and pixels a level apart at most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who writes the mark makes no difference to what leaves."""
+"""Writers of the watermark make no difference to what leaves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What prompts mean: nearness to examples, scorers that fail, names of scores, and that words stay the first line."""
+"""Meaning of prompts: nearness to examples, scorers that fail, names of scores, and that words stay the first line."""
 
 from __future__ import annotations
 

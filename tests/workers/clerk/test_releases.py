@@ -1,4 +1,4 @@
-"""The clerk carries reviews out: real pictures, the real store, the clerk's own rights."""
+"""Clerk carries reviews out: real pictures, the real store, the clerk's own rights."""
 
 from __future__ import annotations
 

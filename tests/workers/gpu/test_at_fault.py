@@ -1,4 +1,4 @@
-"""Who is at fault, on the real services: an unwell worker stops itself, its healthy neighbour makes everything."""
+"""Fault attribution on the real services: an unwell worker stops itself, its healthy neighbour makes everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One batch, start to end, and everything that can come in between."""
+"""Executor: one batch, start to end, and everything that can come in between."""
 
 from __future__ import annotations
 

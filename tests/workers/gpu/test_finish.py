@@ -1,4 +1,4 @@
-"""What happens to an image after the device, on the real screen, marker and store."""
+"""Finishing, after the device: the real screen, marker and store."""
 
 from __future__ import annotations
 

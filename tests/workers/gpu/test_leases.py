@@ -1,4 +1,4 @@
-"""A lease kept alive while its batch is worked on, and the word that it is lost."""
+"""Leases kept alive while their batch is worked on, and the word that one is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The identify process on the real services: what is released is indexed, a question answered once, whatever dies."""
+"""Identify process on the real services: what is released is indexed, a question answered once, whatever dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tenant and a receiver ask for: changes, tests, messages again, a rotation, a longer wait."""
+"""Webhook requests of tenants and receivers: changes, tests, messages again, a rotation, a longer wait."""
 
 from __future__ import annotations
 

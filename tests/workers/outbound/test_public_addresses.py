@@ -1,4 +1,4 @@
-"""The table of special-purpose blocks: each row at its ends and beside them, whatever Python runs it."""
+"""Table of special-purpose blocks: each row at its ends and beside them, whatever Python runs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The backlog: what dashboards read about waiting items and batches in flight."""
+"""Backlog: what dashboards read about waiting items and batches in flight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The planner's loop: at once on NOTIFY, by polling whatever happens, and through outages."""
+"""Planner's loop: at once on NOTIFY, by polling whatever happens, and through outages."""
 
 from __future__ import annotations
 

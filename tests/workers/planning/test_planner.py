@@ -1,4 +1,4 @@
-"""One look at the real queue: what is planned, and what is sent."""
+"""Planner: one look at the real queue, what is planned, and what is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reconciler: overdue batches and lost messages, sent again."""
+"""Reconciler: overdue batches and lost messages, sent again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sampled next: `plan` in tables of cases, and its promises under hypothesis."""
+"""Turns, what is sampled next: `plan` in tables of cases, and its promises under hypothesis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sampler on real pipelines: what a batch, a cancel, a shutdown and a full memory do to the pixels."""
+"""Sampler on real pipelines: what a batch, a cancel, a shutdown and a full memory do to the pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sealer's loop: it anchors after the commit, catches up, and never signs a second history."""
+"""Sealer's loop: it anchors after the commit, catches up, and never signs a second history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures whose scores nsfwjs itself gave; run as a program, writes them for `reference.cjs`.
+"""Pictures whose scores nsfwjs itself gave; run as a program, writes them for `reference.cjs`.
 
 `starter.png` holds sixteen pictures of an earlier, smaller model; the others are drawn here with whole
 numbers, so that every machine draws the same bytes. All are 224 x 224: no resizing enters the comparison.

@@ -1,4 +1,4 @@
-"""What a recall means: each criterion alone, several together, and a dry run that counts and changes nothing."""
+"""Recall criteria: each alone, several together, and a dry run that counts and changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person says of a held picture: one row, one event, and what follows, as the API's own role."""
+"""Review decisions: one row, one event, and what follows, as the API's own role."""
 
 from __future__ import annotations
 
