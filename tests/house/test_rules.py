@@ -1,4 +1,4 @@
-"""The rules of the house that a machine can check: names, sizes, walls between modules, one way to do a thing."""
+"""Rules of the house that a machine can check: names, sizes, walls between modules, one way to do a thing."""
 
 from __future__ import annotations
 

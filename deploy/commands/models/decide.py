@@ -1,4 +1,4 @@
-"""What `presswork models approve` and `retire` share: --by, and the decision as it is stored."""
+"""Options of `presswork models approve` and `retire`: --by, and the decision as it is stored."""
 
 from __future__ import annotations
 
