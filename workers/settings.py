@@ -64,6 +64,13 @@ class Settings(BaseSettings):
         le=1000,
         description="Number of batches in flight per queue, or twice the threads of its live workers if that is more.",
     )
+    stay_batches: int = Field(
+        8,
+        ge=0,
+        le=1_000,
+        description="Number of batches per live worker for which the planner may stay with a loaded model while another"
+        " tenant's turn waits. 0: it never does.",
+    )
     lease_seconds: float = Field(
         30.0, ge=0.5, description="Lease of a claimed batch, in seconds. The worker renews it every third of that time."
     )

@@ -2,6 +2,7 @@
 
 loop        reconciles and plans, at once or every few seconds
 turns       which pending items are sampled together, and for whom; pure
+affinity    how long a loaded model goes first; pure
 planner     carries the plan out: batches, then messages
 reconciler  sends overdue batches again
 wakeup      waits for a NOTIFY of new items

@@ -37,12 +37,14 @@ from workers.jobs.dispatch import dispatch, take_turns, unsent
 from workers.jobs.expire import Send
 from workers.jobs.fleet import members as fleet
 from workers.jobs.tables import batches, items, recipes, requests, tenants, turns
+from workers.planning.affinity import Affinity, Loaded
 from workers.planning.turns import TURNS_PER_PRIORITY, Pending, plan
 from workers.queue import Queue
 from workers.settings import Settings
 from workers.states import BATCH_OPEN, Gate, ItemState
 
 log = structlog.get_logger()
+_LOADED = (recipes.c.recipe["model_revision"].astext, recipes.c.recipe["loras"].astext)  # as `Loaded` has them
 PLAN_LOCK = 0x9E55_0001  # advisory lock key of the planning transaction
 
 
@@ -80,7 +82,8 @@ def _plan_queue(conn: Connection, name: str, settings: Settings) -> list[Send]:
     room = _window(conn, name, settings) - conn.execute(open_batches).scalar_one()
     if room <= 0:
         return []
-    pending = _pending(conn, name, per_lane=room * settings.max_batch, max_batch=settings.max_batch, without=waiting)
+    per_lane = (room + settings.stay_batches) * settings.max_batch  # what goes before a turn has to be seen
+    pending = _pending(conn, name, per_lane=per_lane, max_batch=settings.max_batch, without=waiting)
     if not pending:
         return []
     weights = {row.id: row.weight for row in conn.execute(select(tenants.c.id, tenants.c.weight))}
@@ -93,6 +96,7 @@ def _plan_queue(conn: Connection, name: str, settings: Settings) -> list[Send]:
         room=room,
         max_batch=settings.max_batch,
         max_batch_pixels=settings.max_batch_pixels,
+        affinity=_affinity(conn, name, settings),
     )
     take_turns(conn, name, {lane: at for lane, at in planned.virtual_times.items() if at != before.get(lane)})
     lease = timedelta(seconds=settings.lease_seconds)
@@ -107,6 +111,22 @@ def _plan_queue(conn: Connection, name: str, settings: Settings) -> list[Send]:
             metrics.BATCH_ITEMS.observe(len(batch.item_ids))
             log.info("batch_dispatched", batch_id=batch_id, queue=name, items=len(batch.item_ids))
     return sends
+
+
+def _affinity(conn: Connection, name: str, settings: Settings) -> Affinity:
+    """By the batches that were planned last. Several workers take one run of a model in turn, so theirs is as long."""
+    if not settings.stay_batches:
+        return Affinity()
+    workers = sum(worker.stopped is None for worker in fleet.live(conn, name))
+    most = settings.stay_batches * max(1, workers)
+    latest = (
+        select(*_LOADED)
+        .select_from(batches.join(recipes, recipes.c.id == batches.c.recipe_id))
+        .where(batches.c.queue == name)
+        .order_by(batches.c.id.desc())
+        .limit(most)
+    )
+    return Affinity.after((Loaded(*row) for row in conn.execute(latest)), most=most)
 
 
 def _window(conn: Connection, name: str, settings: Settings) -> int:
@@ -177,13 +197,14 @@ def _pending(
             (width * height * factor * factor).label("pixels"),
             lanes.c.request_id,
             func.extract("epoch", lanes.c.deadline).cast(Double).label("deadline"),
+            *_LOADED,
         )
         .select_from(lanes)
         .join(oldest, true())
         .join(recipes, recipes.c.id == oldest.c.recipe_id)
         .order_by(oldest.c.id)
     )
-    return [Pending(*row) for row in rows]
+    return [Pending(*row[:-2], Loaded(*row[-2:])) for row in rows]
 
 
 def _of_gate(request_id: ColumnElement[str], gate: ColumnElement[str]) -> tuple[ColumnElement[bool], ...]:

@@ -6,7 +6,7 @@ starts at the clock, so it neither starves nor hoards), then a batch of one reci
 standard 4 and bulk 1 while all three wait: bulk is never further than 21 batches away. Each priority keeps its own
 account of its tenants: one shared by all would be driven ahead by the urgent ones, and those who wait below would lose
 their place. A deadline orders inside its tenant and priority only: the requests with the earliest one go first, those
-without one share.
+without one share. What is loaded already may go before a turn, within the bound of `affinity`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from workers.planning.affinity import NOTHING, Affinity, Loaded
 from workers.states import Priority
 
 TURNS_PER_PRIORITY: Mapping[str, int] = {Priority.INTERACTIVE: 16, Priority.STANDARD: 4, Priority.BULK: 1}
@@ -33,6 +34,7 @@ class Pending:
     pixels: int
     request_id: str = ""
     deadline: float | None = None
+    loaded: Loaded = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +72,61 @@ def plan(
     room: int,
     max_batch: int,
     max_batch_pixels: int,
+    affinity: Affinity | None = None,
 ) -> Plan:
     """At most `room` batches from `pending` (oldest first within a request). Pure.
 
     `weights` are turns by tenant id. A batch never holds more than `max_batch` images, nor more than
-    `max_batch_pixels` unless a single image is larger than that.
+    `max_batch_pixels` unless a single image is larger than that. `affinity` is moved on by each batch.
     """
+    affinity = affinity or Affinity()
     waiting: _Queue = {}
     for item in pending:
         waiting.setdefault(_Lane(item.priority, item.tenant, item.request_id), deque()).append(item)
     times = dict(virtual_times)
     planned: list[PlannedBatch] = []
     while (waiting := {lane: items for lane, items in waiting.items() if items}) and len(planned) < room:
-        lane = _take_turns(times, waiting)
+        turn = _take_turns(times, waiting)
+        lane, first = _before(affinity, turn, waiting, times, max_batch=max_batch, max_batch_pixels=max_batch_pixels)
+        affinity.plan(first.loaded)
         _charge(times, "priority", lane.priority, 1 / TURNS_PER_PRIORITY[lane.priority])
-        members = _fill(waiting, lane, _size(waiting[lane][0], max_batch, max_batch_pixels))
+        members = _fill(waiting, lane, first.recipe_id, _size(first, max_batch, max_batch_pixels))
         for (p, t, r), images in Counter((m.priority, m.tenant, m.request_id) for m in members).items():
             _charge(times, f"tenant:{p}", t, images / weights.get(t, 1))
             _charge(times, f"request:{p}:{t}", r, images)
         planned.append(PlannedBatch(members[0].recipe_id, tuple(member.id for member in members)))
     return Plan(tuple(planned), times)
+
+
+def _before(
+    affinity: Affinity,
+    turn: _Lane,
+    waiting: _Queue,
+    times: Mapping[str, float],
+    *,
+    max_batch: int,
+    max_batch_pixels: int,
+) -> tuple[_Lane, Pending]:
+    """The lane and the item to begin a batch with: those whose turn it is, or what needs no load before them."""
+    head = waiting[turn][0]
+    if not affinity.may_stay(head.loaded):
+        return turn, head
+    urgent = {lane: items for lane, items in waiting.items() if lane.priority == turn.priority}
+    keep = affinity.kept(head.loaded, [item.loaded for items in urgent.values() for item in items])
+    if keep is None:
+        return turn, head
+    kept = {lane: deque(item for item in items if item.loaded == keep) for lane, items in urgent.items()}
+    kept = {lane: items for lane, items in kept.items() if items}
+    lane = _take_turns(dict(times), kept)  # a copy: who is passed over keeps its place
+    level = f"tenant:{turn.priority}"
+    ahead = _start(times, level, lane.tenant) - _start(times, level, turn.tenant)
+    first = kept[lane][0]
+    full, of_turn = (_size(one, max_batch, max_batch_pixels) for one in (first, head))
+    fills, fills_turn = (
+        sum(item.recipe_id == one.recipe_id for items in waiting.values() for item in items) for one in (first, head)
+    )
+    smaller = min(full, fills) < min(of_turn, fills_turn, full)
+    return (turn, head) if ahead >= affinity.most * max_batch or smaller else (lane, first)
 
 
 def _size(first: Pending, max_batch: int, max_batch_pixels: int) -> int:
@@ -127,9 +164,8 @@ def _start(times: Mapping[str, float], level: str, name: str) -> float:
     return max(times.get(f"{level}:{name}", 0.0), times.get(_CLOCK + level, 0.0))
 
 
-def _fill(waiting: _Queue, turn: _Lane, size: int) -> list[Pending]:
-    """Take up to `size` items of the head's recipe: this lane first, then those nearest to it."""
-    recipe_id = waiting[turn][0].recipe_id
+def _fill(waiting: _Queue, turn: _Lane, recipe_id: str, size: int) -> list[Pending]:
+    """Take up to `size` items of the recipe: this lane first, then those nearest to it."""
     same_tenant, same_priority, others = [], [], []
     for lane in waiting:
         if lane[:2] == turn[:2]:

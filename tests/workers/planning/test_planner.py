@@ -53,6 +53,19 @@ def test_every_open_request_of_a_lane_shows_a_batch_and_one_alone_the_whole_room
         assert [p.id for p in planner._pending(conn, "gpu", per_lane=6, max_batch=2)] == long[1][:6]
 
 
+def test_the_planner_stays_with_the_model_that_it_planned_last_for_a_while(line: Line, settings_for):
+    """What is loaded is read from the last batches: another planner, or the same one after a restart, goes on."""
+    other = replace(RECIPE, model="other", model_revision="sha256:" + "9" * 64)
+    for tenant, recipe in (("acme", RECIPE), ("bolt", other)):
+        line.submit(tenant, 8, new_items=[replace(new_item(n), recipe=recipe) for n in range(1, 9)])
+    queue = RecordingQueue()
+    for stay, expected in ((2, [RECIPE, RECIPE, other, other]), (0, [RECIPE, other, RECIPE, other])):
+        for _ in range(4):
+            settings = settings_for("worker", max_batch=2, window=len(queue.batch_ids) + 1, stay_batches=stay)
+            assert planner.run_once(line.worker, queue, settings) == 1
+        assert [line.batch(id).recipe_id for id in queue.batch_ids[-4:]] == [recipe.id for recipe in expected]
+
+
 def test_an_account_of_turns_is_kept_while_its_request_is_open(line: Line, settings_for):
     settings = settings_for("worker", max_batch=2, window=2)
     ids = line.submit("acme", 3)
