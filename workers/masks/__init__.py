@@ -5,4 +5,10 @@ measures      area, border, parts and softness of a mask, and its score
 choose        the mask of a picture: from alpha, supplied, or by a network
 network       the mask network that ships, run by onnxruntime
 ground        a mask by the colour of a uniform ground
+matting       the exact share of product along the edge
+foreground    the product's own colours in mixed pixels
+compositing   a product on a new ground, its pixels kept bit for bit, and the proof
+shadow        the shadow of a product on its ground
+canvas        masks grown and feathered, room for outpainting, exact pixels put back
+control       line drawings that a control network follows
 """
