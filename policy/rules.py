@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -75,12 +75,34 @@ class Rules:
         scopes = (*(rule.scope for rule in self.prompt_rules), *(rule.scope for rule in self.meaning.rules))
         return any(scope.campaigns for scope in (*scopes, *(exemption.scope for exemption in exempted)))
 
+    @property
+    def rewriting(self) -> tuple[PromptRule, ...]:
+        """The rules that replace what they find."""
+        return _split(self).rewriting
+
+    @property
+    def personal(self) -> tuple[PromptRule, ...]:
+        """The rules that look for personal data."""
+        return _split(self).personal
+
     def excepted(self, context: Context, rule: str, *names: str) -> bool:
         """Whether this tenant may use a term of this rule, under any of these names, in this context."""
         return any(
             (exemption.terms is None or not exemption.terms.isdisjoint(names)) and exemption.scope.covers(context)
             for exemption in self.exceptions.get((context.tenant, rule), ())
         )
+
+
+class _Split(NamedTuple):
+    rewriting: tuple[PromptRule, ...]
+    personal: tuple[PromptRule, ...]
+
+
+@lru_cache(maxsize=8)
+def _split(rules: Rules) -> _Split:
+    """Kept by the rule set: every prompt asks for them."""
+    rewriting = tuple(rule for rule in rules.prompt_rules if rule.decision is Decision.REWRITE)
+    return _Split(rewriting, tuple(rule for rule in rules.prompt_rules if rule.personal))
 
 
 class _Category(RuleSetPart):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from policy.prompts.matcher import Hit, Matcher, PhraseEntry
 from policy.prompts.normalisation.leet import Position
+from policy.prompts.quiet import Part, QuietTexts
 from policy.rulebook.prompts import PromptField, PromptRule, Term
 from policy.rulebook.scope import Context
 from policy.rules import Rules
@@ -49,6 +50,11 @@ def counting(rules: Rules, positions: Sequence[Position], place: PromptField, co
             yield Counting(rule, left, frozenset(id_ for id_, quiet in silent_by.items() if quiet))
 
 
+def nothing_met(rules: Rules, text: str) -> bool:
+    """Whether no rule about terms meets any variant of the text. False says nothing."""
+    return _compile(rules).quiet(text)
+
+
 @dataclass(frozen=True, slots=True)
 class _Role:
     """The meaning of a hit: a term of its rule, or (term None) a neighbour or an excuse."""
@@ -66,6 +72,7 @@ _Met = tuple[PromptRule, list[tuple[Hit, _Role]]]
 class _Compiled:
     matcher: Matcher
     roles: tuple[_Role, ...]
+    quiet: QuietTexts
 
     def by_rule(self, hits: Iterable[Hit]) -> Iterable[_Met]:
         """The hits of each rule with their meaning."""
@@ -148,4 +155,16 @@ def _compile_rules(same: _Same) -> _Compiled:
         for kind, listed in (("near", rule.near), ("unless", rule.unless)):
             entries += [PhraseEntry(len(roles), phrase, excuses=kind == "unless") for phrase in listed]
             roles.append(_Role(rule, kind))
-    return _Compiled(Matcher(entries), tuple(roles))
+    matcher = Matcher(entries)
+    number = {rule.id: place for place, rule in enumerate(same.rules)}
+    parts = [_parts(role, number[role.rule.id]) for role in roles]
+    return _Compiled(matcher, tuple(roles), QuietTexts(matcher, parts))
+
+
+def _parts(role: _Role, number: int) -> tuple[Part, ...] | None:
+    """Of a hit with this role: None where it may count alone. An excuse and an allow rule make nothing count."""
+    if role.kind == "unless" or role.rule.decision is Decision.ALLOW:
+        return ()
+    if role.kind == "near":
+        return (Part(number, is_term=False),)
+    return (Part(number, is_term=True),) if role.rule.near else None

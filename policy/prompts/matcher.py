@@ -6,6 +6,7 @@ deeper only where a word begins a term, at most MAX_WORDS deep.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -34,25 +35,25 @@ class Hit(NamedTuple):
     last: int
 
 
-class _Node:
+class Node:
     """A state of the search: the words and stems that continue it, and the terms complete here."""
 
     __slots__ = ("heads", "stem_lengths", "stems", "tags", "words")
 
     def __init__(self) -> None:
-        self.words: dict[str, _Node] = {}
-        self.stems: dict[str, _Node] = {}
+        self.words: dict[str, Node] = {}
+        self.stems: dict[str, Node] = {}
         self.stem_lengths: tuple[int, ...] = ()
         self.heads: set[str] = set()  # first letters of all stems: most words end their search here
         self.tags: tuple[int, ...] = ()
 
-    def enter(self, word: str) -> _Node:
+    def enter(self, word: str) -> Node:
         if not word.endswith("*"):
-            return self.words.setdefault(word, _Node())
+            return self.words.setdefault(word, Node())
         stem = word[:-1]
         self.stem_lengths = tuple(sorted({*self.stem_lengths, len(stem)}))
         self.heads.add(stem[:SHORTEST_STEM])
-        return self.stems.setdefault(stem, _Node())
+        return self.stems.setdefault(stem, Node())
 
     def begins_stem(self, word: str) -> bool:
         return word[:SHORTEST_STEM] in self.heads or word[:2] in self.heads  # two syllables of Hangul are a stem
@@ -63,7 +64,13 @@ class _Node:
             return True
         return bool(self.heads) and any(self.begins_stem(word) for word in position)
 
-    def after(self, word: str) -> list[_Node]:
+    def may_go_on(self, beginning: str) -> bool:
+        """Whether any word that begins so leads further."""
+        if any(word.startswith(beginning) for word in self.words):
+            return True
+        return any(stem.startswith(beginning) or beginning.startswith(stem) for stem in self.stems)
+
+    def after(self, word: str) -> list[Node]:
         """The nodes that the word leads to."""
         found = [exact] if (exact := self.words.get(word)) is not None else []
         if self.begins_stem(word):
@@ -75,14 +82,15 @@ class Matcher:
     """Built once for a rule set and never changed, so any number of threads may use it."""
 
     def __init__(self, entries: Iterable[PhraseEntry]) -> None:
-        self._root = _Node()
-        self._starts: dict[str, tuple[_Node, ...]] = {}  # words met before, with the nodes that they lead to
+        self._root = Node()
+        self._starts: dict[str, tuple[Node, ...]] = {}  # words met before, with the nodes that they lead to
         for tag, phrase, excuses in entries:
             for spelling in dict.fromkeys(_excuses(phrase) if excuses else _spellings(phrase)):
                 node = self._root
                 for word in spelling:
                     node = node.enter(word)
                 node.tags = (*node.tags, tag) if tag not in node.tags else node.tags
+        self._first_words = sorted({*self._root.words, *self._root.stems})
 
     def hits(self, positions: Sequence[Position]) -> list[Hit]:
         """Every term in the variant, overlapping ones included, each range once, in no particular order."""
@@ -99,7 +107,20 @@ class Matcher:
                         found |= {Hit(tag, first, last): None for tag, last in _ends(node, positions, first)}
         return list(found)
 
-    def _start(self, word: str) -> tuple[_Node, ...]:
+    def starts(self, word: str) -> tuple[Node, ...]:
+        """The nodes where terms begin with this word."""
+        nodes = self._starts.get(word)
+        return self._start(word) if nodes is None else nodes
+
+    def may_begin(self, beginning: str) -> bool:
+        """Whether a term begins with any word that begins so."""
+        place = bisect_left(self._first_words, beginning)
+        if self._first_words[place : place + 1] and self._first_words[place].startswith(beginning):
+            return True
+        root = self._root
+        return root.begins_stem(beginning) and any(beginning[:size] in root.stems for size in root.stem_lengths)
+
+    def _start(self, word: str) -> tuple[Node, ...]:
         """The nodes where terms begin with this word, remembered: campaigns use the same words in every row.
 
         Two threads that meet a word at once write the same.
@@ -112,7 +133,7 @@ class Matcher:
         return nodes
 
 
-def _ends(node: _Node, positions: Sequence[Position], last: int) -> Iterator[tuple[int, int]]:
+def _ends(node: Node, positions: Sequence[Position], last: int) -> Iterator[tuple[int, int]]:
     """(tag, last position) of every term that is complete at this node or further on."""
     for tag in node.tags:
         yield tag, last

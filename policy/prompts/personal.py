@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 from policy.prompts.normalisation.variants import folded_by_letter
@@ -29,8 +30,13 @@ _AT, _DOT = r"(?:@|\s?[\[(]\s?at\s?[\])]\s?)", r"(?:\.|\s?[\[(]\s?dot\s?[\])]\s?
 _EMAIL = re.compile(rf"(?<![\w.+-])[\w.+-]{{1,64}}{_AT}(?:[a-z0-9-]{{1,63}}{_DOT}){{1,4}}[a-z]{{2,24}}(?![\w-])")
 _IBAN = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}(?:[ -]?[a-z0-9]){11,30}(?![a-z0-9])")
 _CARD = re.compile(r"(?<![\d+.,-])\d(?:[ -]?\d){12,18}(?![\d.,]\d|\d)")
+# Digits of any number of a kind: two of an IBAN are check digits, and six has the shortest national number here.
+_FEWEST_OF = {Personal.IBAN: 4, Personal.PAYMENT_CARD: 13, Personal.NATIONAL_ID: 6, Personal.PHONE: 7}
+_NATIONAL_DIGITS = re.compile(r"\d(?:[ .-]?\d){4}|[a-z]{6}\d\d")  # every form of _NATIONAL holds one of the two
 _FEWEST_DIGITS = 6  # of a number without its country; some countries know shorter ones, and so do order forms
-_MANY_DIGITS = re.compile(r"(?:\d\D{0,3}){7}")  # fewer make no phone number; looked for before the slow search
+# Fewer digits, or digits with other letters than an x between them, make no phone number. The search itself is slow.
+_MANY_DIGITS = re.compile(r"(?:\d\D{0,3}){7}")
+_IN_A_ROW = re.compile(r"(?:\d[^\da-wyz]{0,4}){5}\d")
 _STREET = re.compile(
     r"(?<!\w)(?:\d{1,5}[a-zA-Z]?,? (?:[A-Z][\w'.-]{1,30} ){1,3}"
     r"(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Square|Terrace|Close|Crescent)(?!\w)"
@@ -53,7 +59,10 @@ _IBAN_LENGTHS = {
 
 def find_personal(text: str, kinds: Collection[Personal], regions: tuple[str, ...] = ()) -> Iterator[PersonalSpan]:
     """Every stretch of personal data of these kinds, in order. A stretch that is of two kinds is reported once."""
-    if not kinds or not _worth_it(text, kinds):
+    if not kinds:
+        return
+    worth = _possible(text)
+    if worth.isdisjoint(kinds) and Personal.STREET_ADDRESS not in kinds:
         return
     plain, origin = folded_by_letter(text)
     taken: list[tuple[int, int]] = []
@@ -64,7 +73,8 @@ def find_personal(text: str, kinds: Collection[Personal], regions: tuple[str, ..
         if kind is Personal.STREET_ADDRESS:
             found = [match.span() for match in _STREET.finditer(text)]
         else:
-            found = [(origin[first], origin[end - 1] + 1) for first, end in _of_kind(kind, plain, regions)]
+            ranges = _of_kind(kind, plain, regions) if kind in worth else ()
+            found = [(origin[first], origin[end - 1] + 1) for first, end in ranges]
         for first, end in found:
             if all(end <= other_first or first >= other_end for other_first, other_end in taken):
                 taken.append((first, end))
@@ -72,12 +82,17 @@ def find_personal(text: str, kinds: Collection[Personal], regions: tuple[str, ..
     yield from sorted(spans, key=lambda span: span.first)
 
 
-def _worth_it(text: str, kinds: Collection[Personal]) -> bool:
-    """Whether a text can hold such data. Most prompts have neither four digits nor an at sign and are skipped."""
-    if Personal.STREET_ADDRESS in kinds or not text.isascii():
-        return True
-    written_out = "at" in text and ("(" in text or "[" in text)  # name (at) example.org
-    return "@" in text or written_out or sum(map(text.count, "0123456789")) >= 4
+@lru_cache(maxsize=16)
+def _possible(text: str) -> frozenset[Personal]:
+    """The kinds that a text can hold at all. Most prompts have neither an at sign nor enough digits for any.
+
+    A street address is not counted: it is always looked for. Several rules ask for the same text, one after the other.
+    """
+    plain, _ = folded_by_letter(text)
+    at = "@" in plain or ("at" in plain and ("(" in plain or "[" in plain))  # name (at) example.org
+    digits = sum(map(plain.count, "0123456789"))
+    numbers = (kind for kind, fewest in _FEWEST_OF.items() if digits >= fewest)
+    return frozenset((Personal.EMAIL, *numbers) if at else numbers)
 
 
 def _of_kind(kind: Personal, plain: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int]]:
@@ -89,10 +104,10 @@ def _of_kind(kind: Personal, plain: str, regions: tuple[str, ...]) -> Iterator[t
         case Personal.PAYMENT_CARD:
             yield from (match.span() for match in _CARD.finditer(plain) if _card(_bare(match[0])))
         case Personal.NATIONAL_ID:
-            for pattern, check in _NATIONAL:
+            for pattern, check in _NATIONAL if _NATIONAL_DIGITS.search(plain) else ():
                 yield from (match.span() for match in pattern.finditer(plain) if check(_bare(match[0])))
         case Personal.PHONE:
-            if _MANY_DIGITS.search(plain):
+            if _MANY_DIGITS.search(plain) and _IN_A_ROW.search(plain):
                 yield from _phones(plain, regions)
 
 
@@ -201,7 +216,7 @@ _NATIONAL = tuple(
 def _phones(plain: str, regions: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     import phonenumbers  # noqa: PLC0415 - 60 ms, and most processes never meet a number
 
-    for region in (None, *regions):
+    for region in (None, *regions) if "+" in plain else regions:  # without its + a number belongs to a region
         leniency = phonenumbers.Leniency.VALID if region is None else phonenumbers.Leniency.EXACT_GROUPING
         for found in phonenumbers.PhoneNumberMatcher(plain, region, leniency=leniency, max_tries=100):
             long_enough = len(str(found.number.national_number)) >= _FEWEST_DIGITS

@@ -70,7 +70,7 @@ def _said(rule: PromptRule, count: int, field: str) -> str:
 def _rewritten(rules: Rules, text: str, context: Context, field: str) -> tuple[str, dict[PromptRule, int]]:
     """The text after all rewrites with their counts. The text as it was sent where rewrites never come to rest."""
     by: dict[PromptRule, int] = {}
-    if len(text) > rules.max_chars or not any(rule.decision is Decision.REWRITE for rule in rules.prompt_rules):
+    if len(text) > rules.max_chars or not rules.rewriting:
         return text, by
     now = text
     for _ in range(_ROUNDS):

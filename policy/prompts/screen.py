@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from policy.prompts.hits import counting
+from policy.prompts.hits import counting, nothing_met
 from policy.prompts.normalisation.variants import normalised_variants
 from policy.prompts.personal import find_personal
 from policy.rulebook.prompts import PromptField, PromptRule
@@ -47,6 +47,8 @@ def place_of(field: str) -> PromptField:
 
 def words(rules: Rules, text: str, context: Context, field: str) -> list[Finding]:
     """Findings of the rules about terms, and of the allow rules that silenced some."""
+    if nothing_met(rules, text):
+        return []
     found: dict[str, Finding] = {}
     for variant in normalised_variants(text):
         for rule, hits, silenced_by in counting(rules, variant.positions, place_of(field), context):
@@ -86,8 +88,8 @@ _PLACES = 5  # named in a finding
 
 
 def personal_rules(rules: Rules, context: Context, field: str) -> Iterable[PromptRule]:
-    for rule in rules.prompt_rules:
-        asked = rule.personal and place_of(field) in rule.fields and rule.scope.covers(context)
+    for rule in rules.personal:
+        asked = place_of(field) in rule.fields and rule.scope.covers(context)
         if asked and not rules.excepted(context, rule.id):
             yield rule
 

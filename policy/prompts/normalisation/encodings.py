@@ -12,6 +12,7 @@ import binascii
 import html
 import re
 from collections.abc import Iterator
+from enum import IntEnum
 from itertools import groupby
 from urllib.parse import unquote
 
@@ -35,10 +36,44 @@ def decoded_texts(text: str) -> Iterator[tuple[str, str]]:
         yield from layer
 
 
+def holds_base64(piece: str) -> bool:
+    """Whether a piece between two spaces holds base64, or letters that are upside down."""
+    if not piece.isascii() and _UPSIDE_DOWN.search(piece):
+        return True
+    return any(_from_base64(run) for run in _BASE64.findall(piece))
+
+
+class Group(IntEnum):
+    """What a piece may be in base64 that is written in groups. A run of groups in small letters is taken for words."""
+
+    NONE = 0
+    WORD = 1
+    CODE = 2
+
+
+SHORTEST_RUN = 8  # characters of all groups in a row
+
+
+def group_of(piece: str) -> Group:
+    if not _QUARTET.fullmatch(piece):
+        return Group.NONE
+    return Group.WORD if piece.isalpha() and piece.islower() else Group.CODE
+
+
+def holds_encoded(text: str, *, grouped: bool) -> bool:
+    """Whether a text is encoded over several pieces. `grouped`: groups in a row are long enough, one of them a CODE."""
+    return next(_opened_apart(text), None) is not None or (grouped and any(map(_from_base64, _quartets(text))))
+
+
 def _opened(text: str) -> Iterator[tuple[str, str]]:
     """Every text that is encoded in this one. Together they are at most a few times as long as it."""
     runs = (*_BASE64.findall(text), *_quartets(text))
     yield from (("base64", found) for run in runs if (found := _from_base64(run)))
+    yield from _opened_apart(text)
+
+
+def _opened_apart(text: str) -> Iterator[tuple[str, str]]:
+    """What is encoded in another way than base64."""
     yield from (("hex", found) for run in _HEX.findall(text) if (found := _from_hex(run)))
     yield from (("bits", found) for run in _BITS.findall(text) if (found := _from_bits(run)))
     if _ESCAPED.search(text) and (plain := _ESCAPE.sub(_letter, html.unescape(unquote(text)))) != text:
@@ -50,7 +85,7 @@ def _opened(text: str) -> Iterator[tuple[str, str]]:
 def _quartets(text: str) -> Iterator[str]:
     """Base64 that is written in groups of four characters."""
     for fits, chunks in groupby(text.split(), key=lambda chunk: bool(_QUARTET.fullmatch(chunk))):
-        if fits and len(run := "".join(chunks)) >= 8:
+        if fits and len(run := "".join(chunks)) >= SHORTEST_RUN:
             yield run
 
 

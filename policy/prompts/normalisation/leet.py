@@ -86,6 +86,11 @@ def unleet(word: str) -> list[str]:
     return [word.translate(_LEET), word.translate(_LEET_L)]
 
 
+def spelled_with_signs(word: str) -> Position:
+    """The word, and how it is read inside a longer one that `unleet` reads."""
+    return (word,) if word.isalpha() else (word, word.translate(_LEET), word.translate(_LEET_L))
+
+
 def _closed(bare: str) -> Iterator[str]:
     """The chunk without punctuation: with signs read as letters, and with a vowel in the place of a star."""
     yield "".join(sign for sign in bare if sign.isalnum())

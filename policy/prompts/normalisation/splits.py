@@ -15,6 +15,7 @@ from policy.terms import words
 
 SPACED_LETTERS = re.compile(r"(?<!\w)[^\W_](?:([^\w\n]{1,3}|[\n_])[^\W_])(?:\1[^\W_])+(?!\w)")
 """Three or more single characters with the same gap of up to three signs between them."""
+FEWEST_SPACED = 3
 CAMEL_CASE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 _SHORTEST, _LONGEST = 4, 16  # of a word that is looked for in pieces; a shorter one is found by chance
@@ -91,9 +92,15 @@ def split_words(found: Sequence[str]) -> Iterator[Position]:
                 three = two + found[place + 2]
                 if _SHORTEST_OF_TWO <= len(three) <= _LONGEST:
                     readings += (three,) if three.isalpha() else (three, *unleet(three))
-        if len(word) >= _SHORTEST + 3:
-            readings += _without_neighbour(word) if len(word) > _LONGEST_REMEMBERED else _known(word)
+        readings += without_neighbour(word)
         yield tuple(readings)
+
+
+def without_neighbour(word: str) -> tuple[str, ...]:
+    """The word without an everyday word written on to it, in each way."""
+    if len(word) < _SHORTEST + 3:
+        return ()
+    return tuple(_without_neighbour(word)) if len(word) > _LONGEST_REMEMBERED else _known(word)
 
 
 @lru_cache(maxsize=50_000)

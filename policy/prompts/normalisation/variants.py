@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from policy.prompts.normalisation import splits
@@ -34,6 +34,7 @@ class NormalisedVariant(NamedTuple):
 
 
 _CHUNK = re.compile(r"\S+")
+_RUN = re.compile(r"[^\W_]+")
 _CYRILLIC, _LATIN = re.compile("[\u0430-\u04ff]"), re.compile("[a-z]")
 _TO_CYRILLIC = str.maketrans("abcehikmnoprtuxy", "авсенікмпоргтиху")
 
@@ -52,6 +53,37 @@ def normalised_variants(text: str) -> Iterator[NormalisedVariant]:
     yield from _readings(text, "")
     for writing, inner in decoded_texts(text):
         yield from _readings(inner, f"{writing} ")
+
+
+class Piece(NamedTuple):
+    """What stands between two spaces, in every reading that needs no neighbour."""
+
+    text: str
+    words: tuple[str, ...]  # of the plain variant
+    sequences: tuple[tuple[Position, ...], ...]  # of the plain, joined and capital variants, none of them empty
+    letters: int  # single ones that stand apart
+
+
+def read_piece(text: str) -> Piece | None:
+    """The piece; None where what it adds to a variant depends on more than itself, or is no word in the plain one."""
+    folded = fold(text)
+    if folded.isalnum() and text.isascii() and not splits.CAMEL_CASE.search(text):  # most of them: one word
+        readings = (*word_readings(folded), *splits.without_neighbour(folded))
+        return Piece(text, (folded,), ((readings,),), len(folded) == 1)
+    written = _lower(text)
+    if folded.split() != [folded] or written.split() != [written]:
+        return None  # letters that fold to a space or to nothing
+    plain, as_written = words(folded), words(written)
+    joined = tuple(dict.fromkeys((*joined_readings(folded), *_in_cyrillic(written.strip(EDGES)))))
+    if not plain:
+        return None if any(map(words, joined)) else Piece(text, (), (), 0)
+    if len(as_written) != len(plain):
+        return None
+    # What `_readings` puts at each place, and what an everyday word may be written on to.
+    positions = _beside([(*word_readings(word), *splits.without_neighbour(word)) for word in plain], as_written)
+    capitals = [word_readings(word) for part in splits.CAMEL_CASE.split(text) for word in words(fold(part))]
+    letters = sum(len(word) == 1 for word in _RUN.findall(folded))
+    return Piece(text, tuple(plain), (tuple(positions), (joined,), tuple(capitals)), letters)
 
 
 CharRange = tuple[int, int]
@@ -81,16 +113,32 @@ def located_variants(text: str) -> Iterator[tuple[list[Position], Callable[[], l
         )
 
 
+@lru_cache(maxsize=16)
 def folded_by_letter(text: str) -> tuple[str, Sequence[int]]:
-    """The folded text, and for each of its letters the index in `text` that it came from."""
+    """The folded text, and for each of its letters the index in `text` that it came from.
+
+    Several rules ask for the same text, one behind the other.
+    """
     return _by_letter(text, fold)
 
 
 def _by_letter(text: str, spell: Callable[[str], str]) -> tuple[str, Sequence[int]]:
     if text.isascii():  # every letter is spelled as one
         return text.lower(), range(len(text))
-    pieces = [spell(letter) for letter in text]
+    pieces = list(map(_SPELLED[spell].__getitem__, text))
     return "".join(pieces), [place for place, piece in enumerate(pieces) for _ in piece]
+
+
+class _Spelled(dict[str, str]):
+    """Letters with their spelling, worked out when they are met: at most one entry a character of Unicode."""
+
+    def __init__(self, spell: Callable[[str], str]) -> None:
+        super().__init__()
+        self._spell = spell
+
+    def __missing__(self, letter: str) -> str:
+        self[letter] = self._spell(letter)
+        return self[letter]
 
 
 def _bare(part: re.Match[str]) -> CharRange:
@@ -165,3 +213,6 @@ def _in_cyrillic(word: str) -> Position:
 
 def _itself(word: str) -> Position:
     return (word,)
+
+
+_SPELLED: dict[Callable[[str], str], _Spelled] = {spell: _Spelled(spell) for spell in (fold, _lower)}
