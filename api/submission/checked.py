@@ -18,6 +18,8 @@ from workers.jobs.types import ALL_READ, NewItem, TextsRead
 from workers.recipes import Recipe, seed_for
 from workers.states import Priority
 
+_JSON = json.JSONEncoder(separators=(",", ":"))
+
 
 class RowOptions(NamedTuple):
     """What a row asks besides its prompt. `seed` is None where the item's own is to be derived."""
@@ -92,7 +94,7 @@ class CheckedRow:
             self.file_suffixes if any(self.file_suffixes) else (),
             self.texts_read,
         )
-        return json.dumps(spooled, separators=(",", ":")).encode() + b"\n"
+        return _JSON.encode(spooled).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> CheckedRow:

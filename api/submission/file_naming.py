@@ -5,7 +5,7 @@ Names are compared without case and in one normal form, over the whole request, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from api.edge.problems import Complaint, did_you_mean, quoted
@@ -78,7 +78,6 @@ class FileNames:
     """Gives each image of a campaign its suffix, row after row. Memory is 12 bytes and some for each name."""
 
     def __init__(self, spec: CampaignBody, header: Sequence[str]) -> None:
-        self._header = tuple(header)
         templates = file_templates(spec)
         self._files = [
             (FileTemplate.parse(templates.get(name) or templates[""]), name, EXTENSIONS[RENDITIONS[name]])
@@ -88,23 +87,23 @@ class FileNames:
             (FileTemplate.parse(templates[channel.name]), channel.name, EXTENSIONS[channel.media_type])
             for channel in channels_of(spec.channels)
         ]
+        asked = {name for template, _, _ in self._files for name in template.names}
+        self._columns = [(name, place) for place, name in enumerate(header) if name in asked]
         self._taken: set[bytes] = set()
 
     def suffixes(self, row: CheckedRow) -> tuple[str, ...]:
         """One a variant, mostly ""; what sets the names of its files apart from those of the rows before."""
-        values = {
-            **dict(zip(self._header, row.carried, strict=False)),
-            "custom_id": row.custom_id,
-            "row": str(row.number),
-        }
-        return tuple(self._suffix(row, {**values, "variant": str(variant)}) for variant in range(row.own.variants))
+        values = {name: row.carried[place] for name, place in self._columns if place < len(row.carried)}
+        values["custom_id"], values["row"] = row.custom_id, str(row.number)
+        return tuple([self._suffix(row, values, variant) for variant in range(row.own.variants)])
 
-    def _suffix(self, row: CheckedRow, values: Mapping[str, str]) -> str:
-        identity = f"{row.custom_id}\n{values['variant']}"
+    def _suffix(self, row: CheckedRow, values: dict[str, str], variant: int) -> str:
+        values["variant"] = str(variant)
         suffix = ""
         for template, channel, extension in self._files:
-            name = file_name(template, {**values, "channel": channel}, extension=extension)
-            suffix = distinct(name, identity, self._taken) or suffix
+            values["channel"] = channel
+            name = file_name(template, values, extension=extension)
+            suffix = distinct(name, f"{row.custom_id}\n{variant}", self._taken) or suffix
         return suffix
 
 

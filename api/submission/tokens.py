@@ -17,6 +17,7 @@ from workers.sampling.registry import ModelCard
 _MOST_TOKENS = 100_000  # transformers writes 1e30 where a tokenizer states no limit
 _WORD = re.compile(r"\S+")
 _LONG_WORD = 8  # tokens
+_OF_A_SPACE = 3  # bytes of the sign that sentencepiece writes for it
 _MOST_WORDS = 50_000  # remembered with their number of tokens
 
 
@@ -49,7 +50,7 @@ class PromptTokens:
 
     def read_chars(self, text: str) -> int | None:
         """Characters before the first word that the model does not read whole; None: it reads all of the text."""
-        if self.count(text) <= self.room:
+        if self._at_most(text) <= self.room or self.count(text) <= self.room:
             return None
         left = self.room
         for word in _WORD.finditer(text):
@@ -59,6 +60,18 @@ class PromptTokens:
                 return word.start() + (len(self._parts(word.group(), left)[0]) if inside else 0)
             left -= tokens
         return None
+
+    def _at_most(self, text: str) -> int:
+        """No fewer than the tokens of the text. Article numbers differ in every row and would be counted once each.
+
+        No tokenizer makes more of a plain word than one token a letter and three for the space before it.
+        """
+        known, most = self._words, 0
+        for word in text.split():
+            if (count := known.get(word)) is None:
+                count = len(word) + _OF_A_SPACE if word.isascii() else self.count(word)
+            most += count
+        return most
 
     def _parts(self, text: str, most: int) -> tuple[str, str]:
         encoded = self._tokenizer.encode(text, add_special_tokens=False)

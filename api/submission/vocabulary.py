@@ -28,12 +28,23 @@ _OTHERS = frozenset(
 )
 _IDLE = _ARTICLES | _PLACES | _JOINTS | _OTHERS
 _LONGEST = 3  # words of a thing that is named back
+_REMEMBERED_CLAUSES = 20_000
+_LONGEST_REMEMBERED = 100  # characters of a clause
 
 
 class _Span(NamedTuple):
     begin: int
     end: int
     thing: str  # what the model knows by these words; "" for words that are no thing
+
+
+class _Clause(NamedTuple):
+    """The words of a clause and what `Seen` lists of them."""
+
+    words: list[str]
+    known: list[str]
+    strange: list[str]
+    coloured: list[str]
 
 
 class Seen(NamedTuple):
@@ -63,24 +74,40 @@ class Vocabulary:
                 self._phrases.setdefault(words[0], []).append((words, thing))
         for phrases in self._phrases.values():
             phrases.sort(key=lambda phrase: (-len(phrase[0]), phrase[1] == ""))
+        self._clauses: dict[str, _Clause] = {}
 
     def read(self, prompt: str) -> Seen:
         """What a prompt names that the model knows, each once, what it does not know, and what it asks in vain."""
         known: list[str] = []
         strange: list[str] = []
         coloured: list[str] = []
-        clauses = [words for clause in _CLAUSE.split(prompt) if (words := _words(clause))]
-        for words in clauses:
-            spans = self._spans(words)
-            things = [span for span in spans if span.thing]
-            known += [span.thing for n, span in enumerate(things) if not _is_compound(things, n)]
-            strange += self._beside(words, spans)
-            coloured += self._kept_colours(words, spans)
+        clauses: list[list[str]] = []
+        for clause in _CLAUSE.split(prompt):
+            read = self._clauses.get(clause) or self._read_clause(clause)
+            if read.words:
+                clauses.append(read.words)
+                known += read.known
+                strange += read.strange
+                coloured += read.coloured
         if not known:
             subject = next((text for words in clauses if (text := self._subject(words))), "")
             strange = [subject or _signs(prompt) or prompt.strip(), *strange]
         styles = self._styles_in(clauses) if self._styles else frozenset()
         return Seen(list(dict.fromkeys(known)), list(dict.fromkeys(strange)), list(dict.fromkeys(coloured)), styles)
+
+    def _read_clause(self, clause: str) -> _Clause:
+        """Remembered where it is short: the rows of a campaign share most of their clauses."""
+        words = _words(clause)
+        spans = self._spans(words)
+        things = [span for span in spans if span.thing]
+        known = [span.thing for n, span in enumerate(things) if not _is_compound(things, n)]
+        strange, coloured = list(self._beside(words, spans)), list(self._kept_colours(words, spans))
+        read = _Clause(words, known, strange, coloured)
+        if len(clause) <= _LONGEST_REMEMBERED:
+            if len(self._clauses) >= _REMEMBERED_CLAUSES:
+                self._clauses = {}
+            self._clauses[clause] = read
+        return read
 
     def nearest(self, text: str) -> str:
         """What the model knows that reads like an unknown thing, or "". Dear: ask it for what is shown to a person."""
@@ -105,15 +132,24 @@ class Vocabulary:
 
     def _spans(self, words: list[str]) -> list[_Span]:
         """Known phrases from left to right, the longest at each place that cuts no thing short: "red wine glass"."""
-        found, at = [], 0
+        found: list[_Span] = []
+        phrases = self._phrases
+        at = 0
         while at < len(words):
-            for span in self._spans_at(words, at):
-                later = (other for n in range(at + 1, span.end) for other in self._spans_at(words, n))
-                if not any(other.thing and other.end > span.end for other in later):
-                    found.append(span)
-                    break
-            at = found[-1].end if found and found[-1].begin == at else at + 1
+            if words[at] in phrases and (span := self._span_at(words, at)):
+                found.append(span)
+                at = span.end
+            else:
+                at += 1
         return found
+
+    def _span_at(self, words: list[str], at: int) -> _Span | None:
+        for span in self._spans_at(words, at):
+            inner = range(at + 1, span.end)
+            later = (other for n in inner for other in self._spans_at(words, n))
+            if not inner or not any(other.thing and other.end > span.end for other in later):
+                return span
+        return None
 
     def _spans_at(self, words: list[str], at: int) -> Iterator[_Span]:
         for phrase, thing in self._phrases.get(words[at], ()):

@@ -45,6 +45,7 @@ class FileTemplate:
 
     text: str
     names: tuple[str, ...]
+    parts: tuple[str, ...]  # fixed text and names in turn, beginning with text
 
     @classmethod
     def parse(cls, text: str) -> FileTemplate:
@@ -54,28 +55,32 @@ class FileTemplate:
                 f"a file name has 1 to {MAX_TEMPLATE_CHARS} characters", "Write it like {sku}.{channel}.{ext}."
             )
         names: dict[str, None] = {}
-        for token in _TOKEN.findall(text):
+        parts, end = [""], 0
+        for found in _TOKEN.finditer(text):
+            token = found.group()
+            parts[-1] += text[end : found.start()]
+            end = found.end()
             if token in ("{", "}"):
                 raise FileTemplateInvalid(
                     f"a single '{token}'", f"Write {{column}}, or '{token}{token}' for it itself."
                 )
-            if token not in ("{{", "}}"):
-                names[token[1:-1].strip()] = None
+            if token in ("{{", "}}"):
+                parts[-1] += token[0]
+                continue
+            names[token[1:-1].strip()] = None
+            parts += [token[1:-1].strip(), ""]
+        parts[-1] += text[end:]
         fixed = _TOKEN.sub("", text)
         if _UNSAFE.search(fixed):
             raise FileTemplateInvalid(
                 'a file name is no path: it holds none of < > : " / \\ | ? *', "Leave folders out; join words with '-'."
             )
-        return cls(text, tuple(names))
+        return cls(text, tuple(names), tuple(parts))
 
     def render(self, values: Mapping[str, str]) -> str:
         """The name as it is asked for, before it is made safe. A column that is not there is empty."""
-
-        def value(token: re.Match[str]) -> str:
-            written = token.group()
-            return written[0] if written in ("{{", "}}") else values.get(written[1:-1].strip(), "")
-
-        return _TOKEN.sub(value, self.text)
+        parts = self.parts
+        return "".join([part if n % 2 == 0 else values.get(part, "") for n, part in enumerate(parts)])
 
 
 def file_name(template: FileTemplate, values: Mapping[str, str], *, extension: str, suffix: str = "") -> str:
@@ -128,6 +133,8 @@ def disposition(name: str, kind: str = "attachment") -> str:
 
 def folded(name: str) -> str:
     """The form in which two names of one folder must differ."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())
 
 
