@@ -6,6 +6,7 @@ embedded/               the embedded stack: all of it on one machine, from wheel
 sheet/                  contact sheets of requests
 demo/                   the sample campaign and its contact sheet
 drill/                  the tampering drill
+doctor/                 examination of an installation
 reconciliation          jobs, assets and objects held against the ledger
 extras                  what to install when an extra is missing
 errors                  errors of the deployments

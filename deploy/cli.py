@@ -35,6 +35,7 @@ COMMANDS = {
     "marks": ("deploy.commands.marks:marks", "Read the watermark and the manifest of images."),
     "reproduce": ("deploy.commands.reproduce:reproduce", "Draw the released asset ID again and compare."),
     "models": ("deploy.commands.models.group:models", "Add, approve, retire, audit and show models."),
+    "doctor": ("deploy.commands.doctor:doctor", "Examine an installation and say what to mend."),
     "workers": ("deploy.commands.workers:workers", "List workers, and put devices back into use."),
     "key": ("deploy.commands.key:key", "Create API keys."),
     "env": ("deploy.commands.stack.env:env", "Print the settings of a role as shell exports."),

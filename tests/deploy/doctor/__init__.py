@@ -1,0 +1,1 @@
+"""Tests of deploy/doctor, on the real services."""
