@@ -31,11 +31,13 @@ from api.edge.urls import guard_url
 from api.routes import (
     assets,
     audit,
+    batches,
     budgets,
     campaigns,
     detect,
     erasures,
     events,
+    files,
     identify,
     images,
     items,
@@ -62,7 +64,7 @@ _CORS_ANSWER = (
 )
 _ROUTERS = (
     *(requests, campaigns, results, items, assets, identify, detect, reviews, recalls, revocations, webhooks),
-    *(images, budgets, events, audit, proofs, models, keys, erasures, legal_holds, operations),
+    *(images, files, batches, budgets, events, audit, proofs, models, keys, erasures, legal_holds, operations),
 )
 
 

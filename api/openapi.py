@@ -13,8 +13,10 @@ from pydantic.json_schema import models_json_schema
 from api.capabilities import narrow_lora, narrow_options
 from api.edge.dependencies import Parts
 from api.edge.problems import MEDIA_TYPE
+from api.schemas.batches import BatchBody
 from api.schemas.budgets import BudgetBody
 from api.schemas.control import CancelBody, RequestPatchBody
+from api.schemas.files import MAX_EXPIRY_SECONDS, MIN_EXPIRY_SECONDS
 from api.schemas.images import ImagesBody
 from api.schemas.keys import KeyBody
 from api.schemas.privacy import ErasureBody, LegalHoldBody
@@ -77,6 +79,26 @@ _CAMPAIGN_BODY = {
         },
     },
 }
+_FILE_BODY = {
+    "type": "object",
+    "required": ["purpose", "file"],
+    "additionalProperties": False,
+    "properties": {
+        "purpose": {"type": "string", "enum": ["batch"]},
+        "file": {"type": "string", "contentMediaType": "application/jsonl", "format": "binary"},
+        "expires_after[anchor]": {"type": "string", "enum": ["created_at"]},
+        "expires_after[seconds]": {
+            "type": "integer",
+            "minimum": MIN_EXPIRY_SECONDS,
+            "maximum": MAX_EXPIRY_SECONDS,
+            "description": "left out: 30 days",
+        },
+    },
+    "dependentRequired": {
+        "expires_after[anchor]": ["expires_after[seconds]"],
+        "expires_after[seconds]": ["expires_after[anchor]"],
+    },
+}
 _PICTURE_BODY: dict[str, Any] = {
     media_type: {"schema": {"type": "string", "format": "binary", "minLength": 1}}
     for media_type in ("application/octet-stream", "image/*")
@@ -86,6 +108,7 @@ _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/requests/{request_id}", "patch"): RequestPatchBody,
     ("/v1/requests/{request_id}/cancel", "post"): CancelBody,
     ("/v1/images/generations", "post"): ImagesBody,
+    ("/v1/batches", "post"): BatchBody,
     ("/v1/budgets", "put"): BudgetBody,
     ("/v1/erasures", "post"): ErasureBody,
     ("/v1/legal-holds", "post"): LegalHoldBody,
@@ -100,6 +123,9 @@ _MAY_BE_EMPTY = {("/v1/requests/{request_id}/cancel", "post")}
 _OTHER_BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/v1/identify", "post"): _PICTURE_BODY,
     ("/v1/detect", "post"): _PICTURE_BODY,
+    ("/v1/files", "post"): {
+        "multipart/form-data": {"schema": _FILE_BODY, "encoding": {"file": {"contentType": "application/jsonl"}}}
+    },
     ("/v1/campaigns", "post"): {
         "multipart/form-data": {
             "schema": _CAMPAIGN_BODY,

@@ -242,6 +242,12 @@ class Settings(BaseSettings):
     max_rows: int = Field(50_000, ge=1, description="Maximum number of data rows of a campaign.")
     max_items: int = Field(100_000, ge=1, description="Maximum number of items of a request: rows x variants.")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Maximum size of a request body, in bytes.")
+    max_file_bytes: int = Field(
+        200 * 1024 * 1024, ge=1024, description="Maximum size of a file for a batch of the OpenAI API, in bytes."
+    )
+    max_files_bytes: int = Field(
+        10 * 1024**3, ge=1024, description="Maximum size of a tenant's uploaded files that are kept, in bytes."
+    )
     max_zip_bytes: int = Field(
         2 * 1024**3, ge=1, description="Maximum size of the files in a ZIP of results, in bytes. docs/results.md."
     )

@@ -3,6 +3,7 @@
     released/<tenant>/<item>/<attempt>/<rendition>.<ext>   what tenants get presigned links to
     quarantine/<tenant>/<item>/<attempt>/<rendition>.<ext> what waits for a reviewer
     inbox/<tenant>/<identification>                        uploads of identification questions, until the answer
+    files/<tenant>/<file>                                  files that clients of the OpenAI API upload
     recalled/...                                           what the clerk took out of released/, under the same path
     ledger/checkpoints/<log>/<countdown>-<size>-<root>     anchors of the audit ledger (workers/sealing/anchors.py)
     ledger/revocations/<log>/<countdown>-<sequence>        revocation lists (workers/revocation_lists.py)
@@ -19,7 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import boto3
 from botocore.config import Config
@@ -35,6 +36,7 @@ RELEASED = "released"
 QUARANTINE = "quarantine"
 RECALLED = "recalled"
 INBOX = "inbox"
+FILES = "files"
 CHECK_KEY = f"{RELEASED}/.write-check"  # no link is ever given to it
 _CHECK = b"presswork " * 100
 _TRIES = 4  # botocore's standard mode, with its own backoff
@@ -42,6 +44,7 @@ _CONNECT_SECONDS = 2
 _READ_SECONDS = 60
 _PROBE_SECONDS = 2  # a store that takes longer to answer is not one to upload to
 _PROOF_SECONDS = 10  # for so long a put that succeeded shows that the next one may
+_PIECE_BYTES = 1024 * 1024  # of an object that is read piece by piece
 _POOL = 16  # connections; at least the worker's threads
 _MEDIA_SUFFIX = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/avif": "avif"}
 
@@ -66,6 +69,10 @@ def inbox_key(tenant: str, identification_id: str) -> str:
     return f"{INBOX}/{tenant}/{identification_id}"
 
 
+def file_key(tenant: str, file_id: str) -> str:
+    return f"{FILES}/{tenant}/{file_id}"
+
+
 class ObjectStore:
     """S3 through boto3. Thread-safe. Raises StoreUnavailable where waiting helps."""
 
@@ -86,30 +93,21 @@ class ObjectStore:
         digest = hashlib.sha256(data).digest()
         if expect_sha256 not in (None, digest.hex()):
             raise DigestMismatch(f"the bytes for {key} changed after they were read back")
-        checksum = base64.b64encode(digest).decode()
-        try:
-            self._client.put_object(
-                Bucket=self.bucket,
-                Key=key,
-                Body=data,
-                ContentType=media_type,
-                ChecksumSHA256=checksum,
-                IfNoneMatch="*",
-                Metadata={"sha256": digest.hex()},
-            )
-        except ClientError as error:
-            if _status(error) not in (409, 412):
-                raise _unavailable(error) from error
-            self._same_bytes(key, digest.hex())
-        except BotoCoreError as error:
-            raise _unavailable(error) from error
-        self._proved_at = time.monotonic()
-        return digest.hex()
+        return self._put(key, data, media_type, digest)
+
+    def put_file(self, key: str, file: BinaryIO, media_type: str, sha256: str) -> str:
+        """`put` for a file on disk, from its beginning, whose digest is known; memory holds a piece of it."""
+        file.seek(0)
+        return self._put(key, file, media_type, bytes.fromhex(sha256))
 
     def get(self, key: str) -> bytes:
         """The object's bytes. Raises NotFound."""
+        return b"".join(self.stream(key))
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """The object's bytes in pieces. Raises NotFound before the first of them."""
         try:
-            return self._client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            yield from self._client.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(_PIECE_BYTES)
         except ClientError as error:
             if _status(error) == 404:
                 raise NotFound(f"no object {key}") from error
@@ -175,6 +173,26 @@ class ObjectStore:
         self._proved_at = time.monotonic()
         with suppress(ClientError, BotoCoreError):
             self._prober.delete_object(Bucket=self.bucket, Key=CHECK_KEY)
+
+    def _put(self, key: str, data: bytes | BinaryIO, media_type: str, digest: bytes) -> str:
+        try:
+            self._client.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=data,
+                ContentType=media_type,
+                ChecksumSHA256=base64.b64encode(digest).decode(),
+                IfNoneMatch="*",
+                Metadata={"sha256": digest.hex()},
+            )
+        except ClientError as error:
+            if _status(error) not in (409, 412):
+                raise _unavailable(error) from error
+            self._same_bytes(key, digest.hex())
+        except BotoCoreError as error:
+            raise _unavailable(error) from error
+        self._proved_at = time.monotonic()
+        return digest.hex()
 
     def _same_bytes(self, key: str, sha256: str) -> None:
         try:

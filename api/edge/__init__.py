@@ -6,6 +6,7 @@ in_turn       routes whose work waits for one of its caller's turns
 middleware/   around every request: ids, log line, measurement, failures, gzip, ETag, OPTIONS
 auth          API keys and scopes
 bodies        request bodies within limits of bytes and time
+multipart     bodies with a file
 urls          text in a URL that no route can mean
 validation    pydantic's findings as complaint codes
 errors        the table from errors to problems
@@ -13,7 +14,6 @@ problems      problem details (RFC 9457) and every problem code
 idempotency   `Idempotency-Key`: a repeated call gets the first reply
 sealing       encryption of secrets in stored replies
 paging        opaque keyset cursors
-ranges        files are sent whole
 probes        whether the services answer
 docs_page     Swagger UI without a network
 startup       rule set and cards, registered before the first request

@@ -9,17 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from email.message import Message
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
-from python_multipart.multipart import parse_options_header
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from api.edge.dependencies import Parts, PartsOf
@@ -34,22 +30,14 @@ _BYTES = "application/octet-stream"
 M = TypeVar("M", bound=BaseModel)
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """The two parts of a campaign. The file lies on disk once it is larger than a megabyte."""
-
-    spec: bytes
-    file: BinaryIO
-
-
 def json_body(model: type[M]) -> Callable[..., Coroutine[Any, Any, M]]:
     """A dependency: the JSON body as `model`. Name it after the caller, so that it is read after authentication."""
 
     async def read(request: Request, parts: PartsOf) -> M:
-        _demand_media_type(request, "application/json")
+        demand_media_type(request, "application/json")
         most = min(MAX_JSON_BYTES, parts.settings.max_body_bytes)
-        with _place(request, parts):
-            stream = _limited(request, most, parts.settings.body_seconds)
+        with arriving(request, parts):
+            stream = limited(request, most, parts.settings.body_seconds)
             body = b"".join([chunk async for chunk in stream])
         return parse(model, body)
 
@@ -69,56 +57,13 @@ def optional_json_body(model: type[M]) -> Callable[..., Coroutine[Any, Any, M | 
     return read
 
 
-async def campaign_upload(request: Request, parts: PartsOf) -> AsyncIterator[Upload]:
-    """A dependency: the parts `spec` and `file` of a multipart body, closed when the answer is sent."""
-    _demand_media_type(request, "multipart/form-data")
-    _demand_utf8(request)
-    stream = _limited(request, parts.settings.max_body_bytes, parts.settings.body_seconds)
-    parser = _CampaignParser(request.headers, stream, max_files=2, max_fields=2, max_part_size=MAX_JSON_BYTES)
-    try:
-        with _place(request, parts):
-            form = await parser.parse()
-    except _PartTooLarge as error:
-        raise Problem("body_too_large", f"A part of more than {MAX_JSON_BYTES:,} bytes without a file name.") from error
-    except MultiPartException as error:
-        raise Problem("bad_request", f"The multipart body cannot be read: {error.message}") from error
-    try:
-        sent = form.multi_items()
-        spec, file = form.get("spec"), form.get("file")
-        if sorted(name for name, _ in sent) != ["file", "spec"] or spec is None or not isinstance(file, UploadFile):
-            names = ", ".join(quoted(name) for name, _ in sent) or "none"
-            raise Problem(
-                "invalid_body",
-                "A campaign has two parts: 'spec' (JSON) and 'file' (the CSV, with a file name).",
-                errors=[Complaint("parts", f"the parts sent are: {names}", "Send each of the two once.", field="body")],
-            )
-        written = spec.encode() if isinstance(spec, str) else await spec.read(MAX_JSON_BYTES + 1)
-        yield Upload(written, file.file)
-    finally:
-        await form.close()
-
-
-class _PartTooLarge(MultiPartException):
-    """A part that has no file name, and so lies in memory, is larger than JSON may be."""
-
-
-class _CampaignParser(MultiPartParser):
-    """Starlette's parser, which says "too large" in a class of its own."""
-
-    def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        part = self._current_part
-        if part.file is None and len(part.data) + end - start > self.max_part_size:
-            raise _PartTooLarge("too large")
-        super().on_part_data(data, start, end)
-
-
 async def picture_body(request: Request, parts: PartsOf) -> bytes:
     """A dependency: the bytes of a picture file, whatever they hold. Nobody looks at them in this process."""
     sent = _media_type(request)
     if sent != _BYTES and not sent.startswith("image/"):
         raise _other_media_type(request, _BYTES)
-    with _place(request, parts):
-        stream = _limited(request, parts.settings.identify_max_bytes, parts.settings.body_seconds)
+    with arriving(request, parts):
+        stream = limited(request, parts.settings.identify_max_bytes, parts.settings.body_seconds)
         picture = b"".join([chunk async for chunk in stream])
     if not picture:
         complaint = Complaint("empty", "the body is empty", "Send the picture file as the body.", field="body")
@@ -207,7 +152,7 @@ def _whole(written: str) -> int:
 
 
 @contextmanager
-def _place(request: Request, parts: Parts) -> Iterator[None]:
+def arriving(request: Request, parts: Parts) -> Iterator[None]:
     """The caller is known by now. Those without a key share one tenant's places, of which each network takes a few."""
     with ExitStack() as taken:
         if network := getattr(request.state, "network", ""):
@@ -230,17 +175,9 @@ async def demand_plain_bytes(request: Request) -> None:
         )
 
 
-def _demand_media_type(request: Request, wanted: str) -> None:
+def demand_media_type(request: Request, wanted: str) -> None:
     if _media_type(request) != wanted:
         raise _other_media_type(request, wanted)
-
-
-def _demand_utf8(request: Request) -> None:
-    """Python's other codecs decode to halves of surrogate pairs, or fail in ways that the multipart reader lets out."""
-    _, parameters = parse_options_header(request.headers["content-type"])  # as the multipart reader reads it
-    charset = parameters.get(b"charset", b"utf-8").decode("latin-1")
-    if charset.lower() not in ("utf-8", "utf8"):
-        raise Problem("unsupported_media_type", f"Send the body in UTF-8; the charset sent is {quoted(charset)}.")
 
 
 def _media_type(request: Request) -> str:
@@ -259,11 +196,11 @@ def _other_media_type(request: Request, wanted: str) -> Problem:
     )
 
 
-async def _limited(request: Request, most: int, seconds: float) -> AsyncGenerator[bytes, None]:
+async def limited(request: Request, most: int, seconds: float) -> AsyncGenerator[bytes, None]:
     """The body in chunks. An announced size is believed when it is too large, never when it is small enough."""
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most:
-        raise _too_large(most)
+        raise too_large(most)
     deadline = asyncio.get_running_loop().time() + seconds
     chunks = request.stream()
     size = 0
@@ -279,9 +216,9 @@ async def _limited(request: Request, most: int, seconds: float) -> AsyncGenerato
             return
         size += len(chunk)
         if size > most:
-            raise _too_large(most)
+            raise too_large(most)
         yield chunk
 
 
-def _too_large(most: int) -> Problem:
+def too_large(most: int) -> Problem:
     return Problem("body_too_large", f"The body is larger than {most:,} bytes.")

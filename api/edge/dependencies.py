@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine, func, select
 
+from api.edge.limits.background import Background
 from api.edge.limits.client_address import TrustedProxies
 from api.edge.limits.counters import SharedCounter
 from api.edge.limits.places import Places
@@ -57,6 +58,7 @@ class Parts:
     turns: Turns
     anonymous_uploads: Places
     lookups: Places
+    background: Background
 
     @classmethod
     def build(cls, settings: Settings) -> Parts:
@@ -116,6 +118,7 @@ class Parts:
                 noun="names of webhooks that are looked up",
                 gauge=HTTP_LOOKUPS.inc,
             ),
+            background=Background(),
         )
 
     def transaction(self, tenant: str) -> AbstractContextManager[Connection]:
@@ -124,6 +127,7 @@ class Parts:
 
     def close(self) -> None:
         self.room.close()
+        self.background.close()
         for engine in (self.engine, self.auditor):
             if engine is not None:
                 engine.dispose()

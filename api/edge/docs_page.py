@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 
-from api.edge.ranges import WholeFiles
+from api.edge.middleware.ranges import WholeFiles
 
 _FILES = Path(fastapi_offline.__file__).parent / "static"
 _AT = "/docs/files"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
@@ -35,7 +35,7 @@ def images_reply(caller: Caller, parts: Parts, asked: ImagesBody, request_id: st
         if asked.response_format == "url":
             _record_links(conn, caller, parts, asked, assets)
     if not assets:
-        raise _nothing(request_id, items, given_up)
+        raise nothing_made(request_id, items, given_up)
     by_item = {item.id: item for item in items}
     recipe = items[0].recipe
     factor = (recipe.get("upscaler") or {}).get("factor", 1)
@@ -98,7 +98,19 @@ def _record_links(
     append(conn, tenant=caller.tenant, actor=caller.actor, events=given)
 
 
-def _nothing(request_id: str, items: Sequence[ItemView], given_up: int) -> Problem:
+class Settled(Protocol):
+    """An image that was not released: its state and why."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def verdict(self) -> Mapping[str, Any] | None: ...
+
+
+def nothing_made(request_id: str, items: Sequence[Settled], given_up: int = 0) -> Problem:
+    """Why a prompt has no image that may be given out."""
     here = f"Request {request_id}: GET /v1/requests/{request_id}/items says more."
     states = {item.state for item in items}
     if given_up or states & set(ITEM_OPEN):
@@ -108,5 +120,7 @@ def _nothing(request_id: str, items: Sequence[ItemView], given_up: int) -> Probl
         return Problem("moderation_blocked", f"Refused by rule {', '.join(rules)}. {here}")
     if ItemState.HELD in states:
         return Problem("moderation_blocked", f"A person must look at the images before they are released. {here}")
+    if ItemState.RECALLED in states:
+        return Problem("recalled", f"The images were recalled. {here}")
     reasons = sorted({item.reason for item in items if item.reason})
     return Problem("generation_failed", f"{', '.join(reasons) or 'They were cancelled'}. {here}")

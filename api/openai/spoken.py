@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from api.edge.errors import problem_for
 from api.edge.in_turn import InTurn
 from api.edge.problems import Problem
+from workers.errors import WorkerError
 
 # Our fields -> theirs, where a model or this installation cannot make what was asked for.
 THEIR_NAMES = {
@@ -35,6 +36,10 @@ class OpenAIRoute(InTurn):
                 return await ours(request)
             except (Problem, RequestValidationError) as error:
                 raise spoken(problem_for(error, request)) from error
+            except WorkerError as error:
+                if (problem := problem_for(error, request)).status == 422:
+                    raise spoken(problem) from error
+                raise
 
         return run
 

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse, Response
 
 from api.edge.auth import Submitter
-from api.edge.bodies import Upload, campaign_upload, parse
+from api.edge.bodies import parse
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf
 from api.edge.in_turn import InTurn
+from api.edge.multipart import Upload, campaign_upload
 from api.schemas.base import NoQuery
 from api.schemas.requests import CampaignBody
 from api.schemas.submission import AcceptedReply, DryRunReply

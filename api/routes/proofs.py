@@ -20,9 +20,9 @@ from starlette.background import BackgroundTask
 from api.edge.auth import Auditor
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.in_turn import InTurn
+from api.edge.middleware.ranges import WholeFile
 from api.edge.paging import uuid_or_not_found
 from api.edge.problems import Complaint, Problem
-from api.edge.ranges import WholeFile
 from api.schemas.fields import PathId
 from api.schemas.proofs import ConsistencyQuery, HeadQuery, PackQuery, ProvenEventReply
 from policy.ledger.evidence.pack import write_pack

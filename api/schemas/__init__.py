@@ -10,6 +10,8 @@ submission  the reply to a submission
 channels    further files of an image
 results     results of a request, summary
 images      images of the OpenAI API
+files       files of the OpenAI API
+batches     batches of the OpenAI API
 items       items
 assets      assets and their files
 events      events of the ledger

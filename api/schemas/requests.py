@@ -206,7 +206,7 @@ class RequestEntryReply(ReplyModel):
     """A request in a list: how far it has come, without what its caller wrote at length."""
 
     id: str = Field(examples=[_ID])
-    kind: Literal["single", "campaign"] = Field(examples=["campaign"])
+    kind: Literal["single", "campaign", "batch"] = Field(examples=["campaign"])
     name: str = Field(examples=["spring catalogue"])
     model: str = Field(examples=["studio"])
     priority: Priority = Field(examples=["standard"])

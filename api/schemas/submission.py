@@ -121,7 +121,7 @@ class AcceptedReply(SubmissionReply):
     )
 
     id: str
-    kind: Literal["single", "campaign"]
+    kind: Literal["single", "campaign", "batch"]
     name: str
     model: str
     priority: Priority

@@ -26,27 +26,15 @@ def check_single(asked: SingleBody, parts: Parts, tenant: str) -> CheckedRequest
     models = tenant_models(parts, tenant)
     card = choose_model(models, asked.model)
     book = RecipeBook(card, parts.settings, models)
-    options = book.options(asked)
-    work = options.megapixel_steps * asked.variants
-    complaints = [*book.complaints(asked), *_complaints(asked, work, parts.settings)]
-    if complaints:
-        detail = "; ".join(f"{c.field}: {c.message}" for c in complaints[:3])
-        raise Problem("invalid_body", f"{detail}.", errors=complaints)
     context = Context(tenant, asked.name, card.name)
-    texts = screen(parts.rules, context, asked.prompt, asked.negative_prompt)
-    sources = {"prompt": asked.prompt, "negative_prompt": asked.negative_prompt}
-    own = RowOptions(options, asked.seed, asked.variants, asked.negative_prompt)
-    read = book.texts_read(texts.prompt, texts.negative_prompt)
-    row = CheckedRow(1, None, asked.custom_id, texts, own, sources, texts_read=read)
-    found = SubmissionFindings(book, parts.rules, context)
-    found.rows = 1
-    found.add(row, book)
-    if refused := list(refused_warnings(found.all_warnings(), parts.settings)):
-        errors = [
-            replace(one, row=None, rows=None, count=None, field=_FIELDS.get(one.code, "prompt")) for one in refused
-        ]
-        raise Problem("invalid_body", f"{refused[0].message}.", errors=errors)
-    recipe = book.recipe(options)
+    row = check_row(asked, book, parts, context)
+    if isinstance(row, list):
+        detail = "; ".join(f"{c.field}: {c.message}" for c in row[:3])
+        raise Problem("invalid_body", f"{detail}.", errors=row)
+    found = _findings(row, book, parts, context)
+    if refused := _refused(found, parts):
+        raise Problem("invalid_body", f"{refused[0].message}.", errors=refused)
+    recipe = book.recipe(row.options)
     return CheckedRequest(
         kind="single",
         asked=asked,
@@ -55,6 +43,42 @@ def check_single(asked: SingleBody, parts: Parts, tenant: str) -> CheckedRequest
         report=found.report(),
         items=lambda request_id: row.items(request_id, recipe),
     )
+
+
+def check_row(
+    asked: SingleBody, book: RecipeBook, parts: Parts, context: Context, *, number: int = 1, line: int | None = None
+) -> CheckedRow | list[Complaint]:
+    """The prompt as a row, screened, or everything that is wrong with it. Warnings are asked for on their own."""
+    options = book.options(asked)
+    work = options.megapixel_steps * asked.variants
+    if complaints := [*book.complaints(asked), *_complaints(asked, work, parts.settings)]:
+        return complaints
+    texts = screen(parts.rules, context, asked.prompt, asked.negative_prompt)
+    sources = {"prompt": asked.prompt, "negative_prompt": asked.negative_prompt}
+    own = RowOptions(options, asked.seed, asked.variants, asked.negative_prompt)
+    read = book.texts_read(texts.prompt, texts.negative_prompt)
+    return CheckedRow(number, line, asked.custom_id, texts, own, sources, texts_read=read)
+
+
+def refused_warnings_of(row: CheckedRow, book: RecipeBook, parts: Parts, context: Context) -> list[Complaint]:
+    """The warnings of one row that this installation takes as errors."""
+    if not parts.settings.refused_warnings:
+        return []
+    return _refused(_findings(row, book, parts, context), parts)
+
+
+def _findings(row: CheckedRow, book: RecipeBook, parts: Parts, context: Context) -> SubmissionFindings:
+    found = SubmissionFindings(book, parts.rules, context)
+    found.rows = 1
+    found.add(row, book)
+    return found
+
+
+def _refused(found: SubmissionFindings, parts: Parts) -> list[Complaint]:
+    return [
+        replace(one, row=None, rows=None, count=None, field=_FIELDS.get(one.code, "prompt"))
+        for one in refused_warnings(found.all_warnings(), parts.settings)
+    ]
 
 
 def _complaints(asked: SingleBody, megapixel_steps: float, settings: Settings) -> Iterator[Complaint]:

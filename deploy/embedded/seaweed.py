@@ -4,9 +4,11 @@ Rights (a test tries each):
 
     admin     everything; for the supervisor, which makes the buckets, and for tests
     worker    read, write, list on quarantine/ and released/
-    clerk     read, write, list on quarantine/, released/ and recalled/: it moves and deletes as people decided
+    clerk     read, write, list on quarantine/, released/ and recalled/: it moves and deletes as people decided;
+              write on files/: it deletes what expired
     api       read on released/ and quarantine/: it signs the links that tenants and reviewers get;
-              read, list on ledger/revocations/; write on inbox/, where pictures wait to be identified
+              read, list on ledger/revocations/; write on inbox/, where pictures wait to be identified;
+              read, write on files/, which clients of the OpenAI API upload
     identify  read on released/ and recalled/; read, write, list on inbox/: it deletes what it has identified
     sealer    read, write, list on ledger/, in both buckets
     auditor   read, list on ledger/, in both buckets, and on released/: it holds files against the ledger
@@ -161,11 +163,18 @@ def actions(role: str) -> list[str]:
             verbs = ("Read", "Write", "List")
             return [f"{verb}:{BUCKET}/{prefix}/*" for verb in verbs for prefix in _WORKER_PREFIXES]
         case "clerk":
-            return [f"{verb}:{BUCKET}/{prefix}/*" for verb in ("Read", "Write", "List") for prefix in _CLERK_PREFIXES]
+            verbs = ("Read", "Write", "List")
+            moved = [f"{verb}:{BUCKET}/{prefix}/*" for verb in verbs for prefix in _CLERK_PREFIXES]
+            return [*moved, f"Write:{BUCKET}/files/*"]
         case "api":
             lists = [f"{verb}:{BUCKET}/ledger/revocations/*" for verb in ("Read", "List")]
             links = [f"Read:{BUCKET}/{prefix}/*" for prefix in ("released", "quarantine")]
-            return [*links, *lists, f"Write:{BUCKET}/inbox/*"]
+            return [
+                *links,
+                *lists,
+                f"Write:{BUCKET}/inbox/*",
+                *(f"{verb}:{BUCKET}/files/*" for verb in ("Read", "Write")),
+            ]
         case "identify":
             originals = [f"Read:{BUCKET}/{prefix}/*" for prefix in ("released", "recalled")]
             return [*originals, *(f"{verb}:{BUCKET}/inbox/*" for verb in ("Read", "Write", "List"))]

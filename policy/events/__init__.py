@@ -2,6 +2,7 @@
 
 line       requests, batches, items, links
 control    requests that are paused, resumed, changed, over
+files      files of clients of the OpenAI API, batch jobs
 people     reviews, recalls, erasures, legal holds, questions
 registers  tenants, API keys, webhooks, rule sets, model cards and decisions about models, verifiers
 event      what every event is: kind, payload, private text, subjects
@@ -16,6 +17,14 @@ from policy.events.control import (
     RequestResumed,
 )
 from policy.events.event import Event, Private
+from policy.events.files import (
+    BatchJobCancelled,
+    BatchJobCreated,
+    BatchJobFailed,
+    BatchJobStarted,
+    FileDeleted,
+    FileStored,
+)
 from policy.events.line import (
     AssetDownloaded,
     AssetLinked,
@@ -71,11 +80,17 @@ __all__ = [
     "BatchDispatched",
     "BatchExpired",
     "BatchFinished",
+    "BatchJobCancelled",
+    "BatchJobCreated",
+    "BatchJobFailed",
+    "BatchJobStarted",
     "BatchReturned",
     "BudgetChanged",
     "ErasureFinished",
     "ErasureOrdered",
     "Event",
+    "FileDeleted",
+    "FileStored",
     "HoldViewed",
     "ItemCancelled",
     "ItemFailed",

@@ -34,7 +34,7 @@ def file_of(item_id: str, name: str) -> bytes:
 def painting(line: Line, s3: S3, tenant: str, decide: Decide | None = None) -> Iterator[None]:
     """Until the block ends, every pending item of the tenant is settled: released, or as `decide` says."""
     stop = threading.Event()
-    painter = threading.Thread(target=_paint, args=(line, s3, tenant, decide or _release(s3), stop), daemon=True)
+    painter = threading.Thread(target=_paint, args=(line, s3, tenant, decide or releasing(s3), stop), daemon=True)
     painter.start()
     try:
         yield
@@ -56,7 +56,9 @@ def _paint(line: Line, s3: S3, tenant: str, decide: Decide, stop: threading.Even
                 settle(conn, held, [decide(held, item) for item in held.items])
 
 
-def _release(s3: S3) -> Decide:
+def releasing(s3: S3) -> Decide:
+    """Releases each image with files that lie in the store."""
+
     def decide(held: Claim, item: ClaimedItem) -> Outcome:
         files = []
         for name in item.renditions:

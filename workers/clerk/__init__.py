@@ -7,5 +7,6 @@ recalls    recalled images move out of reach
 erasures   private text is erased on order
 retention  texts and objects whose period is over
 removals   the store deletes what was given up
+files      uploaded files are deleted when they expire or are to go
 webhooks   messages are sent and repeated
 """

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from workers import metrics
-from workers.clerk import erasures, recalls, releases, removals, retention, webhooks
+from workers.clerk import erasures, files, recalls, releases, removals, retention, webhooks
 from workers.clerk.context import ClerkContext
 from workers.crash import killer
 from workers.database import make_engine
@@ -33,6 +33,7 @@ DUTIES: Mapping[str, Duty] = {
     "erasures": erasures.run_once,
     "retention": retention.run_once,
     "removals": removals.run_once,
+    "files": files.run_once,
 }
 MESSAGES: Mapping[str, Duty] = {"webhooks": webhooks.run_once}  # in a thread of its own: receivers may be slow
 

@@ -13,6 +13,7 @@ review/      items HELD               -> RELEASED | REFUSED                   ca
 recall/      assets RELEASED          -> RECALLED                             callers: api, clerk
 privacy/     private text             -> erased; legal holds, retention       callers: api, clerk
 identification/  questions and fingerprints                                   callers: api, identify
+uploads/     files of clients of the OpenAI API, and batch jobs               callers: api, clerk
 webhooks/    endpoints and deliveries                                         callers: api, any verb, clerk
 outcomes     the rows and the event of an outcome                             callers: settle, review
 keys         tenants and API keys                                             caller: api

@@ -47,6 +47,7 @@ class Result:
     custom_id: str
     variant: int
     seed: int
+    revised_prompt: str | None  # what is sampled, where policy rewrote a text
     state: str
     reason: str | None
     verdict: Mapping[str, Any] | None
@@ -163,6 +164,7 @@ def _result(row: Row[Any], files: tuple[StoredRendition, ...]) -> Result:
         custom_id=row.custom_id,
         variant=row.variant,
         seed=row.seed,
+        revised_prompt=row.prompt if row.rewrites else None,
         state=row.state,
         reason=row.reason,
         verdict=row.verdict,

@@ -86,7 +86,7 @@ requests = Table(
     metadata,
     Column("id", _ID, primary_key=True),  # UUIDv7: ordered by creation
     Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
-    Column("kind", Text, nullable=False),  # single | campaign
+    Column("kind", Text, nullable=False),  # single | campaign | batch
     Column("name", Text, nullable=False),
     Column("template", Text, nullable=False),  # the prompt itself for kind single
     Column("model", Text, nullable=False),

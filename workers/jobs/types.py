@@ -65,7 +65,7 @@ class NewRequest:
 
     id: str
     tenant: str
-    kind: str  # single | campaign
+    kind: str  # single | campaign | batch
     name: str
     template: str
     model: str

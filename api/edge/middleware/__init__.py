@@ -7,4 +7,5 @@ failures       an error nobody expected becomes a problem, logged under the id o
 compression    gzip for large JSON
 conditional    ETag and If-None-Match
 methods        OPTIONS, and every method of an address
+ranges         files are sent whole
 """

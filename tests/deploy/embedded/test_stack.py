@@ -28,11 +28,11 @@ from deploy.errors import DataUnusable
 pytestmark = pytest.mark.processes
 
 # role -> what it may do with an object of each place: Get, Put, List, Delete
-_NOTHING = {"quarantine": "", "released": "", "recalled": "", "inbox": "", "ledger": ""}
+_NOTHING = {"quarantine": "", "released": "", "recalled": "", "inbox": "", "files": "", "ledger": ""}
 MAY = {
     "worker": {**_NOTHING, "quarantine": "GPLD", "released": "GPLD"},
-    "clerk": {**_NOTHING, "quarantine": "GPLD", "released": "GPLD", "recalled": "GPLD"},
-    "api": {**_NOTHING, "quarantine": "G", "released": "G", "inbox": "PD"},
+    "clerk": {**_NOTHING, "quarantine": "GPLD", "released": "GPLD", "recalled": "GPLD", "files": "PD"},
+    "api": {**_NOTHING, "quarantine": "G", "released": "G", "inbox": "PD", "files": "GPD"},
     "identify": {**_NOTHING, "released": "G", "recalled": "G", "inbox": "GPLD"},
     "sealer": {**_NOTHING, "ledger": "GPLD"},
     "auditor": {**_NOTHING, "ledger": "GL", "released": "GL"},

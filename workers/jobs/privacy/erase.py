@@ -21,6 +21,7 @@ from workers.jobs.privacy.select import LOOSE_KINDS, UNSETTLED
 from workers.jobs.privacy.tables import legal_holds as holds_table
 from workers.jobs.recall.tables import recalls
 from workers.jobs.tables import idempotency_keys, items, requests, reviews
+from workers.jobs.uploads.files import dismiss_of_requests
 
 CLERK = "clerk"
 COMMENT_FIELDS = ("comment", "reason")
@@ -48,7 +49,8 @@ def erase_items(conn: Connection, ids: Sequence[str], *, tenant: str, why: Why, 
     if comments:
         blank["custom_id"] = func.concat("erased-", items.c.id)
         conn.execute(reviews.update().where(reviews.c.item_id.in_(chosen), reviews.c.comment != "").values(comment=""))
-    conn.execute(items.update().where(items.c.id.in_(chosen)).values(**blank))
+    blanked = conn.scalars(items.update().where(items.c.id.in_(chosen)).values(**blank).returning(items.c.request_id))
+    dismiss_of_requests(conn, tenant, set(blanked))
     names = [f"item:{id}" for id in chosen]
     copies = {"items": len(chosen)}
     texts = ledger.erase(
@@ -84,6 +86,7 @@ def erase_requests(conn: Connection, ids: Sequence[str], *, tenant: str, why: Wh
             erased_at=func.coalesce(requests.c.erased_at, func.clock_timestamp()),
         )
     )
+    dismiss_of_requests(conn, tenant, chosen)
     names = [f"request:{id}" for id in chosen]
     copies = {"requests": len(chosen)}
     about = _events_about(conn, tenant, names, "request.")

@@ -1,0 +1,152 @@
+"""Line of a batch as a checked row: read as POST /v1/images/generations reads its body, or what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import BinaryIO, TypeVar
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from api.edge.bodies import strict_json
+from api.edge.dependencies import Parts
+from api.edge.problems import Complaint, Problem, quoted
+from api.edge.validation import from_validation
+from api.openai.asked import single_of
+from api.openai.spoken import THEIR_NAMES
+from api.schemas.batches import ENDPOINT, BatchLineBody
+from api.schemas.images import ImagesBody
+from api.submission.checked import CheckedRow
+from api.submission.recipes import RecipeBook, RecipeBooks, choose_model
+from api.submission.single import check_row, refused_warnings_of
+from api.submission.tenant_models import tenant_models
+from policy.rulebook.scope import Context
+from workers.sheets.objects import MAX_LINE_BYTES
+
+MAX_LINES = 50_000  # of a batch, as OpenAI documents it
+# What an answer repeats of its line, kept as the row's own cells.
+CARRIED = ("response_format", "output_format", "quality", "safety_identifier", "user")
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class LineError:
+    """Something to put right, at a line; `complaint.field` is the parameter."""
+
+    line: int
+    complaint: Complaint
+
+    def to_json(self) -> dict[str, str | int | None]:
+        found = self.complaint
+        message = f"{found.message}. {found.remedy}"
+        return {"code": found.code, "line": self.line, "message": message, "param": found.field}
+
+
+class BatchLines:
+    """Reads the lines of one file, in order; remembers the ids it has seen, and which files of images are asked for."""
+
+    def __init__(self, parts: Parts, tenant: str, name: str) -> None:
+        self._parts, self._tenant, self._name = parts, tenant, name
+        self._models = tenant_models(parts, tenant)
+        self.books: RecipeBooks | None = None  # the first line's model is the request's own
+        self.renditions: dict[str, None] = {}
+        self._ids: dict[str, int] = {}
+
+    def read(self, number: int, line: int, raw: bytes) -> CheckedRow | list[LineError]:
+        """The row of this number, screened. `line` is the physical one."""
+        try:
+            return self._row(number, line, raw)
+        except _Wrong as wrong:
+            return [LineError(line, complaint) for complaint in wrong.complaints]
+
+    def _row(self, number: int, line: int, raw: bytes) -> CheckedRow:
+        asked = self._asked(raw)
+        first = self._ids.setdefault(asked.custom_id, line)
+        if first != line:
+            message = f"{quoted(asked.custom_id)} is also the custom_id of line {first}"
+            raise _Wrong([Complaint("duplicate_custom_id", message, "Give each its own.", field="custom_id")])
+        if asked.url != ENDPOINT:
+            message = f"the batch is for {ENDPOINT}, this line for {quoted(asked.url)}"
+            raise _Wrong([Complaint("batch_url", message, "Send lines of one endpoint.", field="url")])
+        body = _validated(ImagesBody, asked.body)
+        if body.stream:
+            message = "a batch has no streams"
+            raise _Wrong([Complaint("not_available", message, "Leave it out.", field="stream")])
+        return self._checked(asked.custom_id, body, number, line)
+
+    def _asked(self, raw: bytes) -> BatchLineBody:
+        if len(raw) > MAX_LINE_BYTES:
+            message = f"the line is longer than {MAX_LINE_BYTES:,} bytes"
+            raise _Wrong([Complaint("line_too_long", message, "Shorten it.")])
+        try:
+            value = strict_json(raw)
+        except ValueError as error:
+            raise _Wrong([Complaint("json", f"the line is no JSON: {error}", "Write one object a line.")]) from error
+        return _validated(BatchLineBody, value)
+
+    def _checked(self, custom_id: str, body: ImagesBody, number: int, line: int) -> CheckedRow:
+        parts = self._parts
+        try:
+            card = choose_model(self._models, body.model)
+            single = single_of(body, card, self._models, max_steps=parts.settings.max_steps)
+        except Problem as problem:
+            raise _Wrong(problem.errors) from problem
+        except RequestValidationError as error:
+            raise _Wrong(_without_body(from_validation(error.errors()))) from error
+        if self.books is None:
+            first = RecipeBook(card, parts.settings, self._models)
+            self.books = RecipeBooks(first, parts.settings, self._models)
+        single = single.model_copy(update={"custom_id": custom_id})
+        context = Context(self._tenant, self._name, card.name)
+        book = self.books.of(card.name)
+        row = check_row(single, book, parts, context, number=number, line=line)
+        if isinstance(row, list):
+            raise _Wrong(row)
+        if refused := refused_warnings_of(row, book, parts, context):
+            raise _Wrong(refused)
+        self.renditions |= dict.fromkeys(single.renditions)
+        own = row.own._replace(model=card.name, priority=body.priority if "priority" in body.model_fields_set else None)
+        return replace(row, own=own, carried=[str(getattr(body, name) or "") for name in CARRIED])
+
+
+class _Wrong(Exception):
+    """A line has these complaints."""
+
+    def __init__(self, complaints: Iterable[Complaint]) -> None:
+        super().__init__()
+        self.complaints = [replace(one, field=THEIR_NAMES.get(one.field or "", one.field)) for one in complaints]
+
+
+def numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """(physical line, bytes) of every line that is not empty; a longer one than may be is cut behind its limit."""
+    file.seek(0)
+    number = 0
+    while raw := file.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        rest = raw
+        while len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n"):
+            rest = file.readline(MAX_LINE_BYTES + 1)
+        if number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        if raw.strip():
+            yield number, raw
+
+
+def _validated(model: type[M], value: object) -> M:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        found = from_validation(error.errors(include_url=False, include_input=False), model)
+        raise _Wrong(found) from error
+
+
+def _without_body(complaints: list[Complaint]) -> list[Complaint]:
+    return [replace(one, field=(one.field or "").removeprefix("body.")) for one in complaints]
+
+
+def carried_of(cells: Mapping[str, str]) -> ImagesBody:
+    """What a line asked of its answer, read back; the defaults where its cells were erased."""
+    kept = {name: text for name in CARRIED if (text := cells.get(name))}
+    return ImagesBody.model_validate({"prompt": "-", **kept})

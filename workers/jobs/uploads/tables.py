@@ -1,0 +1,53 @@
+"""Tables of files and of batch jobs, as SQLAlchemy Core."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Integer, Table, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from workers.jobs.tables import metadata
+
+_ID = UUID(as_uuid=False)
+_AT = DateTime(timezone=True)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", _ID, primary_key=True),  # UUIDv7: ordered by creation
+    Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
+    Column("purpose", Text, nullable=False),  # batch | batch_output
+    Column("name", Text, nullable=False),  # as its sender called it
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", Text),  # None: what it holds is made when it is read
+    Column("part", Text),  # of a batch_output: output | error
+    Column("batch_job_id", _ID),  # of a batch_output
+    Column("created_at", _AT, nullable=False, server_default=func.now()),
+    Column("stored_at", _AT),  # None: the object may not be in the store yet
+    Column("expires_at", _AT),
+    Column("deleted_at", _AT),  # the clerk deletes the object and then the row
+)
+
+batch_jobs = Table(
+    "batch_jobs",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
+    Column("key_id", _ID, nullable=False),
+    Column("file_id", _ID, nullable=False),  # the file may be gone
+    Column("endpoint", Text, nullable=False),
+    Column("metadata", JSONB, nullable=False),  # the tenant's own labels, until the request has them
+    Column("output_seconds", Integer),  # lifetime of its output files; None: as long as any
+    Column("state", Text, nullable=False, server_default="validating"),  # validating | started | failed | cancelled
+    Column("attempt", Integer, nullable=False, server_default=text("0")),  # how often its lines were begun to be read
+    Column("lease_until", _AT),  # of the process that reads its lines
+    Column("errors", JSONB(none_as_null=True)),  # of its lines, where it failed
+    Column("request_id", _ID, ForeignKey("requests.id"), unique=True),  # once it is started
+    Column("lines", Integer),  # once it is started
+    Column("created_at", _AT, nullable=False, server_default=func.now()),
+    Column("expires_at", _AT, nullable=False),
+    Column("started_at", _AT),
+    Column("ended_at", _AT),  # failed, or cancelled before it was started
+    Column("finalized_at", _AT),  # its output files are known
+    Column("output_file_id", _ID),
+    Column("error_file_id", _ID),
+)
