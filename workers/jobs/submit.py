@@ -13,8 +13,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, func, select, text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, Dialect, TextClause, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from policy import events
@@ -51,7 +50,7 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
         queues |= {item.queue for item in chunk if item.queue}
         ids = [new_id() for _ in chunk]
         rows = [_row(request, item, id) for item, id in zip(chunk, ids, strict=True)]
-        conn.execute(_store_items(tuple(rows[0])), {"rows": json.dumps(rows)})
+        conn.execute(_store_items(tuple(rows[0]), conn.dialect), {"rows": json.dumps(rows)})
         refusals = [
             _refusal(request, item, id)
             for item, id in zip(chunk, ids, strict=True)
@@ -151,13 +150,12 @@ def _row(request: NewRequest, item: NewItem, id: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=4)
-def _store_items(columns: tuple[str, ...]) -> TextClause:
+def _store_items(columns: tuple[str, ...], dialect: Dialect) -> TextClause:
     """Stores rows that come as one JSON document of objects with these keys.
 
     A parameter for each cell takes several times as long, and COPY is closed to a role that row-level security
     confines.
     """
-    dialect = postgresql.dialect()
     sent = ", ".join(f"{name} {items.c[name].type.compile(dialect)}" for name in columns)
     names = ", ".join(columns)
     return text(
