@@ -58,7 +58,9 @@ def serve_gpu(settings: Settings) -> None:
     from workers.sampling.sampler import DiffusersSampler  # noqa: PLC0415
 
     registry = Registry.load(settings.models_dir)
-    sampler = DiffusersSampler(registry, settings.device, settings.torch_threads)
+    sampler = DiffusersSampler(
+        registry, settings.device, settings.torch_threads, memory=settings.model_memory_mib << 20
+    )
     cards = map(registry.get, registry.names())
     sampler.prepare([card.name for card in cards if card.queue in settings.queue_names])
     executor = make_executor(settings, sampler, _mark_writer(settings), device=sampler.device_id)

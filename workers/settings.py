@@ -119,6 +119,12 @@ class Settings(BaseSettings):
     )
     policy_rules: Path = Field(_ROOT / "policy" / "rulesets" / "default.yaml", description="File of the rule set.")
     device: str = Field("auto", description="Torch device: auto, cpu, cuda, cuda:1, ...")
+    model_memory_mib: int = Field(
+        0,
+        ge=0,
+        description="Memory for the weights of models that stay loaded, in MiB. 0: 60 % of a GPU's memory, or 40 % of"
+        " the host's.",
+    )
     torch_threads: int = Field(0, ge=0, description="Number of torch's intra-op threads. 0: torch's default.")
     prices: str = Field(
         "",

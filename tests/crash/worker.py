@@ -27,6 +27,9 @@ STEP_SECONDS = 0.05  # a step takes long enough that a test can act in the middl
 class SteppingSampler:
     """A fake of the device: noise of the item's own seed over a soft gradient, and the same steps as a real run."""
 
+    def make_ready(self, held: Claim) -> None:
+        """Nothing to fetch."""
+
     def sample(self, held: Claim, watch: Watch) -> Sampled:
         for _ in range(held.recipe.num_inference_steps):
             watch.check()

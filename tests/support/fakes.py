@@ -40,6 +40,9 @@ class FakeSampler:
     seconds: float = 0.0  # of each run
     joules: float | None = None
 
+    def make_ready(self, held: Claim) -> None:
+        """Nothing to fetch."""
+
     def sample(self, held: Claim, watch: Watch) -> Sampled:
         self.claims.append(held)
         for step in range(self.steps):

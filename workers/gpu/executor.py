@@ -153,6 +153,7 @@ class Executor:
 
     def _draw(self, held: Claim, lease: Lease, progress: PartialSettlement) -> Sampled:
         """One run on the device, for the batch or for those of its items that are generated again."""
+        self.sampler.make_ready(held)
         asked = time.monotonic()
         with self.gpu:
             metrics.GPU_WAIT_SECONDS.observe(time.monotonic() - asked)

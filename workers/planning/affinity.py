@@ -16,7 +16,6 @@ planned last, so nothing has to be remembered: a planner that dies knows as much
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -30,13 +29,13 @@ class Loaded(NamedTuple):
 NOTHING = Loaded("")
 
 
-@dataclass(slots=True)
 class Affinity:
     """The model of the last batches, and how many there were in a row. `most` 0: every turn is taken as it comes."""
 
-    most: int = 0
-    last: Loaded | None = None
-    in_a_row: int = 0
+    def __init__(self, most: int = 0) -> None:
+        self.most = most
+        self.last: Loaded | None = None
+        self.in_a_row = 0
 
     @classmethod
     def after(cls, planned: Iterable[Loaded], *, most: int) -> Affinity:

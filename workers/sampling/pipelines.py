@@ -1,4 +1,4 @@
-"""Pipelines of diffusers, loaded once and the last few kept: find the folder, check it, only then open it.
+"""Pipelines of diffusers: find the folder, check it, only then open it.
 
 safetensors only, no remote code, no network while a pipeline is opened. A pipeline is used by one
 thread at a time: the one that holds the GPU lock.
@@ -62,33 +62,13 @@ class Loaded:
 Load = Callable[[ModelCard, torch.device], Loaded]
 
 
-class Pipelines:
-    """The pipelines in memory, at most `keep`; the one not used for longest goes first."""
-
-    def __init__(self, device: torch.device, load: Load, keep: int) -> None:
-        self._device, self._load, self._keep = device, load, keep
-        self._loaded: OrderedDict[str, Loaded] = OrderedDict()  # by revision
-
-    def get(self, card: ModelCard) -> Loaded:
-        """The pipeline of this card, loaded if need be. Raises what `load_pipeline` raises."""
-        if card.revision in self._loaded:
-            self._loaded.move_to_end(card.revision)
-            return self._loaded[card.revision]
-        while len(self._loaded) >= self._keep:  # before loading: both may not fit at once
-            self._loaded.popitem(last=False)
-            empty_cache()
-        self._loaded[card.revision] = self._load(card, self._device)
-        return self._loaded[card.revision]
-
-
 def load_pipeline(card: ModelCard, device: torch.device) -> Loaded:
     """Checks every file of the model, then loads it.
 
     A CPU computes in float32, whatever the files are stored in; an accelerator in the card's dtype.
     Raises ModelMissing, ModelRefused, HubUnavailable, and OutOfMemory when the model alone does not fit.
     """
-    folder, boundary = _locate(card)
-    check_folder(card, folder, boundary)
+    folder = check_files(card)
     call = card.family.call_for(card.pipeline)
     check_signature(call)
     dtype = torch.float32 if device.type == "cpu" else getattr(torch, card.accelerator_dtype)
@@ -112,6 +92,16 @@ def load_pipeline(card: ModelCard, device: torch.device) -> Loaded:
     log.info("model_loaded", model=card.name, revision=card.revision, device=str(device), dtype=str(dtype))
     scheduler_config = {**pipe.scheduler.config, "_class_name": type(pipe.scheduler).__name__}
     return Loaded(pipe, scheduler_config, card.family, call)
+
+
+def check_files(card: ModelCard) -> Path:
+    """The folder of a model whose files are there and keep every rule. Needs no lock.
+
+    A file that this process hashed before is not hashed again. Raises ModelMissing, ModelRefused, HubUnavailable.
+    """
+    folder, boundary = _locate(card)
+    check_folder(card, folder, boundary)
+    return folder
 
 
 def _parameters(pipeline: str) -> set[str]:

@@ -26,10 +26,11 @@ from workers.sampling.adapters import check_adapter, use_adapters
 from workers.sampling.energy import EnergyMeter
 from workers.sampling.enlarge import Enlarger
 from workers.sampling.extras import AdapterCard, UpscalerCard
+from workers.sampling.files.digests import bring_near
+from workers.sampling.files.folder_rules import check_extra
 from workers.sampling.fitting import BatchLimits
 from workers.sampling.pipelines import (
     Load,
-    Pipelines,
     choose_device,
     empty_cache,
     is_out_of_memory,
@@ -38,12 +39,12 @@ from workers.sampling.pipelines import (
 )
 from workers.sampling.receipts.environment import PIXELS, environment_of, pixels_of
 from workers.sampling.registry import ModelCard, Registry
+from workers.sampling.resident import Pipelines, default_budget
 from workers.sampling.runs import Drawn, Run, draw_if_it_fits, in_runs, nothing
 from workers.sampling.types import CANCELLED, OUT_OF_MEMORY, Pictures, Pixels, Sampled, Watch
 from workers.sampling.windows import log_truncated_prompts
 
 log = structlog.get_logger()
-PIPELINES_KEPT = 1  # a second large model seldom fits beside the first; loading takes seconds
 
 
 class DiffusersSampler:
@@ -56,9 +57,12 @@ class DiffusersSampler:
         torch_threads: int,
         *,
         load: Load = load_pipeline,
-        keep: int = PIPELINES_KEPT,
+        memory: int = 0,
     ) -> None:
-        """`torch_threads` 0 leaves torch's own choice. Quiets the libraries for the whole process."""
+        """`torch_threads` 0 leaves torch's own choice, `memory` (bytes) 0 a share of the device's.
+
+        Quiets the libraries for the whole process.
+        """
         if torch_threads:
             torch.set_num_threads(torch_threads)
         keep_libraries_quiet()
@@ -68,7 +72,7 @@ class DiffusersSampler:
         self.device_id = _id_of(self._device)
         self.device_class = self._device_name
         self._energy = EnergyMeter.of(self._device)
-        self._pipelines = Pipelines(self._device, load, keep)
+        self._pipelines = Pipelines(self._device, load, memory or default_budget(self._device))
         self._enlargers: dict[str, Enlarger] = {}  # by revision; about a megabyte each
         self._fitting = BatchLimits()
         self.unusable: dict[tuple[str, str], str] = {}  # (kind, name) -> why this worker cannot use it
@@ -112,6 +116,13 @@ class DiffusersSampler:
     def _count_unusable(self) -> None:
         for kind in ("model", "upscaler", "adapter"):
             metrics.UNUSABLE.labels(kind).set(sum(1 for one, _ in self.unusable if one == kind))
+
+    def make_ready(self, held: Claim) -> None:
+        """Fetch and check the files that a claim needs. Any thread, without the GPU lock. Raises as `sample` does."""
+        card = self._card_for(held.recipe)
+        self._pipelines.make_ready(card)
+        for adapter, _ in self._adapters_for(card, held.recipe):
+            bring_near(check_extra(adapter))
 
     def sample(self, held: Claim, watch: Watch, pictures: Mapping[str, Pictures] | None = None) -> Sampled:
         """Pixels for a claim, uint8 [N, H, W, 3] and contiguous, in item order. Hold the GPU lock.
@@ -206,6 +217,8 @@ class DiffusersSampler:
                 self._fitting.went_through(memory, size)
                 return drawn
             empty_cache()
+            if self._pipelines.free_others(run.card):
+                continue
             metrics.OUT_OF_MEMORY.inc()
             log.warning("out_of_memory", images=size, width=recipe.width, height=recipe.height, model=recipe.model)
             self._fitting.ran_out(memory, size)

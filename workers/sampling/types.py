@@ -46,6 +46,9 @@ class Watch(Protocol):
 class Sampler(Protocol):
     """What draws. The real one is workers.sampling.sampler.DiffusersSampler."""
 
+    def make_ready(self, held: Claim) -> None:
+        """Do for a claim what takes time and needs no device: fetch, hash and check files. Without the GPU lock."""
+
     def sample(self, held: Claim, watch: Watch, pictures: Mapping[str, Pictures] = ...) -> Sampled:
         """Pixels for a claim, in item order. Same claim, same versions -> same pixels. Hold the GPU lock.
 

@@ -22,10 +22,12 @@ from hypothesis import strategies as st
 from tests.support.tiny_pipeline import build_tiny_model, write_card
 from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemory
 from workers.sampling import pipelines
-from workers.sampling.contents import revision_of
+from workers.sampling.contents import ModelFile, file_of, revision_of
+from workers.sampling.files import digests
 from workers.sampling.files.safetensors_header import check_safetensors
-from workers.sampling.pipelines import Loaded, Pipelines, load_pipeline
+from workers.sampling.pipelines import Loaded, load_pipeline
 from workers.sampling.registry import ModelCard, Registry
+from workers.sampling.resident import Pipelines, weights_of
 
 CPU = torch.device("cpu")
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -345,12 +347,12 @@ def test_a_folder_as_people_download_it_loads_to_the_same_weights(folder: Path) 
     assert all(torch.equal(sharded[name], tensor) for name, tensor in whole.items())
 
 
-def test_only_the_last_used_pipelines_stay_in_memory(folder: Path) -> None:
+def test_pipelines_stay_in_memory_within_the_budget_and_the_last_used_the_longest(folder: Path) -> None:
     loads: list[str] = []
 
     def load(card: ModelCard, device: torch.device) -> Loaded:
         loads.append(card.revision)
-        return Loaded(None, {}, card.family, card.family.call_for(card.pipeline))
+        return Loaded(None, {"revision": card.revision}, card.family, card.family.call_for(card.pipeline))
 
     cards = []
     for name in "abc":
@@ -358,10 +360,67 @@ def test_only_the_last_used_pipelines_stay_in_memory(folder: Path) -> None:
         (folder.parent / name / "model_index.json").write_text(name)
         write_card(folder.parent / name)
         cards.append(card_of(folder.parent / name))
-    kept = Pipelines(CPU, load, keep=2)
-    for card in (cards[0], cards[1], cards[0], cards[2], cards[0], cards[1]):
-        kept.get(card)
-    assert loads == [cards[n].revision for n in (0, 1, 2, 1)]
+
+    def loaded_by(sizes: dict[str, int], budget: int, order: tuple[int, ...]) -> list[int]:
+        loads.clear()
+        kept = Pipelines(CPU, load, budget, measure=lambda loaded: sizes[loaded.scheduler_config["revision"]])
+        for n in order:
+            kept.get(cards[n])
+        return [[card.revision for card in cards].index(revision) for revision in loads]
+
+    one_each = {card.revision: 1_000 for card in cards}
+    assert loaded_by(one_each, 2_000, (0, 1, 0, 2, 0, 1)) == [0, 1, 2, 1]
+    assert loaded_by(one_each, 3_000, (0, 1, 0, 2, 0, 1)) == [0, 1, 2], "all three fit"
+    assert loaded_by(one_each, 10, (0, 1, 0, 0)) == [0, 1, 0], "one stays, whatever its size"
+    large = one_each | {cards[2].revision: 2_000}
+    assert loaded_by(large, 3_000, (0, 1, 2, 1, 0)) == [0, 1, 2, 0], "what is measured counts from then on"
+
+
+def test_a_model_that_does_not_fit_beside_others_is_loaded_without_them(folder: Path) -> None:
+    card = card_of(folder)
+    (folder.parent / "other").mkdir()
+    (folder.parent / "other" / "model_index.json").write_text("other")
+    write_card(folder.parent / "other")
+    other, there = card_of(folder.parent / "other"), list[str]()
+
+    def load(card: ModelCard, device: torch.device) -> Loaded:
+        if kept._loaded:
+            raise OutOfMemory("it does not fit")
+        there.append(card.revision)
+        return Loaded(None, {}, card.family, card.family.call_for(card.pipeline))
+
+    kept = Pipelines(CPU, load, 10**12, measure=lambda loaded: 0)
+    kept.get(card)
+    kept.get(other)
+    assert there == [card.revision, other.revision]
+
+
+def test_a_file_is_hashed_once_a_process_and_again_when_it_changed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+
+    def counting(root: Path, path: str) -> ModelFile:
+        hashed.append(path)
+        return file_of(root, path)
+
+    monkeypatch.setattr(digests, "file_of", counting)
+    card, known = card_of(folder), digests.FileDigests()
+    for _ in range(3):
+        assert [known.of(folder, file.path) for file in card.files] == list(card.files)
+    assert len(hashed) == len(card.files)
+    changed = folder / card.files[0].path
+    changed.write_bytes(bytes(changed.stat().st_size))  # as many bytes
+    assert known.of(folder, card.files[0].path) != card.files[0]
+    assert len(hashed) == len(card.files) + 1
+
+
+def test_weights_are_measured_once_each(folder: Path) -> None:
+    loaded = load_pipeline(card_of(folder), CPU)
+    parts = (loaded.pipe.unet, loaded.pipe.vae, loaded.pipe.text_encoder)
+    expected = sum(tensor.nbytes for part in parts for tensor in (*part.parameters(), *part.buffers()))
+    loaded.pipe_for("image-to-image")
+    assert 0.95 * expected <= weights_of(loaded) <= expected
 
 
 def test_the_memory_message_of_a_real_cpu_allocation_is_known() -> None:

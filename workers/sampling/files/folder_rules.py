@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from workers.errors import ModelMissing, ModelRefused
-from workers.sampling.contents import file_of, paths_in
+from workers.sampling.contents import paths_in
 from workers.sampling.extras import AdapterCard, UpscalerCard
 from workers.sampling.families.family import Family
+from workers.sampling.files.digests import DIGESTS
 from workers.sampling.files.safetensors_header import check_safetensors
 from workers.sampling.registry import ModelCard
 
@@ -39,7 +40,7 @@ _Card = ModelCard | UpscalerCard | AdapterCard
 def check_folder(card: ModelCard, folder: Path, boundary: Path) -> None:
     """Raises ModelRefused or ModelMissing, naming the file, unless `folder` is the model of this card.
 
-    Links may lead to files below `boundary` only. Reads every byte once: seconds for a large model.
+    Links may lead to files below `boundary` only. Reads every byte once a process: seconds for a large model.
     """
     paths = paths_in(folder)
     for path in paths:
@@ -81,7 +82,7 @@ def _check_contents(card: _Card, folder: Path, paths: tuple[str, ...]) -> None:
     for path, expected in listed.items():
         if path not in paths:
             raise ModelMissing(f"model {card.name}: {path} is on the card and not in {folder}")
-        if file_of(folder, path) != expected:
+        if DIGESTS.of(folder, path) != expected:
             raise ModelMissing(f"model {card.name}: {path}: its bytes are not those of its card")
 
 
