@@ -39,6 +39,7 @@ COMMANDS = {
     "workers": ("deploy.commands.workers:workers", "List workers, and put devices back into use."),
     "key": ("deploy.commands.key:key", "Create API keys."),
     "env": ("deploy.commands.stack.env:env", "Print the settings of a role as shell exports."),
+    "provision": ("deploy.commands.provision:provision", "Print or make logins, buckets and policies."),
     "migrate": ("deploy.commands.migrate:migrate", "Upgrade a database to the newest revision."),
 }
 

@@ -1,0 +1,1 @@
+"""Tests of deploy/provisioning, on a Postgres that holds nothing of ours."""
