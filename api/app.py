@@ -45,6 +45,7 @@ from api.routes import (
     legal_holds,
     models,
     operations,
+    pilots,
     proofs,
     recalls,
     requests,
@@ -63,7 +64,7 @@ _CORS_ANSWER = (
     *("X-Request-ID", "traceparent"),
 )
 _ROUTERS = (
-    *(requests, campaigns, results, items, assets, identify, detect, reviews, recalls, revocations, webhooks),
+    *(requests, campaigns, pilots, results, items, assets, identify, detect, reviews, recalls, revocations, webhooks),
     *(images, files, batches, budgets, events, audit, proofs, models, keys, erasures, legal_holds, operations),
 )
 

@@ -19,6 +19,7 @@ from api.schemas.control import CancelBody, RequestPatchBody
 from api.schemas.files import MAX_EXPIRY_SECONDS, MIN_EXPIRY_SECONDS
 from api.schemas.images import ImagesBody
 from api.schemas.keys import KeyBody
+from api.schemas.pilots import PilotDecisionBody
 from api.schemas.privacy import ErasureBody, LegalHoldBody
 from api.schemas.problems import ProblemReply
 from api.schemas.recalls import RecallBody
@@ -30,6 +31,7 @@ from api.schemas.webhooks import WebhookBody, WebhookPatchBody
 TAGS = [
     {"name": "Requests", "description": "Ask for images, see how far they have come, pause, change, cancel."},
     {"name": "Campaigns", "description": "Ask for thousands of images with one spreadsheet."},
+    {"name": "Pilots", "description": "The sample of a campaign that is made first, and a person's decision about it."},
     {"name": "OpenAI", "description": "For clients of the OpenAI API; what is wrong with a request is 400 here."},
     {"name": "Budgets", "description": "How many images may be made, and how many were."},
     {"name": "Results", "description": "The rows that were sent with what became of each, and the files by name."},
@@ -41,7 +43,7 @@ TAGS = [
     {"name": "Identify", "description": "Whose picture is this?"},
     {"name": "Detect", "description": "The same for anybody, without a key, where the installation allows it."},
     {"name": "Recalls", "description": "Take released images back, and the signed list of what was taken back."},
-    {"name": "Webhooks", "description": "Addresses that receive a message when an asset is released or recalled."},
+    {"name": "Webhooks", "description": "Addresses that receive messages about assets, requests and reviews."},
     {"name": "Privacy", "description": "Erase private text, and hold back what must not be erased."},
     {"name": "Keys", "description": "API keys of your tenant."},
     {"name": "Operations", "description": "For probes and scrapers; no key needed."},
@@ -107,6 +109,8 @@ _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/requests", "post"): SingleBody,
     ("/v1/requests/{request_id}", "patch"): RequestPatchBody,
     ("/v1/requests/{request_id}/cancel", "post"): CancelBody,
+    ("/v1/requests/{request_id}/pilot/accept", "post"): PilotDecisionBody,
+    ("/v1/requests/{request_id}/pilot/reject", "post"): PilotDecisionBody,
     ("/v1/images/generations", "post"): ImagesBody,
     ("/v1/batches", "post"): BatchBody,
     ("/v1/budgets", "put"): BudgetBody,

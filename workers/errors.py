@@ -27,6 +27,7 @@ WorkerError
       + Stale                 it changed since the caller read it
       + NotReleasable         nobody may release this held image; it can be refused
       + OwnCampaign           another person must decide about this campaign
+      + PilotFailed           more images of the pilot are bad than its acceptance allows
       + AddressRefused        the address is not public, or not reached over TLS
       + IdempotencyKeyReused  the idempotency key belongs to another request
       + BudgetExceeded        the budget of the tenant or of the API key has too little left
@@ -142,6 +143,10 @@ class NotReleasable(Permanent):
 
 class OwnCampaign(Permanent):
     """Another person must decide about this campaign."""
+
+
+class PilotFailed(Permanent):
+    """More images of the pilot are bad than its acceptance allows."""
 
 
 class AddressRefused(Permanent):

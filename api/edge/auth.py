@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from api.edge.dependencies import PartsOf
@@ -32,6 +32,7 @@ class Caller:
 
     tenant: str
     key_id: str
+    person: str | None = None  # whose key it is; None: a service's
     networks: tuple[str, ...] = ()  # digests of an anonymous caller's networks, the narrowest first
 
     @property
@@ -65,7 +66,15 @@ def authenticate(
         challenge = f'Bearer realm="presswork", error="insufficient_scope", scope="{" ".join(needed.scopes)}"'
         detail = f"This key lacks the scope {', '.join(missing)}. Use a key that has it."
         raise Problem("forbidden", detail, headers={"WWW-Authenticate": challenge})
-    return Caller(key.tenant, key.id)
+    return Caller(key.tenant, key.id, key.person)
+
+
+def demand_person(caller: Submitter) -> Caller:
+    """A caller whose key names its person. Services decide nothing that a person answers for."""
+    if caller.person is None:
+        detail = "This key belongs to no person. Use a key that an admin made with `person`."
+        raise Problem("person_required", detail)
+    return caller
 
 
 def refuse_key_in_query(request: Request) -> None:
@@ -92,3 +101,4 @@ Reader = Annotated[Caller, Security(authenticate, scopes=["read"])]
 Reviewer = Annotated[Caller, Security(authenticate, scopes=["review"])]
 Auditor = Annotated[Caller, Security(authenticate, scopes=["audit"])]
 Admin = Annotated[Caller, Security(authenticate, scopes=["admin"])]
+PersonSubmitter = Annotated[Caller, Depends(demand_person)]

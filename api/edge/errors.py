@@ -40,6 +40,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     errors.Stale: Answer("stale"),
     errors.NotReleasable: Answer("not_releasable"),
     errors.OwnCampaign: Answer("own_campaign"),
+    errors.PilotFailed: Answer("pilot_failed"),
     errors.InFlight: Answer("idempotency_in_flight", retry_after_seconds=1),
     errors.IdempotencyKeyReused: Answer("idempotency_key_reused"),
     errors.BudgetExceeded: Answer("budget_exceeded"),

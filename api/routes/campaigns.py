@@ -88,6 +88,7 @@ def submit_campaign(
             report=report,
             items=lambda request_id: campaign.items(spool, request_id),
             carried_columns=found.carried_columns,
+            pilot=found.pilot(),
         )
         return once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked))
 

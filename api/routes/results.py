@@ -59,9 +59,8 @@ def read(
     request_id = uuid_or_not_found(request_id, "request")
     with parts.transaction(caller.tenant) as conn:
         view = get_request(conn, caller.tenant, request_id)
-        wanted = ResultFilter(
-            request_id, (query.only,) if query.only else (), query.after or None, tuple(query.channel)
-        )
+        states = (query.only,) if query.only else ()
+        wanted = ResultFilter(request_id, states, query.after or None, tuple(query.channel), query.sample)
         size = bytes_of(conn, caller.tenant, wanted) if query.format == "zip" else 0
     _demand_sense(query, size, parts.settings.max_zip_bytes)
     lines = ResultLines(view.carried_columns, view.file_templates, tuple(dict.fromkeys(query.declare)))

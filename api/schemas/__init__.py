@@ -3,6 +3,7 @@
 base        base classes of bodies, queries and replies; pages
 fields      field types that several schemas share: text, ids, digests, instants
 requests    requests and campaigns
+pilots      pilots of campaigns
 control     what changes of a request while it runs
 tables      how the file of a campaign is read
 budgets     budgets and usage

@@ -23,6 +23,7 @@ from api.schemas.fields import (
     visible,
     without_controls,
 )
+from api.schemas.pilots import PilotBody
 from api.schemas.results import SummaryReply
 from api.schemas.submission import LinksReply
 from api.schemas.tables import TableBody
@@ -186,6 +187,9 @@ class CampaignBody(OptionsBody, TableBody):
         " {column|default} has a default; {{ and }} are the braces themselves",
     )
     priority: Turn = Field(Priority.STANDARD, description="its class of turns")
+    pilot: PilotBody | None = Field(
+        None, description="a sample that is made first; a person accepts it before the rest"
+    )
     dry_run: bool = Field(False, description="check and screen everything, store nothing, answer 200")
 
 

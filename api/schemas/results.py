@@ -57,6 +57,7 @@ class ResultsQuery(QueryModel):
     channel: list[FileName] = Field(
         [], max_length=32, description="only these files of each image, by channel or rendition; repeatable"
     )
+    sample: bool = Field(False, description="only images of the pilot")
     after: str = Field("", pattern=f"^$|{UUID}", max_length=36, description="go on behind this `presswork_item_id`")
     declare: list[Literal["allegro", "google", "taboola"]] = Field(
         [], max_length=3, description="adds the field in which this place wants the declaration of an image; repeatable"

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from api.schemas.base import ReplyModel
+from api.schemas.pilots import PilotPlanReply
 from workers.states import Priority
 
 _ID = "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"
@@ -68,6 +69,7 @@ class SubmissionReply(ReplyModel):
     warnings: list[WarningReply]
     left_out_rows: int = Field(0, description="rows that `where` did not take")
     file: FileReply | None = Field(None, description="how the file of a campaign was read")
+    pilot: PilotPlanReply | None = Field(None, description="what is made first, and what accepting it will prove")
 
 
 class LinksReply(ReplyModel):

@@ -41,7 +41,7 @@ class AssetRecalledContent(_Content):
 
 
 class FinishedSummary(_Content):
-    """Items by what they came to; they add up to `items`, unless a person decides on held ones later."""
+    """Items by what they came to, unless a person decides on held ones later."""
 
     released: int
     held: int
@@ -58,6 +58,21 @@ class RequestFinishedContent(_Content):
     phase: str = Field(examples=["finished"], description="finished, cancelled or expired")
     items: int
     summary: FinishedSummary
+
+
+class PilotReadyContent(_Content):
+    """A campaign whose sample is made. Nothing more is made before a person accepts it."""
+
+    request_id: str
+    images: int = Field(examples=[50], description="of the sample")
+    summary: FinishedSummary
+
+
+class RequestPausedContent(_Content):
+    """A request of which nothing new is made for now."""
+
+    request_id: str
+    reason: str = Field(examples=["person"], description="person, breaker, budget, deadline or policy")
 
 
 class WebhookTestContent(_Content):
@@ -82,6 +97,22 @@ class AssetRecalledMessage(_Content):
     data: AssetRecalledContent
 
 
+class CampaignPilotReadyMessage(_Content):
+    """The sample of a campaign is made and waits for a person."""
+
+    type: Literal["campaign.pilot_ready"]
+    timestamp: datetime
+    data: PilotReadyContent
+
+
+class RequestPausedMessage(_Content):
+    """A request was paused."""
+
+    type: Literal["request.paused"]
+    timestamp: datetime
+    data: RequestPausedContent
+
+
 class RequestFinishedMessage(_Content):
     """A request is finished: nothing of it is left to be made."""
 
@@ -101,6 +132,8 @@ class WebhookTestMessage(_Content):
 MESSAGES: dict[str, type[BaseModel]] = {
     "asset.released": AssetReleasedMessage,
     "asset.recalled": AssetRecalledMessage,
+    "campaign.pilot_ready": CampaignPilotReadyMessage,
+    "request.paused": RequestPausedMessage,
     "request.finished": RequestFinishedMessage,
     "webhook.test": WebhookTestMessage,
 }

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from api.schemas.base import BodyModel, ReplyModel
 
-WebhookEvent = Literal["asset.released", "asset.recalled", "request.finished"]
+WebhookEvent = Literal["asset.released", "asset.recalled", "campaign.pilot_ready", "request.paused", "request.finished"]
 _WEBHOOK: dict[str, JsonValue] = {"url": "https://example.com/presswork", "events": ["asset.recalled"]}
 
 

@@ -10,6 +10,7 @@ file_naming  names of the files, told apart where they would be equal
 tokens      how much of a prompt a model reads
 vocabulary  what a model with a list of words cannot draw
 screening   the prompt's verdict, and the column to name
+pilot       which images a pilot makes first
 findings    complaints, refusals and warnings so far
 notices     warnings about rows, one entry a cause
 refused_warnings  warnings that refuse a request here

@@ -23,6 +23,7 @@ from api.submission.file_naming import (
     with_variants,
 )
 from api.submission.findings import SubmissionFindings
+from api.submission.pilot import sampled_by
 from api.submission.recipes import RecipeBook, RecipeBooks
 from api.submission.refused_warnings import refused_warnings
 from api.submission.table.cleaning import Cleaning
@@ -117,7 +118,7 @@ class Campaign:
     def _named(self) -> list[str]:
         """The columns that options of the spec name."""
         spec = self.spec
-        named = (*spec.key, *spec.fill_down, spec.group, *spec.clean, *columns_named(spec))
+        named = (*spec.key, *spec.fill_down, spec.group, *spec.clean, *columns_named(spec), *sampled_by(spec.pilot))
         return [clean_name(name) for name in named if name]
 
     def _sheet(self, template: Template | None, found: SubmissionFindings) -> Spreadsheet | None:
@@ -185,7 +186,8 @@ class Campaign:
         used = {*(value.column for value in bound.values), *selection.used, *cleaning.places, *key}
         if "variants" in columns.own:
             self.spec = with_variants(spec)
-        in_names = {columns.places[name] for name in columns_named(spec) if name in columns.places}
+        besides = (*columns_named(spec), *sampled_by(spec.pilot))
+        in_names = {columns.places[name] for name in besides if name in columns.places}
         self._told(columns, used | in_names, found)
         found.complain(
             *repeated_columns(sheet.header, (sheet.header[place] for place in (*used, *columns.own.values())))
@@ -241,6 +243,7 @@ class Campaign:
             context=self._context,
         )
         found.carried_columns = reader.carried_columns
+        found.begin_pilot(self.spec.pilot)
         names = None if unnameable else FileNames(self.spec, reader.carried_columns)
         try:
             for row in sheet.rows():

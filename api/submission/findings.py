@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from api.edge.problems import Complaint, Problem, quoted
+from api.schemas.pilots import PilotBody
 from api.schemas.submission import RefusedRowReply, RewrittenRowReply, SubmissionReply, WarningReply
 from api.submission.checked import CheckedRow
 from api.submission.notices import ROWS_NAMED, Notices
+from api.submission.pilot import PilotPlan, PilotSample
 from api.submission.recipes import RecipeBook
 from api.submission.screening import refusal, rewriting
 from api.submission.words import WordFindings
@@ -62,6 +64,7 @@ class SubmissionFindings:
         self._refused_items = self._held_items = self._rewritten_items = 0
         self._pictures: set[int] = set()
         self._first_prompt = ""
+        self._sample: PilotSample | None = None
 
     @property
     def complaints(self) -> list[Complaint]:
@@ -91,8 +94,20 @@ class SubmissionFindings:
             if len(self._rows_of[cause]) < ROWS_NAMED:
                 self._rows_of[cause].append(complaint.row)
 
+    def begin_pilot(self, asked: PilotBody | None) -> None:
+        """From now on, rows are candidates of a pilot's sample. `carried_columns` are known."""
+        if asked is not None:
+            self._sample = PilotSample(asked, self.carried_columns)
+            self.complain(*self._sample.complaints)
+
+    def pilot(self) -> PilotPlan | None:
+        """The pilot that was asked for, once all rows are added; None where none is needed or was asked for."""
+        return self._sample.plan() if self._sample else None
+
     def add(self, row: CheckedRow, book: RecipeBook) -> None:
         """Count a good row, what policy says of it, and what the card of its model does."""
+        if self._sample is not None:
+            self._sample.add(row)
         verdict, variants = row.texts.verdict, row.own.variants
         self.items += variants
         self.megapixel_steps += row.options.megapixel_steps * variants
@@ -142,6 +157,8 @@ class SubmissionFindings:
 
     def raise_complaints(self) -> None:
         """Raises Problem if anything has to be put right; the refusals met on the way are reported as well."""
+        if self._sample is not None:
+            self.complain(*self._sample.too_many_strata())
         if not self._complaints:
             return
         count = len(self._complaints) + self._more
@@ -165,6 +182,7 @@ class SubmissionFindings:
             rewritten=self._rewritten,
             warnings=self.all_warnings(),
             left_out_rows=self.left_out_rows,
+            pilot=pilot.reply() if (pilot := self.pilot()) else None,
         )
 
     def _refusal(self, row: CheckedRow, verdict: Verdict) -> RefusedRowReply:
@@ -188,6 +206,9 @@ class SubmissionFindings:
             message = f"the prompts of all {self.rows:,} rows are equal: {quoted(self._first_prompt)}"
             message += ". Write {column} in the template for what differs; {{column}} is the word in braces"
             warnings.append(WarningReply(code="equal_prompts", message=message))
+        if self._sample is not None and self.items > self._refused_items and self.pilot() is None:
+            message = "the pilot would hold every image of the campaign, so it begins to run without one"
+            warnings.append(WarningReply(code="pilot_holds_all", message=message))
         if self.rows and self._refused_rows == self.rows:
             where = sorted({refused.column for refused in self._refused})
             message = f"every row is refused, because of: {', '.join(where)}; no image will be made"

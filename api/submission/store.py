@@ -15,6 +15,7 @@ from api.schemas.channels import channels_of
 from api.schemas.requests import CampaignBody, SingleBody
 from api.schemas.submission import AcceptedReply, LinksReply, SubmissionReply
 from api.submission.file_naming import file_templates
+from api.submission.pilot import PilotPlan, marked
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.submit import submit
 from workers.jobs.types import NewItem, NewRequest, new_id
@@ -34,6 +35,7 @@ class CheckedRequest:
     report: SubmissionReply
     items: Callable[[str], Iterable[NewItem]]
     carried_columns: tuple[str, ...] = ()
+    pilot: PilotPlan | None = None
 
 
 def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> StoredReply:
@@ -61,8 +63,12 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
         carried_columns=checked.carried_columns,
         channels=channels_of(checked.asked.channels),
         file_templates=file_templates(checked.asked),
+        pilot=checked.pilot.pilot if checked.pilot else None,
     )
-    submitted = submit(conn, request, checked.items(request.id))
+    new_items = checked.items(request.id)
+    if checked.pilot:
+        new_items = marked(new_items, checked.pilot.sampled)
+    submitted = submit(conn, request, new_items)
     ITEMS_SUBMITTED.labels(request.kind, request.priority).inc(submitted.items)
     ITEMS_REFUSED_AT_SUBMIT.inc(submitted.refused)
     accepted = AcceptedReply(

@@ -67,11 +67,11 @@ class Client:
         return int(self.post(f"/v1/requests/{request_id}/cancel", dict(part or {}))["cancelled"])
 
     def watch(self, request_id: str, *, pause_seconds: float = 0.3) -> Iterator[dict[str, Any]]:
-        """Its status again and again, the last time when no item is open."""
+        """Its status again and again, the last time when no item is open, or when its pilot waits for a person."""
         while True:
             status = self.request(request_id)
             yield status
-            if status["state"] == "finished":
+            if status["state"] == "finished" or status["phase"] == "awaiting_acceptance":
                 return
             time.sleep(pause_seconds)
 

@@ -32,7 +32,7 @@ def prepare(stack: Stack) -> None:
     make_key_files(keys.folder, origin=LEDGER_ORIGIN)
     upgrade(stack.postgres.url("owner"))
     if not api_key_file(stack.data).exists():
-        _make_key(stack, api_key_file(stack.data), name="made at first start", scopes=SCOPES)
+        _make_key(stack, api_key_file(stack.data), name="made at first start", scopes=SCOPES, person="operator")
     if not reviewer_key_file(stack.data).exists():
         _make_key(stack, reviewer_key_file(stack.data), name="reviewer", scopes=("review",), person="reviewer")
 

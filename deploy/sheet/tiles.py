@@ -34,9 +34,11 @@ class Tile:
     picture: Image.Image | None
 
 
-def tiles(client: Client, request_id: str, *, channels: Sequence[str] = (), most: int = 300) -> Iterator[Tile]:
-    """The first tiles of a request. Without channels: the files made for places, else the everyday one."""
-    lines = client.results(request_id, links=True, channel=list(channels))
+def tiles(
+    client: Client, request_id: str, *, channels: Sequence[str] = (), most: int = 300, sample: bool = False
+) -> Iterator[Tile]:
+    """The first tiles of a request, or of its pilot. Without channels: files made for places, else the everyday one."""
+    lines = client.results(request_id, links=True, channel=list(channels), sample=sample)
     for line in islice(_chosen(lines, all_of_them=bool(channels)), most):
         yield _tile(client, line)
 

@@ -10,6 +10,9 @@ event      what every event is: kind, payload, private text, subjects
 
 from policy.events.control import (
     BudgetChanged,
+    PilotAccepted,
+    PilotReady,
+    PilotRejected,
     RequestChanged,
     RequestExpired,
     RequestFinished,
@@ -109,6 +112,9 @@ __all__ = [
     "PictureDiscarded",
     "PictureErased",
     "PictureIdentified",
+    "PilotAccepted",
+    "PilotReady",
+    "PilotRejected",
     "PolicyRegistered",
     "Private",
     "RecallFinished",

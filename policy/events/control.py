@@ -63,3 +63,43 @@ class RequestExpired(Event):
     kind: ClassVar[str] = "request.expired"
     request_id: str
     items: int
+
+
+@dataclass(frozen=True, slots=True)
+class PilotReady(Event):
+    """The sample of a campaign is made, and a person is to look at it; `counts` are its images by state."""
+
+    kind: ClassVar[str] = "pilot.ready"
+    request_id: str
+    images: int
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PilotAccepted(Event):
+    """A person accepted the pilot as the sheet with this digest shows it: the rest of the campaign is made."""
+
+    kind: ClassVar[str] = "pilot.accepted"
+    request_id: str
+    key_id: str
+    reviewer: str  # name of the key
+    digest: str
+    images: int
+    bad: int
+    rejected: tuple[str, ...]  # ids of the items that the person rejected
+    share_at_most: str  # of bad images, with 95 % confidence
+
+
+@dataclass(frozen=True, slots=True)
+class PilotRejected(Event):
+    """A person rejected the pilot as the sheet with this digest shows it: the rest of the campaign waits."""
+
+    kind: ClassVar[str] = "pilot.rejected"
+    request_id: str
+    key_id: str
+    reviewer: str
+    digest: str
+    images: int
+    bad: int
+    rejected: tuple[str, ...]
+    share_at_most: str

@@ -28,6 +28,7 @@ class RequestAccepted(Event):
     deadline: str | None = None
     at_deadline: str = "pause"  # pause | expire
     channels: tuple[dict[str, Any], ...] = ()  # Channel.public() of each further file
+    pilot: dict[str, Any] | None = None  # what is made first, and how many of it may be rejected
 
 
 @dataclass(frozen=True, slots=True)

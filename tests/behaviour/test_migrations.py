@@ -14,6 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 from migrations.upgrade import upgrade
 from policy.ledger.tables import metadata as ledger_metadata
 from tests.support.databases import Database
+from workers.jobs.control import tables as control_tables  # noqa: F401
 from workers.jobs.identification import tables as identify_tables  # noqa: F401 - they declare tables
 from workers.jobs.privacy import tables as privacy_tables  # noqa: F401
 from workers.jobs.recall import tables as recall_tables  # noqa: F401 - they declare tables

@@ -25,6 +25,7 @@ NOT_FIGURES = {  # program or heading -> why it needs no date
     "python -m bench.model": "named without a figure",
     "docs/compliance.md: EU AI Act, Art. 50(2), and its code of practice": "a threshold, with its test beside it",
     "docs/models.md: Upscaling": "an equality that a test holds, on a picture of the reference",
+    "docs/control.md: Pilot": "a bound that is computed, with its test beside it",
     "docs/marks.md: Files": "thresholds that the last look at a file holds",
 }
 

@@ -41,6 +41,15 @@ class ApiKey:
     revoked_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class PersonBehind:
+    """Who decides, or who submitted. Two keys of one person are one person."""
+
+    key_id: str
+    name: str
+    person: str
+
+
 def create_tenant(conn: Connection, tenant: str, *, name: str, actor: str, weight: int = 1) -> bool:
     """Whether the tenant is new; one that exists is left as it is."""
     added = conn.execute(
@@ -127,6 +136,18 @@ def list_keys(conn: Connection, tenant: str, *, limit: int | None = None, after:
     if after is not None:
         query = query.where(api_keys.c.id > after)
     return [_api_key(row) for row in conn.execute(query)]
+
+
+def person_behind(conn: Connection, tenant: str, key_id: str) -> PersonBehind:
+    """A key without a person is a person of its own; one that is not stored here is its bare id."""
+    query = select(api_keys.c.name, api_keys.c.person).where(api_keys.c.id == key_id, api_keys.c.tenant == tenant)
+    row = conn.execute(query).one_or_none()
+    itself = f"key:{key_id}"
+    return PersonBehind(key_id, row.name if row else itself, (row.person if row else None) or itself)
+
+
+def same_person(one: PersonBehind, other: PersonBehind) -> bool:
+    return one.key_id == other.key_id or one.person == other.person
 
 
 _COLUMNS: tuple[Any, ...] = (

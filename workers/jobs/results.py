@@ -73,6 +73,7 @@ class ResultFilter:
     states: tuple[str, ...] = ()
     after: str | None = None
     files: tuple[str, ...] = ()
+    sample: bool = False  # of the pilot only
 
 
 class Begin(Protocol):
@@ -112,6 +113,8 @@ def results_page(conn: Connection, tenant: str, wanted: ResultFilter, *, after: 
     )
     if wanted.states:
         query = query.where(items.c.state.in_(wanted.states))
+    if wanted.sample:
+        query = query.where(items.c.sample)
     if after is not None:
         query = query.where(items.c.id > after)
     rows = conn.execute(query).all()
@@ -134,6 +137,8 @@ def bytes_of(conn: Connection, tenant: str, wanted: ResultFilter) -> int:
     )
     if wanted.states:
         query = query.where(items.c.state.in_(wanted.states))
+    if wanted.sample:
+        query = query.where(items.c.sample)
     if wanted.after is not None:
         query = query.where(items.c.id > wanted.after)
     if wanted.files:

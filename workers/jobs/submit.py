@@ -19,12 +19,12 @@ from sqlalchemy.dialects.postgresql import insert
 from policy import events
 from policy.ledger.append import append, timestamp
 from policy.verdict import Decision
-from workers.jobs.control import budget
+from workers.jobs.control import budget, pilots
 from workers.jobs.control.phases import end_settled
 from workers.jobs.tables import items, recipes, requests
-from workers.jobs.types import NewItem, NewRequest, new_id
+from workers.jobs.types import NewItem, NewPilot, NewRequest, new_id
 from workers.recipes import Recipe
-from workers.states import WAKE_CHANNEL, ItemState
+from workers.states import WAKE_CHANNEL, ItemState, RequestPhase
 
 _CHUNK = 1000  # rows a statement; more gains nothing and holds more memory
 
@@ -93,8 +93,11 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
             carried_columns=list(request.carried_columns),
             channels=[channel.to_json() for channel in request.channels],
             file_templates=dict(request.file_templates),
+            phase=RequestPhase.PILOT if request.pilot else RequestPhase.RUNNING,
         )
     )
+    if request.pilot:
+        pilots.begin(conn, request.tenant, request.id, request.pilot)
     accepted = events.RequestAccepted(
         request_id=request.id,
         request_kind=request.kind,
@@ -111,8 +114,15 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
         channels=tuple(channel.public() for channel in request.channels),
         deadline=timestamp(request.deadline) if request.deadline else None,
         at_deadline=request.at_deadline,
+        pilot=_asked(request.pilot) if request.pilot else None,
     )
     append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=[accepted])
+
+
+def _asked(pilot: NewPilot) -> dict[str, Any]:
+    """Of a pilot, as the ledger keeps it: no name of a column."""
+    asked = asdict(pilot)
+    return asked | {"stratify_by": list(pilot.stratify_by)}
 
 
 def _store_recipes(conn: Connection, named: Mapping[str, Recipe]) -> None:
@@ -146,6 +156,7 @@ def _row(request: NewRequest, item: NewItem, id: str) -> dict[str, Any]:
         "priority": item.priority or request.priority,
         "state": ItemState.REFUSED if refused else ItemState.PENDING,
         "verdict": item.verdict.to_json() if refused else None,
+        "sample": item.sample,
     }
 
 

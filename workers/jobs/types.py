@@ -57,6 +57,19 @@ class NewItem:
     queue: str | None = None  # None: the request's
     priority: Priority | None = None  # None: the request's
     texts_read: TextsRead = ALL_READ
+    sample: bool = False  # of the pilot: made before a person accepts the rest
+
+
+@dataclass(frozen=True, slots=True)
+class NewPilot:
+    """What a pilot asks, and how many images were sampled for it: each stratum has its share, rounded up."""
+
+    images: int  # that count for the proof
+    max_rejected: int
+    sampled: int
+    strata: int = 1
+    stratify_by: tuple[int, ...] = ()  # 0-based places among the carried columns
+    four_eyes: bool = False  # another person than the one who submitted it accepts
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,7 @@ class NewRequest:
     carried_columns: tuple[str, ...] = ()  # names of the columns that rows carry
     channels: tuple[Channel, ...] = ()  # further files of each image
     file_templates: Mapping[str, str] = field(default_factory=dict)  # by channel or rendition; "" is for all others
+    pilot: NewPilot | None = None  # None: it begins to run at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def _anonymous(request: Request, parts: Parts) -> Caller:
     networks = networks_of(client_address(peer, request.headers, parts.proxies))
     digests = _digests(networks, parts)
     request.state.network = digests[0]  # for its places among the bodies that arrive
-    return Caller(parts.settings.public_detector_tenant, NO_KEY, digests)
+    return Caller(parts.settings.public_detector_tenant, NO_KEY, networks=digests)
 
 
 def _digests(networks: Sequence[str], parts: Parts) -> tuple[str, ...]:

@@ -12,5 +12,6 @@ items    results of a request, as a table or a file
 cancel   cancel what is open
 fetch    files into a folder, a ZIP or a bucket
 sheet    a contact sheet
+pilot    the sample of a campaign; accept and reject it
 summary  replies and summaries as text
 """

@@ -9,6 +9,7 @@ from deploy.commands.campaign.check import check
 from deploy.commands.campaign.fetch import fetch
 from deploy.commands.campaign.items import items
 from deploy.commands.campaign.list import list_
+from deploy.commands.campaign.pilot import accept, pilot, reject
 from deploy.commands.campaign.sheet import sheet
 from deploy.commands.campaign.show import show
 from deploy.commands.campaign.submit import submit
@@ -23,5 +24,5 @@ def campaign() -> None:
     """
 
 
-for command in (check, submit, watch, list_, show, items, cancel, fetch, sheet):
+for command in (check, submit, watch, list_, show, items, cancel, fetch, sheet, pilot, accept, reject):
     campaign.add_command(command)

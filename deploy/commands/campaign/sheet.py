@@ -11,8 +11,6 @@ from deploy.commands.campaign.summary import summary_text
 from deploy.commands.shared.files import short_path, writing
 from deploy.commands.shared.options import api_options
 
-_ENDINGS = (".html", ".pdf", ".png")
-
 
 @click.command()
 @click.argument("request")
@@ -34,25 +32,13 @@ def sheet(request: str, data: Path, *, output: Path, channels: tuple[str, ...], 
 
     Grouped by row and channel, with states and reasons. It shows what there is while the request runs.
     """
-    from deploy.sheet import drawing, page  # noqa: PLC0415 - the libraries of pictures
+    from deploy.sheet.documents import demand_ending, write_sheet  # noqa: PLC0415 - the libraries of pictures
     from deploy.sheet.tiles import tiles  # noqa: PLC0415
 
-    ending = output.suffix.lower()
-    if ending not in _ENDINGS:
-        raise click.UsageError(f"{output} does not say what to write. End it in {', '.join(_ENDINGS)}")
+    demand_ending(output)
     with Client.of(data) as client:
         status = client.request(request)
         shown = list(tiles(client, request, channels=channels, most=most))
-    title, summary = status["name"] or f"Request {status['id']}", summary_text(status)
     with writing(output):
-        if ending == ".pdf":
-            drawing.write_pdf(shown, title, summary, output)
-        elif ending == ".png":
-            drawing.write_png(shown, title, summary, output)
-        else:
-            count = page.page_count(shown)
-            paths = [output, *(output.with_stem(f"{output.stem}-{n}") for n in range(2, count + 1))]
-            written = page.pages(shown, title, summary, [path.name for path in paths])
-            for path, text in zip(paths, written, strict=True):
-                path.write_text(text, "utf-8")
+        write_sheet(shown, status["name"] or f"Request {status['id']}", summary_text(status), output)
     click.echo(f"{len(shown):,} files on {short_path(output)}")

@@ -47,6 +47,19 @@ _OPTIONS: tuple[Any, ...] = (
         metavar="PRESET",
         help="Further file of each image, such as square. Repeatable; others with --spec.",
     ),
+    click.option(
+        "--pilot",
+        metavar="IMAGES",
+        type=click.IntRange(1, 1000),
+        help="Number of images that are made first, such as 50. The rest waits until a person accepts them.",
+    ),
+    click.option(
+        "--pilot-by",
+        "pilot_by",
+        multiple=True,
+        metavar="COLUMN",
+        help="Column whose values the pilot shows, each by its share. Repeatable.",
+    ),
     click.option("--file", metavar="TEXT", help='Name of each file, such as "{sku}.{ext}".'),
     *TABLE_OPTIONS,
 )
@@ -64,6 +77,10 @@ def spec_of(given: dict[str, Any]) -> dict[str, Any]:
     said = dict(given)
     spec = _read(said.pop("spec_file"))
     said["channels"] = [*said["channels"]]
+    images, columns = said["pilot"], said.pop("pilot_by")
+    if images or columns:
+        asked = {"images": images} if images else {}
+        said["pilot"] = {**(spec.get("pilot") or {}), **asked, **({"stratify_by": [*columns]} if columns else {})}
     table_fields(said)
     said["loras"] = [_lora(text) for text in said["loras"]]
     spec |= {name: value for name, value in said.items() if value not in (None, "", [])}

@@ -42,4 +42,7 @@ def submit(
             return
         if watching:
             click.echo(summary_text(show_progress(client, reply["id"])))
+        if reply.get("pilot"):
+            click.echo(f"next: presswork campaign pilot {reply['id']} -o pilot.html{given_data(data)}")
+            return
         click.echo(f"next: presswork fetch {reply['id']} --to FOLDER{given_data(data)}")

@@ -26,6 +26,7 @@ from deploy.sheet.tiles import Tile
 from tests.conftest import S3
 from tests.support.campaigns import Sent, settled_campaign, table
 from tests.support.client import ApiTenant
+from tests.support.pilots import a_person, make_sample
 
 PICTURES = {"0042.png": b"picture of row-1", "0043.png": b"picture of row-2"}
 
@@ -232,6 +233,38 @@ def test_a_contact_sheet_shows_every_row_and_needs_nothing_from_outside(
     assert (tmp_path / "sheet.pdf").read_bytes().startswith(b"%PDF")
     with Image.open(tmp_path / "sheet.png") as drawn:
         assert drawn.size == (1754, 1240)
+
+
+def test_a_pilot_is_sent_shown_and_decided_about(
+    installed: tuple[Sent, str], api: ApiTenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRESSWORK_KEY", a_person(api).headers["Authorization"].removeprefix("Bearer "))
+    options = ("--template", "a {object}", "--pilot", "2", "--pilot-by", "object")
+    assert presswork("campaign", "submit", "-", *options, stdin=table()).exit_code == 1  # three objects in two images
+    told = presswork("campaign", "submit", "-", *options[:3], "3", *options[4:], stdin=table())
+    assert "pilot: 4 images are made first. Accepted with 1 rejected: At most 86.5 %" in told.output
+    request_id = told.output.partition("request ")[2].partition(":")[0]
+    assert f"next: presswork campaign pilot {request_id} -o pilot.html" in told.output
+    make_sample(api)
+    shown = presswork("campaign", "pilot", request_id, "-o", tmp_path / "pilot.html")
+    digest = shown.output.partition("digest: ")[2].partition("\n")[0]
+    assert f"next: presswork campaign accept {request_id} --digest {digest}" in shown.output
+    page = (tmp_path / "pilot.html").read_text("utf-8")
+    assert page.count("<figure") == 4
+    assert digest in page
+    assert "with 95 % confidence" in page
+    sampled = next(item.row for item in api.items() if item.request_id == request_id and item.sample)
+    for wrong in ("9", f"{sampled}:1", "x"):
+        refused = presswork("campaign", "accept", request_id, "--digest", digest, "--rejected", wrong)
+        assert (refused.exit_code, "is no image of the sample" in refused.output) == (2, True)
+    told = presswork("campaign", "accept", request_id, "--digest", digest, "--rejected", str(sampled))
+    assert told.output == (
+        "accepted: 1 of 3 images are bad. At most 86.5 % of the images are bad, with 95 % confidence.\n"
+        f"request {request_id}: running\n"
+    )
+    again = presswork("campaign", "reject", request_id, "--digest", digest)
+    assert again.exit_code == 1
+    assert "was accepted with the key 'ann'" in again.output
 
 
 def test_a_sheet_goes_on_in_further_pages_and_escapes_what_it_shows() -> None:

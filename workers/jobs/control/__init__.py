@@ -2,6 +2,10 @@
 
 phases      pause, resume, the end of a request; what its deadline does    callers: api, any verb, planner
 changes     priority and deadline while it runs                            caller: api
+pilots      the sample of a campaign that is made first                   callers: submit, any verb
+acceptance  what a person decides about that sample                       caller: api
+tables      rows of pilots
+binomial    what a sample proves; pure                                    callers: acceptance, api
 budget      images that a tenant or a key may have made                    callers: submit, any verb, api
 usage       what was made, by day, request or key                         caller: api
 selection   which items of a request a call means                          callers: cancel, api

@@ -17,8 +17,9 @@ from sqlalchemy import ColumnElement, Connection, Row, case, delete, exists, fun
 from policy import events
 from policy.ledger.append import append
 from workers.errors import Conflict, NotFound
-from workers.jobs.control import budget
+from workers.jobs.control import budget, pilots
 from workers.jobs.tables import items, requests, turns
+from workers.jobs.types import new_id
 from workers.jobs.webhooks.deliveries import Notification, notify
 from workers.states import (
     ITEM_OPEN,
@@ -49,7 +50,14 @@ def pause(
         _demand_not_over(conn, tenant, request_id, "paused")
         return False
     append(conn, tenant=tenant, actor=actor, events=[events.RequestPaused(request_id, reason)])
+    notify_paused(conn, tenant, request_id, reason)
     return True
+
+
+def notify_paused(conn: Connection, tenant: str, request_id: str, reason: str) -> None:
+    """The webhook message about a pause, under an id of its own: a request may be paused again."""
+    content = {"request_id": request_id, "reason": str(reason)}
+    notify(conn, tenant, "request.paused", [Notification(new_id(), content)])
 
 
 def resume(conn: Connection, tenant: str, request_id: str, *, actor: str) -> bool:
@@ -79,30 +87,39 @@ def resume(conn: Connection, tenant: str, request_id: str, *, actor: str) -> boo
 def end_settled(conn: Connection, request_ids: Collection[str] | None = None, *, actor: str) -> int:
     """Requests with no open item -> FINISHED, or CANCELLED where their tenant cancelled them; how many.
 
-    `None` looks at all of them. A row that another transaction has locked is left to a later look.
+    A pilot with no open image left waits for a person from now on. `None` looks at all of them. A row that another
+    transaction has locked is left to a later look.
     """
     among = [] if request_ids is None else [requests.c.id.in_(list(request_ids))]
+    is_over = ~_has_open_items()
+    sampled = (requests.c.phase == RequestPhase.PILOT) & ~pilots.has_open_sample()
     over = (
-        select(requests.c.id)
-        .where(*among, requests.c.ended_at.is_(None), ~_has_open_items())
+        select(requests.c.id, is_over.label("is_over"))
+        .where(*among, requests.c.ended_at.is_(None), is_over | sampled)
         .order_by(requests.c.id)
         .limit(AT_ONCE)
         .with_for_update(key_share=True, skip_locked=True)
         .cte("over")
     )
     cancelled = requests.c.cancelled_at.is_not(None)
-    ended = conn.execute(
+    moved = conn.execute(
         requests.update()
         .where(requests.c.id == over.c.id, requests.c.ended_at.is_(None))
         .values(
-            phase=case((cancelled, str(RequestPhase.CANCELLED)), else_=str(RequestPhase.FINISHED)),
+            phase=case(
+                (~over.c.is_over, str(RequestPhase.AWAITING_ACCEPTANCE)),
+                (cancelled, str(RequestPhase.CANCELLED)),
+                else_=str(RequestPhase.FINISHED),
+            ),
             paused_for=None,
             paused_from=None,
-            ended_at=func.clock_timestamp(),
+            ended_at=case((over.c.is_over, func.clock_timestamp())),
         )
         .returning(requests.c.id, requests.c.tenant, requests.c.phase)
     ).all()
+    ended = [row for row in moved if row.phase in REQUEST_OVER]
     _record_ends(conn, ended, actor)
+    pilots.record_ready(conn, [row for row in moved if row.phase not in REQUEST_OVER], actor=actor)
     return len(ended)
 
 

@@ -18,7 +18,8 @@ from policy.events.event import Event, Private
 from policy.ledger.append import append
 from policy.rulebook.review import ReviewRules
 from workers.errors import Conflict, NotFound, NotReleasable, OwnCampaign, Stale
-from workers.jobs.tables import api_keys, holds, items, recipes, requests, reviews
+from workers.jobs.keys import PersonBehind, person_behind, same_person
+from workers.jobs.tables import holds, items, recipes, requests, reviews
 from workers.jobs.types import new_id
 from workers.states import ItemState
 
@@ -55,15 +56,6 @@ class Reviewed:
     people_agreed: int  # different people who decided release, this one too
 
 
-@dataclass(frozen=True, slots=True)
-class _Reviewer:
-    """The key that judges, or that submitted. Two keys of one person are one reviewer."""
-
-    key_id: str
-    name: str
-    person: str
-
-
 def review(
     conn: Connection, tenant: str, decided: ReviewDecision, *, key_id: str, rules: ReviewRules, policy_version: str
 ) -> Reviewed:
@@ -72,7 +64,7 @@ def review(
     if hold.sha256 != decided.sha256:
         raise Stale(f"item {decided.item_id} holds {hold.sha256}, not what you saw; look at it again")
     item = _item(conn, tenant, decided.item_id)
-    reviewer = _reviewer(conn, tenant, key_id)
+    reviewer = person_behind(conn, tenant, key_id)
     said = conn.execute(select(reviews).where(reviews.c.item_id == hold.item_id, reviews.c.tenant == tenant)).all()
     needed = rules.people_needed(categories(hold.verdict))
     agreed = {one.person for one in said if one.decision == RELEASE}
@@ -128,10 +120,6 @@ def why_not_releasable(asset_id: str | None, attempt: int | None, held_for: Coll
     return ""
 
 
-def _same_person(one: _Reviewer, other: _Reviewer) -> bool:
-    return one.key_id == other.key_id or one.person == other.person
-
-
 def _open_hold(conn: Connection, tenant: str, item_id: str) -> Row[Any]:
     """The hold, locked. Row-level security shows decided ones to no update, and so to no lock."""
     this = (holds.c.item_id == item_id, holds.c.tenant == tenant)
@@ -154,23 +142,15 @@ def _item(conn: Connection, tenant: str, item_id: str) -> Row[Any]:
     return conn.execute(query.where(items.c.id == item_id, items.c.tenant == tenant)).one()
 
 
-def _reviewer(conn: Connection, tenant: str, key_id: str) -> _Reviewer:
-    """A key without a person is a person of its own; one that is not stored here is its bare id."""
-    query = select(api_keys.c.name, api_keys.c.person).where(api_keys.c.id == key_id, api_keys.c.tenant == tenant)
-    row = conn.execute(query).one_or_none()
-    itself = f"key:{key_id}"
-    return _Reviewer(key_id, row.name if row else itself, (row.person if row else None) or itself)
-
-
 def _demand_releasable(hold: Row[Any], rules: ReviewRules) -> None:
     if why := why_not_releasable(hold.asset_id, hold.attempt, categories(hold.verdict), rules):
         raise NotReleasable(f"item {hold.item_id} can only be refused: {why}")
 
 
 def _demand_other_campaign(
-    conn: Connection, tenant: str, submitted_by: str, reviewer: _Reviewer, rules: ReviewRules
+    conn: Connection, tenant: str, submitted_by: str, reviewer: PersonBehind, rules: ReviewRules
 ) -> None:
-    if not rules.own_campaign and _same_person(_reviewer(conn, tenant, submitted_by), reviewer):
+    if not rules.own_campaign and same_person(person_behind(conn, tenant, submitted_by), reviewer):
         raise OwnCampaign("you submitted this request, and the rules require another person to release its images")
 
 
