@@ -52,7 +52,7 @@ class SigningUnavailable(MarkError):
 
 
 class PictureUnreadable(PolicyError):
-    """The bytes are not a PNG, JPEG, WebP or AVIF picture within the limits."""
+    """The bytes are not a picture of a format that is read, within the limits."""
 
 
 class PictureRefused(PictureUnreadable):

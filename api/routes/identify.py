@@ -45,7 +45,9 @@ def ask_about(
     query: Annotated[NoQuery, Query()],
     picture: Annotated[bytes, Depends(picture_body)],
 ) -> Response:
-    """The body is the picture file itself (PNG, JPEG, WebP or AVIF), as `application/octet-stream` or `image/*`.
+    """The body is the picture file itself, as `application/octet-stream` or `image/*`.
+
+    PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF and JPEG 2000 are read. Of an animation the first frame is looked at.
 
     Copies are recognised after cropping, resizing, recompression, rotation, mirroring and in screenshots. Of another
     tenant's picture you learn that it was made by this installation, and whether it was recalled; nothing else.

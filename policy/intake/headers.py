@@ -1,6 +1,6 @@
 """Picture headers: format and size of a file, read in plain Python before any decoder sees a byte.
 
-Four formats are recognised by their first bytes, never by a name or an HTTP header. The work is bounded by the number
+Eight formats are recognised by their first bytes, never by a name or an HTTP header. The work is bounded by the number
 of parts that a file may have, whatever its length. Sizes are claims: the child process that decodes is limited all the
 same.
 """
@@ -10,6 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from policy.intake import containers
+from policy.intake.containers import HeaderBroken
+
+__all__ = ["MAX_PARTS", "Header", "HeaderBroken", "read_header"]
 
 MAX_PARTS = 20_000  # chunks, segments or boxes: 64 MiB of PNG in libpng's chunks of 8 KiB are 8,192
 
@@ -31,12 +36,8 @@ class Header:
     trailing_bytes: int
 
 
-class HeaderBroken(ValueError):
-    """The file begins like a picture and does not continue like one."""
-
-
 def read_header(data: bytes) -> Header | None:
-    """The header; None for a file of none of the four formats. Raises HeaderBroken."""
+    """The header; None for a file of none of the eight formats. Raises HeaderBroken."""
     if data.startswith(_PNG):
         return _png(data)
     if data.startswith(b"\xff\xd8\xff"):
@@ -45,6 +46,19 @@ def read_header(data: bytes) -> Header | None:
         return _webp(data)
     if data[4:8] == b"ftyp" and _is_avif(data):
         return _avif(data)
+    return _container(data)
+
+
+def _container(data: bytes) -> Header | None:
+    """The header of a format that we read and never write."""
+    if data[:6] in (b"GIF87a", b"GIF89a"):
+        return Header("GIF", "image/gif", *containers.gif(data))
+    if data[:2] == b"BM" and data[6:10] == bytes(4):
+        return Header("BMP", "image/bmp", *containers.bmp(data))
+    if data[:4] in (b"II*\x00", b"MM\x00*"):
+        return Header("TIFF", "image/tiff", *containers.tiff(data))
+    if data.startswith((b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")):
+        return Header("JPEG2000", "image/jp2", *containers.jpeg2000(data))
     return None
 
 

@@ -4,11 +4,14 @@ What may be sent, and what happens to it:
 
 more bytes, pixels or a longer side than the limits   refused by the header, before anything is decoded
 a bomb whose header lies                              the child meets its memory, time or output limit: refused
-truncated, broken, not PNG, JPEG, WebP or AVIF        refused, with the decoder's own words
+truncated, broken, none of the formats below         refused, with the decoder's own words
 something else behind the picture (a ZIP, a script)   the picture is read; `trailing_bytes` reports it
 animated                                              the first frame; `frames` reports the number
 alpha                                                 flattened on white, as a shop page shows it; see `transparent`
 16 bits, CMYK, palette, grey, one bit                 RGB of 8 bits. Colour profiles are not applied
+PNG, JPEG, WebP, AVIF                                 what we make
+GIF, BMP, TIFF, JPEG 2000                             what copies arrive in; of a TIFF the first page
+HEIC                                                  refused by name: every decoder is under LGPL or GPL
 EXIF orientation                                      applied; unreadable EXIF is ignored
 bytes that crash the decoder                          the child dies, the worker does not: refused
 
@@ -32,6 +35,7 @@ from typing import IO, Any
 import numpy as np
 
 from policy.errors import PictureRefused
+from policy.intake.containers import is_heic
 from policy.intake.headers import Header, HeaderBroken, read_header
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -41,6 +45,8 @@ MEMORY_BYTES = 2 * 1024**3  # of address space: 64 megapixels of animated WebP t
 CPU_SECONDS = 20  # 64 megapixels of AVIF take five
 SECONDS = 120.0  # by the clock: a busy machine gives a child a sixth of a core
 _LINE_BYTES = 4096
+_NO_PICTURE = "the file is no PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or JPEG 2000 picture by its first bytes"
+_HEIC = "the file is a HEIC picture, for which there is no decoder here; save it as PNG or JPEG first"
 
 _CHILD = Path(__file__).with_name("child.py")
 
@@ -108,9 +114,7 @@ def _checked_header(data: bytes) -> Header:
     except HeaderBroken as broken:
         raise PictureRefused(PictureRefusal.DAMAGED, str(broken)) from broken
     if header is None:
-        raise PictureRefused(
-            PictureRefusal.NOT_A_PICTURE, "the file is no PNG, JPEG, WebP or AVIF picture by its first bytes"
-        )
+        raise PictureRefused(PictureRefusal.NOT_A_PICTURE, _HEIC if is_heic(data) else _NO_PICTURE)
     if header.width < 1 or header.height < 1:
         raise PictureRefused(PictureRefusal.DAMAGED, f"the picture says it has {header.width} x {header.height} pixels")
     if header.width * header.height > MAX_PIXELS or max(header.width, header.height) > MAX_SIDE:

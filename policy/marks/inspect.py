@@ -59,7 +59,7 @@ class Inspection:
 
 
 def inspect(data: bytes, trust_anchors: str = "") -> Inspection:
-    """The marks of one PNG, JPEG, WebP or AVIF file of at most 64 MiB and 64 megapixels.
+    """The marks of one picture file (see `policy.intake.picture`) of at most 64 MiB and 64 megapixels.
 
     Without trust anchors a sound manifest is "Valid", never "Trusted". Raises PictureRefused with the reason.
     """

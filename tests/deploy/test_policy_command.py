@@ -70,7 +70,10 @@ def test_pictures_can_be_checked(tmp_path: Path) -> None:
 def test_what_is_no_picture_is_named() -> None:
     result = _run("check-image", __file__)
     assert result.exit_code == 2
-    assert "test_policy_command.py: the file is no PNG, JPEG, WebP or AVIF picture" in result.output
+    assert (
+        "test_policy_command.py: the file is no PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or JPEG 2000 picture"
+        in result.output
+    )
 
 
 def test_a_hash_list_is_made_from_pictures_and_catches_their_copies(tmp_path: Path) -> None:

@@ -115,6 +115,10 @@ def _keep(builder: c2pa.Builder, source: EditSource) -> None:
         raise MarkError(f"the source is no {source.media_type} picture to keep as an ingredient: {error}") from error
 
 
+# Formats that C2PA has no place for a manifest in.
+_WITHOUT_MANIFESTS = frozenset({"image/bmp", "image/jp2"})
+
+
 class ManifestReader:
     """Reads and checks manifests against these root certificates (PEM). Safe to use from several threads.
 
@@ -133,6 +137,8 @@ class ManifestReader:
 
     def read(self, data: bytes, media_type: str) -> Manifest | None:
         """The active manifest of a file, or None if it has none. Never raises for the content of the file."""
+        if media_type in _WITHOUT_MANIFESTS:
+            return None
         try:
             with c2pa.Reader(media_type, io.BytesIO(data), context=self._context) as reader:
                 store = json.loads(reader.json())

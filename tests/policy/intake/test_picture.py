@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_the_four_formats_are_read(kind: str) -> None:
+def test_the_formats_we_make_are_read(kind: str) -> None:
     opened = open_picture(saved(SCENE, kind, quality=95))
     assert opened.pixels.shape == SCENE.shape
     assert opened.pixels.dtype == np.uint8
@@ -130,20 +130,16 @@ def test_something_behind_the_picture_is_counted_and_ignored(kind: str) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"GIF89a" + bytes(50),
         b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         b"%!PS-Adobe-3.0 EPSF-3.0\n",
         b"%PDF-1.7\n" + saved(SCENE, "JPEG"),
-        b"II*\x00" + bytes(50),
-        b"BM" + bytes(50),
-        b"\x00\x00\x00\x20ftypheic" + bytes(50),
         b"PK\x03\x04" + bytes(50),
         b"MZ" + bytes(50),
         bytes(64),
         b"\x89",
     ],
 )
-def test_what_is_none_of_the_four_is_refused(content: bytes) -> None:
+def test_what_is_none_of_the_formats_is_refused(content: bytes) -> None:
     assert refusal(content) == PictureRefusal.NOT_A_PICTURE
 
 
