@@ -53,13 +53,17 @@ def read(files: tuple[Path, ...], anchors: Path | None, reference: bool, as_json
         except SigningUnavailable as error:
             raise click.ClickException(f"{anchors}: {error}") from error
         except (PictureUnreadable, OSError) as error:
-            click.echo(f"{file}: {error}", err=True)
+            click.echo(f"{file}: {_reason(error)}", err=True)
             failed = True
             continue
         failed |= _contradicts(found)
         click.echo(json.dumps({"file": str(file), **found}) if as_json else _as_text(file, found))
     if failed:
         sys.exit(1)
+
+
+def _reason(error: PictureUnreadable | OSError) -> str:
+    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
 
 
 def _contradicts(found: dict[str, Any]) -> bool:
@@ -113,6 +117,7 @@ def _as_text(file: Path, found: dict[str, Any]) -> str:
     if "watermark_by_library" in found:
         lines.append(f"  library    {found['watermark_by_library'] or 'none'}")
     lines += [f"  xmp        {name} = {value}" for name, value in found["xmp"].items()]
+    lines += [f"  note       {sentence}" for sentence in found["notes"]]
     return "\n".join(_printable(line) for line in lines)
 
 

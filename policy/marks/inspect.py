@@ -7,6 +7,7 @@ reason.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from policy.intake.picture import Picture, open_picture
 from policy.marks import watermark, xmp
 from policy.marks.provenance.manifest import Manifest, ManifestReader
 from policy.marks.watermark import WatermarkReading
+
+_EIGHT_BITS_OF_RGB = ("RGB", "RGBA", "RGBX")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Inspection:
     manifest: Manifest | None
     watermark: WatermarkReading | None
     xmp: dict[str, str]
+    notes: tuple[str, ...] = ()  # sentences about the file: what was looked at, and what was not
 
     def to_json(self) -> dict[str, Any]:
         manifest = self.manifest
@@ -55,6 +59,7 @@ class Inspection:
                 "bit_errors": reading.bit_errors,
             },
             "xmp": self.xmp,
+            "notes": list(self.notes),
         }
 
 
@@ -75,4 +80,20 @@ def marks_of(picture: Picture, data: bytes, reader: ManifestReader) -> Inspectio
         manifest=reader.read(data, picture.media_type),
         watermark=watermark.read(picture.pixels),
         xmp=xmp.properties(picture.xmp),
+        notes=tuple(_notes(picture)),
     )
+
+
+def _notes(picture: Picture) -> Iterator[str]:
+    if min(picture.width, picture.height) < watermark.SMALLEST_SIDE:
+        yield f"A side below {watermark.SMALLEST_SIDE} pixels is too short for a watermark."
+    if picture.frames > 1:
+        yield f"The watermark was looked for in the first of {picture.frames} frames."
+    if picture.transparent:
+        yield "What is transparent was laid on white."
+    if picture.mode not in _EIGHT_BITS_OF_RGB:
+        yield f"Pixels were stored as {picture.mode} and were read as RGB of 8 bits."
+    if picture.orientation is None:
+        yield "The EXIF block cannot be read, so the picture was taken as upright."
+    if picture.trailing_bytes:
+        yield f"{picture.trailing_bytes:,} bytes stand behind the end of the picture. They are no part of it."

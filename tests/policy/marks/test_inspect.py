@@ -6,6 +6,7 @@ import io
 import json
 import struct
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -15,10 +16,10 @@ from PIL import Image as Pillow
 
 from deploy.commands.marks import marks
 from policy.errors import PictureUnreadable
-from policy.intake.picture import MAX_BYTES
+from policy.intake.picture import MAX_BYTES, Picture
 from policy.marks import xmp
 from policy.marks.encode import encode_png
-from policy.marks.inspect import inspect
+from policy.marks.inspect import inspect, marks_of
 from policy.marks.marker import Marker, Stamp
 from policy.marks.provenance.certificates import make_development_chain
 from policy.marks.provenance.manifest import ManifestReader
@@ -236,3 +237,22 @@ def test_a_foreign_label_cannot_steer_the_terminal(tmp_path):
     file.write_bytes(encode_png(product(64, 64), packet))
     told = CliRunner().invoke(marks, ["read", str(file)])
     assert "?31mred?" in told.output
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"frames": 3}, "first of 3 frames"),
+        ({"mode": "I;16"}, "stored as I;16"),
+        ({"mode": "CMYK"}, "stored as CMYK"),
+        ({"mode": "P", "transparent": True}, "laid on white"),
+        ({"orientation": None}, "taken as upright"),
+        ({"trailing_bytes": 4_096}, "4,096 bytes stand behind"),
+        ({"pixels": np.zeros((63, 200, 3), np.uint8), "height": 63}, "below 64 pixels"),
+    ],
+)
+def test_what_is_odd_about_a_file_is_said_in_words(changed: dict[str, object], said: str) -> None:
+    plain = Picture(np.zeros((200, 200, 3), np.uint8), "image/bmp", 200, 200, "RGB", 1, 1, False, 0, b"")
+    assert marks_of(plain, b"", ManifestReader("")).notes == ()
+    found = marks_of(replace(plain, **changed), b"", ManifestReader(""))
+    assert any(said in each for each in found.notes)
