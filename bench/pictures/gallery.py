@@ -15,10 +15,10 @@ from bench.pictures.scenes import scene
 from policy.fingerprints import Image, fingerprint
 from policy.identify.answer import KnownAsset
 from policy.identify.descriptors import DESCRIPTORS_KEPT, binary_descriptors
-from policy.identify.examine import Original
 from policy.identify.features import ENOUGH_FEATURES
 from policy.identify.index import Index, IndexEntry
 from policy.identify.low_texture import thumbnail
+from policy.identify.original import Original
 from policy.marks import watermark
 
 THINGS = (

@@ -18,8 +18,12 @@ def read_code(
     original: Image,
     schemes: Sequence[watermark.Scheme],
     asset: KnownAsset,
+    *,
+    recolours: bool,
 ) -> tuple[WatermarkRead | None, float]:
     """The asset's own id, if the bits are near enough, of the registered copy as it is or with its tone undone.
+
+    With `recolours` also with the original's colours, for a copy that looks like its original in others.
 
     The second value is the probability that a picture without this watermark comes as near to the id in any of the
     reads.
@@ -34,7 +38,7 @@ def read_code(
         chances.append(chance)
         if read is not None:
             return read, chance
-    if toned is not None and (recoloured := uncoloured(laid, known, original)) is not None:
+    if recolours and (recoloured := uncoloured(laid, known, original)) is not None:
         read, chance = read_in(recoloured, known, schemes, asset)
         chances.append(chance)
         if read is not None:

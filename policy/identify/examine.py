@@ -11,34 +11,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from policy.fingerprints import Image
-from policy.identify.answer import LEANS, LEANS_FAR, Examined, KnownAsset
+from policy.identify.answer import LEANS, LEANS_FAR, PARTLY, Examined, KnownAsset
 from policy.identify.code_read import Toned, read_code, read_in
 from policy.identify.content.agreement import NOTHING, SIDE, Agreement, agreement
 from policy.identify.content.compare import Similarity, compare, fineness
 from policy.identify.content.degradation import degraded_similarity
-from policy.identify.content.recolour import coloured_like, uncoloured
-from policy.identify.content.tone import untoned
-from policy.identify.features import Features, features
+from policy.identify.content.recolour import coloured_like, is_recoloured, uncoloured
+from policy.identify.content.tone import toned_like, untoned
+from policy.identify.fit import GOOD, SMALLEST_COMMON, Fit
 from policy.identify.low_texture import CropWindow
+from policy.identify.original import Original
 from policy.identify.register import (
-    FRAME,
     Registration,
     by_features,
     by_frame,
     by_search,
     by_window,
-    lay_back,
     refined,
     resized,
-    searched_luma,
 )
 from policy.identify.views import MIRRORED, Views
-from policy.marks import watermark
 
 # With a code: how much of the original the copy must explain.
 AGREES = 0.75
@@ -50,7 +45,7 @@ LIKE = ((0.94, 0.85), (0.88, 0.9))
 # A map found by features counts when chance would give so few: 10 to this power.
 LOG10_CHANCE = -4.0
 # Before the map is refined less is not worth refining, and so much is good enough to try no other.
-_HOPELESS, _GOOD, _GOOD_DETAIL = 0.2, 0.92, 0.85
+_HOPELESS, _GOOD_DETAIL = 0.2, 0.85
 # So alike, and its code reads: there is nothing to refine.
 _EXACT = 0.98
 # So alike that it is worth undoing what was done to the tone, to read the code once more.
@@ -59,7 +54,8 @@ _TONE_FROM = 0.6
 _REGIONS = 2
 # With so many features on both sides, looking for the frame in the original finds nothing more.
 _PLENTY = 80
-_SMALLEST_COMMON = 0.1
+# So many structured places that agree name the asset as one that shares content, which is no claim.
+_MOSTLY = 0.6
 # With fewer structured places a frame that agrees everywhere says nothing.
 _STRUCTURED = 0.05
 
@@ -81,71 +77,6 @@ class Candidate:
     window: CropWindow | None = None  # the part of the original that the view may be
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
-    """An original, its possible watermark schemes, and what a comparison needs of it.
-
-    Worth keeping for the next query.
-    """
-
-    pixels: Image
-    schemes: tuple[watermark.Scheme, ...]
-    features: Features
-    frame: Image
-    small: Image  # the frame at the size of its map, which is enough for colours
-    searched: Image
-
-    @classmethod
-    def of(cls, pixels: Image) -> Original:
-        """Shrunk to what is compared: two pixels for one of the frame."""
-        scale = 2 * FRAME / max(pixels.shape[:2])
-        small = pixels
-        if scale < 1:
-            small = resized(pixels, max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-        frame = resized(small, FRAME, FRAME)
-        return cls(
-            small, watermark.ladder(pixels), features(small), frame, resized(frame, SIDE, SIDE), searched_luma(small)
-        )
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.pixels.shape[1], self.pixels.shape[0]
-
-
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """One registration of the picture to the original, and how much of it that explains."""
-
-    found: Registration
-    query: Image
-    turn: int
-    view: int
-    laid: Image
-    known: Image
-    similarity: Similarity
-
-    def place(self, original: Original) -> NDArray[np.float64]:
-        """Corners of the original in the turned view, in pixels [4, 2]."""
-        width, height = original.size
-        corners = np.array([[[0, 0]], [[width, 0]], [[width, height]], [[0, height]]], np.float64)
-        placed = cv2.perspectiveTransform(corners, np.linalg.inv(self.found.matrix)).reshape(-1, 2)
-        return np.asarray(placed, np.float64)
-
-    @classmethod
-    def of(cls, query: Image, found: Registration, turn: int, view: int, original: Original) -> _Fit:
-        laid, known = lay_back(query, found.matrix, original.size)
-        similarity = compare(laid, known, original.frame)
-        if similarity.common >= _SMALLEST_COMMON and similarity.whole < _GOOD:
-            similarity = max(similarity, _recoloured(laid, known, original), key=lambda each: each.whole)
-        return cls(found, query, turn, view, laid, known, similarity)
-
-
-def _recoloured(laid: Image, known: Image, original: Original) -> Similarity:
-    """The similarity to the original in the copy's colours."""
-    mapped = coloured_like(original.small, known, laid)
-    return Similarity(0.0, 0.0, 0.0) if mapped is None else compare(laid, known, mapped)
-
-
 def examine(views: Views, candidate: Candidate, original: Original | None) -> Examined:
     """What content and watermark of this candidate show. Without the original nothing can agree."""
     known = {
@@ -159,11 +90,14 @@ def examine(views: Views, candidate: Candidate, original: Original | None) -> Ex
     best = _best_fit(views, candidate, original)
     if best is None:
         return Examined(**known, original=True)  # type: ignore[arg-type]
-    toned = untoned(best.laid, best.known, original.frame) if best.similarity.whole >= _TONE_FROM else None
+    likely = best.similarity.whole >= _TONE_FROM
+    toned = untoned(best.laid, best.known, original.frame) if likely else None
     found, similarity = best.found, _similarity(best, toned, original)
-    code, chance = read_code((best.laid, best.known), toned, original.frame, original.schemes, candidate.asset)
-    agrees = similarity.whole >= AGREES and similarity.common >= _SMALLEST_COMMON
-    seen = _agreement(best, toned, original) if similarity.common >= _SMALLEST_COMMON else NOTHING
+    code, chance = read_code(
+        (best.laid, best.known), toned, original.frame, original.schemes, candidate.asset, recolours=likely
+    )
+    agrees = similarity.whole >= AGREES and similarity.common >= SMALLEST_COMMON
+    seen = _agreement(best, toned, original) if similarity.common >= SMALLEST_COMMON else NOTHING
     return Examined(
         **known,  # type: ignore[arg-type]
         original=True,
@@ -193,12 +127,15 @@ def _sure(similarity: Similarity, chance: float) -> bool:
     return any(similarity.whole >= whole and similarity.detail >= detail for whole, detail in least)
 
 
-def _agreement(fit: _Fit, toned: Toned | None, original: Original) -> Agreement:
+def _agreement(fit: Fit, toned: Toned | None, original: Original) -> Agreement:
     """The map of what agrees, of the picture as it is, with its tone undone, or with the original in its colours."""
     found = [agreement(fit.laid, fit.known, original.frame)]
-    if toned is not None:
-        found.append(agreement(*toned, original.frame))
-    if not any(each.whole for each in found):
+    if toned is not None and (like := toned_like(original.frame, fit.known, fit.laid)) is not None:
+        found.append(agreement(fit.laid, fit.known, like))  # the other way round, what was cut off would be unknown
+    tones = [fit.laid]
+    if toned is not None and compare(toned[0], fit.known, original.frame).whole >= GOOD:
+        tones.append(toned[0])  # a tone that was undone; a curve for other colours explains nothing
+    if not any(each.whole for each in found) and all(is_recoloured(each, fit.known, original.small) for each in tones):
         if (mapped := coloured_like(original.small, fit.known, fit.laid)) is not None:
             found.append(agreement(fit.laid, fit.known, mapped))
         if (undone := uncoloured(resized(fit.laid, SIDE, SIDE), fit.known, original.small)) is not None:
@@ -207,11 +144,13 @@ def _agreement(fit: _Fit, toned: Toned | None, original: Original) -> Agreement:
 
 
 def _looks_like(similarity: Similarity, seen: Agreement) -> bool:
-    """Whether a picture shows what the asset shows, everywhere, and there is something to be seen."""
-    return similarity.whole >= _GOOD and seen.whole and seen.structured >= _STRUCTURED
+    """Whether a picture shows what the asset shows, everywhere or at most structured places."""
+    if seen.structured < _STRUCTURED:
+        return False
+    return seen.same >= _MOSTLY or (similarity.whole >= GOOD and seen.whole)
 
 
-def _similarity(fit: _Fit, toned: Toned | None, original: Original) -> Similarity:
+def _similarity(fit: Fit, toned: Toned | None, original: Original) -> Similarity:
     """The best similarity: of the picture as it is, with its tone undone, or to an original with the same losses."""
     found = [fit.similarity]
     if toned is not None:
@@ -222,28 +161,35 @@ def _similarity(fit: _Fit, toned: Toned | None, original: Original) -> Similarit
     return max(found, key=lambda similarity: similarity.whole + similarity.detail)
 
 
-def _best_fit(views: Views, candidate: Candidate, original: Original) -> _Fit | None:
+def _best_fit(views: Views, candidate: Candidate, original: Original) -> Fit | None:
     """Of all registrations of the picture, the one that explains most of the original."""
-    best: _Fit | None = None
+    best: Fit | None = None
     reads = False  # whether the code reads in the best one
     for rough, query, turn, view in _fits(views, candidate, original):
-        fit = _Fit.of(query, rough, turn, view, original)
-        if fit.similarity.whole < _HOPELESS:
+        fit = Fit.of(query, rough, turn, view, original)
+        if fit.similarity.whole < _HOPELESS and not _named_by_code(candidate, fit, original):
             continue
         if fit.similarity.whole >= _EXACT and _is_done(fit, candidate.asset, original):
             return fit
-        better = _Fit.of(query, refined(query, original.pixels, rough), turn, view, original)
+        better = Fit.of(query, refined(query, original.pixels, rough), turn, view, original)
         if better.similarity.whole >= fit.similarity.whole:
             fit = better
-        read = fit.similarity.whole < _GOOD and read_in(fit.laid, fit.known, original.schemes, candidate.asset)[0]
+        read = fit.similarity.whole < GOOD and read_in(fit.laid, fit.known, original.schemes, candidate.asset)[0]
         if best is None or (bool(read), *_explained(fit)) > (reads, *_explained(best)):
             best, reads = fit, bool(read)
-        if _explained(best)[0] and fit.similarity.whole >= _GOOD and fit.similarity.detail >= _GOOD_DETAIL:
+        if _explained(best)[0] and fit.similarity.whole >= GOOD and fit.similarity.detail >= _GOOD_DETAIL:
             break
     return best
 
 
-def _is_done(fit: _Fit, asset: KnownAsset, original: Original) -> bool:
+def _named_by_code(candidate: Candidate, fit: Fit, original: Original) -> bool:
+    """Whether a mark that was read names the asset and parts of it are seen, however much covers the rest."""
+    if "code" not in candidate.found_by:
+        return False
+    return agreement(fit.laid, fit.known, original.frame).same >= PARTLY
+
+
+def _is_done(fit: Fit, asset: KnownAsset, original: Original) -> bool:
     """Whether the code reads and nothing shows something else: no other map is better."""
     read, _ = read_in(fit.laid, fit.known, original.schemes, asset)
     return read is not None and agreement(fit.laid, fit.known, original.frame).whole
@@ -278,9 +224,9 @@ def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[_T
                 yield searched, query, turn, view
 
 
-def _explained(fit: _Fit) -> tuple[bool, float]:
+def _explained(fit: Fit) -> tuple[bool, float]:
     """Sort key: more is better; a fit on a small box of the picture alone comes last."""
-    return fit.similarity.common >= _SMALLEST_COMMON, fit.similarity.whole + fit.similarity.detail
+    return fit.similarity.common >= SMALLEST_COMMON, fit.similarity.whole + fit.similarity.detail
 
 
 def _within(views: Views, found: Registration, turn: int) -> Iterator[_Try]:

@@ -15,9 +15,10 @@ from policy.identify.answer import Examined, Identification, KnownAsset, Waterma
 from policy.identify.content.agreement import NOTHING
 from policy.identify.decide import covered, decide, manifest_layer
 from policy.identify.descriptors import projections
-from policy.identify.examine import Candidate, Original, examine
+from policy.identify.examine import Candidate, examine
 from policy.identify.hashes import HashMatch
 from policy.identify.index import Index
+from policy.identify.original import Original
 from policy.identify.register import resized
 from policy.identify.views import MIRRORED, BlindRead, Views
 from policy.intake.picture import Picture, open_picture

@@ -19,8 +19,8 @@ from sqlalchemy import Engine
 from policy.errors import MarkError
 from policy.fingerprints import CROPS, HASH_BYTES, Fingerprint
 from policy.identify.answer import KnownAsset
-from policy.identify.examine import Original
 from policy.identify.index import Index, IndexEntry
+from policy.identify.original import Original
 from policy.marks.encode import decode
 from workers.errors import NotFound
 from workers.jobs.identification import fingerprints

@@ -17,9 +17,9 @@ from policy.identify.answer import IdentificationFinding, KnownAsset, ManifestSt
 from policy.identify.content.compare import compare
 from policy.identify.decide import manifest_layer
 from policy.identify.descriptors import DESCRIPTORS_KEPT, binary_descriptors
-from policy.identify.examine import Original
 from policy.identify.features import features
 from policy.identify.index import Index, IndexEntry
+from policy.identify.original import Original
 from policy.identify.regions import regions
 from policy.identify.register import (
     FRAME,

@@ -1,0 +1,52 @@
+"""Copies of the world that were lost or called conflicting, each of a kind that was, held against one library."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from bench.identify import asked_of
+from bench.pictures.artworks import artwork
+from bench.pictures.copies.listed import COPIES
+from bench.pictures.gallery import Released, Shelf
+from bench.pictures.scenes import scene
+from bench.pictures.siblings import staged
+from policy.marks import watermark
+
+
+@pytest.fixture(scope="module")
+def shelf() -> tuple[Shelf, list[Released]]:
+    made = []
+    for number, image in enumerate((staged(4), artwork(2_006), scene(2_003))):
+        small = np.asarray(cv2.resize(image, (512, 512), interpolation=cv2.INTER_AREA), np.uint8)
+        marked = watermark.embed(small, 77 + number, watermark.ladder(small)[0])
+        made.append(Released(str(number), 77 + number, marked, {}))
+    return Shelf(made), made
+
+
+@pytest.mark.parametrize(
+    ("way", "number", "findings"),
+    [
+        ("negative film", 0, {"ours"}),
+        ("adobe rgb untagged", 0, {"ours"}),
+        ("opaque strip", 1, {"ours_altered"}),  # it was conflicting: the strip outweighs products on white
+        ("5 stickers", 0, {"ours_altered"}),  # it was ours: a tone was undone, and the brightest places were unknown
+        ("dark mode", 0, {"ours", "ours_altered"}),
+        ("light leak", 2, {"ours_altered", "shares_content"}),  # it was not found
+        ("posterised to 6 levels", 2, {"ours_altered", "shares_content"}),
+    ],
+)
+def test_a_copy_is_found(shelf: tuple[Shelf, list[Released]], way: str, number: int, findings: set[str]) -> None:
+    image = COPIES[way](shelf[1][number].marked, np.random.default_rng(1))
+    answer, _ = asked_of(image, shelf[0])
+    assert answer.finding.value in findings, answer.to_json()
+    assert answer.asset is not None
+    assert answer.asset.asset_id == str(number)
+
+
+def test_another_object_in_the_scene_shares_content_and_no_more(shelf: tuple[Shelf, list[Released]]) -> None:
+    other = np.asarray(cv2.resize(staged(4, thing=1), (512, 512), interpolation=cv2.INTER_AREA), np.uint8)
+    answer, _ = asked_of(other, shelf[0])
+    assert answer.finding.value in ("shares_content", "not_found")
+    assert not answer.verified
