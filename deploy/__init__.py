@@ -7,6 +7,7 @@ sheet/                  contact sheets of requests
 demo/                   the sample campaign and its contact sheet
 drill/                  the tampering drill
 doctor/                 examination of an installation
+backup/                 backups of the database, and their return
 provisioning/           logins, identities and buckets on managed services
 reconciliation          jobs, assets and objects held against the ledger
 extras                  what to install when an extra is missing

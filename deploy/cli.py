@@ -35,12 +35,14 @@ COMMANDS = {
     "marks": ("deploy.commands.marks:marks", "Read the watermark and the manifest of images."),
     "reproduce": ("deploy.commands.reproduce:reproduce", "Draw the released asset ID again and compare."),
     "models": ("deploy.commands.models.group:models", "Add, approve, retire, audit and show models."),
-    "doctor": ("deploy.commands.doctor:doctor", "Examine an installation and say what to mend."),
+    "doctor": ("deploy.commands.installation.doctor:doctor", "Examine an installation and say what to mend."),
     "workers": ("deploy.commands.workers:workers", "List workers, and put devices back into use."),
     "key": ("deploy.commands.key:key", "Create API keys."),
     "env": ("deploy.commands.stack.env:env", "Print the settings of a role as shell exports."),
-    "provision": ("deploy.commands.provision:provision", "Print or make logins, buckets and policies."),
-    "migrate": ("deploy.commands.migrate:migrate", "Upgrade a database to the newest revision."),
+    "backup": ("deploy.commands.installation.backup:backup", "Dump the database, while everything runs."),
+    "restore": ("deploy.commands.installation.backup:restore", "Restore a backup into an empty database."),
+    "provision": ("deploy.commands.installation.provision:provision", "Print or make logins, buckets and policies."),
+    "migrate": ("deploy.commands.installation.migrate:migrate", "Upgrade a database to the newest revision."),
 }
 
 

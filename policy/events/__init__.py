@@ -4,7 +4,7 @@ line       requests, batches, items, links
 control    requests that are paused, resumed, changed, over
 files      files of clients of the OpenAI API, batch jobs
 people     reviews, recalls, erasures, legal holds, questions
-registers  tenants, API keys, webhooks, rule sets, model cards and decisions about models, verifiers
+registers  tenants, API keys, webhooks, rule sets, models and decisions, verifiers, restored databases
 event      what every event is: kind, payload, private text, subjects
 """
 
@@ -62,6 +62,7 @@ from policy.events.people import (
     TextErased,
 )
 from policy.events.registers import (
+    DatabaseRestored,
     KeyCreated,
     KeyRevoked,
     ModelApproved,
@@ -89,6 +90,7 @@ __all__ = [
     "BatchJobStarted",
     "BatchReturned",
     "BudgetChanged",
+    "DatabaseRestored",
     "ErasureFinished",
     "ErasureOrdered",
     "Event",

@@ -104,6 +104,23 @@ class VerifierRegistered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseRestored(Event):
+    """A person put a dump back. What happened between the dump and this event is not in the database."""
+
+    kind: ClassVar[str] = "database.restored"
+    dump_sha256: str
+    taken_at: str  # by the clock of the server that was dumped
+    revision: str
+    size: int  # leaves of the newest signed head in the dump
+    root: str | None
+    person: Private  # who did it
+    reason: Private
+
+    def subjects(self) -> tuple[str, ...]:
+        return (f"dump:{self.dump_sha256}",)
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookChanged(Event):
     """A webhook endpoint was created, changed or deleted, its secret rotated, or a message to it asked for."""
 

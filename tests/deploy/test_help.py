@@ -44,6 +44,11 @@ ELSEWHERE = {  # commands whose file is named for what several of them share, or
     "down": "deploy.commands.stack.down",
     "status": "deploy.commands.stack.status",
     "env": "deploy.commands.stack.env",
+    "backup": "deploy.commands.installation.backup",
+    "restore": "deploy.commands.installation.backup",
+    "doctor": "deploy.commands.installation.doctor",
+    "migrate": "deploy.commands.installation.migrate",
+    "provision": "deploy.commands.installation.provision",
 }
 
 

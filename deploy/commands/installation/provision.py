@@ -24,8 +24,8 @@ from deploy.commands.shared.exit_status import exit_status
     show_envvar=True,
     help="Postgres URL with an administrator's login. With --apply.",
 )
-@click.option("--database", default="presswork", show_default=True, help="Name of the database.")
-@click.option("--bucket", default="presswork", show_default=True, help="Name of the bucket.")
+@click.option("--database", metavar="NAME", default="presswork", show_default=True, help="Name of the database.")
+@click.option("--bucket", metavar="BUCKET", default="presswork", show_default=True, help="Name of the bucket.")
 @click.option(
     "--second-bucket",
     default="presswork-anchors",
@@ -34,7 +34,7 @@ from deploy.commands.shared.exit_status import exit_status
     help="Name of the second bucket, with object lock, for checkpoints. Empty: none.",
 )
 @click.option("--endpoint-url", metavar="URL", help="S3 endpoint. Unset: AWS. boto3's credential chain is used.")
-@click.option("--region", default="us-east-1", show_default=True, help="S3 region.")
+@click.option("--region", metavar="REGION", default="us-east-1", show_default=True, help="S3 region.")
 @click.option(
     "--secrets",
     type=click.Path(file_okay=False, path_type=Path),
@@ -44,11 +44,11 @@ from deploy.commands.shared.exit_status import exit_status
     help="Folder for passwords and URLs, one file each. With --apply.",
 )
 def provision(*, applies: bool, admin_url: str | None, secrets: Path, **asked: str | None) -> None:
-    """Print or make what an installation needs of managed services.
+    """Print or make logins, buckets and policies.
 
-    Prints SQL for Postgres and an IAM policy for each role. With --apply it makes the logins with random
-    passwords, the database and the buckets. It is safe to repeat. IAM users and their keys are made by
-    nobody but you: attach the printed policy of a role to the identity of its processes.
+    For an installation on managed services. Prints SQL for Postgres and an IAM policy for each role. With --apply
+    it makes the logins with random passwords, the database and the buckets. It is safe to repeat. IAM users and
+    their keys are made by nobody but you: attach the printed policy of a role to the identity of its processes.
     """
     wanted = _Wanted(**{name: value or None for name, value in asked.items()})
     if not applies:
