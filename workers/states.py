@@ -13,6 +13,7 @@ request PILOT -> AWAITING_ACCEPTANCE -> RUNNING -> FINISHED | CANCELLED | EXPIRE
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -85,6 +86,8 @@ class Priority(StrEnum):
     BULK = "bulk"  # overnight campaigns
 
 
+# Turns of a priority for each turn of the lowest, while all of them wait.
+TURNS_PER_PRIORITY: Mapping[str, int] = {Priority.INTERACTIVE: 16, Priority.STANDARD: 4, Priority.BULK: 1}
 WAKE_CHANNEL = "presswork_pending"  # of NOTIFY: items wait to be planned; the payload is the queue
 ITEM_OPEN = (ItemState.PENDING, ItemState.PLANNED)
 REQUEST_OPEN = (RequestPhase.PILOT, RequestPhase.AWAITING_ACCEPTANCE, RequestPhase.RUNNING)

@@ -19,8 +19,9 @@ from api.schemas.base import NoQuery
 from api.schemas.requests import CampaignBody
 from api.schemas.submission import AcceptedReply, DryRunReply
 from api.submission.campaign import Campaign
+from api.submission.preview.forecast import works_of
 from api.submission.recipes import RecipeBook, choose_model
-from api.submission.store import CheckedRequest, store
+from api.submission.store import CheckedRequest, dry_run, store
 from api.submission.tenant_models import tenant_models
 
 router = APIRouter(route_class=InTurn, prefix="/v1/campaigns", tags=["Campaigns"])
@@ -78,8 +79,6 @@ def submit_campaign(
         )
         found = campaign.check(spool)
         report = campaign.report(found)
-        if spec.dry_run:
-            return JSONResponse(DryRunReply(**dict(report)).model_dump(mode="json"))
         checked = CheckedRequest(
             kind="campaign",
             asked=campaign.spec,
@@ -89,7 +88,11 @@ def submit_campaign(
             items=lambda request_id: campaign.items(spool, request_id),
             carried_columns=found.carried_columns,
             pilot=found.pilot(),
+            works=works_of(found, campaign.books, parts.settings),
         )
+        if spec.dry_run:
+            with parts.transaction(caller.tenant) as conn:
+                return JSONResponse(dry_run(conn, parts, checked).model_dump(mode="json"))
         return once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked))
 
 

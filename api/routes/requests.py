@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy import Connection
 
 from api.edge.auth import Caller, Reader, Submitter
@@ -25,9 +25,9 @@ from api.schemas.fields import PathId
 from api.schemas.items import CancelledReply, ItemReply, ItemsQuery
 from api.schemas.requests import CountsReply, RequestEntryReply, RequestReply, SingleBody
 from api.schemas.results import ReasonReply, SummaryReply
-from api.schemas.submission import AcceptedReply
+from api.schemas.submission import AcceptedReply, DryRunReply
 from api.submission.single import check_single
-from api.submission.store import demand_future, links, store
+from api.submission.store import demand_future, dry_run, links, store
 from workers.jobs.cancel import EVERYTHING, cancel_request
 from workers.jobs.control import changes, phases
 from workers.jobs.control.selection import ItemSelection
@@ -44,6 +44,7 @@ router = APIRouter(route_class=InTurn, prefix="/v1/requests", tags=["Requests"])
     "",
     status_code=202,
     response_model=AcceptedReply,
+    responses={200: {"model": DryRunReply, "description": "Checked only (`dry_run`); nothing was stored"}},
     response_description="Stored, with all its items",
     summary="Submit one prompt",
 )
@@ -60,9 +61,12 @@ def submit_single(
     reply says by which rule.
     """
     fingerprint = once.fingerprint(asked)
-    if replayed := once.replay(caller.tenant, fingerprint):
+    if not asked.dry_run and (replayed := once.replay(caller.tenant, fingerprint)):
         return replayed
     checked = check_single(asked, parts, caller.tenant)
+    if asked.dry_run:
+        with parts.transaction(caller.tenant) as conn:
+            return JSONResponse(dry_run(conn, parts, checked).model_dump(mode="json"))
     return once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked))
 
 

@@ -175,6 +175,7 @@ class SingleBody(OptionsBody):
     prompt: SomeText = Field(description="taken as it is; braces mean nothing here; not only spaces")
     custom_id: CustomId = Field("row-1", description="your own name for it, kept on items and assets")
     priority: Turn = Field(Priority.INTERACTIVE, description="its class of turns")
+    dry_run: bool = Field(False, description="check and screen it, forecast its cost, store nothing, answer 200")
 
 
 class CampaignBody(OptionsBody, TableBody):

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from api.schemas.base import ReplyModel
+from api.schemas.forecast import ForecastReply
 from api.schemas.pilots import PilotPlanReply
 from workers.states import Priority
 
@@ -134,3 +135,4 @@ class DryRunReply(SubmissionReply):
     """What would have been accepted. Nothing was stored."""
 
     dry_run: Literal[True] = True
+    forecast: ForecastReply

@@ -11,6 +11,7 @@ tokens      how much of a prompt a model reads
 vocabulary  what a model with a list of words cannot draw
 screening   the prompt's verdict, and the column to name
 pilot       which images a pilot makes first
+preview/    what a check tells before anything is stored: the forecast
 findings    complaints, refusals and warnings so far
 notices     warnings about rows, one entry a cause
 refused_warnings  warnings that refuse a request here

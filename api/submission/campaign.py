@@ -68,7 +68,7 @@ class Campaign:
         tenant: str,
     ) -> None:
         self.spec, self._file, self._book = spec, file, book
-        self._books = RecipeBooks(book, settings, registry)
+        self.books = RecipeBooks(book, settings, registry)
         self._settings, self._rules = settings, rules
         self._context = Context(tenant, spec.name, book.card.name)
         self._read_as: FileReply | None = None
@@ -77,8 +77,7 @@ class Campaign:
         """Pass one: every row read, screened, and written to `spool`. Raises Problem with up to MAX_LISTED errors."""
         found = SubmissionFindings(self._book, self._rules, self._context)
         template = self._template(found)
-        sheet = self._sheet(template, found)
-        if sheet is not None:
+        if (sheet := self._sheet(template, found)) is not None:
             with sheet:
                 self._read_as = FileReply.model_validate(sheet.description())
                 found.warnings += [WarningReply(code=note.code, message=note.message) for note in sheet.notes]
@@ -99,7 +98,7 @@ class Campaign:
         own_queue = self._book.card.queue
         for line in spool:
             row = CheckedRow.from_line(line)
-            book = self._books.of(row.own.model)
+            book = self.books.of(row.own.model)
             queue = None if book.card.queue == own_queue else book.card.queue
             yield from row.items(request_id, book.recipe(row.options), queue)
 
@@ -148,7 +147,7 @@ class Campaign:
             for placeholder in template.placeholders
             if (name := next((one for one, _ in placeholder.readings() if one in sheet.header), ""))
         }
-        choices = {"model": self._books.names, "task": TASKS, "priority": [str(one) for one in Priority]}
+        choices = {"model": self.books.names, "task": TASKS, "priority": [str(one) for one in Priority]}
         return match_columns(
             sheet.header,
             sheet.sample(),
@@ -235,7 +234,7 @@ class Campaign:
             found.notices.add(code, 0, texts=[piece])
         reader = RowReader(
             self.spec,
-            self._books,
+            self.books,
             plan,
             found.notices,
             settings=self._settings,
@@ -267,7 +266,7 @@ class Campaign:
         if isinstance(read, list):
             found.complain(*read)
             return
-        book = self._books.of(read.own.model)
+        book = self.books.of(read.own.model)
         read = replace(read, texts_read=book.texts_read(read.texts.prompt, read.texts.negative_prompt))
         names, languages = files
         found.complain(*languages.of_row(read))

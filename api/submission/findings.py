@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from api.schemas.submission import RefusedRowReply, RewrittenRowReply, Submissio
 from api.submission.checked import CheckedRow
 from api.submission.notices import ROWS_NAMED, Notices
 from api.submission.pilot import PilotPlan, PilotSample
-from api.submission.recipes import RecipeBook
+from api.submission.recipes import RecipeBook, SamplingOptions
 from api.submission.screening import refusal, rewriting
 from api.submission.words import WordFindings
 from policy.rulebook.scope import Context
@@ -54,6 +55,7 @@ class SubmissionFindings:
         self.unused_columns: list[str] = []
         self.rows = self.left_out_rows = self.items = 0
         self.megapixel_steps = 0.0
+        self.work: Counter[tuple[str, SamplingOptions]] = Counter()  # images to make, by model and options
         self._words: dict[str, WordFindings | None] = {}  # by model
         self._complaints: dict[tuple[str, ...], Complaint] = {}
         self._rows_of: dict[tuple[str, ...], list[int]] = {}
@@ -127,6 +129,8 @@ class SubmissionFindings:
             if len(self._rewritten) < MAX_LISTED:
                 rewritten = rewriting(verdict, row=row.number, line=row.line, custom_id=row.custom_id)
                 self._rewritten.append(rewritten)
+        if decision is not Decision.REFUSE:
+            self.work[book.card.name, row.options] += variants
         self._look(row, book)
 
     def _look(self, row: CheckedRow, book: RecipeBook) -> None:

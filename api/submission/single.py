@@ -10,7 +10,8 @@ from api.edge.problems import Complaint, Problem
 from api.schemas.requests import SingleBody
 from api.submission.checked import CheckedRow, RowOptions
 from api.submission.findings import SubmissionFindings
-from api.submission.recipes import RecipeBook, choose_model
+from api.submission.preview.forecast import works_of
+from api.submission.recipes import RecipeBook, RecipeBooks, choose_model
 from api.submission.refused_warnings import refused_warnings
 from api.submission.screening import screen
 from api.submission.store import CheckedRequest
@@ -42,6 +43,7 @@ def check_single(asked: SingleBody, parts: Parts, tenant: str) -> CheckedRequest
         card=card,
         report=found.report(),
         items=lambda request_id: row.items(request_id, recipe),
+        works=works_of(found, RecipeBooks(book, parts.settings, models), parts.settings),
     )
 
 

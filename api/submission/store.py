@@ -13,9 +13,11 @@ from api.edge.dependencies import Parts
 from api.edge.problems import Complaint, Problem
 from api.schemas.channels import channels_of
 from api.schemas.requests import CampaignBody, SingleBody
-from api.schemas.submission import AcceptedReply, LinksReply, SubmissionReply
+from api.schemas.submission import AcceptedReply, DryRunReply, LinksReply, SubmissionReply
 from api.submission.file_naming import file_templates
 from api.submission.pilot import PilotPlan, marked
+from api.submission.preview.forecast import preview
+from workers.cost.forecast import Work
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.submit import submit
 from workers.jobs.types import NewItem, NewRequest, new_id
@@ -36,6 +38,7 @@ class CheckedRequest:
     items: Callable[[str], Iterable[NewItem]]
     carried_columns: tuple[str, ...] = ()
     pilot: PilotPlan | None = None
+    works: tuple[Work, ...] = ()  # its images by recipe, for forecasts
 
 
 def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> StoredReply:
@@ -81,6 +84,16 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
         links=links(request.id),
     )
     return StoredReply(202, accepted.model_dump(mode="json"))
+
+
+def dry_run(conn: Connection, parts: Parts, checked: CheckedRequest) -> DryRunReply:
+    """What `store` would be asked for, with a forecast. Stores nothing."""
+    demand_future(conn, checked.asked.deadline)
+    told, warnings = preview(
+        conn, checked.works, parts.settings, priority=checked.asked.priority, deadline=checked.asked.deadline
+    )
+    report = dict(checked.report)
+    return DryRunReply(**{**report, "warnings": [*report["warnings"], *warnings]}, forecast=told)
 
 
 def _demand_room(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> None:

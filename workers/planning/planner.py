@@ -38,10 +38,10 @@ from workers.jobs.expire import Send
 from workers.jobs.fleet import members as fleet
 from workers.jobs.tables import batches, items, recipes, requests, tenants, turns
 from workers.planning.affinity import Affinity, Loaded
-from workers.planning.turns import TURNS_PER_PRIORITY, Pending, plan
+from workers.planning.turns import Pending, plan
 from workers.queue import Queue
 from workers.settings import Settings
-from workers.states import BATCH_OPEN, Gate, ItemState
+from workers.states import BATCH_OPEN, TURNS_PER_PRIORITY, Gate, ItemState
 
 log = structlog.get_logger()
 _LOADED = (recipes.c.recipe["model_revision"].astext, recipes.c.recipe["loras"].astext)  # as `Loaded` has them

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from workers.planning.affinity import NOTHING, Affinity, Loaded
-from workers.states import Priority
+from workers.states import TURNS_PER_PRIORITY
 
-TURNS_PER_PRIORITY: Mapping[str, int] = {Priority.INTERACTIVE: 16, Priority.STANDARD: 4, Priority.BULK: 1}
 _CLOCK = "clock:"  # lane that holds a level's virtual clock
 
 

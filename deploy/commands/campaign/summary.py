@@ -28,6 +28,7 @@ def reply_text(reply: Mapping[str, Any]) -> str:
     if reply.get("rewritten_items"):
         lines.append(f"  items whose text policy changed: {reply['rewritten_items']}")
     lines += [f"  warning: {cell(warning['message'])}{_rows(warning)}" for warning in reply["warnings"]]
+    lines += _forecast(reply["forecast"]) if reply.get("forecast") else []
     return "\n".join(lines)
 
 
@@ -40,6 +41,18 @@ def summary_text(status: Mapping[str, Any]) -> str:
         why = ", ".join(filter(None, (reason["code"], reason["category"], reason["rule"]))) or reason["state"]
         lines.append(f"  {reason['items']:,} {reason['state']} ({cell(why)}). {cell(reason['remedy'])}")
     return "\n".join(lines)
+
+
+def _forecast(told: Mapping[str, Any]) -> list[str]:
+    lines = [f"  forecast: {cell(told['message'])}"] if told["message"] else []
+    for name, unit in (("gpu_seconds", "GPU seconds"), ("cost", told["currency"])):
+        if told[name]:
+            lines.append(
+                f"  forecast: {told[name]['p50']:,.2f} {unit}, at most {told[name]['p90']:,.2f} in 9 of 10 cases"
+            )
+    if told["finish"]:
+        lines.append(f"  forecast: finished at {told['finish']['p50']}, by {told['finish']['p90']} in 9 of 10 cases")
+    return lines
 
 
 def _rows(warning: Mapping[str, Any]) -> str:

@@ -1,0 +1,4 @@
+"""Preview: what a check tells of a request before it is stored.
+
+forecast   GPU seconds, money, and when it is finished
+"""
