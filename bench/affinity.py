@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from bench.result import Ratio, parser, report
-from workers.planning.affinity import Affinity, Loaded
+from workers.planning.affinity import Affinity, WarmModel
 from workers.planning.turns import Pending, plan
 from workers.settings import Settings
 from workers.states import Priority
@@ -47,7 +47,7 @@ def _drawn(items: Sequence[Pending], most: int) -> list[Pending]:
     """The first item of each batch, in the order that they are planned in: one round a batch."""
     left, of = list(items), {item.id: item for item in items}
     times: dict[str, float] = {}
-    latest: deque[Loaded] = deque(maxlen=max(1, most))
+    latest: deque[WarmModel] = deque(maxlen=max(1, most))
     order: list[Pending] = []
     while left:
         affinity = Affinity.after(reversed(latest), most=most)
@@ -80,7 +80,7 @@ def _items(lanes: Sequence[tuple[str, str, int]]) -> list[Pending]:
     for row in range(max(batches for *_, batches in lanes) * SIZE):
         for tenant, model, batches in lanes:
             if row < batches * SIZE:
-                recipe, loaded = f"{tenant} {model}", Loaded(model)
+                recipe, loaded = f"{tenant} {model}", WarmModel(model)
                 made.append(Pending(f"{len(made):07}", tenant, Priority.BULK, recipe, 1, tenant, None, loaded))
     return made
 

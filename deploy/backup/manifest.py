@@ -70,6 +70,6 @@ class DumpManifest:
             raise DataUnusable(f"{path} cannot be read: {error}") from error
 
 
-def _count(name: str) -> Select[tuple[int]]:
+def _count(name: str) -> Select[Any]:
     schema, _, plain = name.rpartition(".")
     return select(func.count()).select_from(table(plain, schema=schema or "public"))

@@ -4,6 +4,7 @@ screen          the verdict on one prompt by the rules about words   caller: wor
 rewrite         replaces terms of rewrite rules, then screens         caller: api.submission
 hits            which matches of which rules count, after exceptions
 matcher         finds all terms of a rule set in one pass
+quiet           shows that no rule about terms meets a text, from what is remembered of its words
 personal        finds personal data by its shape and check digits
 cases           tables of test prompts that ship with the rule set
 evaluation      precision and recall of a rule set on such tables

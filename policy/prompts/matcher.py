@@ -35,25 +35,25 @@ class Hit(NamedTuple):
     last: int
 
 
-class Node:
+class TermNode:
     """A state of the search: the words and stems that continue it, and the terms complete here."""
 
     __slots__ = ("heads", "stem_lengths", "stems", "tags", "words")
 
     def __init__(self) -> None:
-        self.words: dict[str, Node] = {}
-        self.stems: dict[str, Node] = {}
+        self.words: dict[str, TermNode] = {}
+        self.stems: dict[str, TermNode] = {}
         self.stem_lengths: tuple[int, ...] = ()
         self.heads: set[str] = set()  # first letters of all stems: most words end their search here
         self.tags: tuple[int, ...] = ()
 
-    def enter(self, word: str) -> Node:
+    def enter(self, word: str) -> TermNode:
         if not word.endswith("*"):
-            return self.words.setdefault(word, Node())
+            return self.words.setdefault(word, TermNode())
         stem = word[:-1]
         self.stem_lengths = tuple(sorted({*self.stem_lengths, len(stem)}))
         self.heads.add(stem[:SHORTEST_STEM])
-        return self.stems.setdefault(stem, Node())
+        return self.stems.setdefault(stem, TermNode())
 
     def begins_stem(self, word: str) -> bool:
         return word[:SHORTEST_STEM] in self.heads or word[:2] in self.heads  # two syllables of Hangul are a stem
@@ -70,7 +70,7 @@ class Node:
             return True
         return any(stem.startswith(beginning) or beginning.startswith(stem) for stem in self.stems)
 
-    def after(self, word: str) -> list[Node]:
+    def after(self, word: str) -> list[TermNode]:
         """The nodes that the word leads to."""
         found = [exact] if (exact := self.words.get(word)) is not None else []
         if self.begins_stem(word):
@@ -82,8 +82,8 @@ class Matcher:
     """Built once for a rule set and never changed, so any number of threads may use it."""
 
     def __init__(self, entries: Iterable[PhraseEntry]) -> None:
-        self._root = Node()
-        self._starts: dict[str, tuple[Node, ...]] = {}  # words met before, with the nodes that they lead to
+        self._root = TermNode()
+        self._starts: dict[str, tuple[TermNode, ...]] = {}  # words met before, with the nodes that they lead to
         for tag, phrase, excuses in entries:
             for spelling in dict.fromkeys(_excuses(phrase) if excuses else _spellings(phrase)):
                 node = self._root
@@ -107,7 +107,7 @@ class Matcher:
                         found |= {Hit(tag, first, last): None for tag, last in _ends(node, positions, first)}
         return list(found)
 
-    def starts(self, word: str) -> tuple[Node, ...]:
+    def starts(self, word: str) -> tuple[TermNode, ...]:
         """The nodes where terms begin with this word."""
         nodes = self._starts.get(word)
         return self._start(word) if nodes is None else nodes
@@ -120,7 +120,7 @@ class Matcher:
         root = self._root
         return root.begins_stem(beginning) and any(beginning[:size] in root.stems for size in root.stem_lengths)
 
-    def _start(self, word: str) -> tuple[Node, ...]:
+    def _start(self, word: str) -> tuple[TermNode, ...]:
         """The nodes where terms begin with this word, remembered: campaigns use the same words in every row.
 
         Two threads that meet a word at once write the same.
@@ -133,7 +133,7 @@ class Matcher:
         return nodes
 
 
-def _ends(node: Node, positions: Sequence[Position], last: int) -> Iterator[tuple[int, int]]:
+def _ends(node: TermNode, positions: Sequence[Position], last: int) -> Iterator[tuple[int, int]]:
     """(tag, last position) of every term that is complete at this node or further on."""
     for tag in node.tags:
         yield tag, last

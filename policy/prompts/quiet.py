@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from policy.prompts.matcher import Matcher, Node
+from policy.prompts.matcher import Matcher, TermNode
 from policy.prompts.normalisation import encodings, splits
 from policy.prompts.normalisation.encodings import Group
 from policy.prompts.normalisation.leet import Position, spelled_with_signs
@@ -39,7 +39,7 @@ class _Known(NamedTuple):
     reaches: bool  # its last word may begin a term of several words, or any of its words one that is written as one
     joins: tuple[bool, ...]  # of each word: whether a term may begin with it and what stands behind it
     parts: tuple[Part, ...]  # of rules that need another part
-    opened: tuple[Node, ...]  # terms that may go on in the next piece
+    opened: tuple[TermNode, ...]  # terms that may go on in the next piece
     firsts: Position  # what its first word may be read as, where a term goes on here
     letters: int  # single ones that stand apart
     group: Group
@@ -86,8 +86,8 @@ class QuietTexts:
     def _known(self, piece: Piece | None) -> _Known | None:
         if piece is None or encodings.holds_base64(piece.text):
             return _LOUD
-        nodes: dict[Node, None] = {}
-        opened: dict[Node, None] = {}
+        nodes: dict[TermNode, None] = {}
+        opened: dict[TermNode, None] = {}
         for positions in piece.sequences:
             for position, following in pairwise(positions):
                 beginning = list(self._starts(position))
@@ -116,7 +116,7 @@ class QuietTexts:
             group=group,
         )
 
-    def _starts(self, position: Position) -> Iterator[Node]:
+    def _starts(self, position: Position) -> Iterator[TermNode]:
         for word in position:
             yield from self._matcher.starts(word)
 
@@ -169,7 +169,7 @@ class QuietTexts:
         return False
 
 
-def _may_go_on(node: Node, following: Position) -> bool:
+def _may_go_on(node: TermNode, following: Position) -> bool:
     """Whether a term goes on with the next word of a piece, alone or joined with what comes behind it."""
     if not (node.words or node.stems):
         return False

@@ -34,6 +34,8 @@ ELSEWHERE = {  # commands whose file is named for what several of them share, or
     "submit": "deploy.commands.campaign.submit",
     "watch": "deploy.commands.campaign.watch",
     "fetch": "deploy.commands.campaign.fetch",
+    "campaign accept": "deploy.commands.campaign.pilot",
+    "campaign reject": "deploy.commands.campaign.pilot",
     "audit asset": "deploy.commands.audit.questions",
     "audit made-by": "deploy.commands.audit.questions",
     "audit refused": "deploy.commands.audit.questions",

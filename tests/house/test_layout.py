@@ -13,6 +13,7 @@ MODULES = 16  # of one folder, its __init__ included; more is split by subject
 LARGER = {  # folder -> why it is one subject all the same
     "api/routes": "one module a resource, named as in the URL",
     "api/schemas": "one module a resource, named as in api/routes",
+    "bench": "one program a figure, each with a line in bench/recorded.json",
     "models/train": "one recipe, whose stages are listed in its README and run by one program",
     "tests/house": "one module a rule of the repository",
     "tests/policy/ledger": "one module of policy/ledger each, from the log to the packs",

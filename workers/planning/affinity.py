@@ -19,14 +19,14 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 
-class Loaded(NamedTuple):
+class WarmModel(NamedTuple):
     """What a batch needs in memory: a model at a revision, and the adapters on it."""
 
     model: str
     adapters: str = ""
 
 
-NOTHING = Loaded("")
+NOTHING = WarmModel("")
 
 
 class Affinity:
@@ -34,28 +34,28 @@ class Affinity:
 
     def __init__(self, most: int = 0) -> None:
         self.most = most
-        self.last: Loaded | None = None
+        self.last: WarmModel | None = None
         self.in_a_row = 0
 
     @classmethod
-    def after(cls, planned: Iterable[Loaded], *, most: int) -> Affinity:
+    def after(cls, planned: Iterable[WarmModel], *, most: int) -> Affinity:
         """`planned` are the latest batches, the last one first."""
         affinity = cls(most)
         for loaded in reversed([*planned]):
             affinity.plan(loaded)
         return affinity
 
-    def plan(self, loaded: Loaded) -> None:
+    def plan(self, loaded: WarmModel) -> None:
         """A batch that needs this was planned."""
         same = self.last is not None and self.last.model == loaded.model
         self.in_a_row = self.in_a_row + 1 if same else 1
         self.last = loaded
 
-    def may_stay(self, turn: Loaded) -> bool:
+    def may_stay(self, turn: WarmModel) -> bool:
         """Whether something may go before this one, whose turn it is, because its model is loaded."""
         return self.last is not None and turn != self.last and self.in_a_row < self.most
 
-    def kept(self, turn: Loaded, waiting: Sequence[Loaded]) -> Loaded | None:
+    def kept(self, turn: WarmModel, waiting: Sequence[WarmModel]) -> WarmModel | None:
         """What to stay with among what waits: the same adapters first, then the same model. None: take the turn."""
         if self.last is None or not self.may_stay(turn):
             return None

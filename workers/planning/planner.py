@@ -37,14 +37,14 @@ from workers.jobs.dispatch import dispatch, take_turns, unsent
 from workers.jobs.expire import Send
 from workers.jobs.fleet import members as fleet
 from workers.jobs.tables import batches, items, recipes, requests, tenants, turns
-from workers.planning.affinity import Affinity, Loaded
+from workers.planning.affinity import Affinity, WarmModel
 from workers.planning.turns import Pending, plan
 from workers.queue import Queue
 from workers.settings import Settings
 from workers.states import BATCH_OPEN, TURNS_PER_PRIORITY, Gate, ItemState
 
 log = structlog.get_logger()
-_LOADED = (recipes.c.recipe["model_revision"].astext, recipes.c.recipe["loras"].astext)  # as `Loaded` has them
+_LOADED = (recipes.c.recipe["model_revision"].astext, recipes.c.recipe["loras"].astext)  # as `WarmModel` has them
 PLAN_LOCK = 0x9E55_0001  # advisory lock key of the planning transaction
 
 
@@ -126,7 +126,7 @@ def _affinity(conn: Connection, name: str, settings: Settings) -> Affinity:
         .order_by(batches.c.id.desc())
         .limit(most)
     )
-    return Affinity.after((Loaded(*row) for row in conn.execute(latest)), most=most)
+    return Affinity.after((WarmModel(*row) for row in conn.execute(latest)), most=most)
 
 
 def _window(conn: Connection, name: str, settings: Settings) -> int:
@@ -204,7 +204,7 @@ def _pending(
         .join(recipes, recipes.c.id == oldest.c.recipe_id)
         .order_by(oldest.c.id)
     )
-    return [Pending(*row[:-2], Loaded(*row[-2:])) for row in rows]
+    return [Pending(*row[:-2], WarmModel(*row[-2:])) for row in rows]
 
 
 def _of_gate(request_id: ColumnElement[str], gate: ColumnElement[str]) -> tuple[ColumnElement[bool], ...]:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from workers.planning.affinity import NOTHING, Affinity, Loaded
+from workers.planning.affinity import NOTHING, Affinity, WarmModel
 from workers.states import TURNS_PER_PRIORITY
 
 _CLOCK = "clock:"  # lane that holds a level's virtual clock
@@ -33,7 +33,7 @@ class Pending:
     pixels: int
     request_id: str = ""
     deadline: float | None = None
-    loaded: Loaded = NOTHING
+    loaded: WarmModel = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

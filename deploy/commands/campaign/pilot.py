@@ -30,7 +30,7 @@ _STATUS = exit_status("the decision is recorded", "the API refused it or did not
 @json_option("Print the API's JSON.")
 @api_options
 def pilot(request: str, data: Path, *, output: Path | None, as_json: bool) -> None:
-    """Show the pilot of a campaign: its sample, what it proves, and its digest.
+    """Show the sample of a campaign that is made first.
 
     The digest names exactly what the sheet shows. `presswork campaign accept` and `reject` take it.
     """

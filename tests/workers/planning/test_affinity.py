@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.planning.affinity import Affinity, Loaded
+from workers.planning.affinity import Affinity, WarmModel
 from workers.planning.turns import Pending, plan
 from workers.states import Priority
 
@@ -30,7 +30,7 @@ def waiting(*lanes: tuple[str, str, int], priority: str = Priority.BULK) -> list
 
 def _item(number: int, tenant: str, model: str, priority: str) -> Pending:
     name, _, adapters = model.partition("+")
-    return Pending(f"{number:06}", tenant, priority, model, 1, tenant, None, Loaded(name, adapters))
+    return Pending(f"{number:06}", tenant, priority, model, 1, tenant, None, WarmModel(name, adapters))
 
 
 def drawn(
@@ -91,10 +91,10 @@ def test_other_adapters_of_the_loaded_model_go_before_another_model() -> None:
 def test_a_more_urgent_item_never_waits_for_a_load_that_is_saved() -> None:
     urgent = [_item(10_000 + n, "globex", "b", Priority.INTERACTIVE) for n in range(SIZE)]
     items = [*waiting(("acme", "a", 6)), *urgent]
-    affinity = Affinity.after([Loaded("a")], most=MOST)
+    affinity = Affinity.after([WarmModel("a")], most=MOST)
     made = plan(items, {}, {}, room=2, max_batch=SIZE, max_batch_pixels=10_000, affinity=affinity)
     assert [batch.recipe_id for batch in made.batches] == ["a", "b"]  # a turn of each, as without affinity
-    assert affinity.last == Loaded("b")
+    assert affinity.last == WarmModel("b")
 
 
 def test_a_turn_is_not_given_up_for_a_smaller_batch() -> None:
