@@ -52,19 +52,24 @@ from api.routes import (
     results,
     reviews,
     revocations,
+    streams,
     webhooks,
 )
 from workers.metrics import start_at_zero
 from workers.settings import Settings
 
 # Of requests and answers, what scripts of another origin may send and read where `cors_origins` lets them in.
-_CORS_REQUEST = ("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-ID", "traceparent")
+_CORS_REQUEST = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"),
+    *("X-Request-ID", "traceparent"),
+)
 _CORS_ANSWER = (
     *("ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After"),
     *("X-Request-ID", "traceparent"),
 )
 _ROUTERS = (
-    *(requests, campaigns, pilots, results, items, assets, identify, detect, reviews, recalls, revocations, webhooks),
+    *(streams, requests, campaigns, pilots, results, items, assets, identify, detect, reviews, recalls, revocations),
+    webhooks,
     *(images, files, batches, budgets, events, audit, proofs, models, keys, erasures, legal_holds, operations),
 )
 

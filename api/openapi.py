@@ -35,6 +35,7 @@ TAGS = [
     {"name": "OpenAI", "description": "For clients of the OpenAI API; what is wrong with a request is 400 here."},
     {"name": "Budgets", "description": "How many images may be made, and how many were."},
     {"name": "Results", "description": "The rows that were sent with what became of each, and the files by name."},
+    {"name": "Live", "description": "Events of requests as they happen, as server-sent events."},
     {"name": "Items", "description": "One image to make, and what became of it."},
     {"name": "Assets", "description": "Released images: screened, marked, signed, stored."},
     {"name": "Reviews", "description": "Held images: look at them, release or refuse them."},

@@ -276,6 +276,10 @@ class Settings(BaseSettings):
 
     images_seconds: float = Field(300, ge=0.05, le=580, description="Maximum wait of a call for images, in seconds.")
 
+    stream_seconds: float = Field(
+        3600.0, gt=0, description="Maximum duration of a stream of events, in seconds. Its client then reconnects."
+    )
+
     # Serving.
     api_host: str = Field("127.0.0.1", description="Address on which the API listens.")
     api_port: int = Field(8400, ge=1, le=65535, description="Port on which the API listens.")

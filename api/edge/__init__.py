@@ -2,6 +2,7 @@
 
 dependencies  what every route is given: settings, engines, stores
 limits/       how often, how many at once, how long; callers without a key
+live/         events as they happen: the feed of the process, the stream of a listener
 in_turn       routes whose work waits for one of its caller's turns
 middleware/   around every request: ids, log line, measurement, failures, gzip, ETag, OPTIONS
 auth          API keys and scopes

@@ -18,6 +18,7 @@ from api.edge.limits.places import Places
 from api.edge.limits.rate_limit import FairLimit, KeyLimit
 from api.edge.limits.turns import Turns
 from api.edge.limits.waiting import WaitingRoom
+from api.edge.live.feed import Feed
 from api.edge.probes import Probes, make_probes
 from api.edge.startup import Registers
 from policy.prompts.screen import screen_prompt
@@ -31,7 +32,7 @@ from workers.store import ObjectStore
 
 _POOL_SECONDS = 1.0  # a request that finds no free connection is answered "busy", not kept waiting
 
-_AUDIT_POOL = 2
+_AUDIT_POOL = 4  # one of them for the feed of live events, a moment at a time
 _ANONYMOUS_UPLOADS = 4  # at once from one network: two slow addresses must not take what all of them share
 _LOOKUPS, _LOOKUPS_PER_TENANT = 8, 2  # of webhooks' names at once; each holds a thread for up to a second
 _LOOKS = 10  # at the answer, for each question that an anonymous caller may ask
@@ -59,6 +60,7 @@ class Parts:
     anonymous_uploads: Places
     lookups: Places
     background: Background
+    feed: Feed | None  # None: without the auditor's login
 
     @classmethod
     def build(cls, settings: Settings) -> Parts:
@@ -71,13 +73,14 @@ class Parts:
         registers = Registers(engine, documents_of(rules, settings.policy_rules, registry))
         registers.begin()
         counter = SharedCounter(settings.redis_url.get_secret_value())
+        audit = _engine(auditor.get_secret_value(), "api-audit", _AUDIT_POOL) if auditor else None
         room = WaitingRoom(
             partial(_transaction, engine), total=settings.max_waits, per_tenant=settings.max_waits_per_tenant
         )
         return cls(
             settings=settings,
             engine=engine,
-            auditor=_engine(auditor.get_secret_value(), "api-audit", _AUDIT_POOL) if auditor else None,
+            auditor=audit,
             rules=rules,
             registry=registry,
             store=store,
@@ -119,6 +122,7 @@ class Parts:
                 gauge=HTTP_LOOKUPS.inc,
             ),
             background=Background(),
+            feed=Feed(audit.begin) if audit is not None else None,
         )
 
     def transaction(self, tenant: str) -> AbstractContextManager[Connection]:
@@ -128,6 +132,8 @@ class Parts:
     def close(self) -> None:
         self.room.close()
         self.background.close()
+        if self.feed is not None:
+            self.feed.close()
         for engine in (self.engine, self.auditor):
             if engine is not None:
                 engine.dispose()

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 
 from fastapi import Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
-from starlette.types import Receive, Scope, Send
 
 from api.edge.auth import Caller
 from api.edge.dependencies import Parts
 from api.edge.errors import log_failure, problem_for
 from api.edge.idempotency import Once
+from api.edge.limits.held import HeldStream
 from api.edge.problems import Problem
 from api.openai.asked import single_of
 from api.openai.drawn import error_event, events_of, images_reply
@@ -36,7 +36,7 @@ async def answer_images(request: Request, caller: Caller, once: Once, asked: Ima
         held.enter_context(parts.room.place(caller.tenant))
         request_id = await _submitted(caller, parts, once, asked)
         if asked.stream:
-            return _InPlace(_stream(request, caller, parts, asked, request_id), held.pop_all())
+            return HeldStream(_stream(request, caller, parts, asked, request_id), held.pop_all())
         seconds = parts.settings.images_seconds
         await parts.room.wait_in_place(request, caller.tenant, resting_requests, request_id, seconds)
     return JSONResponse((await _drawn(caller, parts, asked, request_id)).model_dump(mode="json", exclude_none=True))
@@ -66,18 +66,6 @@ def _id_in(answer: Response) -> str:
 async def _drawn(caller: Caller, parts: Parts, asked: ImagesBody, request_id: str) -> ImagesReply:
     async with parts.turns.take(f"tenant:{caller.tenant}"):
         return await run_in_threadpool(images_reply, caller, parts, asked, request_id)
-
-
-class _InPlace(StreamingResponse):
-    """A stream that keeps its place in the waiting room until it ends, however it ends."""
-
-    def __init__(self, content: AsyncIterator[str], held: ExitStack) -> None:
-        super().__init__(content, media_type="text/event-stream")
-        self._held = held
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._held:
-            await super().__call__(scope, receive, send)
 
 
 async def _stream(

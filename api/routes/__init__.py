@@ -3,6 +3,7 @@
 requests     one prompt, status, items, cancel
 campaigns    submit a spreadsheet
 pilots       the sample of a campaign, and the decision about it
+streams      events of requests as they happen
 results      results of a request, as files
 images       images of a prompt, as the OpenAI API answers them
 files        files that clients of the OpenAI API upload, output files

@@ -13,6 +13,7 @@ results     results of a request, summary
 images      images of the OpenAI API
 files       files of the OpenAI API
 batches     batches of the OpenAI API
+streams     streams of events
 items       items
 assets      assets and their files
 events      events of the ledger

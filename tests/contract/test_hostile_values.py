@@ -134,7 +134,7 @@ def caller(api: ApiTenant, tmp_path: Path) -> TestClient:
     """Of an installation that lacks nothing: what is not configured is answered 501."""
     vkeys = tmp_path / "ledger.vkeys"
     vkeys.write_text(f"{new_signer().vkey}\n")
-    return api.caller(max_requests_per_minute=10**6, ledger_vkeys=vkeys, images_seconds=0.05)
+    return api.caller(max_requests_per_minute=10**6, ledger_vkeys=vkeys, images_seconds=0.05, stream_seconds=0.05)
 
 
 def test_no_hostile_value_of_a_parameter_is_a_fault_of_ours(api: ApiTenant, caller: TestClient) -> None:

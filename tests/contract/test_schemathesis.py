@@ -27,7 +27,8 @@ def test_schemathesis_finds_nothing(api: ApiTenant, tmp_path: Path) -> None:
     _, key = api.server.key(api.tenant)
     vkeys = tmp_path / "ledger.vkeys"
     vkeys.write_text(f"{new_signer().vkey}\n")
-    with api.server.served(max_requests_per_minute=10**6, ledger_vkeys=vkeys, images_seconds=0.05) as served:
+    brief = {"images_seconds": 0.05, "stream_seconds": 0.05}
+    with api.server.served(max_requests_per_minute=10**6, ledger_vkeys=vkeys, **brief) as served:
         command = [
             *(sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"),
             *("--config-file", str(REPOSITORY / "schemathesis.toml")),

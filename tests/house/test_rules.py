@@ -39,7 +39,7 @@ ASYNCHRONOUS = "api/"  # ASGI itself is; our routes are not, as jobs and ledger 
 ASYNCHRONOUS_ROUTES = {  # function of api/routes -> why it must not hold a thread of the shared pool
     "healthz": "a process whose threads are all busy is alive",
     "readyz": "asks by threads of its own, so that a busy pool makes no installation unready",
-    "_waited": "holds a reply back for seconds, for many callers at once",
+    **dict.fromkeys(("_waited", "follow", "follow_all"), "holds a reply back, for many callers at once"),
     "generate": "holds a reply back until its images are made; the work takes turns in threads",
 }
 NO_PACKAGE_IS_CALLED = {"utils", "common", "core", "helpers", "base", "manager", "service", "misc"}

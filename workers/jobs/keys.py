@@ -121,6 +121,13 @@ def find_key(conn: Connection, key: str) -> ApiKey | None:
     return _api_key(row)
 
 
+def is_valid(conn: Connection, tenant: str, key_id: str) -> bool:
+    """Whether a key is neither revoked nor expired by the database's clock."""
+    works = (api_keys.c.revoked_at.is_(None), or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > func.now()))
+    ours = select(api_keys.c.id).where(api_keys.c.id == key_id, api_keys.c.tenant == tenant, *works)
+    return conn.execute(ours).first() is not None
+
+
 def get_key(conn: Connection, tenant: str, key_id: str) -> ApiKey:
     """A key of the tenant, whether it works or not. Raises NotFound."""
     this = (api_keys.c.id == key_id, api_keys.c.tenant == tenant)

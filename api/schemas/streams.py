@@ -1,0 +1,15 @@
+"""Streams of events as they are asked for."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from api.schemas.base import QueryModel
+
+
+class StreamQuery(QueryModel):
+    """Where a stream begins."""
+
+    after: int | None = Field(
+        None, ge=0, lt=10**18, description="as `Last-Event-ID`, for callers that cannot send the header"
+    )
