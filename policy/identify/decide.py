@@ -4,7 +4,7 @@ A claim (ours, ours_altered) needs a code, and the code of an asset on content t
 claims: pictures that one model draws of one prompt are as alike as a copy and its original. So the probability of a
 false claim is that of the code alone, an upper bound for one search:
 
-    blind     the reads tried x 5.5e-10
+    blind     the reads tried x 7.5e-10
     informed  candidates compared x 6 reads x the chance of so few wrong bits, also where it is too damaged to be read
 
 It counts pictures without the code. Against a code that was moved stands the comparison with the original, place by

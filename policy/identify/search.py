@@ -40,8 +40,8 @@ _MOST_BESIDE = 4
 _FILLED = 0.6
 # An asset that a mark names is looked for among so many nearest.
 _NAMED_AMONG = 4
-# What a word of 127 bits costs blind: bits wrong at most 10 and a CRC of 16 bits, six schemes (marks/watermark.py).
-_BLIND_FALSE = 5.5e-10
+# What a word of 127 bits costs blind: bits wrong at most 10 and a CRC of 16 bits, twelve reads (marks/watermark.py).
+_BLIND_FALSE = 7.5e-10
 # The whole picture eight ways, four regions two ways.
 _MOST_BLIND_READS = 16
 

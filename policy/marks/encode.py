@@ -52,6 +52,8 @@ CODINGS: dict[str, tuple[Coding, ...]] = {
     "image/jpeg": (
         Coding("92 4:2:0", "image/jpeg", options={"quality": 92, "subsampling": "4:2:0"}),
         Coding("92 4:4:4", "image/jpeg", options={"quality": 92, "subsampling": "4:4:4"}),
+        # Of products on pure white: what their edges leave on the ground, two thirds of the bytes of the next.
+        Coding("96 4:4:4", "image/jpeg", options={"quality": 96, "subsampling": "4:4:4"}),
         Coding("100 4:4:4", "image/jpeg", options={"quality": 100, "subsampling": "4:4:4"}),
     ),
     "image/webp": (
@@ -124,8 +126,9 @@ def decode(data: bytes, media_type: str) -> Image:
 
 
 def encode_png(image: Image, xmp_packet: bytes) -> bytes:
-    """A PNG of an RGB picture, uint8 [H, W, 3], that carries an XMP packet before its pixels."""
-    done, encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _OPTIONS)
+    """A PNG of an RGB or RGBA picture, uint8 [H, W, 3 or 4], that carries an XMP packet before its pixels."""
+    order = cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+    done, encoded = cv2.imencode(".png", cv2.cvtColor(image, order), _OPTIONS)
     if not done:
         raise MarkError("OpenCV could not encode the picture as PNG")
     png = encoded.tobytes()

@@ -27,6 +27,7 @@ from policy.marks.pixel_check import PixelDifference, compare
 from policy.marks.provenance import signing
 from policy.marks.provenance.manifest import Manifest, ManifestReader, ManifestWriter, require_trusted
 from policy.marks.provenance.signing import Signer
+from policy.marks.pure_ground import KEPT, PureGround, pure_ground
 from policy.marks.renditions import ORIGINAL, RENDITIONS, ordered
 from policy.marks.stamp import EditSource, Maker, Stamp, declaration, source_type
 from policy.marks.watermark import Image, Scheme, WatermarkReading
@@ -107,13 +108,13 @@ class Marker:
         this picture's element of `prepare`. All files or none.
         Raises SigningUnavailable (wait for a key), MarkUnreadable (hold the picture), ManifestInvalid, MarkError.
         """
-        _require_markable(image)
+        require_markable(image)
         signing.check_dates(self._signer)
         (marked,) = [write] if write else self._marking.prepare(image[None], [stamp.watermark_id])
         files = [self._file(_Picture(name, image), marked, stamp, source) for name in ordered(renditions)]
         for channel in channels:
             picture = _channel_picture(channel, image, source, label_language)
-            _require_markable(picture.image)
+            require_markable(picture.image)
             (own,) = NumpyWriter().prepare(picture.image[None], [stamp.watermark_id])
             labelled = replace(stamp, label=picture.label.text if picture.label else "")
             files.append(self._file(picture, own, labelled, source))
@@ -122,11 +123,16 @@ class Marker:
     def _file(self, picture: _Picture, marked: Write, stamp: Stamp, source: EditSource | None) -> Marked:
         name, image = picture.name, picture.image
         packet = xmp.packet(stamp, self._maker, source_type(source))
+        ground = pure_ground(image)
         refused: list[str] = []
-        for scheme, coding in _rungs(picture):
+        for scheme, coding, keeps in _rungs(picture, ground):
             packed = encode(marked(scheme), coding, packet)
             if len(packed) > picture.max_bytes:
                 refused.append(f"{coding.name}: {len(packed):,} bytes")
+                continue
+            kept = ground.kept(image, decode(packed, coding.media_type)) if ground else 1.0
+            if keeps and kept < KEPT:
+                refused.append(f"{coding.name}: {kept:.1%} of the {ground.colour if ground else ''} ground kept")
                 continue
             data = self._writer.sign(packed, coding.media_type, stamp, scheme.name, source=source)
             if len(data) > picture.max_bytes:
@@ -142,8 +148,8 @@ class Marker:
                 refused.append(f"{scheme.name} in {coding.name}: {difference.too_far}")
                 continue
             manifest = self._checked(data, coding, stamp)
-            evidence = _evidence(stamp, reading, coding, difference, manifest)
-            return _marked(name, data, pixels, coding, evidence | _declared(picture, source))
+            evidence = mark_evidence(stamp, reading, coding, difference, manifest) | _declared(picture, source)
+            return marked_file(name, data, pixels, coding, evidence | _ground_kept(ground, kept))
         raise MarkUnreadable(f"asset {stamp.asset_id}, {name}: {'; '.join(refused)}")
 
     def _checked(self, data: bytes, coding: Coding, stamp: Stamp) -> Manifest:
@@ -188,14 +194,30 @@ def _declared(picture: _Picture, source: EditSource | None) -> dict[str, Any]:
     return {"declaration": declaration(source), "label": picture.label.to_json() if picture.label else None}
 
 
-def _rungs(picture: _Picture) -> Iterator[tuple[Scheme, Coding]]:
-    """Every way to write this file, best first: a stronger watermark before a larger file."""
+def _rungs(picture: _Picture, ground: PureGround | None) -> Iterator[tuple[Scheme, Coding, bool]]:
+    """Every way to write this file, best first: a stronger watermark before a larger file.
+
+    A pure ground is kept first: by a watermark beside it in a coding that leaves it alone (True), then by the watermark
+    alone. Where the product cannot carry the watermark, the whole picture does.
+    """
+    schemes = watermark.ladder(picture.image)
+    if ground:
+        beside = schemes[::-1] if ground.leaves_little else schemes
+        for keeps in (True, False):
+            for coding in picture.codings:
+                for scheme in beside:
+                    yield watermark.off_ground(scheme), coding, keeps
     for coding in picture.codings:
-        for scheme in watermark.ladder(picture.image):
-            yield scheme, coding
+        for scheme in schemes:
+            yield scheme, coding, False
 
 
-def _require_markable(image: Image) -> None:
+def _ground_kept(ground: PureGround | None, kept: float) -> dict[str, Any]:
+    return {"pure_ground": ground.to_json(kept)} if ground else {}
+
+
+def require_markable(image: Image) -> None:
+    """Raises MarkError for what is no RGB picture, and for sides that no watermark was measured on."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise MarkError(f"expected RGB pixels, uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
     height, width = image.shape[:2]
@@ -203,10 +225,10 @@ def _require_markable(image: Image) -> None:
         raise MarkError(f"{width} x {height} pixels: sides of {watermark.SMALLEST_SIDE} to {MAX_SIDE} can be marked")
 
 
-def _evidence(
+def mark_evidence(
     stamp: Stamp, reading: WatermarkReading, coding: Coding, difference: PixelDifference, manifest: Manifest
 ) -> dict[str, Any]:
-    """The ledger's record of one file."""
+    """The ledger's record of the marks of one file."""
     return {
         "watermark": {
             "scheme": reading.scheme.name,
@@ -226,6 +248,7 @@ def _evidence(
     }
 
 
-def _marked(name: str, data: bytes, pixels: Image, coding: Coding, evidence: dict[str, Any]) -> Marked:
+def marked_file(name: str, data: bytes, pixels: Image, coding: Coding, evidence: dict[str, Any]) -> Marked:
+    """A finished file with its size and digest."""
     height, width = pixels.shape[:2]
     return Marked(name, data, coding.media_type, width, height, hashlib.sha256(data).hexdigest(), evidence)

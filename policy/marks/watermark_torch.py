@@ -20,6 +20,15 @@ from torch import Tensor
 
 from policy.marks import payload, watermark
 from policy.marks.watermark import Scheme, WatermarkReading
+from policy.marks.watermark_cells import (
+    HIGHEST,
+    LOWEST,
+    LUMA_OF_RGB,
+    LUMA_WEIGHT,
+    U_OF_RGB,
+    U_TO_BLUE,
+    U_TO_GREEN,
+)
 
 _RED, _GREEN, _BLUE = 0, 1, 2
 
@@ -126,7 +135,7 @@ def _targets(value: Tensor, bits: Tensor, small: Tensor, scheme: Scheme) -> Tens
     below = torch.floor((value - phase) / step) * step + phase
     above = below + step
     rises = (above - value) * up <= (value - below) * down
-    rises = torch.where(above > watermark.HIGHEST, False, torch.where(below < watermark.LOWEST, True, rises))
+    rises = torch.where(above > HIGHEST, False, torch.where(below < LOWEST, True, rises))
     return torch.where(rises, above, below)
 
 
@@ -134,10 +143,10 @@ def _cost(cells: Tensor, amount: float) -> Tensor:
     """Colour distance per unit of U when each cell's mean colour moves that way, in the gamut: [N, C]."""
     moved, excess = _moved_planes(cells, torch.full_like(cells[:, 0], amount, dtype=torch.float32))
     change = (moved - excess[:, None]).clamp(0, 255) - cells.float()
-    of_u, of_luma = (torch.from_numpy(row).to(cells.device) for row in (watermark.U_OF_RGB, watermark.LUMA_OF_RGB))
+    of_u, of_luma = (torch.from_numpy(row).to(cells.device) for row in (U_OF_RGB, LUMA_OF_RGB))
     gained = torch.einsum("nchw,c->nhw", change, of_u).abs() + 1e-3
     luma = torch.einsum("nchw,c->nhw", change, of_luma).abs()
-    return ((change.norm(dim=1) + float(watermark.LUMA_WEIGHT) * luma) / gained).flatten(1)
+    return ((change.norm(dim=1) + float(LUMA_WEIGHT) * luma) / gained).flatten(1)
 
 
 def _move_chroma(planes: Tensor, amount: Tensor) -> Tensor:
@@ -148,14 +157,14 @@ def _move_chroma(planes: Tensor, amount: Tensor) -> Tensor:
 def _moved_planes(planes: Tensor, amount: Tensor) -> tuple[Tensor, Tensor]:
     """Red, green and blue [N, 3, H, W] with U raised, and by how much a channel leaves 0..255."""
     moved = planes.float()
-    moved[:, _GREEN] += float(watermark.U_TO_GREEN) * amount
-    moved[:, _BLUE] += float(watermark.U_TO_BLUE) * amount
+    moved[:, _GREEN] += float(U_TO_GREEN) * amount
+    moved[:, _BLUE] += float(U_TO_BLUE) * amount
     changed = moved[:, _GREEN:]
     return moved, (changed.amax(dim=1) - 255).clamp(min=0) + changed.amin(dim=1).clamp(max=0)
 
 
 def _resize_bytes(planes: Tensor, height: int, width: int) -> Tensor:
-    """uint8 [N, C, H, W] resized as watermark._resize does: what shrinks by area, then what grows by interpolation."""
+    """uint8 [N, C, H, W] resized as watermark_cells.resize: what shrinks by area, then what grows by interpolation."""
     for rows, columns in _steps(planes.shape[2], planes.shape[3], height, width):
         before = planes.shape[2], planes.shape[3]
         if rows > before[0] or columns > before[1]:

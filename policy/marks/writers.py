@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.marks import watermark
-from policy.marks.watermark import Image, Scheme
+from policy.marks.pure_ground import pure_ground
+from policy.marks.watermark import Floats, Image, Scheme
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +62,12 @@ class TorchWriter:
 
 
 def _kept(image: Image, watermark_id: int) -> Write:
-    return cache(lambda scheme: watermark.embed(image, watermark_id, scheme))
+    @cache
+    def where() -> Floats | None:
+        ground = pure_ground(image)
+        return None if ground is None else ground.where
+
+    return cache(lambda scheme: watermark.embed(image, watermark_id, scheme, where() if scheme.off_ground else None))
 
 
 def _first(copy: Image, first: Scheme, other: Write) -> Write:

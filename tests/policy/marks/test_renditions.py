@@ -18,6 +18,7 @@ from policy.marks.marker import Marker, Stamp
 from policy.marks.provenance.certificates import make_development_chain
 from policy.marks.provenance.manifest import ManifestReader
 from policy.marks.provenance.signing import LocalSigner
+from policy.marks.pure_ground import KEPT
 from policy.marks.renditions import DEFAULT, ORIGINAL, RENDITIONS, ordered
 from policy.marks.stamp import DIGITAL_SOURCE_TYPE
 from tests.support.pictures import COLOURS, WHITE, colour_chequer, flat, product, texture
@@ -111,7 +112,8 @@ def test_a_word_changed_inside_the_manifest_of_any_format_is_invalid(files, read
 def test_the_evidence_of_every_format_fits_the_ledger(files):
     for file in files:
         assert json.loads(rfc8785.dumps(file.evidence)) == file.evidence
-        assert file.evidence["coding"] == CODINGS[file.media_type][0].name
+        assert file.evidence["coding"] in [coding.name for coding in CODINGS[file.media_type]]
+        assert file.evidence["pure_ground"]["kept"] >= KEPT
         assert file.evidence["watermark"]["id"] == STAMP.watermark_hex
         assert file.evidence["manifest"]["state"] == "Trusted"
     assert len({file.evidence["manifest"]["label"] for file in files}) == len(ALL)

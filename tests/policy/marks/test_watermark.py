@@ -8,7 +8,7 @@ import pytest
 from imwatermark import WatermarkDecoder, WatermarkEncoder
 
 from policy.fingerprints import turned
-from policy.marks import payload, reference, watermark
+from policy.marks import payload, reference, watermark, watermark_cells
 from tests.support.pictures import (
     COLOURS,
     WHITE,
@@ -136,10 +136,10 @@ def test_strength_follows_the_picture():
     step = LARGE.step / 8  # what one step of a cell's value is in levels of U
     for image in (product(512, 512), texture(512, 512), flat(512, 512, COLOURS["sports orange"])):
         moved = marked(image).astype(np.float32) - image
-        chroma = np.abs(moved @ watermark.U_OF_RGB).reshape(64, 8, 64, 8, 1).mean(axis=(1, 3, 4))
+        chroma = np.abs(moved @ watermark_cells.U_OF_RGB).reshape(64, 8, 64, 8, 1).mean(axis=(1, 3, 4))
         assert np.quantile(chroma, 0.99) <= step
     luma = [
-        np.abs((marked(image).astype(np.float32) - image) @ watermark.LUMA_OF_RGB).mean()
+        np.abs((marked(image).astype(np.float32) - image) @ watermark_cells.LUMA_OF_RGB).mean()
         for image in (texture(512, 512), flat(512, 512, WHITE))
     ]
     assert max(luma) < 1, "where colour can move, brightness stays"

@@ -1,0 +1,79 @@
+"""Marker of cut-outs: watermark -> file with alpha -> XMP -> C2PA last -> everything read back from the final bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from policy.errors import MarkUnreadable
+from policy.marks import xmp
+from policy.marks.cutouts.files import (
+    CUTOUT_CODINGS,
+    CUTOUT_FILES,
+    Alpha,
+    decode_cutout,
+    encode_cutout,
+    over,
+    without_ground,
+)
+from policy.marks.cutouts.mark import check_cutout, cutout_evidence, embed_cutout, read_cutout, schemes
+from policy.marks.marker import Marked, Marker, mark_evidence, marked_file, require_markable
+from policy.marks.pixel_check import compare
+from policy.marks.provenance import signing
+from policy.marks.renditions import ORIGINAL, ordered
+from policy.marks.stamp import EditSource, Stamp, declaration, source_type
+from policy.marks.watermark import Image
+
+
+class CutoutMarker(Marker):
+    """A Marker that also marks products on transparent ground. Safe to use from several threads."""
+
+    def mark_cutout(
+        self,
+        colours: Image,
+        alpha: Alpha,
+        stamp: Stamp,
+        renditions: Sequence[str] = (ORIGINAL,),
+        *,
+        source: EditSource | None = None,
+    ) -> tuple[Marked, ...]:
+        """The finished files of a cut-out: RGB uint8 [H, W, 3] and alpha uint8 [H, W], which stays bit for bit.
+
+        The watermark sits in opaque pixels. Below transparent ones nothing of the old ground is kept. `renditions` may
+        name what CUTOUT_FILES has. Raises as `mark_all`; MarkUnreadable where the product is too small for a watermark.
+        """
+        require_markable(colours)
+        signing.check_dates(self._signer)
+        names = ordered(renditions)
+        check_cutout(colours, alpha, names)
+        clean = without_ground(colours, alpha)
+        return tuple(self._cutout(name, clean, alpha, stamp, source) for name in names)
+
+    def _cutout(self, name: str, colours: Image, alpha: Alpha, stamp: Stamp, source: EditSource | None) -> Marked:
+        packet = xmp.packet(stamp, self._maker, source_type(source))
+        refused: list[str] = []
+        for coding in CUTOUT_CODINGS[CUTOUT_FILES[name]]:
+            for scheme in schemes(alpha):
+                packed = encode_cutout(embed_cutout(colours, alpha, stamp.watermark_id, scheme), alpha, coding, packet)
+                data = self._writer.sign(packed, coding.media_type, stamp, scheme.name, source=source)
+                pixels, shown = decode_cutout(data, coding.media_type)
+                if not np.array_equal(shown, alpha):
+                    refused.append(f"{coding.name}: the transparency changed")
+                    continue
+                found = read_cutout(pixels, alpha)
+                reading = found.reading
+                if not found.holds or reading is None or reading.watermark_id != stamp.watermark_id:
+                    refused.append(
+                        f"{scheme.name} in {coding.name}: reads over {', '.join(found.grounds) or 'nothing'}"
+                    )
+                    continue
+                difference = compare(over(colours, alpha, 255), over(pixels, alpha, 255), lossless=coding.lossless)
+                if difference.too_far:
+                    refused.append(f"{scheme.name} in {coding.name}: {difference.too_far}")
+                    continue
+                manifest = self._checked(data, coding, stamp)
+                evidence = mark_evidence(stamp, reading, coding, difference, manifest) | cutout_evidence(alpha, found)
+                declared = {"declaration": declaration(source), "label": None}
+                return marked_file(name, data, pixels, coding, evidence | declared)
+        raise MarkUnreadable(f"asset {stamp.asset_id}, {name}: {'; '.join(refused)}")
