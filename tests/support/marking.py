@@ -1,4 +1,4 @@
-"""A marker under a development certificate, and a stamp, for tests that mark pictures."""
+"""Marker under a development certificate, and a stamp, for tests that mark pictures."""
 
 from __future__ import annotations
 
