@@ -7,6 +7,7 @@ pilots      pilots of campaigns
 control     what changes of a request while it runs
 tables      how the file of a campaign is read
 budgets     budgets and usage
+forecast    forecast of what a request would take
 submission  the reply to a submission
 channels    further files of an image
 results     results of a request, summary

@@ -217,7 +217,7 @@ def test_every_event_is_explained_and_emitted(event: type[events.Event]) -> None
     assert event.__doc__
     assert "(" not in event.__doc__.split(".")[0].partition(event.__name__)[2][:1]  # not the generated signature
     written = re.compile(rf"\b{event.__name__}\(")
-    assert any(written.search(text(path)) for path in modules("api", "workers", "policy/ledger"))
+    assert any(written.search(text(path)) for path in modules("api", "workers", "policy/ledger", "deploy/backup"))
 
 
 def test_the_kinds_of_events_are_unique_and_dotted() -> None:
