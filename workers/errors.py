@@ -7,6 +7,7 @@ WorkerError
   |   + StoreUnavailable      the object store failed the call, or did not answer
   |   |   + StoreRefused      the object store refuses this worker: secret, right, or a clock that is off
   |   + DeviceFailed          the device failed; this process cannot use it any more
+  |   + LedgerRefused         the sealer refuses to sign, so nothing is released
   |   + BrokerUnavailable     the broker refused the call, or did not answer
   |   + WitnessRefused        a witness refused to cosign a head of the ledger, or did not answer
   |   + HubUnavailable        the model hub did not answer, and the model is not in its cache
@@ -79,6 +80,10 @@ class StoreRefused(StoreUnavailable):
 
 class DeviceFailed(Transient):
     """The device failed; this process cannot use it any more."""
+
+
+class LedgerRefused(Transient):
+    """The sealer refuses to sign, so nothing is released."""
 
 
 class BrokerUnavailable(Transient):

@@ -6,6 +6,7 @@
     sequence     leaf index -> entry, gapless, in sealing order
     nodes        roots of complete subtrees of 256, 256**2, ... leaves, so that sealing reads little
     checkpoints  signed tree heads
+    seal_refusal why the sealer refuses, if it does
     cosignatures what witnesses signed under them
     documents    rule sets, model cards and verifiers, by the digest that events name them with
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Computed,
     DateTime,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
@@ -82,6 +85,14 @@ checkpoints = Table(
     Column("root", LargeBinary, nullable=False),
     Column("note", Text, nullable=False),  # C2SP signed note
     Column("sealed_at", _AT, nullable=False),  # database clock; not in the signed note, so never printed as proven
+)
+
+seal_refusal = Table(
+    "seal_refusal",
+    metadata,
+    Column("one", Boolean, primary_key=True, server_default=text("true")),  # one row at most
+    Column("refused_at", _AT),
+    Column("reason", Text),  # of the sealer's last round; None: it seals
 )
 
 cosignatures = Table(

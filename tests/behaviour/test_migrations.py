@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,11 @@ from sqlalchemy.exc import ProgrammingError
 from migrations.upgrade import upgrade
 from policy.ledger.tables import metadata as ledger_metadata
 from tests.support.databases import Database
-from workers.jobs.control import tables as control_tables  # noqa: F401
-from workers.jobs.identification import tables as identify_tables  # noqa: F401 - they declare tables
-from workers.jobs.privacy import tables as privacy_tables  # noqa: F401
-from workers.jobs.recall import tables as recall_tables  # noqa: F401 - they declare tables
 from workers.jobs.tables import metadata as job_metadata
-from workers.jobs.webhooks import tables as webhook_tables  # noqa: F401
 
 REPOSITORY = Path(__file__).parents[2]
+for declaring in (REPOSITORY / "workers" / "jobs").glob("*/tables.py"):  # each adds its tables to the metadata
+    import_module(f"workers.jobs.{declaring.parent.name}.tables")
 
 
 @pytest.mark.parametrize(("schema", "metadata"), [(None, job_metadata), ("audit", ledger_metadata)])

@@ -23,7 +23,7 @@ from workers import metrics
 from workers.cost.used import Used
 from workers.crash import Probe, no_probe
 from workers.database import transact
-from workers.errors import LeaseLost, OutOfMemory, StoreUnavailable
+from workers.errors import LeaseLost, LedgerRefused, OutOfMemory, StoreUnavailable
 from workers.gpu.finish import Finisher
 from workers.gpu.leases import Lease, LeaseWatch
 from workers.gpu.progress import PartialSettlement
@@ -33,6 +33,7 @@ from workers.gpu.unsettled import UnsettledClaims
 from workers.jobs.claim import claim, pass_over
 from workers.jobs.fleet import members as fleet
 from workers.jobs.fleet.faults import fault_of, reason_of, run_size
+from workers.jobs.outcomes import demand_sealable
 from workers.jobs.types import Claim
 from workers.sampling.types import OUT_OF_MEMORY, Sampled, Sampler
 from workers.settings import Settings
@@ -100,12 +101,15 @@ class Executor:
         return held
 
     def _may_claim(self) -> bool:
-        """The right that finishing needs is tried first: nothing is drawn for a store that will not take it."""
+        """What finishing needs is tried first: nothing is drawn for a store that will not take it, or a ledger that
+        cannot be sealed.
+        """
         if self.draining.is_set() or not self.standing.is_ready:
             return False
         try:
             self.finisher.store.check_writable()
-        except StoreUnavailable as error:
+            transact(self.engine, demand_sealable)
+        except (StoreUnavailable, LedgerRefused) as error:
             self.standing.pause(fault_of(error), reason_of(error), error=str(error))
             return False
         return True

@@ -14,10 +14,11 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from workers.errors import StoreUnavailable
+from workers.errors import LedgerRefused, StoreUnavailable
 from workers.gpu.standing import DEVICE_OUT, Standing
 from workers.jobs.fleet import members as fleet
 from workers.jobs.fleet.faults import fault_of, reason_of
+from workers.jobs.outcomes import demand_sealable
 from workers.loop import Every
 from workers.settings import Settings
 from workers.store import ObjectStore
@@ -68,13 +69,15 @@ class Presence:
             log.warning("heartbeat_failed", error=type(error).__name__)
 
     def tick(self) -> None:
-        """End a pause that is over once the store accepts a write; report what changed."""
+        """End a pause that is over once the store accepts a write and the ledger is sealed; report what changed."""
         if self.standing.reason == DEVICE_OUT:
             self._look_for_readmission()
         elif self.standing.pause_is_over:
             try:
                 self.store.check_writable()
-            except StoreUnavailable as error:
+                with self.engine.begin() as conn:
+                    demand_sealable(conn)
+            except (StoreUnavailable, LedgerRefused) as error:
                 self.standing.pause(fault_of(error), reason_of(error), error=str(error))
             else:
                 self.standing.resume()

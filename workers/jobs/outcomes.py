@@ -13,6 +13,8 @@ from sqlalchemy import Connection
 
 from policy import events
 from policy.events import Event, Private
+from policy.ledger.tree import refusal
+from workers.errors import LedgerRefused
 from workers.jobs.tables import assets, renditions
 from workers.jobs.types import Attempt, Failed, Finished, Held, Item, Outcome, Released
 from workers.jobs.webhooks.deliveries import Notification, notify
@@ -20,9 +22,10 @@ from workers.states import AssetState
 
 
 def write_assets(conn: Connection, attempt: Attempt, released: Sequence[Released]) -> None:
-    """The rows of assets and of their files."""
+    """The rows of assets and of their files. Raises LedgerRefused while the ledger cannot be sealed."""
     if not released:
         return
+    demand_sealable(conn)
     conn.execute(
         assets.insert(),
         [
@@ -123,3 +126,9 @@ def event_of(attempt: Attempt, outcome: Outcome, *, review: dict[str, Any] | Non
         waiting = tuple(asdict(rendition) for rendition in outcome.finished.renditions) if outcome.finished else ()
         return events.ItemHeld(**asked, sha256=outcome.sha256, renditions=waiting, **cut)
     return events.ItemRefused(**asked)
+
+
+def demand_sealable(conn: Connection) -> None:
+    """Raises LedgerRefused while the sealer refuses: a release of now might never be provable."""
+    if (why := refusal.reason(conn)) is not None:
+        raise LedgerRefused(f"the ledger cannot be sealed, so nothing is released: {why}")

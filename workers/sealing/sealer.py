@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Engine
 
 from policy.errors import LedgerError, SigningUnavailable
+from policy.ledger.tree import refusal
 from policy.ledger.tree.anchor import Anchor
 from policy.ledger.tree.keys import KeyFiles, SealingKeys, keys_on_disk
 from policy.ledger.tree.notes import Checkpoint
@@ -58,6 +59,7 @@ class Sealer:
         self._engine, self._keys = engine, keys
         self._anchors = Anchoring(anchors, pause_seconds=anchor_pause_seconds)
         self._limit = limit  # entries of one transaction
+        self._told: str | None = "nothing yet"  # what those who release were told last
         self._known: Checkpoint | None = None  # the newest head we saw signed: this database must hold it
 
     def run_once(self) -> int:
@@ -68,6 +70,7 @@ class Sealer:
         sealed = 0
         try:
             if self._idle():
+                self._tell(None)
                 return 0
             self._confirm()
             more = True
@@ -78,7 +81,19 @@ class Sealer:
             self._put_newest()
         except (LedgerError, SigningUnavailable, WorkerError) as error:
             log.error("seal_refused", error=type(error).__name__, reason=str(error))
+            self._tell(f"{type(error).__name__}: {error}")
+        else:
+            self._tell(None)
         return sealed
+
+    def _tell(self, refused: str | None) -> None:
+        """Those who release are told when it begins and when it ends; a new process tells them once in any case."""
+        if refused == self._told:
+            return
+        with self._engine.begin() as conn:
+            refusal.note(conn, refused)
+        self._told = refused
+        metrics.report("sealer", "seal_refused" if refused else None)
 
     def _idle(self) -> bool:
         """Whether nothing waits for the tree, and the anchors hold what the database holds, no less and no more."""

@@ -3,6 +3,7 @@
 merkle        RFC 6962 trees: roots, inclusion paths, consistency paths
 notes         C2SP signed notes and checkpoints
 keys          the sealer's key files, and key rotation
+refusal       why the sealer refuses, for those who release
 seal          committed entries -> leaves -> signed checkpoint      caller: workers.sealing.sealer
 anchor        copies of checkpoints outside the database            implemented by workers.sealing.anchors
 cosignatures  signatures of witnesses under a checkpoint
