@@ -103,7 +103,11 @@ def _work_digest(recipe: Recipe) -> str:
     return hashlib.sha256(json.dumps(work, separators=(",", ":")).encode()).hexdigest()[:32]
 
 
-def seed_for(request_id: str, custom_id: str, variant: int) -> int:
-    """A 32-bit seed that is a function of the item alone, for items that name none."""
-    text = f"{request_id}\n{custom_id}\n{variant}"
+def seed_for(seeded_by: str, custom_id: str, variant: int) -> int:
+    """A 32-bit seed for an item that names none.
+
+    `seeded_by` is the id of the recipe for the row of a campaign: sent again unchanged, it is the same picture. It is
+    the id of the request for a prompt without a row, which is asked for again to get another picture.
+    """
+    text = f"{seeded_by}\n{custom_id}\n{variant}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])

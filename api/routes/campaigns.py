@@ -17,7 +17,7 @@ from api.edge.in_turn import InTurn
 from api.edge.multipart import Upload, campaign_upload
 from api.schemas.base import NoQuery
 from api.schemas.requests import CampaignBody
-from api.schemas.submission import AcceptedReply, DryRunReply
+from api.schemas.submission import AcceptedReply, DryRunReply, UnchangedReply
 from api.submission.campaign import Campaign
 from api.submission.preview.forecast import works_of
 from api.submission.recipes import RecipeBook, choose_model
@@ -32,7 +32,13 @@ _MEMORY_BYTES = 1024 * 1024  # of the spool; beyond it lies on disk
     "",
     status_code=202,
     response_model=AcceptedReply,
-    responses={200: {"model": DryRunReply, "description": "Checked only (`dry_run`); nothing was stored"}},
+    responses={
+        200: {
+            "model": DryRunReply | UnchangedReply,
+            "description": "Checked only (`dry_run`), or every image is there already (`unchanged: keep`);"
+            " nothing was stored",
+        }
+    },
     response_description="Stored, with all its items; refused rows are listed",
     summary="Submit a campaign",
 )
@@ -78,21 +84,20 @@ def submit_campaign(
             tenant=caller.tenant,
         )
         found = campaign.check(spool)
-        report = campaign.report(found)
         checked = CheckedRequest(
             kind="campaign",
             asked=campaign.spec,
             template=spec.template,
             card=card,
-            report=report,
-            items=lambda request_id: campaign.items(spool, request_id),
+            report=campaign.report(found),
+            items=lambda _: campaign.items(spool),
             carried_columns=found.carried_columns,
             pilot=found.pilot(),
             works=works_of(found, campaign.books, parts.settings),
         )
         if spec.dry_run:
             with parts.transaction(caller.tenant) as conn:
-                return JSONResponse(dry_run(conn, parts, checked).model_dump(mode="json"))
+                return JSONResponse(dry_run(conn, caller, parts, checked).model_dump(mode="json"))
         return once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked))
 
 

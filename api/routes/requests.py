@@ -66,7 +66,7 @@ def submit_single(
     checked = check_single(asked, parts, caller.tenant)
     if asked.dry_run:
         with parts.transaction(caller.tenant) as conn:
-            return JSONResponse(dry_run(conn, parts, checked).model_dump(mode="json"))
+            return JSONResponse(dry_run(conn, caller, parts, checked).model_dump(mode="json"))
     return once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 from pydantic.config import JsonDict
 
 from api.edge.problems import quoted
@@ -142,7 +142,8 @@ class OptionsBody(BodyModel):
         None,
         ge=0,
         le=MAX_SEED,
-        description="variant n takes seed + n; left out, each item has a seed of its own, derived from its ids",
+        description="variant n takes seed + n; left out, each item has a seed of its own; in a campaign"
+        " it comes from the row's id and options, so that an unchanged row is the same picture",
     )
     variants: int = Field(1, ge=1, le=MAX_NUMBER, description="images of each prompt")
     renditions: Renditions = Field(
@@ -191,7 +192,20 @@ class CampaignBody(OptionsBody, TableBody):
     pilot: PilotBody | None = Field(
         None, description="a sample that is made first; a person accepts it before the rest"
     )
+    unchanged: Literal["make", "keep"] = Field(
+        "make",
+        description="images whose row, options and files are as in one of your last five campaigns with this template."
+        " make: again, the same pictures; keep: not again, they stay with their earlier request",
+    )
     dry_run: bool = Field(False, description="check and screen everything, store nothing, answer 200")
+
+    @model_validator(mode="after")
+    def _pilot_of_all(self) -> CampaignBody:
+        if self.pilot and self.unchanged == "keep":
+            raise ValueError(
+                "a pilot is drawn from all rows, and `unchanged: keep` leaves some out; ask for one of them"
+            )
+        return self
 
 
 class CountsReply(ReplyModel):

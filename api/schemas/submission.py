@@ -57,6 +57,30 @@ class FileReply(ReplyModel):
     header_line: int | None = Field(examples=[1], description="line that names the columns")
 
 
+class KeptRowReply(ReplyModel):
+    """An image that an earlier request made, or is making, and that is not made again."""
+
+    row: int
+    custom_id: str
+    variant: int
+    state: str = Field(description="of the earlier item", examples=["released"])
+    request_id: str = Field(description="the earlier request; its results hold the image")
+    asset_id: str | None = Field(description="of a released image")
+
+
+class ChangedRowReply(ReplyModel):
+    """An image that is made although other rows are kept, and why."""
+
+    row: int
+    custom_id: str
+    variant: int
+    reason: str = Field(
+        description="new; prompt, negative_prompt, options or seed for what differs; or what became of the earlier"
+        " item: failed, refused, cancelled, recalled, held, released",
+        examples=["prompt"],
+    )
+
+
 class SubmissionReply(ReplyModel):
     """What was found in a request that can be accepted."""
 
@@ -71,6 +95,9 @@ class SubmissionReply(ReplyModel):
     left_out_rows: int = Field(0, description="rows that `where` did not take")
     file: FileReply | None = Field(None, description="how the file of a campaign was read")
     pilot: PilotPlanReply | None = Field(None, description="what is made first, and what accepting it will prove")
+    kept_items: int = Field(0, description="not made again, with `unchanged: keep`")
+    kept: list[KeptRowReply] = Field([], description="the first 100 of them")
+    changed: list[ChangedRowReply] = Field([], description="with `unchanged: keep`, the first 100 that are made")
 
 
 class LinksReply(ReplyModel):
@@ -136,3 +163,9 @@ class DryRunReply(SubmissionReply):
 
     dry_run: Literal[True] = True
     forecast: ForecastReply
+
+
+class UnchangedReply(SubmissionReply):
+    """Every image of the campaign is there or being made (`unchanged: keep`). Nothing was stored."""
+
+    nothing_to_make: Literal[True] = True

@@ -92,7 +92,7 @@ class Campaign:
         """What was found, with how the file was read."""
         return found.report().model_copy(update={"file": self._read_as})
 
-    def items(self, spool: BinaryIO, request_id: str) -> Iterator[NewItem]:
+    def items(self, spool: BinaryIO) -> Iterator[NewItem]:
         """Pass two: the items of every checked row, in order."""
         spool.seek(0)
         own_queue = self._book.card.queue
@@ -100,7 +100,8 @@ class Campaign:
             row = CheckedRow.from_line(line)
             book = self.books.of(row.own.model)
             queue = None if book.card.queue == own_queue else book.card.queue
-            yield from row.items(request_id, book.recipe(row.options), queue)
+            recipe = book.recipe(row.options)
+            yield from row.items(recipe.id, recipe, queue)
 
     def _template(self, found: SubmissionFindings) -> Template | None:
         try:

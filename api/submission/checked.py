@@ -55,11 +55,14 @@ class CheckedRow:
         """The prompt as it was sent, before the rule set rewrote it."""
         return self.texts.sent.get("prompt", self.texts.prompt)
 
-    def items(self, request_id: str, recipe: Recipe, queue: str | None = None) -> Iterator[NewItem]:
-        """One item a variant, in order. `queue` is that of a model other than the request's."""
+    def items(self, seeded_by: str, recipe: Recipe, queue: str | None = None) -> Iterator[NewItem]:
+        """One item a variant, in order. `queue` is that of a model other than the request's.
+
+        Without a seed of its own an item takes one from `seeded_by`, its id and its variant.
+        """
         own = self.own
         for variant in range(own.variants):
-            seed = seed_for(request_id, self.custom_id, variant) if own.seed is None else own.seed + variant
+            seed = seed_for(seeded_by, self.custom_id, variant) if own.seed is None else own.seed + variant
             yield NewItem(
                 row=self.number,
                 custom_id=self.custom_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from sqlalchemy import Connection, func, select
 
@@ -13,10 +14,11 @@ from api.edge.dependencies import Parts
 from api.edge.problems import Complaint, Problem
 from api.schemas.channels import channels_of
 from api.schemas.requests import CampaignBody, SingleBody
-from api.schemas.submission import AcceptedReply, DryRunReply, LinksReply, SubmissionReply
+from api.schemas.submission import AcceptedReply, DryRunReply, LinksReply, SubmissionReply, UnchangedReply
 from api.submission.file_naming import file_templates
 from api.submission.pilot import PilotPlan, marked
 from api.submission.preview.forecast import preview
+from api.submission.table.earlier import EarlierRows
 from workers.cost.forecast import Work
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.submit import submit
@@ -46,7 +48,53 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
     parts.registers.ensure()
     demand_future(conn, checked.asked.deadline)
     _demand_room(conn, caller, parts, checked)
-    request = NewRequest(
+    request = _request(caller, parts, checked)
+    report = checked.report
+    new_items = checked.items(request.id)
+    if checked.pilot:
+        new_items = marked(new_items, checked.pilot.sampled)
+    if isinstance(checked.asked, CampaignBody):
+        earlier = EarlierRows(conn, request, checked.asked)
+        new_items = earlier.to_make(new_items)
+        first = next(new_items, None)
+        if first is None:
+            return StoredReply(200, UnchangedReply(**dict(earlier.told(report))).model_dump(mode="json"))
+        submitted = submit(conn, request, chain((first,), new_items))
+        report = earlier.told(report)
+    else:
+        submitted = submit(conn, request, new_items)
+    ITEMS_SUBMITTED.labels(request.kind, request.priority).inc(submitted.items)
+    ITEMS_REFUSED_AT_SUBMIT.inc(submitted.refused)
+    accepted = AcceptedReply(
+        **dict(report),
+        id=request.id,
+        kind=request.kind,
+        name=request.name,
+        model=request.model,
+        priority=request.priority,
+        links=links(request.id),
+    )
+    return StoredReply(202, accepted.model_dump(mode="json"))
+
+
+def dry_run(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> DryRunReply:
+    """What `store` would be asked for, with a forecast and with what earlier requests have of it. Stores nothing."""
+    demand_future(conn, checked.asked.deadline)
+    told, warnings = preview(
+        conn, checked.works, parts.settings, priority=checked.asked.priority, deadline=checked.asked.deadline
+    )
+    report = checked.report
+    if isinstance(checked.asked, CampaignBody):
+        request = _request(caller, parts, checked)
+        earlier = EarlierRows(conn, request, checked.asked)
+        for _ in earlier.to_make(checked.items(request.id)):
+            pass
+        report = earlier.told(report)
+    return DryRunReply(**{**dict(report), "warnings": [*report.warnings, *warnings]}, forecast=told)
+
+
+def _request(caller: Caller, parts: Parts, checked: CheckedRequest) -> NewRequest:
+    return NewRequest(
         id=new_id(),
         tenant=caller.tenant,
         kind=checked.kind,
@@ -68,32 +116,6 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
         file_templates=file_templates(checked.asked),
         pilot=checked.pilot.pilot if checked.pilot else None,
     )
-    new_items = checked.items(request.id)
-    if checked.pilot:
-        new_items = marked(new_items, checked.pilot.sampled)
-    submitted = submit(conn, request, new_items)
-    ITEMS_SUBMITTED.labels(request.kind, request.priority).inc(submitted.items)
-    ITEMS_REFUSED_AT_SUBMIT.inc(submitted.refused)
-    accepted = AcceptedReply(
-        **dict(checked.report),
-        id=request.id,
-        kind=request.kind,
-        name=request.name,
-        model=request.model,
-        priority=request.priority,
-        links=links(request.id),
-    )
-    return StoredReply(202, accepted.model_dump(mode="json"))
-
-
-def dry_run(conn: Connection, parts: Parts, checked: CheckedRequest) -> DryRunReply:
-    """What `store` would be asked for, with a forecast. Stores nothing."""
-    demand_future(conn, checked.asked.deadline)
-    told, warnings = preview(
-        conn, checked.works, parts.settings, priority=checked.asked.priority, deadline=checked.asked.deadline
-    )
-    report = dict(checked.report)
-    return DryRunReply(**{**report, "warnings": [*report["warnings"], *warnings]}, forecast=told)
 
 
 def _demand_room(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> None:

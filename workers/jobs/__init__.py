@@ -21,6 +21,7 @@ idempotency  stored replies                                                   ca
 views        what is read: requests, items                                    callers: api, commands
 asset_views  what is read: assets                                             callers: api, commands
 results      what became of a request, row after row                   callers: api, clerk
+earlier      what is read: rows that were sent before                      callers: api
 tables       the tables
 types        what passes between these functions
 

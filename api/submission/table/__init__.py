@@ -6,5 +6,6 @@ own_columns  our own columns of a row: model, size, seed, variants and others
 cells        numbers, choices and LoRAs as they are written in cells
 selection    values filled down, and which rows are taken
 cleaning     filters of columns: HTML, entities, case, length, replaced values
+earlier      rows that were sent before: told, or kept
 lint         values that nobody meant to send
 """
