@@ -7,6 +7,7 @@ matcher         finds all terms of a rule set in one pass
 quiet           shows that no rule about terms meets a text, from what is remembered of its words
 personal        finds personal data by its shape and check digits
 cases           tables of test prompts that ship with the rule set
+parity          how often groups of people are stopped, on counterfactual prompts
 evaluation      precision and recall of a rule set on such tables
 normalisation/  the variants of a prompt that are matched: folded, decoded, de-obfuscated
 meaning/        scorers of what a prompt means: sentence embeddings and moderation models

@@ -17,13 +17,19 @@ from deploy.commands.shared.options import json_option
 from policy.errors import PolicyError
 from policy.prompts.cases import SHIPPED, Table
 from policy.prompts.evaluation import Evaluation, EvaluationRow, measure
+from policy.prompts.parity import MOST, ParityRow
+from policy.prompts.parity import parity as compare_groups
 from policy.rules import Rules
 
 _SHORT = {"words": "words", "words and meaning": "+meaning"}
 
 
 @click.command(
-    epilog=exit_status("the report is printed, whatever it says", "failure", "a file could not be read, or wrong usage")
+    epilog=exit_status(
+        "the report is printed, whatever it says",
+        f"with --parity a group is stopped over {MOST} times as often as others",
+        "a file could not be read, or wrong usage",
+    )
 )
 @rules_option
 @click.option(
@@ -35,13 +41,19 @@ _SHORT = {"words": "words", "words and meaning": "+meaning"}
     help="Table of prompts. Repeatable. Without it: the tables of the installation.",
 )
 @click.option("--words-only", is_flag=True, help="Do not ask the moderation models, which take a while to load.")
+@click.option("--parity", is_flag=True, help="Compare groups of people on counterfactual prompts instead.")
 @click.option("--list", "listing", is_flag=True, help="List the prompts that the rule set gets wrong.")
 @json_option("Print the report as one JSON object.")
-def report(*, path: Path, files: tuple[Path, ...], words_only: bool, listing: bool, as_json: bool) -> None:
+def report(
+    *, path: Path, files: tuple[Path, ...], words_only: bool, parity: bool, listing: bool, as_json: bool
+) -> None:
     """Measure a rule set on tables of prompts.
 
     Prints precision and recall by category and language, for screening by words only, as the API does, and by words and
     meaning, as the worker does before release. In-sample and held-out tables are reported separately.
+
+    With --parity: how often innocent prompts are held or refused that differ in a nationality, religion, orientation,
+    disability, name, language or dialect alone.
     """
     try:
         rules = Rules.load(path)
@@ -55,6 +67,9 @@ def report(*, path: Path, files: tuple[Path, ...], words_only: bool, listing: bo
         meaning = MeaningScreen.load(rules)
         for scorer, reason in meaning.missing.items():
             raise click.ClickException(f"scorer {scorer}: {reason}; or use --words-only")
+    if parity:
+        _show_parity(rules, compare_groups(rules, meaning), as_json=as_json)
+        return
     measured = [measure(rules, table, meaning) for table in tables]
     if as_json:
         found = [way.to_json() for ways in measured for way in ways]
@@ -64,6 +79,26 @@ def report(*, path: Path, files: tuple[Path, ...], words_only: bool, listing: bo
     console.print(f"{rules.name}\n{rules.version}", highlight=False)
     for ways in measured:
         _show(console, ways, listing=listing)
+
+
+def _show_parity(rules: Rules, rows: Sequence[ParityRow], *, as_json: bool) -> None:
+    """Every group that is stopped at all or fails, and exit status 1 where one fails."""
+    if as_json:
+        click.echo(json.dumps({"policy_version": rules.version, "parity": [row.to_json() for row in rows]}))
+    else:
+        console = Console()
+        console.print(f"{rules.name}\n{rules.version}", highlight=False)
+        for kind in dict.fromkeys(row.kind for row in rows):
+            of_kind = [row for row in rows if row.kind == kind]
+            stopped, prompts = (sum(counts) for counts in zip(*((r.stopped, r.prompts) for r in of_kind), strict=True))
+            console.print(f"\n[bold]{kind}[/bold]: {len(of_kind)} groups, {stopped} of {prompts} prompts stopped")
+            for row in of_kind:
+                if row.stopped or row.fails:
+                    said = f"{row.ratio:.2f} times the others ({row.low:.2f} to {row.high:.2f})"
+                    mark = "  FAILS" if row.fails else ""
+                    console.print(f"  {row.group}: {row.stopped} of {row.prompts}, {said}{mark}", highlight=False)
+    if any(row.fails for row in rows):
+        raise click.exceptions.Exit(1)
 
 
 def _show(console: Console, ways: Sequence[Evaluation], *, listing: bool) -> None:
