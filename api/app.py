@@ -52,6 +52,7 @@ from api.routes import (
     results,
     reviews,
     revocations,
+    soft_bindings,
     streams,
     webhooks,
 )
@@ -69,7 +70,7 @@ _CORS_ANSWER = (
 )
 _ROUTERS = (
     *(streams, requests, campaigns, pilots, results, items, assets, identify, detect, reviews, recalls, revocations),
-    webhooks,
+    *(webhooks, soft_bindings),
     *(images, files, batches, budgets, events, audit, proofs, models, keys, erasures, legal_holds, operations),
 )
 

@@ -244,6 +244,13 @@ class Settings(BaseSettings):
         " No address may use more than what is left of it.",
     )
 
+    soft_binding_tenants: str = Field(
+        "",
+        pattern="^[a-z0-9,-]*$",
+        description="Tenants whose manifests anybody may get by the watermark of a picture, comma-separated."
+        " Unset: /v1/soft-bindings answers 404.",
+    )
+
     # API limits.
     max_rows: int = Field(50_000, ge=1, description="Maximum number of data rows of a campaign.")
     max_items: int = Field(100_000, ge=1, description="Maximum number of items of a request: rows x variants.")
@@ -374,6 +381,10 @@ class Settings(BaseSettings):
     @property
     def queue_names(self) -> tuple[str, ...]:
         return tuple(name.strip() for name in self.queues.split(",") if name.strip())
+
+    @property
+    def soft_binding_tenant_names(self) -> tuple[str, ...]:
+        return tuple(name for name in self.soft_binding_tenants.split(",") if name)
 
     @property
     def cors_origin_names(self) -> tuple[str, ...]:

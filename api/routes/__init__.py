@@ -16,6 +16,7 @@ recalls      take released images back
 revocations  the signed list of recalled files
 identify     whether a picture was made here
 detect       the same without a key
+soft_bindings  the manifest of a picture, by its watermark
 models       model cards
 keys         API keys of the tenant
 webhooks     who is notified

@@ -23,6 +23,7 @@ keys        API keys
 reviews     held images and decisions
 recalls     recalls
 identify    identification of pictures
+soft_bindings  soft bindings of C2PA
 webhooks    webhooks
 webhook_messages  messages that receivers of webhooks get
 privacy     erasures and legal holds

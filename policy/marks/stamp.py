@@ -9,6 +9,8 @@ from typing import Any
 # IPTC Digital Source Type: a picture made by a trained model and nothing else, and one edited by such a model.
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 EDITED_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+# The watermark as the manifest and the resolution of soft bindings name it.
+SOFT_BINDING = "presswork.dwtdctsvd"
 
 
 @dataclass(frozen=True, slots=True)

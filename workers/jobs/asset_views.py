@@ -58,6 +58,12 @@ def get_asset(conn: Connection, tenant: str, asset_id: str) -> AssetView:
     return _asset(row, files_of(conn, tenant, [row.id])[row.id])
 
 
+def asset_of_watermark(conn: Connection, tenant: str, watermark_id: int) -> AssetView | None:
+    """The tenant's asset that carries this id."""
+    row = conn.execute(_assets(tenant).where(assets.c.watermark_id == watermark_id)).one_or_none()
+    return None if row is None else _asset(row, files_of(conn, tenant, [row.id])[row.id])
+
+
 def list_assets(
     conn: Connection, tenant: str, request_id: str, *, limit: int, after: str | None = None
 ) -> list[AssetView]:

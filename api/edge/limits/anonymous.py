@@ -42,11 +42,25 @@ def _anonymous(request: Request, parts: Parts) -> Caller:
     refuse_key_in_query(request)
     if not parts.settings.public_detector_tenant:
         raise Problem("not_found", "This installation has no public detector.")
+    return Caller(parts.settings.public_detector_tenant, NO_KEY, networks=_networks(request, parts))
+
+
+def _resolving(request: Request, parts: PartsOf) -> Caller:
+    """A caller of no tenant: the address that answers reads the named tenants' released pictures and nothing else."""
+    refuse_key_in_query(request)
+    if not parts.settings.soft_binding_tenant_names:
+        raise Problem("not_found", "This installation does not resolve soft bindings.")
+    caller = Caller("", NO_KEY, networks=_networks(request, parts))
+    admit(request, parts.anonymous_looks.count(caller.networks[0]))
+    return caller
+
+
+def _networks(request: Request, parts: Parts) -> tuple[str, ...]:
     peer = request.client.host if request.client else ""
     networks = networks_of(client_address(peer, request.headers, parts.proxies))
     digests = _digests(networks, parts)
     request.state.network = digests[0]  # for its places among the bodies that arrive
-    return Caller(parts.settings.public_detector_tenant, NO_KEY, networks=digests)
+    return digests
 
 
 def _digests(networks: Sequence[str], parts: Parts) -> tuple[str, ...]:
@@ -60,3 +74,4 @@ def _digests(networks: Sequence[str], parts: Parts) -> tuple[str, ...]:
 
 Asking = Annotated[Caller, Depends(_asking)]
 Looking = Annotated[Caller, Depends(_looking)]
+Resolving = Annotated[Caller, Depends(_resolving)]

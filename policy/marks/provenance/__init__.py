@@ -2,5 +2,6 @@
 
 manifest      writes, reads and checks manifests
 signing       the Signer protocol, keys in files, certificate checks
+carried       the manifest store that a file carries, as bytes
 certificates  a development certificate chain
 """

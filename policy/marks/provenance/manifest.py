@@ -17,9 +17,8 @@ import c2pa
 
 from policy.errors import ManifestInvalid, MarkError, SigningUnavailable
 from policy.marks.provenance.signing import Signer
-from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, EditSource, Maker, Stamp
+from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, SOFT_BINDING, EditSource, Maker, Stamp
 
-SOFT_BINDING = "presswork.dwtdctsvd"
 GENERATION = "presswork.generation"
 TRUSTED = "Trusted"
 _PARENT = "parent"  # how the actions of an edit name its source

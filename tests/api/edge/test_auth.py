@@ -91,6 +91,9 @@ ADDRESSES = [
 ]
 ANY_KEY = {("GET", "/v1/revocations")}  # tells nothing but what was recalled
 NO_KEY = {("POST", "/v1/detect"), ("GET", "/v1/detect/{identification_id}")}  # tests/api/test_detect.py
+BINDINGS = {("POST", "matches/byBinding"), ("GET", "matches/byBinding"), ("GET", "manifests/{manifestId}")}
+NO_KEY |= {(method, f"/v1/soft-bindings/{path}") for method, path in BINDINGS}
+NO_KEY.add(("GET", "/v1/soft-bindings/services/supportedAlgorithms"))
 
 
 def test_every_address_below_v1_is_in_the_table_above(api: ApiTenant) -> None:
