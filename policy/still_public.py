@@ -7,22 +7,20 @@ a person released is reported only where the rules have become stricter than the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from policy.ledger.reading.events import Recorded, entries_by_id, with_request_names
+from policy.ledger.reading.scope import EVERYTHING, Scope
 from policy.ledger.reading.stream import Connect
 from policy.rules import Rules
 from policy.simulate import NotEvaluated, reevaluate
 from policy.verdict import Decision, Verdict
 
 PAGE = 1_000  # releases of one look: about a second of screening
-_PUBLIC = """
-SELECT entry_id FROM audit.public
-WHERE entry_id > :after AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant) ORDER BY entry_id LIMIT :limit
-"""
+_PUBLIC = "SELECT entry_id FROM audit.public WHERE entry_id > :after AND {where} ORDER BY entry_id LIMIT :limit"
 _SEVERITY = list(Decision)
 
 
@@ -53,21 +51,30 @@ class StillPublicResult:
     last: int | None  # entry_id to look on after; None where nothing follows
 
 
-def find_still_public(connect: Connect, rules: Rules, *, tenant: str | None = None) -> Iterator[StillPublicResult]:
-    """Every page, oldest release first. No connection is held between two pages."""
+def find_still_public(
+    connect: Connect, rules: Rules, *, tenant: str | None = None, scope: Scope = EVERYTHING
+) -> Iterator[StillPublicResult]:
+    """Every page, oldest release first. No connection is held between two pages. `scope` is of what was public."""
     after: int | None = 0
     while after is not None:
         with connect() as conn:
-            looked = still_public_page(conn, rules, tenant=tenant, after=after)
+            looked = still_public_page(conn, rules, tenant=tenant, after=after, scope=scope)
         yield looked
         after = looked.last
 
 
 def still_public_page(
-    conn: Connection, rules: Rules, *, tenant: str | None, after: int, limit: int = PAGE
+    conn: Connection,
+    rules: Rules,
+    *,
+    tenant: str | None,
+    after: int,
+    limit: int = PAGE,
+    scope: Scope = EVERYTHING,
 ) -> StillPublicResult:
     """The next `limit` public pictures, judged again. Needs a connection that may read the schema."""
-    ids = list(conn.scalars(text(_PUBLIC), {"after": after, "tenant": tenant, "limit": limit}))
+    where, values = replace(scope, tenant=tenant or scope.tenant).where()
+    ids = list(conn.scalars(text(_PUBLIC.format(where=where)), {**values, "after": after, "limit": limit}))
     standings = [_standing(rules, one) for one in with_request_names(conn, entries_by_id(conn, ids))]
     return StillPublicResult(
         found=tuple(one for one in standings if isinstance(one, StillPublicAsset)),

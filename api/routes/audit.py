@@ -19,9 +19,8 @@ from api.schemas.audit import (
     AuditReviewsQuery,
     CountsQuery,
     LineageReply,
-    MadeByQuery,
-    RefusalsQuery,
     RowsPage,
+    ScopeQuery,
     StillPublicPage,
 )
 from api.schemas.base import NoQuery, NumberedPageQuery
@@ -48,31 +47,24 @@ def lineage(asset_id: PathId, caller: Auditor, parts: PartsOf, query: Annotated[
 
 
 @router.get("/made-by", summary="Every picture a model, a revision or a LoRA made, released or not")
-def made_by(caller: Auditor, parts: PartsOf, query: Annotated[MadeByQuery, Query()]) -> RowsPage:
-    """Several parameters mean all of them. Oldest first."""
+def made_by(caller: Auditor, parts: PartsOf, query: Annotated[ScopeQuery, Query()]) -> RowsPage:
+    """Name a model, a revision or a LoRA; several parameters mean all of them. Oldest first."""
     if query.model is None and query.revision is None and query.lora is None:
         complaint = Complaint("missing", "nothing was asked for", "Name a model, a revision or a lora.", field="query")
         raise Problem("invalid_parameters", "query: name a model, a revision or a lora.", errors=[complaint])
     with _ledger(parts) as conn:
         found = questions.made_by(
-            conn,
-            model=query.model,
-            revision=query.revision,
-            lora=query.lora,
-            tenant=caller.tenant,
-            after=number_of(query.cursor),
-            limit=query.limit + 1,
-        )
+            conn, query.scope(caller.tenant), after=number_of(query.cursor), limit=query.limit + 1
+        )  # fmt: skip
         return _listed(found, query)
 
 
-@router.get("/refusals", summary="Every item a policy version held or refused, and why")
-def refusals(caller: Auditor, parts: PartsOf, query: Annotated[RefusalsQuery, Query()]) -> RowsPage:
+@router.get("/refusals", summary="Every item that was held or refused, and why")
+def refusals(caller: Auditor, parts: PartsOf, query: Annotated[ScopeQuery, Query()]) -> RowsPage:
     """With categories, rules, findings and raw scores. Oldest first."""
-    after = number_of(query.cursor)
     with _ledger(parts) as conn:
-        found = questions.refused_under(
-            conn, query.policy, tenant=caller.tenant, after=after, limit=query.limit + 1
+        found = questions.refused(
+            conn, query.scope(caller.tenant), after=number_of(query.cursor), limit=query.limit + 1
         )  # fmt: skip
         return _listed(found, query)
 
@@ -83,9 +75,9 @@ def reviews(caller: Auditor, parts: PartsOf, query: Annotated[AuditReviewsQuery,
     with _ledger(parts) as conn:
         found = questions.reviews(
             conn,
+            query.scope(caller.tenant),
             reviewer=query.reviewer,
             decision=query.decision,
-            tenant=caller.tenant,
             after=number_of(query.cursor),
             limit=query.limit + 1,
         )
@@ -93,13 +85,15 @@ def reviews(caller: Auditor, parts: PartsOf, query: Annotated[AuditReviewsQuery,
 
 
 @router.get("/still-public", summary="Released pictures that the rules of today would hold or refuse")
-def still_public(caller: Auditor, parts: PartsOf, query: Annotated[NumberedPageQuery, Query()]) -> StillPublicPage:
+def still_public(caller: Auditor, parts: PartsOf, query: Annotated[ScopeQuery, Query()]) -> StillPublicPage:
     """Judges the next `limit` public pictures again, under the rule set this API runs; follow `next_cursor` to the
-    end, as a page may hold none. Recalled pictures are left out.
+    end, as a page may hold none. Recalled pictures are left out. Policy, rule and category are those of the release.
     """
-    limit = min(query.limit, _LOOKED_AT)
+    limit, scope = min(query.limit, _LOOKED_AT), query.scope(caller.tenant)
     with _ledger(parts) as conn:
-        looked = still_public_page(conn, parts.rules, tenant=caller.tenant, after=number_of(query.cursor), limit=limit)
+        looked = still_public_page(
+            conn, parts.rules, tenant=caller.tenant, after=number_of(query.cursor), limit=limit, scope=scope
+        )
     return StillPublicPage(
         policy_version=parts.rules.version,
         data=[one.to_json() for one in looked.found],
@@ -114,7 +108,7 @@ def counts(caller: Auditor, parts: PartsOf, query: Annotated[CountsQuery, Query(
     """Days are those of UTC, the oldest first: what is settled between two pages changes the last rows only."""
     after = number_of(query.cursor)
     with _ledger(parts) as conn:
-        rows = [dict(row) for row in questions.counts(conn, query.by, tenant=caller.tenant)]
+        rows = [dict(row) for row in questions.counts(conn, query.by, query.scope(caller.tenant))]
     end = after + query.limit
     return RowsPage(data=rows[after:end], next_cursor=cursor_of_number(end) if len(rows) > end else None)
 

@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from api.schemas.base import NumberedPageQuery, Page, ReplyModel
-from api.schemas.fields import Digest, Word
+from api.schemas.fields import Digest, Instant, Word
 from policy.ledger.reading.questions import By
+from policy.ledger.reading.scope import Scope
 
 
-class MadeByQuery(NumberedPageQuery):
-    """What had a part in a picture. Several parameters mean all of them; one at least is needed."""
+class ScopeQuery(NumberedPageQuery):
+    """What a question is narrowed to. Several parameters mean all of them."""
 
+    since: Instant | None = Field(None, alias="from", description="from this day or moment on (RFC 3339)")
+    until: Instant | None = Field(
+        None, alias="to", description="before this day or moment (RFC 3339), later than `from`"
+    )
+    campaign: Word | None = Field(None, description="the name or the id of a request")
     model: Word | None = Field(None, description="a model of the registry")
     revision: Digest | None = Field(None, description="the content hash of a model")
     lora: Word | None = Field(None, description="a LoRA")
+    policy: Digest | None = Field(None, description="policy version: the digest of the rule set")
+    rule: Word | None = Field(None, description="a rule that spoke")
+    category: Word | None = Field(None, description="a category of which a rule spoke")
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.since and self.until and self.since >= self.until:
+            raise ValueError("'to' is not after 'from'")
+        return self
+
+    def scope(self, tenant: str) -> Scope:
+        return Scope(
+            self.since, self.until, tenant, self.campaign, self.model, self.revision, self.lora, self.policy, self.rule,
+            self.category,
+        )  # fmt: skip
 
 
-class RefusalsQuery(NumberedPageQuery):
-    """Whose refusals."""
-
-    policy: Digest = Field(description="policy version: the digest of the rule set")
-
-
-class AuditReviewsQuery(NumberedPageQuery):
+class AuditReviewsQuery(ScopeQuery):
     """Whose reviews."""
 
     reviewer: Word | None = Field(None, description="name or id of the reviewer's key")
     decision: Literal["release", "refuse"] | None = Field(None, description="only these")
 
 
-class CountsQuery(NumberedPageQuery):
+class CountsQuery(ScopeQuery):
     """What items are counted by."""
 
     by: list[By] = Field([By.DAY, By.DECISION], min_length=1, max_length=len(By), description="repeatable")
@@ -48,6 +63,7 @@ class LineageReply(ReplyModel):
     item_id: str
     request_id: str
     released_at: datetime
+    decided: str = Field(description="in words: released by whom, or automatically, and under which rule set")
     recalled_at: datetime | None
     recall_id: str | None
     prompt: str | None

@@ -8,7 +8,7 @@ false claim is that of the code alone, an upper bound for one search:
     informed  candidates compared x 6 reads x the chance of so few wrong bits, also where it is too damaged to be read
 
 It counts pictures without the code. Against a code that was moved stands the comparison with the original, place by
-place (agreement.py); how far that reaches is measured (bench/siblings.py).
+place (agreement.py); how far that reaches is measured (python -m bench.siblings).
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def told(api):
     )
     with api.server.line.worker.begin() as conn:
         append(conn, tenant=api.tenant, actor="test", events=[
-            *made, judged(refused(9), item_id="i9"), review,
+            *made, judged(refused(9), item_id="i9", recipe=recipe()), review,
             events.AssetRecalled("c1", "r1", "i2", ASSETS[2], "policy", ("c" * 64,)),
         ])  # fmt: skip
         append(conn, tenant="another-tenant", actor="test", events=[
@@ -60,7 +60,9 @@ def test_an_asset_is_told_from_its_recipe_to_its_reviews_and_its_recall(told):
     assert first["recalled_at"] is None
     (review,) = first["reviews"]
     assert (review["reviewer"], review["decision"], review["comment"]) == ("ann", "release", "our own brand")
+    assert first["decided"].startswith("Released by ann, who reviewed it after it was held under rule set sha256:")
     last = caller.get(f"/v1/audit/assets/{ASSETS[2]}").json()
+    assert last["decided"].startswith("Released automatically under rule set sha256:")
     assert (last["recall_id"], last["recall_reason"]) == ("c1", "policy")
     assert last["recalled_at"]
 
@@ -93,6 +95,30 @@ def test_who_reviewed_what(told):
     assert (row["item_id"], row["decision"], row["final"], row["rules"]) == ("i0", "release", True, ["brands/sports"])
     assert caller.get("/v1/audit/reviews", params={"reviewer": "k1"}).json()["data"] == [row]
     assert caller.get("/v1/audit/reviews", params={"decision": "refuse"}).json()["data"] == []
+
+
+@pytest.mark.parametrize("question", ["made-by", "refusals", "reviews", "still-public", "counts"])
+def test_every_question_is_narrowed_alike(told, question):
+    caller = told.caller(["audit"])
+
+    def rows(**narrowed):
+        return caller.get(f"/v1/audit/{question}", params={"model": "studio", **narrowed}).json()["data"]
+
+    every = rows()
+    assert rows(**{"from": "2020-01-01", "to": "2199-01-01"}) == every
+    assert every, "the question has an answer at all"
+    for nothing in (
+        {"to": "2020-01-01"},
+        {"from": "2199-01-01"},
+        {"campaign": "another"},
+        {"lora": "none-such"},
+        {"revision": "sha256:" + "f" * 64},
+        {"policy": "sha256:" + "f" * 64},
+        {"rule": "none/such"},
+        {"category": "none-such"},
+    ):
+        assert rows(**nothing) == [], nothing
+    problem(caller.get(f"/v1/audit/{question}?model=x&from=2026-02-01&to=2026-01-01"), 422, "invalid_parameters")
 
 
 def test_what_is_public_although_the_rules_of_today_would_hold_it(told):

@@ -130,7 +130,7 @@ def test_a_run_that_was_stopped_goes_on(line, store, monkeypatch):
 
 
 def test_the_command_keeps_its_place_and_fails_on_a_difference(line, database, s3, settings_for, tmp_path):
-    from tests.deploy.test_audit_command import Audited  # noqa: PLC0415
+    from tests.deploy.audit.test_audit_command import Audited  # noqa: PLC0415
 
     ledger, kept = Audited(database, settings_for, tmp_path / "keys"), tmp_path / "progress"
     told = ledger.call("reconcile", "--share", "0", "--progress", str(kept))

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from policy.ledger.tree.proofs import ConsistencyProof, check_extension
-from tests.deploy.test_audit_command import Audited
+from tests.deploy.audit.test_audit_command import Audited
 
 
 @pytest.fixture

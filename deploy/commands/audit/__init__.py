@@ -3,8 +3,9 @@
 group        the command group
 verify       verify
 events       events
-questions    asset, made-by, refused, reviews, still-public, counts
+questions    asset, made-by, refused, reviews, approvals, still-public, counts
 export       export
+forward      forward
 checkpoint   checkpoint
 prove        prove
 check        check
@@ -13,5 +14,6 @@ pack         pack
 revocations  revocations
 revoked      revoked
 reconcile    reconcile
+report/      report
 drill        drill
 """

@@ -10,10 +10,12 @@ from deploy.commands.audit.consistency import consistency
 from deploy.commands.audit.drill import drill
 from deploy.commands.audit.events import events
 from deploy.commands.audit.export import export
+from deploy.commands.audit.forward import forward
 from deploy.commands.audit.pack import pack
 from deploy.commands.audit.prove import prove
 from deploy.commands.audit.questions import QUESTIONS
 from deploy.commands.audit.reconcile import reconcile_command
+from deploy.commands.audit.report.command import report
 from deploy.commands.audit.revocations import revocations
 from deploy.commands.audit.revoked import revoked
 from deploy.commands.audit.verify import verify
@@ -29,5 +31,17 @@ def audit() -> None:
 
 
 _PROOFS = (checkpoint, prove, check, consistency, pack)
-for command in (verify, events, *QUESTIONS, export, *_PROOFS, revocations, revoked, reconcile_command, drill):
+for command in (
+    verify,
+    events,
+    *QUESTIONS,
+    export,
+    forward,
+    *_PROOFS,
+    revocations,
+    revoked,
+    reconcile_command,
+    report,
+    drill,
+):
     audit.add_command(command)

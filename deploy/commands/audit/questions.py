@@ -1,11 +1,11 @@
-"""`presswork audit asset`, `made-by`, `refused`, `reviews`, `still-public`, `counts`: queries as tables or JSON."""
+"""`presswork audit asset`, `made-by`, `refused`, `reviews`, `approvals`, `still-public` and `counts`."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,27 +14,20 @@ import click
 from sqlalchemy import Connection, select
 
 from deploy.commands.shared.exit_status import exit_status
+from deploy.commands.shared.instants import InstantType, refuse_empty_span
 from deploy.commands.shared.ledger import auditor_settings, open_ledger
-from deploy.commands.shared.options import data_option, json_option, tenant_option
+from deploy.commands.shared.options import data_option, json_option
+from deploy.commands.shared.scope import scope_of, scope_options
 from deploy.commands.shared.tables import as_line, print_object, print_rows
 from policy.ledger.reading import questions
 from policy.ledger.reading.questions import By
+from policy.ledger.reading.scope import Scope
 from policy.rules import Rules
 from policy.still_public import StillPublicResult, find_still_public
 from workers.jobs.tables import items
 
-_VERSION = re.compile(r"sha256:[0-9a-f]{64}")
-
-
 _json_option = json_option("Print every row as one JSON object per line.")
-_tenant_option = tenant_option()
 _STATUS = exit_status("success, with or without rows", "failure", "the ledger could not be read, or wrong usage")
-
-
-def _digest(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not _VERSION.fullmatch(value):
-        raise click.BadParameter("must be sha256: and 64 hexadecimal digits")
-    return value
 
 
 @click.command(
@@ -63,67 +56,73 @@ def asset(asset_id: str, data: Path, as_json: bool) -> None:
 
 
 @click.command("made-by", epilog=_STATUS)
-@click.option("--model", metavar="NAME", help="Name of the model.")
-@click.option("--revision", callback=_digest, metavar="sha256:...", help="Revision of the model.")
-@click.option("--lora", metavar="NAME", help="Name of the LoRA.")
-@_tenant_option
+@scope_options
 @data_option
 @_json_option
-def made_by(
-    *, model: str | None, revision: str | None, lora: str | None, tenant: str | None, data: Path, as_json: bool
-) -> None:
+def made_by(*, data: Path, as_json: bool, **asked: Any) -> None:
     """List the items that a model, revision or LoRA made.
 
     Items are listed whatever their outcome. An item must meet every option that is given.
     """
-    if model is None and revision is None and lora is None:
+    if asked["model"] is None and asked["revision"] is None and asked["lora"] is None:
         raise click.UsageError("give --model, --revision or --lora")
     with open_ledger(auditor_settings(data)) as conn:
-        found = questions.made_by(conn, model=model, revision=revision, lora=lora, tenant=tenant)
+        found = questions.made_by(conn, scope_of(asked))
         print_rows(found, ("recorded_at", "outcome", "tenant", "item_id", "asset_id", "seed"), as_json=as_json)
 
 
 @click.command(epilog=_STATUS)
-@click.option(
-    "--policy",
-    "version",
-    required=True,
-    callback=_digest,
-    metavar="sha256:...",
-    help="Policy version: the digest of the rule set.",
-)
-@_tenant_option
+@scope_options
 @data_option
 @_json_option
-def refused(version: str, tenant: str | None, data: Path, as_json: bool) -> None:
-    """List the items that a policy version held or refused."""
+def refused(*, data: Path, as_json: bool, **asked: Any) -> None:
+    """List the items that were held or refused, and by which rules."""
     with open_ledger(auditor_settings(data)) as conn:
-        found = questions.refused_under(conn, version, tenant=tenant)
+        found = questions.refused(conn, scope_of(asked))
         print_rows(found, ("recorded_at", "outcome", "tenant", "item_id", "rules", "prompt"), as_json=as_json)
 
 
 @click.command(epilog=_STATUS)
 @click.option("--reviewer", metavar="NAME|ID", help="Name or id of the reviewer's key.")
 @click.option("--decision", type=click.Choice(["release", "refuse"]), help="Only these decisions.")
-@_tenant_option
+@scope_options
 @data_option
 @_json_option
-def reviews(*, reviewer: str | None, decision: str | None, tenant: str | None, data: Path, as_json: bool) -> None:
+def reviews(*, reviewer: str | None, decision: str | None, data: Path, as_json: bool, **asked: Any) -> None:
     """List review decisions: who, what, when."""
     with open_ledger(auditor_settings(data)) as conn:
-        found = questions.reviews(conn, reviewer=reviewer, decision=decision, tenant=tenant)
+        found = questions.reviews(conn, scope_of(asked), reviewer=reviewer, decision=decision)
         print_rows(
             found, ("recorded_at", "reviewer", "decision", "final", "item_id", "rules", "comment"), as_json=as_json
+        )
+
+
+@click.command(epilog=_STATUS)
+@click.option("--from", "since", type=InstantType(), metavar="INSTANT", help="First used at this instant or later.")
+@click.option("--to", "until", type=InstantType(), metavar="INSTANT", help="First used before this instant.")
+@data_option
+@_json_option
+def approvals(*, since: datetime | None, until: datetime | None, data: Path, as_json: bool) -> None:
+    """List who approved what: rule sets, model cards and verifiers.
+
+    Lists when each was first used and under which key or process, and which person approved or retired a model and why.
+    A rule set is approved by whoever starts a process with it; no second person is asked.
+    """
+    refuse_empty_span(since, until, "--from", "--to")
+    with open_ledger(auditor_settings(data)) as conn:
+        found = questions.approvals(conn, Scope(since=since, until=until))
+        print_rows(
+            found, ("recorded_at", "document", "decision", "name", "version", "person", "actor"), as_json=as_json
         )
 
 
 @click.command("still-public", epilog=_STATUS)
 @click.option("--rules", "path", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Rule set to apply. Without it: the rule set of this installation.")  # fmt: skip
-@_tenant_option
+@scope_options
 @data_option
 @_json_option
-def still_public(*, path: Path | None, tenant: str | None, data: Path, as_json: bool) -> None:
+def still_public(*, path: Path | None, data: Path, as_json: bool, **asked: Any) -> None:
     """List public assets that a rule set would not release.
 
     Lists released assets that are not recalled and that the rule set would hold or refuse today. `presswork recall`
@@ -134,7 +133,7 @@ def still_public(*, path: Path | None, tenant: str | None, data: Path, as_json: 
     counted = Counter[str]()
     with open_ledger(settings) as conn:
         conn.execution_options(isolation_level="REPEATABLE READ")  # one snapshot for all pages
-        pages = find_still_public(lambda: nullcontext(conn), rules, tenant=tenant)
+        pages = find_still_public(lambda: nullcontext(conn), rules, scope=scope_of(asked))
         found = (one.to_json() for looked in _counted(pages, counted) for one in looked.found)
         print_rows(found, ("released_at", "decision", "rules", "tenant", "asset_id", "request_id"), as_json=as_json)
     text = f"{counted['judged']:,} public assets judged by {rules.version}"
@@ -146,17 +145,17 @@ def still_public(*, path: Path | None, tenant: str | None, data: Path, as_json: 
 @click.command(epilog=_STATUS)
 @click.option("--by", "by", multiple=True, type=click.Choice([str(by) for by in By]), default=[str(by) for by in By],
               help="Column to count by. Repeatable. Without it: all three.")  # fmt: skip
-@_tenant_option
+@scope_options
 @data_option
 @_json_option
-def counts(by: tuple[str, ...], tenant: str | None, data: Path, as_json: bool) -> None:
+def counts(*, by: tuple[str, ...], data: Path, as_json: bool, **asked: Any) -> None:
     """Count settled items by day (UTC), tenant or decision."""
     wanted = [By(name) for name in by]
     with open_ledger(auditor_settings(data)) as conn:
-        print_rows(questions.counts(conn, wanted, tenant=tenant), (*by, "items"), as_json=as_json)
+        print_rows(questions.counts(conn, wanted, scope_of(asked)), (*by, "items"), as_json=as_json)
 
 
-QUESTIONS = (asset, made_by, refused, reviews, still_public, counts)
+QUESTIONS = (asset, made_by, refused, reviews, approvals, still_public, counts)
 
 
 def _counted(pages: Iterable[StillPublicResult], counted: Counter[str]) -> Iterator[StillPublicResult]:

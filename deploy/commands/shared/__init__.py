@@ -1,6 +1,7 @@
 """Parts that several commands share.
 
 options      --data, --url, --key-file, --tenant, --json
+scope        what narrows an auditor's question: time, tenant, campaign, maker, rules
 instants     the parameter type of --from, --to and --since
 settings     the settings of the installation that a command works on
 stack        the running embedded stack

@@ -24,14 +24,14 @@ SIDE = 128  # places a side that are compared
 _WINDOW = 9  # places of 128 a side: about a fourteenth of the frame
 _STRUCTURE = 6.0  # levels of spread in a window, below which a place is plain
 _NOISE = 3.0  # a place counts as structured only above so many times the copy's own noise
-_CORRELATED = 0.9  # of 90 copies none fell below it anywhere; siblings do (bench/siblings.py)
+_CORRELATED = 0.9  # of 90 copies none fell below it anywhere; siblings do (python -m bench.siblings)
 _LUMA_APART, _CHROMA_APART = 22.0, 16.0  # levels between means of a window
 _RIM = 2  # places, on every side: 1.6 % of the frame
 _SPECK = 3  # places: what is thinner is not counted as something else
 _TOLD = 0.3  # the share of a cell of the map that makes it OTHER
 _FEWEST_STRUCTURED = 0.02  # of the frame; with fewer the whole area counts
 _BLURS = (0.0, 1.0, 2.0)  # of the original, in places: a copy that lost detail is compared without it
-# What a copy with all its losses may show by mistake (bench/siblings.py measures it).
+# What a copy with all its losses may show by mistake (python -m bench.siblings measures it).
 MOST_OTHER = 0.003
 _GREY = 3.0  # mean saturation, in levels, below which a copy has no colour
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)

@@ -12,29 +12,35 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from policy.ledger.reading.scope import EVERYTHING, Scope
+
 _ROWS = 1_000  # of one fetch
 
-_OF_TENANT = "(CAST(:tenant AS text) IS NULL OR tenant = :tenant)"
 _PAGE = "entry_id > :after ORDER BY entry_id LIMIT :limit"
-_LINEAGE = f"SELECT * FROM audit.lineage WHERE asset_id = :asset_id AND {_OF_TENANT}"  # noqa: S608 - constants
+_LINEAGE = """
+SELECT * FROM audit.lineage WHERE asset_id = :asset_id AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)
+"""
 _RECEIPT = "SELECT audit.said(body) #> '{event,receipt}' FROM audit.entries WHERE id = :entry_id"
-_MADE = f"""
+_MADE = """
 SELECT entry_id, recorded_at, outcome, tenant, item_id, asset_id, request_id, model, model_revision, loras,
-       seed, policy_version, sha256, index, event_id
-FROM audit.made WHERE makers @> CAST(:makers AS text[]) AND {_OF_TENANT} AND {_PAGE}
-"""  # noqa: S608 - constants
-_REFUSED = f"""
+       seed, policy_version, sha256, index, event_id, categories, rules
+FROM audit.made
+"""
+_REFUSED = """
 SELECT entry_id, recorded_at, outcome, tenant, item_id, request_id, batch_id, categories, rules, findings, scores,
-       prompt, index, event_id
-FROM audit.refusals WHERE policy_version = :version AND {_OF_TENANT} AND {_PAGE}
-"""  # noqa: S608 - constants
-_REVIEWED = f"""
+       prompt, index, event_id, policy_version
+FROM audit.refusals
+"""
+_REVIEWED = """
 SELECT entry_id, recorded_at, tenant, reviewer, key_id, decision, final, item_id, request_id, sha256, policy_version,
        categories, rules, comment, index, event_id
 FROM audit.reviews
-WHERE (CAST(:reviewer AS text) IS NULL OR key_id = :reviewer OR reviewer = :reviewer)
-  AND (CAST(:decision AS text) IS NULL OR decision = :decision) AND {_OF_TENANT} AND {_PAGE}
-"""  # noqa: S608 - constants
+"""
+_APPROVED = """
+SELECT entry_id, recorded_at, tenant, actor, document, decision, name, version, person, reason, tenants, expires,
+       index, event_id
+FROM audit.approvals
+"""
 
 
 class By(StrEnum):
@@ -48,7 +54,17 @@ class By(StrEnum):
 def lineage(conn: Connection, asset_id: str, *, tenant: str | None = None) -> Mapping[str, Any] | None:
     """Everything about an asset, released or since recalled; None for one that the ledger does not know."""
     found = conn.execute(text(_LINEAGE), {"asset_id": asset_id, "tenant": tenant}).mappings().first()
-    return dict(found) if found else None
+    return {**found, "decided": decided(dict(found))} if found else None
+
+
+def decided(asset: Mapping[str, Any]) -> str:
+    """One sentence on who released an asset: a person, or the rules alone."""
+    rules = f"under rule set {asset['policy_version']}" if asset["policy_version"] else "under no rule set"
+    persons = [one for one in asset["reviews"] if one["decision"] == "release"]
+    if not persons:
+        return f"Released automatically {rules}. No person looked at it before its release."
+    names = " and ".join(dict.fromkeys(str(one["reviewer"] or one["key_id"]) for one in persons))
+    return f"Released by {names}, who reviewed it after it was held {rules}."
 
 
 def receipt(conn: Connection, entry_id: int) -> dict[str, str]:
@@ -57,54 +73,69 @@ def receipt(conn: Connection, entry_id: int) -> dict[str, str]:
     return dict(found or {})
 
 
-def made_by(
-    conn: Connection,
-    *,
-    model: str | None,
-    revision: str | None,
-    lora: str | None,
-    tenant: str | None = None,
-    after: int = 0,
-    limit: int | None = None,
-) -> Iterator[Mapping[str, Any]]:
-    """Every picture that all of the given took part in, oldest first, released or not."""
-    given = (("model", model), ("revision", revision), ("lora", lora))
-    makers = [f"{noun}:{name}" for noun, name in given if name is not None]
-    return _streamed(conn, _MADE, {"makers": makers, "tenant": tenant, "after": after, "limit": limit})
+def made_by(conn: Connection, scope: Scope, *, after: int = 0, limit: int | None = None) -> Iterator[Mapping[str, Any]]:
+    """Every picture that was made, oldest first, released or not."""
+    return _streamed(conn, _MADE, scope, {"after": after, "limit": limit})
 
 
-def refused_under(
-    conn: Connection, version: str, *, tenant: str | None = None, after: int = 0, limit: int | None = None
-) -> Iterator[Mapping[str, Any]]:
-    """Every item that this policy version held or refused, and why, oldest first."""
-    return _streamed(conn, _REFUSED, {"version": version, "tenant": tenant, "after": after, "limit": limit})
+def refused(conn: Connection, scope: Scope, *, after: int = 0, limit: int | None = None) -> Iterator[Mapping[str, Any]]:
+    """Every item that was held or refused, and why, oldest first."""
+    return _streamed(conn, _REFUSED, scope, {"after": after, "limit": limit})
 
 
 def reviews(
     conn: Connection,
+    scope: Scope,
     *,
     reviewer: str | None = None,
     decision: str | None = None,
-    tenant: str | None = None,
     after: int = 0,
     limit: int | None = None,
 ) -> Iterator[Mapping[str, Any]]:
     """Who reviewed what, oldest first; `reviewer` is the name or the id of a key."""
-    values = {"reviewer": reviewer, "decision": decision, "tenant": tenant, "after": after, "limit": limit}
-    return _streamed(conn, _REVIEWED, values)
+    narrowed = ""
+    if reviewer is not None:
+        narrowed += " AND (key_id = :reviewer OR reviewer = :reviewer)"
+    if decision is not None:
+        narrowed += " AND decision = :decision"
+    values = {"reviewer": reviewer, "decision": decision, "after": after, "limit": limit}
+    return _streamed(conn, _REVIEWED, scope, values, narrowed)
 
 
-def counts(conn: Connection, by: Sequence[By], *, tenant: str | None = None) -> list[Mapping[str, Any]]:
-    """The number of settled items for each value of `by`, in order."""
+def approvals(
+    conn: Connection, scope: Scope, *, after: int = 0, limit: int | None = None
+) -> Iterator[Mapping[str, Any]]:
+    """Rule sets, model cards and verifiers: first use, and what people decided about models, oldest first.
+
+    Of the scope only time and tenant count: documents have neither makers nor findings.
+    """
+    of_time = Scope(since=scope.since, until=scope.until, tenant=scope.tenant)
+    return _streamed(conn, _APPROVED, of_time, {"after": after, "limit": limit})
+
+
+def counts(conn: Connection, by: Sequence[By], scope: Scope = EVERYTHING) -> list[Mapping[str, Any]]:
+    """The number of settled items for each value of `by`, in order.
+
+    Narrowed to more than a tenant and a time, items are counted one by one: a request that was cancelled as a whole
+    then counts for nothing, because its items are not named.
+    """
     columns = ", ".join(dict.fromkeys(by))
-    query = (
-        f"SELECT {columns}, CAST(sum(items) AS bigint) AS items FROM audit.counts"  # noqa: S608 - names of an enum
-        f" WHERE {_OF_TENANT} GROUP BY {columns} ORDER BY {columns}"
-    )
-    return [dict(row) for row in conn.execute(text(query), {"tenant": tenant}).mappings()]
+    where, values = scope.where()
+    if scope == Scope(tenant=scope.tenant):
+        rows = f"SELECT {columns}, CAST(sum(items) AS bigint) AS items FROM audit.counts"  # noqa: S608 - an enum
+    else:
+        day = "(recorded_at AT TIME ZONE 'UTC')::date AS day"
+        rows = f"SELECT {columns}, count(*) AS items FROM (SELECT *, {day} FROM audit.settled) AS settled"  # noqa: S608
+    query = f"{rows} WHERE {where} GROUP BY {columns} ORDER BY {columns}"
+    return [dict(row) for row in conn.execute(text(query), values).mappings()]
 
 
-def _streamed(conn: Connection, query: str, values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    found = conn.execution_options(yield_per=_ROWS).execute(text(query), values)
+def _streamed(
+    conn: Connection, rows: str, scope: Scope, values: Mapping[str, Any], narrowed: str = ""
+) -> Iterator[Mapping[str, Any]]:
+    where, scoped = scope.where()
+    query = f"{rows} WHERE {where}{narrowed} AND {_PAGE}"
+    given = {name: value for name, value in (scoped | dict(values)).items() if f":{name}" in query}
+    found = conn.execution_options(yield_per=_ROWS).execute(text(query), given)
     for row in found.mappings():
         yield dict(row)

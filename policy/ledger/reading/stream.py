@@ -56,6 +56,36 @@ def entries_in(connect: Connect, span: EntryFilter, *, page: int = PAGE) -> Iter
             return
 
 
+def leaves_from(
+    connect: Connect, first: int, *, tenant: str | None = None, kinds: Collection[str] = (), page: int = PAGE
+) -> Iterator[list[Recorded]]:
+    """Pages of sealed entries in the order of their leaves, from leaf `first` on. No connection between two pages.
+
+    That order never changes and has no gaps, so whoever remembers the last leaf goes on behind it and misses nothing.
+    Entries that are not sealed yet are left for the next time.
+    """
+    after = first - 1
+    while True:
+        query = (
+            select(entries, sequence.c.index.label("leaf_index"))
+            .join_from(sequence, entries, sequence.c.entry_id == entries.c.id)
+            .where(sequence.c.index > after)
+            .order_by(sequence.c.index)
+            .limit(page)
+        )
+        if tenant is not None:
+            query = query.where(entries.c.tenant == tenant)
+        if kinds:
+            query = query.where(entries.c.kind.in_(sorted(kinds)))
+        with connect() as conn:
+            found = with_texts(conn, conn.execute(query).all())
+        if found:
+            yield found
+            after = max(one.index for one in found if one.index is not None)
+        if len(found) < page:
+            return
+
+
 def instant(written: object) -> datetime:
     """In UTC: a day (2026-11-21: its beginning) or a moment with its zone. Raises ValueError that says what to write.
 
