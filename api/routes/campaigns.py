@@ -55,8 +55,9 @@ def submit_campaign(
     gzip; its format, delimiter, encoding and header are found, and the reply says how it was read. The
     columns `custom_id` (or `id`), `width`, `height`, `num_inference_steps`, `guidance_scale`, `upscale`,
     `loras` (`name` or `name:0.8`, a space between two), `seed`, `variants`, `negative_prompt`, `model`,
-    `task` and `priority` override the spec for their row; the template asks for any other column by its
-    name. One cause is one error, with its rows. Rows that policy refuses do not stop the campaign: their
+    `task`, `priority` and `renditions` (names, a space between two) override the spec for their row; the
+    template asks for any other column by its name. One cause is one error, with its rows. Rows that policy
+    refuses do not stop the campaign: their
     items are stored as refused, and the reply lists them.
 
     ```sh

@@ -30,6 +30,7 @@ class RowOptions(NamedTuple):
     negative_prompt: str = ""  # as it was sent
     model: str = ""  # another than the request's
     priority: Priority | None = None  # another than the request's
+    renditions: tuple[str, ...] = ()  # others than the request's
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class CheckedRow:
                 file_suffix=self.file_suffixes[variant] if self.file_suffixes else "",
                 queue=queue,
                 priority=own.priority,
+                renditions=own.renditions,
                 texts_read=self.texts_read,
             )
 
@@ -106,9 +108,9 @@ class CheckedRow:
             json.loads(line)
         )
         found = Verdict(version) if verdict is None else Verdict.from_json(verdict)
-        options, seed, variants, negative, model, priority = own
+        options, seed, variants, negative, model, priority, files = own
         urgency = Priority(priority) if priority else None
-        row = RowOptions(SamplingOptions.from_json(options), seed, variants, negative, model, urgency)
+        row = RowOptions(SamplingOptions.from_json(options), seed, variants, negative, model, urgency, tuple(files))
         texts = Screened(prompt, negative_prompt, found, sent)
         return cls(
             number,

@@ -79,15 +79,17 @@ class FileNames:
 
     def __init__(self, spec: CampaignBody, header: Sequence[str]) -> None:
         templates = file_templates(spec)
-        self._files = [
-            (FileTemplate.parse(templates.get(name) or templates[""]), name, EXTENSIONS[RENDITIONS[name]])
-            for name in spec.renditions
-        ]
-        self._files += [
+        self._asked = tuple(spec.renditions)
+        self._renditions = {
+            name: (FileTemplate.parse(templates.get(name) or templates[""]), name, EXTENSIONS[media_type])
+            for name, media_type in RENDITIONS.items()
+        }
+        self._channels = [
             (FileTemplate.parse(templates[channel.name]), channel.name, EXTENSIONS[channel.media_type])
             for channel in channels_of(spec.channels)
         ]
-        asked = {name for template, _, _ in self._files for name in template.names}
+        named = (*self._renditions.values(), *self._channels)
+        asked = {name for template, _, _ in named for name in template.names}
         self._columns = [(name, place) for place, name in enumerate(header) if name in asked]
         self._taken: set[bytes] = set()
 
@@ -100,7 +102,8 @@ class FileNames:
     def _suffix(self, row: CheckedRow, values: dict[str, str], variant: int) -> str:
         values["variant"] = str(variant)
         suffix = ""
-        for template, channel, extension in self._files:
+        files = [self._renditions[name] for name in row.own.renditions or self._asked]
+        for template, channel, extension in (*files, *self._channels):
             values["channel"] = channel
             name = file_name(template, values, extension=extension)
             suffix = distinct(name, f"{row.custom_id}\n{variant}", self._taken) or suffix

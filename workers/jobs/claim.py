@@ -58,7 +58,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, any
             texts_read=TextsRead(row.prompt_read_chars, row.negative_prompt_read_chars),
             campaign=row.campaign,
             rewrites=tuple(map(Finding.from_json, row.rewrites or ())),
-            renditions=tuple(row.renditions),
+            renditions=tuple(row.renditions or row.asked_renditions),
             publish_prompt=row.publish_prompt,
             channels=tuple(map(Channel.from_json, row.channels)),
             label_language=_label_language(row),
@@ -67,7 +67,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, any
             select(
                 items,
                 requests.c.name.label("campaign"),
-                requests.c.renditions,
+                requests.c.renditions.label("asked_renditions"),
                 requests.c.publish_prompt,
                 requests.c.channels,
                 requests.c.carried_columns,

@@ -29,7 +29,7 @@ class EarlierItem:
     request_id: str
     state: ItemState
     asset_id: str | None  # of a released image
-    differs: str  # prompt | negative_prompt | options | seed
+    differs: str  # prompt | negative_prompt | options | seed | renditions
 
 
 _SENT_BEFORE = text(
@@ -37,7 +37,8 @@ _SENT_BEFORE = text(
     select distinct on (sent.n) sent.n, earlier.request_id::text, earlier.state, earlier.differs,
         assets.id::text as asset_id
     from json_to_recordset(cast(:rows as json)) as sent(
-        n integer, custom_id text, variant integer, prompt text, negative_prompt text, recipe_id text, seed bigint
+        n integer, custom_id text, variant integer, prompt text, negative_prompt text, recipe_id text, seed bigint,
+        renditions text[]
     )
     join lateral (
         select items.id, items.request_id, items.state,
@@ -45,6 +46,7 @@ _SENT_BEFORE = text(
                 when items.negative_prompt <> sent.negative_prompt then 'negative_prompt'
                 when items.recipe_id <> sent.recipe_id then 'options'
                 when items.seed <> sent.seed then 'seed'
+                when items.renditions is distinct from sent.renditions then 'renditions'
                 else '' end as differs
         from items
         where items.request_id = any(cast(:requests as uuid[])) and items.tenant = :tenant
@@ -91,6 +93,7 @@ def sent_before(
             "negative_prompt": item.negative_prompt,
             "recipe_id": item.recipe.id,
             "seed": item.seed,
+            "renditions": item.renditions or None,
         }
         for n, item in enumerate(new_items)
     ]

@@ -147,6 +147,7 @@ def _row(request: NewRequest, item: NewItem, id: str) -> dict[str, Any]:
         "negative_prompt": item.negative_prompt,
         "carried": list(item.carried),
         "file_suffix": item.file_suffix,
+        "renditions": item.renditions or None,
         "rewrites": [asdict(finding) for finding in item.verdict.rewrites] or None,
         "prompt_read_chars": item.texts_read.prompt,
         "negative_prompt_read_chars": item.texts_read.negative_prompt,

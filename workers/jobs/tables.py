@@ -160,6 +160,7 @@ items = Table(
     Column("negative_prompt", Text, nullable=False),
     Column("carried", ARRAY(Text), nullable=False),  # cells of its row as they were sent, one for each carried column
     Column("file_suffix", Text, nullable=False),  # tells its files' names from those of another row; mostly ""
+    Column("renditions", ARRAY(Text)),  # files of this image, the original first; None: those of its request
     Column("rewrites", JSONB(none_as_null=True)),  # findings of the rules that rewrote a text; None: as it was sent
     Column("prompt_read_chars", Integer),  # what the model's text encoder reads of it; None: all
     Column("negative_prompt_read_chars", Integer),

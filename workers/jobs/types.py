@@ -56,6 +56,7 @@ class NewItem:
     file_suffix: str = ""  # of workers.delivery.file_names.distinct
     queue: str | None = None  # None: the request's
     priority: Priority | None = None  # None: the request's
+    renditions: tuple[str, ...] = ()  # empty: the request's
     texts_read: TextsRead = ALL_READ
     sample: bool = False  # of the pilot: made before a person accepts the rest
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from policy.marks.renditions import ordered
+
 _WHOLE = re.compile(r"([0-9]{1,16})(?:[.,]0+)?")
 _DECIMAL = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,9}|,[0-9]{1,2})?")  # "7,5" is a German 7.5; "1,024" may be a thousand
+_BETWEEN = re.compile(r"[\s,;|+]+")
 _SCALE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?")
 
 
@@ -43,6 +46,15 @@ def choice(text: str, shown: str, known: Sequence[str], hint: str) -> str:
     if text in known:
         return text
     raise CellInvalid("not_a_choice", f"{shown} is none of {', '.join(known)}", f"Write one of them.{hint}")
+
+
+def renditions(text: str, shown: str) -> tuple[str, ...]:
+    """The renditions that the cell names, between spaces or commas, the original first. Raises CellInvalid."""
+    named = [word.lower() for word in _BETWEEN.split(text) if word]
+    try:
+        return ordered(named)
+    except ValueError as error:
+        raise CellInvalid("not_a_choice", f"{shown}: {error}", "Write several with a space between them.") from error
 
 
 def loras(text: str) -> tuple[list[tuple[str, float | None]], list[str]]:

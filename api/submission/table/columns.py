@@ -20,7 +20,7 @@ MAX_USED_COLUMNS = 200
 
 WHOLE_NUMBERS = ("width", "height", "num_inference_steps", "upscale", "seed", "variants")
 CHOICES = ("model", "task", "priority")
-OWN = ("custom_id", "id", "negative_prompt", "guidance_scale", "loras", *WHOLE_NUMBERS, *CHOICES)
+OWN = ("custom_id", "id", "negative_prompt", "guidance_scale", "loras", "renditions", *WHOLE_NUMBERS, *CHOICES)
 
 _ALIASES = {
     "steps": "num_inference_steps",

@@ -23,6 +23,7 @@ _DIFFERENCES = {
     "negative_prompt": "negative prompt",
     "options": "model, size or options",
     "seed": "seed",
+    "renditions": "files",
 }
 
 

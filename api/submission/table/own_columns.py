@@ -9,7 +9,7 @@ from api.edge.problems import Complaint, quoted
 from api.schemas.requests import CampaignBody
 from api.submission.checked import RowOptions
 from api.submission.recipes import RecipeBook, RecipeBooks, SamplingOptions, at
-from api.submission.table.cells import CellInvalid, choice, decimal_number, loras, whole_number
+from api.submission.table.cells import CellInvalid, choice, decimal_number, loras, renditions, whole_number
 from api.submission.table.columns import CHOICES, WHOLE_NUMBERS, Columns
 from workers.recipes import MAX_SEED
 from workers.settings import Settings
@@ -46,8 +46,9 @@ class OwnColumns:
             self._check_recipe(row, book, options, negative, complaints)
         priority = self._choice(row, cells, "priority", tuple(Priority), complaints)
         self._choice(row, cells, "task", TASKS, complaints)
-        model = self._other(book)
-        return RowOptions(options, seed, variants, negative, model, Priority(priority) if priority else None)
+        urgency = Priority(priority) if priority else None
+        files = self._renditions(row, cells, complaints)
+        return RowOptions(options, seed, variants, negative, self._other(book), urgency, files)
 
     def column(self, own: str) -> str | None:
         """The header of our column as the file has it; None for what stands in no column."""
@@ -103,6 +104,18 @@ class OwnColumns:
             complaints.append(complaint_of(row, "not_a_lora", message, remedy, self.column("loras")))
         return {"loras": book.loras(named)}
 
+    def _renditions(self, row: SheetRow, cells: Sequence[str], complaints: list[Complaint]) -> tuple[str, ...]:
+        """Empty where the row asks for the files that its request asks for."""
+        if not (text := self._cell(cells, "renditions")):
+            return ()
+        try:
+            asked = renditions(text, quoted(text))
+        except CellInvalid as error:
+            remedy = f"{error.remedy}{self._hint('renditions')}"
+            complaints.append(complaint_of(row, error.code, error.message, remedy, self.column("renditions")))
+            return ()
+        return () if asked == tuple(self._spec.renditions) else asked
+
     def _check_variants(self, row: SheetRow, variants: int, seed: int | None, complaints: list[Complaint]) -> None:
         most = self._settings.max_variants
         if "variants" in self._places and not 1 <= variants <= most:
@@ -130,7 +143,7 @@ class OwnColumns:
     def _hint(self, own: str) -> str:
         """A column of that name may be the product's own."""
         column = self.column(own)
-        if column == own and own not in (*CHOICES, "width", "height"):
+        if column == own and own not in (*CHOICES, "renditions", "width", "height"):
             return ""
         return f" If the column is not about the picture, name it in `ignore_columns`: {quoted(column or own)}."
 
