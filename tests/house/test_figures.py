@@ -26,6 +26,7 @@ NOT_FIGURES = {  # program or heading -> why it needs no date
     "docs/compliance.md: EU AI Act, Art. 50(2), and its code of practice": "a threshold, with its test beside it",
     "docs/models.md: Upscaling": "an equality that a test holds, on a picture of the reference",
     "docs/control.md: Pilot": "a bound that is computed, with its test beside it",
+    "docs/masks.md: Score": "limits of workers/masks/measures.py, which a test holds from both sides",
     "docs/marks.md: Files": "thresholds that the last look at a file holds",
 }
 

@@ -1,5 +1,6 @@
 """Masks: which pixels of a picture are the product, how sure that is, and what is made with it. Heavy: loads OpenCV.
 
+backgrounds   the tasks: a product cut out, and put on a new ground
 mask          a mask, its file and its digest; checks of a supplied one
 measures      area, border, parts and softness of a mask, and its score
 choose        the mask of a picture: from alpha, supplied, or by a network

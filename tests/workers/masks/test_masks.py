@@ -7,28 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.support.masks import TrueFinder
 from tests.support.products import Shot, bottle
 from workers.errors import MaskRefused
 from workers.masks import choose, ground, measures
-from workers.masks.mask import Alpha, Mask, MaskSource, Pixels, decode, encode, from_alpha, supplied
+from workers.masks.mask import Alpha, MaskSource, decode, encode, from_alpha, supplied
 from workers.masks.measures import MaskFault, MaskMeasures, scored
 
 SIDE = 200
-
-
-class TrueFinder:
-    """Knows the answer, and another one for the mirrored picture."""
-
-    method = "known"
-
-    def __init__(self, alpha: Alpha, mirrored: Alpha | None = None) -> None:
-        self._alpha, self._mirrored = alpha, alpha if mirrored is None else mirrored
-
-    def find(self, picture: Pixels) -> Mask:
-        return Mask(self._alpha, MaskSource.NETWORK, self.method)
-
-    def mirrored(self, picture: Pixels) -> Alpha:
-        return self._mirrored
 
 
 @pytest.fixture(scope="module")
