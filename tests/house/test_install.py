@@ -169,5 +169,6 @@ def _requirements(*lists: str) -> list[Requirement]:
     return [Requirement(wish) for name in lists for wish in known[name]]
 
 
+@cache
 def _declared(*lists: str) -> set[str]:
     return {str(canonicalize_name(wish.name)) for wish in _requirements(*lists)}

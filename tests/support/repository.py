@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 N = TypeVar("N", bound=ast.AST)
@@ -52,5 +53,14 @@ def tree(path: str) -> ast.Module:
 
 
 def nodes(path: str, kind: type[N]) -> Iterator[N]:
-    """Every node of this kind in a module."""
-    return (node for node in ast.walk(tree(path)) if isinstance(node, kind))
+    """Every node of exactly this kind in a module."""
+    return iter(_by_kind(path).get(kind, ()))
+
+
+@cache
+def _by_kind(path: str) -> dict[type[ast.AST], list[Any]]:
+    """A walk costs more than the parsing, and each rule asks for another kind."""
+    kinds: defaultdict[type[ast.AST], list[Any]] = defaultdict(list)
+    for node in ast.walk(tree(path)):
+        kinds[type(node)].append(node)
+    return dict(kinds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -129,6 +130,8 @@ def drawable() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Model]:
     folder: Path = tmp_path_factory.mktemp("models")
+    gc.collect()
+    gc.freeze()  # memory that ends is answered by a collection, which would look at every library again
 
     @cache
     def model(name: str) -> Model:
