@@ -125,7 +125,7 @@ class Marker:
         packet = xmp.packet(stamp, self._maker, source_type(source))
         ground = pure_ground(image)
         refused: list[str] = []
-        for scheme, coding, keeps in _rungs(picture, ground):
+        for scheme, coding, keeps in _rungs(picture, marked, ground):
             packed = encode(marked(scheme), coding, packet)
             if len(packed) > picture.max_bytes:
                 refused.append(f"{coding.name}: {len(packed):,} bytes")
@@ -177,6 +177,10 @@ class _Picture:
         return codings_of(self.channel) if self.channel else CODINGS[RENDITIONS[self.name]]
 
     @property
+    def limited(self) -> bool:
+        return self.max_bytes < sys.maxsize
+
+    @property
     def max_bytes(self) -> int:
         return (self.channel and self.channel.max_bytes) or sys.maxsize
 
@@ -194,7 +198,7 @@ def _declared(picture: _Picture, source: EditSource | None) -> dict[str, Any]:
     return {"declaration": declaration(source), "label": picture.label.to_json() if picture.label else None}
 
 
-def _rungs(picture: _Picture, ground: PureGround | None) -> Iterator[tuple[Scheme, Coding, bool]]:
+def _rungs(picture: _Picture, marked: Write, ground: PureGround | None) -> Iterator[tuple[Scheme, Coding, bool]]:
     """Every way to write this file, best first: a stronger watermark before a larger file.
 
     A pure ground is kept first: by a watermark beside it in a coding that leaves it alone (True), then by the watermark
@@ -202,14 +206,18 @@ def _rungs(picture: _Picture, ground: PureGround | None) -> Iterator[tuple[Schem
     """
     schemes = watermark.ladder(picture.image)
     if ground:
-        beside = schemes[::-1] if ground.leaves_little else schemes
-        for keeps in (True, False):
-            for coding in picture.codings:
-                for scheme in beside:
-                    yield watermark.off_ground(scheme), coding, keeps
-    for coding in picture.codings:
-        for scheme in schemes:
-            yield scheme, coding, False
+        beside = _readable(schemes[::-1] if ground.leaves_little else schemes, marked)
+        yield from ((scheme, coding, True) for coding in picture.codings for scheme in beside)
+        nearest = picture.codings if picture.limited else picture.codings[::-1]
+        yield from ((scheme, coding, False) for coding in nearest for scheme in beside)
+    yield from ((scheme, coding, False) for coding in picture.codings for scheme in schemes)
+
+
+def _readable(schemes: Sequence[Scheme], marked: Write) -> list[Scheme]:
+    """These schemes off the ground, as far as they read before any coding: a small product carries none."""
+    beside = [watermark.off_ground(scheme) for scheme in schemes]
+    read = [watermark.read(marked(scheme)) for scheme in beside]
+    return [scheme for scheme, found in zip(beside, read, strict=True) if found and found.scheme == scheme]
 
 
 def _ground_kept(ground: PureGround | None, kept: float) -> dict[str, Any]:
