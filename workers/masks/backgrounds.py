@@ -42,7 +42,7 @@ class RemovedBackground:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why, in sentences."""
+        """Why, in sentences. `chosen.check.findings` is the same for a verdict."""
         return self.chosen.check.sentences
 
     def to_json(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.verdict import Decision, Finding, Stage
 from workers.masks.mask import HALF, Alpha, Mask
 
 PASSES = 0.5
@@ -78,6 +79,12 @@ class MaskCheck:
         """The faults in words."""
         measured = {name: getattr(self.measures, name) for name in ("area", "border", "apart", "soft", "agreement")}
         return tuple(SENTENCES[fault].format(**measured) for fault in self.faults)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What a verdict says of it: one reason to hold for each fault, the worst first."""
+        said = zip(self.faults, self.sentences, strict=True)
+        return tuple(Finding(Decision.HOLD, Stage.IMAGE, "mask", f"mask/{fault}", None, words) for fault, words in said)
 
     def to_json(self) -> dict[str, Any]:
         """The record for ledger and replies; shares with four decimals."""

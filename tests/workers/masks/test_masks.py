@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from policy.verdict import Decision
 from tests.support.masks import TrueFinder
 from tests.support.products import Shot, bottle
 from workers.errors import MaskRefused
@@ -159,6 +160,9 @@ def test_each_measure_holds_beyond_its_limit(
     assert (held.hold, held.faults) == (True, (fault,))
     assert held.score < measures.PASSES <= passing.score < scored(GOOD).score
     assert len(held.sentences) == 1
+    (finding,) = held.findings
+    assert (finding.decision, finding.rule, finding.detail) == (Decision.HOLD, f"mask/{fault}", held.sentences[0])
+    assert passing.findings == ()
 
 
 def test_the_worst_fault_comes_first_and_a_record_says_all() -> None:
