@@ -34,6 +34,7 @@ from api.routes import (
     batches,
     budgets,
     campaigns,
+    channels,
     detect,
     erasures,
     events,
@@ -71,7 +72,21 @@ _CORS_ANSWER = (
 _ROUTERS = (
     *(streams, requests, campaigns, pilots, results, items, assets, identify, detect, reviews, recalls, revocations),
     *(webhooks, soft_bindings),
-    *(images, files, batches, budgets, events, audit, proofs, models, keys, erasures, legal_holds, operations),
+    *(
+        images,
+        files,
+        batches,
+        budgets,
+        events,
+        audit,
+        proofs,
+        models,
+        channels,
+        keys,
+        erasures,
+        legal_holds,
+        operations,
+    ),
 )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
 
 from api.edge.problems import quoted
-from api.schemas.base import BodyModel
+from api.schemas.base import BodyModel, Page, ReplyModel
 from api.schemas.fields import Line
 from policy.marks.channels.channel import (
     FITS,
@@ -138,3 +138,38 @@ def checked(asked: list[ChannelBody | str]) -> list[ChannelBody | str]:
 Channels = Annotated[
     list[ChannelBody | ChannelName], Field(max_length=MAX_CHANNELS, strict=False), AfterValidator(checked)
 ]
+
+
+class ChannelPresetReply(ReplyModel):
+    """A channel that a request may ask for by its name alone."""
+
+    name: str = Field(examples=["marketplace-main"])
+    about: str = Field(description="for what place it is")
+    size: list[int] = Field(description="width and height in pixels", examples=[[2000, 2000]])
+    fit: str = Field(examples=["pad"])
+    gravity: str = Field(examples=["product"])
+    background: str = Field(description="what `pad` fills with", examples=["#ffffff"])
+    format: str = Field(examples=["jpeg"])
+    quality: int | None = Field(description="null: that of the format")
+    max_bytes: int | None = Field(description="null: no limit")
+
+    @classmethod
+    def of(cls, name: str) -> ChannelPresetReply:
+        made = ChannelBody(preset=name).channel()
+        return cls(
+            name=name,
+            about=str(presets()[name]["about"]),
+            size=[made.width, made.height],
+            fit=made.fit,
+            gravity=made.gravity,
+            background=f"#{bytes(made.background).hex()}",
+            format=made.format,
+            quality=made.quality,
+            max_bytes=made.max_bytes,
+        )
+
+
+class ChannelsReply(Page[ChannelPresetReply]):
+    """The presets, and the languages of the visible label."""
+
+    label_languages: list[str] = Field(description="values of `label.language`", examples=[["en", "de"]])
