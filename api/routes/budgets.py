@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -14,6 +15,7 @@ from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.in_turn import InTurn
+from api.edge.problems import Complaint, Problem
 from api.results.usage_csv import usage_csv
 from api.schemas.base import NoQuery, Page
 from api.schemas.budgets import BudgetBody, BudgetReply, UsageQuery, UsageReply
@@ -35,16 +37,18 @@ def list_all(caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()])
 @router.put("/budgets", response_model=BudgetReply, summary="Set a budget")
 def put(
     caller: Admin,
+    parts: PartsOf,
     once: OnceOf,
     query: Annotated[NoQuery, Query()],
     asked: Annotated[BudgetBody, Depends(json_body(BudgetBody))],
 ) -> Response:
     """A submission that does not fit is refused with 402 and stores nothing. What was accepted before goes on."""
 
+    _demand_currency(asked, parts.settings.currency)
+
     def work(conn: Connection) -> StoredReply:
-        standing = set_budget(conn, caller.tenant, asked.key_id, asked.images, actor=caller.actor)
-        none = BudgetReply(key_id=asked.key_id, images=None, images_reserved=0, images_made=0)
-        return answered(200, _reply(standing) if standing else none)
+        standing = set_budget(conn, caller.tenant, asked.key_id, asked.limits(), actor=caller.actor)
+        return answered(200, _reply(standing or Budget(key_id=asked.key_id)))
 
     return once.run(caller.tenant, once.fingerprint(asked), work)
 
@@ -66,5 +70,19 @@ def read_usage(caller: Reader, parts: PartsOf, query: Annotated[UsageQuery, Quer
     return JSONResponse(page.model_dump(mode="json"))
 
 
+def _demand_currency(asked: BudgetBody, currency: str) -> None:
+    """Raises Problem for a budget in money that this installation does not count in."""
+    if asked.cost is None or asked.currency == currency:
+        return
+    message = f"this installation counts in {currency}, not in {asked.currency}"
+    remedy = f"Send the limit in {currency}."
+    if not currency:
+        message = "this installation has no price list, so nothing of it costs money"
+        remedy = "Limit images or gpu_seconds, or ask the operator to set PRESSWORK_PRICES."
+    complaint = Complaint("other_currency", message, remedy, field="currency")
+    raise Problem("invalid_body", f"currency: {message}.", errors=[complaint])
+
+
 def _reply(budget: Budget) -> BudgetReply:
-    return BudgetReply(**{name: getattr(budget, name) for name in BudgetReply.model_fields})
+    fields = {name: getattr(budget, name) for name in BudgetReply.model_fields}
+    return BudgetReply(**{name: float(one) if isinstance(one, Decimal) else one for name, one in fields.items()})

@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from decimal import Decimal
+from typing import Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from api.schemas.base import BodyModel, QueryModel, ReplyModel
 from api.schemas.fields import Id, Instant
+from workers.jobs.control.budget import Limits
 
 MAX_IMAGES = 2**53 - 1
+MAX_AMOUNT = 99_999_999  # GPU seconds, or units of the currency: what the database's columns hold
+
+_EXAMPLES: list[JsonValue] = [{"images": 50_000}, {"cost": 250, "currency": "EUR"}, {"images": None}]
 
 
 class BudgetBody(BodyModel):
-    """How many images may be made from now on, with those that were counted already."""
+    """What may be made from now on, with what was counted already. All limits null, or left out: no budget."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"images": 50_000}, {"images": None}]})
+    model_config = ConfigDict(json_schema_extra={"examples": _EXAMPLES})
 
     key_id: Id | None = Field(None, description="the budget of this API key; null: of the whole tenant")
-    images: int | None = Field(ge=0, le=MAX_IMAGES, description="null takes the budget away")
+    images: int | None = Field(None, ge=1, le=MAX_IMAGES, description="null: no limit of images")
+    gpu_seconds: float | None = Field(
+        None, gt=0, le=MAX_AMOUNT, allow_inf_nan=False, description="null: no limit of GPU seconds"
+    )
+    cost: float | None = Field(None, gt=0, le=MAX_AMOUNT, allow_inf_nan=False, description="null: no limit of money")
+    currency: str | None = Field(None, pattern="^[A-Z]{3}$", description="of `cost`; that of the price list")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set & {"images", "gpu_seconds", "cost"}:
+            raise ValueError("name a limit: images, gpu_seconds or cost; null takes it away")
+        if self.cost is not None and self.currency is None:
+            raise ValueError("name the currency of cost")
+        return self
+
+    def limits(self) -> Limits:
+        """Each as the database keeps it."""
+        seconds, cost = (None if one is None else Decimal(str(one)) for one in (self.gpu_seconds, self.cost))
+        return Limits(self.images, seconds, cost, self.currency if cost is not None else None)
 
 
 class BudgetReply(ReplyModel):
-    """A budget. What may still be asked for is `images` less the other two."""
+    """A budget. What may still be asked for is a limit less what is reserved and made of it."""
 
     key_id: str | None
-    images: int | None = Field(description="null: there is no budget")
+    images: int | None = Field(description="null: no limit")
     images_reserved: int = Field(description="of requests that are under way")
     images_made: int = Field(description="released or held since the budget was set")
+    gpu_seconds: float | None = Field(description="null: no limit")
+    gpu_seconds_reserved: float = Field(description="P90 of what is under way; what was not measured reserves none")
+    gpu_seconds_made: float
+    cost: float | None = Field(description="null: no limit")
+    cost_reserved: float
+    cost_made: float
+    currency: str | None = Field(examples=["EUR"])
 
 
 class UsageQuery(QueryModel):

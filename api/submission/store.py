@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 
@@ -17,9 +17,10 @@ from api.schemas.requests import CampaignBody, SingleBody
 from api.schemas.submission import AcceptedReply, DryRunReply, LinksReply, SubmissionReply, UnchangedReply
 from api.submission.file_naming import file_templates
 from api.submission.pilot import PilotPlan, marked
-from api.submission.preview.forecast import preview
+from api.submission.preview.forecast import forecast_of, preview
 from api.submission.table.earlier import EarlierRows
-from workers.cost.forecast import Work
+from workers.cost.forecast import Take, Work
+from workers.jobs.control.budget import list_budgets
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.submit import submit
 from workers.jobs.types import NewItem, NewRequest, new_id
@@ -48,7 +49,7 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
     parts.registers.ensure()
     demand_future(conn, checked.asked.deadline)
     _demand_room(conn, caller, parts, checked)
-    request = _request(caller, parts, checked)
+    request = replace(_request(caller, parts, checked), share=_share(conn, caller, parts, checked))
     report = checked.report
     new_items = checked.items(request.id)
     if checked.pilot:
@@ -115,7 +116,15 @@ def _request(caller: Caller, parts: Parts, checked: CheckedRequest) -> NewReques
         channels=channels_of(checked.asked.channels),
         file_templates=file_templates(checked.asked),
         pilot=checked.pilot.pilot if checked.pilot else None,
+        currency=parts.settings.currency,
     )
+
+
+def _share(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> Mapping[str, Take]:
+    """The P90 of an image, by work, for a tenant that has budgets."""
+    if not list_budgets(conn, caller.tenant):
+        return {}
+    return forecast_of(conn, checked.works, parts.settings).share
 
 
 def _demand_room(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> None:

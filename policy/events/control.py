@@ -54,6 +54,8 @@ class BudgetChanged(Event):
     key_id: str | None  # None: of the whole tenant
     images_before: int | None  # None: there was none
     images: int | None  # None: there is none any more
+    limits_before: dict[str, Any] | None = None  # gpu_seconds, cost and currency; None: as in `images_before`
+    limits: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

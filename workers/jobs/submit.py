@@ -43,6 +43,7 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
     Raises BudgetExceeded, and ValueError for a request without items: the caller answers for its shape.
     """
     stored = refused = 0
+    wanted = budget.Wanted(request.currency)
     named: dict[str, Recipe] = {}
     queues = {request.queue}
     for chunk in _chunks(new_items):
@@ -50,6 +51,7 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
         queues |= {item.queue for item in chunk if item.queue}
         ids = [new_id() for _ in chunk]
         rows = [_row(request, item, id) for item, id in zip(chunk, ids, strict=True)]
+        wanted.add(rows)
         conn.execute(_store_items(tuple(rows[0]), conn.dialect), {"rows": json.dumps(rows)})
         refusals = [
             _refusal(request, item, id)
@@ -62,7 +64,7 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
     if not stored:
         raise ValueError("a request needs at least one item")
     _store_recipes(conn, named)
-    reserved = budget.reserve(conn, request.tenant, request.key_id, stored - refused)
+    reserved = budget.reserve(conn, request.tenant, request.key_id, wanted)
     _store_request(conn, request, stored, refused, reserved)
     if refused == stored:
         end_settled(conn, [request.id], actor=f"key:{request.key_id}")
@@ -158,6 +160,7 @@ def _row(request: NewRequest, item: NewItem, id: str) -> dict[str, Any]:
         "state": ItemState.REFUSED if refused else ItemState.PENDING,
         "verdict": item.verdict.to_json() if refused else None,
         "sample": item.sample,
+        **budget.reservation(request.share.get(item.recipe.work_id) if not refused else None),
     }
 
 

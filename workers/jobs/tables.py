@@ -62,9 +62,16 @@ budgets = Table(
     Column("id", _ID, primary_key=True),
     Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
     Column("key_id", _ID, ForeignKey("api_keys.id")),  # None: of the whole tenant
-    Column("images", BigInteger, nullable=False),
+    Column("images", BigInteger),  # None: no limit, here and of the two below
     Column("images_reserved", BigInteger, nullable=False, server_default="0"),  # of open items
     Column("images_made", BigInteger, nullable=False, server_default="0"),  # released or held
+    Column("gpu_seconds", _GPU_SECONDS),
+    Column("gpu_seconds_reserved", _GPU_SECONDS, nullable=False, server_default="0"),  # P90 of open items
+    Column("gpu_seconds_made", _GPU_SECONDS, nullable=False, server_default="0"),
+    Column("cost", _MONEY),
+    Column("cost_reserved", _MONEY, nullable=False, server_default="0"),  # P90 of open items
+    Column("cost_made", _MONEY, nullable=False, server_default="0"),
+    Column("currency", Text),  # of `cost`, and what the two above are counted in
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     UniqueConstraint("tenant", "key_id"),
 )
@@ -180,6 +187,7 @@ items = Table(
     Column("energy_joules", _JOULES),  # likewise
     Column("cost", _MONEY),  # of its GPU seconds, by the price list of that moment; None: no price
     Column("currency", Text),  # of `cost`, ISO 4217
+    *(Column("gpu_seconds_reserved", _GPU_SECONDS), Column("cost_reserved", _MONEY)),  # P90 at submit; None: unknown
     Column("erased_at", _AT),  # prompt, negative_prompt, carried and file_suffix were erased
     UniqueConstraint("request_id", "custom_id", "variant"),
 )

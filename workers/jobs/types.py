@@ -12,6 +12,7 @@ import uuid_utils
 from policy.marks.channels.channel import Channel
 from policy.marks.renditions import ORIGINAL
 from policy.verdict import Finding, Verdict
+from workers.cost.forecast import Take
 from workers.recipes import Recipe
 from workers.states import Priority
 
@@ -97,6 +98,8 @@ class NewRequest:
     channels: tuple[Channel, ...] = ()  # further files of each image
     file_templates: Mapping[str, str] = field(default_factory=dict)  # by channel or rendition; "" is for all others
     pilot: NewPilot | None = None  # None: it begins to run at once
+    share: Mapping[str, Take] = field(default_factory=dict)  # P90 of an image, by work, where it is known
+    currency: str = ""  # of the money in `share`; "": this installation has no prices
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Engine
 
 from workers import metrics
-from workers.jobs.control.phases import end_settled, forget_turns, stop_overdue
+from workers.jobs.control.phases import end_settled, forget_turns, stop_overdue, stop_spent
 from workers.jobs.expire import expire
 from workers.planning import planner
 from workers.queue import Queue
@@ -33,9 +33,10 @@ def run_once(engine: Engine, queue: Queue, settings: Settings) -> int:
 
 
 def tidy(engine: Engine) -> None:
-    """Stop requests past their deadline, end those whose last changes overtook each other, drop accounts of turns."""
+    """Stop requests past deadline or budget, end those whose last changes overtook each other, forget old turns."""
     with engine.begin() as conn:
         stop_overdue(conn, actor="reconciler")
+        stop_spent(conn, actor="reconciler")
     with engine.begin() as conn:
         end_settled(conn, actor="reconciler")
         forget_turns(conn)

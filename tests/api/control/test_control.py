@@ -150,9 +150,42 @@ def test_a_campaign_beyond_the_budget_is_refused_whole_and_usage_says_what_was_s
     )
 
 
-@pytest.mark.parametrize("images", [-1, 1.5, "10", True, 2**53])
+@pytest.mark.parametrize("images", [-1, 0, 1.5, "10", True, 2**53])
 def test_a_budget_that_is_no_number_of_images_is_refused(api: ApiTenant, images: Any) -> None:
     problem(api.caller().put("/v1/budgets", json={"images": images}), 422, "invalid_body")
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ('{"gpu_seconds": 0}', "gpu_seconds"),
+        ('{"gpu_seconds": -1}', "gpu_seconds"),
+        ('{"gpu_seconds": 100000000}', "gpu_seconds"),
+        ('{"cost": 0, "currency": "EUR"}', "cost"),
+        ('{"cost": NaN, "currency": "EUR"}', "NaN"),
+        ('{"cost": Infinity, "currency": "EUR"}', "Infinity"),
+        ('{"cost": "5", "currency": "EUR"}', "cost"),
+        ('{"cost": 5}', "name the currency of cost"),
+        ('{"cost": 5, "currency": "euro"}', "currency"),
+        ('{"cost": 5, "currency": "EUR"}', "this installation has no price list"),
+        ("{}", "name a limit"),
+    ],
+)
+def test_a_budget_in_time_or_money_that_cannot_be_kept_is_named(api: ApiTenant, body: str, named: str) -> None:
+    reply = api.caller().put("/v1/budgets", content=body, headers={"Content-Type": "application/json"})
+    assert (reply.status_code, named in reply.text) == (422, True), reply.text
+    assert api.caller().get("/v1/budgets").json()["data"] == []
+
+
+def test_a_budget_of_gpu_seconds_is_set_and_taken_away_and_needs_no_images(api: ApiTenant) -> None:
+    caller = api.caller()
+    told = caller.put("/v1/budgets", json={"gpu_seconds": 12.5}).json()
+    assert (told["images"], told["gpu_seconds"], told["cost"]) == (None, 12.5, None)
+    submitted(caller)  # was never measured: accepted, as something is left
+    (standing,) = caller.get("/v1/budgets").json()["data"]
+    assert (standing["images_reserved"], standing["gpu_seconds_reserved"]) == (10, 0.0)
+    gone = caller.put("/v1/budgets", json={"gpu_seconds": None}).json()
+    assert (gone["gpu_seconds"], caller.get("/v1/budgets").json()["data"]) == (None, [])
 
 
 def test_a_wait_ends_when_nothing_more_is_made(api: ApiTenant) -> None:

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, delete, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, any_, case, delete, exists, func, select
 
 from policy import events
 from policy.ledger.append import append
 from workers.errors import Conflict, NotFound
 from workers.jobs.control import budget, pilots
-from workers.jobs.tables import items, requests, turns
+from workers.jobs.tables import budgets, items, requests, turns
 from workers.jobs.types import new_id
 from workers.jobs.webhooks.deliveries import Notification, notify
 from workers.states import (
@@ -145,6 +145,25 @@ def stop_overdue(conn: Connection, *, actor: str) -> int:
         else:
             pause(conn, row.tenant, row.id, actor=actor, reason=PauseReason.DEADLINE)
     return len(overdue)
+
+
+def stop_spent(conn: Connection, *, actor: str) -> int:
+    """Requests that draw on a budget whose GPU seconds or money are used up -> PAUSED; how many.
+
+    What was reserved fits, so it is work that was not measured, or took more than its P90, that comes here.
+    """
+    spent = (budgets.c.gpu_seconds_made >= budgets.c.gpu_seconds) | (budgets.c.cost_made >= budgets.c.cost)
+    drawing = conn.execute(
+        select(requests.c.id, requests.c.tenant)
+        .join(budgets, (budgets.c.tenant == requests.c.tenant) & (budgets.c.id == any_(requests.c.budgets)))
+        .where(spent, requests.c.ended_at.is_(None), requests.c.phase.in_(_PAUSABLE))
+        .order_by(requests.c.id)
+        .limit(AT_ONCE)
+        .with_for_update(key_share=True, skip_locked=True, of=requests)
+    ).all()
+    for id, tenant in dict.fromkeys((row.id, row.tenant) for row in drawing):
+        pause(conn, tenant, id, actor=actor, reason=PauseReason.BUDGET)
+    return len(drawing)
 
 
 def forget_turns(conn: Connection) -> None:
