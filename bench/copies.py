@@ -3,6 +3,7 @@
 python -m bench.copies                     48 released pictures, every way, about 3,000 copies: an hour
 python -m bench.copies --share 0.2         a fifth of the copies, drawn by chance
 python -m bench.copies --half tuning       only ways and pictures by which thresholds may be chosen
+python -m bench.copies --tables            what there is so far
 python -m bench.copies --quick             a few: a minute
 
 Every copy is ours. Found: the right asset is named; claimed: by a code; verified: besides nothing in its frame shows
@@ -57,7 +58,8 @@ def main() -> None:
                 jobs[f"{way}: {each.name}"] = partial(_copied, way, number, each, shelf)
     order = np.random.default_rng(8).permutation(list(jobs))[: max(1, round(asked.share * len(jobs)))]
     results = Results(None if asked.quick else asked.work, "copies")
-    _show(results.make({str(name): jobs[str(name)] for name in order}), asked)
+    wanted_now = {str(name): jobs[str(name)] for name in order if not asked.tables or str(name) in results.rows}
+    _show(results.make(wanted_now), asked)
 
 
 def _released(work: Path) -> list[Released]:
@@ -167,6 +169,7 @@ def _arguments() -> argparse.Namespace:
     options.add_argument("--share", type=float, default=0.0, help="of the copies, drawn by chance (1; --quick: 0.01)")
     options.add_argument("--half", choices=["all", "tuning", "held-out"], default="all")
     options.add_argument("--only", default="", help="ways whose name holds this")
+    options.add_argument("--tables", action="store_true", help="only what there is so far")
     options.add_argument("--work", type=Path, default=Path("out/siblings"), help="where drawings and results are kept")
     options.add_argument("--misses", action="store_true", help="name every copy that was not found")
     asked = options.parse_args()

@@ -3,6 +3,7 @@
 python -m bench.siblings                        28 released pictures, 1,000 siblings, 204 transplants: an hour
 python -m bench.siblings --siblings 40 --transplants 36
 python -m bench.siblings --half held-out        only those by which no threshold was chosen
+python -m bench.siblings --tables               what there is so far
 python -m bench.siblings --quick                two of each kind: two minutes
 
 No sibling is ours, and no transplant is: an answer `ours` and a verified one are wrong, and so is any claim of a
@@ -46,7 +47,8 @@ def main() -> None:
     share = asked.siblings / sum(KINDS.values())
     wanted = siblings({kind: max(1, round(share * count)) for kind, count in KINDS.items()})
     moved = _transplants(asked.transplants)
-    draw_all([*wanted, *(each for _, each in moved)], asked.work)
+    if not asked.tables:
+        draw_all([*wanted, *(each for _, each in moved)], asked.work)
     ours = _released(asked.work)
     shelf = Shelf([each for each, _ in ours])
     results = Results(None if asked.quick else asked.work, "siblings")
@@ -54,8 +56,8 @@ def main() -> None:
     jobs |= {f"{kind}: {each.name}": partial(_moved, kind, each, ours, shelf, asked.work) for kind, each in moved}
     asked_for = [name for name in jobs if asked.half == "all" or is_held_out(name) == (asked.half == "held-out")]
     order = np.random.default_rng(5).permutation(asked_for)  # what a run that was stopped leaves is a fair sample
-    rows = results.make({str(name): jobs[str(name)] for name in order})
-    _show(rows, asked.json)
+    wanted_now = {str(name): jobs[str(name)] for name in order if not asked.tables or str(name) in results.rows}
+    _show(results.make(wanted_now), asked.json)
 
 
 def _released(work: Path) -> list[tuple[Released, Image]]:
@@ -72,9 +74,11 @@ def _transplants(count: int) -> list[tuple[str, Sibling]]:
     """Each kind in turn, with the sibling onto which the code is moved; staged pictures take turns with drawn ones."""
     made = []
     for n in range(count):
-        place, number = n // len(TRANSPLANTS) % (PROMPTS + STAGED), n // len(TRANSPLANTS) // (PROMPTS + STAGED)
+        transplant, turn = list(TRANSPLANTS)[n % len(TRANSPLANTS)], n // len(TRANSPLANTS)
+        places = PROMPTS if transplant == "ground replaced" else PROMPTS + STAGED  # a staged scene has no plain ground
+        place, number = turn % places, turn // places
         kind = "another seed" if place < PROMPTS else "another object in the scene"
-        made.append((list(TRANSPLANTS)[n % len(TRANSPLANTS)], Sibling(kind, place, number, "none")))
+        made.append((transplant, Sibling(kind, place, number, "none")))
     return made
 
 
@@ -144,6 +148,7 @@ def _arguments() -> argparse.Namespace:
     options.add_argument("--siblings", type=int)
     options.add_argument("--transplants", type=int)
     options.add_argument("--half", choices=["all", "tuning", "held-out"], default="all")
+    options.add_argument("--tables", action="store_true", help="only what there is so far")
     options.add_argument("--work", type=Path, default=Path("out/siblings"), help="where drawings and results are kept")
     asked = options.parse_args()
     for name, value in (QUICK if asked.quick else FULL).items():
