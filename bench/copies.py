@@ -37,15 +37,17 @@ from policy.fingerprints import Image
 from policy.marks import watermark
 
 _CLAIMED = ("ours", "ours_altered")
-_SCENES, _ARTWORKS, _STAGED, _BESIDE = 12, 12, 10, 2
-_QUICK_SHARE = 0.01
+_BESIDE = 2  # other drawings of a released prompt
+FULL = {"drawn": PROMPTS, "scene": 12, "artwork": 12, "staged": 10}
+QUICK = {"drawn": 2, "scene": 1, "artwork": 1, "staged": 1}
+_QUICK_SHARE = 0.08
 
 
 def main() -> None:
     asked = _arguments()
     cv2.setNumThreads(1)
     asked.work.mkdir(parents=True, exist_ok=True)
-    ours = _released(asked.work)
+    ours = _released(asked.work, QUICK if asked.quick else FULL)
     shelf = Shelf(ours)
     jobs: dict[str, Callable[[], dict[str, Any]]] = {}
     for number, each in enumerate(ours):
@@ -62,16 +64,16 @@ def main() -> None:
     _show(results.make(wanted_now), asked)
 
 
-def _released(work: Path) -> list[Released]:
+def _released(work: Path, sizes: Mapping[str, int]) -> list[Released]:
     """The marked pictures, and drawings of the same prompts beside them."""
-    drawn = enlarged_of([drawing_of(place) for place in range(PROMPTS)], work)
-    made: list[tuple[str, Image]] = [(f"drawn {place}", image) for place, image in enumerate(drawn)]
-    made += [(f"scene {n}", scene(2_000 + n)) for n in range(_SCENES)]
-    made += [(f"artwork {n}", artwork(2_000 + n)) for n in range(_ARTWORKS)]
-    made += [(f"staged {n}", staged(n)) for n in range(_STAGED)]
-    others = [drawing_of(place)._replace(seed=1 + n) for place in range(PROMPTS) for n in range(_BESIDE)]
+    places = range(sizes["drawn"])
+    made = [(f"drawn {n}", image) for n, image in enumerate(enlarged_of([drawing_of(n) for n in places], work))]
+    made += [(f"scene {n}", scene(2_000 + n)) for n in range(sizes["scene"])]
+    made += [(f"artwork {n}", artwork(2_000 + n)) for n in range(sizes["artwork"])]
+    made += [(f"staged {n}", staged(n)) for n in range(sizes["staged"])]
+    others = [drawing_of(place)._replace(seed=1 + n) for place in places for n in range(_BESIDE)]
     made += [(f"beside {n}", image) for n, image in enumerate(enlarged_of(others, work))]
-    made += [(f"beside staged {n}", staged(n, thing=1)) for n in range(_STAGED)]
+    made += [(f"beside staged {n}", staged(n, thing=1)) for n in range(sizes["staged"])]
     chance, found = np.random.default_rng(4), []
     for name, image in made:
         watermark_id = int(chance.integers(1 << 48))
@@ -166,7 +168,7 @@ def _is_wrong(row: Mapping[str, Any]) -> bool:
 
 def _arguments() -> argparse.Namespace:
     options = parser(__doc__)
-    options.add_argument("--share", type=float, default=0.0, help="of the copies, drawn by chance (1; --quick: 0.01)")
+    options.add_argument("--share", type=float, default=0.0, help="of the copies, drawn by chance (1; --quick: 0.08)")
     options.add_argument("--half", choices=["all", "tuning", "held-out"], default="all")
     options.add_argument("--only", default="", help="ways whose name holds this")
     options.add_argument("--tables", action="store_true", help="only what there is so far")
