@@ -33,7 +33,6 @@ from bench.pictures.siblings import PROMPTS, drawing_of, staged
 from bench.result import Ratio, parser, report
 from bench.tables.identify import FOUND
 from bench.tables.kept import Results, code_digest, is_held_out
-from policy.fingerprints import Image
 from policy.marks import watermark
 
 _CLAIMED = ("ours", "ours_altered")
