@@ -18,13 +18,13 @@ from packaging.utils import canonicalize_name
 
 from tests.support.repository import PACKAGES, REPOSITORY, modules, nodes, text
 
-_ALL_LISTS = ("core", "worker", "embedded", "convert", "ocr", "train", "export", "keyring", "test", "lint")
+_ALL_LISTS = ("core", "worker", "embedded", "convert", "ocr", "train", "export", "report", "keyring", "test", "lint")
 _LISTS = {  # top folder -> the lists of pyproject.toml that may bring what its modules import
     "api": ("core", "export"),  # Parquet of results, imported when it is asked for
     "migrations": ("core",),
     "workers": ("core", "worker", "export"),
     "policy": ("core", "worker", "convert", "ocr", "export"),
-    "deploy": ("core", "worker", "embedded", "keyring"),
+    "deploy": ("core", "worker", "embedded", "keyring", "report"),
     "models": ("core", "worker", "train"),
     "bench": ("core", "worker", "embedded", "test"),
     "tools": ("core", "lint"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -78,6 +79,13 @@ def test_the_same_report_as_pdf(ledger, call):
     answer, path = call("--asset", PEOPLES, file="report.pdf")
     assert answer.exit_code == 0, answer.output
     assert path.read_bytes().startswith(b"%PDF-")
+
+
+def test_without_the_library_a_pdf_names_the_remedy(ledger, call, monkeypatch):
+    monkeypatch.setitem(sys.modules, "reportlab.lib.pagesizes", None)
+    answer, path = call("--asset", PEOPLES, file="report.pdf")
+    assert (answer.exit_code, "pip install 'presswork[report]'" in answer.output) == (1, True)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from deploy.commands.shared.files import writing
 from deploy.commands.shared.instants import InstantType, refuse_empty_span
 from deploy.commands.shared.ledger import auditor_settings, open_ledger
 from deploy.commands.shared.options import data_option, tenant_option
-from policy.errors import LedgerError
+from policy.errors import ExportUnavailable, LedgerError
 from policy.ledger.reading.report import asset_report, period_report
 from policy.ledger.reading.scope import Scope
 from policy.ledger.tree import proofs
@@ -74,9 +74,13 @@ def report(
             made = period_report(conn, scope, _title(scope), origin=settings.ledger_origin, head=head)
     if made is None:
         raise click.ClickException(f"the ledger has no released asset {asset}")
+    try:
+        document = write(made)
+    except ExportUnavailable as error:
+        raise click.ClickException(str(error)) from error
     with writing(output):
         unfinished = output.with_name(f".{output.name}.part")
-        unfinished.write_bytes(write(made))
+        unfinished.write_bytes(document)
         unfinished.replace(output)
     click.echo(f"wrote {output}")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
+from policy.errors import ExportUnavailable
 from policy.ledger.reading.report import Report, Section
 
 # Fonts with many scripts, where a system has one. The PDF's own fonts know Latin-1 only.
@@ -19,7 +20,13 @@ _PADDING = 6.0  # points that ReportLab leaves on each side of a page's text
 
 
 def as_pdf(report: Report) -> bytes:
-    from reportlab.lib.pagesizes import A4  # noqa: PLC0415 - the other commands need no PDF
+    """Raises ExportUnavailable where ReportLab is not installed."""
+    try:
+        from reportlab.lib.pagesizes import A4  # noqa: PLC0415 - the other commands need no PDF
+    except ImportError as missing:
+        raise ExportUnavailable(
+            "a PDF needs ReportLab. Remedy: pip install 'presswork[report]', or write .html"
+        ) from missing
     from reportlab.lib.units import mm  # noqa: PLC0415
     from reportlab.platypus import SimpleDocTemplate  # noqa: PLC0415
 
