@@ -20,6 +20,7 @@ documents        rule sets and cards for the ledger
 metrics, logs    metrics and log lines
 errors           errors of the job line
 loop             the loop of a process, one turn after another
+wakeup           waits for a NOTIFY between two turns
 crash            named points where tests kill a process
 version          the version of this installation
 

@@ -89,6 +89,7 @@ class Priority(StrEnum):
 # Turns of a priority for each turn of the lowest, while all of them wait.
 TURNS_PER_PRIORITY: Mapping[str, int] = {Priority.INTERACTIVE: 16, Priority.STANDARD: 4, Priority.BULK: 1}
 WAKE_CHANNEL = "presswork_pending"  # of NOTIFY: items wait to be planned; the payload is the queue
+QUESTION_CHANNEL = "presswork_questions"  # of NOTIFY: a picture waits to be identified
 ITEM_OPEN = (ItemState.PENDING, ItemState.PLANNED)
 REQUEST_OPEN = (RequestPhase.PILOT, RequestPhase.AWAITING_ACCEPTANCE, RequestPhase.RUNNING)
 REQUEST_OVER = (RequestPhase.FINISHED, RequestPhase.CANCELLED, RequestPhase.EXPIRED)

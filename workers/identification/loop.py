@@ -37,12 +37,13 @@ from workers.jobs.identification import questions
 from workers.jobs.identification.questions import Question
 from workers.loop import Every, Loop
 from workers.settings import Settings
+from workers.states import QUESTION_CHANNEL
 from workers.store import INBOX, ObjectStore
+from workers.wakeup import Wakeup
 
 log = structlog.get_logger()
 _SWEEP_SECONDS = 60.0
 _ORPHANED = timedelta(hours=1)  # an upload without a question is younger while its request is under way
-_IDLE_SECONDS = 0.25  # a caller waits for the answer
 # What the libraries raise for pixels they cannot work with: answered, and the process goes on.
 _UNANSWERABLE = (cv2.error, ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError)
 
@@ -69,8 +70,13 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         swept()
         return done > 0
 
-    pause = min(settings.poll_seconds, _IDLE_SECONDS)
-    Loop("identify", run_round, pause_seconds=pause, close=context.engine.dispose).run(stop)
+    wakeup = Wakeup(settings, QUESTION_CHANNEL)  # a caller waits for the answer
+
+    def close() -> None:
+        wakeup.close()
+        context.engine.dispose()
+
+    Loop("identify", run_round, pause_seconds=settings.poll_seconds, wait=wakeup.wait, close=close).run(stop)
 
 
 def make_context(settings: Settings) -> IdentifyContext:

@@ -5,6 +5,5 @@ turns       which pending items are sampled together, and for whom; pure
 affinity    how long a loaded model goes first; pure
 planner     carries the plan out: batches, then messages
 reconciler  sends overdue batches again
-wakeup      waits for a NOTIFY of new items
 backlog     gauges of what waits
 """

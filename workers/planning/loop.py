@@ -14,9 +14,10 @@ from workers.database import make_engine
 from workers.jobs.expire import AT_ONCE
 from workers.loop import Every, Loop
 from workers.planning import backlog, planner, reconciler
-from workers.planning.wakeup import Wakeup
 from workers.queue import Queue
 from workers.settings import Settings
+from workers.states import WAKE_CHANNEL
+from workers.wakeup import Wakeup
 
 _MEASURE_SECONDS = 5.0  # dashboards need it no more often
 
@@ -30,7 +31,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
 
 def make_loop(engine: Engine, queue: Queue, settings: Settings, probe: Probe = no_probe) -> Loop:
     """The loop with its parts; the caller owns `engine` and `queue`."""
-    wakeup = Wakeup(settings)
+    wakeup = Wakeup(settings, WAKE_CHANNEL)
     tidy = Every(settings.poll_seconds, lambda: reconciler.tidy(engine))
     measure = Every(_MEASURE_SECONDS, lambda: backlog.measure(engine, settings))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import struct
+import threading
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from bench.pictures.attacks import ATTACKS
 from bench.pictures.scenes import scene
 from tests.conftest import S3
 from tests.support import forked
-from tests.support.line import Line
+from tests.support.line import Line, eventually
 from tests.support.released import Gallery, encoded, jpeg, pixels, work
 from workers.errors import TooManyOpen
 from workers.identification import loop
@@ -109,6 +110,22 @@ def test_an_answer_is_one_event_and_the_upload_is_gone(gallery: Gallery, s3: S3)
     assert (event.event["finding"], event.event["asset_id"]) == ("ours", shown.asset_id)
     assert event.subjects == [f"asset:{shown.asset_id}"]
     assert s3.keys("inbox/") == []
+
+
+def test_a_question_is_answered_at_once(gallery: Gallery, settings_for: Callable[..., Settings]) -> None:
+    """It polls once in ten minutes: only the NOTIFY can have brought it."""
+    stop = threading.Event()
+    settings = settings_for("identify", poll_seconds=600)
+    thread = threading.Thread(target=loop.serve, args=(settings, stop))
+    thread.start()
+    try:
+        eventually(gallery.line.is_listened_to)
+        id = gallery.ask(b"not a picture")
+        eventually(lambda: gallery.read(id).state == "failed")
+    finally:
+        stop.set()
+        thread.join(timeout=60)
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(

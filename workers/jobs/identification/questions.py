@@ -26,6 +26,7 @@ from policy import events
 from policy.ledger.append import append
 from workers.errors import NotFound, TooManyOpen
 from workers.jobs.identification.tables import identifications
+from workers.states import QUESTION_CHANNEL
 
 CLAIMS_ALLOWED = 2
 MOST_OPEN = 50  # questions of one tenant that wait or are worked on
@@ -102,6 +103,7 @@ def ask(
             asked_from=list(asked_from),
         )
     )
+    conn.execute(select(func.pg_notify(QUESTION_CHANNEL, "")))
 
 
 def get_question(conn: Connection, tenant: str, id: str) -> QuestionView:

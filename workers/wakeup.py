@@ -1,6 +1,6 @@
-"""Wakeup of the planner: waits for a NOTIFY on a connection of its own, and is a plain timer without one.
+"""Wakeup of a process: waits for a NOTIFY on a connection of its own, and is a plain timer without one.
 
-A NOTIFY only saves time. What happened is in the tables, and the planner looks there every `poll_seconds` anyway: a
+A NOTIFY only saves time. What happened is in the tables, and the process looks there every `poll_seconds` anyway: a
 notification that is lost, or a connection that is cut, delays work by one poll and loses none.
 """
 
@@ -13,7 +13,6 @@ import time
 import psycopg
 
 from workers.settings import Settings
-from workers.states import WAKE_CHANNEL
 
 _LOOK_AT_STOP_SECONDS = 1.0  # a signal does not interrupt select()
 
@@ -21,7 +20,8 @@ _LOOK_AT_STOP_SECONDS = 1.0  # a signal does not interrupt select()
 class Wakeup:
     """Owned by the loop's thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, channel: str) -> None:
+        self._channel = channel
         self._url = settings.database_url.get_secret_value().replace("postgresql+psycopg://", "postgresql://")
         self._conn: psycopg.Connection | None = None
 
@@ -30,7 +30,7 @@ class Wakeup:
         try:
             if self._conn is None:
                 self._conn = psycopg.connect(self._url, autocommit=True, connect_timeout=2)
-                self._conn.execute(f"LISTEN {WAKE_CHANNEL}")
+                self._conn.execute(f"LISTEN {self._channel}")
                 return  # something may have happened before we listened: look once more
             self._listen(self._conn, time.monotonic() + seconds, stop)
         except (psycopg.Error, OSError, ValueError):
