@@ -23,7 +23,7 @@ from api.schemas.budgets import UsageReply
 from api.schemas.control import CancelBody, RequestPatchBody, RestQuery
 from api.schemas.fields import PathId
 from api.schemas.items import CancelledReply, ItemReply, ItemsQuery
-from api.schemas.requests import CountsReply, RequestEntryReply, RequestReply, SingleBody
+from api.schemas.requests import BreakerReply, CountsReply, RequestEntryReply, RequestReply, SingleBody
 from api.schemas.results import ReasonReply, SummaryReply
 from api.schemas.submission import AcceptedReply, DryRunReply
 from api.submission.single import check_single
@@ -215,6 +215,7 @@ def _entry(view: RequestView, why: Sequence[Reason] = ()) -> dict[str, Any]:
         "state": "open" if is_open else "finished",
         "phase": RequestPhase(view.phase),
         "paused_for": PauseReason(view.paused_for) if view.paused_for else None,
+        "paused_figures": BreakerReply(**view.paused_figures) if view.paused_figures else None,
         "deadline": view.deadline,
         "at_deadline": "expire" if view.at_deadline == "expire" else "pause",
         "items": view.item_count,

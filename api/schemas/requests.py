@@ -221,6 +221,21 @@ class CountsReply(ReplyModel):
     recalled: int = 0
 
 
+class BreakerReply(ReplyModel):
+    """Why a breaker paused a request. A trial is a row."""
+
+    test: Literal["policy", "failures", "rejections"] = Field(
+        description="policy: held or refused; failures: failed, or the marks did not hold; rejections: by reviewers"
+    )
+    rows: int = Field(examples=[41], description="counted since it began, or was resumed")
+    bad: int = Field(examples=[9])
+    share: str = Field(examples=["0.2195"])
+    sum: str = Field(examples=["9.97"], description="of the CUSUM; it trips at `threshold`")
+    threshold: str = Field(examples=["9.20"])
+    worst_rule: str | None = Field(examples=["nudity/explicit"], description="rule, or reason, of most bad images")
+    worst_rule_images: int = Field(examples=[8])
+
+
 class RequestEntryReply(ReplyModel):
     """A request in a list: how far it has come, without what its caller wrote at length."""
 
@@ -237,6 +252,9 @@ class RequestEntryReply(ReplyModel):
         examples=["running"],
     )
     paused_for: PauseReason | None = Field(description="why it is paused", examples=[None])
+    paused_figures: BreakerReply | None = Field(
+        None, description="what tripped the breaker, while it is paused for that"
+    )
     deadline: datetime | None
     at_deadline: Literal["pause", "expire"]
     items: int = Field(examples=[48])

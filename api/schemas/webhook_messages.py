@@ -73,6 +73,7 @@ class RequestPausedContent(_Content):
 
     request_id: str
     reason: str = Field(examples=["person"], description="person, breaker, budget, deadline or policy")
+    figures: dict[str, Any] | None = Field(None, description="what the reason was measured by")
 
 
 class WebhookTestContent(_Content):

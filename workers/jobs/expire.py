@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Row, func, select
 from policy import events
 from policy.ledger.append import SYSTEM_TENANT, append
 from workers.errors import LeaseLost
-from workers.jobs.control import budget
+from workers.jobs.control import breaker, budget
 from workers.jobs.dispatch import new_batch
 from workers.jobs.fleet import faults
 from workers.jobs.fleet import members as fleet
@@ -191,5 +191,6 @@ def _fail(conn: Connection, batch: Row[*tuple[Any, ...]], member: Row[*tuple[Any
         .values(state=ItemState.FAILED, reason=reason, settled_at=func.clock_timestamp())
     )
     budget.settle(conn, [member.id])
+    breaker.note(conn, [member.id])
     failed = events.ItemFailed(member.request_id, member.id, batch.id, batch.attempt, reason)
     append(conn, tenant=member.tenant, actor="reconciler", events=[failed])

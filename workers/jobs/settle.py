@@ -18,7 +18,7 @@ from policy import events
 from policy.ledger.append import SYSTEM_TENANT, append
 from workers.cost.used import Used
 from workers.errors import Conflict, LeaseLost
-from workers.jobs.control import budget
+from workers.jobs.control import breaker, budget
 from workers.jobs.control.phases import end_settled
 from workers.jobs.outcomes import discarded, event_of, provenance, write_assets
 from workers.jobs.tables import assets, batches, holds, items, renditions
@@ -114,7 +114,9 @@ def _write(conn: Connection, held: Claim, wanted: Sequence[Outcome], used: Used 
         theirs = [outcome for outcome in wanted if outcome.item.tenant == tenant]
         happened = [event for o in theirs for event in (*discarded(held, o.item), event_of(held, o))]
         append(conn, tenant=tenant, actor="worker", events=happened)
-    budget.settle(conn, [outcome.item.id for outcome in wanted])
+    settled = [outcome.item.id for outcome in wanted]
+    budget.settle(conn, settled)
+    breaker.note(conn, settled)
     end_settled(conn, {outcome.item.request_id for outcome in wanted}, actor="worker")
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from policy import events
 from policy.ledger.append import append, timestamp
 from policy.verdict import Decision
-from workers.jobs.control import budget, pilots
+from workers.jobs.control import breaker, budget, pilots
 from workers.jobs.control.phases import end_settled
 from workers.jobs.tables import items, recipes, requests
 from workers.jobs.types import NewItem, NewPilot, NewRequest, new_id
@@ -42,7 +42,7 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
 
     Raises BudgetExceeded, and ValueError for a request without items: the caller answers for its shape.
     """
-    stored = refused = 0
+    stored = refused = rows_made = last_row = 0
     wanted = budget.Wanted(request.currency)
     named: dict[str, Recipe] = {}
     queues = {request.queue}
@@ -61,11 +61,15 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
         rewritten = [_rewritten(request, item, id) for item, id in zip(chunk, ids, strict=True) if item.sent]
         append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=[*rewritten, *refusals])
         stored, refused = stored + len(chunk), refused + len(refusals)
+        for item in chunk:
+            if item.row != last_row and item.verdict.decision is not Decision.REFUSE:
+                last_row, rows_made = item.row, rows_made + 1
     if not stored:
         raise ValueError("a request needs at least one item")
     _store_recipes(conn, named)
     reserved = budget.reserve(conn, request.tenant, request.key_id, wanted)
     _store_request(conn, request, stored, refused, reserved)
+    breaker.watch(conn, request.tenant, request.id, rows_made)
     if refused == stored:
         end_settled(conn, [request.id], actor=f"key:{request.key_id}")
     for queue in sorted(queues):

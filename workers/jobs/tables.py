@@ -1,7 +1,6 @@
 """Tables of jobs, as SQLAlchemy Core. Who may write which: see workers/jobs/__init__.py.
 
-The migrations hold the DDL with its CHECKs, partial indexes, grants and row-level security; a test
-compares both.
+The migrations hold the DDL with its CHECKs, indexes, grants and row-level security; a test compares both.
 """
 
 from __future__ import annotations
@@ -112,6 +111,7 @@ requests = Table(
     Column("phase", Text, nullable=False, server_default="running"),
     Column("paused_for", Text),
     Column("paused_from", Text),  # the phase in which it goes on
+    Column("paused_figures", JSONB(none_as_null=True)),  # what the reason was measured by
     Column("deadline", _AT),
     Column("at_deadline", Text, nullable=False, server_default="pause"),  # pause | expire
     Column("ended_at", _AT),

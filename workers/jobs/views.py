@@ -43,6 +43,7 @@ class RequestView:
     erased_at: datetime | None
     phase: str
     paused_for: str | None
+    paused_figures: Mapping[str, Any] | None
     deadline: datetime | None
     at_deadline: str
     ended_at: datetime | None
@@ -186,6 +187,7 @@ def _request(row: Row[Any], counts: Mapping[str, int]) -> RequestView:
         erased_at=row.erased_at,
         phase=row.phase,
         paused_for=row.paused_for,
+        paused_figures=row.paused_figures,
         deadline=row.deadline,
         at_deadline=row.at_deadline,
         ended_at=row.ended_at,

@@ -33,6 +33,7 @@ from sqlalchemy import (
 from workers import metrics
 from workers.crash import Probe, no_probe
 from workers.errors import BrokerUnavailable
+from workers.jobs.control import breaker
 from workers.jobs.dispatch import dispatch, take_turns, unsent
 from workers.jobs.expire import Send
 from workers.jobs.fleet import members as fleet
@@ -51,6 +52,9 @@ PLAN_LOCK = 0x9E55_0001  # advisory lock key of the planning transaction
 def run_once(engine: Engine, queue: Queue, settings: Settings, probe: Probe = no_probe) -> int:
     """Plan every queue once and send what was planned; how many batches. Safe to run in two processes."""
     sends: list[Send] = []
+    with engine.begin() as conn:  # before anything is planned: it may pause a campaign
+        if conn.scalar(select(func.pg_try_advisory_xact_lock(PLAN_LOCK))):
+            breaker.count(conn)
     for name in settings.queue_names:
         with engine.begin() as conn:
             if conn.scalar(select(func.pg_try_advisory_xact_lock(PLAN_LOCK))):

@@ -5,6 +5,8 @@ changes     priority and deadline while it runs                            calle
 pilots      the sample of a campaign that is made first                   callers: submit, any verb
 acceptance  what a person decides about that sample                       caller: api
 tables      rows of pilots
+breaker     pauses a campaign when too many of its rows are bad            callers: any verb, planner
+cusum       when too many are bad; pure                                    caller: breaker
 binomial    what a sample proves; pure                                    callers: acceptance, api
 budget      images that a tenant or a key may have made                    callers: submit, any verb, api
 usage       what was made, by day, request or key                         caller: api

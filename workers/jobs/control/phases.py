@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, any_, case, delete, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, any_, case, delete, exists, func, select, text
 
 from policy import events
 from policy.ledger.append import append
@@ -33,30 +33,47 @@ from workers.states import (
 )
 
 AT_ONCE = 200  # requests of one look
+# The sums of its breaker begin again: whoever resumes it has seen what was wrong (control/breaker.py counts it).
+_RESTART_BREAKER = text(
+    """
+    INSERT INTO breaker_notes (request_id, tenant, kind)
+    SELECT request_id, tenant, 'restart' FROM breakers WHERE request_id = :request_id
+    """
+)
+_UNPAUSED: Mapping[str, None] = dict.fromkeys(("paused_for", "paused_from", "paused_figures"))
 _PAUSABLE = tuple(map(str, REQUEST_OPEN))
 
 
 def pause(
-    conn: Connection, tenant: str, request_id: str, *, actor: str, reason: PauseReason = PauseReason.PERSON
+    conn: Connection,
+    tenant: str,
+    request_id: str,
+    *,
+    actor: str,
+    reason: PauseReason = PauseReason.PERSON,
+    figures: Mapping[str, Any] | None = None,
 ) -> bool:
     """-> PAUSED; False if it is paused already. Raises NotFound, and Conflict for a request that is over."""
     ours = (requests.c.id == request_id, requests.c.tenant == tenant)
     changed = conn.execute(
         requests.update()
         .where(*ours, requests.c.phase.in_(_PAUSABLE))
-        .values(phase=RequestPhase.PAUSED, paused_for=reason, paused_from=requests.c.phase)
+        .values(phase=RequestPhase.PAUSED, paused_for=reason, paused_from=requests.c.phase, paused_figures=figures)
     )
     if changed.rowcount != 1:
         _demand_not_over(conn, tenant, request_id, "paused")
         return False
-    append(conn, tenant=tenant, actor=actor, events=[events.RequestPaused(request_id, reason)])
-    notify_paused(conn, tenant, request_id, reason)
+    measured = dict(figures) if figures else None
+    append(conn, tenant=tenant, actor=actor, events=[events.RequestPaused(request_id, reason, measured)])
+    notify_paused(conn, tenant, request_id, reason, measured)
     return True
 
 
-def notify_paused(conn: Connection, tenant: str, request_id: str, reason: str) -> None:
+def notify_paused(
+    conn: Connection, tenant: str, request_id: str, reason: str, figures: Mapping[str, Any] | None = None
+) -> None:
     """The webhook message about a pause, under an id of its own: a request may be paused again."""
-    content = {"request_id": request_id, "reason": str(reason)}
+    content = {"request_id": request_id, "reason": str(reason), "figures": dict(figures) if figures else None}
     notify(conn, tenant, "request.paused", [Notification(new_id(), content)])
 
 
@@ -70,7 +87,7 @@ def resume(conn: Connection, tenant: str, request_id: str, *, actor: str) -> boo
     went_on = conn.execute(
         requests.update()
         .where(*ours, requests.c.phase == RequestPhase.PAUSED, on_time)
-        .values(phase=requests.c.paused_from, paused_for=None, paused_from=None)
+        .values(phase=requests.c.paused_from, **_UNPAUSED)
         .returning(requests.c.phase, requests.c.queue)
     ).one_or_none()
     if went_on is None:
@@ -79,6 +96,7 @@ def resume(conn: Connection, tenant: str, request_id: str, *, actor: str) -> boo
             raise Conflict(f"the deadline of request {request_id} has passed; set a later one, or none, and resume it")
         return False
     append(conn, tenant=tenant, actor=actor, events=[events.RequestResumed(request_id, went_on.phase)])
+    conn.execute(_RESTART_BREAKER, {"request_id": request_id})
     conn.execute(select(func.pg_notify(WAKE_CHANNEL, went_on.queue)))
     end_settled(conn, [request_id], actor=actor)
     return True
@@ -111,8 +129,7 @@ def end_settled(conn: Connection, request_ids: Collection[str] | None = None, *,
                 (cancelled, str(RequestPhase.CANCELLED)),
                 else_=str(RequestPhase.FINISHED),
             ),
-            paused_for=None,
-            paused_from=None,
+            **_UNPAUSED,
             ended_at=case((over.c.is_over, func.clock_timestamp())),
         )
         .returning(requests.c.id, requests.c.tenant, requests.c.phase)
@@ -197,7 +214,7 @@ def _expire(conn: Connection, row: Row[*tuple[Any, ...]], actor: str) -> None:
     conn.execute(
         requests.update()
         .where(requests.c.id == row.id)
-        .values(phase=RequestPhase.EXPIRED, paused_for=None, paused_from=None, ended_at=func.clock_timestamp())
+        .values(phase=RequestPhase.EXPIRED, **_UNPAUSED, ended_at=func.clock_timestamp())
     )
     # What the planner holds at this moment is planned, and so is in flight; `dispatch` waits for this row otherwise.
     waiting = (

@@ -1,8 +1,21 @@
-"""Tables of control over requests: pilots and what people decided about them."""
+"""Tables of control over requests: pilots, decisions about them, and the sums of breakers."""
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, DateTime, ForeignKey, Integer, Table, Text, false, func
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Integer,
+    Table,
+    Text,
+    false,
+    func,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
 from workers.jobs.tables import metadata
@@ -36,4 +49,33 @@ pilot_decisions = Table(
     Column("rejected", ARRAY(_ID), nullable=False, server_default="{}"),  # by the person
     Column("bad", Integer, nullable=False),  # those, and what was not released anyway
     Column("created_at", _AT, nullable=False, server_default=func.now()),
+)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("request_id", _ID, ForeignKey("requests.id"), primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
+    Column("rows", Integer, nullable=False),  # that are to be made
+    Column("threshold", Double, nullable=False),  # of each sum
+    *(
+        column
+        for test in ("policy", "failures", "rejections")
+        for column in (
+            Column(f"{test}_sum", Double, nullable=False, server_default="0"),
+            Column(f"{test}_rows", Integer, nullable=False, server_default="0"),
+            Column(f"{test}_bad", Integer, nullable=False, server_default="0"),
+        )
+    ),
+    Column("since", _AT, nullable=False, server_default=func.now()),  # the sums began at zero
+)
+
+breaker_notes = Table(
+    "breaker_notes",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("request_id", _ID, ForeignKey("breakers.request_id"), nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("item_id", _ID),
+    Column("kind", Text, nullable=False),  # settled | reviewed | restart
 )

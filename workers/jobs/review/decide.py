@@ -18,6 +18,7 @@ from policy.events.event import Event, Private
 from policy.ledger.append import append
 from policy.rulebook.review import ReviewRules
 from workers.errors import Conflict, NotFound, NotReleasable, OwnCampaign, Stale
+from workers.jobs.control import breaker
 from workers.jobs.keys import PersonBehind, person_behind, same_person
 from workers.jobs.tables import holds, items, recipes, requests, reviews
 from workers.jobs.types import new_id
@@ -95,6 +96,8 @@ def review(
     if decided.decision == REFUSE:
         _refuse(conn, hold.item_id)
         happened.append(_refused(item, hold, row))
+    if final:
+        breaker.note(conn, [hold.item_id], kind="reviewed")
     append(conn, tenant=tenant, actor=f"key:{key_id}", events=happened)
     return Reviewed(hold.item_id, decided.decision, final, needed, len(agreed))
 
