@@ -2,6 +2,7 @@
 
 cli, commands/          the `presswork` command
 client/                 the HTTP API as the commands call it
+agents/                 tools for agents, over the Model Context Protocol
 embedded/               the embedded stack: all of it on one machine, from wheels
 sheet/                  contact sheets of requests
 demo/                   the sample campaign and its contact sheet

@@ -29,6 +29,7 @@ MODULES = {  # extra -> the top-level modules of ours that it brings
     "ocr": ("rapidocr",),
     "export": ("pyarrow",),
     "keyring": ("keyring",),
+    "mcp": ("mcp",),
 }
 
 

@@ -5,6 +5,7 @@ Runs before the body is read, so that a caller without a key cannot make us stor
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -17,11 +18,13 @@ from api.edge.problems import Problem
 from workers.jobs.keys import KEY_PREFIX, find_key
 
 _KEY_NAMES = frozenset({"key", "api_key", "apikey", "api-key", "token", "access_token", "authorization"})
+# What a key of the scope `agent` may do where others need `submit`: send what is bounded, pause and cancel its own.
+AGENT_MAY = re.compile("/v1/campaigns|/v1/requests/[^/]+/(pause|cancel)")
 _bearer = HTTPBearer(
     scheme_name="api_key",
     bearerFormat="pw_...",
     description="`Authorization: Bearer pw_...`. A key belongs to one tenant and has scopes: "
-    "submit, read, review, audit, admin.",
+    "submit, read, review, audit, admin; or agent, with read and audit.",
     auto_error=False,
 )
 
@@ -33,7 +36,12 @@ class Caller:
     tenant: str
     key_id: str
     person: str | None = None  # whose key it is; None: a service's
+    daily_images: int | None = None  # of an agent's key
     networks: tuple[str, ...] = ()  # digests of an anonymous caller's networks, the narrowest first
+
+    @property
+    def is_agent(self) -> bool:
+        return self.daily_images is not None
 
     @property
     def actor(self) -> str:
@@ -61,12 +69,20 @@ def authenticate(
         raise _unauthorized()
     request.state.tenant, request.state.key_id = key.tenant, key.id  # for the log line
     admit(request, parts.key_limit.count(key.id))
-    missing = [scope for scope in needed.scopes if scope not in key.scopes]
+    granted = {*key.scopes, "submit"} if key.daily_images is not None and _may_send(request) else {*key.scopes}
+    missing = [scope for scope in needed.scopes if scope not in granted]
     if missing:
         challenge = f'Bearer realm="presswork", error="insufficient_scope", scope="{" ".join(needed.scopes)}"'
         detail = f"This key lacks the scope {', '.join(missing)}. Use a key that has it."
+        if key.daily_images is not None:
+            detail = f"This is an agent's key. A person does this, with a key of scope {', '.join(missing)}."
         raise Problem("forbidden", detail, headers={"WWW-Authenticate": challenge})
-    return Caller(key.tenant, key.id, key.person)
+    return Caller(key.tenant, key.id, key.person, key.daily_images)
+
+
+def _may_send(request: Request) -> bool:
+    """Whether an agent's key may make this call, for which others need `submit` (api/edge/limits/agents.py)."""
+    return request.method == "POST" and AGENT_MAY.fullmatch(request.url.path) is not None
 
 
 def demand_person(caller: Submitter) -> Caller:

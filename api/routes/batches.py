@@ -32,7 +32,7 @@ MAX_VALIDATING = 20  # batches of a tenant whose lines are not checked yet
 
 
 @router.post("", response_model=BatchReply, summary="Make a batch of a file")
-def create(
+def create_batch(
     caller: Submitter,
     parts: PartsOf,
     once: OnceOf,
@@ -70,7 +70,7 @@ def create(
 
 
 @router.get("", summary="List the batches, newest first")
-def list_all(caller: Reader, parts: PartsOf, query: Annotated[BatchesQuery, Query()]) -> BatchesReply:
+def list_batches(caller: Reader, parts: PartsOf, query: Annotated[BatchesQuery, Query()]) -> BatchesReply:
     """With the counts of each."""
     after = _uuid(query.after) if query.after else None
     with parts.transaction(caller.tenant) as conn:
@@ -84,7 +84,7 @@ def list_all(caller: Reader, parts: PartsOf, query: Annotated[BatchesQuery, Quer
 
 
 @router.get("/{batch_id}", summary="One batch")
-def read(batch_id: BatchId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> BatchReply:
+def read_batch(batch_id: BatchId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> BatchReply:
     """How far it is, and its output files once nothing of it is open."""
     with parts.transaction(caller.tenant) as conn:
         job = get_batch_job(conn, caller.tenant, _uuid(batch_id))
@@ -93,7 +93,7 @@ def read(batch_id: BatchId, caller: Reader, parts: PartsOf, query: Annotated[NoQ
 
 
 @router.post("/{batch_id}/cancel", response_model=BatchReply, summary="Cancel a batch")
-def cancel(
+def cancel_batch(
     batch_id: BatchId, caller: Submitter, parts: PartsOf, once: OnceOf, query: Annotated[NoQuery, Query()]
 ) -> Response:
     """What is open will not be made; what is released stays in the output file. A batch that is over is 409."""

@@ -14,6 +14,7 @@ from api.edge.bodies import parse
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf
 from api.edge.in_turn import InTurn
+from api.edge.limits.agents import demand_bounded
 from api.edge.multipart import Upload, campaign_upload
 from api.schemas.base import NoQuery
 from api.schemas.requests import CampaignBody
@@ -67,6 +68,8 @@ def submit_campaign(
     ```
     """
     spec = parse(CampaignBody, upload.spec)
+    if not spec.dry_run:
+        demand_bounded(caller, spec.max_images, key=once.key)
     fingerprint = once.fingerprint(spec, _sha256(upload.file))
     if not spec.dry_run and (replayed := once.replay(caller.tenant, fingerprint)):
         return replayed

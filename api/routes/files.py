@@ -38,7 +38,7 @@ _PIECE_BYTES = 1024 * 1024
 
 
 @router.post("", response_model=StoredFileReply, summary="Upload a file for a batch")
-def create(
+def create_file(
     caller: Submitter,
     parts: PartsOf,
     once: OnceOf,
@@ -79,7 +79,7 @@ def create(
 
 
 @router.get("", summary="List the files")
-def list_all(caller: Reader, parts: PartsOf, query: Annotated[FilesQuery, Query()]) -> FilesReply:
+def list_uploaded(caller: Reader, parts: PartsOf, query: Annotated[FilesQuery, Query()]) -> FilesReply:
     """Newest first, if nothing else is said."""
     with parts.transaction(caller.tenant) as conn:
         found = list_files(
@@ -96,7 +96,7 @@ def list_all(caller: Reader, parts: PartsOf, query: Annotated[FilesQuery, Query(
 
 
 @router.get("/{file_id}", summary="One file")
-def read(file_id: FileId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> StoredFileReply:
+def read_file(file_id: FileId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> StoredFileReply:
     """What is known of a file, without its content."""
     with parts.transaction(caller.tenant) as conn:
         return _reply(get_file(conn, caller.tenant, _id(file_id)))
@@ -108,7 +108,7 @@ def read(file_id: FileId, caller: Reader, parts: PartsOf, query: Annotated[NoQue
     response_class=StreamingResponse,
     responses={200: {"content": {_MEDIA_TYPE: {"schema": {"type": "string"}}}}},
 )
-def content(
+def read_content(
     request: Request, file_id: FileId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]
 ) -> StreamingResponse:
     """An output file is made as it is read: its links begin to count now, and what was recalled is not in it."""
@@ -119,7 +119,7 @@ def content(
 
 
 @router.delete("/{file_id}", response_model=DeletedFileReply, summary="Delete a file")
-def delete(file_id: FileId, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
+def delete_file(file_id: FileId, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """Gone at once for everybody; its bytes follow. A batch that was made of it goes on, if its lines were read."""
     id = _id(file_id)
 

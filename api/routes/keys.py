@@ -47,6 +47,7 @@ def create(
             actor=caller.actor,
             expires_at=expires_at,
             person=asked.person,
+            daily_images=asked.daily_images,
         )
         return answered(201, KeyCreatedReply(**_fields(stored), key=key))
 

@@ -15,6 +15,7 @@ from api.edge.bodies import json_body, optional_json_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import Once, OnceOf, answered
 from api.edge.in_turn import InTurn
+from api.edge.limits.agents import demand_sent_by
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.results.remedies import remedy
 from api.routes.items import item_reply
@@ -155,6 +156,7 @@ def _moved(move: Callable[..., object], request_id: str, caller: Caller, once: O
     request_id = uuid_or_not_found(request_id, "request")
 
     def work(conn: Connection) -> StoredReply:
+        demand_sent_by(conn, caller, request_id)
         move(conn, caller.tenant, request_id, actor=caller.actor)
         return answered(200, request_reply(conn, get_request(conn, caller.tenant, request_id)))
 
@@ -176,6 +178,7 @@ def cancel(
     request_id = uuid_or_not_found(request_id, "request")
 
     def work(conn: Connection) -> StoredReply:
+        demand_sent_by(conn, caller, request_id)
         cancelled = cancel_request(conn, caller.tenant, request_id, caller.actor, _selection(asked))
         return answered(200, CancelledReply(cancelled=cancelled))
 

@@ -162,6 +162,9 @@ class OptionsBody(BodyModel):
         " `ext`; left out: `{custom_id}.{ext}`, with variants `{custom_id}-{variant}.{ext}`",
     )
     metadata: Labels = Field({}, description="your own labels, kept and never read by us")
+    max_images: int | None = Field(
+        None, ge=1, le=MAX_NUMBER, description="refuse the request whole where it would make more images than these"
+    )
     deadline: Instant | None = Field(None, description="in the future; what is not made by then is not begun")
     at_deadline: Literal["pause", "expire"] = Field(
         "pause", description="pause: what waits goes on when somebody resumes it; expire: it is cancelled"

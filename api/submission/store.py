@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from api.edge.auth import Caller
 from api.edge.dependencies import Parts
+from api.edge.limits.agents import demand_within_day
 from api.edge.problems import Complaint, Problem
 from api.schemas.channels import channels_of
 from api.schemas.requests import CampaignBody, SingleBody
@@ -48,6 +49,8 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
     """202 with the request's id. Commits with the caller's transaction, and not before: no broker is asked."""
     parts.registers.ensure()
     demand_future(conn, checked.asked.deadline)
+    _demand_few(checked)
+    demand_within_day(conn, caller, checked.report.items)
     _demand_room(conn, caller, parts, checked)
     request = replace(_request(caller, parts, checked), share=_share(conn, caller, parts, checked))
     report = checked.report
@@ -125,6 +128,15 @@ def _share(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReque
     if not list_budgets(conn, caller.tenant):
         return {}
     return forecast_of(conn, checked.works, parts.settings).share
+
+
+def _demand_few(checked: CheckedRequest) -> None:
+    """Whatever the rows say, no more images than the caller allowed. Raises Problem."""
+    most, images = checked.asked.max_images, checked.report.items - checked.report.refused_items
+    if most is not None and images > most:
+        message = f"the request would make {images:,} images, and max_images allows {most:,}"
+        complaint = Complaint("too_many_items", message, "Allow more, or send less.", field="max_images")
+        raise Problem("invalid_body", f"{message}.", errors=[complaint])
 
 
 def _demand_room(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, create_engine, text
 
 from deploy.commands.shared.options import data_option
 from deploy.commands.shared.stack import attached
-from workers.jobs.keys import SCOPES, create_key, create_tenant
+from workers.jobs.keys import AGENT, AGENT_SCOPES, SCOPES, create_key, create_tenant
 
 _ACTOR = "presswork key"
 
@@ -40,27 +40,41 @@ def key() -> None:
     metavar="SCOPE,...",
     default="submit,read",
     show_default=True,
-    help=f"Comma-separated scopes of {', '.join(SCOPES)}.",
+    help=f"Comma-separated scopes of {', '.join(SCOPES)}; or {AGENT}, with read and audit.",
 )
 @click.option(
     "--person", metavar="PERSON", help="Owner of the key. Two keys of one person count as one person in reviews."
 )
+@click.option(
+    "--daily-images",
+    metavar="NUMBER",
+    type=click.IntRange(1),
+    help="Images that an agent's key (scope agent) may send in a day of UTC.",
+)
 @data_option
-def create(data: Path, *, tenant: str, weight: int, name: str, scopes: str, person: str | None) -> None:
+def create(
+    data: Path, *, tenant: str, weight: int, name: str, scopes: str, person: str | None, daily_images: int | None
+) -> None:
     """Create a key and print it once.
 
     The key is printed on standard output, its description on standard error. Only its hash is stored.
     """
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
-    if unknown := sorted(set(wanted) - set(SCOPES)):
+    if unknown := sorted(set(wanted) - {*SCOPES, AGENT}):
         raise click.BadParameter(
-            f"unknown scope {', '.join(unknown)}; the scopes are {', '.join(SCOPES)}", param_hint="--scopes"
+            f"unknown scope {', '.join(unknown)}; the scopes are {', '.join((*SCOPES, AGENT))}", param_hint="--scopes"
         )
+    if AGENT in wanted and (person or set(wanted) - set(AGENT_SCOPES)):
+        raise click.BadParameter("agent goes with read and audit only, and without a person", param_hint="--scopes")
+    if (AGENT in wanted) != (daily_images is not None):
+        raise click.BadParameter("it belongs to a key of the scope agent, which needs it", param_hint="--daily-images")
     engine = create_engine(attached(data).postgres.url("api"))
     with engine.begin() as conn:
         _as_tenant(conn, tenant)
         create_tenant(conn, tenant, name=tenant, actor=_ACTOR, weight=weight)
-        stored, secret = create_key(conn, tenant, name=name, scopes=wanted, actor=_ACTOR, person=person)
+        stored, secret = create_key(
+            conn, tenant, name=name, scopes=wanted, actor=_ACTOR, person=person, daily_images=daily_images
+        )
     engine.dispose()
     click.echo(secret)
     click.echo(f"key {stored.id} of tenant {tenant}: {', '.join(stored.scopes)}. It is not shown again.", err=True)

@@ -25,6 +25,7 @@ class KeyCreated(Event):
     name: str
     scopes: tuple[str, ...]
     person: Private | None = None  # whose key it is, where that was said
+    daily_images: int | None = None  # of an agent's key
 
 
 @dataclass(frozen=True, slots=True)

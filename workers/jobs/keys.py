@@ -24,6 +24,8 @@ from workers.jobs.types import new_id
 
 KEY_PREFIX = "pw_"  # so that a leaked key can be found by scanners
 SCOPES = ("submit", "read", "review", "audit", "admin")
+AGENT = "agent"  # a scope of its own, with `read` and `audit` beside it and no other
+AGENT_SCOPES = (AGENT, "read", "audit")
 _KEY_BYTES = 32
 
 
@@ -39,6 +41,7 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    daily_images: int | None = None  # of an agent's key, and of no other
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,11 @@ def create_key(
     actor: str,
     expires_at: datetime | None = None,
     person: str | None = None,
+    daily_images: int | None = None,
 ) -> tuple[ApiKey, str]:
-    """The stored key and the key itself, which cannot be shown again."""
+    """The stored key and the key itself, which cannot be shown again. `daily_images` belongs to the scope `agent`."""
     key = KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
-    wanted = tuple(scope for scope in SCOPES if scope in set(scopes))
+    wanted = tuple(scope for scope in (*SCOPES, AGENT) if scope in set(scopes))
     row = conn.execute(
         api_keys.insert()
         .values(
@@ -83,10 +87,11 @@ def create_key(
             scopes=list(wanted),
             person=person,
             expires_at=expires_at,
+            daily_images=daily_images,
         )
         .returning(*_COLUMNS)
     ).one()
-    append(conn, tenant=tenant, actor=actor, events=[_created(row.id, name, wanted, person)])
+    append(conn, tenant=tenant, actor=actor, events=[_created(row.id, name, wanted, person, daily_images)])
     return _api_key(row), key
 
 
@@ -166,11 +171,14 @@ _COLUMNS: tuple[Any, ...] = (
     api_keys.c.created_at,
     api_keys.c.expires_at,
     api_keys.c.revoked_at,
+    api_keys.c.daily_images,
 )
 
 
-def _created(key_id: str, name: str, scopes: tuple[str, ...], person: str | None) -> events.KeyCreated:
-    return events.KeyCreated(key_id, name, scopes, events.Private(person) if person else None)
+def _created(
+    key_id: str, name: str, scopes: tuple[str, ...], person: str | None, daily_images: int | None
+) -> events.KeyCreated:
+    return events.KeyCreated(key_id, name, scopes, events.Private(person) if person else None, daily_images)
 
 
 def _sha256(key: str) -> bytes:
@@ -179,5 +187,13 @@ def _sha256(key: str) -> bytes:
 
 def _api_key(row: Row[Any]) -> ApiKey:
     return ApiKey(
-        row.id, row.tenant, row.name, tuple(row.scopes), row.person, row.created_at, row.expires_at, row.revoked_at
+        id=row.id,
+        tenant=row.tenant,
+        name=row.name,
+        scopes=tuple(row.scopes),
+        person=row.person,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        daily_images=row.daily_images,
     )

@@ -53,6 +53,7 @@ api_keys = Table(
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("expires_at", _AT),
     Column("revoked_at", _AT),
+    Column("daily_images", BigInteger),  # of an agent's key: how many images may be sent with it in a day of UTC
 )
 
 budgets = Table(

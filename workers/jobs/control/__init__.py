@@ -9,6 +9,7 @@ breaker     pauses a campaign when too many of its rows are bad            calle
 cusum       when too many are bad; pure                                    caller: breaker
 binomial    what a sample proves; pure                                    callers: acceptance, api
 budget      images that a tenant or a key may have made                    callers: submit, any verb, api
+daily       images that an agent's key may send in a day                  callers: api
 usage       what was made, by day, request or key                         caller: api
 selection   which items of a request a call means                          callers: cancel, api
 """
