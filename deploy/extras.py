@@ -18,6 +18,7 @@ MODULES = {  # extra -> the top-level modules of ours that it brings
         "diffusers",
         "huggingface_hub",
         "imwatermark",
+        "isal",
         "onnxruntime",
         "peft",
         "safetensors",
