@@ -28,7 +28,7 @@ from bench.result import Ratio
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROGRAMS = (
-    *("affinity", "breaker", "campaign", "copies", "evidence", "identify", "ledger", "marks", "masks"),
+    *("affinity", "breaker", "campaign", "copies", "evidence", "fairness", "identify", "ledger", "marks", "masks"),
     *("model", "screening", "second_opinion", "siblings", "throughput", "window"),
 )
 SECONDS = {"quick": 300.0, "full": 7200.0}  # a program that takes longer hangs

@@ -143,6 +143,23 @@ def test_a_second_campaign_of_a_tenant_does_not_wait_for_its_first():
     assert turns(items, "request_id", room=6) == ["first", "second"] * 3
 
 
+@pytest.mark.parametrize("served", [0, 1, 7, 40])
+def test_an_urgent_request_of_another_tenant_is_dispatched_within_one_batch_time(served):
+    """However long a tenant's flood has run, one batch at most goes before."""
+    flood = waiting(400, tenant="big", recipe="a")
+    times = planned(flood, room=served).virtual_times
+    urgent = waiting(1, tenant="other", recipe="u", priority=Priority.INTERACTIVE)
+    assert "u" in [batch.recipe_id for batch in planned([*flood, *urgent], room=2, virtual_times=times).batches]
+
+
+@pytest.mark.parametrize("served", [0, 1, 7, 40])
+def test_a_second_campaign_begins_within_two_batches_of_its_tenant(served):
+    first = waiting(800, request_id="first", recipe="a")
+    times = planned(first, room=served).virtual_times
+    second = waiting(80, request_id="second", recipe="b")
+    assert "second" in turns([*first, *second], "request_id", room=2, virtual_times=times)
+
+
 def test_a_deadline_orders_inside_its_tenant_only():
     mine = waiting(8, request_id="late", recipe="a", deadline=200.0) + waiting(8, request_id="none", recipe="b")
     mine += waiting(8, request_id="soon", recipe="c", deadline=100.0)
