@@ -49,6 +49,7 @@ from api.routes import (
     pilots,
     proofs,
     recalls,
+    reproductions,
     requests,
     results,
     reviews,
@@ -70,8 +71,8 @@ _CORS_ANSWER = (
     *("X-Request-ID", "traceparent"),
 )
 _ROUTERS = (
-    *(streams, requests, campaigns, pilots, results, items, assets, identify, detect, reviews, recalls, revocations),
-    *(webhooks, soft_bindings),
+    *(streams, requests, campaigns, pilots, results, items, assets, reproductions, identify, detect, reviews, recalls),
+    *(revocations, webhooks, soft_bindings),
     *(
         images,
         files,

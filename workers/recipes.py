@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
-_LATER = frozenset({"upscaler", "scheduler_options"})  # fields that the first recipes did not have
+_LATER = frozenset({"upscaler", "scheduler_options", "reproducible"})  # fields that the first recipes did not have
 
 
 class Lora(NamedTuple):
@@ -44,6 +44,7 @@ class Recipe:
     loras: tuple[Lora, ...] = ()
     upscaler: Upscaler | None = None
     scheduler_options: tuple[str, ...] = ()  # of workers.sampling.families.schedulers.OPTIONS, sorted
+    reproducible: str = ""  # "strict": each image in a run of its own, by deterministic algorithms
 
     @property
     def id(self) -> str:

@@ -11,6 +11,7 @@ batches      a file of lines as one request, as the OpenAI API has it
 budgets      how many images may be made, and how many were
 items        one item, cancel
 assets       released images, links, their events
+reproductions  released images, drawn again and compared
 reviews      held images and decisions about them
 recalls      take released images back
 revocations  the signed list of recalled files

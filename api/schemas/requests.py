@@ -129,6 +129,9 @@ class OptionsBody(BodyModel):
         description="karras: its noise levels; sde: the stochastic solver; trailing: steps counted from the noisiest."
         " Each only where the scheduler has it",
     )
+    reproducible: Literal["strict"] | None = Field(
+        None, description="strict: each image is drawn alone, so that it can be drawn again to the last bit; slower"
+    )
     upscale: int = Field(
         1,
         ge=1,

@@ -28,11 +28,12 @@ class SamplingOptions(NamedTuple):
     upscale: int = 1
     loras: tuple[tuple[str, float], ...] = ()
     scheduler_options: tuple[str, ...] = ()
+    reproducible: str = ""
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Self:
-        *plain, loras, options = stored
-        return cls._make([*plain, tuple((name, scale) for name, scale in loras), tuple(options)])
+        *plain, loras, options, reproducible = stored
+        return cls._make([*plain, tuple((name, scale) for name, scale in loras), tuple(options), reproducible])
 
     @property
     def megapixel_steps(self) -> float:
@@ -70,6 +71,7 @@ class RecipeBook:
             upscale=asked.upscale,
             loras=self.loras((lora.name, lora.scale) for lora in asked.loras),
             scheduler_options=tuple(sorted(set(asked.scheduler_options))),
+            reproducible=asked.reproducible or "",
         )
 
     def loras(self, asked: Iterable[tuple[str, float | None]]) -> tuple[tuple[str, float], ...]:
@@ -128,6 +130,7 @@ class RecipeBook:
             num_inference_steps=options.num_inference_steps,
             scheduler=options.scheduler,
             scheduler_options=options.scheduler_options,
+            reproducible=options.reproducible,
             guidance_scale=float(options.guidance_scale),
             loras=tuple(Lora(name, scale, self._adapters[name].revision) for name, scale in options.loras),
             upscaler=Upscaler(upscaler.name, upscaler.factor, upscaler.revision) if upscaler else None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -45,10 +46,10 @@ class _AllCancelled(Exception):
     """Every item of the run was cancelled. Not an error: a way out of the denoising loop."""
 
 
-def in_runs(family: Family, items: Sequence[ClaimedItem]) -> list[list[int]]:
+def in_runs(family: Family, recipe: Recipe, items: Sequence[ClaimedItem]) -> list[list[int]]:
     """The numbers of items that may share a run, in order; all of them, unless their neighbours would change them."""
     numbers = list(range(len(items)))
-    if family.alone:
+    if family.alone or recipe.reproducible:
         return [[n] for n in numbers]
     if family.negative_absent == "empty":
         return [numbers]
@@ -95,7 +96,7 @@ def _draw(run: Run) -> Drawn:
     if call.takes("guidance_rescale"):
         extra["guidance_rescale"] = run.card.guidance_rescale
     arguments = arguments_of(Called(family, call, pipe), run.recipe, run.items, extra)
-    with torch.inference_mode():
+    with torch.inference_mode(), _by_algorithms_of(run.recipe):
         images = pipe(**arguments).images
         if family.output == "np":
             images = torch.from_numpy(images).permute(0, 3, 1, 2)
@@ -115,6 +116,16 @@ def _draw(run: Run) -> Drawn:
         NOT_FINITE if not h else BLACK if b else None for h, b in zip(healthy.tolist(), black.tolist(), strict=True)
     ]
     return Drawn(pixels, tuple(faults))
+
+
+@contextmanager
+def _by_algorithms_of(recipe: Recipe) -> Iterator[None]:
+    """Those that give the same bits in every run, where the recipe asks for it; cuDNN would take the fastest."""
+    if not recipe.reproducible:
+        yield
+        return
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        yield
 
 
 def _renew_schedulers(run: Run, pipe: Any, after_step: Any) -> None:

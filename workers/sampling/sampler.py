@@ -37,7 +37,8 @@ from workers.sampling.pipelines import (
     keep_libraries_quiet,
     load_pipeline,
 )
-from workers.sampling.receipts.environment import PIXELS, environment_of, pixels_of
+from workers.sampling.receipts.comparison import PIXELS
+from workers.sampling.receipts.environment import environment_of, pixels_of
 from workers.sampling.registry import ModelCard, Registry
 from workers.sampling.resident import Pipelines, default_budget
 from workers.sampling.runs import Drawn, Run, draw_if_it_fits, in_runs, nothing
@@ -142,7 +143,7 @@ class DiffusersSampler:
         started = time.monotonic()
         faults: dict[str, str] = {}
         positions: list[SamplingPosition | None] = [None] * len(held.items)
-        for together in in_runs(card.family, held.items):
+        for together in in_runs(card.family, held.recipe, held.items):
             todo = together
             while todo:
                 watch.check()

@@ -14,7 +14,7 @@ from workers.errors import ModelMissing
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe
 from workers.sampling.pipelines import load_pipeline
-from workers.sampling.receipts.environment import PIXELS, first_difference
+from workers.sampling.receipts.comparison import PIXELS, first_difference
 from workers.sampling.receipts.reproduction import Reproduction, reproduce
 from workers.sampling.registry import ModelCard, Registry
 from workers.sampling.sampler import DiffusersSampler
@@ -64,6 +64,15 @@ def test_every_picture_of_a_batch_is_drawn_again_to_the_bit(
         made = again(sampler, batch, n)
         assert (made.result, made.difference) == ("exact", None)
         assert np.array_equal(made.image, batch[1].images[n])
+
+
+def test_a_strict_picture_is_drawn_alone_and_equals_itself_in_any_batch(
+    sampler: DiffusersSampler, batch: tuple[Claim, Any]
+) -> None:
+    strict = replace(batch[0], recipe=replace(batch[0].recipe, reproducible="strict"))
+    together, alone = sampler.sample(strict, Watch()), sampler.sample(replace(strict, items=strict.items[1:2]), Watch())
+    assert {place.batch_size for place in together.positions} == {1}
+    assert together.positions[1].receipt[PIXELS] == alone.positions[0].receipt[PIXELS]
 
 
 def test_a_receipt_has_what_it_takes(batch: tuple[Claim, Any]) -> None:

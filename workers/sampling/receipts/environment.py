@@ -1,4 +1,4 @@
-"""Receipts: what it takes, beside recipe and seed, to draw a picture again; and what differs if another came out.
+"""Receipts: what it takes, beside recipe and seed, to draw a picture again.
 
 The digest is that of the pixels as they came off the device, before marks and encoding: what a repetition can equal.
 """
@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 
-PIXELS = "pixels"
 _LIBRARIES = ("torch", "diffusers", "transformers", "peft", "safetensors")
 
 
@@ -35,14 +34,6 @@ def environment_of(pipe: Any, scheduler_config: Mapping[str, Any], device: torch
 def pixels_of(image: np.ndarray) -> str:
     """SHA-256 of a picture's pixels, uint8 [H, W, 3]."""
     return _digest(np.ascontiguousarray(image).tobytes())
-
-
-def first_difference(then: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    """The first field but the pixels that is not what it was, in words; None if all are."""
-    for field, value in then.items():
-        if field != PIXELS and now.get(field) != value:
-            return f"{field}: {value or 'none'} then, {now.get(field) or 'none'} now"
-    return None
 
 
 @cache

@@ -15,7 +15,7 @@ import numpy as np
 from workers.errors import ModelRefused
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe
-from workers.sampling.receipts.environment import PIXELS, first_difference
+from workers.sampling.receipts.comparison import PIXELS, first_difference
 from workers.sampling.types import Pixels, Sampler
 
 EQUAL_TO_THE_EYE = 40.0  # dB of PSNR; the marks of a released file alone cost about as much
