@@ -91,6 +91,11 @@ UNUSABLE = Gauge(
 for _kind in ("model", "upscaler", "adapter"):
     UNUSABLE.labels(_kind).set(0)
 MODEL_LOADS = Counter("presswork_model_loads_total", "Models that were loaded into memory.")
+TEXT_EMBEDDINGS = Counter(
+    "presswork_text_embeddings_total",
+    "Calls of text encoders, by whether their answer was kept: hit or miss.",
+    ["result"],
+)
 MODEL_MEMORY = Gauge("presswork_model_memory_bytes", "Size of the weights of the models that are in memory.")
 OUT_OF_MEMORY = Counter("presswork_out_of_memory_total", "Sampling runs that ran out of memory.")
 FINISHING_SECONDS = Histogram(

@@ -12,6 +12,7 @@ types               what the sampler returns
 
 Worker processes only:
 pipelines           checks and loads pipelines
+embeddings          what text encoders made of the same tokens
 resident            which pipelines stay in memory
 calls               from the options of a request to the arguments of a pipeline
 schedulers          a fresh scheduler for each run

@@ -23,6 +23,7 @@ from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemo
 from workers.jobs.types import Claim, SamplingPosition
 from workers.recipes import Recipe
 from workers.sampling.adapters import check_adapter, use_adapters
+from workers.sampling.embeddings import TextEmbeddings
 from workers.sampling.energy import EnergyMeter
 from workers.sampling.enlarge import Enlarger
 from workers.sampling.extras import AdapterCard, UpscalerCard
@@ -31,6 +32,7 @@ from workers.sampling.files.folder_rules import check_extra
 from workers.sampling.fitting import BatchLimits
 from workers.sampling.pipelines import (
     Load,
+    Loaded,
     choose_device,
     empty_cache,
     is_out_of_memory,
@@ -73,10 +75,19 @@ class DiffusersSampler:
         self.device_id = _id_of(self._device)
         self.device_class = self._device_name
         self._energy = EnergyMeter.of(self._device)
-        self._pipelines = Pipelines(self._device, load, memory or default_budget(self._device))
+        self._pipelines = Pipelines(self._device, self._loading(load), memory or default_budget(self._device))
+        self._embeddings = TextEmbeddings()
         self._enlargers: dict[str, Enlarger] = {}  # by revision; about a megabyte each
         self._fitting = BatchLimits()
         self.unusable: dict[tuple[str, str], str] = {}  # (kind, name) -> why this worker cannot use it
+
+    def _loading(self, load: Load) -> Load:
+        def load_and_remember(card: ModelCard, device: torch.device) -> Loaded:
+            loaded = load(card, device)
+            self._embeddings.remember(card.revision, loaded)
+            return loaded
+
+        return load_and_remember
 
     def prepare(self, names: Sequence[str]) -> None:
         """Checks these models now, with all that may be asked for beside them. What is unusable is listed, and why.
@@ -217,6 +228,7 @@ class DiffusersSampler:
             if drawn is not None:
                 self._fitting.went_through(memory, size)
                 return drawn
+            self._embeddings.forget()
             empty_cache()
             if self._pipelines.free_others(run.card):
                 continue
