@@ -54,7 +54,7 @@ class PromptTokens:
             return None
         left = self.room
         for word in _WORD.finditer(text):
-            tokens = self.count(word.group())
+            tokens = self._words.get(word.group()) or self.count(word.group())
             if tokens > left:
                 inside = tokens > _LONG_WORD and left > 0  # a script without spaces, or a code
                 return word.start() + (len(self._parts(word.group(), left)[0]) if inside else 0)

@@ -126,6 +126,8 @@ def _by_letter(text: str, spell: Callable[[str], str]) -> tuple[str, Sequence[in
     if text.isascii():  # every letter is spelled as one
         return text.lower(), range(len(text))
     pieces = list(map(_SPELLED[spell].__getitem__, text))
+    if set(map(len, pieces)) == {1}:
+        return "".join(pieces), range(len(text))
     return "".join(pieces), [place for place, piece in enumerate(pieces) for _ in piece]
 
 
