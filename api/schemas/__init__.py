@@ -21,6 +21,7 @@ events      events of the ledger
 models      model cards
 keys        API keys
 reviews     held images and decisions
+reproductions  released images, drawn again and compared
 recalls     recalls
 identify    identification of pictures
 soft_bindings  soft bindings of C2PA
