@@ -87,7 +87,7 @@ def _may_send(request: Request) -> bool:
 
 def demand_person(caller: Submitter) -> Caller:
     """A caller whose key names its person. Services decide nothing that a person answers for."""
-    if caller.person is None:
+    if caller.person is None or caller.is_agent:
         detail = "This key belongs to no person. Use a key that an admin made with `person`."
         raise Problem("person_required", detail)
     return caller

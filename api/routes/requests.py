@@ -193,6 +193,7 @@ def _selection(asked: CancelBody | None) -> ItemSelection:
         rows=tuple((first, last) for first, last in asked.rows),
         custom_ids=tuple(asked.custom_ids),
         variants=tuple(asked.variants),
+        channels=tuple(asked.channels),
         cells=tuple((column, tuple(values)) for column, values in asked.columns.items()),
     )
 

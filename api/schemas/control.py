@@ -9,10 +9,12 @@ from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 from api.schemas.base import BodyModel, QueryModel
 from api.schemas.fields import Instant, Line, Prose
 from api.schemas.requests import CustomId, Turn
+from api.schemas.results import FileName
 from workers.states import ITEM_OPEN, Priority
 
 MAX_SELECTED = 1_000  # entries of one criterion
 MAX_WAIT_SECONDS = 20  # below what proxies allow
+MAX_CHANNELS = 32  # named at once
 MAX_COLUMNS = 16  # named at once
 MAX_CELL_CHARS = 4_000
 MAX_ROW = 2**31 - 1  # what the database's integer holds
@@ -65,6 +67,9 @@ class CancelBody(BodyModel):
     rows: list[Rows] = Field([], max_length=MAX_SELECTED, description="first and last data row, both included")
     custom_ids: list[CustomId] = Field([], max_length=MAX_SELECTED)
     variants: list[Annotated[int, Field(ge=0, le=MAX_ROW)]] = Field([], max_length=MAX_SELECTED)
+    channels: list[FileName] = Field(
+        [], max_length=MAX_CHANNELS, description="images of which one of these files is made, by channel or rendition"
+    )
     columns: dict[ColumnName, Annotated[list[Cell], Field(min_length=1, max_length=MAX_SELECTED)]] = Field(
         {}, max_length=MAX_COLUMNS, description="rows whose cell in this column is one of these, letter for letter"
     )

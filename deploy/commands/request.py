@@ -64,16 +64,30 @@ def change(request_id: str, data: Path, **given: Any) -> None:
 @click.option("--rows", multiple=True, metavar="FIRST[-LAST]", help="Rows of the spreadsheet. Repeatable.")
 @click.option("--custom-id", "custom_ids", multiple=True, metavar="ID", help="Rows by their custom_id. Repeatable.")
 @click.option("--variant", "variants", multiple=True, metavar="NUMBER", type=int, help="Variants, from 0. Repeatable.")
+@click.option("--channel", "channels", multiple=True, metavar="NAME", help="Images with this file. Repeatable.")
+@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Rows with this cell. Repeatable.")
 @api_options
 def cancel(
-    request_id: str, data: Path, *, rows: tuple[str, ...], custom_ids: tuple[str, ...], variants: tuple[int, ...]
+    request_id: str,
+    data: Path,
+    *,
+    rows: tuple[str, ...],
+    custom_ids: tuple[str, ...],
+    variants: tuple[int, ...],
+    channels: tuple[str, ...],
+    where: tuple[str, ...],
 ) -> None:
     """Cancel what is open of a request, or a part of it.
 
     Several options select what all of them select. What is released stays.
     """
     part: dict[str, Any] = {"rows": [_range(text) for text in rows], "custom_ids": [*custom_ids]}
-    part |= {"variants": [*variants]}
+    part |= {"variants": [*variants], "channels": [*channels], "columns": {}}
+    for text in where:
+        column, equals, value = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{text!r} is not COLUMN=VALUE", param_hint="--where")
+        part["columns"].setdefault(column, []).append(value)
     with Client.of(data) as client:
         reply = client.post(f"/v1/requests/{request_id}/cancel", {name: value for name, value in part.items() if value})
         click.echo(f"cancelled: {reply['cancelled']} items")

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from policy import events
 from policy.ledger.append import append
+from policy.marks.renditions import RENDITIONS
 from workers.errors import Conflict, NotFound
 from workers.jobs.control import budget
 from workers.jobs.control.phases import end_settled, lock
@@ -27,11 +28,15 @@ def cancel_request(
     """Open items of a request, or of the selected part of it -> CANCELLED; how many.
 
     Where nothing selected is open, nothing is written: no time of a cancel, no event. Raises NotFound, and Conflict for
-    a column that the request has not.
+    a column or a channel that the request has not.
     """
-    columns = lock(conn, tenant, request_id).carried_columns
+    row = lock(conn, tenant, request_id)
+    columns = row.carried_columns
     if unknown := sorted({column for column, _ in selection.cells} - set(columns)):
         raise Conflict(f"request {request_id} has no column {unknown[0]!r}; it has: {', '.join(columns) or 'none'}")
+    files = {*RENDITIONS, *(channel["name"] for channel in row.channels)}
+    if unknown := sorted(set(selection.channels) - files):
+        raise Conflict(f"request {request_id} has no channel {unknown[0]!r}; there are: {', '.join(sorted(files))}")
     # Locked in one order everywhere, so that two cancels, or a cancel and a settlement, do not deadlock.
     open_items = (
         selection.of(request_id, tenant)

@@ -1,10 +1,11 @@
-"""Selection of items of a request: by state, rows, ids, variants, cells. Every criterion given must hold."""
+"""Selection of items of a request: by state, rows, ids, variants, channels, cells. Every criterion given must hold."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, cast, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, JSONPATH
 
 from workers.jobs.tables import items, requests
 
@@ -17,6 +18,7 @@ class ItemSelection:
     rows: tuple[tuple[int, int], ...] = ()
     custom_ids: tuple[str, ...] = ()
     variants: tuple[int, ...] = ()
+    channels: tuple[str, ...] = ()  # files that are made of an image: channels and renditions, by name
     cells: tuple[tuple[str, tuple[str, ...]], ...] = ()  # column of the spreadsheet, and the values meant
 
     @property
@@ -35,6 +37,13 @@ class ItemSelection:
             wanted.append(items.c.custom_id.in_(self.custom_ids))
         if self.variants:
             wanted.append(items.c.variant.in_(self.variants))
+        if self.channels:
+            named = cast(list(self.channels), ARRAY(Text))
+            made = func.coalesce(items.c.renditions, requests.c.renditions).overlap(named)
+            further = (
+                func.jsonb_path_query_array(requests.c.channels, cast("$[*].name", JSONPATH)).cast(JSONB).has_any(named)
+            )
+            wanted.append(exists().where(requests.c.id == request_id, or_(made, further)).correlate(items))
         for column, values in self.cells:
             of_request = select(func.array_position(requests.c.carried_columns, column))
             position = of_request.where(requests.c.id == request_id).scalar_subquery()

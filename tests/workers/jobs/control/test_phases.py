@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
+from policy.marks.channels.channel import Channel
 from tests.support.fakes import RecordingQueue
-from tests.support.line import LEASE, RECIPE, Line, released, until_blocked
+from tests.support.line import LEASE, RECIPE, Line, new_item, released, until_blocked
 from workers.errors import Conflict, NotFound
 from workers.jobs.cancel import cancel_request
 from workers.jobs.control.changes import change
@@ -139,6 +140,22 @@ def test_a_part_is_cancelled_by_what_selects_it(line: Line, selection, left, cri
     assert [n for n, id in enumerate(ids, 1) if line.item(id).state != ItemState.CANCELLED] == left
     assert [told.event["selected_by"] for told in line.events("request.cancelled")] == ([criteria] if criteria else [])
     assert row(line, ids[0]).cancelled_at is None
+
+
+def test_a_part_is_cancelled_by_the_files_of_its_images(line: Line):
+    """Of a rendition, the rows that have it; of a channel of the request, all of them."""
+    rows = [new_item(n, renditions=("original", "webp") if n == 2 else ()) for n in (1, 2, 3)]
+    ids = line.submit("acme", 3, new_items=rows, channels=(Channel("square", 64, 64),))
+    request_id = line.item(ids[0]).request_id
+
+    def cancel(*channels: str) -> int:
+        with line.as_tenant("acme") as conn:
+            return cancel_request(conn, "acme", request_id, "key:k", ItemSelection(channels=channels))
+
+    with pytest.raises(Conflict, match="no channel 'sqare'"):
+        cancel("webp", "sqare")
+    assert [cancel("webp"), cancel("avif"), cancel("square", "avif")] == [1, 0, 2]
+    assert [told.event["selected_by"] for told in line.events("request.cancelled")] == [["channels"]] * 2
 
 
 @pytest.mark.parametrize(("at_deadline", "phase"), [("pause", "paused"), ("expire", "expired")])
