@@ -11,5 +11,5 @@ class StreamQuery(QueryModel):
     """Where a stream begins."""
 
     after: int | None = Field(
-        None, ge=0, lt=10**18, description="as `Last-Event-ID`, for callers that cannot send the header"
+        None, ge=0, le=10**18 - 1, description="as `Last-Event-ID`, for callers that cannot send the header"
     )

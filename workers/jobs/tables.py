@@ -1,7 +1,4 @@
-"""Tables of jobs, as SQLAlchemy Core. Who may write which: see workers/jobs/__init__.py.
-
-The migrations hold the DDL with its CHECKs, indexes, grants and row-level security; a test compares both.
-"""
+"""Tables of jobs, as SQLAlchemy Core. workers/jobs/__init__.py says who writes which; a test compares the migrations."""
 
 from __future__ import annotations
 
