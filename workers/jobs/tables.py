@@ -1,4 +1,4 @@
-"""Tables of jobs, as SQLAlchemy Core. workers/jobs/__init__.py says who writes which; a test compares the migrations."""
+"""Tables of jobs, as SQLAlchemy Core: workers/jobs/__init__.py says who writes them, the migrations hold the DDL."""
 
 from __future__ import annotations
 
