@@ -98,6 +98,9 @@ def examine(views: Views, candidate: Candidate, original: Original | None) -> Ex
     )
     agrees = similarity.whole >= AGREES and similarity.common >= SMALLEST_COMMON
     seen = _agreement(best, toned, original) if similarity.common >= SMALLEST_COMMON else NOTHING
+    if best.view and seen is not NOTHING and (whole := _shown_beside(views, best, original)) is not None:
+        beside = untoned(whole.laid, whole.known, original.frame)
+        seen = max(seen, _agreement(whole, beside, original), key=lambda each: each.other)
     return Examined(
         **known,  # type: ignore[arg-type]
         original=True,
@@ -141,6 +144,21 @@ def _agreement(fit: Fit, toned: Toned | None, original: Original) -> Agreement:
         if (undone := uncoloured(resized(fit.laid, SIDE, SIDE), fit.known, original.small)) is not None:
             found.append(agreement(undone, fit.known, original.frame))
     return min(found, key=lambda each: each.other)
+
+
+def _shown_beside(views: Views, fit: Fit, original: Original) -> Fit | None:
+    """The same map for the whole picture, where the picture goes on around the region as the original does.
+
+    A region may be all that is left of ours in a page, and then the page is none of the asset's frame. It may also be
+    an edge inside of ours, of something that was put on it: that must not drop out of the map.
+    """
+    left, top = views.corner(fit.view, fit.turn)
+    moved = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]], np.float64)
+    whole = Fit.of(
+        views.turned(0, fit.turn), replace(fit.found, matrix=fit.found.matrix @ moved), fit.turn, 0, original
+    )
+    around = np.where(fit.known == 255, 0, whole.known).astype(np.uint8)
+    return whole if agreement(whole.laid, around, original.frame).same >= PARTLY else None
 
 
 def _looks_like(similarity: Similarity, seen: Agreement) -> bool:

@@ -63,9 +63,13 @@ class Views:
         return [self.whole, *(region.of(self.whole) for region in self.regions)]
 
     def corner(self, view: int, turn: int) -> tuple[int, int]:
-        """The position of a region's upper left corner in the whole picture, both upright (0) or mirrored (1)."""
+        """The position of a region's upper left corner in the whole picture, both turned alike."""
         region = self.regions[view - 1]
-        return (self.whole.shape[1] - region.right if turn == MIRRORED else region.left), region.top
+        across, down = self.whole.shape[1], self.whole.shape[0]
+        left, top, right, bottom = region.left, region.top, region.right, region.bottom
+        if turn & 4:
+            left, top, right, bottom, across, down = top, left, bottom, right, down, across
+        return (across - right if turn & 1 else left), (down - bottom if turn & 2 else top)
 
     def placed(self, corners: NDArray[np.float64], view: int, turn: int) -> tuple[tuple[float, float], ...]:
         """Points of a turned view [N, 2], in pixels, as shares of the whole query's width and height, upright."""

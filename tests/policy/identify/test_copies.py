@@ -12,6 +12,8 @@ from bench.pictures.copies.listed import COPIES
 from bench.pictures.gallery import Released, Shelf
 from bench.pictures.scenes import scene
 from bench.pictures.siblings import staged
+from bench.pictures.transplants import TRANSPLANTS
+from policy.fingerprints import turned
 from policy.marks import watermark
 
 
@@ -43,6 +45,18 @@ def test_a_copy_is_found(shelf: tuple[Shelf, list[Released]], way: str, number: 
     assert answer.finding.value in findings, answer.to_json()
     assert answer.asset is not None
     assert answer.asset.asset_id == str(number)
+
+
+@pytest.mark.parametrize("turn", [0, 1, 6])
+def test_a_picture_put_on_ours_stays_in_the_map_whatever_its_edges_cut_off(turn: int) -> None:
+    """It was verified: the strip above the other picture was taken for all of ours that was there."""
+    source, kind = staged(9), "a fourth replaced"
+    marked = watermark.embed(source, 99, watermark.ladder(source)[0])
+    covered = TRANSPLANTS[kind](source, marked, source, 99, np.random.default_rng((sum(kind.encode()), 23, 0)))
+    answer, _ = asked_of(turned(covered, turn), Shelf([Released("9", 99, marked, {})]))
+    assert (answer.finding.value, answer.verified) == ("ours_altered", False)
+    assert answer.agreement is not None
+    assert 0.15 < answer.agreement.other < 0.45
 
 
 def test_another_object_in_the_scene_shares_content_and_no_more(shelf: tuple[Shelf, list[Released]]) -> None:
