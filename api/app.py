@@ -41,6 +41,7 @@ from api.routes import (
     files,
     identify,
     images,
+    inputs,
     items,
     keys,
     legal_holds,
@@ -72,22 +73,9 @@ _CORS_ANSWER = (
 )
 _ROUTERS = (
     *(streams, requests, campaigns, pilots, results, items, assets, reproductions, identify, detect, reviews, recalls),
-    *(revocations, webhooks, soft_bindings),
-    *(
-        images,
-        files,
-        batches,
-        budgets,
-        events,
-        audit,
-        proofs,
-        models,
-        channels,
-        keys,
-        erasures,
-        legal_holds,
-        operations,
-    ),
+    *(revocations, webhooks, soft_bindings, inputs),
+    *(images, files, batches, budgets, events, audit, proofs, models, channels, keys, erasures, legal_holds),
+    operations,
 )
 
 

@@ -18,6 +18,7 @@ from api.schemas.budgets import BudgetBody
 from api.schemas.control import CancelBody, RequestPatchBody
 from api.schemas.files import MAX_EXPIRY_SECONDS, MIN_EXPIRY_SECONDS
 from api.schemas.images import ImagesBody
+from api.schemas.inputs import MAX_CONSENT_CHARS, MAX_FILE_NAME_CHARS, AddressBody
 from api.schemas.keys import KeyBody
 from api.schemas.pilots import PilotDecisionBody
 from api.schemas.privacy import ErasureBody, LegalHoldBody
@@ -32,6 +33,7 @@ TAGS = [
     {"name": "Requests", "description": "Ask for images, see how far they have come, pause, change, cancel."},
     {"name": "Campaigns", "description": "Ask for thousands of images with one spreadsheet."},
     {"name": "Pilots", "description": "The sample of a campaign that is made first, and a person's decision about it."},
+    {"name": "Inputs", "description": "Send pictures in that images are made from."},
     {"name": "OpenAI", "description": "For clients of the OpenAI API; what is wrong with a request is 400 here."},
     {"name": "Budgets", "description": "How many images may be made, and how many were."},
     {"name": "Results", "description": "The rows that were sent with what became of each, and the files by name."},
@@ -80,6 +82,12 @@ _CAMPAIGN_BODY = {
             "format": "binary",
             "description": "the table: CSV, Excel, JSON lines, Parquet or a Google Merchant feed, also in ZIP or gzip",
         },
+        "pictures": {
+            "type": "string",
+            "contentMediaType": "application/zip",
+            "format": "binary",
+            "description": "a ZIP of pictures, which rows name by their path",
+        },
     },
 }
 _FILE_BODY = {
@@ -106,6 +114,35 @@ _PICTURE_BODY: dict[str, Any] = {
     media_type: {"schema": {"type": "string", "format": "binary", "minLength": 1}}
     for media_type in ("application/octet-stream", "image/*")
 }
+_EDIT_BODY: dict[str, Any] = {
+    "allOf": [
+        {"$ref": "#/components/schemas/ImagesBody"},
+        {
+            "type": "object",
+            "required": ["image"],
+            "properties": {
+                "image": {"type": "string", "format": "binary", "description": "PNG, JPEG, WebP or AVIF"},
+                "mask": {"type": "string", "format": "binary", "description": "of the image's own size"},
+            },
+        },
+    ]
+}
+_INPUT_BODY: dict[str, Any] = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "required": ["file"],
+            "additionalProperties": False,
+            "properties": {
+                "file": {"type": "string", "format": "binary", "description": "PNG, JPEG, WebP or AVIF"},
+                "name": {"type": "string", "maxLength": MAX_FILE_NAME_CHARS},
+                "consent": {"type": "string", "maxLength": MAX_CONSENT_CHARS},
+            },
+        }
+    },
+    "application/json": {"schema": {"$ref": "#/components/schemas/AddressBody"}},
+    **_PICTURE_BODY,
+}
 _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/requests", "post"): SingleBody,
     ("/v1/requests/{request_id}", "patch"): RequestPatchBody,
@@ -131,6 +168,8 @@ _OTHER_BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/v1/files", "post"): {
         "multipart/form-data": {"schema": _FILE_BODY, "encoding": {"file": {"contentType": "application/jsonl"}}}
     },
+    ("/v1/inputs", "post"): _INPUT_BODY,
+    ("/v1/images/edits", "post"): {"multipart/form-data": {"schema": _EDIT_BODY}},
     ("/v1/campaigns", "post"): {
         "multipart/form-data": {
             "schema": _CAMPAIGN_BODY,
@@ -138,7 +177,7 @@ _OTHER_BODIES: dict[tuple[str, str], dict[str, Any]] = {
         }
     },
 }
-_OWN: list[type[BaseModel]] = [*_JSON_BODIES.values(), CampaignBody, *MESSAGES.values(), ProblemReply]
+_OWN: list[type[BaseModel]] = [*_JSON_BODIES.values(), AddressBody, CampaignBody, *MESSAGES.values(), ProblemReply]
 _PROBLEM = {
     "description": "A problem (RFC 9457)",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemReply"}}},

@@ -31,6 +31,7 @@ class Stage(StrEnum):
     PROMPT = "prompt"
     IMAGE = "image"
     MARK = "mark"
+    INPUT = "input"
 
 
 @dataclass(frozen=True, slots=True)

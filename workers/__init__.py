@@ -28,6 +28,7 @@ Worker processes only (torch, diffusers, onnxruntime):
 gpu/             the gpu process
 sampling/        from a recipe to pixels; its registry and cards are light
 masks/           which pixels of a picture are the product, and what is made with them
+intake/          what is done with a picture that a tenant sends in, before a task may use it
 identification/  the identify process
 
 `python -m workers gpu | planner | sealer | clerk | identify` starts one of them.

@@ -10,8 +10,10 @@ WorkerError
   |   + LedgerRefused         the sealer refuses to sign, so nothing is released
   |   + BrokerUnavailable     the broker refused the call, or did not answer
   |   + WitnessRefused        a witness refused to cosign a head of the ledger, or did not answer
+  |   + ScreenUnavailable     a classifier did not answer, so nobody knows whether a model may see this input
   |   + HubUnavailable        the model hub did not answer, and the model is not in its cache
   |   + TooManyOpen           the caller has too many open identifications
+  |   + TooManyInputs         too many inputs of the tenant wait to be looked at
   |   + TooManySecrets        as many secrets of a webhook sign as a message has room for
   |   + InFlight              the first request with this idempotency key is still running
   + Permanent                 a repetition fails again; a person must act
@@ -62,6 +64,10 @@ class Permanent(WorkerError):
     """A repetition fails again."""
 
 
+class ScreenUnavailable(Transient):
+    """A classifier did not answer, so nobody knows whether a model may see this input."""
+
+
 class LeaseLost(Transient):
     """The batch was dispatched again while we worked on it."""
 
@@ -92,6 +98,10 @@ class BrokerUnavailable(Transient):
 
 class TooManyOpen(Transient):
     """The caller has too many open identifications."""
+
+
+class TooManyInputs(Transient):
+    """Too many inputs of the tenant wait to be looked at."""
 
 
 class TooManySecrets(Transient):

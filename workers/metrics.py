@@ -136,6 +136,9 @@ OLDEST_HOLD_SECONDS = Gauge("presswork_oldest_hold_seconds", "Age of the oldest 
 IDENTIFICATIONS = Counter("presswork_identifications_total", "Identifications by finding.", ["finding"])
 IDENTIFY_SECONDS = Histogram("presswork_identify_seconds", "Time to identify one image.", buckets=_SECONDS)
 OPEN_IDENTIFICATIONS = Gauge("presswork_open_identifications", "Identifications that wait or are in work.")
+INPUTS = Counter("presswork_inputs_total", "Inputs that were looked at, by outcome.", ["outcome"])
+INTAKE_SECONDS = Histogram("presswork_intake_seconds", "Time to decode, screen and store one input.", buckets=_SECONDS)
+OPEN_INPUTS = Gauge("presswork_open_inputs", "Inputs that wait or are looked at.")
 INDEXING_SECONDS = Histogram("presswork_indexing_seconds", "Time to fingerprint one asset.", buckets=_SECONDS)
 INDEXED_ASSETS = Counter("presswork_indexed_assets_total", "Assets whose fingerprints were stored.")
 INDEX_ENTRIES = Gauge("presswork_index_entries", "Assets in the index of this process.")
@@ -155,7 +158,7 @@ REVOCATION_FAILURES = Counter("presswork_revocation_failures_total", "Failed att
 
 # Label values that are known beforehand, one list a label. Missing: what differs by installation or process, which
 # `start_at_zero` is told, and the anchors, whose series the sealer makes.
-_DUTIES = ("reviews", "recalls", "erasures", "retention", "removals", "files", "webhooks")
+_DUTIES = ("reviews", "recalls", "erasures", "retention", "removals", "inputs", "files", "webhooks")
 _KNOWN: dict[Counter | Gauge | Histogram, tuple[tuple[str, ...], ...]] = {
     ITEMS_SUBMITTED: (("single", "campaign", "batch"), tuple(Priority)),
     HTTP_CONNECTIONS_ENDED: (("refused", "made_room", "head_too_slow", "reader_stalled"),),
@@ -170,6 +173,7 @@ _KNOWN: dict[Counter | Gauge | Histogram, tuple[tuple[str, ...], ...]] = {
         (
             *("lease_lost", "draining", "store_unavailable", "store_refused", "signing_unavailable"),
             *("hub_unavailable", "database_unavailable", "database_refused", "connection_failed", "worker_broken"),
+            *("screen_unavailable",),
             *("model_missing", "model_refused", "card_invalid", "out_of_memory", "device_failed"),
             *("unexpected", "unexpected_errors"),
         ),
@@ -185,6 +189,7 @@ _KNOWN: dict[Counter | Gauge | Histogram, tuple[tuple[str, ...], ...]] = {
     ),
     REVIEWS: (("release", "refuse"), ("yes", "no")),
     IDENTIFICATIONS: (("ours", "ours_altered", "shares_content", "not_found", "conflicting", "failed"),),
+    INPUTS: (("ready", "refused", "failed"),),
 }
 _SERVER_ERRORS = ("500", "503")
 

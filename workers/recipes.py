@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
-_LATER = frozenset({"upscaler", "scheduler_options", "reproducible"})  # fields that the first recipes did not have
+ROLES = ("image", "mask", "control_image", "reference_image")  # of inputs, as a request names them
+
+# Fields that the first recipes did not have.
+_LATER = frozenset({"upscaler", "scheduler_options", "reproducible", "strength", "control"})
 
 
 class Lora(NamedTuple):
@@ -43,6 +46,8 @@ class Recipe:
     task: str = "text-to-image"
     loras: tuple[Lora, ...] = ()
     upscaler: Upscaler | None = None
+    strength: float | None = None  # of noise over the given picture, in (0, 1]; None: the task has no place for one
+    control: str = ""  # canny: edges of the given picture guide; "": the given picture is such a map itself
     scheduler_options: tuple[str, ...] = ()  # of workers.sampling.families.schedulers.OPTIONS, sorted
     reproducible: str = ""  # "strict": each image in a run of its own, by deterministic algorithms
 

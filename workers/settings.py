@@ -215,6 +215,9 @@ class Settings(BaseSettings):
     retention_recalled_days: int = Field(
         365, ge=0, description="Retention of the files of recalled assets, in days. 0: kept forever."
     )
+    retention_input_days: int = Field(
+        365, ge=0, description="Retention of inputs after the last request that named them, in days. 0: kept forever."
+    )
     retention_rest_seconds: float = Field(
         3600.0, gt=0, description="Pause after a retention sweep that found nothing, in seconds."
     )
@@ -249,6 +252,21 @@ class Settings(BaseSettings):
         pattern="^[a-z0-9,-]*$",
         description="Tenants whose manifests anybody may get by the watermark of a picture, comma-separated."
         " Unset: /v1/soft-bindings answers 404.",
+    )
+
+    # Inputs: pictures that tenants send in for tasks.
+    input_max_bytes: int = Field(
+        32 * 1024 * 1024, ge=1024, description="Maximum size of an image sent as an input, in bytes."
+    )
+    input_max_pixels: int = Field(
+        4096 * 4096, ge=64 * 64, le=64_000_000, description="Maximum size of an input, in pixels: width x height."
+    )
+    input_max_side: int = Field(8192, ge=64, le=32_000, description="Maximum length of a side of an input, in pixels.")
+    input_archive_max_bytes: int = Field(
+        512 * 1024 * 1024, ge=1024, description="Maximum size of the ZIP of pictures of a campaign, in bytes."
+    )
+    input_fetch_seconds: float = Field(
+        30.0, ge=0.5, le=120, description="Time within which an input must arrive from its https address, in seconds."
     )
 
     # API limits.

@@ -9,6 +9,8 @@ batch   DISPATCHED -> RUNNING -> FINISHED
         RUNNING, claims used up -> ABANDONED (its items are split into new batches, or failed)
 request PILOT -> AWAITING_ACCEPTANCE -> RUNNING -> FINISHED | CANCELLED | EXPIRED
         PILOT | AWAITING_ACCEPTANCE | RUNNING <-> PAUSED (for a reason; it goes on in the phase that it came from)
+input   RECEIVED -> CHECKING -> READY | REFUSED | FAILED              READY -> RECALLED      any but RECALLED -> ERASED
+        CHECKING, lease over or given back -> RECEIVED or CHECKING
 """
 
 from __future__ import annotations
@@ -86,11 +88,24 @@ class Priority(StrEnum):
     BULK = "bulk"  # overnight campaigns
 
 
+class InputState(StrEnum):
+    """Of a picture that a tenant sent in. Items that need it wait while it is received or checking."""
+
+    RECEIVED = "received"  # stored as it was sent; the identify process claims it
+    CHECKING = "checking"  # decoded, stripped and screened by a process that holds its lease
+    READY = "ready"  # its sanitised copy is stored; tasks may use it
+    REFUSED = "refused"  # policy said no, final; nothing of it is stored
+    FAILED = "failed"  # it cannot be read, final; the reason says why
+    RECALLED = "recalled"  # withdrawn with what was made from it, final
+    ERASED = "erased"  # its tenant, or its retention period, had it deleted, final
+
+
 # Turns of a priority for each turn of the lowest, while all of them wait.
 TURNS_PER_PRIORITY: Mapping[str, int] = {Priority.INTERACTIVE: 16, Priority.STANDARD: 4, Priority.BULK: 1}
 WAKE_CHANNEL = "presswork_pending"  # of NOTIFY: items wait to be planned; the payload is the queue
-QUESTION_CHANNEL = "presswork_questions"  # of NOTIFY: a picture waits to be identified
+QUESTION_CHANNEL = "presswork_questions"  # of NOTIFY: a picture waits to be identified or taken in
 ITEM_OPEN = (ItemState.PENDING, ItemState.PLANNED)
 REQUEST_OPEN = (RequestPhase.PILOT, RequestPhase.AWAITING_ACCEPTANCE, RequestPhase.RUNNING)
 REQUEST_OVER = (RequestPhase.FINISHED, RequestPhase.CANCELLED, RequestPhase.EXPIRED)
 BATCH_OPEN = (BatchState.DISPATCHED, BatchState.RUNNING)
+INPUT_OPEN = (InputState.RECEIVED, InputState.CHECKING)

@@ -2,7 +2,8 @@
 
     released/<tenant>/<item>/<attempt>/<rendition>.<ext>   what tenants get presigned links to
     quarantine/<tenant>/<item>/<attempt>/<rendition>.<ext> what waits for a reviewer
-    inbox/<tenant>/<identification>                        uploads of identification questions, until the answer
+    inbox/<tenant>/<id>                                    uploads: of identification questions and of inputs
+    inputs/<tenant>/<input>/<attempt>/<picture>.<ext>      pictures that tasks may use, sanitised; never linked to
     files/<tenant>/<file>                                  files that clients of the OpenAI API upload
     recalled/...                                           what the clerk took out of released/, under the same path
     ledger/checkpoints/<log>/<countdown>-<size>-<root>     anchors of the audit ledger (workers/sealing/anchors.py)
@@ -37,6 +38,7 @@ QUARANTINE = "quarantine"
 RECALLED = "recalled"
 INBOX = "inbox"
 FILES = "files"
+INPUTS = "inputs"
 CHECK_KEY = f"{RELEASED}/.write-check"  # no link is ever given to it
 _CHECK = b"presswork " * 100
 _TRIES = 4  # botocore's standard mode, with its own backoff
@@ -65,8 +67,12 @@ def quarantine_key(tenant: str, item_id: str, attempt: int, rendition: str, medi
     return f"{QUARANTINE}/{tenant}/{item_id}/{attempt}/{rendition}.{_MEDIA_SUFFIX[media_type]}"
 
 
-def inbox_key(tenant: str, identification_id: str) -> str:
-    return f"{INBOX}/{tenant}/{identification_id}"
+def inbox_key(tenant: str, id: str) -> str:
+    return f"{INBOX}/{tenant}/{id}"
+
+
+def input_key(tenant: str, input_id: str, attempt: int, name: str, media_type: str) -> str:
+    return f"{INPUTS}/{tenant}/{input_id}/{attempt}/{name}.{_MEDIA_SUFFIX[media_type]}"
 
 
 def file_key(tenant: str, file_id: str) -> str:

@@ -8,6 +8,7 @@ middleware/   around every request: ids, log line, measurement, failures, gzip, 
 auth          API keys and scopes
 bodies        request bodies within limits of bytes and time
 multipart     bodies with a file
+uploads/      bodies that hold pictures
 urls          text in a URL that no route can mean
 validation    pydantic's findings as complaint codes
 errors        the table from errors to problems

@@ -59,9 +59,9 @@ def optional_json_body(model: type[M]) -> Callable[..., Coroutine[Any, Any, M | 
 
 async def picture_body(request: Request, parts: PartsOf) -> bytes:
     """A dependency: the bytes of a picture file, whatever they hold. Nobody looks at them in this process."""
-    sent = _media_type(request)
+    sent = media_type_of(request)
     if sent != _BYTES and not sent.startswith("image/"):
-        raise _other_media_type(request, _BYTES)
+        raise other_media_type(request, _BYTES)
     with arriving(request, parts):
         stream = limited(request, parts.settings.identify_max_bytes, parts.settings.body_seconds)
         picture = b"".join([chunk async for chunk in stream])
@@ -80,6 +80,11 @@ def parse(model: type[M], raw: bytes) -> M:
     except ValueError as error:
         complaint = Complaint("json", str(error), "Send one JSON object in UTF-8 (RFC 8259).", field="body")
         raise Problem("invalid_body", f"The JSON cannot be read: {error}.", errors=[complaint]) from error
+    return checked_as(model, value)
+
+
+def checked_as(model: type[M], value: Any) -> M:
+    """Raises Problem with a complaint for every wrong field."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -176,18 +181,18 @@ async def demand_plain_bytes(request: Request) -> None:
 
 
 def demand_media_type(request: Request, wanted: str) -> None:
-    if _media_type(request) != wanted:
-        raise _other_media_type(request, wanted)
+    if media_type_of(request) != wanted:
+        raise other_media_type(request, wanted)
 
 
-def _media_type(request: Request) -> str:
+def media_type_of(request: Request) -> str:
     """Without parameters; "" where none was sent."""
     message = Message()
     message["content-type"] = request.headers.get("content-type", "")
     return message.get_content_type() if request.headers.get("content-type") else ""
 
 
-def _other_media_type(request: Request, wanted: str) -> Problem:
+def other_media_type(request: Request, wanted: str) -> Problem:
     sent = request.headers.get("content-type") or "none"
     return Problem(
         "unsupported_media_type",
@@ -196,10 +201,13 @@ def _other_media_type(request: Request, wanted: str) -> Problem:
     )
 
 
-async def limited(request: Request, most: int, seconds: float) -> AsyncGenerator[bytes, None]:
-    """The body in chunks. An announced size is believed when it is too large, never when it is small enough."""
+async def limited(request: Request, most: int, seconds: float, *, apart: int = 0) -> AsyncGenerator[bytes, None]:
+    """The body in chunks. An announced size is believed when it is too large, never when it is small enough.
+
+    `apart` is room for parts that their reader bounds by themselves.
+    """
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > most:
+    if announced.isdecimal() and int(announced) > most + apart:
         raise too_large(most)
     deadline = asyncio.get_running_loop().time() + seconds
     chunks = request.stream()
@@ -215,7 +223,7 @@ async def limited(request: Request, most: int, seconds: float) -> AsyncGenerator
         if chunk is None:
             return
         size += len(chunk)
-        if size > most:
+        if size > most + apart:
             raise too_large(most)
         yield chunk
 

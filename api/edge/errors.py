@@ -46,6 +46,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     errors.BudgetExceeded: Answer("budget_exceeded"),
     errors.LimitExceeded: Answer("limit_exceeded"),
     errors.TooManyOpen: Answer("too_many_open_questions"),
+    errors.TooManyInputs: Answer("too_many_open_inputs"),
     errors.TooManySecrets: Answer("too_many_secrets"),
     errors.ModelMissing: Answer("model_missing"),
     errors.StoreUnavailable: Answer("store_unavailable", "Try again later.", 5),

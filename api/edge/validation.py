@@ -28,6 +28,7 @@ REMEDIES = {
     "model_type": ("not_an_object", 'Send {"name": value, ...}.'),
     "list_type": ("not_a_list", "Send [value, ...]."),
     "tuple_type": ("not_a_list", "Send [value, ...]."),
+    "greater_than": ("too_small", "Send a larger number."),
     "greater_than_equal": ("too_small", "Send a larger number."),
     "less_than_equal": ("too_large", "Send a smaller number."),
     "finite_number": ("not_finite", "Send a finite number."),

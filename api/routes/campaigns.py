@@ -20,6 +20,8 @@ from api.schemas.base import NoQuery
 from api.schemas.requests import CampaignBody
 from api.schemas.submission import AcceptedReply, DryRunReply, UnchangedReply
 from api.submission.campaign import Campaign
+from api.submission.pictures.archive import PictureArchive
+from api.submission.pictures.rows import RowPictures
 from api.submission.preview.forecast import works_of
 from api.submission.recipes import RecipeBook, choose_model
 from api.submission.store import CheckedRequest, dry_run, store
@@ -56,10 +58,11 @@ def submit_campaign(
     gzip; its format, delimiter, encoding and header are found, and the reply says how it was read. The
     columns `custom_id` (or `id`), `width`, `height`, `num_inference_steps`, `guidance_scale`, `upscale`,
     `loras` (`name` or `name:0.8`, a space between two), `seed`, `variants`, `negative_prompt`, `model`,
-    `task`, `priority` and `renditions` (names, a space between two) override the spec for their row; the
-    template asks for any other column by its name. One cause is one error, with its rows. Rows that policy
-    refuses do not stop the campaign: their
-    items are stored as refused, and the reply lists them.
+    `task`, `strength`, `priority` and `renditions` (names, a space between two) override the spec for their
+    row; the template asks for any other column by its name. `image`, `mask` and `control_image` name inputs
+    by id, or files of the ZIP that is sent as the part `pictures`. One cause is one error, with its rows.
+    Rows that policy refuses do not stop the campaign: their items are stored as refused, and the reply lists
+    them.
 
     ```sh
     curl -H "Authorization: Bearer $PRESSWORK_KEY" -H "Idempotency-Key: spring-2027" \\
@@ -70,12 +73,14 @@ def submit_campaign(
     spec = parse(CampaignBody, upload.spec)
     if not spec.dry_run:
         demand_bounded(caller, spec.max_images, key=once.key)
-    fingerprint = once.fingerprint(spec, _sha256(upload.file))
+    archive = PictureArchive(upload.pictures, parts.settings) if upload.pictures else None
+    fingerprint = once.fingerprint(spec, _sha256(upload.file), *([_sha256(upload.pictures)] if upload.pictures else []))
     if not spec.dry_run and (replayed := once.replay(caller.tenant, fingerprint)):
         return replayed
     models = tenant_models(parts, caller.tenant)
     card = choose_model(models, spec.model)
     book = RecipeBook(card, parts.settings, models)
+    pictures = RowPictures(parts, caller.tenant, archive)
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as spooled:
         spool = cast(BinaryIO, spooled)
         campaign = Campaign(
@@ -86,6 +91,7 @@ def submit_campaign(
             settings=parts.settings,
             rules=parts.rules,
             tenant=caller.tenant,
+            pictures=pictures,
         )
         found = campaign.check(spool)
         checked = CheckedRequest(
@@ -94,14 +100,16 @@ def submit_campaign(
             template=spec.template,
             card=card,
             report=campaign.report(found),
-            items=lambda _: campaign.items(spool),
+            items=lambda _: pictures.named(campaign.items(spool)),
             carried_columns=found.carried_columns,
             pilot=found.pilot(),
             works=works_of(found, campaign.books, parts.settings),
+            prepare=pictures.receive,
         )
         if spec.dry_run:
             with parts.transaction(caller.tenant) as conn:
                 return JSONResponse(dry_run(conn, caller, parts, checked).model_dump(mode="json"))
+        pictures.upload()
         return once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked))
 
 

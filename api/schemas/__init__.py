@@ -15,6 +15,7 @@ images      images of the OpenAI API
 files       files of the OpenAI API
 batches     batches of the OpenAI API
 streams     streams of events
+inputs      pictures that are sent in for tasks
 items       items
 assets      assets and their files
 events      events of the ledger

@@ -44,6 +44,9 @@ class RecallBody(BodyModel):
     model: Word | None = Field(None, description="made by this model, whatever its revision")
     model_revision: Digest | None = Field(None, description="made by exactly these bytes of a model")
     lora: Word | None = Field(None, description="made with this LoRA")
+    input_id: Id | None = Field(
+        None, description="made from this picture; alone, it withdraws it too: what is being made from it fails"
+    )
     licence: Word | None = Field(None, description="made by a model whose card carries this licence")
     policy_version: Digest | None = Field(None, description="released under this rule set")
     rule: Word | None = Field(None, description="this rule spoke, and a threshold or a person let it pass")

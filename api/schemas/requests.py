@@ -37,6 +37,7 @@ MAX_CUSTOM_ID_CHARS = 128
 MAX_LABELS, MAX_LABEL_NAME_CHARS, MAX_LABEL_CHARS = 16, 64, 512
 MAX_NUMBER = 2**53 - 1  # what JSON readers keep exactly (RFC 8259, section 6)
 MAX_LORAS = 4
+MAX_PICTURE_CHARS = 300  # an id, or the path of a file in a ZIP
 
 _ID = "0199c0de-7b1a-7c53-9d0f-3f0f6a3f8c11"
 _SINGLE: dict[str, JsonValue] = {
@@ -93,6 +94,11 @@ FileTemplateText = Annotated[Line, Field(max_length=MAX_TEMPLATE_CHARS_OF_FILES)
 Labels = Annotated[
     dict[str, Any], Field(max_length=MAX_LABELS, json_schema_extra=_LABELS), AfterValidator(_checked_labels)
 ]
+TASKS = (
+    *("text-to-image", "image-to-image", "inpaint", "edit", "control", "upscale"),
+    *("unconditional", "class-conditional"),
+)
+Picture = Annotated[Line, Field(min_length=1, max_length=MAX_PICTURE_CHARS)]
 Turn = Annotated[Priority, Field(strict=False)]
 Renditions = Annotated[
     tuple[Annotated[str, Field(json_schema_extra={"enum": list(RENDITIONS)})], ...],
@@ -140,6 +146,25 @@ class OptionsBody(BodyModel):
     )
     loras: list[LoraBody] = Field(
         [], max_length=MAX_LORAS, description="adapters of the model that bend its style, each named once"
+    )
+    task: Literal[TASKS] | None = Field(  # type: ignore[valid-type]  # a tuple of literals
+        None, description="what is done; left out: what the pictures of the request ask for"
+    )
+    image: Picture | None = Field(
+        None, description="the picture that is drawn over, edited or upscaled: id of an input"
+    )
+    mask: Picture | None = Field(
+        None,
+        description="where the image is drawn anew: white, or what is transparent; left out: what is transparent of the"
+        " image itself",
+    )
+    control_image: Picture | None = Field(None, description="the picture whose lines guide: an input's id")
+    reference_image: Picture | None = Field(None, description="no model here has a place for one yet")
+    strength: float | None = Field(
+        None, gt=0, le=1, description="how much of the image is drawn anew; 1: it hardly counts any more"
+    )
+    control: Literal["", "canny"] = Field(
+        "", description="canny: the edges of control_image guide; left out: it is such a map itself"
     )
     seed: int | None = Field(
         None,

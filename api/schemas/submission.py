@@ -75,8 +75,8 @@ class ChangedRowReply(ReplyModel):
     custom_id: str
     variant: int
     reason: str = Field(
-        description="new; prompt, negative_prompt, options, seed or renditions for what differs; or what became of the"
-        " earlier item: failed, refused, cancelled, recalled, held, released",
+        description="new; what differs: prompt, negative_prompt, options, seed, renditions or inputs; or what became of"
+        " the earlier item: failed, refused, cancelled, recalled, held, released",
         examples=["prompt"],
     )
 

@@ -4,6 +4,7 @@ campaign    a campaign in two passes over its spreadsheet
 single      one prompt with its variants
 table/      the cells of each row, and what they mean
 checked     a good row between the spreadsheet and its items
+pictures/   inputs that a request names, and the task that they ask for
 recipes     options to a recipe that the model can make
 tenant_models  models that a tenant may use, and why it may not use another
 file_naming  names of the files, told apart where they would be equal

@@ -6,7 +6,7 @@ while it is inserted: memory stays small however long the spreadsheet is, and no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -23,6 +23,8 @@ from api.submission.file_naming import (
     with_variants,
 )
 from api.submission.findings import SubmissionFindings
+from api.submission.pictures.rows import RowPictures
+from api.submission.pictures.tasks import TASKS
 from api.submission.pilot import sampled_by
 from api.submission.recipes import RecipeBook, RecipeBooks
 from api.submission.refused_warnings import refused_warnings
@@ -37,13 +39,13 @@ from api.submission.table.columns import (
     unknown_column,
 )
 from api.submission.table.lint import left_over
-from api.submission.table.own_columns import TASKS
 from api.submission.table.rows import RowPlan, RowReader
 from api.submission.table.selection import RowSelection
-from api.templates import Template, TemplateInvalid, program_sign
+from api.templates import Template, program_sign
 from policy.rulebook.scope import Context
 from policy.rules import Rules
 from workers.jobs.types import NewItem
+from workers.recipes import ROLES
 from workers.sampling.registry import Registry
 from workers.settings import Settings
 from workers.sheets.errors import SheetInvalid
@@ -66,8 +68,9 @@ class Campaign:
         settings: Settings,
         rules: Rules,
         tenant: str,
+        pictures: RowPictures,
     ) -> None:
-        self.spec, self._file, self._book = spec, file, book
+        self.spec, self._file, self._book, self._pictures = spec, file, book, pictures
         self.books = RecipeBooks(book, settings, registry)
         self._settings, self._rules = settings, rules
         self._context = Context(tenant, spec.name, book.card.name)
@@ -76,7 +79,7 @@ class Campaign:
     def check(self, spool: BinaryIO) -> SubmissionFindings:
         """Pass one: every row read, screened, and written to `spool`. Raises Problem with up to MAX_LISTED errors."""
         found = SubmissionFindings(self._book, self._rules, self._context)
-        template = self._template(found)
+        template = found.template(self.spec.template)
         if (sheet := self._sheet(template, found)) is not None:
             with sheet:
                 self._read_as = FileReply.model_validate(sheet.description())
@@ -102,18 +105,6 @@ class Campaign:
             queue = None if book.card.queue == own_queue else book.card.queue
             recipe = book.recipe(row.options)
             yield from row.items(recipe.id, recipe, queue)
-
-    def _template(self, found: SubmissionFindings) -> Template | None:
-        try:
-            template = Template.parse(self.spec.template)
-        except TemplateInvalid as error:
-            found.complain(Complaint("template", str(error), error.remedy, field="template"))
-            return None
-        if not template.placeholders and not self.spec.template.strip():
-            remedy = "Say what should be in the picture, with {column} for what differs by row."
-            found.complain(Complaint("empty_prompt", "the template is empty", remedy, field="template"))
-            return None
-        return template
 
     def _named(self) -> list[str]:
         """The columns that options of the spec name."""
@@ -148,13 +139,15 @@ class Campaign:
             for placeholder in template.placeholders
             if (name := next((one for one, _ in placeholder.readings() if one in sheet.header), ""))
         }
-        choices = {"model": self.books.names, "task": TASKS, "priority": [str(one) for one in Priority]}
+        choices: dict[str, Container[str]] = dict.fromkeys(ROLES, self._pictures)
+        choices |= {"model": self.books.names, "task": TASKS, "priority": [str(one) for one in Priority]}
         return match_columns(
             sheet.header,
             sheet.sample(),
             asked={*placeholders, *self._named()},
             ignored=self.spec.ignore_columns,
             choices=choices,
+            expected=ROLES if self._pictures.archive else (),
         )
 
     def _plan(self, sheet: Spreadsheet, template: Template, found: SubmissionFindings) -> RowPlan:
@@ -227,7 +220,7 @@ class Campaign:
 
     def _rows(self, sheet: Spreadsheet, template: Template, found: SubmissionFindings, spool: BinaryIO) -> None:
         plan = self._plan(sheet, template, found)
-        found.complain(*self._book.complaints(self.spec))
+        found.complain(*self._book.complaints(self.spec), *self._pictures.complaints)
         unnameable = list(template_complaints(self.spec, sheet.header))
         languages = LabelLanguages(self.spec, sheet.header)
         found.complain(*unnameable, *languages.complaints)
@@ -241,6 +234,7 @@ class Campaign:
             settings=self._settings,
             rules=self._rules,
             context=self._context,
+            pictures=self._pictures,
         )
         found.carried_columns = reader.carried_columns
         found.begin_pilot(self.spec.pilot)
@@ -282,8 +276,9 @@ class Campaign:
         most = self._settings.max_megapixel_steps
         if found.megapixel_steps > most:
             message = f"the campaign asks for {found.megapixel_steps:,.0f} megapixel steps; {most:,} are allowed"
-            remedy = "Ask for fewer rows, variants or steps, or smaller images."
-            found.complain(Complaint("too_much_work", message, remedy))
+            found.complain(
+                Complaint("too_much_work", message, "Ask for fewer rows, variants or steps, or smaller images.")
+            )
         if found.items > self._settings.max_items:
             message = f"the rows ask for {found.items:,} images; {self._settings.max_items:,} are allowed"
             found.complain(Complaint("too_many_items", message, "Ask for fewer variants, or send several files."))

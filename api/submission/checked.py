@@ -31,6 +31,7 @@ class RowOptions(NamedTuple):
     model: str = ""  # another than the request's
     priority: Priority | None = None  # another than the request's
     renditions: tuple[str, ...] = ()  # others than the request's
+    inputs: tuple[tuple[str, str], ...] = ()  # (role, id) of what it is made from
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class CheckedRow:
                 queue=queue,
                 priority=own.priority,
                 renditions=own.renditions,
+                inputs=dict(own.inputs),
                 texts_read=self.texts_read,
             )
 
@@ -108,9 +110,11 @@ class CheckedRow:
             json.loads(line)
         )
         found = Verdict(version) if verdict is None else Verdict.from_json(verdict)
-        options, seed, variants, negative, model, priority, files = own
+        options, seed, variants, negative, model, priority, files, inputs = own
         urgency = Priority(priority) if priority else None
-        row = RowOptions(SamplingOptions.from_json(options), seed, variants, negative, model, urgency, tuple(files))
+        made_from = tuple((role, id) for role, id in inputs)
+        sampling = SamplingOptions.from_json(options)
+        row = RowOptions(sampling, seed, variants, negative, model, urgency, tuple(files), made_from)
         texts = Screened(prompt, negative_prompt, found, sent)
         return cls(
             number,

@@ -15,6 +15,7 @@ from api.submission.pilot import PilotPlan, PilotSample
 from api.submission.recipes import RecipeBook, SamplingOptions
 from api.submission.screening import refusal, rewriting
 from api.submission.words import WordFindings
+from api.templates import Template, TemplateInvalid
 from policy.rulebook.scope import Context
 from policy.rules import Rules
 from policy.verdict import Decision, Verdict
@@ -105,6 +106,19 @@ class SubmissionFindings:
     def pilot(self) -> PilotPlan | None:
         """The pilot that was asked for, once all rows are added; None where none is needed or was asked for."""
         return self._sample.plan() if self._sample else None
+
+    def template(self, text: str) -> Template | None:
+        """The template, read; None after complaining."""
+        try:
+            template = Template.parse(text)
+        except TemplateInvalid as error:
+            self.complain(Complaint("template", str(error), error.remedy, field="template"))
+            return None
+        if not template.placeholders and not text.strip():
+            remedy = "Say what should be in the picture, with {column} for what differs by row."
+            self.complain(Complaint("empty_prompt", "the template is empty", remedy, field="template"))
+            return None
+        return template
 
     def add(self, row: CheckedRow, book: RecipeBook) -> None:
         """Count a good row, what policy says of it, and what the card of its model does."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 from api.edge.problems import Complaint, Problem, did_you_mean, quoted
 from api.schemas.requests import OptionsBody
+from api.submission.pictures.known import KnownInput, unusable
+from api.submission.pictures.tasks import complaints, task_for, with_pictures
 from api.submission.tokens import prompt_tokens
 from api.submission.vocabulary import Vocabulary
 from workers.jobs.types import ALL_READ, TextsRead
 from workers.recipes import MAX_SEED, Lora, Recipe, Upscaler
+from workers.sampling.families.family import CONTROL, TEXT_TO_IMAGE, UPSCALE
 from workers.sampling.families.schedulers import misfit
 from workers.sampling.registry import ModelCard, Registry
 from workers.settings import Settings
@@ -29,11 +32,15 @@ class SamplingOptions(NamedTuple):
     loras: tuple[tuple[str, float], ...] = ()
     scheduler_options: tuple[str, ...] = ()
     reproducible: str = ""
+    task: str = TEXT_TO_IMAGE
+    strength: float | None = None
+    control: str = ""
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Self:
-        *plain, loras, options, reproducible = stored
-        return cls._make([*plain, tuple((name, scale) for name, scale in loras), tuple(options), reproducible])
+        read = cls._make(stored)
+        loras = tuple((name, scale) for name, scale in read.loras)
+        return read._replace(loras=loras, scheduler_options=tuple(read.scheduler_options))
 
     @property
     def megapixel_steps(self) -> float:
@@ -59,8 +66,25 @@ class RecipeBook:
         self.tokens = prompt_tokens(card)
         self._made: dict[tuple[SamplingOptions, bool], RecipeOrErrors] = {}
 
+    @property
+    def factors(self) -> tuple[int, ...]:
+        """Of its upscalers."""
+        return tuple(self._upscalers)
+
+    def pictured(
+        self, options: SamplingOptions, asked_task: str | None, pictures: Mapping[str, KnownInput], *, sized: bool
+    ) -> SamplingOptions:
+        """The options for these pictures, by role: the task, and what follows from it."""
+        task = task_for(asked_task, pictures, self.card, self.factors)
+        return with_pictures(options._replace(task=task), self.card, self.factors, pictures, sized=sized)
+
+    def picture_complaints(self, options: SamplingOptions, pictures: Mapping[str, KnownInput]) -> list[Complaint]:
+        """What is wrong with the task and its pictures."""
+        gone = [wrong for role, known in pictures.items() if (wrong := unusable(role, known))]
+        return [*gone, *complaints(options, self.card, self.factors, pictures)]
+
     def options(self, asked: OptionsBody) -> SamplingOptions:
-        """What is asked for, the card's defaults in the gaps."""
+        """What is asked for, the card's defaults in the gaps; without pictures."""
         card = self.card
         return SamplingOptions(
             width=card.width if asked.width is None else asked.width,
@@ -72,6 +96,9 @@ class RecipeBook:
             loras=self.loras((lora.name, lora.scale) for lora in asked.loras),
             scheduler_options=tuple(sorted(set(asked.scheduler_options))),
             reproducible=asked.reproducible or "",
+            task=asked.task or card.tasks[0],
+            strength=asked.strength,
+            control=asked.control,
         )
 
     def loras(self, asked: Iterable[tuple[str, float | None]]) -> tuple[tuple[str, float], ...]:
@@ -91,9 +118,9 @@ class RecipeBook:
             self._made[asked] = RecipeOrErrors(None if complaints else self._recipe(options), complaints)
         return self._made[asked]
 
-    def complaints(self, asked: OptionsBody) -> list[Complaint]:
+    def complaints(self, asked: OptionsBody, options: SamplingOptions | None = None) -> list[Complaint]:
         """Everything about a request as a whole that model or installation cannot do, by field."""
-        found = [*self.make(self.options(asked), asked.negative_prompt).complaints]
+        found = [*self.make(options or self.options(asked), asked.negative_prompt).complaints]
         most = min(self._settings.max_variants, self._settings.max_items)
         last_seed = (asked.seed or 0) + asked.variants - 1
         if len(asked.negative_prompt) > self._settings.max_prompt_chars:
@@ -131,12 +158,17 @@ class RecipeBook:
             scheduler=options.scheduler,
             scheduler_options=options.scheduler_options,
             reproducible=options.reproducible,
+            task=options.task,
+            strength=options.strength,
+            control=options.control if options.task == CONTROL else "",
             guidance_scale=float(options.guidance_scale),
             loras=tuple(Lora(name, scale, self._adapters[name].revision) for name, scale in options.loras),
             upscaler=Upscaler(upscaler.name, upscaler.factor, upscaler.revision) if upscaler else None,
         )
 
     def _card_complaints(self, options: SamplingOptions, negative_prompt: str) -> list[Complaint]:
+        if options.task == UPSCALE and UPSCALE not in self.card.tasks:
+            return []  # its pipeline draws nothing
         problems = self.card.problems(
             width=options.width,
             height=options.height,

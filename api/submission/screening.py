@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from api.schemas.submission import RefusedRowReply, RewrittenRowReply
+from api.submission.pictures.known import KnownInput
 from policy.prompts.rewrite import prepare
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.prompts import PromptField
 from policy.rulebook.scope import Context
 from policy.rules import Rules
-from policy.verdict import Decision, Finding, Verdict, merge
+from policy.verdict import Decision, Finding, Stage, Verdict, merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,12 @@ def screen(rules: Rules, context: Context, prompt: str, negative_prompt: str) ->
     return Screened(wanted.text, unwanted.text, merge([wanted.verdict, unwanted.verdict]), sent)
 
 
+def with_inputs(texts: Screened, pictures: Iterable[KnownInput]) -> Screened:
+    """With what policy found on the inputs: one that is refused refuses what would be made from it."""
+    found = [known.verdict for known in pictures if known.verdict is not None]
+    return replace(texts, verdict=merge([texts.verdict, *found])) if found else texts
+
+
 def refusal(
     rules: Rules,
     context: Context,
@@ -47,8 +54,11 @@ def refusal(
 ) -> RefusedRowReply:
     """A refused row in words. `sources` are the texts the prompt was put together from, by their names."""
     finding = _worst(verdict)
-    column = _blame(rules, context, finding, sources)
-    if column == "prompt":
+    of_input = finding.stage is Stage.INPUT
+    column = "image" if of_input else _blame(rules, context, finding, sources)
+    if of_input:
+        where = "an input is"
+    elif column == "prompt":
         where = "the prompt is" if "prompt" in sources else "the texts together are"
     else:
         where = f"the text of '{column}' is"

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from api.edge.dependencies import Parts
+from api.edge.paging import uuid_or_not_found
 from api.edge.problems import Complaint, Problem
 from api.schemas.requests import SingleBody
 from api.submission.checked import CheckedRow, RowOptions
 from api.submission.findings import SubmissionFindings
+from api.submission.pictures.known import KnownInput, demand_known, known_inputs
 from api.submission.preview.forecast import works_of
 from api.submission.recipes import RecipeBook, RecipeBooks, choose_model
 from api.submission.refused_warnings import refused_warnings
-from api.submission.screening import screen
+from api.submission.screening import screen, with_inputs
 from api.submission.store import CheckedRequest
 from api.submission.tenant_models import tenant_models
 from policy.rulebook.scope import Context
+from workers.recipes import ROLES
 from workers.settings import Settings
 
 _FIELDS = {"negative_prompt_cut": "negative_prompt", "unusual_size": "width", "lora_not_asked": "loras"}
@@ -28,7 +31,7 @@ def check_single(asked: SingleBody, parts: Parts, tenant: str) -> CheckedRequest
     card = choose_model(models, asked.model)
     book = RecipeBook(card, parts.settings, models)
     context = Context(tenant, asked.name, card.name)
-    row = check_row(asked, book, parts, context)
+    row = check_row(asked, book, parts, context, pictures=_pictures(asked, parts, tenant))
     if isinstance(row, list):
         detail = "; ".join(f"{c.field}: {c.message}" for c in row[:3])
         raise Problem("invalid_body", f"{detail}.", errors=row)
@@ -48,16 +51,31 @@ def check_single(asked: SingleBody, parts: Parts, tenant: str) -> CheckedRequest
 
 
 def check_row(
-    asked: SingleBody, book: RecipeBook, parts: Parts, context: Context, *, number: int = 1, line: int | None = None
+    asked: SingleBody,
+    book: RecipeBook,
+    parts: Parts,
+    context: Context,
+    *,
+    number: int = 1,
+    line: int | None = None,
+    pictures: Mapping[str, KnownInput] | None = None,
 ) -> CheckedRow | list[Complaint]:
-    """The prompt as a row, screened, or everything that is wrong with it. Warnings are asked for on their own."""
-    options = book.options(asked)
+    """The prompt as a row, screened, or everything that is wrong with it. Warnings are asked for on their own.
+
+    `pictures` are the inputs that it is made from, by role.
+    """
+    pictures = pictures or {}
+    sized = asked.width is not None or asked.height is not None
+    options = book.pictured(book.options(asked), asked.task, pictures, sized=sized)
     work = options.megapixel_steps * asked.variants
-    if complaints := [*book.complaints(asked), *_complaints(asked, work, parts.settings)]:
+    wrong = [*book.complaints(asked, options), *book.picture_complaints(options, pictures)]
+    if complaints := [*wrong, *_complaints(asked, work, parts.settings)]:
         return complaints
     texts = screen(parts.rules, context, asked.prompt, asked.negative_prompt)
+    texts = with_inputs(texts, pictures.values())
+    made_from = tuple((role, known.id) for role, known in pictures.items())
     sources = {"prompt": asked.prompt, "negative_prompt": asked.negative_prompt}
-    own = RowOptions(options, asked.seed, asked.variants, asked.negative_prompt)
+    own = RowOptions(options, asked.seed, asked.variants, asked.negative_prompt, inputs=made_from)
     read = book.texts_read(texts.prompt, texts.negative_prompt)
     return CheckedRow(number, line, asked.custom_id, texts, own, sources, texts_read=read)
 
@@ -81,6 +99,16 @@ def _refused(found: SubmissionFindings, parts: Parts) -> list[Complaint]:
         replace(one, row=None, rows=None, count=None, field=_FIELDS.get(one.code, "prompt"))
         for one in refused_warnings(found.all_warnings(), parts.settings)
     ]
+
+
+def _pictures(asked: SingleBody, parts: Parts, tenant: str) -> dict[str, KnownInput]:
+    """The inputs that the request names, by role. Raises Problem for what is none of the tenant's."""
+    named = {role: id for role in ROLES if (id := getattr(asked, role)) is not None}
+    if not named:
+        return {}
+    ids = {role: uuid_or_not_found(id, "input") for role, id in named.items()}
+    with parts.transaction(tenant) as conn:
+        return demand_known(ids, known_inputs(conn, tenant, ids.values()))
 
 
 def _complaints(asked: SingleBody, megapixel_steps: float, settings: Settings) -> Iterator[Complaint]:

@@ -43,6 +43,7 @@ class CheckedRequest:
     carried_columns: tuple[str, ...] = ()
     pilot: PilotPlan | None = None
     works: tuple[Work, ...] = ()  # its images by recipe, for forecasts
+    prepare: Callable[[Connection, Caller], object] = lambda *_: None  # in the transaction, before the items
 
 
 def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> StoredReply:
@@ -54,6 +55,7 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
     _demand_room(conn, caller, parts, checked)
     request = replace(_request(caller, parts, checked), share=_share(conn, caller, parts, checked))
     report = checked.report
+    checked.prepare(conn, caller)
     new_items = checked.items(request.id)
     if checked.pilot:
         new_items = marked(new_items, checked.pilot.sampled)

@@ -3,13 +3,13 @@
 Rights (a test tries each):
 
     admin     everything; for the supervisor, which makes the buckets, and for tests
-    worker    read, write, list on quarantine/ and released/
-    clerk     read, write, list on quarantine/, released/ and recalled/: it moves and deletes as people decided;
-              write on files/: it deletes what expired
+    worker    read, write, list on quarantine/ and released/; read on inputs/, from which it makes pictures
+    clerk     read, write, list on quarantine/, released/, recalled/ and inputs/: it moves and deletes as people
+              decided; write on files/: it deletes what expired
     api       read on released/ and quarantine/: it signs the links that tenants and reviewers get;
-              read, list on ledger/revocations/; write on inbox/, where pictures wait to be identified;
+              read, list on ledger/revocations/; write on inbox/, where pictures wait to be looked at;
               read, write on files/, which clients of the OpenAI API upload
-    identify  read on released/ and recalled/; read, write, list on inbox/: it deletes what it has identified
+    identify  read on released/ and recalled/; read, write, list on inbox/ and inputs/: it deletes what it has looked at
     sealer    read, write, list on ledger/, in both buckets
     auditor   read, list on ledger/, in both buckets, and on released/: it holds files against the ledger
 
@@ -46,7 +46,7 @@ INNER_PORTS = (
     "admin.port",
     "admin.port.grpc",
 )
-_CLERK_PREFIXES = ("quarantine", "released", "recalled")
+_CLERK_PREFIXES = ("quarantine", "released", "recalled", "inputs")
 _WORKER_PREFIXES = ("quarantine", "released")
 _READY_KEY = "released/.ready"
 
@@ -161,7 +161,8 @@ def actions(role: str) -> list[str]:
             return ["Admin", "Read", "Write", "List", "Tagging"]
         case "worker":
             verbs = ("Read", "Write", "List")
-            return [f"{verb}:{BUCKET}/{prefix}/*" for verb in verbs for prefix in _WORKER_PREFIXES]
+            own = [f"{verb}:{BUCKET}/{prefix}/*" for verb in verbs for prefix in _WORKER_PREFIXES]
+            return [*own, f"Read:{BUCKET}/inputs/*"]
         case "clerk":
             verbs = ("Read", "Write", "List")
             moved = [f"{verb}:{BUCKET}/{prefix}/*" for verb in verbs for prefix in _CLERK_PREFIXES]
@@ -177,7 +178,8 @@ def actions(role: str) -> list[str]:
             ]
         case "identify":
             originals = [f"Read:{BUCKET}/{prefix}/*" for prefix in ("released", "recalled")]
-            return [*originals, *(f"{verb}:{BUCKET}/inbox/*" for verb in ("Read", "Write", "List"))]
+            verbs = ("Read", "Write", "List")
+            return [*originals, *(f"{verb}:{BUCKET}/{prefix}/*" for verb in verbs for prefix in ("inbox", "inputs"))]
         case "sealer" | "auditor":
             paths = [f"{bucket}/ledger/*" for bucket in (BUCKET, ANCHORS)]
             reads = [f"{verb}:{path}" for path in paths for verb in ("Read", "List")]

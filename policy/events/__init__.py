@@ -3,6 +3,7 @@
 line       requests, batches, items, links
 control    requests that are paused, resumed, changed, over
 files      files of clients of the OpenAI API, batch jobs
+inputs     pictures that tenants send in
 people     reviews, recalls, erasures, legal holds, questions
 registers  tenants, API keys, webhooks, rule sets, models and decisions, verifiers, restored databases
 event      what every event is: kind, payload, private text, subjects
@@ -28,6 +29,7 @@ from policy.events.files import (
     FileDeleted,
     FileStored,
 )
+from policy.events.inputs import InputFailed, InputReceived, InputScreened, InputWithdrawn
 from policy.events.line import (
     AssetDownloaded,
     AssetLinked,
@@ -97,6 +99,10 @@ __all__ = [
     "FileDeleted",
     "FileStored",
     "HoldViewed",
+    "InputFailed",
+    "InputReceived",
+    "InputScreened",
+    "InputWithdrawn",
     "ItemCancelled",
     "ItemFailed",
     "ItemHeld",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-_NOUNS = ("request", "batch", "item", "asset", "key", "recall", "erasure", "hold", "file", "batch_job")
+_NOUNS = ("request", "batch", "item", "asset", "key", "recall", "erasure", "hold", "input", "file", "batch_job")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,10 @@ from typing import Any, ClassVar
 from policy.events.event import Event, Private
 
 
+def _of_inputs(inputs: tuple[dict[str, Any], ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(f"input:{each['input_id']}" for each in inputs))
+
+
 @dataclass(frozen=True, slots=True)
 class RequestAccepted(Event):
     """A request was stored with all its items; `refused` of them were refused by their prompt at once."""
@@ -155,6 +159,10 @@ class ItemReleased(Event):
     variant: int | None = None  # 0-based
     prompt_read_chars: int | None = None  # characters that the model's text encoder reads; None: all of them
     negative_prompt_read_chars: int | None = None
+    inputs: tuple[dict[str, Any], ...] = ()  # what it was made from: role, input_id and sha256 of each
+
+    def subjects(self) -> tuple[str, ...]:
+        return (*Event.subjects(self), *_of_inputs(self.inputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +185,10 @@ class ItemHeld(Event):
     variant: int | None = None
     prompt_read_chars: int | None = None
     negative_prompt_read_chars: int | None = None
+    inputs: tuple[dict[str, Any], ...] = ()  # what it was made from: role, input_id and sha256 of each
+
+    def subjects(self) -> tuple[str, ...]:
+        return (*Event.subjects(self), *_of_inputs(self.inputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +208,10 @@ class ItemRefused(Event):
     review: dict[str, Any] | None = None  # who refused it; None: policy did
     row: int | None = None
     variant: int | None = None
+    inputs: tuple[dict[str, Any], ...] = ()  # what it was made from: role, input_id and sha256 of each
+
+    def subjects(self) -> tuple[str, ...]:
+        return (*Event.subjects(self), *_of_inputs(self.inputs))
 
 
 @dataclass(frozen=True, slots=True)

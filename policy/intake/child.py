@@ -3,8 +3,9 @@
     python -I -S child.py FOLDER_OF_PILLOW LIMITS  <picture  >answer
 
 The program limits itself before it reads a byte: memory, processor time, size of what it writes. The answer is one line
-of JSON, then the XMP packet, then RGB pixels row by row. It reads and writes the two files that it was given, opens
-none, and keeps nothing. Killed anywhere, it leaves half an answer, which the parent refuses.
+of JSON, then the XMP packet, then RGB pixels row by row, then the alpha channel where it is wanted and not opaque. It
+reads and writes the two files that it was given, opens none, and keeps nothing. Killed anywhere, it leaves half an
+answer, which the parent refuses.
 """
 
 from __future__ import annotations
@@ -60,7 +61,11 @@ def answer(source: BinaryIO, target: BinaryIO, wanted: dict[str, Any]) -> None:
             facts["orientation"] = _orientation(opened)
             turn = TURNS.get(facts["orientation"])
             upright = opened if turn is None else opened.transpose(Image.Transpose[turn])
-            picture, facts["transparent"] = _flattened(upright, Image)
+            picture, alpha = _separated(upright) if wanted.get("alpha") else (None, None)
+            if picture is None:
+                picture, facts["transparent"] = _flattened(upright, Image)
+            else:
+                facts["transparent"] = alpha is not None
     except MemoryError:
         _refuse(target, "too_costly", "decoding it takes more memory than is allowed")
         return
@@ -72,8 +77,14 @@ def answer(source: BinaryIO, target: BinaryIO, wanted: dict[str, Any]) -> None:
     packet = xmp if isinstance(xmp, bytes) else str(xmp).encode()
     facts["xmp_dropped"] = len(packet) > MAX_XMP_BYTES
     packet = b"" if facts["xmp_dropped"] else packet
-    facts |= {"width": picture.width, "height": picture.height, "xmp_bytes": len(packet)}
+    facts |= {"width": picture.width, "height": picture.height, "xmp_bytes": len(packet), "alpha": alpha is not None}
     target.write(json.dumps(facts).encode() + b"\n" + packet)
+    _write_rows(target, picture)
+    if alpha is not None:
+        _write_rows(target, alpha)
+
+
+def _write_rows(target: BinaryIO, picture: Image) -> None:
     for top in range(0, picture.height, STRIP_ROWS):
         bottom = min(top + STRIP_ROWS, picture.height)
         target.write(picture.crop((0, top, picture.width, bottom)).tobytes())
@@ -89,6 +100,17 @@ def _orientation(picture: Image) -> int | None:
         return int(picture.getexif().get(0x0112, 1))
     except (ArithmeticError, AttributeError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error):
         return None
+
+
+def _separated(picture: Image) -> tuple[Image | None, Image | None]:
+    """RGB as stored, and the alpha channel; (None, None) for a picture of which nothing is transparent."""
+    if not picture.has_transparency_data:
+        return None, None
+    layered = picture.convert("RGBA")
+    alpha = layered.getchannel("A")
+    if alpha.getextrema()[0] == 255:
+        return None, None
+    return layered.convert("RGB"), alpha
 
 
 def _flattened(picture: Image, images: Any) -> tuple[Image, bool]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from policy.intake import containers
 from policy.intake.containers import HeaderBroken
@@ -21,6 +22,7 @@ MAX_PARTS = 20_000  # chunks, segments or boxes: 64 MiB of PNG in libpng's chunk
 _PNG = b"\x89PNG\r\n\x1a\n"
 _AVIF_BRANDS = (b"avif", b"avis")
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in a JPEG scan: anything but stuffing, restarts and filling
+_ORIENTATION = 0x0112  # TIFF tag
 _NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOFn; the others are tables
 
@@ -34,6 +36,39 @@ class Header:
     width: int
     height: int
     trailing_bytes: int
+    orientation: int = 1  # of a JPEG's EXIF, where it says how to turn it; elsewhere the decoder finds out
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height once it is turned."""
+        return (self.height, self.width) if self.orientation in (5, 6, 7, 8) else (self.width, self.height)
+
+
+# First bytes of what people send in the place of a picture, and what to call it.
+_NAMED_FORMATS = (
+    (re.compile(rb"GIF8[79]a"), "GIF"),
+    (re.compile(rb"(?s).{4}ftyp(heic|heix|hevc|hevx|heim|heis|mif1|msf1)"), "HEIC"),
+    (re.compile(rb"II\x2a\x00|MM\x00\x2a"), "TIFF"),
+    (re.compile(rb"BM.{4}\x00{4}", re.DOTALL), "BMP"),
+    (re.compile(rb"%!PS|\xc5\xd0\xd3\xc6"), "EPS"),
+    (re.compile(rb"%PDF"), "PDF"),
+    (re.compile(rb"8BPS"), "Photoshop"),
+    (re.compile(rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51"), "JPEG 2000"),
+    (re.compile(rb"\xff\x0a|\x00\x00\x00\x0cJXL "), "JPEG XL"),
+    (re.compile(rb"PK\x03\x04"), "ZIP"),
+    (
+        re.compile(
+            rb"\s*(\xef\xbb\xbf)?\s*(<\?xml[^>]{0,200}>\s*)?(<!--.{0,200}-->\s*)?(<!DOCTYPE\s+svg|<svg)", re.S | re.I
+        ),
+        "SVG",
+    ),
+    (re.compile(rb"\s*(<!DOCTYPE\s+html|<html|<head|<body)", re.I), "HTML"),
+)
+
+
+def named_format(data: bytes) -> str:
+    """What a file of none of the four formats is, in the word that people use for it; "" for an unknown one."""
+    return next((name for pattern, name in _NAMED_FORMATS if pattern.match(data[:1024])), "")
 
 
 def read_header(data: bytes) -> Header | None:
@@ -88,7 +123,7 @@ def _jpeg(data: bytes) -> Header:
             if not sizes:
                 raise HeaderBroken("the JPEG names no size")
             width, height = (max(numbers) for numbers in zip(*sizes, strict=True))
-            return Header("JPEG", "image/jpeg", width, height, len(data) - at)
+            return Header("JPEG", "image/jpeg", width, height, len(data) - at, _exif_orientation(data))
         if kind in _NO_LENGTH:
             continue
         length = _number(data, at, 2)
@@ -96,6 +131,21 @@ def _jpeg(data: bytes) -> Header:
             sizes.append((_number(data, at + 5, 2), _number(data, at + 3, 2)))
         at += max(length, 2)
     raise _too_many("segments")
+
+
+def _exif_orientation(data: bytes) -> int:
+    """Of a JPEG that begins with its EXIF, as cameras write it; 1 for any other. Never raises: it is a claim."""
+    start = data.find(b"Exif\0\0", 0, 64 * 1024)
+    tiff = data[start + 6 : start + 6 + 1024] if start >= 0 else b""
+    order: Literal["big", "little"] = "little" if tiff[:2] == b"II" else "big"
+    entries_at = int.from_bytes(tiff[4:8], order)
+    entries = int.from_bytes(tiff[entries_at : entries_at + 2], order)
+    for n in range(min(entries, 64)):
+        at = entries_at + 2 + 12 * n
+        if int.from_bytes(tiff[at : at + 2], order) == _ORIENTATION:
+            found = int.from_bytes(tiff[at + 8 : at + 10], order)
+            return found if 1 <= found <= 8 else 1
+    return 1
 
 
 def _webp(data: bytes) -> Header:

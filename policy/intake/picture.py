@@ -7,7 +7,8 @@ a bomb whose header lies                              the child meets its memory
 truncated, broken, none of the formats below         refused, with the decoder's own words
 something else behind the picture (a ZIP, a script)   the picture is read; `trailing_bytes` reports it
 animated                                              the first frame; `frames` reports the number
-alpha                                                 flattened on white, as a shop page shows it; see `transparent`
+alpha                                                 flattened on white, as a shop page shows it; see `transparent`.
+                                                      With `keep_alpha`, it is kept beside the colours as stored
 16 bits, CMYK, palette, grey, one bit                 RGB of 8 bits. Colour profiles are not applied
 PNG, JPEG, WebP, AVIF                                 what we make
 GIF, BMP, TIFF, JPEG 2000                             what copies arrive in; of a TIFF the first page
@@ -36,7 +37,7 @@ import numpy as np
 
 from policy.errors import PictureRefused
 from policy.intake.containers import is_heic
-from policy.intake.headers import Header, HeaderBroken, read_header
+from policy.intake.headers import Header, HeaderBroken, named_format, read_header
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 64_000_000  # four times the largest picture we make
@@ -45,6 +46,7 @@ MEMORY_BYTES = 2 * 1024**3  # of address space: 64 megapixels of animated WebP t
 CPU_SECONDS = 20  # 64 megapixels of AVIF take five
 SECONDS = 120.0  # by the clock: a busy machine gives a child a sixth of a core
 _LINE_BYTES = 4096
+INPUT_FORMATS = frozenset({"PNG", "JPEG", "WEBP", "AVIF"})  # what a task takes; more are identified
 _NO_PICTURE = "the file is no PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF or JPEG 2000 picture by its first bytes"
 _HEIC = "the file is a HEIC picture, for which there is no decoder here; save it as PNG or JPEG first"
 
@@ -77,20 +79,27 @@ class Picture:
     transparent: bool
     trailing_bytes: int  # behind the end of the picture; AVIF has no end, so 0
     xmp: bytes  # b"" where there is none, or one too long to keep
+    alpha: np.ndarray | None = None  # uint8 [height, width], where it was asked for and anything is transparent
 
 
 def open_picture(
-    data: bytes, *, memory_bytes: int = MEMORY_BYTES, cpu_seconds: int = CPU_SECONDS, seconds: float = SECONDS
+    data: bytes,
+    *,
+    keep_alpha: bool = False,
+    memory_bytes: int = MEMORY_BYTES,
+    cpu_seconds: int = CPU_SECONDS,
+    seconds: float = SECONDS,
 ) -> Picture:
     """Any thread may call it. Raises PictureRefused with a code of PictureRefusal and a sentence for people."""
-    header = _checked_header(data)
+    header = check_header(data)
     limits = {
         "format": header.format,
         "pixels": MAX_PIXELS,
         "side": MAX_SIDE,
         "memory_bytes": memory_bytes,
         "cpu_seconds": cpu_seconds,
-        "written_bytes": 3 * MAX_PIXELS + 1024 * 1024,
+        "written_bytes": (4 if keep_alpha else 3) * MAX_PIXELS + 1024 * 1024,
+        "alpha": keep_alpha,
     }
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as target:
         source.write(data)
@@ -102,7 +111,18 @@ def open_picture(
         return _answered(target, header)
 
 
-def _checked_header(data: bytes) -> Header:
+def check_input(data: bytes) -> Header:
+    """As `check_header`, of the formats that a task takes. Raises PictureRefused."""
+    header = check_header(data)
+    if header.format not in INPUT_FORMATS:
+        raise PictureRefused(
+            PictureRefusal.NOT_A_PICTURE, f"the file is {header.format}; a task takes PNG, JPEG, WebP and AVIF"
+        )
+    return header
+
+
+def check_header(data: bytes) -> Header:
+    """The header of a file that may be decoded. Light: no decoder sees a byte. Raises PictureRefused."""
     if not data:
         raise PictureRefused(PictureRefusal.EMPTY, "the file is empty")
     if len(data) > MAX_BYTES:
@@ -114,7 +134,8 @@ def _checked_header(data: bytes) -> Header:
     except HeaderBroken as broken:
         raise PictureRefused(PictureRefusal.DAMAGED, str(broken)) from broken
     if header is None:
-        raise PictureRefused(PictureRefusal.NOT_A_PICTURE, _HEIC if is_heic(data) else _NO_PICTURE)
+        named = f"; it looks like {name}" if (name := named_format(data)) else ""
+        raise PictureRefused(PictureRefusal.NOT_A_PICTURE, _HEIC if is_heic(data) else _NO_PICTURE + named)
     if header.width < 1 or header.height < 1:
         raise PictureRefused(PictureRefusal.DAMAGED, f"the picture says it has {header.width} x {header.height} pixels")
     if header.width * header.height > MAX_PIXELS or max(header.width, header.height) > MAX_SIDE:
@@ -165,6 +186,9 @@ def _answered(target: IO[bytes], header: Header) -> Picture:
         if not 0 < width * height <= MAX_PIXELS:
             raise ValueError(f"{width} x {height} pixels")
         pixels = np.frombuffer(target.read(width * height * 3), np.uint8).reshape(height, width, 3)
+        alpha = None
+        if facts.get("alpha"):
+            alpha = np.frombuffer(target.read(width * height), np.uint8).reshape(height, width)
         orientation = facts["orientation"]
         return Picture(
             pixels=pixels,
@@ -177,6 +201,7 @@ def _answered(target: IO[bytes], header: Header) -> Picture:
             transparent=bool(facts["transparent"]),
             trailing_bytes=header.trailing_bytes,
             xmp=xmp,
+            alpha=alpha,
         )
     except (KeyError, TypeError, ValueError) as wrong:
         raise PictureRefused(

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from api.schemas.requests import CampaignBody
 from api.submission.campaign import Campaign
+from api.submission.pictures.rows import RowPictures
 from api.submission.recipes import RecipeBook
 from tests.support.client import GOOD, SPEC, ApiServer, ApiTenant, campaign, places, problem
 from workers.recipes import MAX_SEED, seed_for
@@ -240,6 +241,7 @@ def test_memory_does_not_grow_with_the_file(api: ApiTenant) -> None:
             book,
             registry=parts.registry,
             settings=parts.settings,
+            pictures=RowPictures(parts, "acme", None),
             rules=parts.rules,
             tenant="acme",
         )

@@ -32,7 +32,7 @@ def _complaining(path: str) -> Iterator[tuple[ast.Call, int]]:
     """Calls that make a complaint, and where among their arguments the code stands."""
     for call in nodes(path, ast.Call):
         if isinstance(call.func, ast.Name):
-            if call.func.id in ("Complaint", "SheetInvalid", "CellInvalid", "_refusal"):
+            if call.func.id in ("Complaint", "SheetInvalid", "CellInvalid", "PictureUnusable", "_refusal"):
                 yield call, 0
             elif call.func.id == "complaint_of":
                 yield call, 1

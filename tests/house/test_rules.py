@@ -40,7 +40,7 @@ ASYNCHRONOUS_ROUTES = {  # function of api/routes -> why it must not hold a thre
     "healthz": "a process whose threads are all busy is alive",
     "readyz": "asks by threads of its own, so that a busy pool makes no installation unready",
     **dict.fromkeys(("_waited", "follow", "follow_all"), "holds a reply back, for many callers at once"),
-    "generate": "holds a reply back until its images are made; the work takes turns in threads",
+    **dict.fromkeys(("generate", "edit"), "holds a reply back until its images are made; work takes turns"),
 }
 NO_PACKAGE_IS_CALLED = {"utils", "common", "core", "helpers", "base", "manager", "service", "misc"}
 SAYS_ENOUGH = {  # path -> why such a name says what is in it all the same
@@ -266,7 +266,7 @@ LIGHT_STARTS = {  # process -> what it may load of HEAVY, and nothing of the res
     "planning": (),
     "sealing": (),
     "clerk": (),
-    "identification": ("c2pa", "cv2"),  # it reads manifests and compares pictures
+    "identification": ("c2pa", "cv2", "onnxruntime"),  # it reads manifests, compares pictures and screens inputs
 }
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from workers.jobs.types import Claim, SamplingPosition
-from workers.sampling.types import CANCELLED, Sampled, Watch
+from workers.sampling.types import CANCELLED, Pictures, Sampled, Watch
 
 
 @dataclass(slots=True)
@@ -43,7 +43,8 @@ class FakeSampler:
     def make_ready(self, held: Claim) -> None:
         """Nothing to fetch."""
 
-    def sample(self, held: Claim, watch: Watch) -> Sampled:
+    def sample(self, held: Claim, watch: Watch, pictures: Mapping[str, Pictures] | None = None) -> Sampled:
+        """An item with a picture is drawn half over it, so that the result tells what it was made from."""
         self.claims.append(held)
         for step in range(self.steps):
             if self.between is not None:
@@ -56,6 +57,9 @@ class FakeSampler:
         for n, item in enumerate(held.items):
             if item.id not in faults:
                 images[n] = self.pictures.get(item.custom_id, draw(item.seed, height, width))
+                if shown := (pictures or {}).get(item.id):
+                    given = next(iter(shown.values())).convert("RGB").resize((width, height))
+                    images[n] = (0.5 * images[n] + 0.5 * np.asarray(given)).astype(np.uint8)
         positions = tuple(SamplingPosition(len(held.items), n, "fake") for n in range(len(held.items)))
         return Sampled(images, faults, positions, self.seconds, self.joules)
 

@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -40,10 +40,11 @@ class Got:
 
 @dataclass(slots=True)
 class Receiver:
-    """Change `status`, `headers`, `location` or `drip_seconds` at any time."""
+    """Change `status`, `headers`, `location`, `body` or `drip_seconds` at any time."""
 
     port: int = 0
     status: int = 204
+    body: bytes = b""  # of the answer to a GET, whose status is 200 unless another one is set
     location: str = ""
     headers: dict[str, str] = field(default_factory=dict)  # of the answer, besides
     drip_seconds: float = 0.0  # between two bytes of the answer's head
@@ -71,6 +72,18 @@ def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             for name, value in receiver.headers.items():
                 self.send_header(name, value)
             self.end_headers()
+
+        def do_GET(self) -> None:
+            if receiver.drip_seconds:
+                self._drip()
+                return
+            self.send_response(200 if receiver.status == 204 else receiver.status)
+            if receiver.location:
+                self.send_header("Location", receiver.location)
+            self.send_header("Content-Length", str(len(receiver.body)))
+            self.end_headers()
+            with suppress(OSError):  # the caller had enough
+                self.wfile.write(receiver.body)
 
         def _drip(self) -> None:
             try:

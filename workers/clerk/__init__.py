@@ -6,6 +6,7 @@ releases   reviewed images leave quarantine
 recalls    recalled images move out of reach
 erasures   private text is erased on order
 retention  texts and objects whose period is over
+inputs     inputs whose period is over, and the objects of erased ones
 removals   the store deletes what was given up
 files      uploaded files are deleted when they expire or are to go
 webhooks   messages are sent and repeated

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from workers import metrics
-from workers.clerk import erasures, files, recalls, releases, removals, retention, webhooks
+from workers.clerk import erasures, files, inputs, recalls, releases, removals, retention, webhooks
 from workers.clerk.context import ClerkContext
 from workers.crash import killer
 from workers.database import make_engine
@@ -32,6 +32,7 @@ DUTIES: Mapping[str, Duty] = {
     "recalls": recalls.run_once,
     "erasures": erasures.run_once,
     "retention": retention.run_once,
+    "inputs": inputs.run_once,
     "removals": removals.run_once,
     "files": files.run_once,
 }

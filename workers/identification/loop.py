@@ -1,8 +1,9 @@
-"""Loop of `python -m workers identify`: answers whose picture this is, and keeps the index of what was released.
+"""Loop of `python -m workers identify`: answers whose picture this is, indexes what is released, takes inputs in.
 
 A question is a row (workers/jobs/identification/questions.py) and an upload under inbox/. The table is the queue: a
 claim is a conditional update with a lease, so nothing waits in Redis and no message can be lost. A round answers every
-question that waits, then indexes a few new pictures. Any number of processes may run; each holds an index of its own.
+question that waits and looks at every input that waits, in turns, then indexes a few new pictures. Any number of
+processes may run; each holds an index of its own.
 
     claim -> read the upload -> identify -> settle with its event -> delete the upload
 
@@ -17,6 +18,7 @@ import hashlib
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 import cv2
 import numpy as np
@@ -26,15 +28,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policy.errors import PictureRefused
 from policy.identify.search import identify
+from policy.images.screen import ImageScreen
 from policy.marks.provenance.manifest import ManifestReader
+from policy.rules import Rules
 from workers import metrics
 from workers.crash import Probe, killer
 from workers.database import make_engine
 from workers.errors import NotFound, StoreUnavailable
 from workers.identification.indexing import index_some
 from workers.identification.released import ReleasedIndex
+from workers.intake.accept import IntakeContext, accept_next
 from workers.jobs.identification import questions
 from workers.jobs.identification.questions import Question
+from workers.jobs.inputs import intake as inputs
 from workers.loop import Every, Loop
 from workers.settings import Settings
 from workers.states import QUESTION_CHANNEL
@@ -58,11 +64,13 @@ class IdentifyContext:
     manifests: ManifestReader
     settings: Settings
     probe: Probe
+    intake: IntakeContext
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
     """Run the identify process until `stop`."""
     context = make_context(settings)
+    context.intake.screen()  # a process that cannot screen does not start
     swept = Every(_SWEEP_SECONDS, lambda: sweep(context))
 
     def run_round() -> bool:
@@ -86,9 +94,10 @@ def make_context(settings: Settings) -> IdentifyContext:
     engine = make_engine(settings.database_url.get_secret_value(), name="identify", pool_size=2)
     store = ObjectStore(settings)
     manifests = ManifestReader(settings.trust_anchors.read_text())
-    return IdentifyContext(
-        engine, store, ReleasedIndex(engine, store), manifests, settings, killer(settings.crash_point)
-    )
+    probe = killer(settings.crash_point)
+    screen = cache(lambda: ImageScreen.load(Rules.load(settings.policy_rules)))
+    intake = IntakeContext(engine, store, screen, manifests, settings, probe)
+    return IdentifyContext(engine, store, ReleasedIndex(engine, store), manifests, settings, probe, intake)
 
 
 def run_once(context: IdentifyContext, stop: threading.Event) -> int:
@@ -96,8 +105,11 @@ def run_once(context: IdentifyContext, stop: threading.Event) -> int:
     done = index_some(context.engine, context.store)
     context.released.refresh()
     metrics.INDEX_ENTRIES.set(len(context.released.index))
-    while not stop.is_set() and answer_next(context):
-        done += 1
+    while not stop.is_set():
+        did = answer_next(context) + accept_next(context.intake)
+        if not did:
+            break
+        done += did
     return done
 
 
@@ -139,7 +151,8 @@ def sweep(context: IdentifyContext) -> int:
     """Forget old answers, and delete uploads that no question needs; how many of those."""
     keys = [stored.key for stored in context.store.list(f"{INBOX}/")]
     with context.engine.begin() as conn:
-        orphans = questions.unneeded(conn, keys, _ORPHANED)
+        needed = inputs.needed(conn, keys)
+        orphans = [key for key in questions.unneeded(conn, keys, _ORPHANED) if key not in needed]
     for key in orphans:
         context.store.delete(key)
     with context.engine.begin() as conn:  # last: a settled row is what says that its upload may go

@@ -17,6 +17,7 @@ from policy.marks.channels.channel import Channel
 from policy.verdict import Finding
 from workers.errors import LeaseLost
 from workers.jobs.fleet.members import may_claim
+from workers.jobs.inputs.uses import WITHOUT_INPUTS, inputs_of_batch
 from workers.jobs.tables import batches, items, recipes, requests
 from workers.jobs.types import Claim, ClaimedItem, TextsRead
 from workers.recipes import Recipe
@@ -44,6 +45,8 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, any
         return None
     claimed = events.BatchClaimed(batch_id, taken.attempt, worker)
     append(conn, tenant=SYSTEM_TENANT, actor=f"worker:{worker}", events=[claimed])
+    recipe = conn.execute(select(recipes.c.recipe).where(recipes.c.id == taken.recipe_id)).scalar_one()
+    made_from = {} if recipe["task"] in WITHOUT_INPUTS else inputs_of_batch(conn, batch_id)
     members = tuple(
         ClaimedItem(
             row.id,
@@ -62,6 +65,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, any
             publish_prompt=row.publish_prompt,
             channels=tuple(map(Channel.from_json, row.channels)),
             label_language=_label_language(row),
+            inputs=made_from.get(row.id, ()),
         )
         for row in conn.execute(
             select(
@@ -80,7 +84,6 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, any
     if not members:
         _finish_empty(conn, batch_id, taken.attempt, worker)
         return None
-    recipe = conn.execute(select(recipes.c.recipe).where(recipes.c.id == taken.recipe_id)).scalar_one()
     return Claim(batch_id, taken.attempt, Recipe.from_json(recipe), taken.queue, members, taken.deaths)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, UUID, insert
 
 from policy import events
 from policy.ledger.append import SYSTEM_TENANT, append
+from workers.jobs.inputs.uses import all_settled
 from workers.jobs.tables import batches, items, recipes, requests, turns
 from workers.jobs.types import new_id
 from workers.states import BatchState, Gate, ItemState
@@ -44,6 +45,7 @@ def dispatch(
     still = select(items.c.id).where(
         items.c.id.in_(item_ids),
         items.c.state == ItemState.PENDING,
+        all_settled(),
         items.c.request_id.in_([row.id for row in gates if row.gate == Gate.OPEN])
         | (items.c.sample & items.c.request_id.in_([row.id for row in gates if row.gate == Gate.SAMPLE])),
     )

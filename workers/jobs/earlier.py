@@ -29,7 +29,7 @@ class EarlierItem:
     request_id: str
     state: ItemState
     asset_id: str | None  # of a released image
-    differs: str  # prompt | negative_prompt | options | seed | renditions
+    differs: str  # prompt | negative_prompt | options | seed | renditions | inputs
 
 
 _SENT_BEFORE = text(
@@ -38,7 +38,7 @@ _SENT_BEFORE = text(
         assets.id::text as asset_id
     from json_to_recordset(cast(:rows as json)) as sent(
         n integer, custom_id text, variant integer, prompt text, negative_prompt text, recipe_id text, seed bigint,
-        renditions text[]
+        renditions text[], inputs text
     )
     join lateral (
         select items.id, items.request_id, items.state,
@@ -47,6 +47,8 @@ _SENT_BEFORE = text(
                 when items.recipe_id <> sent.recipe_id then 'options'
                 when items.seed <> sent.seed then 'seed'
                 when items.renditions is distinct from sent.renditions then 'renditions'
+                when sent.inputs <> coalesce((select string_agg(role || '=' || input_id, ' ' order by role)
+                    from item_inputs where item_id = items.id), '') then 'inputs'
                 else '' end as differs
         from items
         where items.request_id = any(cast(:requests as uuid[])) and items.tenant = :tenant
@@ -94,6 +96,7 @@ def sent_before(
             "recipe_id": item.recipe.id,
             "seed": item.seed,
             "renditions": item.renditions or None,
+            "inputs": " ".join(f"{role}={id}" for role, id in sorted(item.inputs.items())),
         }
         for n, item in enumerate(new_items)
     ]

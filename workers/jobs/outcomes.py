@@ -71,7 +71,13 @@ def provenance(attempt: Attempt, item: Item, picture: Finished) -> dict[str, Any
         "device": picture.position.device,
         "receipt": dict(picture.position.receipt),
         "marks": dict(picture.marks),
+        **_inputs(item),
     }
+
+
+def _inputs(item: Item) -> dict[str, Any]:
+    """What it was made from; nothing for an image of words alone."""
+    return {"inputs": tuple(each.to_json() for each in item.inputs)} if item.inputs else {}
 
 
 def discarded(attempt: Attempt, item: Item) -> Iterator[Event]:
@@ -121,7 +127,7 @@ def event_of(attempt: Attempt, outcome: Outcome, *, review: dict[str, Any] | Non
             review=review,
             **cut,
         )
-    asked |= {"recipe": attempt.recipe.to_json(), "seed": str(item.seed)}
+    asked |= {"recipe": attempt.recipe.to_json(), "seed": str(item.seed), **_inputs(item)}
     if isinstance(outcome, Held):
         waiting = tuple(asdict(rendition) for rendition in outcome.finished.renditions) if outcome.finished else ()
         return events.ItemHeld(**asked, sha256=outcome.sha256, renditions=waiting, **cut)

@@ -20,6 +20,7 @@ from workers.cost.used import Used
 from workers.errors import Conflict, LeaseLost
 from workers.jobs.control import breaker, budget
 from workers.jobs.control.phases import end_settled
+from workers.jobs.inputs.uses import withdrawn
 from workers.jobs.outcomes import discarded, event_of, provenance, write_assets
 from workers.jobs.tables import assets, batches, holds, items, renditions
 from workers.jobs.types import Claim, Failed, Held, Outcome, Refused, Released
@@ -29,8 +30,8 @@ from workers.states import WAKE_CHANNEL, BatchState, ItemState
 def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome], used: Used | None = None) -> frozenset[str]:
     """RUNNING -> FINISHED, items -> RELEASED | HELD | REFUSED | FAILED, with their events.
 
-    Returns the item ids whose outcome came too late (cancelled meanwhile): their objects are the
-    caller's to delete. Raises LeaseLost if another attempt runs or has settled the batch, and Conflict
+    Returns the item ids whose outcome came too late (cancelled meanwhile, or their input was withdrawn): their objects
+    are the caller's to delete. Raises LeaseLost if another attempt runs or has settled the batch, and Conflict
     if an open member has no outcome.
     """
     finished = conn.execute(
@@ -51,17 +52,17 @@ def settle(conn: Connection, held: Claim, outcomes: Sequence[Outcome], used: Use
     open_ids = _lock_open(conn, held)
     if missing := open_ids - {outcome.item.id for outcome in outcomes}:
         raise Conflict(f"batch {held.batch_id}: no outcome for {sorted(missing)}")
-    _write(conn, held, [outcome for outcome in outcomes if outcome.item.id in open_ids], used)
+    late = _write(conn, held, [outcome for outcome in outcomes if outcome.item.id in open_ids], used)
     append(conn, tenant=SYSTEM_TENANT, actor="worker", events=[events.BatchFinished(held.batch_id, held.attempt)])
     conn.execute(select(func.pg_notify(WAKE_CHANNEL, held.queue)))
-    return frozenset(outcome.item.id for outcome in outcomes) - open_ids
+    return (frozenset(outcome.item.id for outcome in outcomes) - open_ids) | late
 
 
 def settle_some(conn: Connection, held: Claim, outcomes: Sequence[Outcome], used: Used | None = None) -> frozenset[str]:
     """Items -> RELEASED | HELD | REFUSED | FAILED, with their events, while their batch goes on.
 
     What was settled so is kept when the worker dies: the next attempt makes what is left. Returns the ids of those
-    cancelled meanwhile, as `settle` does. Repeating it changes nothing. Raises LeaseLost.
+    cancelled or withdrawn meanwhile, as `settle` does. Repeating it changes nothing. Raises LeaseLost.
     """
     kept = conn.execute(
         batches.update()
@@ -75,10 +76,10 @@ def settle_some(conn: Connection, held: Claim, outcomes: Sequence[Outcome], used
     if kept.rowcount != 1:
         raise LeaseLost(held.batch_id)
     open_ids = _lock_open(conn, held)
-    _write(conn, held, [outcome for outcome in outcomes if outcome.item.id in open_ids], used)
+    late = _write(conn, held, [outcome for outcome in outcomes if outcome.item.id in open_ids], used)
     ids = [outcome.item.id for outcome in outcomes if outcome.item.id not in open_ids]
     gone = select(items.c.id).where(items.c.id.in_(ids), items.c.state == ItemState.CANCELLED)
-    return frozenset(conn.scalars(gone)) if ids else frozenset()
+    return frozenset(conn.scalars(gone)) | late if ids else late
 
 
 def settled_by(conn: Connection, held: Claim) -> frozenset[str]:
@@ -105,8 +106,9 @@ def _lock_open(conn: Connection, held: Claim) -> set[str]:
     )
 
 
-def _write(conn: Connection, held: Claim, wanted: Sequence[Outcome], used: Used | None) -> None:
-    """Rows and events of outcomes whose items are locked and open."""
+def _write(conn: Connection, held: Claim, outcomes: Sequence[Outcome], used: Used | None) -> frozenset[str]:
+    """Rows and events of outcomes whose items are locked and open; ids of those whose inputs were withdrawn."""
+    wanted, late = _without_withdrawn(conn, outcomes)
     _write_items(conn, wanted, used or Used())
     write_assets(conn, held, [o for o in wanted if isinstance(o, Released)])
     _write_holds(conn, held, [o for o in wanted if isinstance(o, Held)])
@@ -118,6 +120,20 @@ def _write(conn: Connection, held: Claim, wanted: Sequence[Outcome], used: Used 
     budget.settle(conn, settled)
     breaker.note(conn, settled)
     end_settled(conn, {outcome.item.request_id for outcome in wanted}, actor="worker")
+    return late
+
+
+def _without_withdrawn(conn: Connection, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], frozenset[str]]:
+    """The outcomes, where an input was withdrawn meanwhile a failure with that reason; and the ids of those."""
+    made = [o for o in outcomes if isinstance(o, Released | Held)]
+    gone = withdrawn(conn, {each.input_id for o in made for each in o.item.inputs})
+    late = {
+        o.item.id: Failed(o.item, f"input_{gone[each.input_id]}")
+        for o in made
+        for each in o.item.inputs
+        if each.input_id in gone
+    }
+    return [late.get(o.item.id, o) for o in outcomes], frozenset(late)
 
 
 def _already_settled(conn: Connection, held: Claim, outcomes: Sequence[Outcome]) -> frozenset[str]:

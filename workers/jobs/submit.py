@@ -21,6 +21,7 @@ from policy.ledger.append import append, timestamp
 from policy.verdict import Decision
 from workers.jobs.control import breaker, budget, pilots
 from workers.jobs.control.phases import end_settled
+from workers.jobs.inputs.uses import use
 from workers.jobs.tables import items, recipes, requests
 from workers.jobs.types import NewItem, NewPilot, NewRequest, new_id
 from workers.recipes import Recipe
@@ -53,6 +54,7 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
         rows = [_row(request, item, id) for item, id in zip(chunk, ids, strict=True)]
         wanted.add(rows)
         conn.execute(_store_items(tuple(rows[0]), conn.dialect), {"rows": json.dumps(rows)})
+        use(conn, request.tenant, ((id, item.inputs) for item, id in zip(chunk, ids, strict=True)))
         refusals = [
             _refusal(request, item, id)
             for item, id in zip(chunk, ids, strict=True)

@@ -60,6 +60,7 @@ class NewItem:
     renditions: tuple[str, ...] = ()  # empty: the request's
     texts_read: TextsRead = ALL_READ
     sample: bool = False  # of the pilot: made before a person accepts the rest
+    inputs: Mapping[str, str] = field(default_factory=dict)  # ids of inputs by role
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,24 @@ class Discarded:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemInput:
+    """An input that an item is made from, as it was when its batch was claimed."""
+
+    role: str  # of workers.recipes.ROLES
+    input_id: str
+    state: str  # of workers.states.InputState
+    sha256: str | None = None  # of the sanitised picture
+    key: str | None = None  # where that lies
+    original_key: str | None = None  # where the file as it was sent lies, which carries a manifest
+    media_type: str = ""  # of that
+    verdict: Verdict | None = None
+
+    def to_json(self) -> dict[str, str | None]:
+        """What events and provenance say of it."""
+        return {"role": self.role, "input_id": self.input_id, "sha256": self.sha256}
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """An item as its asset and its events name it."""
 
@@ -125,6 +144,7 @@ class Item:
     seed: int
     row: int | None = None  # 1-based, of its spreadsheet
     texts_read: TextsRead = ALL_READ
+    inputs: tuple[ItemInput, ...] = ()  # what it is made from, in the order of their roles
     discarded: tuple[Discarded, ...] = ()  # earlier pictures, recorded at settlement; `seed` is that of the kept one
 
 

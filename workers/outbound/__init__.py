@@ -2,5 +2,7 @@
 
 urls              what such an address must look like
 public_addresses  which IP addresses are public
-post              the call
+pinned            connections to the addresses that were checked
+post              a message to one
+fetch             a file from one
 """

@@ -37,6 +37,7 @@ from workers.jobs.control import breaker
 from workers.jobs.dispatch import dispatch, take_turns, unsent
 from workers.jobs.expire import Send
 from workers.jobs.fleet import members as fleet
+from workers.jobs.inputs.uses import all_settled
 from workers.jobs.tables import batches, items, recipes, requests, tenants, turns
 from workers.planning.affinity import Affinity, WarmModel
 from workers.planning.turns import Pending, plan
@@ -212,9 +213,13 @@ def _pending(
 
 
 def _of_gate(request_id: ColumnElement[str], gate: ColumnElement[str]) -> tuple[ColumnElement[bool], ...]:
-    """Pending items that the gate of their request lets through: one range of the index `items_waiting`."""
+    """Pending items that the gate of their request lets through, and that wait for no input.
+
+    One range of the index `items_waiting`; of each, a look at the index of its inputs.
+    """
     return (
         items.c.request_id == request_id,
         items.c.sample >= (gate == literal(str(Gate.SAMPLE))),
         items.c.state == literal(str(ItemState.PENDING), literal_execute=True),  # meets the partial index
+        all_settled(),
     )

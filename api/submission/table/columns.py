@@ -8,19 +8,23 @@ product's. What is nearly ours is warned of with the name that it resembles, and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from api.edge.problems import Complaint, did_you_mean, quoted
 from api.schemas.results import OUTCOME_PREFIX
+from workers.recipes import ROLES
 from workers.sheets.names import loose_name
 
 MAX_USED_COLUMNS = 200
 
 WHOLE_NUMBERS = ("width", "height", "num_inference_steps", "upscale", "seed", "variants")
 CHOICES = ("model", "task", "priority")
-OWN = ("custom_id", "id", "negative_prompt", "guidance_scale", "loras", "renditions", *WHOLE_NUMBERS, *CHOICES)
+DECIMALS = ("guidance_scale", "strength")
+OF_PICTURES = (*ROLES, "strength")  # ours only where the values fit: many a product table has such columns
+_PLAIN = ("custom_id", "id", "negative_prompt", "guidance_scale", "loras", "renditions")
+OWN = (*_PLAIN, *WHOLE_NUMBERS, *CHOICES, *OF_PICTURES)
 
 _ALIASES = {
     "steps": "num_inference_steps",
@@ -78,9 +82,12 @@ def match_columns(
     *,
     asked: Collection[str],
     ignored: Collection[str] = (),
-    choices: Mapping[str, Collection[str]],
+    choices: Mapping[str, Container[str]],
+    expected: Collection[str] = (),
 ) -> Columns:
     """The columns of a header. `asked` are the names that template and options use; `ignored` are never ours.
+
+    `expected` are columns of pictures that are ours whatever they hold, as a ZIP of pictures came with the file.
 
     `sample` holds the cells of the first rows, `choices` the values that our columns of choices take.
     """
@@ -94,7 +101,15 @@ def match_columns(
         for name in places
         if name not in asked and loose_name(name) not in left_out and not name.startswith(OUTCOME_PREFIX)
     ]
-    own = {name: places[name] for name in OWN if name in places and loose_name(name) not in left_out}
+    own = {
+        name: places[name]
+        for name in OWN
+        if name in places
+        and loose_name(name) not in left_out
+        and (
+            name not in OF_PICTURES or name in expected or _names_pictures(name, _values(sample, places[name]), choices)
+        )
+    }
     taken: dict[str, str] = {}
     near: dict[str, str] = {}
     loose_own = {loose_name(name): name for name in OWN}
@@ -149,15 +164,19 @@ def _values(sample: Sequence[Sequence[str]], place: int) -> list[str]:
     return [cells[place].strip() for cells in sample if place < len(cells) and cells[place].strip()]
 
 
-def _fits(ours: str, values: Sequence[str], choices: Mapping[str, Collection[str]]) -> bool:
+def _names_pictures(ours: str, values: Sequence[str], choices: Mapping[str, Container[str]]) -> bool:
+    return bool(values) and _fits(ours, values, choices)
+
+
+def _fits(ours: str, values: Sequence[str], choices: Mapping[str, Container[str]]) -> bool:
     """Whether most of the values may be meant for our column; a column without values does no harm."""
     fits: Callable[[str], object] = bool
     if ours in WHOLE_NUMBERS:
         fits = _WHOLE.fullmatch
-    elif ours == "guidance_scale":
+    elif ours in DECIMALS:
         fits = _NUMBER.fullmatch
     elif ours in choices:
-        fits = frozenset(choices[ours]).__contains__
+        fits = choices[ours].__contains__
     return sum(bool(fits(value)) for value in values) * 2 >= len(values)
 
 

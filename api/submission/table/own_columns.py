@@ -8,23 +8,30 @@ from typing import Any
 from api.edge.problems import Complaint, quoted
 from api.schemas.requests import CampaignBody
 from api.submission.checked import RowOptions
+from api.submission.pictures.archive import PictureUnusable
+from api.submission.pictures.known import KnownInput
+from api.submission.pictures.rows import RowPictures
+from api.submission.pictures.tasks import tasks_of
 from api.submission.recipes import RecipeBook, RecipeBooks, SamplingOptions, at
 from api.submission.table.cells import CellInvalid, choice, decimal_number, loras, renditions, whole_number
-from api.submission.table.columns import CHOICES, WHOLE_NUMBERS, Columns
-from workers.recipes import MAX_SEED
+from api.submission.table.columns import CHOICES, DECIMALS, WHOLE_NUMBERS, Columns
+from workers.recipes import MAX_SEED, ROLES
 from workers.settings import Settings
 from workers.sheets.sheet import SheetRow
 from workers.states import Priority
 
-TASKS = ("text-to-image",)  # all that models here do
-_NUMBERS = ("guidance_scale", *WHOLE_NUMBERS)
+_NUMBERS = ("guidance_scale", "strength", *WHOLE_NUMBERS)
 
 
 class OwnColumns:
     """Reads what a row says about its own picture; complaints name the column as the file has it."""
 
-    def __init__(self, spec: CampaignBody, books: RecipeBooks, columns: Columns, settings: Settings) -> None:
+    def __init__(
+        self, spec: CampaignBody, books: RecipeBooks, columns: Columns, settings: Settings, pictures: RowPictures
+    ) -> None:
         self._spec, self._books, self._columns, self._settings = spec, books, columns, settings
+        self._pictures = pictures
+        self._pictured = bool(spec.task or spec.control or spec.strength or any(getattr(spec, r) for r in ROLES))
         self._places = {name: place for name, place in columns.own.items() if name not in ("custom_id", "id")}
         self._plain = RowOptions(books.default.options(spec), spec.seed, spec.variants, spec.negative_prompt)
         self._defaults = {books.default.card.name: self._plain.options}
@@ -32,7 +39,7 @@ class OwnColumns:
 
     def read(self, row: SheetRow, cells: Sequence[str], complaints: list[Complaint]) -> RowOptions:
         """Options of the row; an empty cell takes the spec's value. Adds to `complaints`."""
-        if not self._places:
+        if not self._places and not self._pictured:
             return self._plain
         book = self._book(row, cells, complaints)
         defaults = self._defaults.setdefault(book.card.name, book.options(self._spec))
@@ -40,15 +47,37 @@ class OwnColumns:
         asked |= self._loras(row, cells, book, complaints)
         seed, variants = asked.pop("seed", self._spec.seed), asked.pop("variants", self._spec.variants)
         self._check_variants(row, variants, seed, complaints)
+        sized = (
+            bool(asked.keys() & {"width", "height"}) or self._spec.width is not None or self._spec.height is not None
+        )
         options = defaults._replace(**asked)
+        task = self._choice(row, cells, "task", tasks_of(book.card, book.factors), complaints)
+        pictures = self._named(row, cells, complaints)
+        if (task or pictures or self._pictured or "strength" in asked) and not complaints:
+            options = book.pictured(options, task or self._spec.task, pictures, sized=sized)
+            for complaint in book.picture_complaints(options, pictures):
+                place = self.column(complaint.field or "") or complaint.field
+                complaints.append(at(complaint, row=row.number, line=row.line, column=place))
+        made_from = tuple((role, known.id) for role, known in pictures.items())
         negative = self._cell(cells, "negative_prompt") or self._spec.negative_prompt
         if not complaints and (options != defaults or negative != self._plain.negative_prompt or self._other(book)):
             self._check_recipe(row, book, options, negative, complaints)
         priority = self._choice(row, cells, "priority", tuple(Priority), complaints)
-        self._choice(row, cells, "task", TASKS, complaints)
         urgency = Priority(priority) if priority else None
         files = self._renditions(row, cells, complaints)
-        return RowOptions(options, seed, variants, negative, self._other(book), urgency, files)
+        return RowOptions(options, seed, variants, negative, self._other(book), urgency, files, made_from)
+
+    def _named(self, row: SheetRow, cells: Sequence[str], complaints: list[Complaint]) -> dict[str, KnownInput]:
+        """The pictures of the row by role, those of the spec in the gaps."""
+        found: dict[str, KnownInput] = {}
+        for role in ROLES:
+            if text := self._cell(cells, role) or getattr(self._spec, role) or "":
+                try:
+                    found[role] = self._pictures.find(text)
+                except PictureUnusable as unusable:
+                    place = self.column(role) or role
+                    complaints.append(complaint_of(row, unusable.code, str(unusable), unusable.remedy, place))
+        return found
 
     def column(self, own: str) -> str | None:
         """The header of our column as the file has it; None for what stands in no column."""
@@ -85,7 +114,7 @@ class OwnColumns:
             place = self._places.get(name)
             if place is None or not (text := cells[place]).strip():
                 continue
-            read: Callable[[str, str], float] = decimal_number if name == "guidance_scale" else whole_number
+            read: Callable[[str, str], float] = decimal_number if name in DECIMALS else whole_number
             try:
                 asked[name] = read(text, quoted(text))
             except CellInvalid as error:

@@ -10,8 +10,9 @@ from api.schemas.requests import MAX_CUSTOM_ID_CHARS, CampaignBody
 from api.schemas.results import without_apostrophe
 from api.submission.checked import CheckedRow
 from api.submission.notices import Notices
+from api.submission.pictures.rows import RowPictures
 from api.submission.recipes import RecipeBooks
-from api.submission.screening import screen
+from api.submission.screening import screen, with_inputs
 from api.submission.table.cleaning import Cleaning
 from api.submission.table.columns import Columns
 from api.submission.table.lint import is_error_value, is_rounded, left_over
@@ -50,10 +51,12 @@ class RowReader:
         settings: Settings,
         rules: Rules,
         context: Context,
+        pictures: RowPictures,
     ) -> None:
         self._plan, self._notices = plan, notices
         self._settings, self._rules, self._context = settings, rules, context
-        self._own = OwnColumns(spec, books, plan.columns, settings)
+        self._own = OwnColumns(spec, books, plan.columns, settings, pictures)
+        self._pictures = pictures
         self._values = plan.template.values
         self._kept = "error_value" in spec.accept
         self._ids: dict[str, int] = {}
@@ -87,6 +90,7 @@ class RowReader:
         sources["template"], sources["negative_prompt"] = self._frame, own.negative_prompt
         context = Context(self._context.tenant, self._context.campaign, own.model) if own.model else self._context
         texts = screen(self._rules, context, prompt, own.negative_prompt)
+        texts = with_inputs(texts, self._pictures.known(own.inputs))
         return CheckedRow(row.number, row.line, custom_id, texts, own, sources, carried)
 
     def _fitted(self, row: SheetRow) -> list[str] | Complaint:

@@ -118,7 +118,7 @@ def test_a_content_coding_is_refused_on_every_line_and_every_route(api: ApiTenan
 
 
 def test_a_body_above_the_limit_is_413_whether_announced_or_not(api: ApiTenant) -> None:
-    caller = api.caller(max_body_bytes=2_000)
+    caller = api.caller(max_body_bytes=2_000, input_archive_max_bytes=1_024)  # for the ZIP of pictures, beside it
     announced = campaign(caller, "object,colour\n" + "car,red\n" * 1_000)
     assert "2,000 bytes" in problem(announced, 413, "body_too_large")["detail"]
     assert announced.headers["connection"] == "close"
@@ -128,6 +128,8 @@ def test_a_body_above_the_limit_is_413_whether_announced_or_not(api: ApiTenant) 
         headers={"Content-Type": "multipart/form-data; boundary=x"},
     )
     problem(chunked, 413, "body_too_large")
+    within_both = campaign(caller, "object,colour\n" + "car,red\n" * 300)
+    assert "2,000 bytes" in problem(within_both, 413, "body_too_large")["detail"]
     big_json = json.dumps({"prompt": "x" * MAX_JSON_BYTES}).encode()
     problem(api.caller().post("/v1/requests", content=big_json, headers=JSON), 413, "body_too_large")
     assert api.stored() == 0

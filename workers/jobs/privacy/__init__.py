@@ -6,5 +6,6 @@ erase        blanks the copies of a text and erases it in the ledger
 legal_holds  what must not be erased
 retention    what is kept for how long
 objects      objects given up for deletion
+inputs       pictures that tenants sent in
 tables       the tables
 """

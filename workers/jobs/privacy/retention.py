@@ -46,7 +46,7 @@ class RetentionClass:
     what: str
     since: str
     why: str
-    place: str = ""  # of the bucket; none: text in the database
+    place: str = ""  # of the bucket; none: rows of the database, and what they name
 
     @property
     def setting(self) -> str:
@@ -98,6 +98,12 @@ CLASSES = (
         "the move to recalled/",
         "a recall may end in a dispute in which the picture is evidence",
         place="recalled",
+    ),
+    RetentionClass(
+        "input",
+        "inputs, pictures that tenants sent in",
+        "the last request that named it",
+        "the source of an edit is evidence for as long as the edit may be disputed",
     ),
 )
 BY_PLACE = {known.place: known for known in CLASSES if known.place}

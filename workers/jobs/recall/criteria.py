@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, cast, exis
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 
 from policy.ledger.append import timestamp
+from workers.jobs.inputs.tables import item_inputs
 from workers.jobs.recall.tables import recall_assets
 from workers.jobs.tables import assets, holds, items, recipes, requests, reviews
 from workers.states import AssetState
@@ -46,6 +47,7 @@ class Criteria:
     model: str | None = None
     model_revision: str | None = None  # "sha256:..."
     lora: str | None = None
+    input_id: str | None = None  # made from this picture, whatever its role
     licence: str | None = None
     licensed: tuple[str, ...] = ()  # resolved by the caller, from the cards
     policy_version: str | None = None
@@ -153,6 +155,9 @@ def _conditions(given: Criteria) -> list[ColumnElement[bool]]:
     wanted: list[ColumnElement[bool]] = [column == value for column, value in plain if value is not None]
     if given.lora is not None:
         wanted.append(_has_lora(given.lora))
+    if given.input_id is not None:
+        used = item_inputs.c.item_id == assets.c.item_id, item_inputs.c.input_id == given.input_id
+        wanted.append(exists().where(*used))
     if given.licence is not None:
         revisions = recipe["model_revision"].astext.in_(given.licensed)
         wanted.append(or_(revisions, *(_has_lora(name) for name in given.licensed)))

@@ -29,6 +29,7 @@ from policy import events
 from policy.events import Private
 from policy.ledger.append import append, timestamp
 from workers.errors import Conflict, LimitExceeded
+from workers.jobs.inputs.uses import recall_input
 from workers.jobs.recall.criteria import Criteria, matching
 from workers.jobs.recall.tables import recall_assets, recalls
 from workers.jobs.tables import assets, items, renditions
@@ -63,9 +64,12 @@ def order(
 ) -> str:
     """The id of a new order for every released asset of the tenant that matches.
 
+    Where an input is the only criterion, it is withdrawn as well: what is being made from it fails.
     Raises Conflict, storing nothing, if nothing matches or not as many as `expected`, and LimitExceeded.
     """
     recall_id = new_id()
+    if criteria.input_id and criteria == Criteria(input_id=criteria.input_id):  # first: what is in flight fails
+        recall_input(conn, tenant, criteria.input_id, actor)
     chosen = matching(
         tenant, criteria, assets.c.id, literal(recall_id, recalls.c.id.type), assets.c.tenant, literal("ordered")
     ).order_by(assets.c.id)  # in one order everywhere: two orders wait for each other instead of deadlocking

@@ -17,7 +17,7 @@ from policy.verdict import Verdict
 from workers.errors import Conflict
 from workers.jobs.outcomes import event_of, write_assets
 from workers.jobs.tables import holds, items, recipes, reviews
-from workers.jobs.types import Attempt, Failed, Item, Released, SamplingPosition, StoredRendition, TextsRead
+from workers.jobs.types import Attempt, Failed, Item, ItemInput, Released, SamplingPosition, StoredRendition, TextsRead
 from workers.recipes import Recipe
 from workers.states import ItemState
 
@@ -135,6 +135,7 @@ def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]
     asked = (row.custom_id, row.variant, row.prompt, row.negative_prompt)
     read = TextsRead(row.prompt_read_chars, row.negative_prompt_read_chars)
     item = Item(row.id, row.request_id, row.tenant, *asked, seed=int(made["seed"]), row=row.row, texts_read=read)
+    item = replace(item, inputs=tuple(ItemInput(state="ready", **each) for each in made.get("inputs", ())))
     return ReviewedPicture(
         attempt=Attempt(row.batch_id, hold.attempt, Recipe.from_json(row.recipe)),
         picture=Released(

@@ -1,0 +1,141 @@
+"""Tasks: what is asked of a model with the pictures that come with it, and the size that fits its picture.
+
+The pictures say the task where nobody names one. A picture that the task has no place for is an error, and so is a task
+without its picture: nothing that is sent is dropped in silence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from api.edge.problems import Complaint
+from api.submission.pictures.known import KnownInput
+from workers.sampling.families.family import CONTROL, EDIT, IMAGE_TO_IMAGE, INPAINT, UPSCALE
+from workers.sampling.registry import ModelCard
+
+if TYPE_CHECKING:
+    from api.submission.recipes import SamplingOptions
+
+TASKS = (
+    *("text-to-image", IMAGE_TO_IMAGE, INPAINT, EDIT, CONTROL, UPSCALE),
+    *("unconditional", "class-conditional"),
+)
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    IMAGE_TO_IMAGE: ("image",),
+    INPAINT: ("image",),
+    EDIT: ("image",),
+    CONTROL: ("control_image",),
+    UPSCALE: ("image",),
+}
+ALSO_TAKES: Mapping[str, tuple[str, ...]] = {INPAINT: ("mask",)}
+STRENGTHS: Mapping[str, float] = {IMAGE_TO_IMAGE: 0.6, INPAINT: 1.0}  # what a request gets that names none
+
+
+def tasks_of(card: ModelCard, factors: Collection[int]) -> tuple[str, ...]:
+    """What a model can be asked for: what its weights serve, and with an upscaler the upscaling of a given picture."""
+    return card.tasks if UPSCALE in card.tasks or not factors else (*card.tasks, UPSCALE)
+
+
+def task_for(asked: str | None, roles: Collection[str], card: ModelCard, factors: Collection[int]) -> str:
+    """The task that is named, or the first of the model's that takes just these pictures."""
+    if asked:
+        return asked
+    if not roles:
+        return card.tasks[0]
+    fits = [task for task in tasks_of(card, factors) if not list(_misfits(task, roles))]
+    wanted = INPAINT if "mask" in roles else CONTROL if "control_image" in roles else IMAGE_TO_IMAGE
+    return wanted if wanted in fits or not fits else fits[0]
+
+
+def with_pictures(
+    options: SamplingOptions,
+    card: ModelCard,
+    factors: Collection[int],
+    pictures: Mapping[str, KnownInput],
+    *,
+    sized: bool,
+) -> SamplingOptions:
+    """The options with what the task and its picture give in the gaps: strength, size, factor. Pure.
+
+    `sized` says that the request names a size itself.
+    """
+    task = options.task
+    if options.strength is None and task in STRENGTHS:
+        options = options._replace(strength=STRENGTHS[task])
+    image = pictures.get("image") or pictures.get("control_image")
+    size = (image.width, image.height) if image and image.width and image.height else None
+    if task == UPSCALE and UPSCALE not in card.tasks:
+        options = options._replace(num_inference_steps=1)
+        if options.upscale == 1 and factors:
+            options = options._replace(upscale=min(factors))
+        return options._replace(width=size[0], height=size[1]) if size else options
+    if sized or size is None or task not in NEEDS:
+        return options
+    width, height = fitting_size(card, *size)
+    return options._replace(width=width, height=height)
+
+
+def fitting_size(card: ModelCard, width: int, height: int) -> tuple[int, int]:
+    """The size nearest to a picture's shape that the model draws, with about as many pixels as its own size."""
+    if not card.family.call_for(card.pipeline).takes("width"):
+        return card.width, card.height
+    area = min(card.width * card.height, card.max_pixels)
+    scale = math.sqrt(area / (width * height))
+    sides = []
+    for side in (width * scale, height * scale):
+        multiple = round(side / card.size_multiple) * card.size_multiple
+        sides.append(max(_up(card.min_side, card.size_multiple), min(multiple, card.max_side)))
+    while sides[0] * sides[1] > card.max_pixels:
+        longer = sides.index(max(sides))
+        sides[longer] -= card.size_multiple
+    return sides[0], sides[1]
+
+
+def complaints(
+    options: SamplingOptions, card: ModelCard, factors: Collection[int], pictures: Mapping[str, KnownInput]
+) -> Iterator[Complaint]:
+    """What is wrong with the task and its pictures, by field."""
+    task, available = options.task, tasks_of(card, factors)
+    if task not in available:
+        yield Complaint(
+            "model_limit", f"{card.name} has no task {task!r}", f"It has: {', '.join(available)}.", field="task"
+        )
+        return
+    yield from _misfits(task, pictures)
+    if task == UPSCALE and UPSCALE not in card.tasks and (image := pictures.get("image")) and not image.width:
+        message = f"the size of input {image.id} is not known yet"
+        yield Complaint("input_size", message, "Wait until it is ready, then send the request.", field="image")
+    image, mask = pictures.get("image"), pictures.get("mask")
+    if image and mask and image.width and mask.width and (image.width, image.height) != (mask.width, mask.height):
+        message = f"the mask has {mask.width} x {mask.height} pixels, its image {image.width} x {image.height}"
+        yield Complaint("mask_size", message, "Send a mask of the image's own size.", field="mask")
+    yield from _strength(options)
+
+
+def _misfits(task: str, roles: Collection[str]) -> Iterator[Complaint]:
+    needed = NEEDS.get(task, ())
+    for role in needed:
+        if role not in roles:
+            yield Complaint("picture_missing", f"{task} needs a picture: {role}", "Name an input.", field=role)
+    for role in roles:
+        if role not in (*needed, *ALSO_TAKES.get(task, ())):
+            remedy = "Leave it out, or name a task that takes it."
+            yield Complaint("picture_not_used", f"{task} has no place for {role}", remedy, field=role)
+
+
+def _strength(options: SamplingOptions) -> Iterator[Complaint]:
+    if options.strength is None:
+        return
+    if options.task not in STRENGTHS:
+        message = f"{options.task} has no place for a strength"
+        yield Complaint("model_limit", message, "Leave it out.", field="strength")
+    elif int(options.num_inference_steps * options.strength) < 1:
+        steps = options.num_inference_steps
+        message = f"strength {options.strength:g} of {steps} steps leaves none: the picture would come back as it is"
+        yield Complaint("model_limit", message, f"Ask for at least {1 / steps:.2g}, or more steps.", field="strength")
+
+
+def _up(side: int, multiple: int) -> int:
+    return -(-side // multiple) * multiple

@@ -1,0 +1,8 @@
+"""Inputs: pictures that tenants send in, until their intake has settled. workers/jobs/privacy/inputs.py erases them.
+
+received   a new input, or the one that these bytes already are        caller: api
+intake     claimed, screened, settled                                  caller: identify
+uses       which item is made from which input                         callers: submit, planner, claim, settle
+views      what is read                                                caller: api
+tables     the tables
+"""

@@ -1,0 +1,58 @@
+"""GET from an address that a tenant chose: from the public internet over TLS, and nowhere else.
+
+The rules are those of `post`: the connection goes to the addresses that were checked, no redirect is followed, and the
+whole call ends by its deadline however slowly bytes drip. The body is read up to a limit of bytes.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from dataclasses import dataclass
+
+import httpcore
+
+from workers.outbound.pinned import FAILURES, PinnedBackend, failure_code, host_header, tls_context, url_of
+from workers.outbound.urls import Target, check_url, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class FetchResult:
+    """The body, or a stable code of what went wrong: redirect, status, too_large, or one of `failure_code`."""
+
+    body: bytes
+    error: str | None
+
+
+def fetch(
+    url: str, *, seconds: float, most_bytes: int, loopback: bool = False, context: ssl.SSLContext | None = None
+) -> FetchResult:
+    """GET and tell how it went; never raises for what the other side does. Any thread."""
+    started = time.monotonic()
+    try:
+        target = check_url(url, loopback=loopback)
+        backend = PinnedBackend(resolve(target, seconds, loopback=loopback), started + seconds)
+        return _get(target, backend, context or tls_context(), most_bytes)
+    except FAILURES as problem:
+        return FetchResult(b"", failure_code(problem))
+
+
+def _get(target: Target, backend: PinnedBackend, context: ssl.SSLContext, most_bytes: int) -> FetchResult:
+    headers = [
+        ("Host", host_header(target)),
+        ("Connection", "close"),
+        ("Accept", "image/*"),
+        ("User-Agent", "Presswork"),
+    ]
+    body = bytearray()
+    with (
+        httpcore.ConnectionPool(ssl_context=context, network_backend=backend) as pool,
+        pool.stream("GET", url_of(target), headers=headers) as answer,
+    ):
+        if answer.status != 200:
+            return FetchResult(b"", "redirect" if 300 <= answer.status < 400 else "status")
+        for chunk in answer.iter_stream():
+            body += chunk
+            if len(body) > most_bytes:
+                return FetchResult(b"", "too_large")
+    return FetchResult(bytes(body), None)
