@@ -28,6 +28,7 @@ from workers.gpu.finish import Finisher
 from workers.gpu.leases import Lease, LeaseWatch
 from workers.gpu.progress import PartialSettlement
 from workers.gpu.refused import take_refused
+from workers.gpu.sources import SourceReader, Sources, among, undrawn
 from workers.gpu.standing import Standing
 from workers.gpu.unsettled import UnsettledClaims
 from workers.jobs.claim import claim, pass_over
@@ -59,6 +60,11 @@ class Executor:
     replace_process: Callable[[], object] = lambda: None
     settle_every_seconds: float = 2.0  # between two settlements of parts of a batch
     probe: Probe = no_probe
+    sources: SourceReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        finisher = self.finisher
+        self.sources = SourceReader(finisher.store, finisher.screen, finisher.rules.version)
 
     def run(self, batch_id: str) -> None:
         """claim -> sample -> finish -> settle. Safe to call any number of times for one batch."""
@@ -139,14 +145,16 @@ class Executor:
 
     def _make(self, part: Claim, lease: Lease, progress: PartialSettlement) -> None:
         """One run on the device and its finishing; what does not fit in memory fails the recipe, not the item."""
-        sampled = self._draw(part, lease, progress)
+        sources = self.sources.read(part)
+        sampled = self._draw(part, lease, progress, sources)
         self.probe("sampled", part)
         no_room = {id for id, fault in sampled.faults.items() if fault == OUT_OF_MEMORY}
         self.finisher.finish(
             part,
             sampled,
             lease,
-            lambda some: self._draw(some, lease, progress),
+            lambda some: self._draw(some, lease, progress, sources),
+            sources=sources,
             finished=lambda outcome: None if outcome.item.id in no_room else progress.add(outcome),
         )
         self.probe("finished", part)
@@ -155,20 +163,29 @@ class Executor:
         if part.deaths:  # workers died on this batch: keep what this part brought before the next is begun
             progress.settle_some()
 
-    def _draw(self, held: Claim, lease: Lease, progress: PartialSettlement) -> Sampled:
-        """One run on the device, for the batch or for those of its items that are generated again."""
+    def _draw(self, held: Claim, lease: Lease, progress: PartialSettlement, sources: Sources) -> Sampled:
+        """One run on the device, for the batch or for those of its items that are generated again.
+
+        Items whose sources cannot be used are left out of it, and have their fault.
+        """
+        wanted = [item for item in held.items if item.id not in sources.faults]
+        if not wanted:
+            return undrawn(held, sources.faults)
+        some = held if len(wanted) == len(held.items) else replace(held, items=tuple(wanted))
         self.sampler.make_ready(held)
         asked = time.monotonic()
         with self.gpu:
             metrics.GPU_WAIT_SECONDS.observe(time.monotonic() - asked)
             lease.check()
             with metrics.SAMPLING_SECONDS.time():
-                sampled = self.sampler.sample(held, LeaseWatch(lease, self.probe, held))
-        progress.drawn(held, sampled)
+                watch = LeaseWatch(lease, self.probe, held)
+                given = {"pictures": sources.pictures} if sources.pictures else {}
+                sampled = self.sampler.sample(some, watch, **given)
+        progress.drawn(some, sampled)
         if sampled.joules is not None:
             metrics.ENERGY_JOULES.inc(sampled.joules)
         metrics.SAMPLED_IMAGES.inc(len(held.items) - len(sampled.faults))
-        return sampled
+        return sampled if some is held else among(held, sampled, sources.faults)
 
     def _worked(self) -> None:
         self.standing.worked()

@@ -24,7 +24,7 @@ from PIL import Image
 from policy.errors import MarkError, PolicyError, SigningUnavailable
 from policy.images.screen import ImageScreen
 from policy.marks.marker import Marked, Marker, Stamp, evidence
-from policy.marks.stamp import AddedNetwork
+from policy.marks.stamp import AddedNetwork, EditSource
 from policy.marks.writers import Write
 from policy.prompts.meaning.screen import MeaningScreen
 from policy.prompts.screen import screen_prompt
@@ -36,6 +36,7 @@ from workers.crash import Probe
 from workers.errors import DigestMismatch
 from workers.gpu.leases import Lease
 from workers.gpu.regeneration import ScreenedBatch, regenerate
+from workers.gpu.sources import NO_SOURCES, REFUSED, Sources
 from workers.jobs.types import (
     Claim,
     ClaimedItem,
@@ -65,6 +66,7 @@ class _Drawn(NamedTuple):
     position: SamplingPosition
     stamp: Stamp
     write: Write
+    source: EditSource | None  # the file that it is an edit of
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +89,16 @@ class Finisher:
         sample: Callable[[Claim], Sampled] | None = None,
         *,
         finished: Callable[[Outcome], object] = lambda _outcome: None,
+        sources: Sources = NO_SOURCES,
     ) -> list[Outcome]:
         """One outcome for every member that is still wanted, in item order; `finished` is told each at once.
 
         `sample` is asked again for what the rules want regenerated. Raises LeaseLost as soon as it is known,
         StoreUnavailable and SigningUnavailable when waiting may help: the caller gives back what is not finished.
         """
-        screened = ScreenedBatch(held, sampled, tuple(self._verdicts(held, sampled.images)))
+        screened = ScreenedBatch(held, sampled, tuple(self._verdicts(held, sampled.images, sources)))
         if sample is not None:
-            screened = self._regenerated(screened, lease, sample)
+            screened = self._regenerated(screened, lease, sample, sources)
         held, sampled, verdicts = screened.held, screened.sampled, screened.verdicts
         stamps = [self._stamp(held, item) for item in held.items]
         writes = self.marker.prepare(sampled.images, [stamp.watermark_id for stamp in stamps])
@@ -105,22 +108,27 @@ class Finisher:
             fault = sampled.faults.get(item.id)
             if fault == CANCELLED or item.id in lease.cancelled:
                 continue  # no outcome: its row is CANCELLED already
-            outcome = (
-                Failed(item, fault)
-                if fault
-                else self._finish_one(
-                    held, item, _Drawn(sampled.images[n], sampled.positions[n], stamps[n], writes[n]), verdicts[n]
+            outcome: Outcome
+            if fault == REFUSED:
+                outcome = Refused(item, sources.verdicts[item.id])
+            elif fault:
+                outcome = Failed(item, fault)
+            else:
+                drawn = _Drawn(
+                    sampled.images[n], sampled.positions[n], stamps[n], writes[n], sources.edited.get(item.id)
                 )
-            )
+                outcome = self._finish_one(held, item, drawn, verdicts[n])
             outcomes.append(outcome)
             finished(outcome)
             self.probe("finishing", held)
         return outcomes
 
-    def _regenerated(self, screened: ScreenedBatch, lease: Lease, sample: Callable[[Claim], Sampled]) -> ScreenedBatch:
+    def _regenerated(
+        self, screened: ScreenedBatch, lease: Lease, sample: Callable[[Claim], Sampled], sources: Sources
+    ) -> ScreenedBatch:
         def again(some: Claim) -> ScreenedBatch:
             sampled = sample(some)
-            return ScreenedBatch(some, sampled, tuple(self._verdicts(some, sampled.images)))
+            return ScreenedBatch(some, sampled, tuple(self._verdicts(some, sampled.images, sources)))
 
         return regenerate(screened, self.rules.bundled.regeneration, lambda: lease.cancelled, again)
 
@@ -137,8 +145,11 @@ class Finisher:
                     if attempt == held.attempt if before is None else attempt < before:
                         self.store.delete(stored.key)
 
-    def _verdicts(self, held: Claim, images: np.ndarray) -> list[Verdict]:
-        """Prompt and picture together, under the rules of now: the API's early look may be older."""
+    def _verdicts(self, held: Claim, images: np.ndarray, sources: Sources) -> list[Verdict]:
+        """Prompt, sources and picture together, under the rules of now: the API's early look may be older.
+
+        A small change of a forbidden picture is forbidden: what was found on a source is found on what is made from it.
+        """
         contexts = [Context(item.tenant, item.campaign, held.recipe.model) for item in held.items]
         with metrics.FINISHING_SECONDS.labels("meaning").time():
             meanings = self.meaning.screen(
@@ -156,6 +167,7 @@ class Finisher:
                     Verdict(self.rules.version, item.rewrites),
                     *self._texts(held, item),
                     meaning,
+                    *([sources.verdicts[item.id]] if item.id in sources.verdicts else []),
                     picture,
                 ]
             )
@@ -178,13 +190,14 @@ class Finisher:
         metrics.VERDICTS.labels(verdict.decision).inc()
         if verdict.decision is Decision.REFUSE:
             return Refused(item, verdict)
-        image, position, stamp, write = drawn
+        image, position, stamp, write, source = drawn
         try:
             with metrics.FINISHING_SECONDS.labels("mark").time():
                 files = self.marker.mark_all(
                     image,
                     stamp,
                     item.renditions,
+                    source=source,
                     write=write,
                     channels=item.channels,
                     label_language=item.label_language,

@@ -14,6 +14,7 @@ Worker processes only:
 pipelines           checks and loads pipelines
 embeddings          what text encoders made of the same tokens
 resident            which pipelines stay in memory
+given/              what pipelines get of the pictures that an item is made from
 calls               from the options of a request to the arguments of a pipeline
 schedulers          a fresh scheduler for each run
 energy              joules that the device reports

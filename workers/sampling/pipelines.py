@@ -54,7 +54,10 @@ class Loaded:
             return self.pipe, self.call
         call = self.family.calls[task]
         if task not in self.others:
-            self.others[task] = getattr(diffusers, call.pipeline).from_pipe(self.pipe, dtype=self.pipe.dtype)
+            # Named one by one: diffusers leaves out a part whose class the other pipeline does not annotate (tiny VAE).
+            kept = self.pipe.components.keys() & _parameters(call.pipeline)
+            parts = {name: self.pipe.components[name] for name in kept}
+            self.others[task] = getattr(diffusers, call.pipeline).from_pipe(self.pipe, dtype=self.pipe.dtype, **parts)
             self.others[task].set_progress_bar_config(disable=True)
         return self.others[task], call
 

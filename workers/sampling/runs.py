@@ -16,6 +16,7 @@ from workers.jobs.types import ClaimedItem
 from workers.recipes import Recipe
 from workers.sampling.calls import Called, arguments_of
 from workers.sampling.families.family import Family
+from workers.sampling.given.paste import pasted
 from workers.sampling.pipelines import Loaded, is_device_error, is_out_of_memory
 from workers.sampling.registry import ModelCard
 from workers.sampling.schedulers import build_scheduler, watch_steps
@@ -93,6 +94,8 @@ def _draw(run: Run) -> Drawn:
         option: [given[option] for item in run.items if option in (given := run.pictures.get(item.id, {}))]
         for option in sorted({option for item in run.items for option in run.pictures.get(item.id, {})})
     }
+    if call.takes("strength") and run.recipe.strength is not None:
+        extra["strength"] = run.recipe.strength
     if call.takes("guidance_rescale"):
         extra["guidance_rescale"] = run.card.guidance_rescale
     arguments = arguments_of(Called(family, call, pipe), run.recipe, run.items, extra)
@@ -112,6 +115,8 @@ def _draw(run: Run) -> Drawn:
             f"model {run.card.name}: drew {pixels.shape[0]} of {pixels.shape[2]} x {pixels.shape[1]}, asked for {count}"
             f" of {run.recipe.width} x {run.recipe.height}"
         )
+    if call.takes("mask_image"):
+        pixels = np.stack([pasted(drawn, run.pictures[item.id]) for drawn, item in zip(pixels, run.items, strict=True)])
     faults = [
         NOT_FINITE if not h else BLACK if b else None for h, b in zip(healthy.tolist(), black.tolist(), strict=True)
     ]

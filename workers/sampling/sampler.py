@@ -20,13 +20,14 @@ import torch
 
 from workers import metrics
 from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemory, Permanent
-from workers.jobs.types import Claim, SamplingPosition
+from workers.jobs.types import Claim, ClaimedItem, SamplingPosition
 from workers.recipes import Recipe
 from workers.sampling.adapters import check_adapter, use_adapters
 from workers.sampling.embeddings import TextEmbeddings
 from workers.sampling.energy import EnergyMeter
 from workers.sampling.enlarge import Enlarger
 from workers.sampling.extras import AdapterCard, UpscalerCard
+from workers.sampling.families.family import UPSCALE
 from workers.sampling.files.digests import bring_near
 from workers.sampling.files.folder_rules import check_extra
 from workers.sampling.fitting import BatchLimits
@@ -159,7 +160,10 @@ class DiffusersSampler:
             while todo:
                 watch.check()
                 items = [held.items[n] for n in todo]
-                drawn = self._draw_some(Run(loaded, card, held.recipe, items, watch, pictures or {}))
+                if _only_enlarges(card, held.recipe):
+                    drawn = _given(items, pictures or {})
+                else:
+                    drawn = self._draw_some(Run(loaded, card, held.recipe, items, watch, pictures or {}))
                 done = todo[: len(drawn.images)]
                 todo = todo[len(done) :]
                 images[done] = drawn.images
@@ -180,6 +184,8 @@ class DiffusersSampler:
         card = self._registry.get(recipe.model)
         if card.revision != recipe.model_revision:
             raise ModelMissing(f"model {card.name}: asked for {recipe.model_revision}, this worker has {card.revision}")
+        if _only_enlarges(card, recipe):
+            return card
         if recipe.task not in card.tasks:
             raise ModelRefused(f"model {card.name}: draws {', '.join(card.tasks)}, asked for {recipe.task}")
         problems = card.problems(
@@ -221,7 +227,8 @@ class DiffusersSampler:
     def _draw_some(self, run: Run) -> Drawn:
         """As many of the first items as fit in memory, at least one; what did not fit is remembered for a while."""
         recipe = run.recipe
-        memory = (recipe.model_revision, recipe.width, recipe.height, recipe.guidance_scale > 1, recipe.loras)
+        size_and_task = (recipe.width, recipe.height, recipe.task)
+        memory = (recipe.model_revision, size_and_task, recipe.guidance_scale > 1, recipe.loras)
         while True:
             size = self._fitting.most(memory, len(run.items))
             drawn = draw_if_it_fits(run._replace(items=run.items[:size]))
@@ -237,6 +244,16 @@ class DiffusersSampler:
             self._fitting.ran_out(memory, size)
             if size == 1:
                 return Drawn(nothing(run.recipe, 1), (OUT_OF_MEMORY,))
+
+
+def _only_enlarges(card: ModelCard, recipe: Recipe) -> bool:
+    """Whether a given picture is enlarged by the model's upscaler alone: its own pipeline draws nothing."""
+    return recipe.task == UPSCALE and recipe.upscaler is not None and UPSCALE not in card.family.calls
+
+
+def _given(items: Sequence[ClaimedItem], pictures: Mapping[str, Pictures]) -> Drawn:
+    images = np.stack([np.asarray(pictures[item.id]["image"]) for item in items])
+    return Drawn(images, (None,) * len(items))
 
 
 def _enlarged(enlarger: Enlarger, images: Pixels, held: Claim, faults: Mapping[str, str], watch: Watch) -> Pixels:
