@@ -4,6 +4,9 @@ dropped in silence.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
@@ -16,16 +19,36 @@ FORMATS = {"png": "original", "jpeg": "jpeg", "webp": "webp"}  # theirs -> our r
 _STEPS = {"low": 0.5, "high": 1.5, "hd": 1.5, "xhigh": 2.0}  # times the model's own
 
 
-def single_of(asked: ImagesBody, card: ModelCard, registry: Registry, *, max_steps: int) -> SingleBody:
-    """The same request as POST /v1/requests takes it. Raises Problem listing every wish that cannot be had, and
-    RequestValidationError."""
+class SentEdit(NamedTuple):
+    """An edit: the fields of a generation, the picture's bytes, and those of a mask, if there is one."""
+
+    asked: ImagesBody
+    image: bytes
+    mask: bytes
+
+
+def single_of(
+    asked: ImagesBody,
+    card: ModelCard,
+    registry: Registry,
+    *,
+    max_steps: int,
+    pictures: Mapping[str, str] | None = None,
+) -> SingleBody:
+    """The same request as POST /v1/requests takes it; of an edit, with the ids of its `pictures` by role.
+
+    Raises Problem listing every wish that cannot be had, and RequestValidationError.
+    """
     complaints = list(_complaints(asked))
     width, height, factor = _size(asked.size or "auto", card, registry, complaints)
+    of_picture = bool(pictures) and (asked.size or "auto") == "auto"  # then it is drawn in the picture's own shape
     if complaints:
         detail = "; ".join(f"{c.field}: {c.message}" for c in complaints)
         raise Problem("invalid_body", f"{detail}.", errors=complaints)
     try:
-        return _body(asked, card, (width, height, factor), max_steps)
+        single = _body(asked, card, (width, height, factor), max_steps)
+        shape = {"width": None, "height": None} if of_picture else {}
+        return single.model_copy(update={**shape, **(pictures or {}), "strength": asked.strength})
     except ValidationError as wrong:  # bounds of ours that are narrower than theirs, such as a prompt's length
         found = [{**error, "loc": ("body", *error["loc"])} for error in wrong.errors()]
         raise RequestValidationError(found) from wrong

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from api.edge.auth import Caller
 from api.edge.dependencies import Parts
-from api.edge.problems import Problem
+from api.edge.problems import Complaint, Problem
 from api.openai.asked import FORMATS
 from api.schemas.images import ImageReply, ImagesBody, ImagesReply
 from policy.events import AssetLinked
@@ -22,6 +22,7 @@ from workers.jobs.types import StoredRendition
 from workers.jobs.views import ItemView, get_request, list_items
 from workers.states import ITEM_OPEN, AssetState, ItemState
 
+_OF_THE_PICTURE = ("input_", "mask_")  # how reasons begin that are the sent picture's
 _MOST = 16  # images of a request; the body allows fewer
 
 
@@ -123,4 +124,7 @@ def nothing_made(request_id: str, items: Sequence[Settled], given_up: int = 0) -
     if ItemState.RECALLED in states:
         return Problem("recalled", f"The images were recalled. {here}")
     reasons = sorted({item.reason for item in items if item.reason})
+    if reasons and all(reason.startswith(_OF_THE_PICTURE) for reason in reasons):
+        complaint = Complaint(reasons[0], "the picture cannot be used", "Send another picture or mask.", field="image")
+        return Problem("invalid_request", f"{', '.join(reasons)}. {here}", errors=[complaint])
     return Problem("generation_failed", f"{', '.join(reasons) or 'They were cancelled'}. {here}")

@@ -16,8 +16,9 @@ from api.edge.errors import log_failure, problem_for
 from api.edge.idempotency import Once
 from api.edge.limits.held import HeldStream
 from api.edge.problems import Problem
-from api.openai.asked import single_of
+from api.openai.asked import SentEdit, single_of
 from api.openai.drawn import error_event, events_of, images_reply
+from api.openai.edits import inputs_of
 from api.schemas.images import ImagesBody, ImagesReply
 from api.submission.recipes import choose_model
 from api.submission.single import check_single
@@ -26,35 +27,42 @@ from api.submission.tenant_models import tenant_models
 from workers.errors import WorkerError
 from workers.jobs.control.phases import resting_requests
 
+TAKING_A_PICTURE = frozenset({"image-to-image", "inpaint", "edit"})
 _HEARTBEAT_SECONDS = 15.0  # between two comments in a stream: proxies close what is silent
 
 
-async def answer_images(request: Request, caller: Caller, once: Once, asked: ImagesBody) -> Response:
+async def answer_images(
+    request: Request, caller: Caller, once: Once, asked: ImagesBody, edit: SentEdit | None = None
+) -> Response:
     """The images, when they are made. The place is taken before anything is stored. Raises Problem."""
     parts = once.parts
     with ExitStack() as held:
         held.enter_context(parts.room.place(caller.tenant))
-        request_id = await _submitted(caller, parts, once, asked)
+        request_id = await _submitted(caller, parts, once, asked, edit)
         if asked.stream:
-            return HeldStream(_stream(request, caller, parts, asked, request_id), held.pop_all())
+            stream = _stream(request, caller, parts, asked, request_id)
+            return HeldStream(_named(stream, "image_edit" if edit else "image_generation"), held.pop_all())
         seconds = parts.settings.images_seconds
         await parts.room.wait_in_place(request, caller.tenant, resting_requests, request_id, seconds)
     return JSONResponse((await _drawn(caller, parts, asked, request_id)).model_dump(mode="json", exclude_none=True))
 
 
-async def _submitted(caller: Caller, parts: Parts, once: Once, asked: ImagesBody) -> str:
+async def _submitted(caller: Caller, parts: Parts, once: Once, asked: ImagesBody, edit: SentEdit | None) -> str:
     async with parts.turns.take(f"tenant:{caller.tenant}"):
-        return await run_in_threadpool(_submit, caller, parts, once, asked)
+        return await run_in_threadpool(_submit, caller, parts, once, asked, edit)
 
 
-def _submit(caller: Caller, parts: Parts, once: Once, asked: ImagesBody) -> str:
+def _submit(caller: Caller, parts: Parts, once: Once, asked: ImagesBody, edit: SentEdit | None) -> str:
     """The id of the stored request; of the first one, where the Idempotency-Key is a repeat."""
-    fingerprint = once.fingerprint(asked)
+    fingerprint = once.fingerprint(asked, *((edit.image, edit.mask) if edit else ()))
     if replayed := once.replay(caller.tenant, fingerprint):
         return _id_in(replayed)
     models = tenant_models(parts, caller.tenant)
     card = choose_model(models, asked.model)
-    single = single_of(asked, card, models, max_steps=parts.settings.max_steps)
+    if edit and not TAKING_A_PICTURE.intersection(card.tasks):
+        raise Problem("edits_not_supported", f"{card.name} draws from a prompt alone; GET /v1/models lists tasks.")
+    pictures = inputs_of(caller, parts, edit) if edit else None
+    single = single_of(asked, card, models, max_steps=parts.settings.max_steps, pictures=pictures)
     checked = check_single(single, parts, caller.tenant)
     return _id_in(once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked)))
 
@@ -66,6 +74,12 @@ def _id_in(answer: Response) -> str:
 async def _drawn(caller: Caller, parts: Parts, asked: ImagesBody, request_id: str) -> ImagesReply:
     async with parts.turns.take(f"tenant:{caller.tenant}"):
         return await run_in_threadpool(images_reply, caller, parts, asked, request_id)
+
+
+async def _named(stream: AsyncIterator[str], kind: str) -> AsyncIterator[str]:
+    """The same events under the names that an edit's have."""
+    async for event in stream:
+        yield event.replace("image_generation.", f"{kind}.", 2) if event.startswith("event: image_") else event
 
 
 async def _stream(

@@ -10,7 +10,8 @@ from fastapi.responses import Response
 from api.edge.auth import Submitter
 from api.edge.bodies import json_body
 from api.edge.idempotency import OnceOf
-from api.edge.problems import Problem
+from api.openai.asked import SentEdit
+from api.openai.edits import edit_form
 from api.openai.spoken import OpenAIRoute
 from api.openai.waited import answer_images
 from api.schemas.base import NoQuery
@@ -40,7 +41,23 @@ async def generate(
     return await answer_images(request, caller, once, asked)
 
 
-@router.post("/edits", summary="Edit an image: not there yet", status_code=501)
-def edit(caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
-    """Always 501 `edits_not_supported`: the installed models draw from a prompt alone."""
-    raise Problem("edits_not_supported", "The installed models draw from a prompt alone. Use /v1/images/generations.")
+@router.post(
+    "/edits",
+    response_model=ImagesReply,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    summary="Edit a picture and wait for the result",
+)
+async def edit(
+    request: Request,
+    caller: Submitter,
+    once: OnceOf,
+    query: Annotated[NoQuery, Query()],
+    sent: Annotated[SentEdit, Depends(edit_form)],
+) -> Response:
+    """One `image` and perhaps a `mask`, whose transparent or white part is drawn anew, as a multipart body; the other
+    fields are those of a generation.
+
+    The pictures become inputs: screened before a model sees them, stored once, erasable. Without a mask the picture is
+    drawn over, by `strength`; a model that takes instructions follows the prompt.
+    """
+    return await answer_images(request, caller, once, sent.asked, sent)

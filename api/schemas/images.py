@@ -50,6 +50,7 @@ class ImagesBody(BodyModel):
     partial_images: int | None = Field(0, ge=0, le=3, description="fewer are sent: none")
     user: Word | None = None
     safety_identifier: Word | None = Field(None, description="comes back in the answer")
+    strength: float | None = Field(None, gt=0, le=1, description="ours; of an edit, how much is drawn anew")
     negative_prompt: Text = Field("", description="ours")
     seed: int | None = Field(None, ge=0, le=MAX_SEED, description="ours; image n takes seed + n")
     guidance_scale: float | None = Field(None, ge=0, le=MAX_NUMBER, allow_inf_nan=False, description="ours")

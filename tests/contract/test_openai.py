@@ -9,13 +9,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+import numpy as np
 import openai
 import pytest
+from sqlalchemy import select
 
 from tests.conftest import S3
 from tests.support.client import ApiTenant
+from tests.support.foreign_files import saved
 from tests.support.line import REFUSE
 from tests.support.painter import file_of, painting
+from tests.support.pictures import product
+from tests.support.sent_inputs import InputTenant
+from workers.identification import loop
+from workers.jobs.tables import recipes
 from workers.jobs.types import Failed, Refused
 
 SIZE = "128x128"
@@ -152,11 +159,44 @@ def test_the_same_idempotency_key_makes_the_images_once(api: ApiTenant, client, 
     assert (first.data, len(api.items())) == (again.data, 1)
 
 
-def test_edits_and_variations_say_honestly_that_they_are_not_there(client) -> None:
-    attempts = sent(client)
-    with pytest.raises(openai.InternalServerError) as caught:
-        client.images.edit(image=b"\x89PNG", prompt="a red car")
-    assert (caught.value.status_code, caught.value.code, len(attempts)) == (501, "edits_not_supported", 1)
+def test_an_edit_is_made_from_its_picture_and_mask(api: ApiTenant, client, painter) -> None:
+    tenant = InputTenant(api.caller(), loop.make_context(api.server.settings_for("identify")))
+    mug, mask = saved(product(96, 64)), np.zeros((64, 96, 4), np.uint8)
+    mask[:32, :, 3] = 255
+    for data in (mug, saved(mask)):
+        tenant.sent(data)  # the client's own upload is then the same input, looked at
+    with painter():
+        made = client.images.edit(image=mug, mask=saved(mask), prompt="a red car", extra_body={"strength": 0.5})
+        stream = client.images.edit(image=mug, prompt="a red car", stream=True)
+        (event,) = list(stream)
+    assert len(made.data) == 1
+    width, height = map(int, made.size.split("x"))
+    assert width > height
+    assert event.type == "image_edit.completed"
+    with api.server.line.owner.connect() as conn:
+        ids = [item.recipe_id for item in api.items()]
+        tasks = [conn.scalar(select(recipes.c.recipe["task"].astext).where(recipes.c.id == id)) for id in ids]
+    assert tasks == ["inpaint", "image-to-image"]
+
+
+def test_an_edit_that_cannot_be_had_names_its_field(client) -> None:
+    mug = saved(product(96, 96))
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"image": b"\x89PNG"}, "image"),
+        ({"image": b"<svg/>"}, "image"),
+        ({"image": [mug, mug]}, "image"),
+        ({"image": mug, "mask": saved(product(64, 64))}, "mask"),
+        ({"image": mug, "input_fidelity": "high"}, "input_fidelity"),
+        ({"image": mug, "background": "transparent"}, "background"),
+        ({"image": mug, "extra_body": {"strength": 2}}, "strength"),
+    ]
+    for asked, param in wrong:
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.images.edit(prompt="a red car", **asked)
+        assert caught.value.param == param, asked
+
+
+def test_variations_say_honestly_that_they_are_not_there(client) -> None:
     with pytest.raises(openai.NotFoundError), pytest.deprecated_call():
         client.images.create_variation(image=b"\x89PNG")
 
