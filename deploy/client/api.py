@@ -43,20 +43,41 @@ class Client:
         self._links.close()
 
     def submit_campaign(
-        self, sheet: Path | BinaryIO, spec: Mapping[str, Any], *, idempotency_key: str | None = None
+        self,
+        sheet: Path | BinaryIO,
+        spec: Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+        pictures: BinaryIO | None = None,
     ) -> dict[str, Any]:
-        """POST /v1/campaigns: the reply of a submission, or of a check where the spec says `dry_run`."""
+        """POST /v1/campaigns: the reply of a submission, or of a check where the spec says `dry_run`.
+
+        `pictures` is a ZIP of the files that rows name.
+        """
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         with _opened(sheet) as (name, file):
             parts: dict[str, tuple[str | None, IO[bytes] | str, str]] = {
                 "file": (name, file, "application/octet-stream"),
                 "spec": (None, json.dumps(dict(spec)), "application/json"),
             }
+            if pictures is not None:
+                parts["pictures"] = ("pictures.zip", pictures, "application/zip")
             return self._answer(lambda: self._http.post("/v1/campaigns", files=parts, headers=headers))
 
-    def check_campaign(self, sheet: Path | BinaryIO, spec: Mapping[str, Any]) -> dict[str, Any]:
+    def check_campaign(
+        self, sheet: Path | BinaryIO, spec: Mapping[str, Any], *, pictures: BinaryIO | None = None
+    ) -> dict[str, Any]:
         """What a submission would be answered. Nothing is stored."""
-        return self.submit_campaign(sheet, {**spec, "dry_run": True})
+        return self.submit_campaign(sheet, {**spec, "dry_run": True}, pictures=pictures)
+
+    def add_input(self, picture: Path, consent: str = "") -> dict[str, Any]:
+        """POST /v1/inputs: a picture that images are made from."""
+        with picture.open("rb") as file:
+            parts = {"file": (picture.name, file, "application/octet-stream")}
+            return self._answer(lambda: self._http.post("/v1/inputs", files=parts, data={"consent": consent}))
+
+    def delete(self, path: str) -> dict[str, Any]:
+        return self._answer(lambda: self._http.delete(path))
 
     def requests(self) -> Iterator[dict[str, Any]]:
         """Every request of the tenant, newest first."""

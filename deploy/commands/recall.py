@@ -48,6 +48,7 @@ def _criteria_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--model", metavar="NAME", help="Assets made by this model."),
         click.option("--revision", "model_revision", metavar=_DIGEST, help="Assets made by this revision of a model."),
         click.option("--lora", metavar="NAME", help="Assets made with this LoRA."),
+        click.option("--input", "input_id", metavar="ID", type=click.UUID, help="Assets made from this input."),
         click.option("--licence", metavar="LICENCE", help="Assets made by models whose card has this licence."),
         click.option("--policy", "policy_version", metavar=_DIGEST, help="Assets released under this rule set."),
         click.option("--rule", metavar="RULE", help="Assets that were released although this rule had a finding."),

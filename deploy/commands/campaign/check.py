@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from deploy.client import Client
-from deploy.commands.campaign.spec import rows_of, spec_of, spec_options
+from deploy.commands.campaign.spec import pictures_of, rows_of, spec_of, spec_options
 from deploy.commands.campaign.summary import reply_text
 from deploy.commands.shared.exit_status import exit_status
 from deploy.commands.shared.options import api_options, json_option
@@ -24,6 +24,6 @@ def check(rows: str, data: Path, *, as_json: bool, **given: Any) -> None:
 
     FILE holds the rows; - is standard input.
     """
-    with Client.of(data) as client:
-        reply = client.check_campaign(rows_of(rows), spec_of(given))
+    with Client.of(data) as client, pictures_of(given) as pictures:
+        reply = client.check_campaign(rows_of(rows), spec_of(given), pictures=pictures)
     click.echo(as_line(reply) if as_json else reply_text(reply))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -60,6 +63,16 @@ _OPTIONS: tuple[Any, ...] = (
         metavar="COLUMN",
         help="Column whose values the pilot shows, each by its share. Repeatable.",
     ),
+    click.option(
+        "--pictures",
+        metavar="ZIP|FOLDER",
+        type=click.Path(exists=True, path_type=Path),
+        help="Pictures that rows name in the columns image, mask and control_image.",
+    ),
+    click.option("--image", metavar="ID|FILE", help="Picture of every row that names none: an input, or a file."),
+    click.option("--mask", metavar="ID|FILE", help="Mask of every row that names none."),
+    click.option("--task", metavar="TASK", help="What is done, such as inpaint or upscale."),
+    click.option("--strength", metavar="SHARE", type=float, help="How much of a picture is drawn anew, 0 to 1."),
     click.option("--file", metavar="TEXT", help='Name of each file, such as "{sku}.{ext}".'),
     *TABLE_OPTIONS,
 )
@@ -75,6 +88,7 @@ def spec_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def spec_of(given: dict[str, Any]) -> dict[str, Any]:
     """The spec that the options mean, with that of the file below it. Raises UsageError."""
     said = dict(given)
+    said.pop("pictures", None)
     spec = _read(said.pop("spec_file"))
     said["channels"] = [*said["channels"]]
     images, columns = said["pilot"], said.pop("pilot_by")
@@ -94,6 +108,24 @@ def rows_of(rows: str) -> Path | BinaryIO:
     if rows != "-":
         return Path(rows)
     return io.BytesIO(sys.stdin.buffer.read())
+
+
+@contextmanager
+def pictures_of(given: Mapping[str, Any]) -> Iterator[BinaryIO | None]:
+    """The ZIP of pictures, as it is or packed from a folder; None where there is none."""
+    chosen: Path | None = given.get("pictures")
+    if chosen is None:
+        yield None
+    elif chosen.is_file():
+        with chosen.open("rb") as packed:
+            yield packed
+    else:
+        with tempfile.TemporaryFile() as target:
+            with zipfile.ZipFile(target, "w") as archive:  # stored: pictures are compressed already
+                for file in sorted(path for path in chosen.rglob("*") if path.is_file()):
+                    archive.write(file, file.relative_to(chosen).as_posix())
+            target.seek(0)
+            yield target
 
 
 def _read(file: Path | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from deploy.client import Client
-from deploy.commands.campaign.spec import rows_of, spec_of, spec_options
+from deploy.commands.campaign.spec import pictures_of, rows_of, spec_of, spec_options
 from deploy.commands.campaign.summary import reply_text, summary_text
 from deploy.commands.campaign.watch import show_progress
 from deploy.commands.shared.exit_status import exit_status
@@ -35,8 +35,8 @@ def submit(
     column and remedy.
     """
     spec = spec_of(given) | ({"dry_run": True} if dry_run else {})
-    with Client.of(data) as client:
-        reply = client.submit_campaign(rows_of(rows), spec, idempotency_key=idempotency_key)
+    with Client.of(data) as client, pictures_of(given) as pictures:
+        reply = client.submit_campaign(rows_of(rows), spec, idempotency_key=idempotency_key, pictures=pictures)
         click.echo(as_line(reply) if as_json else reply_text(reply))
         if dry_run or as_json:
             return
