@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import ColumnElement, Connection, case, exists, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from policy import events
 from policy.ledger.append import append
@@ -41,12 +41,9 @@ def use(conn: Connection, tenant: str, made_from: Iterable[tuple[str, Mapping[st
 
 def all_settled() -> ColumnElement[bool]:
     """Whether the row of `items` in the statement around it waits for none of its inputs."""
-    waiting = (
-        exists()
-        .where(item_inputs.c.item_id == items.c.id, inputs.c.id == item_inputs.c.input_id)
-        .where(inputs.c.state.in_(INPUT_OPEN))
-        .correlate(items)
-    )
+    joined = item_inputs.join(inputs, inputs.c.id == item_inputs.c.input_id)
+    open_inputs = select(item_inputs.c.item_id).select_from(joined).where(inputs.c.state.in_(INPUT_OPEN))
+    waiting = open_inputs.where(item_inputs.c.item_id == items.c.id).correlate(items).exists()
     return ~waiting
 
 
