@@ -122,8 +122,8 @@ class Settings(BaseSettings):
     model_memory_mib: int = Field(
         0,
         ge=0,
-        description="Memory for the weights of models that stay loaded, in MiB. 0: six tenths of a GPU's memory, or four"
-        " tenths of the host's.",
+        description="Memory for the weights of models that stay loaded, in MiB. 0: six tenths of a GPU's memory, or"
+        " four tenths of the host's.",
     )
     torch_threads: int = Field(0, ge=0, description="Number of torch's intra-op threads. 0: torch's default.")
     prices: str = Field(
