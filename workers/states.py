@@ -3,6 +3,7 @@
 item    PENDING -> PLANNED -> RELEASED | HELD | REFUSED | FAILED      PENDING | PLANNED -> CANCELLED
         (submit) -> REFUSED when the prompt itself is refused
         HELD -> RELEASED | REFUSED (a person's review)                RELEASED -> RECALLED
+        FAILED -> PENDING (a retry, as another round)
         HELD -> FAILED (a person released it, but its bytes are not those that were reviewed)
 batch   DISPATCHED -> RUNNING -> FINISHED
         RUNNING, lease over or given back -> DISPATCHED (same members)
@@ -25,7 +26,7 @@ class ItemState(StrEnum):
     RELEASED = "released"  # screened, marked, signed, stored, visible to its tenant; recall moves it on
     HELD = "held"  # in quarantine; a reviewer refuses it, or orders the clerk to release it
     REFUSED = "refused"  # policy said no, final
-    FAILED = "failed"  # could not be made, final; the reason says why
+    FAILED = "failed"  # could not be made; the reason says why; a retry moves it on
     CANCELLED = "cancelled"  # its tenant no longer wants it, final
     RECALLED = "recalled"  # was released, withdrawn since, final
 
@@ -57,7 +58,7 @@ class RequestPhase(StrEnum):
     AWAITING_ACCEPTANCE = "awaiting_acceptance"  # a person accepts the sample, or cancels the rest
     RUNNING = "running"  # its images are made; the settlement of the last one moves it on
     PAUSED = "paused"  # nothing new is planned; `paused_for` says why, a person's resume moves it on
-    FINISHED = "finished"  # no image is open, final
+    FINISHED = "finished"  # no image is open; a retry of its failed images moves it on
     CANCELLED = "cancelled"  # its tenant no longer wants what was open, final
     EXPIRED = "expired"  # its deadline passed and what waited was cancelled, final
 

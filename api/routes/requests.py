@@ -21,7 +21,7 @@ from api.results.remedies import remedy
 from api.routes.items import item_reply
 from api.schemas.base import NoQuery, Page, PageQuery
 from api.schemas.budgets import UsageReply
-from api.schemas.control import CancelBody, RequestPatchBody, RestQuery
+from api.schemas.control import CancelBody, RequestPatchBody, RestQuery, RetriedReply, RetryBody
 from api.schemas.fields import PathId
 from api.schemas.items import CancelledReply, ItemReply, ItemsQuery
 from api.schemas.requests import BreakerReply, CountsReply, RequestEntryReply, RequestReply, SingleBody
@@ -31,6 +31,7 @@ from api.submission.single import check_single
 from api.submission.store import demand_future, dry_run, links, store
 from workers.jobs.cancel import EVERYTHING, cancel_request
 from workers.jobs.control import changes, phases
+from workers.jobs.control.retry import retry
 from workers.jobs.control.selection import ItemSelection
 from workers.jobs.control.usage import usage
 from workers.jobs.idempotency import StoredReply
@@ -181,6 +182,38 @@ def cancel(
         demand_sent_by(conn, caller, request_id)
         cancelled = cancel_request(conn, caller.tenant, request_id, caller.actor, _selection(asked))
         return answered(200, CancelledReply(cancelled=cancelled))
+
+    return once.run(caller.tenant, once.fingerprint(*([asked] if asked else [])), work)
+
+
+@router.post("/{request_id}/retry", response_model=RetriedReply, summary="Make the failed items of a request again")
+def retry_failed(
+    request_id: PathId,
+    caller: Submitter,
+    once: OnceOf,
+    query: Annotated[NoQuery, Query()],
+    asked: Annotated[RetryBody | None, Depends(optional_json_body(RetryBody))],
+) -> Response:
+    """With the same ids and seeds, as another round of the request. Refused items are never made again.
+
+    A request that is finished runs again; one that is cancelled or expired is 409. The images count against budgets.
+    """
+    request_id = uuid_or_not_found(request_id, "request")
+    wanted = asked or RetryBody()
+    rows = tuple((first, last) for first, last in wanted.rows)
+
+    def work(conn: Connection) -> StoredReply:
+        done = retry(
+            conn,
+            caller.tenant,
+            request_id,
+            caller.key_id,
+            selection=ItemSelection(rows=rows, custom_ids=tuple(wanted.custom_ids)),
+            new_seed=wanted.new_seed,
+            currency=once.parts.settings.currency,
+            actor=caller.actor,
+        )
+        return answered(200, RetriedReply(items=done.items, round=done.round))
 
     return once.run(caller.tenant, once.fingerprint(*([asked] if asked else [])), work)
 

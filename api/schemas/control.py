@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
-from api.schemas.base import BodyModel, QueryModel
+from api.schemas.base import BodyModel, QueryModel, ReplyModel
 from api.schemas.fields import Instant, Line, Prose
 from api.schemas.requests import CustomId, Turn
 from api.schemas.results import FileName
@@ -56,6 +56,21 @@ class RequestPatchBody(BodyModel):
     def changes(self) -> dict[str, Any]:
         """What was sent, by name."""
         return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class RetryBody(BodyModel):
+    """Which failed items are made again. Each criterion that is given must hold; without any, all of them are."""
+
+    new_seed: bool = Field(False, description="from another seed each; false: from the same one")
+    rows: list[Rows] = Field([], max_length=MAX_SELECTED, description="first and last data row, both included")
+    custom_ids: list[CustomId] = Field([], max_length=MAX_SELECTED)
+
+
+class RetriedReply(ReplyModel):
+    """Repeating a retry answers 0 items while none of them failed again."""
+
+    items: int = Field(description="that are made again")
+    round: int = Field(description="of the request; 1 is the first retry, 0: there was none")
 
 
 class CancelBody(BodyModel):

@@ -242,6 +242,18 @@ class ItemFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ItemRetried(Event):
+    """A failed item is made again, in this round of its request, from this seed."""
+
+    kind: ClassVar[str] = "item.retried"
+    request_id: str
+    item_id: str
+    round: int  # 1 is the first retry
+    seed: str
+    reason: str  # why it had failed
+
+
+@dataclass(frozen=True, slots=True)
 class AssetDownloaded(Event):
     """The bytes of a rendition were sent to a key, in an archive of results."""
 

@@ -42,18 +42,19 @@ def dispatch(
         .order_by(requests.c.id)
         .with_for_update(read=True, skip_locked=True)
     ).all()
-    still = select(items.c.id).where(
+    still = select(items.c.id, items.c.attempts_before).where(
         items.c.id.in_(item_ids),
         items.c.state == ItemState.PENDING,
         all_settled(),
         items.c.request_id.in_([row.id for row in gates if row.gate == Gate.OPEN])
         | (items.c.sample & items.c.request_id.in_([row.id for row in gates if row.gate == Gate.SAMPLE])),
     )
-    locked = set(conn.scalars(still.with_for_update(skip_locked=True)))
+    locked = {row.id: row.attempts_before for row in conn.execute(still.with_for_update(skip_locked=True))}
     members = [id for id in item_ids if id in locked]
     if not members:
         return None
-    return new_batch(conn, queue, recipe_id, members, lease=lease, claims_allowed=claims_allowed)
+    before = max(locked[id] for id in members)  # of retried items
+    return new_batch(conn, queue, recipe_id, members, lease=lease, claims_allowed=claims_allowed, after_attempt=before)
 
 
 def new_batch(

@@ -44,7 +44,7 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
     Raises BudgetExceeded, and ValueError for a request without items: the caller answers for its shape.
     """
     stored = refused = rows_made = last_row = 0
-    wanted = budget.Wanted(request.currency)
+    wanted = budget.Reservation(request.currency)
     named: dict[str, Recipe] = {}
     queues = {request.queue}
     for chunk in _chunks(new_items):

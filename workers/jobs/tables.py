@@ -62,10 +62,9 @@ budgets = Table(
     Column("images", BigInteger),  # None: no limit, here and of the two below
     Column("images_reserved", BigInteger, nullable=False, server_default="0"),  # of open items
     Column("images_made", BigInteger, nullable=False, server_default="0"),  # released or held
-    Column("gpu_seconds", _GPU_SECONDS),
+    *(Column("gpu_seconds", _GPU_SECONDS), Column("cost", _MONEY)),
     Column("gpu_seconds_reserved", _GPU_SECONDS, nullable=False, server_default="0"),  # P90 of open items
     Column("gpu_seconds_made", _GPU_SECONDS, nullable=False, server_default="0"),
-    Column("cost", _MONEY),
     Column("cost_reserved", _MONEY, nullable=False, server_default="0"),  # P90 of open items
     Column("cost_made", _MONEY, nullable=False, server_default="0"),
     Column("currency", Text),  # of `cost`, and what the two above are counted in
@@ -113,6 +112,7 @@ requests = Table(
     Column("deadline", _AT),
     Column("at_deadline", Text, nullable=False, server_default="pause"),  # pause | expire
     Column("ended_at", _AT),
+    Column("round", SmallInteger, nullable=False, server_default="0"),  # how often its failed items were retried
     Column("budgets", ARRAY(_ID), nullable=False, server_default="{}"),  # in which each of its images was reserved
     Column("gate", Text, Computed(_GATE, persisted=True), nullable=False),  # which of its items may be planned
     Column("erased_at", _AT),  # name, template, metadata, carried_columns, channels and file_templates were erased
@@ -181,10 +181,9 @@ items = Table(
     Column("created_at", _AT, nullable=False, server_default=func.now()),
     Column("settled_at", _AT),
     Column("sample", Boolean, nullable=False, server_default=false()),  # of the pilot: made before a person accepts
-    Column("gpu_seconds", _GPU_SECONDS),  # its share of its batch's, whatever came out; None: not measured
-    Column("energy_joules", _JOULES),  # likewise
-    Column("cost", _MONEY),  # of its GPU seconds, by the price list of that moment; None: no price
-    Column("currency", Text),  # of `cost`, ISO 4217
+    *(Column("gpu_seconds", _GPU_SECONDS), Column("energy_joules", _JOULES)),  # its share; None: unknown
+    Column("attempts_before", Integer, nullable=False, server_default="0"),  # of its last batch, if retried
+    *(Column("cost", _MONEY), Column("currency", Text)),  # by the price list of that moment; None: no price
     *(Column("gpu_seconds_reserved", _GPU_SECONDS), Column("cost_reserved", _MONEY)),  # P90 at submit; None: unknown
     Column("erased_at", _AT),  # prompt, negative_prompt, carried and file_suffix were erased
     UniqueConstraint("request_id", "custom_id", "variant"),

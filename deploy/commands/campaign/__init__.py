@@ -10,6 +10,7 @@ list     requests, newest first
 show     one request, with its summary
 items    results of a request, as a table or a file
 cancel   cancel what is open
+retry    make failed images again
 fetch    files into a folder, a ZIP or a bucket
 sheet    a contact sheet
 pilot    the sample of a campaign; accept and reject it

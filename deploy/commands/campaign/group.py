@@ -10,6 +10,7 @@ from deploy.commands.campaign.fetch import fetch
 from deploy.commands.campaign.items import items
 from deploy.commands.campaign.list import list_
 from deploy.commands.campaign.pilot import accept, pilot, reject
+from deploy.commands.campaign.retry import retry
 from deploy.commands.campaign.sheet import sheet
 from deploy.commands.campaign.show import show
 from deploy.commands.campaign.submit import submit
@@ -24,5 +25,5 @@ def campaign() -> None:
     """
 
 
-for command in (check, submit, watch, list_, show, items, cancel, fetch, sheet, pilot, accept, reject):
+for command in (check, submit, watch, list_, show, items, cancel, retry, fetch, sheet, pilot, accept, reject):
     campaign.add_command(command)

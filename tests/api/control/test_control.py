@@ -227,3 +227,24 @@ def test_usage_tells_gpu_seconds_and_money_and_so_do_the_request_and_its_results
     assert figures == [(10.0, 0.01, "EUR"), (10.0, 0.0, "EUR")]
     item = caller.get(f"/v1/items/{held.items[0].id}").json()
     assert (item["gpu_seconds"], item["cost"], item["currency"]) == (10.0, 0.01, "EUR")
+
+
+def test_failed_images_are_retried_once_for_a_key_and_a_wrong_retry_is_named(api: ApiTenant) -> None:
+    caller, line = api.caller(), api.server.line
+    here = campaign(caller, "object,colour\ncar,red\nbackpack,blue\n").json()["links"]["request"]
+    stored = api.items()
+    with line.worker.begin() as conn:
+        ids = [item.id for item in stored]
+        batch_id = dispatch(conn, "gpu", stored[0].recipe_id, ids, lease=LEASE, claims_allowed=2)
+    held = line.claim(str(batch_id))
+    with line.worker.begin() as conn:
+        settle(conn, held, [released(held, held.items[0]), Failed(held.items[1], "black")])
+    for body in ({"new_seed": 1}, {"rows": [[2, 1]]}, {"custom_ids": [""]}, {"states": ["refused"]}):
+        problem(caller.post(f"{here}/retry", json=body), 422, "invalid_body")
+    once = {"Idempotency-Key": "retry-1"}
+    first, again = (caller.post(f"{here}/retry", json={"new_seed": True}, headers=once) for _ in range(2))
+    assert (first.json(), again.json()) == ({"items": 1, "round": 1}, first.json())
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert caller.get(here).json()["phase"] == "running"
+    assert caller.post(f"{here}/retry").json() == {"items": 0, "round": 1}
+    problem(api.server.caller("bolt").post(f"{here}/retry"), 404, "not_found")

@@ -11,5 +11,6 @@ binomial    what a sample proves; pure                                    caller
 budget      images that a tenant or a key may have made                    callers: submit, any verb, api
 daily       images that an agent's key may send in a day                  callers: api
 usage       what was made, by day, request or key                         caller: api
+retry       failed items made again, as a round                            caller: api
 selection   which items of a request a call means                          callers: cancel, api
 """

@@ -85,7 +85,7 @@ class Budget(Limits):
         return Limits(self.images, self.gpu_seconds, self.cost, self.currency if self.cost is not None else None)
 
 
-class Wanted:
+class Reservation:
     """What a request asks for, summed while its items are stored."""
 
     def __init__(self, currency: str) -> None:
@@ -114,13 +114,17 @@ def reservation(take: Take | None) -> dict[str, str | None]:
     return {"gpu_seconds_reserved": str(Decimal(take.seconds).quantize(_SECOND, ROUND_UP)), "cost_reserved": cost}
 
 
-def reserve(conn: Connection, tenant: str, key_id: str, wanted: Wanted) -> list[str]:
+def reserve(
+    conn: Connection, tenant: str, key_id: str, wanted: Reservation, *, among: Sequence[str] | None = None
+) -> list[str]:
     """Ids of the budgets in which so much is now reserved. Raises BudgetExceeded, and then nothing is.
 
-    Two submissions at the same moment take turns at the row: exactly what fits is accepted.
+    Two submissions at the same moment take turns at the row: exactly what fits is accepted. `among` names the budgets
+    where not all of the tenant and the key are meant.
     """
     mine = (budgets.c.tenant == tenant, budgets.c.key_id.is_(None) | (budgets.c.key_id == key_id))
-    locked = select(budgets.c.id).where(*mine).order_by(budgets.c.id).with_for_update(key_share=True)
+    these = mine if among is None else (budgets.c.tenant == tenant, budgets.c.id.in_(among))
+    locked = select(budgets.c.id).where(*these).order_by(budgets.c.id).with_for_update(key_share=True)
     ids = list(conn.scalars(locked))
     if not ids:
         return []
@@ -179,7 +183,7 @@ def list_budgets(conn: Connection, tenant: str) -> list[Budget]:
     return [_budget(row) for row in conn.execute(found.order_by(budgets.c.key_id.is_not(None), budgets.c.id))]
 
 
-def _fits(wanted: Wanted) -> tuple[ColumnElement[bool], ...]:
+def _fits(wanted: Reservation) -> tuple[ColumnElement[bool], ...]:
     """What is unknown fits while something is left."""
     column = budgets.c
     images = column.images_reserved + column.images_made + wanted.images
@@ -201,7 +205,7 @@ def _fits(wanted: Wanted) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _why(full: Budget, wanted: Wanted) -> str:
+def _why(full: Budget, wanted: Reservation) -> str:
     """Why this budget has no room for it; "" if it has."""
     whose = "this API key" if full.key_id else "the tenant"
     if full.images is not None and full.images_reserved + full.images_made + wanted.images > full.images:

@@ -132,7 +132,7 @@ def end_settled(conn: Connection, request_ids: Collection[str] | None = None, *,
             **_UNPAUSED,
             ended_at=case((over.c.is_over, func.clock_timestamp())),
         )
-        .returning(requests.c.id, requests.c.tenant, requests.c.phase)
+        .returning(requests.c.id, requests.c.tenant, requests.c.phase, requests.c.round)
     ).all()
     ended = [row for row in moved if row.phase in REQUEST_OVER]
     _record_ends(conn, ended, actor)
@@ -255,15 +255,15 @@ def _record_ends(conn: Connection, ended: Sequence[Row[Any]], actor: str) -> Non
     for tenant in sorted({row.tenant for row in ended}):
         happened = [events.RequestFinished(row.id, row.phase, counts[row.id]) for row in ended if row.tenant == tenant]
         append(conn, tenant=tenant, actor=actor, events=happened)
-        told = [_notification(row.id, row.phase, counts[row.id]) for row in ended if row.tenant == tenant]
+        told = [_notification(row, counts[row.id]) for row in ended if row.tenant == tenant]
         notify(conn, tenant, "request.finished", told)
 
 
-def _notification(request_id: str, phase: str, counts: Mapping[str, int]) -> Notification:
+def _notification(row: Row[Any], counts: Mapping[str, int]) -> Notification:
     """The webhook message about the end of a request: how many of its items came to what."""
     summary = {str(state): counts.get(state, 0) for state in ItemState if state not in ITEM_OPEN}
-    content = {"request_id": request_id, "phase": phase, "items": sum(counts.values()), "summary": summary}
-    return Notification(request_id, content)
+    content = {"request_id": row.id, "phase": row.phase, "items": sum(counts.values()), "summary": summary}
+    return Notification(f"{row.id}-round-{row.round}" if row.round else row.id, content)
 
 
 def _has_open_items() -> ColumnElement[bool]:
