@@ -76,6 +76,16 @@ class RequestPausedContent(_Content):
     figures: dict[str, Any] | None = Field(None, description="what the reason was measured by")
 
 
+class ReviewWaitingContent(_Content):
+    """A held picture that a reviewer decides about. No prompt and no link."""
+
+    request_id: str
+    item_id: str
+    custom_id: str
+    variant: int
+    categories: list[str] = Field(examples=[["people"]], description="what it is held for")
+
+
 class WebhookTestContent(_Content):
     """The webhook whose owner asked for a test."""
 
@@ -106,6 +116,14 @@ class CampaignPilotReadyMessage(_Content):
     data: PilotReadyContent
 
 
+class ReviewWaitingMessage(_Content):
+    """A picture is held and waits for a reviewer."""
+
+    type: Literal["review.waiting"]
+    timestamp: datetime
+    data: ReviewWaitingContent
+
+
 class RequestPausedMessage(_Content):
     """A request was paused."""
 
@@ -134,6 +152,7 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "asset.released": AssetReleasedMessage,
     "asset.recalled": AssetRecalledMessage,
     "campaign.pilot_ready": CampaignPilotReadyMessage,
+    "review.waiting": ReviewWaitingMessage,
     "request.paused": RequestPausedMessage,
     "request.finished": RequestFinishedMessage,
     "webhook.test": WebhookTestMessage,

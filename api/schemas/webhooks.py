@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import ConfigDict, Field, JsonValue
 
 from api.schemas.base import BodyModel, ReplyModel
 
-WebhookEvent = Literal["asset.released", "asset.recalled", "campaign.pilot_ready", "request.paused", "request.finished"]
+WebhookEvent = Literal[
+    "asset.released", "asset.recalled", "campaign.pilot_ready", "request.paused", "request.finished", "review.waiting"
+]
+MAX_EVENTS = len(get_args(WebhookEvent))
 _WEBHOOK: dict[str, JsonValue] = {"url": "https://example.com/presswork", "events": ["asset.recalled"]}
 
 
@@ -19,7 +22,7 @@ class WebhookBody(BodyModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_WEBHOOK]})
 
     url: str = Field(min_length=1, max_length=2000, description="https, public, without user or fragment")
-    events: list[WebhookEvent] = Field(min_length=1, max_length=3)
+    events: list[WebhookEvent] = Field(min_length=1, max_length=MAX_EVENTS)
 
 
 class WebhookPatchBody(BodyModel):
@@ -30,7 +33,7 @@ class WebhookPatchBody(BodyModel):
     )
 
     url: str | None = Field(None, min_length=1, max_length=2000, description="https, public, without user or fragment")
-    events: list[WebhookEvent] | None = Field(None, min_length=1, max_length=3)
+    events: list[WebhookEvent] | None = Field(None, min_length=1, max_length=MAX_EVENTS)
     enabled: bool | None = Field(None, description="false: nothing is sent, and nothing is written to be sent later")
 
 

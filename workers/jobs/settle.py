@@ -24,6 +24,7 @@ from workers.jobs.inputs.uses import withdrawn
 from workers.jobs.outcomes import discarded, event_of, provenance, write_assets
 from workers.jobs.tables import assets, batches, holds, items, renditions
 from workers.jobs.types import Claim, Failed, Held, Outcome, Refused, Released
+from workers.jobs.webhooks.deliveries import Notification, notify
 from workers.states import WAKE_CHANNEL, BatchState, ItemState
 
 
@@ -201,6 +202,16 @@ def _write_holds(conn: Connection, held: Claim, kept: Sequence[Held]) -> None:
             for o in kept
         ],
     )
+    for tenant in sorted({o.item.tenant for o in kept}):
+        notify(conn, tenant, "review.waiting", [_waiting(o) for o in kept if o.item.tenant == tenant])
+
+
+def _waiting(outcome: Held) -> Notification:
+    """The webhook message about a held picture: no prompt, no link."""
+    item = outcome.item
+    content = {"request_id": item.request_id, "item_id": item.id, "custom_id": item.custom_id, "variant": item.variant}
+    categories = sorted({finding.category for finding in outcome.verdict.findings})
+    return Notification(item.id, content | {"categories": categories})
 
 
 def _kept(held: Claim, outcome: Held) -> dict[str, Any]:

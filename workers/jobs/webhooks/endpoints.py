@@ -24,7 +24,14 @@ from workers.jobs.types import new_id
 from workers.jobs.webhooks.tables import webhook_deliveries, webhook_secrets, webhooks
 from workers.jobs.webhooks.views import COLUMNS, Webhook, live, webhook_of
 
-EVENTS = ("asset.released", "asset.recalled", "campaign.pilot_ready", "request.paused", "request.finished")
+EVENTS = (
+    "asset.released",
+    "asset.recalled",
+    "campaign.pilot_ready",
+    "request.paused",
+    "request.finished",
+    "review.waiting",
+)
 MAX_WEBHOOKS = 10  # of a tenant: every event is written once for each
 MAX_SECRETS = 5  # of a webhook that sign at the same time: each is a signature in every message
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what Standard Webhooks prescribes, not a secret
