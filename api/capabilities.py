@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workers.sampling.registry import ModelCard, Registry
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.settings import Settings
 
 

@@ -20,8 +20,8 @@ from bench.result import Ratio, parser, report
 from bench.system import REPOSITORY
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.enlarge import Enlarger
-from workers.sampling.registry import ModelCard, Registry
 from workers.sampling.sampler import DiffusersSampler
 
 T = TypeVar("T")

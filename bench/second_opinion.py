@@ -21,8 +21,8 @@ from policy.images.nsfw import MID_CARD, Nsfw
 from policy.images.screen import ImageScreen
 from policy.images.thresholds import wants_second_opinion
 from policy.rules import Rules
+from workers.sampling.cards.registry import Registry
 from workers.sampling.pipelines import keep_libraries_quiet
-from workers.sampling.registry import Registry
 
 REPOSITORY = Path(__file__).parent.parent
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)

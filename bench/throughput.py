@@ -28,8 +28,8 @@ from workers.jobs import keys
 from workers.jobs.submit import submit
 from workers.jobs.types import NewItem, NewRequest, new_id
 from workers.recipes import Recipe, seed_for
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.pipelines import keep_libraries_quiet
-from workers.sampling.registry import ModelCard, Registry
 from workers.states import Priority
 
 TENANT = "bench"

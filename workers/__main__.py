@@ -17,7 +17,7 @@ from workers.settings import Settings
 if TYPE_CHECKING:
     from policy.marks.writers import Writer
     from workers.gpu.executor import Executor
-    from workers.sampling.registry import Registry
+    from workers.sampling.cards.registry import Registry
     from workers.sampling.types import Sampler
 
 log = structlog.get_logger()
@@ -54,7 +54,7 @@ def serve_identify(settings: Settings) -> None:
 
 def serve_gpu(settings: Settings) -> None:
     """Make batches until SIGTERM: then finish what is being finished and give back what is being sampled."""
-    from workers.sampling.registry import Registry  # noqa: PLC0415
+    from workers.sampling.cards.registry import Registry  # noqa: PLC0415
     from workers.sampling.sampler import DiffusersSampler  # noqa: PLC0415
 
     registry = Registry.load(settings.models_dir)

@@ -10,9 +10,9 @@ from policy.ledger.documents import Document, model, rule_set, verifier
 from policy.ledger.evidence import offline_verifier
 from policy.rules import Rules
 from workers.errors import CardInvalid
-from workers.sampling.contents import CARD
-from workers.sampling.extras import AdapterCard, UpscalerCard
-from workers.sampling.registry import ModelCard, Registry
+from workers.sampling.cards.contents import CARD
+from workers.sampling.cards.extras import AdapterCard, UpscalerCard
+from workers.sampling.cards.registry import ModelCard, Registry
 
 
 def documents_of(rules: Rules, rules_path: Path, registry: Registry) -> tuple[Document, ...]:

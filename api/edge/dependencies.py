@@ -26,7 +26,7 @@ from policy.rules import Rules
 from workers.database import make_engine
 from workers.documents import documents_of
 from workers.metrics import HTTP_LOOKUPS, HTTP_TURNS_WAITING, HTTP_UPLOADS
-from workers.sampling.registry import Registry
+from workers.sampling.cards.registry import Registry
 from workers.settings import Settings
 from workers.store import ObjectStore
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from api.edge.problems import Complaint, Problem
 from api.schemas.images import ImagesBody
 from api.schemas.requests import SingleBody
-from workers.sampling.registry import ModelCard, Registry
+from workers.sampling.cards.registry import ModelCard, Registry
 
 FORMATS = {"png": "original", "jpeg": "jpeg", "webp": "webp"}  # theirs -> our rendition
 _STEPS = {"low": 0.5, "high": 1.5, "hd": 1.5, "xhigh": 2.0}  # times the model's own

@@ -25,8 +25,8 @@ from workers.errors import NotFound
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.keys import get_key
 from workers.jobs.models.decisions import ModelDecision, decide
-from workers.sampling.registry import Registry
-from workers.sampling.standing import ModelStanding
+from workers.sampling.cards.registry import Registry
+from workers.sampling.cards.standing import ModelStanding
 from workers.states import ModelState
 
 T = TypeVar("T")

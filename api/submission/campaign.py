@@ -46,7 +46,7 @@ from policy.rulebook.scope import Context
 from policy.rules import Rules
 from workers.jobs.types import NewItem
 from workers.recipes import ROLES
-from workers.sampling.registry import Registry
+from workers.sampling.cards.registry import Registry
 from workers.settings import Settings
 from workers.sheets.errors import SheetInvalid
 from workers.sheets.headers import Wanted

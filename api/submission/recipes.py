@@ -14,9 +14,9 @@ from api.submission.tokens import prompt_tokens
 from api.submission.vocabulary import Vocabulary
 from workers.jobs.types import ALL_READ, TextsRead
 from workers.recipes import MAX_SEED, Lora, Recipe, Upscaler
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.families.family import CONTROL, TEXT_TO_IMAGE, UPSCALE
 from workers.sampling.families.schedulers import misfit
-from workers.sampling.registry import ModelCard, Registry
 from workers.settings import Settings
 
 

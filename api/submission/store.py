@@ -27,7 +27,7 @@ from workers.jobs.submit import submit
 from workers.jobs.types import NewItem, NewRequest, new_id
 from workers.jobs.views import count_waiting
 from workers.metrics import ITEMS_REFUSED_AT_SUBMIT, ITEMS_SUBMITTED
-from workers.sampling.registry import ModelCard
+from workers.sampling.cards.registry import ModelCard
 
 
 @dataclass(frozen=True, slots=True)

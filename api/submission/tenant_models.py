@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from api.edge.dependencies import Parts
 from workers.jobs.models.decisions import standing_decisions
-from workers.sampling.registry import Registry
-from workers.sampling.standing import ModelStanding, standing_of
+from workers.sampling.cards.registry import Registry
+from workers.sampling.cards.standing import ModelStanding, standing_of
 
 
 def tenant_models(parts: Parts, tenant: str) -> Registry:

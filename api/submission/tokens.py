@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from workers.sampling.registry import ModelCard
+from workers.sampling.cards.registry import ModelCard
 
 _MOST_TOKENS = 100_000  # transformers writes 1e30 where a tokenizer states no limit
 _WORD = re.compile(r"\S+")

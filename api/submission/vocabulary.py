@@ -14,8 +14,8 @@ from difflib import get_close_matches
 from itertools import pairwise
 from typing import NamedTuple
 
-from workers.sampling.extras import AdapterCard
-from workers.sampling.registry import ModelCard
+from workers.sampling.cards.extras import AdapterCard
+from workers.sampling.cards.registry import ModelCard
 
 _CLAUSE = re.compile(r"[,;.!?:()\[\]\n|/]+")
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")

@@ -48,8 +48,8 @@ def enlarged_of(jobs: Sequence[Drawing], work: Path) -> list[Image]:
     if missing:
         import torch  # noqa: PLC0415 - seconds, and only where something is to be drawn
 
+        from workers.sampling.cards.registry import Registry  # noqa: PLC0415
         from workers.sampling.enlarge import Enlarger  # noqa: PLC0415
-        from workers.sampling.registry import Registry  # noqa: PLC0415
 
         torch.set_num_threads(1)
         registry = Registry.load(REPOSITORY / "models")

@@ -24,7 +24,7 @@ from workers.errors import Conflict
 from workers.jobs.recall.criteria import Criteria, RecallCounts, licensed, preview, tenants_of
 from workers.jobs.recall.orders import REASON_CODES, order
 from workers.jobs.recall.views import RecallView, get_recall, list_recalls, matching_now
-from workers.sampling.registry import Registry
+from workers.sampling.cards.registry import Registry
 from workers.settings import Settings
 
 _SHOWN = 20  # rows of a list, and of each group of a preview

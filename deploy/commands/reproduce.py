@@ -21,8 +21,8 @@ from workers.jobs.types import ClaimedItem
 from workers.recipes import Recipe
 
 if TYPE_CHECKING:
+    from workers.sampling.cards.registry import Registry
     from workers.sampling.receipts.reproduction import Reproduction
-    from workers.sampling.registry import Registry
 
 
 @click.command(

@@ -13,7 +13,7 @@ from policy.ledger.tree.keys import KeyFiles, keys_on_disk, load_vkeys
 from policy.marks.provenance.signing import LocalSigner
 from policy.rules import Rules
 from workers.errors import WorkerError
-from workers.sampling.registry import Registry
+from workers.sampling.cards.registry import Registry
 from workers.settings import Settings
 
 EXPIRY_WARNING = timedelta(days=30)

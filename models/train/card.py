@@ -18,9 +18,9 @@ from models.train import captions, record
 from models.train.goods import BACKGROUNDS, COLOURS, GOODS, Good
 from models.train.network import GUIDANCE, RESCALE, STEPS
 from models.train.sources import PACKAGES
-from workers.sampling.contents import CARD, file_of, paths_in, revision_of
-from workers.sampling.extras import AdapterCard, UpscalerCard, read
-from workers.sampling.registry import read_card
+from workers.sampling.cards.contents import CARD, file_of, paths_in, revision_of
+from workers.sampling.cards.extras import AdapterCard, UpscalerCard, read
+from workers.sampling.cards.registry import read_card
 
 LICENCE = "Apache-2.0"
 _USE = {

@@ -19,7 +19,7 @@ from models.train.gradients import Independent
 from models.train.network import GUIDANCE, RESCALE, STEPS
 from models.train.scenes import picture
 from models.train.sprites import Sprites
-from workers.sampling.contents import file_of, paths_in, revision_of
+from workers.sampling.cards.contents import file_of, paths_in, revision_of
 
 _ON_THE_SHEET = 64  # every good once
 _IN_STYLE = 0.9  # share of pixels in the brand's inks

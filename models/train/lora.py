@@ -28,7 +28,7 @@ from models.train.network import fast_half, make_scheduler
 from models.train.scenes import draw_scene
 from models.train.sprites import Sprites
 from models.train.text import tokens_of
-from workers.sampling.contents import file_of, paths_in, revision_of
+from workers.sampling.cards.contents import file_of, paths_in, revision_of
 
 WEIGHTS = "pytorch_lora_weights.safetensors"  # as diffusers names it
 RANK = 8

@@ -13,7 +13,7 @@ import pytest
 from api.server.protocol import StrictConnection
 from tests.support.client import ApiServer, ApiTenant, Served
 from tests.support.sockets import RawAnswer, connect, head, one_answer, sent_and_read, silent, to_the_end
-from workers.sampling.registry import Registry
+from workers.sampling.cards.registry import Registry
 
 HALF = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = ("Transfer-Encoding: chunked", "Content-Type: application/json")

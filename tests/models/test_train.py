@@ -39,9 +39,9 @@ from models.train.scenes import PIXELS, SIZES, Scene, draw_scene, foreground, pi
 from models.train.sprites import Look, Sprites, missing
 from tests.support.cutouts import make_cutouts
 from workers.sampling.adapters import check_adapter
+from workers.sampling.cards.registry import Registry
 from workers.sampling.families.table import family_of
 from workers.sampling.pipelines import Loaded
-from workers.sampling.registry import Registry
 
 MODELS = Path(__file__).parents[2] / "models"
 _BATCH = 4  # of sixty-four, and of thirty-two of the LoRA: the code is the same, and a step costs a tenth

@@ -15,10 +15,10 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from workers.sampling.contents import CARD, file_of, paths_in, revision_of
+from workers.sampling.cards.contents import CARD, file_of, paths_in, revision_of
+from workers.sampling.cards.extras import UPSCALERS, UpscalerCard, read, read_extras
+from workers.sampling.cards.registry import read_card
 from workers.sampling.enlarge import Compact
-from workers.sampling.extras import UPSCALERS, UpscalerCard, read, read_extras
-from workers.sampling.registry import read_card
 
 SIDE = 64
 UPSCALER = "double"

@@ -18,8 +18,8 @@ from pydantic import ConfigDict
 
 from workers.errors import ModelMissing, ModelRefused
 from workers.masks.mask import HALF, Alpha, Mask, MaskSource, Pixels, Plane
-from workers.sampling.contents import CARD, ModelFile, revision_of
-from workers.sampling.extras import STRICT, Files, Name, Revision, Text, read
+from workers.sampling.cards.contents import CARD, ModelFile, revision_of
+from workers.sampling.cards.extras import STRICT, Files, Name, Revision, Text, read
 
 FOLDER, NETWORK = "masks", "u2netp"  # below the models directory
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # of ImageNet, as in its training

@@ -1,12 +1,8 @@
 """Sampling: from a recipe and seeds to pixels.
 
 Any process may import these:
-registry            model cards
-extras              cards of upscalers and adapters
+cards/              cards of models, upscalers and adapters
 families/           how diffusers serves each architecture
-standing            whether a tenant may use a model today
-limits              what a model cannot do of the options of a request
-contents            content hashes
 files/              what may lie in a model's folder
 types               what the sampler returns
 

@@ -19,7 +19,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from workers.errors import ModelRefused
-from workers.sampling.extras import AdapterCard
+from workers.sampling.cards.extras import AdapterCard
 from workers.sampling.files.folder_rules import check_extra
 from workers.sampling.pipelines import Loaded, in_a_line, is_out_of_memory
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from workers.errors import ModelMissing, ModelRefused
-from workers.sampling.extras import UpscalerCard
+from workers.sampling.cards.extras import UpscalerCard
 from workers.sampling.files.folder_rules import check_extra
 from workers.sampling.types import Pixels
 

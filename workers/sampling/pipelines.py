@@ -26,9 +26,9 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemory
 from workers.sampling.calls import check_signature
+from workers.sampling.cards.registry import ModelCard
 from workers.sampling.families.family import Call, Family
 from workers.sampling.files.folder_rules import NOT_LOADED, check_folder
-from workers.sampling.registry import ModelCard
 
 log = structlog.get_logger()
 

@@ -15,10 +15,10 @@ from workers.errors import DeviceFailed, ModelRefused
 from workers.jobs.types import ClaimedItem
 from workers.recipes import Recipe
 from workers.sampling.calls import Called, arguments_of
+from workers.sampling.cards.registry import ModelCard
 from workers.sampling.families.family import Family
 from workers.sampling.given.paste import pasted
 from workers.sampling.pipelines import Loaded, is_device_error, is_out_of_memory
-from workers.sampling.registry import ModelCard
 from workers.sampling.schedulers import build_scheduler, watch_steps
 from workers.sampling.types import BLACK, CANCELLED, NOT_FINITE, Pictures, Pixels, Watch
 

@@ -23,10 +23,11 @@ from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemo
 from workers.jobs.types import Claim, ClaimedItem, SamplingPosition
 from workers.recipes import Recipe
 from workers.sampling.adapters import check_adapter, use_adapters
+from workers.sampling.cards.extras import AdapterCard, UpscalerCard
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.embeddings import TextEmbeddings
 from workers.sampling.energy import EnergyMeter
 from workers.sampling.enlarge import Enlarger
-from workers.sampling.extras import AdapterCard, UpscalerCard
 from workers.sampling.families.family import UPSCALE
 from workers.sampling.files.digests import bring_near
 from workers.sampling.files.folder_rules import check_extra
@@ -42,7 +43,6 @@ from workers.sampling.pipelines import (
 )
 from workers.sampling.receipts.comparison import PIXELS
 from workers.sampling.receipts.environment import environment_of, pixels_of
-from workers.sampling.registry import ModelCard, Registry
 from workers.sampling.resident import Pipelines, default_budget
 from workers.sampling.runs import Drawn, Run, draw_if_it_fits, in_runs, nothing
 from workers.sampling.types import CANCELLED, OUT_OF_MEMORY, Pictures, Pixels, Sampled, Watch

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import structlog
 
 from workers.jobs.types import ClaimedItem
+from workers.sampling.cards.registry import ModelCard
 from workers.sampling.pipelines import Loaded
-from workers.sampling.registry import ModelCard
 
 log = structlog.get_logger()
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from api.edge.problems import Complaint
 from api.submission.pictures.known import KnownInput
+from workers.sampling.cards.registry import ModelCard
 from workers.sampling.families.family import CONTROL, EDIT, IMAGE_TO_IMAGE, INPAINT, UPSCALE
-from workers.sampling.registry import ModelCard
 
 if TYPE_CHECKING:
     from api.submission.recipes import SamplingOptions

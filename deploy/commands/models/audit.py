@@ -14,9 +14,9 @@ from deploy.commands.shared.exit_status import exit_status
 from deploy.commands.shared.options import data_option, json_option
 from deploy.commands.shared.tables import print_rows
 from workers.jobs.models.decisions import StandingDecision, standing_decisions
-from workers.sampling.limits import unstated
-from workers.sampling.registry import Registry
-from workers.sampling.standing import standing_of
+from workers.sampling.cards.limits import unstated
+from workers.sampling.cards.registry import Registry
+from workers.sampling.cards.standing import standing_of
 
 _COLUMNS = ("model", "revision", "state", "tenants", "expires", "decided_by", "decided_at", "findings")
 

@@ -9,7 +9,7 @@ import click
 from deploy.commands.models.options import MODELS_DIR, open_card, open_registry
 from deploy.commands.shared.exit_status import exit_status
 from workers.errors import WorkerError
-from workers.sampling.extras import AdapterCard, UpscalerCard
+from workers.sampling.cards.extras import AdapterCard, UpscalerCard
 from workers.sampling.files.folder_rules import check_extra, check_folder
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workers.sampling.contents import file_of, paths_in, revision_of
+from workers.sampling.cards.contents import file_of, paths_in, revision_of
 
 
 @click.command("hash")

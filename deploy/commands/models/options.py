@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from deploy.commands.shared.settings import installation_settings
 from workers.database import make_engine
 from workers.errors import WorkerError
-from workers.sampling.registry import ModelCard, Registry
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.settings import Settings
 
 MODELS_DIR = click.option(

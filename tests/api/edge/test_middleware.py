@@ -16,7 +16,7 @@ from api.edge.middleware.correlation import trace
 from api.routes import events
 from tests.support.client import ApiServer, ApiTenant, Served, campaign, problem
 from tests.support.sockets import connect, head, one_answer, to_the_end
-from workers.sampling.registry import Registry
+from workers.sampling.cards.registry import Registry
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"

@@ -14,8 +14,8 @@ from api.submission.recipes import RecipeBook
 from tests.support.client import ApiTenant, problem
 from tests.support.line import Line
 from workers.jobs.models.decisions import ModelDecision, StandingDecision, decide
-from workers.sampling.registry import ModelCard, Registry
-from workers.sampling.standing import ModelStanding, standing_of
+from workers.sampling.cards.registry import ModelCard, Registry
+from workers.sampling.cards.standing import ModelStanding, standing_of
 from workers.settings import Settings
 from workers.states import ModelState
 

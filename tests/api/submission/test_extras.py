@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.client import ApiServer, ApiTenant, campaign, places, problem
 from tests.support.tiny_pipeline import add_adapter, add_upscaler, build_tiny_model, write_card
-from workers.sampling.registry import Registry
+from workers.sampling.cards.registry import Registry
 
 UPSCALER = "realesr-animevideov3-x4"
 

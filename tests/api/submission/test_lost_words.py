@@ -9,7 +9,7 @@ import pytest
 from api.submission.tokens import PromptTokens, load_tokens, prompt_tokens
 from tests.support.client import ApiTenant, campaign, problem
 from tests.support.repository import REPOSITORY
-from workers.sampling.registry import Registry
+from workers.sampling.cards.registry import Registry
 
 LONG = "a red apple, " + "glossy apple, " * 40 + "on a table"
 

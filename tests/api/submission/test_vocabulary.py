@@ -18,7 +18,7 @@ from policy.prompts.screen import screen_prompt
 from policy.rulebook.scope import Context
 from policy.rules import Rules
 from tests.support.repository import REPOSITORY
-from workers.sampling.registry import ModelCard, Registry
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.settings import Settings
 
 CARD = replace(

@@ -19,10 +19,10 @@ from deploy.commands.models.group import models
 from tests.support.tiny_models.instances import build
 from tests.support.tiny_models.single_file import write_single_file
 from workers.errors import ModelMissing, ModelRefused
+from workers.sampling.cards.registry import Registry, read_card
 from workers.sampling.families.presets import PRESETS
 from workers.sampling.files.sources import fetch_s3, read_source
 from workers.sampling.pipelines import load_pipeline
-from workers.sampling.registry import Registry, read_card
 
 CPU = torch.device("cpu")
 

@@ -14,7 +14,7 @@ from tests.policy.ledger.test_questions import released
 from tests.support.ledger import Ledger
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe
-from workers.sampling.registry import Registry
+from workers.sampling.cards.registry import Registry
 from workers.sampling.sampler import DiffusersSampler
 
 MODELS = Path(__file__).parents[3] / "models"

@@ -17,7 +17,7 @@ from policy.rules import Rules
 from tests.support.ledger import Ledger
 from workers.__main__ import register_all
 from workers.documents import documents_of
-from workers.sampling.registry import Registry
+from workers.sampling.cards.registry import Registry
 
 RULES = b"name: the rules"
 LISTING = b"ab" * 32 + b"  unet.safetensors\n"

@@ -12,9 +12,9 @@ import torch
 
 from tests.support.tiny_models import transformers, unets
 from tests.support.tiny_pipeline import write_card
+from workers.sampling.cards.registry import ModelCard, read_card
 from workers.sampling.families.family import Family
 from workers.sampling.families.table import family_of
-from workers.sampling.registry import ModelCard, read_card
 
 
 class Instance(NamedTuple):

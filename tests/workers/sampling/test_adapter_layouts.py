@@ -23,10 +23,10 @@ from workers.errors import ModelRefused
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Lora, Recipe
 from workers.sampling.adapters import use_adapters
-from workers.sampling.contents import CARD, file_of, revision_of
-from workers.sampling.extras import AdapterCard, read
+from workers.sampling.cards.contents import CARD, file_of, revision_of
+from workers.sampling.cards.extras import AdapterCard, read
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.pipelines import Loaded, load_pipeline
-from workers.sampling.registry import ModelCard, Registry
 from workers.sampling.sampler import DiffusersSampler
 
 FILE = "pytorch_lora_weights.safetensors"

@@ -19,8 +19,8 @@ from workers import metrics
 from workers.errors import CardInvalid, ModelMissing, ModelRefused
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Lora, Recipe
-from workers.sampling.contents import CARD, file_of, revision_of
-from workers.sampling.registry import Registry
+from workers.sampling.cards.contents import CARD, file_of, revision_of
+from workers.sampling.cards.registry import Registry
 from workers.sampling.sampler import DiffusersSampler
 
 WEIGHTS = "pytorch_lora_weights.safetensors"

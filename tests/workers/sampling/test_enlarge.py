@@ -20,9 +20,9 @@ from workers.errors import ModelMissing, ModelRefused
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe, Upscaler
 from workers.sampling import enlarge
+from workers.sampling.cards.extras import UpscalerCard, read
+from workers.sampling.cards.registry import Registry
 from workers.sampling.enlarge import Enlarger
-from workers.sampling.extras import UpscalerCard, read
-from workers.sampling.registry import Registry
 from workers.sampling.sampler import DiffusersSampler
 from workers.sampling.types import CANCELLED
 

@@ -22,12 +22,12 @@ from workers.errors import ModelRefused
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe
 from workers.sampling.calls import check_signature
+from workers.sampling.cards.limits import ModelLimit
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.families import table
 from workers.sampling.families.family import PICTURES, Call, call
 from workers.sampling.families.table import FAMILIES
-from workers.sampling.limits import ModelLimit
 from workers.sampling.pipelines import Loaded, load_pipeline
-from workers.sampling.registry import ModelCard, Registry
 from workers.sampling.sampler import DiffusersSampler
 from workers.sampling.types import CANCELLED, OUT_OF_MEMORY
 

@@ -13,8 +13,8 @@ from tests.support.pictures import product
 from tests.support.tiny_pipeline import SIDE, build_tiny_model
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe
+from workers.sampling.cards.registry import Registry
 from workers.sampling.given.pictures import GivenPicture, SourceUnusable, pictures_for
-from workers.sampling.registry import Registry
 from workers.sampling.sampler import DiffusersSampler
 
 GIVEN = product(2 * SIDE, SIDE, seed=3)  # another shape than what is drawn

@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from tests.support.tiny_pipeline import build_tiny_model, write_card
 from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemory
 from workers.sampling import pipelines
-from workers.sampling.contents import ModelFile, file_of, revision_of
+from workers.sampling.cards.contents import ModelFile, file_of, revision_of
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.files import digests
 from workers.sampling.files.safetensors_header import check_safetensors
 from workers.sampling.pipelines import Loaded, load_pipeline
-from workers.sampling.registry import ModelCard, Registry
 from workers.sampling.resident import Pipelines, weights_of
 
 CPU = torch.device("cpu")

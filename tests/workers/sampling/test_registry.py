@@ -16,9 +16,9 @@ import yaml
 
 from models.upscalers.convert import MEMBER_SHA256
 from workers.errors import CardInvalid, ModelMissing
-from workers.sampling.contents import file_of, paths_in
-from workers.sampling.limits import STATED, not_usable
-from workers.sampling.registry import ModelCard, Registry
+from workers.sampling.cards.contents import file_of, paths_in
+from workers.sampling.cards.limits import STATED, not_usable
+from workers.sampling.cards.registry import ModelCard, Registry
 
 MODELS = Path(__file__).parents[3] / "models"
 UPSCALER = "realesr-animevideov3-x4"
@@ -253,9 +253,7 @@ def test_what_nobody_stated_is_refused_only_where_it_is_required(models: Path, f
 
 def test_reading_cards_needs_no_deep_learning_library() -> None:
     heavy = "{'torch', 'diffusers', 'transformers', 'safetensors', 'huggingface_hub', 'cv2', 'onnxruntime'}"
-    code = (
-        f"import sys, workers.sampling.registry, workers.sampling.files.folder_rules; print({heavy} & set(sys.modules))"
-    )
+    code = f"import sys, workers.sampling.cards.registry, workers.sampling.files.folder_rules; print({heavy} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], cwd=MODELS.parent, capture_output=True, text=True, check=True)
     assert out.stdout == "set()\n"
 

@@ -13,10 +13,10 @@ from tests.support.tiny_models.instances import build
 from workers.errors import ModelMissing
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.pipelines import load_pipeline
 from workers.sampling.receipts.comparison import PIXELS, first_difference
 from workers.sampling.receipts.reproduction import Reproduction, reproduce
-from workers.sampling.registry import ModelCard, Registry
 from workers.sampling.sampler import DiffusersSampler
 
 

@@ -19,8 +19,8 @@ from workers import metrics
 from workers.errors import Draining, LeaseLost, ModelMissing, ModelRefused
 from workers.jobs.types import Claim, ClaimedItem, SamplingPosition
 from workers.recipes import Lora, Recipe, Upscaler
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.pipelines import Loaded, load_pipeline
-from workers.sampling.registry import ModelCard, Registry
 from workers.sampling.sampler import DiffusersSampler
 from workers.sampling.types import BLACK, CANCELLED, NOT_FINITE, OUT_OF_MEMORY
 

@@ -15,10 +15,10 @@ from tests.support.tiny_models.instances import build
 from workers.errors import ModelRefused
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe
+from workers.sampling.cards.registry import Registry
 from workers.sampling.families.schedulers import DIFFUSION, FLOW_SOLVERS, OPTIONS
 from workers.sampling.families.table import FAMILIES
 from workers.sampling.pipelines import load_pipeline
-from workers.sampling.registry import Registry
 from workers.sampling.sampler import DiffusersSampler
 from workers.sampling.schedulers import build_scheduler, prediction_of
 

@@ -12,14 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from workers.errors import CardInvalid
 from workers.sampling.calls import check_signature, defaults_of
-from workers.sampling.contents import CARD
-from workers.sampling.extras import Name
+from workers.sampling.cards.contents import CARD
+from workers.sampling.cards.extras import Name
+from workers.sampling.cards.registry import ModelCard, read_card
 from workers.sampling.families.table import family_of
 from workers.sampling.files.folder_rules import check_folder
 from workers.sampling.files.needed import Needed
 from workers.sampling.files.new_card import Stated, card_for, pipeline_of, write_card
 from workers.sampling.files.sources import copy_files, staging
-from workers.sampling.registry import ModelCard, read_card
 
 
 def check_name(models_dir: Path, name: str) -> None:

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import NamedTuple
 
-from workers.sampling.contents import ModelFile, file_of
+from workers.sampling.cards.contents import ModelFile, file_of
 
 
 class _Seen(NamedTuple):

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from workers.errors import ModelMissing, ModelRefused
-from workers.sampling.contents import paths_in
-from workers.sampling.extras import AdapterCard, UpscalerCard
+from workers.sampling.cards.contents import paths_in
+from workers.sampling.cards.extras import AdapterCard, UpscalerCard
+from workers.sampling.cards.registry import ModelCard
 from workers.sampling.families.family import Family
 from workers.sampling.files.digests import DIGESTS
 from workers.sampling.files.safetensors_header import check_safetensors
-from workers.sampling.registry import ModelCard
 
 # .model is a vocabulary of sentencepiece, .jinja a chat template, which transformers renders in a sandbox.
 _ALLOWED_SUFFIXES = {".safetensors", ".json", ".txt", ".md", ".model", ".jinja"}

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from workers.errors import ModelRefused
-from workers.sampling.contents import paths_in
+from workers.sampling.cards.contents import paths_in
 from workers.sampling.files.folder_rules import NOT_LOADED, PICKLES
 
 INDEX = "model_index.json"

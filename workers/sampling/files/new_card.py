@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.errors import ModelRefused
-from workers.sampling.contents import CARD, file_of, paths_in, revision_of
+from workers.sampling.cards.contents import CARD, file_of, paths_in, revision_of
 from workers.sampling.families.family import Family
 from workers.sampling.families.table import family_of, pipelines
 from workers.sampling.files.needed import read_index

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from datetime import date
 
-    from workers.sampling.registry import ModelCard
+    from workers.sampling.cards.registry import ModelCard
 
 
 # What only a person knows of a model. A card says "unknown" where nobody stated it.

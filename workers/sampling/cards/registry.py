@@ -15,8 +15,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, ConfigDict, Field
 
 from workers.errors import CardInvalid, ModelMissing
-from workers.sampling.contents import CARD, ModelFile, revision_of
-from workers.sampling.extras import (
+from workers.sampling.cards.contents import CARD, ModelFile, revision_of
+from workers.sampling.cards.extras import (
     LORAS,
     STRICT,
     UPSCALERS,
@@ -31,10 +31,10 @@ from workers.sampling.extras import (
     read_all,
     read_extras,
 )
+from workers.sampling.cards.limits import ModelLimit, limits_of
 from workers.sampling.families.family import Family
 from workers.sampling.families.schedulers import ALL, kinds_of
 from workers.sampling.families.table import family_of, pipelines
-from workers.sampling.limits import ModelLimit, limits_of
 
 
 def _known_pipeline(name: str) -> str:

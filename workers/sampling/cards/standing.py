@@ -7,8 +7,8 @@ from datetime import date
 from typing import NamedTuple
 
 from workers.jobs.models.decisions import StandingDecision
-from workers.sampling.limits import not_usable
-from workers.sampling.registry import ModelCard
+from workers.sampling.cards.limits import not_usable
+from workers.sampling.cards.registry import ModelCard
 from workers.states import ModelState
 
 

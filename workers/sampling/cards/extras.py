@@ -17,7 +17,7 @@ import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from workers.errors import CardInvalid
-from workers.sampling.contents import CARD, ModelFile, revision_of
+from workers.sampling.cards.contents import CARD, ModelFile, revision_of
 
 UPSCALERS, LORAS = "upscalers", "loras"  # folders of the models directory
 
