@@ -43,6 +43,7 @@ TAGS = [
     {"name": "Reviews", "description": "Held images: look at them, release or refuse them."},
     {"name": "Audit", "description": "What the ledger says."},
     {"name": "Models", "description": "What may be used here, and for what."},
+    {"name": "Channels", "description": "Presets of the places where images are shown."},
     {"name": "Identify", "description": "Whose picture is this?"},
     {"name": "Detect", "description": "The same for anybody, without a key, where the installation allows it."},
     {"name": "Recalls", "description": "Take released images back, and the signed list of what was taken back."},

@@ -39,7 +39,7 @@ COMMANDS = {
     "doctor": ("deploy.commands.installation.doctor:doctor", "Examine an installation and say what to mend."),
     "workers": ("deploy.commands.workers:workers", "List workers, and put devices back into use."),
     "key": ("deploy.commands.key:key", "Create API keys."),
-    "mcp": ("deploy.commands.mcp:mcp", "Serve tools for agents over the Model Context Protocol."),
+    "mcp": ("deploy.commands.mcp:mcp", "Serve tools for agents (Model Context Protocol)."),
     "env": ("deploy.commands.stack.env:env", "Print the settings of a role as shell exports."),
     "backup": ("deploy.commands.installation.backup:backup", "Dump the database, while everything runs."),
     "restore": ("deploy.commands.installation.backup:restore", "Restore a backup into an empty database."),

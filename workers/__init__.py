@@ -19,8 +19,7 @@ queue            batch ids through Celery
 documents        rule sets and cards for the ledger
 metrics, logs    metrics and log lines
 errors           errors of the job line
-loop             the loop of a process, one turn after another
-wakeup           waits for a NOTIFY between two turns
+loop             the loop of a process, one turn after another, and its wakeup by NOTIFY
 crash            named points where tests kill a process
 version          the version of this installation
 

@@ -6,12 +6,17 @@
             again after a pause that doubles up to LONGEST_OUTAGE_PAUSE_SECONDS
     stop    the round under way ends first; `last_round` asks for one more
 
+A wakeup ends a pause at a NOTIFY, on a connection of its own, and is a plain timer without one. A NOTIFY only saves
+time: what happened is in the tables, where the next round looks anyway. A notification that is lost, or a connection
+that is cut, delays work by one pause and loses none.
+
 Any other error ends the process, and its supervisor starts a new one. Killed anywhere: a round is made of transactions,
 so the next process's first round finds what this one left.
 """
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,12 +24,15 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextvars import copy_context
 
+import psycopg
 import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from workers.errors import Transient
+from workers.settings import Settings
 
 log = structlog.get_logger()
+_LOOK_AT_STOP_SECONDS = 1.0  # a signal does not interrupt select()
 LONGEST_OUTAGE_PAUSE_SECONDS = 5.0  # so that work goes on within seconds of the end of an outage
 
 Wait = Callable[[float, threading.Event], object]
@@ -79,6 +87,41 @@ class Loop:
             log.info("round_recovered", loop=self.name, failures=self._failures)
             self._failures, self._outage_pause = 0, self._pause_seconds
         return 0.0 if more else self._pause_seconds
+
+
+class Wakeup:
+    """Owned by the loop's thread."""
+
+    def __init__(self, settings: Settings, channel: str) -> None:
+        self._channel = channel
+        self._url = settings.database_url.get_secret_value().replace("postgresql+psycopg://", "postgresql://")
+        self._conn: psycopg.Connection | None = None
+
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        """Returns after `seconds`, at the first NOTIFY, or soon after `stop`."""
+        try:
+            if self._conn is None:
+                self._conn = psycopg.connect(self._url, autocommit=True, connect_timeout=2)
+                self._conn.execute(f"LISTEN {self._channel}")
+                return  # something may have happened before we listened: look once more
+            self._listen(self._conn, time.monotonic() + seconds, stop)
+        except (psycopg.Error, OSError, ValueError):
+            self.close()
+            stop.wait(seconds)
+
+    def close(self) -> None:
+        """Stop listening. The next `wait` connects again."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
+    def _listen(self, conn: psycopg.Connection, until: float, stop: threading.Event) -> None:
+        while not stop.is_set() and (left := until - time.monotonic()) > 0:
+            readable, _, _ = select.select([conn], [], [], min(left, _LOOK_AT_STOP_SECONDS))
+            if readable:
+                for _ in conn.notifies(timeout=0):
+                    pass  # several at once are one reason to look
+                return
 
 
 class Every:

@@ -13,7 +13,7 @@ from api.schemas.base import NumberedPageQuery
 from api.schemas.channels import ChannelPresetReply, ChannelsReply
 from policy.marks.channels.channel import label_texts, presets
 
-router = APIRouter(route_class=InTurn, prefix="/v1/channels", tags=["Models"])
+router = APIRouter(route_class=InTurn, prefix="/v1/channels", tags=["Channels"])
 
 
 @router.get("", summary="List the presets of channels")

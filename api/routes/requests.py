@@ -24,7 +24,8 @@ from api.schemas.budgets import UsageReply
 from api.schemas.control import CancelBody, RequestPatchBody, RestQuery, RetriedReply, RetryBody
 from api.schemas.fields import PathId
 from api.schemas.items import CancelledReply, ItemReply, ItemsQuery
-from api.schemas.requests import BreakerReply, CountsReply, RequestEntryReply, RequestReply, SingleBody
+from api.schemas.request_replies import BreakerReply, CountsReply, RequestEntryReply, RequestReply
+from api.schemas.requests import SingleBody
 from api.schemas.results import ReasonReply, SummaryReply
 from api.schemas.submission import AcceptedReply, DryRunReply
 from api.submission.single import check_single

@@ -2,7 +2,8 @@
 
 base        base classes of bodies, queries and replies; pages
 fields      field types that several schemas share: text, ids, digests, instants
-requests    requests and campaigns
+requests    requests and campaigns, as they are sent
+request_replies  how far requests have come
 pilots      pilots of campaigns
 control     what changes of a request while it runs
 tables      how the file of a campaign is read

@@ -64,9 +64,9 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
         new_items = earlier.to_make(new_items)
         first = next(new_items, None)
         if first is None:
-            return StoredReply(200, UnchangedReply(**dict(earlier.told(report))).model_dump(mode="json"))
+            return StoredReply(200, UnchangedReply(**dict(earlier.reported(report))).model_dump(mode="json"))
         submitted = submit(conn, request, chain((first,), new_items))
-        report = earlier.told(report)
+        report = earlier.reported(report)
     else:
         submitted = submit(conn, request, new_items)
     ITEMS_SUBMITTED.labels(request.kind, request.priority).inc(submitted.items)
@@ -95,7 +95,7 @@ def dry_run(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequ
         earlier = EarlierRows(conn, request, checked.asked)
         for _ in earlier.to_make(checked.items(request.id)):
             pass
-        report = earlier.told(report)
+        report = earlier.reported(report)
     return DryRunReply(**{**dict(report), "warnings": [*report.warnings, *warnings]}, forecast=told)
 
 

@@ -1,4 +1,4 @@
-"""What an agent never does: each is answered with the place where a person does it, with a key of their own."""
+"""Acts that an agent never does: each is answered with the place where a person does it, with a key of their own."""
 
 from __future__ import annotations
 

@@ -36,6 +36,8 @@ ELSEWHERE = {  # commands whose file is named for what several of them share, or
     "fetch": "deploy.commands.campaign.fetch",
     "campaign accept": "deploy.commands.campaign.pilot",
     "campaign reject": "deploy.commands.campaign.pilot",
+    "audit approvals": "deploy.commands.audit.questions",
+    "audit report": "deploy.commands.audit.report.command",
     "audit asset": "deploy.commands.audit.questions",
     "audit made-by": "deploy.commands.audit.questions",
     "audit refused": "deploy.commands.audit.questions",

@@ -18,13 +18,26 @@ from packaging.utils import canonicalize_name
 
 from tests.support.repository import PACKAGES, REPOSITORY, modules, nodes, text
 
-_ALL_LISTS = ("core", "worker", "embedded", "convert", "ocr", "train", "export", "report", "keyring", "test", "lint")
+_ALL_LISTS = (
+    "core",
+    "worker",
+    "embedded",
+    "convert",
+    "ocr",
+    "train",
+    "export",
+    "report",
+    "keyring",
+    "mcp",
+    "test",
+    "lint",
+)
 _LISTS = {  # top folder -> the lists of pyproject.toml that may bring what its modules import
     "api": ("core", "export"),  # Parquet of results, imported when it is asked for
     "migrations": ("core",),
     "workers": ("core", "worker", "export"),
     "policy": ("core", "worker", "convert", "ocr", "export"),
-    "deploy": ("core", "worker", "embedded", "keyring", "report"),
+    "deploy": ("core", "worker", "embedded", "keyring", "report", "mcp"),
     "models": ("core", "worker", "train"),
     "bench": ("core", "worker", "embedded", "test"),
     "tools": ("core", "lint"),

@@ -17,6 +17,7 @@ from workers import metrics
 
 LINES = 300
 LONGER = {  # path -> why it is one idea all the same
+    "tests/api/edge/test_auth.py": "one table of every address with the right that it needs",
     "migrations/versions/0007_privacy.py": "a migration that has run is never cut up",
     "policy/ledger/evidence/offline_verifier.py": "one file is what an auditor can read, keep and run without us",
     "tests/api/test_campaigns.py": "one file a module: what a spreadsheet may do to us, case by case",
@@ -24,8 +25,7 @@ LONGER = {  # path -> why it is one idea all the same
     "tests/policy/intake/test_picture.py": "what a foreign picture may do to us, case by case",
     "tests/policy/ledger/test_pack.py": "what a forger may do to a pack, case by case, on packs that are made once",
     "workers/settings.py": "one frozen table, from which the README's is made",
-    "tests/workers/sampling/test_pipelines.py": "one file a module: what a model folder may do to us, case by case",
-    "tests/workers/sampling/test_sampler.py": "one file a module, on pipelines that are loaded once",
+    **dict.fromkeys((f"tests/workers/sampling/test_{n}.py" for n in ("pipelines", "sampler")), "pipelines loaded once"),
 }
 WITH_CODE = {"deploy/client/__init__.py": "what programs import"} | {  # packages with code in __init__, and why
     "policy/events/__init__.py": "the map of all kinds: an event is named `events.ItemReleased` wherever it is emitted",

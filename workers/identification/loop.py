@@ -41,11 +41,10 @@ from workers.intake.accept import IntakeContext, accept_next
 from workers.jobs.identification import questions
 from workers.jobs.identification.questions import Question
 from workers.jobs.inputs import intake as inputs
-from workers.loop import Every, Loop
+from workers.loop import Every, Loop, Wakeup
 from workers.settings import Settings
 from workers.states import QUESTION_CHANNEL
 from workers.store import INBOX, ObjectStore
-from workers.wakeup import Wakeup
 
 log = structlog.get_logger()
 _SWEEP_SECONDS = 60.0

@@ -12,12 +12,11 @@ from sqlalchemy import Engine
 from workers.crash import Probe, killer, no_probe
 from workers.database import make_engine
 from workers.jobs.expire import AT_ONCE
-from workers.loop import Every, Loop
+from workers.loop import Every, Loop, Wakeup
 from workers.planning import backlog, planner, reconciler
 from workers.queue import Queue
 from workers.settings import Settings
 from workers.states import WAKE_CHANNEL
-from workers.wakeup import Wakeup
 
 _MEASURE_SECONDS = 5.0  # dashboards need it no more often
 

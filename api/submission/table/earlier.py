@@ -64,7 +64,7 @@ class EarlierRows:
                 self._list(item, earlier)
                 yield item
 
-    def told(self, report: SubmissionReply) -> SubmissionReply:
+    def reported(self, report: SubmissionReply) -> SubmissionReply:
         """The report with what is kept, and with a warning where rows were sent before. Asked after `to_make`."""
         warnings = [*report.warnings, *self._warnings()]
         return report.model_copy(

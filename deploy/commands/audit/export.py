@@ -59,7 +59,7 @@ def export(
     output: Path,
     data: Path,
 ) -> None:
-    """Export events as JSON lines, CSV, Parquet or CloudEvents, oldest first.
+    """Export events as JSON lines, CSV, Parquet or CloudEvents.
 
     Private text that was not erased is included. An INSTANT is a day (UTC), or a date and time with its zone. To go on
     where an export ended, give --from-leaf the highest leaf index of that file and one.

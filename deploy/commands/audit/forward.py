@@ -48,7 +48,7 @@ Send = Callable[[Sequence[Recorded]], None]
 def forward(
     *, target: str, position: Path, leaf: int | None, token_file: Path | None, tenant: str | None, data: Path
 ) -> None:
-    """Send sealed events to a SIEM as CloudEvents, and remember how far.
+    """Send sealed events to a SIEM as CloudEvents.
 
     Run it on a schedule. Each run sends what was sealed since the last one, in the order of leaves, and ends. An HTTP
     target gets application/cloudevents-batch+json and must answer 2xx. S3 takes its address and credentials from the

@@ -76,7 +76,7 @@ def made_by(*, data: Path, as_json: bool, **asked: Any) -> None:
 @data_option
 @_json_option
 def refused(*, data: Path, as_json: bool, **asked: Any) -> None:
-    """List the items that were held or refused, and by which rules."""
+    """List the items that were held or refused, by which rules."""
     with open_ledger(auditor_settings(data)) as conn:
         found = questions.refused(conn, scope_of(asked))
         print_rows(found, ("recorded_at", "outcome", "tenant", "item_id", "rules", "prompt"), as_json=as_json)
@@ -103,7 +103,7 @@ def reviews(*, reviewer: str | None, decision: str | None, data: Path, as_json: 
 @data_option
 @_json_option
 def approvals(*, since: datetime | None, until: datetime | None, data: Path, as_json: bool) -> None:
-    """List who approved what: rule sets, model cards and verifiers.
+    """List who approved which rule sets and model cards.
 
     Lists when each was first used and under which key or process, and which person approved or retired a model and why.
     A rule set is approved by whoever starts a process with it; no second person is asked.

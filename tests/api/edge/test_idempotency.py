@@ -227,7 +227,8 @@ def test_every_changing_operation_takes_an_idempotency_key(api: ApiTenant) -> No
         if method in ("post", "put", "patch", "delete")
         and "Idempotency-Key" not in [parameter["name"] for parameter in operation.get("parameters", [])]
     ]
-    assert without == []
+    asks = ("post", "/v1/soft-bindings/matches/byBinding")  # a question whose standard sends it by POST
+    assert without == [asks]
 
 
 def _named(caller: Any) -> list[dict[str, Any]]:

@@ -47,7 +47,7 @@ def report(
     output: Path,
     data: Path,
 ) -> None:
-    """Write a report that people can read, about an asset, a campaign or a period.
+    """Write a report on an asset, a campaign or a period.
 
     Says what happened, under which rule sets, who decided, and how to check it. The report is not signed; the events
     that it names are. Private text that was not erased is in it.
