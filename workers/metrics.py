@@ -173,7 +173,7 @@ _KNOWN: dict[Counter | Gauge | Histogram, tuple[tuple[str, ...], ...]] = {
         (
             *("lease_lost", "draining", "store_unavailable", "store_refused", "signing_unavailable"),
             *("hub_unavailable", "database_unavailable", "database_refused", "connection_failed", "worker_broken"),
-            *("screen_unavailable",),
+            *("screen_unavailable", "ledger_refused"),
             *("model_missing", "model_refused", "card_invalid", "out_of_memory", "device_failed"),
             *("unexpected", "unexpected_errors"),
         ),
@@ -188,6 +188,7 @@ _KNOWN: dict[Counter | Gauge | Histogram, tuple[tuple[str, ...], ...]] = {
         ),
     ),
     REVIEWS: (("release", "refuse"), ("yes", "no")),
+    TEXT_EMBEDDINGS: (("hit", "miss"),),
     IDENTIFICATIONS: (("ours", "ours_altered", "shares_content", "not_found", "conflicting", "failed"),),
     INPUTS: (("ready", "refused", "failed"),),
 }

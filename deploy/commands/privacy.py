@@ -193,12 +193,12 @@ def list_holds_(tenant: str | None, data: Path, *, everything: bool, as_json: bo
 def retention_(data: Path, *, as_json: bool) -> None:
     """Show the retention periods and how much text is due.
 
-    Objects in the object store are not counted here: the clerk counts them when it sweeps.
+    Pictures are not counted here: the clerk counts them when it sweeps.
     """
     with _clerk_login(data) as (conn, settings):
         for known in retention.CLASSES:
             days = int(getattr(settings, known.setting))
-            due = retention.count_due(conn, known.name, days) if days and not known.place else None
+            due = retention.count_due(conn, known.name, days) if days and known.name in retention.COUNTED else None
             if as_json:
                 click.echo(json.dumps({**asdict(known), "setting": known.setting, "days": days, "due": due}))
                 continue

@@ -58,7 +58,7 @@ def test_an_arrow_to_the_rows_is_a_right_to_write_them() -> None:
 
 def _sealed(table: str) -> bool:
     return table.strip("`") in {
-        f"audit.{name}" for name in ("checkpoints", "cosignatures", "nodes", "pending", "sequence")
+        f"audit.{name}" for name in ("checkpoints", "cosignatures", "nodes", "pending", "seal_refusal", "sequence")
     }
 
 

@@ -51,7 +51,7 @@ def test_a_failed_row_can_be_sent_again_as_it_is(sent: Sent, api: ApiTenant) -> 
     spec = {key: value for key, value in SPEC.items() if key != "name"}
     answer = campaign(sent.caller, sent.get(only="failed").content, spec)
     assert answer.status_code == 202, answer.text
-    assert [warning["code"] for warning in answer.json()["warnings"]] == ["unused_column"]
+    assert [warning["code"] for warning in answer.json()["warnings"]] == ["unused_column", "sent_before"]
     assert "'Notiz', 'Größe'" in answer.json()["warnings"][0]["message"]
     again = api.items()[-1]
     assert (list(again.carried), again.custom_id) == (ROWS[2], "row-3")

@@ -106,6 +106,7 @@ CLASSES = (
         "the source of an edit is evidence for as long as the edit may be disputed",
     ),
 )
+COUNTED = ("prompt", "template", "comment", "reply")  # rows of texts; the clerk counts objects when it sweeps
 BY_PLACE = {known.place: known for known in CLASSES if known.place}
 
 

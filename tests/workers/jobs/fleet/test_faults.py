@@ -29,6 +29,8 @@ CASES = [
     (OSError(28, "No space left on device"), Fault.WORKER, "worker_broken"),
     (ProgrammingError("select", {}, Exception("permission denied")), Fault.WORKER, "database_refused"),
     (errors.StoreUnavailable("503"), Fault.SERVICE, "store_unavailable"),
+    (errors.ScreenUnavailable("a classifier"), Fault.SERVICE, "screen_unavailable"),
+    (errors.LedgerRefused("LedgerBehind"), Fault.SERVICE, "ledger_refused"),
     (OperationalError("select", {}, Exception("gone")), Fault.SERVICE, "database_unavailable"),
     (PoolTimeout("pool"), Fault.SERVICE, "database_unavailable"),
     (ConnectionResetError(), Fault.SERVICE, "connection_failed"),
