@@ -64,7 +64,12 @@ def matches_of_body(
 @router.get(
     "/manifests/{manifestId}",
     response_class=Response,
-    responses={200: {"content": {"application/c2pa": {}}, "description": "The manifest store"}},
+    responses={
+        200: {
+            "content": {"application/c2pa": {"schema": {"type": "string", "format": "binary"}}},
+            "description": "The manifest store",
+        }
+    },
     summary="A manifest store by its id; no key needed",
 )
 def manifest(

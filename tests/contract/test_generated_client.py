@@ -35,7 +35,7 @@ def test_every_get_is_called_and_read_by_a_generated_client(
 ) -> None:
     vkeys = tmp_path / "ledger.vkeys"
     vkeys.write_text(f"{new_signer().vkey}\n")
-    caller = api.caller(ledger_vkeys=vkeys)
+    caller = api.caller(ledger_vkeys=vkeys, stream_seconds=0.05)  # a stream of events ends soon
     ids = _things(api, caller)
     client = generated.AuthenticatedClient(base_url=str(caller.base_url), token="unused")
     client.set_httpx_client(caller)  # the application itself, in this process, with its key

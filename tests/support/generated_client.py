@@ -13,8 +13,9 @@ from types import ModuleType
 from typing import Any
 
 PACKAGE = "presswork_generated_client"
-# The generator knows files by this type alone.
-_AS_BYTES = {"image/*": "application/octet-stream", "application/zip": "application/octet-stream"}
+# The generator knows files by octet-stream alone, and text by text/*.
+_FILES = ("image/*", "application/zip", "application/c2pa")
+_KNOWN_AS = {**dict.fromkeys(_FILES, "application/octet-stream"), "application/jsonl": "text/plain"}
 
 
 def generate(document: dict[str, Any], folder: Path) -> ModuleType:
@@ -22,7 +23,7 @@ def generate(document: dict[str, Any], folder: Path) -> ModuleType:
     written = folder / "openapi.json"
     written.write_text(json.dumps(document), "utf-8")
     config = folder / "config.json"
-    config.write_text(json.dumps({"post_hooks": [], "content_type_overrides": _AS_BYTES}), "utf-8")
+    config.write_text(json.dumps({"post_hooks": [], "content_type_overrides": _KNOWN_AS}), "utf-8")
     made = subprocess.run(
         [
             *(sys.executable, "-m", "openapi_python_client", "generate"),
