@@ -10,10 +10,12 @@ from contextlib import ExitStack
 import h11
 import pytest
 
+from api.edge.dependencies import Parts
+from api.routes import models
 from api.server.protocol import StrictConnection
 from tests.support.client import ApiServer, ApiTenant, Served
 from tests.support.sockets import RawAnswer, connect, head, one_answer, sent_and_read, silent, to_the_end
-from workers.sampling.cards.registry import Registry
+from workers.sampling.cards.standing import ModelStanding
 
 HALF = b"GET /healthz HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = ("Transfer-Encoding: chunked", "Content-Type: application/json")
@@ -137,12 +139,12 @@ def test_requests_under_way_are_not_cut_for_new_connections(
 ) -> None:
     begun, go_on = threading.Semaphore(0), threading.Event()
 
-    def names(self: Registry) -> tuple[str, ...]:
+    def tenant_standings(parts: Parts, tenant: str) -> dict[str, ModelStanding]:
         begun.release()
         assert go_on.wait(60)
-        return ()
+        return {}
 
-    monkeypatch.setattr(Registry, "names", names)
+    monkeypatch.setattr(models, "tenant_standings", tenant_standings)
     with ExitStack() as stack:
         peers = [stack.enter_context(connect(small.port)) for _ in range(10)]
         for number, peer in enumerate(peers):  # of ten tenants: those of one would wait for their turns

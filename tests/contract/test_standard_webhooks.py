@@ -10,10 +10,13 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from api.schemas.webhook_messages import MESSAGES
-from tests.support.line import Line
+from tests.support.line import HOLD, Line, new_item
 from tests.support.recalls import Recalling
 from tests.support.receiver import Got, Receiver, deliver, listen, receiving
+from workers.jobs.control import phases
 from workers.jobs.recall.criteria import Criteria
+from workers.jobs.settle import settle
+from workers.jobs.types import Held, NewPilot
 from workers.jobs.webhooks import endpoints, requested
 
 
@@ -31,13 +34,23 @@ def recalling(line: Line, settings_for: Any, s3: Any) -> Recalling:
 
 def every_message(recalling: Recalling, receiver: Receiver) -> tuple[str, str]:
     """One message of each kind, delivered; the webhook's id and first secret."""
-    webhook_id, secret = listen(recalling.line, receiver.url, wanted=endpoints.EVENTS)
+    line = recalling.line
+    webhook_id, secret = listen(line, receiver.url, wanted=endpoints.EVENTS)
     recalling.release(1)
     recalling.order(Criteria(model="studio"))
     recalling.carry_out()
-    with recalling.line.as_tenant("acme") as conn:
+    sample, rest = new_item(1, sample=True), new_item(2)
+    ids = line.submit("acme", 2, new_items=[sample, rest], pilot=NewPilot(1, max_rejected=0, sampled=1))
+    held = line.claim(line.dispatch(ids[:1]))
+    with line.worker.begin() as conn:
+        settle(conn, held, [Held(held.items[0], HOLD, f"quarantine/{ids[0]}", "b" * 64)])
+    with line.as_tenant("acme") as conn:
+        assert phases.pause(conn, "acme", held.items[0].request_id, actor="test")
         requested.send_test(conn, "acme", webhook_id, actor="test")
-    assert deliver(recalling) == 4
+    delivered = 0
+    while sent := deliver(recalling):
+        delivered += sent
+    assert delivered == len(MESSAGES)
     return webhook_id, secret
 
 

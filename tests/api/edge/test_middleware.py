@@ -5,18 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from starlette.datastructures import Headers
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from api.edge.dependencies import Parts
 from api.edge.middleware.correlation import trace
-from api.routes import events
+from api.routes import events, models
 from tests.support.client import ApiServer, ApiTenant, Served, campaign, problem
 from tests.support.sockets import connect, head, one_answer, to_the_end
-from workers.sampling.cards.registry import Registry
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
@@ -36,10 +36,10 @@ def served(_api_server: ApiServer) -> Iterator[Served]:
 def fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of ours: listing the models raises what no handler expects."""
 
-    def names(self: Registry) -> tuple[str, ...]:
+    def tenant_standings(parts: Parts, tenant: str) -> NoReturn:
         raise ZeroDivisionError(WORD)
 
-    monkeypatch.setattr(Registry, "names", names)
+    monkeypatch.setattr(models, "tenant_standings", tenant_standings)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_500_is_logged_with_its_stack_under_the_id_that_the_answer_names(api: 
     assert document["instance"] == "urn:presswork:request:my-trace-42"
     (failed,) = [line for line in lines if line["event"] == "request_failed"]
     assert failed["http_request_id"] == "my-trace-42"
-    assert (failed["error"], "in names" in failed["stack"]) == ("ZeroDivisionError", True)
+    assert (failed["error"], "in tenant_standings" in failed["stack"]) == ("ZeroDivisionError", True)
     (request,) = [line for line in lines if line["event"] == "http_request"]
     assert (request["http_request_id"], request["status"]) == ("my-trace-42", 500)
     assert WORD not in str(lines) + answer.text
