@@ -165,7 +165,7 @@ def test_held_pictures_are_reviewed_from_the_command_line(data: Path) -> None:
         assert picture.size == (512, 512)  # enlarged before it was screened: what is released is what was seen
     own = presswork(data, "review", "release", good, "--comment", "mine", "--key-file", str(data / "api.key"))
     assert own.returncode == 1
-    assert "Another person must release" in own.stderr
+    assert "Another person must decide about your own request" in own.stderr
     ordered = presswork(data, "review", "release", good, "--comment", "licensed")
     assert (ordered.returncode, "release ordered" in ordered.stdout) == (0, True), ordered.stderr
     assert presswork(data, "review", "show", bad, "-o", str(data / "bad.png")).returncode == 0
