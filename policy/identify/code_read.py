@@ -51,8 +51,8 @@ def read_in(
 ) -> tuple[WatermarkRead | None, float]:
     """The same in one way."""
     chance = 1.0
-    for scheme in schemes:
-        match = nearest.match(watermark.soft_bits(laid, scheme, known), [asset.watermark_id], at_most=1.0)
+    for scheme, bits in zip(schemes, watermark.soft_bits_of(laid, schemes, known), strict=True):
+        match = nearest.match(bits, [asset.watermark_id], at_most=1.0)
         if match is None:
             continue
         chance = min(chance, len(schemes) * match.false_probability)

@@ -5,7 +5,7 @@ claims: pictures that one model draws of one prompt are as alike as a copy and i
 false claim is that of the code alone, an upper bound for one search:
 
     blind     the reads tried x 7.5e-10
-    informed  candidates compared x 6 reads x the chance of so few wrong bits, also where it is too damaged to be read
+    informed  candidates compared x 16 reads x the chance of so few wrong bits, also where it is too damaged to be read
 
 It counts pictures without the code. Against a code that was moved stands the comparison with the original, place by
 place (agreement.py); how far that reaches is measured (python -m bench.siblings).
@@ -29,6 +29,8 @@ from policy.marks.provenance.manifest import Manifest
 
 # Two assets look equally like a picture when their scores are so near: the content alone names neither.
 _ALIKE = 0.01
+# Four schemes (watermark.carried), each in four ways (code_read.py).
+_INFORMED_READS = 16
 # Two assets are in one picture side by side when the places of neither cover more than this of the other.
 _OVERLAP = 0.25
 
@@ -124,7 +126,7 @@ def false_match_probability(best: Examined, blind: WatermarkRead | None, examine
     """The bound that the module describes, at most 1."""
     codes = [max(len(examined), 1) * best.code_chance]
     if best.code is not None:
-        codes.append(6 * max(len(examined), 1) * best.code.false_probability)
+        codes.append(_INFORMED_READS * max(len(examined), 1) * best.code.false_probability)
     if blind is not None and blind.watermark_id == best.asset.watermark_id:
         codes.append(blind.false_probability)
     return min(1.0, *codes)

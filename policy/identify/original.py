@@ -34,7 +34,7 @@ class Original:
             small = resized(pixels, max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
         frame = resized(small, FRAME, FRAME)
         return cls(
-            small, watermark.ladder(pixels), features(small), frame, resized(frame, SIDE, SIDE), searched_luma(small)
+            small, watermark.carried(pixels), features(small), frame, resized(frame, SIDE, SIDE), searched_luma(small)
         )
 
     @property

@@ -102,6 +102,15 @@ def ladder(image: Image) -> tuple[Scheme, ...]:
     return tuple(scheme for scheme in SCHEMES if scheme.grid == grid)
 
 
+def carried(image: Image) -> tuple[Scheme, ...]:
+    """Every scheme that a released picture of this size may carry: its ladder, and the same off a pure ground.
+
+    The marked pixels do not tell which: a file of the same asset may be marked in another way than its original.
+    """
+    schemes = ladder(image)
+    return (*schemes, *(off_ground(scheme) for scheme in schemes))
+
+
 def off_ground(scheme: Scheme) -> Scheme:
     """The scheme with which the product of a picture on pure ground is marked, in place of this one."""
     return replace(scheme, correctable_bits=_CORRECTED_OFF_GROUND, off_ground=True)
@@ -179,11 +188,23 @@ def soft_bits(image: Image, scheme: Scheme, known: NDArray[np.uint8] | None = No
     The picture must lie as the original lay (same frame, any size). `known`, uint8 [H, W], is 0 where the picture has
     no pixels of the original (what a crop lost). Cells that touch such a place do not vote.
     """
-    small = cells.resize(image, scheme.grid, scheme.grid)
-    weight = voting_cells(small) if scheme.off_ground else np.ones((scheme.grid // 8) ** 2, np.float32)
-    if known is not None:
-        weight = weight * (_share((known > 0).astype(np.float32), scheme.grid) > _COVERED)
-    return _tally(_small_values(small), scheme, weight)[0]
+    return soft_bits_of(image, (scheme,), known)[0]
+
+
+def soft_bits_of(image: Image, schemes: Sequence[Scheme], known: NDArray[np.uint8] | None = None) -> list[Floats]:
+    """The same for several schemes; the cells of a grid are computed once."""
+    laid: dict[int, tuple[Floats, Floats, Floats]] = {}
+    found = []
+    for scheme in schemes:
+        if scheme.grid not in laid:
+            small = cells.resize(image, scheme.grid, scheme.grid)
+            covered = np.ones((scheme.grid // 8) ** 2, np.float32)
+            if known is not None:
+                covered *= _share((known > 0).astype(np.float32), scheme.grid) > _COVERED
+            laid[scheme.grid] = _small_values(small), covered, covered * voting_cells(small)
+        value, covered, beside = laid[scheme.grid]
+        found.append(_tally(value, scheme, beside if scheme.off_ground else covered)[0])
+    return found
 
 
 def scheme_named(name: str) -> Scheme | None:

@@ -15,6 +15,9 @@ from bench.pictures.siblings import staged
 from bench.pictures.transplants import TRANSPLANTS
 from policy.fingerprints import turned
 from policy.marks import watermark
+from policy.marks.pure_ground import pure_ground
+from tests.support.pictures import jpeg
+from tests.support.products import bottle
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,19 @@ def test_a_picture_put_on_ours_stays_in_the_map_whatever_its_edges_cut_off(turn:
     assert (answer.finding.value, answer.verified) == ("ours_altered", False)
     assert answer.agreement is not None
     assert 0.15 < answer.agreement.other < 0.45
+
+
+@pytest.mark.parametrize(("side", "quality"), [(1024, 90), (384, 85)])
+@pytest.mark.parametrize("ground", ["white", "black"])
+def test_a_copy_of_a_product_on_pure_ground_is_found_by_its_code(ground: str, side: int, quality: int) -> None:
+    """It was told to share content: only the schemes that mark the whole picture were held against it."""
+    shot = bottle(512, ground=ground, seed=3).picture
+    pure = pure_ground(shot)
+    assert pure is not None
+    marked = watermark.embed(shot, 99, watermark.off_ground(watermark.ladder(shot)[pure.leaves_little]), pure.where)
+    copied = jpeg(np.asarray(cv2.resize(marked, (side, side), interpolation=cv2.INTER_CUBIC), np.uint8), quality)
+    answer, _ = asked_of(copied, Shelf([Released("3", 99, marked, {})]))
+    assert (answer.finding.value, answer.verified) == ("ours", True)
 
 
 def test_another_object_in_the_scene_shares_content_and_no_more(shelf: tuple[Shelf, list[Released]]) -> None:
