@@ -150,7 +150,8 @@ def _shown_beside(views: Views, fit: Fit, original: Original) -> Fit | None:
     """The same map for the whole picture, where the picture goes on around the region as the original does.
 
     A region may be all that is left of ours in a page, and then the page is none of the asset's frame. It may also be
-    an edge inside of ours, of something that was put on it: that must not drop out of the map.
+    an edge inside of ours, of something that was put on it: that must not drop out of the map. Around a crop the page
+    is a strip so thin that all of it would pass as specks.
     """
     left, top = views.corner(fit.view, fit.turn)
     moved = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]], np.float64)
@@ -158,7 +159,7 @@ def _shown_beside(views: Views, fit: Fit, original: Original) -> Fit | None:
         views.turned(0, fit.turn), replace(fit.found, matrix=fit.found.matrix @ moved), fit.turn, 0, original
     )
     around = np.where(fit.known == 255, 0, whole.known).astype(np.uint8)
-    return whole if agreement(whole.laid, around, original.frame).same >= PARTLY else None
+    return whole if agreement(whole.laid, around, original.frame, specks=True).same >= PARTLY else None
 
 
 def _looks_like(similarity: Similarity, seen: Agreement) -> bool:

@@ -58,16 +58,17 @@ class Agreement:
 NOTHING = Agreement(0.0, 1.0, 0.0, (UNKNOWN * ROWS,) * ROWS)
 
 
-def agreement(laid: Image, known: NDArray[np.uint8], original: Image) -> Agreement:
+def agreement(laid: Image, known: NDArray[np.uint8], original: Image, *, specks: bool = False) -> Agreement:
     """The map for a copy in the original's frame, with its tone undone or the original's colours as the copy has them.
 
-    The original is blurred as far as that makes the two most alike.
+    The original is blurred as far as that makes the two most alike. With `specks` what is thin counts as well, for a
+    part of the frame that is itself no wider.
     """
     seen = _inside(known)
     if seen.mean() < 0.01:
         return NOTHING
     here, there = _small(laid), _small(original)
-    found = [_compared(here, there if not blur else _blurred(there, blur), seen) for blur in _BLURS]
+    found = [_compared(here, there if not blur else _blurred(there, blur), seen, specks) for blur in _BLURS]
     differs, structured = min(found, key=lambda each: float(each[0][seen].mean()))
     counted = structured & seen
     if counted.mean() < _FEWEST_STRUCTURED:
@@ -80,7 +81,9 @@ def agreement(laid: Image, known: NDArray[np.uint8], original: Image) -> Agreeme
     )
 
 
-def _compared(here: Floats, there: Floats, seen: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _compared(
+    here: Floats, there: Floats, seen: NDArray[np.bool_], specks: bool
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Where the two differ, and where the original has structure."""
     weight = np.maximum(_mean(seen.astype(np.float32)), np.float32(1e-3))
 
@@ -102,9 +105,11 @@ def _compared(here: Floats, there: Floats, seen: NDArray[np.bool_]) -> tuple[NDA
         apart = here - there
         for channel in (0, 2):
             differs |= np.abs(mean(apart[..., channel] - apart[..., 1])) > _CHROMA_APART
-    kernel = np.ones((_SPECK, _SPECK), np.uint8)
-    opened = cv2.morphologyEx((differs & seen).astype(np.uint8), cv2.MORPH_OPEN, kernel)
-    return np.asarray(opened, bool), spread_there > _STRUCTURE
+    differs &= seen
+    if not specks:
+        kernel = np.ones((_SPECK, _SPECK), np.uint8)
+        differs = np.asarray(cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_OPEN, kernel), bool)
+    return differs, spread_there > _STRUCTURE
 
 
 def _inside(known: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -14,6 +14,8 @@ from bench.pictures.scenes import scene
 from bench.pictures.siblings import staged
 from bench.pictures.transplants import TRANSPLANTS
 from policy.fingerprints import turned
+from policy.identify.answer import PARTLY
+from policy.identify.content.agreement import SIDE, agreement
 from policy.marks import watermark
 from policy.marks.pure_ground import pure_ground
 from tests.support.pictures import jpeg
@@ -73,6 +75,16 @@ def test_a_copy_of_a_product_on_pure_ground_is_found_by_its_code(ground: str, si
     copied = jpeg(np.asarray(cv2.resize(marked, (side, side), interpolation=cv2.INTER_CUBIC), np.uint8), quality)
     answer, _ = asked_of(copied, Shelf([Released("3", 99, marked, {})]))
     assert (answer.finding.value, answer.verified) == ("ours", True)
+
+
+def test_a_page_around_a_crop_is_something_else_however_thin_it_is() -> None:
+    """It passed for specks, so that the page counted as what goes on around the crop, and the crop as altered."""
+    source = np.asarray(cv2.resize(scene(8), (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+    page, around = np.full_like(source, 250), np.full((SIDE, SIDE), 255, np.uint8)
+    around[6:, :-6] = 0  # so thin that two places are left beside the rims
+    assert agreement(page, around, source).same == 1.0
+    assert agreement(page, around, source, specks=True).same < PARTLY
+    assert agreement(source, around, source, specks=True).same == 1.0
 
 
 def test_another_object_in_the_scene_shares_content_and_no_more(shelf: tuple[Shelf, list[Released]]) -> None:
