@@ -47,6 +47,23 @@ def narrow_lora(schema: dict[str, Any], registry: Registry) -> None:
         _narrow(schema["properties"]["scale"], {"maximum": max(one.max_scale for one in adapters.values())})
 
 
+def narrow_budget(schema: dict[str, Any], currency: str) -> None:
+    """Narrow the schema of a budget in place: a limit is named, and money is in the currency of the price list."""
+    properties: dict[str, dict[str, Any]] = schema["properties"]
+    if currency:
+        _narrow(properties["currency"], {"enum": [currency]})
+        money = {"required": ["cost"], "properties": {"cost": {"type": "number"}}}
+        named = {"required": ["currency"], "properties": {"currency": {"type": "string"}}}
+        schema |= {"if": money, "then": named}
+        examples = [{**one, "currency": currency} if "cost" in one else one for one in schema["examples"]]
+    else:
+        properties["cost"] = {"type": "null", "description": "this installation has no price list"}
+        examples = [one for one in schema["examples"] if "cost" not in one]
+    # Twice `not`: a bare anyOf reads as a union of classes to generators of clients.
+    any_limit = {"anyOf": [{"required": [name]} for name in ("images", "gpu_seconds", "cost")]}
+    schema |= {"examples": examples, "not": {"not": any_limit}}
+
+
 def _sides(cards: list[ModelCard]) -> dict[str, int]:
     multiples = {card.size_multiple for card in cards}
     return {

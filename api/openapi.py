@@ -10,16 +10,17 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.capabilities import narrow_lora, narrow_options
+from api.capabilities import narrow_budget, narrow_lora, narrow_options
 from api.edge.dependencies import Parts
 from api.edge.problems import MEDIA_TYPE
 from api.schemas.batches import BatchBody
 from api.schemas.budgets import BudgetBody
-from api.schemas.control import CancelBody, RequestPatchBody
+from api.schemas.control import CancelBody, RequestPatchBody, RetryBody
 from api.schemas.files import MAX_EXPIRY_SECONDS, MIN_EXPIRY_SECONDS
 from api.schemas.images import ImagesBody
 from api.schemas.inputs import MAX_CONSENT_CHARS, MAX_FILE_NAME_CHARS, AddressBody
 from api.schemas.keys import KeyBody
+from api.schemas.models import ModelDecisionBody
 from api.schemas.pilots import PilotDecisionBody
 from api.schemas.privacy import ErasureBody, LegalHoldBody
 from api.schemas.problems import ProblemReply
@@ -46,6 +47,7 @@ TAGS = [
     {"name": "Channels", "description": "Presets of the places where images are shown."},
     {"name": "Identify", "description": "Whose picture is this?"},
     {"name": "Detect", "description": "The same for anybody, without a key, where the installation allows it."},
+    {"name": "Soft bindings", "description": "C2PA's resolution API: a manifest store by the watermark of a picture."},
     {"name": "Recalls", "description": "Take released images back, and the signed list of what was taken back."},
     {"name": "Webhooks", "description": "Addresses that receive messages about assets, requests and reviews."},
     {"name": "Privacy", "description": "Erase private text, and hold back what must not be erased."},
@@ -115,19 +117,11 @@ _PICTURE_BODY: dict[str, Any] = {
     media_type: {"schema": {"type": "string", "format": "binary", "minLength": 1}}
     for media_type in ("application/octet-stream", "image/*")
 }
-_EDIT_BODY: dict[str, Any] = {
-    "allOf": [
-        {"$ref": "#/components/schemas/ImagesBody"},
-        {
-            "type": "object",
-            "required": ["image"],
-            "properties": {
-                "image": {"type": "string", "format": "binary", "description": "PNG, JPEG, WebP or AVIF"},
-                "mask": {"type": "string", "format": "binary", "description": "of the image's own size"},
-            },
-        },
-    ]
+_EDIT_FILES: dict[str, Any] = {
+    "image": {"type": "string", "format": "binary", "description": "PNG, JPEG, WebP or AVIF"},
+    "mask": {"type": "string", "format": "binary", "description": "of the image's own size"},
 }
+_NOT_IN_FORMS = ("loras", "metadata")  # a form has no lists and no objects
 _INPUT_BODY: dict[str, Any] = {
     "multipart/form-data": {
         "schema": {
@@ -148,6 +142,7 @@ _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/requests", "post"): SingleBody,
     ("/v1/requests/{request_id}", "patch"): RequestPatchBody,
     ("/v1/requests/{request_id}/cancel", "post"): CancelBody,
+    ("/v1/requests/{request_id}/retry", "post"): RetryBody,
     ("/v1/requests/{request_id}/pilot/accept", "post"): PilotDecisionBody,
     ("/v1/requests/{request_id}/pilot/reject", "post"): PilotDecisionBody,
     ("/v1/images/generations", "post"): ImagesBody,
@@ -157,12 +152,13 @@ _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/legal-holds", "post"): LegalHoldBody,
     ("/v1/keys", "post"): KeyBody,
     ("/v1/recalls", "post"): RecallBody,
+    ("/v1/models/{model}/decision", "put"): ModelDecisionBody,
     ("/v1/webhooks", "post"): WebhookBody,
     ("/v1/webhooks/{webhook_id}", "patch"): WebhookPatchBody,
     ("/v1/reviews", "post"): DecisionsBody,
     ("/v1/reviews/{item_id}", "post"): DecisionBody,
 }
-_MAY_BE_EMPTY = {("/v1/requests/{request_id}/cancel", "post")}
+_MAY_BE_EMPTY = {("/v1/requests/{request_id}/cancel", "post"), ("/v1/requests/{request_id}/retry", "post")}
 _OTHER_BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("/v1/identify", "post"): _PICTURE_BODY,
     ("/v1/detect", "post"): _PICTURE_BODY,
@@ -170,7 +166,6 @@ _OTHER_BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "multipart/form-data": {"schema": _FILE_BODY, "encoding": {"file": {"contentType": "application/jsonl"}}}
     },
     ("/v1/inputs", "post"): _INPUT_BODY,
-    ("/v1/images/edits", "post"): {"multipart/form-data": {"schema": _EDIT_BODY}},
     ("/v1/campaigns", "post"): {
         "multipart/form-data": {
             "schema": _CAMPAIGN_BODY,
@@ -187,7 +182,7 @@ _PROBLEM = {
 
 def operation_id(route: APIRoute) -> str:
     """ "requests_submit_single": what generated clients call the operation."""
-    return f"{str(route.tags[0]).lower()}_{route.name}" if route.tags else route.name
+    return f"{str(route.tags[0]).lower().replace(' ', '_')}_{route.name}" if route.tags else route.name
 
 
 def install(app: FastAPI) -> None:
@@ -212,6 +207,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for options in (SingleBody, CampaignBody):
         narrow_options(components[options.__name__], parts.registry, parts.settings)
     narrow_lora(components[LoraBody.__name__], parts.registry)
+    narrow_budget(components[BudgetBody.__name__], parts.settings.currency)
+    edit = {"multipart/form-data": {"schema": _edit_body(components[ImagesBody.__name__])}}
+    schema["paths"]["/v1/images/edits"]["post"]["requestBody"] = {"required": True, "content": edit}
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             operation["responses"].pop("422", None)
@@ -231,6 +229,24 @@ def _body(path: str, method: str) -> dict[str, Any] | None:
     if model := _JSON_BODIES.get((path, method)):
         return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
     return _OTHER_BODIES.get((path, method))
+
+
+def _edit_body(of_images: dict[str, Any]) -> dict[str, Any]:
+    """The form of an edit: a picture, and each field of a generation that text can say.
+
+    One flat object. Two schemas under `allOf` would each refuse the other's fields.
+    """
+    said = {name: _never_null(one) for name, one in of_images["properties"].items() if name not in _NOT_IN_FORMS}
+    return {
+        "title": "EditBody",
+        "type": "object",
+        "required": [*of_images["required"], "image"],
+        "additionalProperties": False,
+        "properties": {
+            **{name: {key: value for key, value in one.items() if key != "default"} for name, one in said.items()},
+            **_EDIT_FILES,
+        },
+    }
 
 
 def _never_null(schema: dict[str, Any]) -> dict[str, Any]:

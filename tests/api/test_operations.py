@@ -14,17 +14,9 @@ from api.schemas.keys import KeyBody
 from api.schemas.requests import CampaignBody, SingleBody
 from tests.support.client import ApiServer, ApiTenant, campaign, problem
 
-PUBLIC = "/v1/detect"
-WITHOUT_BODY = (
-    "/cancel",
-    "/pause",
-    "/resume",
-    "/secret",
-    "/enable",
-    "/test",
-    "/resend",
-    "/edits",
-)  # what such a POST does is all in its address
+PUBLIC = ("/v1/detect", "/v1/soft-bindings")
+WITHOUT_BODY = ("/pause", "/resume", "/reproductions", "/secret", "/enable", "/test", "/resend")  # the address says all
+MAY_BE_EMPTY = ("/cancel", "/retry")
 NOBODY = "127.0.0.1:9"  # discard: nothing listens there
 
 
@@ -168,10 +160,11 @@ def test_the_document_describes_every_operation_with_its_problems(api: ApiTenant
             assert "422" not in operation["responses"]
             assert operation["responses"]["default"]["content"].keys() == {"application/problem+json"}
             assert ("security" in operation) == (path.startswith("/v1") and not path.startswith(PUBLIC)), path
-            if method == "post" and not path.endswith(WITHOUT_BODY):
-                assert operation["requestBody"]["required"] is True
+            if method in ("put", "patch") or (method == "post" and not path.endswith((*WITHOUT_BODY, *MAY_BE_EMPTY))):
+                assert operation["requestBody"]["required"] is True, path
     ids = [operation["operationId"] for operations in document["paths"].values() for operation in operations.values()]
     assert len(ids) == len(set(ids)), "a generated client has one function for each"
+    assert all(id.isidentifier() for id in ids), ids
     references = set(_references(document))
     assert {reference.rsplit("/", 1)[1] for reference in references} <= set(document["components"]["schemas"])
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
+from api.capabilities import narrow_budget
+from api.schemas.budgets import BudgetBody
 from api.schemas.fields import LINE, PROSE
 from tests.support.client import ApiTenant
 
@@ -50,6 +52,26 @@ def test_every_parameter_has_a_bound(document: dict[str, Any]) -> None:
         for place in _unbounded(parameter["schema"], document, f"{method} {path} {parameter['name']}")
     }
     assert unbounded == set()
+
+
+def test_the_form_of_an_edit_is_one_object_of_what_text_and_files_can_say(document: dict[str, Any]) -> None:
+    content = document["paths"]["/v1/images/edits"]["post"]["requestBody"]["content"]
+    form, generation = content["multipart/form-data"]["schema"], document["components"]["schemas"]["ImagesBody"]
+    assert form["properties"].keys() == generation["properties"].keys() - {"loras", "metadata"} | {"image", "mask"}
+    assert set(form["required"]) == {"prompt", "image"}
+    assert form["additionalProperties"] is False
+    assert not any({"type": "null"} in field.get("anyOf", []) for field in form["properties"].values())
+
+
+@pytest.mark.parametrize("currency", ["", "CHF"])
+def test_a_budget_in_money_is_documented_as_this_installation_counts(currency: str) -> None:
+    schema = BudgetBody.model_json_schema()
+    narrow_budget(schema, currency)
+    priced = [example for example in schema["examples"] if "cost" in example]
+    assert [example["currency"] for example in priced] == ([currency] if currency else [])
+    assert (schema["properties"]["cost"].get("type") == "null") is (not currency)
+    assert ({"enum": [currency], "type": "string"} in schema["properties"]["currency"]["anyOf"]) is bool(currency)
+    assert [BudgetBody.model_validate(example) for example in schema["examples"]]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ SECONDS = 3_000 if THOROUGH else 900  # seldom needed: half a minute of one core
 
 @pytest.mark.timeout(SECONDS + 60)
 def test_schemathesis_finds_nothing(api: ApiTenant, tmp_path: Path) -> None:
-    _, key = api.server.key(api.tenant)
+    _, key = api.server.key(api.tenant, person="A. Reviewer")  # decisions are a person's
     vkeys = tmp_path / "ledger.vkeys"
     vkeys.write_text(f"{new_signer().vkey}\n")
     brief = {"images_seconds": 0.05, "stream_seconds": 0.05}

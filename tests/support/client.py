@@ -65,12 +65,18 @@ class ApiServer:
         return self._apps[name]
 
     def key(
-        self, tenant: str = "acme", scopes: Iterable[str] = SCOPES, expires_at: datetime | None = None
+        self,
+        tenant: str = "acme",
+        scopes: Iterable[str] = SCOPES,
+        expires_at: datetime | None = None,
+        person: str | None = None,
     ) -> tuple[ApiKey, str]:
         """A fresh key, as stored and as shown once."""
         with self.line.owner.begin() as conn:
             create_tenant(conn, tenant, name=tenant, actor="test")
-            return create_key(conn, tenant, name="test", scopes=scopes, actor="test", expires_at=expires_at)
+            return create_key(
+                conn, tenant, name="test", scopes=scopes, actor="test", expires_at=expires_at, person=person
+            )
 
     def caller(self, tenant: str = "acme", scopes: Iterable[str] = SCOPES, **changes: Any) -> TestClient:
         """A client with a fresh key of the tenant."""
