@@ -20,6 +20,7 @@ from workers import metrics
 from workers.clerk.context import ClerkContext
 from workers.database import transact
 from workers.errors import DigestMismatch, NotFound, StoreUnavailable, WorkerError
+from workers.jobs.outcomes import demand_sealable
 from workers.jobs.privacy import legal_holds
 from workers.jobs.review import carry_out
 from workers.jobs.review.carry_out import ReviewedPicture
@@ -62,6 +63,7 @@ def _carry_out(context: ClerkContext, item_id: str) -> bool:
         if order is None:
             return False
         if order.releasing is not None:
+            demand_sealable(conn)  # before the copy: a refused order would be copied again each round
             try:
                 stored = _put_all(context, order.releasing)
             except (NotFound, DigestMismatch) as error:

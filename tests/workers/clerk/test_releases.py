@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
+from policy.ledger.tree import refusal
 from policy.marks.inspect import inspect
 from tests.support.databases import Database
 from tests.support.line import Line
@@ -17,7 +18,7 @@ from workers import metrics
 from workers.clerk.context import ClerkContext
 from workers.clerk.loop import run_once as run_all_duties
 from workers.clerk.releases import CHANGED, GONE, run_once
-from workers.errors import Conflict, StoreUnavailable
+from workers.errors import Conflict, LedgerRefused, StoreUnavailable
 from workers.jobs.review import carry_out
 from workers.jobs.tables import assets, renditions
 from workers.states import AssetState, ItemState
@@ -196,3 +197,22 @@ def test_two_clerks_do_not_work_on_one_order(works: Works, people: Reviewing, co
         assert run_once(context) == 0, "the other clerk holds it"
     assert run_once(context) == 1
     assert len(works.line.events("item.released")) == 1
+
+
+def test_while_the_sealer_refuses_nothing_is_copied_and_the_order_waits(
+    works: Works, people: Reviewing, context: ClerkContext, database: Database
+):
+    (item_id,) = people.made_and_held(works)
+    people.say("release", item_id)
+    before = works.s3.keys("released/")
+    sealer = database.engine("sealer")
+    with sealer.begin() as conn:
+        refusal.note(conn, "LedgerBehind: a test")
+    for _ in range(2):
+        with pytest.raises(LedgerRefused):
+            run_once(context)
+    assert (works.s3.keys("released/"), works.line.item(item_id).state) == (before, ItemState.HELD)
+    with sealer.begin() as conn:
+        refusal.note(conn, None)
+    assert run_once(context) == 1
+    assert works.line.item(item_id).state == ItemState.RELEASED
