@@ -30,7 +30,7 @@ from workers.sampling.cards.registry import Registry
 from workers.settings import Settings
 from workers.store import ObjectStore
 
-_POOL_SECONDS = 1.0  # a request that finds no free connection is answered "busy", not kept waiting
+_POOL_SECONDS = 5.0  # opening ten connections takes a busy server two; after this the answer is "busy"
 
 _AUDIT_POOL = 4  # one of them for the feed of live events, a moment at a time
 _ANONYMOUS_UPLOADS = 4  # at once from one network: two slow addresses must not take what all of them share
