@@ -1,4 +1,7 @@
-"""`presswork key`: API keys of the embedded stack, for anyone who can read its data directory."""
+"""`presswork key`: API keys, made in the database by whoever holds the API's login.
+
+The login is that of the settings, or of the embedded stack for anyone who can read its data directory.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ from pathlib import Path
 
 import click
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from deploy.commands.shared.options import data_option
-from deploy.commands.shared.stack import attached
+from deploy.commands.shared.settings import installation_settings
 from workers.jobs.keys import AGENT, AGENT_SCOPES, SCOPES, create_key, create_tenant
 
 _ACTOR = "presswork key"
@@ -57,7 +61,8 @@ def create(
 ) -> None:
     """Create a key and print it once.
 
-    The key is printed on standard output, its description on standard error. Only its hash is stored.
+    It is made in the database that PRESSWORK_DATABASE_URL names with the API's login, or in the embedded stack of
+    --data. The key is printed on standard output, its description on standard error. Only its hash is stored.
     """
     wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
     if unknown := sorted(set(wanted) - {*SCOPES, AGENT}):
@@ -68,14 +73,22 @@ def create(
         raise click.BadParameter("agent goes with read and audit only, and without a person", param_hint="--scopes")
     if (AGENT in wanted) != (daily_images is not None):
         raise click.BadParameter("it belongs to a key of the scope agent, which needs it", param_hint="--daily-images")
-    engine = create_engine(attached(data).postgres.url("api"))
-    with engine.begin() as conn:
-        _as_tenant(conn, tenant)
-        create_tenant(conn, tenant, name=tenant, actor=_ACTOR, weight=weight)
-        stored, secret = create_key(
-            conn, tenant, name=name, scopes=wanted, actor=_ACTOR, person=person, daily_images=daily_images
-        )
-    engine.dispose()
+    settings = installation_settings(data, "api")
+    engine = create_engine(settings.database_url.get_secret_value(), hide_parameters=True)
+    try:
+        with engine.begin() as conn:
+            _as_tenant(conn, tenant)
+            create_tenant(conn, tenant, name=tenant, actor=_ACTOR, weight=weight)
+            stored, secret = create_key(
+                conn, tenant, name=name, scopes=wanted, actor=_ACTOR, person=person, daily_images=daily_images
+            )
+    except DBAPIError as error:
+        reason = " ".join(str(error.orig).split())
+        raise click.ClickException(
+            f"no key was made: {reason}. The command needs the login of the API and a migrated database"
+        ) from error
+    finally:
+        engine.dispose()
     click.echo(secret)
     click.echo(f"key {stored.id} of tenant {tenant}: {', '.join(stored.scopes)}. It is not shown again.", err=True)
 

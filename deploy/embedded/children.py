@@ -17,7 +17,7 @@ import psutil
 from deploy.errors import ProgramMissing
 
 _LAUNCH = Path(__file__).with_name("launch.py")
-_LOG_BYTES = 16 * 1024 * 1024  # a longer log is renamed to NAME.log.1 at the next start
+LOG_BYTES = 16 * 1024 * 1024  # a longer log becomes NAME.log.1, in place of the one before
 
 
 class Child:
@@ -48,6 +48,17 @@ class Child:
         self._popen.kill()
         self._popen.wait()
 
+    def rotate_log(self) -> bool:
+        """Copy a long log to NAME.log.1 and empty it; whether it was long. The program goes on writing to its end.
+
+        What it writes between the two steps is lost: at most a few lines, once in 16 MiB.
+        """
+        if self._log.stat().st_size <= LOG_BYTES:
+            return False
+        shutil.copyfile(self._log, self._log.with_suffix(".log.1"))
+        os.truncate(self._log, 0)
+        return True
+
     def log_tail(self, lines: int = 8) -> str:
         """The end of its log, for an error message."""
         written = self._log.read_text(errors="replace").splitlines()[-lines:]
@@ -64,7 +75,7 @@ def spawn(
     identity: str = "same",
 ) -> Child:
     """Start a program in its own session, so that Ctrl-C reaches the supervisor only, which stops it in order."""
-    if log.exists() and log.stat().st_size > _LOG_BYTES:
+    if log.exists() and log.stat().st_size > LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
     with log.open("ab") as lines:
         popen = subprocess.Popen(

@@ -24,9 +24,11 @@ from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.stack import Stack
 from deploy.embedded.state import Component, ComponentState, State
 from deploy.errors import ComponentFailed, DeployError
+from workers.loop import Every
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CHECK_SECONDS = 0.2
+_ROTATE_SECONDS = 60.0
 _API_READY_SECONDS = 90.0
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -80,8 +82,10 @@ class Supervisor:
             self._kept = {name: _Supervised(child) for name, child in self._stack.children.items()}
             try:
                 self._start_application()
+                rotate = Every(_ROTATE_SECONDS, self._rotate_logs)
                 while not self._stopping:
                     self._restart_ended()
+                    rotate()
                     time.sleep(_CHECK_SECONDS)
             finally:
                 self._stop_application()
@@ -121,6 +125,10 @@ class Supervisor:
     @property
     def api_url(self) -> str:
         return f"http://{LOOPBACK}:{self._stack.ports['api']}"
+
+    def _rotate_logs(self) -> None:
+        for kept in self._kept.values():
+            kept.child.rotate_log()
 
     def _restart_ended(self) -> None:
         """Restart what has ended and waited long enough."""

@@ -27,6 +27,7 @@ from deploy.embedded import state as states
 from deploy.embedded.stack import Stack
 from deploy.extras import MODULES
 from migrations.upgrade import upgrade
+from tests.support.databases import Database
 from tests.support.repository import REPOSITORY, text
 from workers.jobs.keys import find_key
 
@@ -198,6 +199,31 @@ def test_a_key_can_say_whose_it_is(stack: Stack) -> None:
         found = find_key(conn, told.stdout.strip())
     assert found is not None
     assert (found.scopes, found.person) == (("review",), "alice@example.com")
+
+
+def test_a_key_is_made_where_the_settings_point(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """O10: with PRESSWORK_DATABASE_URL set, the key was made in the checkout's embedded stack, in silence."""
+    monkeypatch.setenv("PRESSWORK_DATABASE_URL", database.url("api"))
+    told = presswork("key", "create", "--tenant", "shop", "--name", "catalogue")
+    assert told.exit_code == 0, told.output
+    with database.engine("api").connect() as conn:
+        assert find_key(conn, told.stdout.strip()) is not None
+
+
+def test_a_key_that_the_settings_login_may_not_make_is_refused_in_words(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRESSWORK_DATABASE_URL", database.url("auditor"))
+    told = presswork("key", "create", "--name", "catalogue")
+    assert (told.exit_code, "no key was made: permission denied" in told.output) == (1, True), told.output
+
+
+def test_a_backup_of_an_installation_that_the_settings_name_is_not_one_of_the_embedded_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRESSWORK_DATABASE_URL", "postgresql+psycopg://api:x@db.example/presswork")
+    told = presswork("backup", tmp_path / "backup")
+    assert (told.exit_code, "give --admin-url" in told.output) == (2, True), told.output
 
 
 def test_a_scope_that_does_not_exist_is_named(stack: Stack) -> None:

@@ -64,3 +64,14 @@ def test_every_presswork_command_that_a_file_names_has_the_options_it_names(path
 )
 def test_a_wrong_command_or_option_is_seen(line: str, unknown: list[str]) -> None:
     assert _unknown(line) == unknown
+
+
+def test_the_embedded_stack_is_reached_past_the_settings_by_two_commands_only() -> None:
+    """Any other would ignore the installation that PRESSWORK_DATABASE_URL names; these two look at it or are about the
+    stack by their name.
+    """
+    reaching = {path for path in modules("deploy/commands") if "import attached" in text(path)}
+    assert reaching - {"deploy/commands/shared/settings.py"} == {
+        "deploy/commands/installation/backup.py",
+        "deploy/commands/stack/env.py",
+    }

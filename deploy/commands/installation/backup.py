@@ -70,9 +70,14 @@ def restore(folder: Path, by: str, reason: str, admin_url: str | None, data: Pat
 
 
 def _embedded(data: Path) -> str:
+    from deploy.commands.shared.settings import names_an_installation  # noqa: PLC0415
     from deploy.commands.shared.stack import attached  # noqa: PLC0415 - an installation may lack the embedded extra
     from deploy.extras import require  # noqa: PLC0415
 
+    if names_an_installation():
+        raise click.UsageError(
+            "PRESSWORK_DATABASE_URL names an installation: give --admin-url with its administrator's login, or --data"
+        )
     require("embedded")
     return attached(data).postgres.url("superuser")
 

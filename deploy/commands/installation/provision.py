@@ -1,4 +1,4 @@
-"""`presswork provision`: logins, database, buckets and policies on managed services, to review or to make."""
+"""`presswork provision`: logins, database, buckets, policies and keys for managed services, to review or to make."""
 
 from __future__ import annotations
 
@@ -41,20 +41,30 @@ from deploy.commands.shared.exit_status import exit_status
     default=Path("secrets"),
     show_default=True,
     metavar="DIRECTORY",
-    help="Folder for passwords and URLs, one file each. With --apply.",
+    help="Folder for passwords, URLs and keys, one file each. With --apply.",
 )
-def provision(*, applies: bool, admin_url: str | None, secrets: Path, **asked: str | None) -> None:
+@click.option(
+    "--ledger-origin",
+    metavar="NAME",
+    envvar="PRESSWORK_LEDGER_ORIGIN",
+    show_envvar=True,
+    default="presswork.example/ledger",
+    show_default=True,
+    help="Name of the log, for its key. With --apply.",
+)
+def provision(*, applies: bool, admin_url: str | None, secrets: Path, ledger_origin: str, **asked: str | None) -> None:
     """Print or make logins, buckets and policies.
 
     For an installation on managed services. Prints SQL for Postgres and an IAM policy for each role. With --apply
-    it makes the logins with random passwords, the database and the buckets. It is safe to repeat. IAM users and
-    their keys are made by nobody but you: attach the printed policy of a role to the identity of its processes.
+    it makes the logins with random passwords, the database, the buckets, the key of the ledger and, where no
+    signing.pem is there, a development chain. It is safe to repeat. IAM users and their keys are made by nobody but
+    you: attach the printed policy of a role to the identity of its processes.
     """
     wanted = _Wanted(**{name: value or None for name, value in asked.items()})
     if not applies:
         _print(wanted)
     elif admin_url:
-        _make(admin_url, wanted, secrets)
+        _make(admin_url, wanted, secrets, ledger_origin)
     else:
         raise click.UsageError("--apply needs --admin-url, the Postgres URL of an administrator")
 
@@ -85,10 +95,10 @@ def _print(wanted: _Wanted) -> None:
         click.echo(json.dumps(identities.policy(role, str(wanted.bucket), wanted.second_bucket), indent=2))
 
 
-def _make(admin_url: str, wanted: _Wanted, folder: Path) -> None:
+def _make(admin_url: str, wanted: _Wanted, folder: Path, ledger_origin: str) -> None:
     from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
 
-    from deploy.provisioning import buckets, logins  # noqa: PLC0415
+    from deploy.provisioning import buckets, keys, logins  # noqa: PLC0415
     from deploy.provisioning.secrets import Secrets  # noqa: PLC0415
 
     try:
@@ -96,8 +106,12 @@ def _make(admin_url: str, wanted: _Wanted, folder: Path) -> None:
     except ArgumentError as error:
         example = "postgresql://admin:...@host/postgres"
         raise click.BadParameter(f"not a URL such as {example}", param_hint="--admin-url") from error
+    done += keys.create(folder, ledger_origin)
     done += buckets.create(wanted.endpoint_url, str(wanted.region), str(wanted.bucket), wanted.second_bucket)
     for line in done:
         click.echo(f"presswork: {line}")
-    click.echo(f"presswork: passwords and URLs are in {folder}/ROLE/")
-    click.echo(f'presswork: next: presswork migrate "$(cat {folder}/owner/url)", then presswork doctor for each role')
+    click.echo(f"presswork: passwords and URLs are in {folder}/ROLE/, keys in {folder}/")
+    click.echo(
+        f'presswork: next: presswork migrate "$(cat {folder}/owner/url)", presswork key create with'
+        f" PRESSWORK_DATABASE_URL from {folder}/api/url, presswork doctor for each role"
+    )

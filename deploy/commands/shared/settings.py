@@ -26,13 +26,18 @@ def installation_settings(data: Path, role: str, *, with_auditor: bool = False) 
     Everything that the stack does not decide, such as a retention period, comes from the environment in either case.
     Raises ExtraMissing, NotRunning, and SettingsInvalid with every problem.
     """
-    given = click.get_current_context().get_parameter_source("data")
     try:
-        if given is ParameterSource.DEFAULT and f"{_PREFIX}DATABASE_URL" in os.environ:
+        if names_an_installation():
             return Settings()
         return Settings(**_of_stack(data, role, with_auditor=with_auditor))
     except ValidationError as error:
         raise SettingsInvalid(problems_of(error)) from error
+
+
+def names_an_installation() -> bool:
+    """Whether the environment names a database and the command was given no --data: nothing is done elsewhere then."""
+    given = click.get_current_context().get_parameter_source("data")
+    return given is ParameterSource.DEFAULT and f"{_PREFIX}DATABASE_URL" in os.environ
 
 
 def _of_stack(data: Path, role: str, *, with_auditor: bool) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import pytest
 import redis
 
 from deploy.embedded import state as states
-from deploy.embedded.children import is_same_process, launched, process_started
+from deploy.embedded.children import LOG_BYTES, Child, is_same_process, launched, process_started
 from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.seaweed import BUCKET
 from deploy.embedded.stack import Stack
@@ -192,6 +192,22 @@ def test_a_program_whose_parent_is_gone_does_not_start(tmp_path: Path) -> None:
     command[parent] = "1"
     assert subprocess.run(command, capture_output=True, check=False).returncode != 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_log_is_rotated_under_a_program_that_goes_on_writing(tmp_path: Path) -> None:
+    """O20: an idle installation wrote 246 KB an hour into logs that were looked at at the next start only."""
+    log = tmp_path / "part.log"
+    program = "import sys; [print(line.strip(), flush=True) for line in sys.stdin]"
+    with log.open("ab") as lines:
+        popen = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=lines, text=True)
+    assert popen.stdin is not None
+    child = Child(popen, log, signal.SIGTERM)
+    assert not child.rotate_log()
+    os.truncate(log, LOG_BYTES + 1)
+    assert child.rotate_log()
+    assert (log.stat().st_size, log.with_suffix(".log.1").stat().st_size) == (0, LOG_BYTES + 1)
+    popen.communicate("after\n")
+    assert log.read_text() == "after\n"
 
 
 def _leave_something(stack: Stack) -> None:

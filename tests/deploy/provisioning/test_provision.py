@@ -21,6 +21,8 @@ from deploy.embedded.passwords import DATABASE_ROLES, load_or_make
 from deploy.embedded.ports import pick
 from deploy.embedded.postgres import Postgres
 from deploy.embedded.seaweed import ANCHORS, BUCKET, actions
+from deploy.errors import DataUnusable
+from deploy.provisioning import keys
 from deploy.provisioning.identities import IDENTITIES, policy
 from tests.conftest import S3
 from workers.settings import Settings
@@ -69,9 +71,17 @@ def test_what_is_made_carries_an_installation_and_repeating_changes_nothing(
     assert first.exit_code == 0, first.output
     assert "made the login presswork_api" in first.output
     urls = {role: (folder / role / "url").read_text() for role in DATABASE_ROLES}
-    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if path.is_file()} == {0o600}
+    private = [*folder.rglob("*.key"), *folder.rglob("*/*")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in private if path.is_file()} == {0o600}
     migrated = CliRunner().invoke(main, ["migrate", urls["owner"].strip()])
     assert migrated.exit_code == 0, migrated.output
+    made_keys = {path.name: path.read_bytes() for path in folder.glob("*.*")}
+    assert {"ledger.key", "ledger.vkeys", "signing.pem", "signing.key", "anchors.pem"} <= set(made_keys)
+    assert made_keys["ledger.vkeys"].startswith(b"presswork.example/ledger+")
+    made = CliRunner().invoke(
+        main, ["key", "create", "--name", "first"], env={"PRESSWORK_DATABASE_URL": urls["api"].strip()}
+    )
+    assert made.exit_code == 0, made.output
     for role in DATABASE_ROLES:
         found = list(examine_database(Settings(database_url=urls[role].strip()), role))
         assert [each for each in found if each.state is Health.WRONG] == []
@@ -79,6 +89,7 @@ def test_what_is_made_carries_an_installation_and_repeating_changes_nothing(
     again = _provision(server, s3, folder)
     assert (again.exit_code, again.output.count("made the")) == (0, 0), again.output
     assert {role: (folder / role / "url").read_text() for role in DATABASE_ROLES} == urls
+    assert {path.name: path.read_bytes() for path in folder.glob("*.*")} == made_keys
 
 
 def test_a_lost_secrets_folder_gives_new_passwords_that_work(server: Postgres, s3: S3, tmp_path: Path) -> None:
@@ -139,3 +150,12 @@ def test_a_policy_allows_what_the_embedded_store_allows_and_no_more(role: str) -
 def test_without_a_second_bucket_no_policy_names_one() -> None:
     documents: list[dict[str, Any]] = [policy(role, "acme", None) for role in IDENTITIES]
     assert ANCHORS not in json.dumps(documents)
+
+
+@pytest.mark.parametrize(("there", "lacks"), [("ledger.key", "ledger.vkeys"), ("signing.key", "signing.pem")])
+def test_a_key_without_its_public_half_is_not_replaced(tmp_path: Path, there: str, lacks: str) -> None:
+    """It may be the only copy of a key that has signed."""
+    (tmp_path / there).write_text("somebody's")
+    with pytest.raises(DataUnusable, match=f"is there without {lacks}"):
+        keys.create(tmp_path, "shop.example/ledger")
+    assert [path.name for path in tmp_path.iterdir()] == [there]
