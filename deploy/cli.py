@@ -20,6 +20,7 @@ COMMANDS = {
     "down": ("deploy.commands.stack.down:down", "Stop the embedded stack and keep its data."),
     "status": ("deploy.commands.stack.status:status", "Show the components of the embedded stack."),
     "campaign": ("deploy.commands.campaign.group:campaign", "Check, submit, watch and fetch campaigns."),
+    "catalogue": ("deploy.commands.catalogue.group:catalogue", "Keep the pictures of a catalogue in order."),
     "inputs": ("deploy.commands.inputs:inputs", "Send pictures in that images are made from."),
     "submit": ("deploy.commands.campaign.submit:submit", "Submit a campaign: a file of rows and a prompt template."),
     "watch": ("deploy.commands.campaign.watch:watch", "Show the progress of a request until it is settled."),

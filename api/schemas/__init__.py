@@ -6,6 +6,7 @@ requests    requests and campaigns, as they are sent
 request_replies  how far requests have come
 pilots      pilots of campaigns
 control     what changes of a request while it runs
+catalogues  the file of a catalogue
 tables      how the file of a campaign is read
 budgets     budgets and usage
 forecast    forecast of what a request would take

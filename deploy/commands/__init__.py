@@ -2,6 +2,7 @@
 
 audit/    presswork audit ...
 campaign/  presswork campaign ..., submit, watch, fetch
+catalogue/  presswork catalogue ...
 demo      presswork demo
 identify  presswork identify
 installation/  presswork backup, restore, doctor, migrate, provision

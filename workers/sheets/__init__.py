@@ -11,6 +11,7 @@ feeds        Google Merchant feeds: RSS and Atom
 isolated     Excel workbooks and Parquet files, through a limited child process
 child        the program of that process
 headers      the line that names the columns, below a title
+shapes       layouts of shops' exports, as data
 names        column names as they are compared
 errors       what makes a file unreadable
 """

@@ -1,0 +1,156 @@
+"""Catalogue as it is written: `catalogue.yaml`, the file in which a team says how the pictures of its goods are made.
+
+Each field has one meaning for the file, the API and the JSON schema that editors read. What a named shape of feed knows
+fills the gaps, and nothing that is written is dropped in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
+
+from api.edge.problems import quoted
+from api.schemas.base import BodyModel
+from api.schemas.fields import Line
+from api.schemas.pilots import PilotBody
+from api.schemas.requests import OptionsBody, SomeText
+from api.schemas.tables import ColumnName, ColumnNames, TableBody
+from api.templates import Template, TemplateInvalid
+from workers.errors import AddressRefused
+from workers.outbound.urls import MAX_URL_CHARS, check_url
+from workers.sheets.shapes import FeedShape, shapes
+
+CATALOGUE_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_SAID_ELSEWHERE = {
+    "name": "the catalogue has one",
+    "image": "`picture` names the column of source pictures",
+    "max_images": "`limits.images` says it",
+    "deadline": "each run has its own time",
+}
+_WITHOUT_PICTURE = (None, "text-to-image", "unconditional", "class-conditional")
+_EXAMPLE: dict[str, JsonValue] = {
+    "name": "garden-chairs",
+    "source": {"shape": "google", "url": "https://shop.example/feeds/chairs.xml"},
+    "make": {"template": "{title}, {color|natural}, on a light ground", "variants": 1},
+    "limits": {"changed_percent": 20, "rows_percent": 90},
+}
+
+
+def _public(url: str) -> str:
+    if url:
+        try:
+            check_url(url, loopback=True)
+        except AddressRefused as refused:
+            raise ValueError(f"{refused}") from refused
+    return url
+
+
+def _parsed(template: str) -> str:
+    try:
+        Template.parse(template)
+    except TemplateInvalid as error:
+        raise ValueError(f"{error}. {error.remedy}".rstrip(".")) from error
+    return template
+
+
+def _named(name: str) -> str:
+    if not re.fullmatch(CATALOGUE_NAME, name):
+        raise ValueError("a name has small letters, digits and hyphens, at most 63, such as garden-chairs")
+    return name
+
+
+class SourceBody(BodyModel):
+    """Where the rows come from."""
+
+    shape: Literal[("plain", *shapes())] = Field(  # type: ignore[valid-type]  # names of a data file
+        "plain", description="layout of the feed, which fills what is not written: " + ", ".join(shapes())
+    )
+    url: Annotated[Line, Field(max_length=MAX_URL_CHARS), AfterValidator(_public)] = Field(
+        "", description="public https address of the feed; left out: the file is sent with each plan"
+    )
+
+
+class MakeBody(OptionsBody):
+    """What is drawn for each row, and the files that are made of it. Seeds come from the key unless one is given."""
+
+    template: Annotated[SomeText, AfterValidator(_parsed)] = Field(
+        description="prompt of a row; {column} is replaced by its value, as in a campaign"
+    )
+
+    @model_validator(mode="after")
+    def _of_a_catalogue(self) -> Self:
+        for name, why in _SAID_ELSEWHERE.items():
+            if name in self.model_fields_set:
+                raise ValueError(f"`{name}` is not said here: {why}")
+        return self
+
+
+class LimitsBody(BodyModel):
+    """Where a plan stops and asks a person, instead of being applied."""
+
+    changed_percent: int = Field(
+        20, ge=0, le=100, description="changed and missing rows, of those that were there; more of them pause"
+    )
+    rows_percent: int = Field(
+        90, ge=0, le=100, description="rows of the feed, of those of the last run; fewer of them pause"
+    )
+    blank_percent: int = Field(
+        5, ge=0, le=100, description="rows in which a watched column lost its value, of those that had one; more pause"
+    )
+    images: int | None = Field(None, ge=1, le=1_000_000, description="images of a run; more pause")
+
+
+class CatalogueBody(TableBody):
+    """A catalogue: its feed, what is drawn for each row, and when a person is asked."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    name: Annotated[str, AfterValidator(_named), Field(json_schema_extra={"pattern": CATALOGUE_NAME})] = Field(
+        description="small letters, digits and hyphens; the same name is the same catalogue"
+    )
+    source: SourceBody = Field(SourceBody(), description="where the rows come from")
+    picture: ColumnName | Literal[""] = Field(
+        "",
+        description="column that names the source picture: an https address, the id of an input, or a file of the ZIP"
+        " that is sent along; left out: the shape's, where the task needs one",
+    )
+    make: MakeBody = Field(description="what is drawn")
+    watch: ColumnNames = Field(
+        [],
+        description="columns whose change makes a picture anew; left out: those of the template. The picture, the"
+        " model and the options always count; a price or a stock that the template does not ask for never does",
+    )
+    limits: LimitsBody = Field(LimitsBody(), description="where a plan stops and asks")
+    pilot: PilotBody | None = Field(
+        None, description="sample of the first run that a person accepts; left out: the default sample"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.keys:
+            raise ValueError("`key` is missing: without a column that identifies a row, no change can be told")
+        named = Template.parse(self.make.template).candidates
+        for column in self.watch:
+            if column not in named:
+                raise ValueError(
+                    f"`watch` names {quoted(column)}, which the template does not ask for: it decides no picture"
+                )
+        return self
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Columns that identify a row."""
+        return tuple(self.key) or self.shape.key
+
+    @property
+    def shape(self) -> FeedShape:
+        """What is known of the feed by its kind."""
+        return shapes().get(self.source.shape, FeedShape(""))
+
+    @property
+    def picture_column(self) -> str:
+        """The column of source pictures; "" where the pictures are drawn from the text alone."""
+        of_shape = "" if self.make.task in _WITHOUT_PICTURE else self.shape.picture
+        return self.picture or of_shape
