@@ -25,7 +25,8 @@ from workers.masks.foreground import foreground
 from workers.masks.mask import HALF
 from workers.masks.matting import UNKNOWN, matte, trimap
 from workers.masks.network import MaskNetwork
-from workers.masks.shadow import Shadow, shade
+from workers.masks.options import Shadow
+from workers.masks.shadow import shade
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 GROUNDS = ("white", "black", "studio", "busy")

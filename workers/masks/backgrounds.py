@@ -9,7 +9,7 @@ Digests and scores go into the ledger beside the item (`to_json`). A mask below 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -17,11 +17,13 @@ import numpy as np
 
 from workers.masks import choose
 from workers.masks.choose import ChosenMask, MaskFinder
-from workers.masks.compositing import Cutout, LockMeasures, Placement, check_lock, composite, placed
+from workers.masks.compositing import Cutout, LockMeasures, check_lock, composite, placed
 from workers.masks.foreground import foreground
+from workers.masks.light import light_on
 from workers.masks.mask import Alpha, Mask, MaskSource, Pixels
 from workers.masks.matting import matte, trimap
-from workers.masks.shadow import Shadow, shade
+from workers.masks.options import GroundOptions, Placement, Shadow
+from workers.masks.shadow import shade
 
 _SOFT_ENOUGH = 0.001  # of a supplied mask between black and white: its edge was drawn on purpose
 _SUPPLIED_BAND = 0.004  # of the short side: how far the edge of a black and white mask may be off
@@ -54,14 +56,6 @@ class RemovedBackground:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class GroundOptions:
-    """How a product stands on its new ground. Without a shadow it floats."""
-
-    placement: Placement = field(default_factory=Placement)
-    shadow: Shadow | None = field(default_factory=Shadow)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class ReplacedBackground:
     """The picture, RGB uint8 [H, W, 3], the product as it was placed in it, and the proof of its pixels."""
@@ -69,10 +63,11 @@ class ReplacedBackground:
     picture: Pixels
     placed: Cutout
     lock: LockMeasures
+    options: GroundOptions  # as they were used: the angle of the light is known
 
     def to_json(self) -> dict[str, Any]:
         """The record for the ledger."""
-        return {"lock": self.lock.to_json()}
+        return {"lock": self.lock.to_json(), "ground": self.options.to_json()}
 
 
 def remove_background(
@@ -101,9 +96,10 @@ def replace_background(
     here = removed.cutout
     if here.alpha.shape != (height, width) or options.placement != Placement():
         here = placed(here, width, height, options.placement)
+    options = replace(options, shadow=_lit(options.shadow, removed.cutout))
     dark = None if options.shadow is None else shade(here.alpha, options.shadow)
     made = composite(here, ground, dark)
-    return ReplacedBackground(made, here, check_lock(here, made))
+    return ReplacedBackground(made, here, check_lock(here, made), options)
 
 
 def fitted_ground(ground: Pixels, width: int, height: int) -> Pixels:
@@ -114,6 +110,13 @@ def fitted_ground(ground: Pixels, width: int, height: int) -> Pixels:
     larger = cv2.resize(ground, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
     return np.ascontiguousarray(larger[top : top + height, left : left + width])
+
+
+def _lit(shadow: Shadow | None, product: Cutout) -> Shadow | None:
+    """The shadow with its angle: where the light on the product comes from, unless another was asked for."""
+    if shadow is None or shadow.angle is not None:
+        return shadow
+    return replace(shadow, angle=light_on(product).used)
 
 
 def _solved(picture: Pixels, mask: Mask) -> Mask:

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from workers.errors import MaskRefused
 from workers.masks.mask import Alpha, Pixels, Plane
+from workers.masks.options import Placement
 
 Linear = NDArray[np.float32]  # light, 0 to 1, [H, W, 3]
-
-_LOWEST_SCALE, _HIGHEST_SCALE = 0.05, 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,15 +27,6 @@ class Cutout:
 
     colours: Pixels
     alpha: Alpha
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a product stands on its new ground: the middle of its canvas as shares of the sides, and its scale."""
-
-    x: float = 0.5
-    y: float = 0.5
-    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +71,8 @@ def darkened(ground: Pixels, shade: Plane) -> Pixels:
 def placed(cutout: Cutout, width: int, height: int, placement: Placement) -> Cutout:
     """The product on a canvas of another size. At scale 1 its pixels are moved whole, and stay bit for bit.
 
-    Raises MaskRefused where nothing of it would be seen, or the scale is beyond 0.05 to 4.
+    Raises MaskRefused where nothing of it would be seen.
     """
-    if not _LOWEST_SCALE <= placement.scale <= _HIGHEST_SCALE:
-        raise MaskRefused(f"scale {placement.scale:g}: {_LOWEST_SCALE:g} to {_HIGHEST_SCALE:g} are possible")
     scaled = cutout if placement.scale == 1 else _scaled(cutout, placement.scale)
     down, across = scaled.alpha.shape
     left, top = round(placement.x * width - across / 2), round(placement.y * height - down / 2)

@@ -6,29 +6,17 @@ ground's light is taken away, for compositing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
+from workers.masks.light import USUAL
 from workers.masks.mask import Alpha, Plane
+from workers.masks.options import Shadow
 
 _FOOT = 0.10  # of the product's height: its lowest part, which touches the ground
 _FOOT_HEIGHT = 0.025  # of its height: how far the contact shadow reaches below it
 _FLAT = 0.25  # height of a thrown shadow, of the product's: the ground is seen from above at a low angle
 _NOTHING = 1 / 512  # of light: less is not seen
-
-
-@dataclass(frozen=True, slots=True)
-class Shadow:
-    """Amounts are shares of light taken away, 0 to 1. `angle` is where the light comes from, in degrees from above,
-    to the left below zero, to the right above it, up to 80. `softness` is a share of the product's height.
-    """
-
-    contact: float = 0.5
-    drop: float = 0.3
-    angle: float = -35.0
-    softness: float = 0.05
 
 
 def shade(alpha: Alpha, shadow: Shadow) -> Plane:
@@ -59,7 +47,7 @@ def _contact(product: Plane, foot: int, tall: int) -> Plane:
 
 def _thrown(product: Plane, foot: int, tall: int, shadow: Shadow) -> Plane:
     """The shape laid on the ground, leaning away from the light, softer with distance."""
-    lean = float(np.tan(np.radians(-np.clip(shadow.angle, -80, 80))))
+    lean = float(np.tan(np.radians(-(USUAL if shadow.angle is None else shadow.angle))))
     # Where a pixel of the shadow comes from: (foot - y) / _FLAT above the foot, and as far aside as it leans there.
     aside, down = lean / _FLAT, 1 / _FLAT
     back = np.array([[1, aside, -aside * foot], [0, down, foot - down * foot]], np.float32)

@@ -12,9 +12,10 @@ from tests.support.masks import TrueFinder
 from tests.support.pictures import texture
 from tests.support.products import Shot, bottle
 from workers.errors import MaskRefused
-from workers.masks.backgrounds import GroundOptions, fitted_ground, remove_background, replace_background
-from workers.masks.compositing import Placement, lock_measures
+from workers.masks.backgrounds import fitted_ground, remove_background, replace_background
+from workers.masks.compositing import lock_measures
 from workers.masks.mask import MaskSource
+from workers.masks.options import GroundOptions, Placement
 
 SIDE = 200
 
@@ -73,7 +74,7 @@ def test_a_ground_of_another_size_is_the_canvas(shot: Shot) -> None:
     assert made.lock.largest == 0
     assert (made.placed.alpha == 255).sum() == (shot.alpha == 255).sum()
     with pytest.raises(MaskRefused, match="nothing of the product"):
-        replace_background(removed, texture(320, 240), GroundOptions(Placement(x=9)))
+        replace_background(removed, texture(320, 240), GroundOptions(Placement(x=1.9)))
 
 
 @pytest.mark.parametrize("size", [(128, 128), (500, 300), (200, 200)])

@@ -10,7 +10,6 @@ from tests.support.products import Shot, bottle
 from workers.errors import MaskRefused
 from workers.masks.compositing import (
     Cutout,
-    Placement,
     check_lock,
     composite,
     darkened,
@@ -19,7 +18,9 @@ from workers.masks.compositing import (
     placed,
     to_linear,
 )
-from workers.masks.shadow import Shadow, shade
+from workers.masks.light import USUAL, light_on
+from workers.masks.options import GroundOptions, Placement, Shadow
+from workers.masks.shadow import shade
 
 SIDE = 160
 
@@ -92,19 +93,52 @@ def test_a_moved_product_keeps_its_pixels_and_a_scaled_one_has_no_rim(cutout: Cu
     assert np.abs(small[0].colours[seen].astype(int) - small[1].colours[seen]).max() <= 1
 
 
+@pytest.mark.parametrize("place", [{"x": 1.9}, {"y": -0.9}])
+def test_a_product_that_would_not_be_seen_is_refused(cutout: Cutout, place: dict[str, float]) -> None:
+    with pytest.raises(MaskRefused, match="nothing of the product lies on the canvas"):
+        placed(cutout, SIDE, SIDE, Placement(**place))
+
+
 @pytest.mark.parametrize(
-    ("placement", "said"),
+    ("stored", "said"),
     [
-        (Placement(x=5.0), "nothing of the product lies on the canvas"),
-        (Placement(y=-4.0), "nothing of the product lies on the canvas"),
-        (Placement(scale=0.0), "scale 0: 0.05 to 4"),
-        (Placement(scale=float("nan")), "scale nan"),
-        (Placement(scale=9), "scale 9"),
+        ({"placement": {"scale": 0.0}}, r"placement.scale is 0; 0.05 to 4 are possible"),
+        ({"placement": {"scale": float("nan")}}, r"placement.scale is nan"),
+        ({"placement": {"x": 5}}, r"placement.x is 5; -1 to 2"),
+        ({"placement": {"x": "0.5"}}, r"placement.x is '0.5'"),
+        ({"placement": {"z": 1}}, r"placement has no 'z'; it has scale, x, y"),
+        ({"placement": []}, r"placement is list"),
+        ({"shadow": {"angle": 81}}, r"shadow.angle is 81; -80 to 80"),
+        ({"shadow": {"drop": True}}, r"shadow.drop is"),
+        ({"shade": {}}, r"ground options has no 'shade'"),
     ],
 )
-def test_a_product_that_would_not_be_seen_is_refused(cutout: Cutout, placement: Placement, said: str) -> None:
+def test_an_option_beyond_its_bounds_is_named(stored: dict[str, object], said: str) -> None:
     with pytest.raises(MaskRefused, match=said):
-        placed(cutout, SIDE, SIDE, placement)
+        GroundOptions.from_json(stored)
+
+
+def test_options_are_what_they_were_stored_as() -> None:
+    for options in (
+        GroundOptions(),
+        GroundOptions(Placement(0.4, 0.6, 0.5), None),
+        GroundOptions(shadow=Shadow(angle=9)),
+    ):
+        assert GroundOptions.from_json(options.to_json()) == options
+
+
+@pytest.mark.parametrize("angle", [-60, -25, 40])
+def test_the_light_of_a_product_is_found_along_its_outline(angle: float) -> None:
+    y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32)
+    x, y = (x - SIDE / 2) / 60, (y - SIDE / 2) / 60
+    deep = np.sqrt(np.clip(1 - x**2 - y**2, 0, 1))
+    way = np.radians(angle)
+    bright = np.clip(0.2 + 0.5 * (np.sin(way) * x - np.cos(way) * y) + 0.3 * deep, 0, 1)
+    ball = Cutout(from_linear(np.repeat(bright[..., None], 3, axis=2)), ((x**2 + y**2) < 1).astype(np.uint8) * 255)
+    found = light_on(ball)
+    assert found.used == pytest.approx(angle, abs=6)
+    plain = Cutout(np.full((SIDE, SIDE, 3), 90, np.uint8), ball.alpha)
+    assert light_on(plain).used == USUAL
 
 
 def test_the_shadow_lies_under_the_product_and_away_from_the_light(cutout: Cutout) -> None:
