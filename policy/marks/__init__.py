@@ -11,6 +11,7 @@ nearest          informed reads: which known id is nearest to the bits
 reference        the decoder of invisible-watermark, as a second reader
 renditions       the files that can be requested by name
 cutouts/         products on transparent ground
+locks/           products that have to leave as they came, measured in each file
 channels/        further files, by size and place, with a visible label
 encode           pixels to PNG, JPEG, WebP, AVIF and back
 pixel_check      difference between the final pixels and the screened ones

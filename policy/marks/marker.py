@@ -9,8 +9,7 @@ that dies anywhere leaves no trace.
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,17 +19,17 @@ from numpy.typing import NDArray
 from policy.errors import MarkError, MarkUnreadable
 from policy.marks import watermark, xmp
 from policy.marks.channels.channel import Channel
-from policy.marks.channels.fit import fit
-from policy.marks.channels.label import DrawnLabel, draw_label
-from policy.marks.encode import CODINGS, Coding, codings_of, decode, encode
+from policy.marks.channels.rendered import RenderedPicture, for_channel
+from policy.marks.encode import Coding, decode, encode
+from policy.marks.locks.product_lock import NO_ROOM, ProductLock
 from policy.marks.pixel_check import PixelDifference, compare
 from policy.marks.provenance import signing
 from policy.marks.provenance.manifest import Manifest, ManifestReader, ManifestWriter, require_trusted
 from policy.marks.provenance.signing import Signer
 from policy.marks.pure_ground import KEPT, PureGround, pure_ground
-from policy.marks.renditions import ORIGINAL, RENDITIONS, ordered
-from policy.marks.stamp import EditSource, Maker, Stamp, declaration, source_type
-from policy.marks.watermark import Image, Scheme, WatermarkReading
+from policy.marks.renditions import ORIGINAL, ordered
+from policy.marks.stamp import UNMARKED, EditSource, Maker, Stamp, declaration, source_type
+from policy.marks.watermark import Image, WatermarkReading
 from policy.marks.writers import NumpyWriter, Write, Writer
 
 __all__ = ["Marked", "Marker", "Stamp", "evidence"]
@@ -100,61 +99,96 @@ class Marker:
         write: Write | None = None,
         channels: Sequence[Channel] = (),
         label_language: str = "",
+        lock: ProductLock | None = None,
     ) -> tuple[Marked, ...]:
         """The finished files of an RGB picture, uint8 [H, W, 3], sides of 64 to 8192 pixels; the original first.
 
         Behind the renditions comes a file for each channel, fitted and labelled, with marks of its own. The language of
         a label is `label_language`, else that of its channel. With a source the picture is an edit of it. `write` is
-        this picture's element of `prepare`. All files or none.
+        this picture's element of `prepare`. With a lock, what each file changed of the product is measured, bounded and
+        said in its manifest. All files or none.
         Raises SigningUnavailable (wait for a key), MarkUnreadable (hold the picture), ManifestInvalid, MarkError.
         """
         require_markable(image)
         signing.check_dates(self._signer)
         (marked,) = [write] if write else self._marking.prepare(image[None], [stamp.watermark_id])
-        files = [self._file(_Picture(name, image), marked, stamp, source) for name in ordered(renditions)]
-        for channel in channels:
-            picture = _channel_picture(channel, image, source, label_language)
-            require_markable(picture.image)
-            (own,) = NumpyWriter().prepare(picture.image[None], [stamp.watermark_id])
-            labelled = replace(stamp, label=picture.label.text if picture.label else "")
-            files.append(self._file(picture, own, labelled, source))
+        files = [self._rendition(name, image, marked, stamp, source, lock=lock) for name in ordered(renditions)]
+        files += [self._channel_file(channel, image, stamp, source, label_language, lock=lock) for channel in channels]
         return tuple(files)
 
-    def _file(self, picture: _Picture, marked: Write, stamp: Stamp, source: EditSource | None) -> Marked:
-        name, image = picture.name, picture.image
+    def _rendition(
+        self,
+        name: str,
+        image: Image,
+        marked: Write,
+        stamp: Stamp,
+        source: EditSource | None,
+        *,
+        lock: ProductLock | None = None,
+    ) -> Marked:
+        return self._file(RenderedPicture(name, image, lock=lock), marked, stamp, source)
+
+    def _channel_file(
+        self,
+        channel: Channel,
+        image: Image,
+        stamp: Stamp,
+        source: EditSource | None,
+        language: str,
+        *,
+        lock: ProductLock | None = None,
+    ) -> Marked:
+        picture = for_channel(channel, image, declaration(source), language, lock)
+        require_markable(picture.image)
+        (own,) = NumpyWriter().prepare(picture.image[None], [stamp.watermark_id])
+        labelled = replace(stamp, label=picture.label.text if picture.label else "")
+        return self._file(picture, own, labelled, source)
+
+    def _file(self, picture: RenderedPicture, marked: Write, stamp: Stamp, source: EditSource | None) -> Marked:
+        name, image, lock = picture.name, picture.image, picture.lock
         packet = xmp.packet(stamp, self._maker, source_type(source))
         ground = pure_ground(image)
+        if lock and lock.strict:
+            marked = lock.write(image, stamp.watermark_id, ground)
         refused: list[str] = []
-        for scheme, coding, keeps in _rungs(picture, marked, ground):
-            packed = encode(marked(scheme), coding, packet)
+        for scheme, coding, keeps in picture.rungs(marked, ground):
+            called = scheme.name if scheme else UNMARKED
+            packed = encode(marked(scheme) if scheme else image, coding, packet)
             if len(packed) > picture.max_bytes:
                 refused.append(f"{coding.name}: {len(packed):,} bytes")
                 continue
-            kept = ground.kept(image, decode(packed, coding.media_type)) if ground else 1.0
+            encoded = decode(packed, coding.media_type) if ground or lock else image
+            kept = ground.kept(image, encoded) if ground else 1.0
             if keeps and kept < KEPT:
                 refused.append(f"{coding.name}: {kept:.1%} of the {ground.colour if ground else ''} ground kept")
                 continue
-            data = self._writer.sign(packed, coding.media_type, stamp, scheme.name, source=source)
+            after = lock.reading(image, encoded, lossless=coding.lossless) if lock else None
+            if after and after.too_far:
+                refused.append(f"{called} in {coding.name}: {after.too_far}")
+                continue
+            said = lock.public(after, scheme) if lock and after else None
+            data = self._writer.sign(packed, coding.media_type, stamp, called, source=source, lock=said)
             if len(data) > picture.max_bytes:
                 refused.append(f"{coding.name}: {len(data):,} bytes")
                 continue
             pixels = decode(data, coding.media_type)
-            reading = watermark.read(pixels)
-            if reading is None or (reading.watermark_id, reading.scheme) != (stamp.watermark_id, scheme):
-                refused.append(f"{scheme.name} in {coding.name}: no watermark reads back")
+            reading = watermark.read(pixels) if scheme else None
+            if scheme and (reading is None or (reading.watermark_id, reading.scheme) != (stamp.watermark_id, scheme)):
+                refused.append(f"{called} in {coding.name}: no watermark reads back")
                 continue
             difference = compare(image, pixels, lossless=coding.lossless)
             if difference.too_far:
-                refused.append(f"{scheme.name} in {coding.name}: {difference.too_far}")
+                refused.append(f"{called} in {coding.name}: {difference.too_far}")
                 continue
-            manifest = self._checked(data, coding, stamp)
+            manifest = self._checked(data, coding, stamp, bound=scheme is not None)
             evidence = mark_evidence(stamp, reading, coding, difference, manifest) | _declared(picture, source)
-            return marked_file(name, data, pixels, coding, evidence | _ground_kept(ground, kept))
-        raise MarkUnreadable(f"asset {stamp.asset_id}, {name}: {'; '.join(refused)}")
+            locked = {"lock": lock.evidence(after, scheme, ground)} if lock and after else {}
+            return marked_file(name, data, pixels, coding, evidence | _ground_kept(ground, kept) | locked)
+        raise MarkUnreadable(f"asset {stamp.asset_id}, {name}: {'; '.join(refused) or NO_ROOM}")
 
-    def _checked(self, data: bytes, coding: Coding, stamp: Stamp) -> Manifest:
+    def _checked(self, data: bytes, coding: Coding, stamp: Stamp, *, bound: bool = True) -> Manifest:
         manifest = self._reader.read(data, coding.media_type)
-        return require_trusted(manifest, stamp, timed=self._timed)
+        return require_trusted(manifest, stamp, timed=self._timed, bound=bound)
 
 
 def evidence(files: Sequence[Marked]) -> dict[str, Any]:
@@ -163,61 +197,9 @@ def evidence(files: Sequence[Marked]) -> dict[str, Any]:
     return {**files[0].evidence, **({"renditions": others} if others else {})}
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    """What a file shows, and how it may be encoded."""
-
-    name: str
-    image: Image
-    channel: Channel | None = None
-    label: DrawnLabel | None = None
-
-    @property
-    def codings(self) -> Sequence[Coding]:
-        return codings_of(self.channel) if self.channel else CODINGS[RENDITIONS[self.name]]
-
-    @property
-    def limited(self) -> bool:
-        return self.max_bytes < sys.maxsize
-
-    @property
-    def max_bytes(self) -> int:
-        return (self.channel and self.channel.max_bytes) or sys.maxsize
-
-
-def _channel_picture(channel: Channel, image: Image, source: EditSource | None, language: str) -> _Picture:
-    fitted = fit(image, channel)
-    if channel.label is None:
-        return _Picture(channel.name, fitted, channel)
-    labelled, label = draw_label(fitted, channel.label, declaration(source), language)
-    return _Picture(channel.name, labelled, channel, label)
-
-
-def _declared(picture: _Picture, source: EditSource | None) -> dict[str, Any]:
+def _declared(picture: RenderedPicture, source: EditSource | None) -> dict[str, Any]:
     """What the file says of its making: the declaration, and the visible label or that there is none."""
     return {"declaration": declaration(source), "label": picture.label.to_json() if picture.label else None}
-
-
-def _rungs(picture: _Picture, marked: Write, ground: PureGround | None) -> Iterator[tuple[Scheme, Coding, bool]]:
-    """Every way to write this file, best first: a stronger watermark before a larger file.
-
-    A pure ground is kept first: by a watermark beside it in a coding that leaves it alone (True), then by the watermark
-    alone. Where the product cannot carry the watermark, the whole picture does.
-    """
-    schemes = watermark.ladder(picture.image)
-    if ground:
-        beside = _readable(schemes[::-1] if ground.leaves_little else schemes, marked)
-        yield from ((scheme, coding, True) for coding in picture.codings for scheme in beside)
-        nearest = picture.codings if picture.limited else picture.codings[::-1]
-        yield from ((scheme, coding, False) for coding in nearest for scheme in beside)
-    yield from ((scheme, coding, False) for coding in picture.codings for scheme in schemes)
-
-
-def _readable(schemes: Sequence[Scheme], marked: Write) -> list[Scheme]:
-    """These schemes off the ground, as far as they read before any coding: a small product carries none."""
-    beside = [watermark.off_ground(scheme) for scheme in schemes]
-    read = [watermark.read(marked(scheme)) for scheme in beside]
-    return [scheme for scheme, found in zip(beside, read, strict=True) if found and found.scheme == scheme]
 
 
 def _ground_kept(ground: PureGround | None, kept: float) -> dict[str, Any]:
@@ -234,14 +216,14 @@ def require_markable(image: Image) -> None:
 
 
 def mark_evidence(
-    stamp: Stamp, reading: WatermarkReading, coding: Coding, difference: PixelDifference, manifest: Manifest
+    stamp: Stamp, reading: WatermarkReading | None, coding: Coding, difference: PixelDifference, manifest: Manifest
 ) -> dict[str, Any]:
-    """The ledger's record of the marks of one file."""
+    """The ledger's record of the marks of one file. Without a reading it carries no watermark, by a strict lock."""
     return {
         "watermark": {
-            "scheme": reading.scheme.name,
+            "scheme": reading.scheme.name if reading else UNMARKED,
             "id": stamp.watermark_hex,
-            "bit_errors": reading.bit_errors,
+            "bit_errors": reading.bit_errors if reading else None,
             "psnr_db": round(difference.psnr_db, 2),
             "max_shift": difference.max_shift,
         },

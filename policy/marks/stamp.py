@@ -11,6 +11,8 @@ DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlg
 EDITED_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 # The watermark as the manifest and the resolution of soft bindings name it.
 SOFT_BINDING = "presswork.dwtdctsvd"
+# How manifest and evidence name the scheme of a file that carries no watermark.
+UNMARKED = "none"
 
 
 @dataclass(frozen=True, slots=True)

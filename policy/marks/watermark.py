@@ -147,6 +147,12 @@ def embed(image: Image, watermark_id: int, scheme: Scheme, where: Floats | None 
     return settled
 
 
+def room(where: Floats) -> float:
+    """The share of the cells of a picture's grid that can carry a bit where this much may change, 0 to 1."""
+    grid = ladder(np.broadcast_to(where[..., None], (*where.shape, 3)))[0].grid
+    return float((_share(where, grid) >= _CARRIES).mean())
+
+
 def read(image: Image) -> WatermarkReading | None:
     """The watermark of an RGB picture of any size, or None."""
     found = read_turned(image, (0,))

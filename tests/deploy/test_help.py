@@ -38,6 +38,7 @@ ELSEWHERE = {  # commands whose file is named for what several of them share, or
     "campaign reject": "deploy.commands.campaign.pilot",
     "audit approvals": "deploy.commands.audit.questions",
     "audit report": "deploy.commands.audit.report.command",
+    "audit lock": "deploy.commands.audit.delivered.lock",
     "audit asset": "deploy.commands.audit.questions",
     "audit made-by": "deploy.commands.audit.questions",
     "audit refused": "deploy.commands.audit.questions",

@@ -15,9 +15,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from policy.marks.locks.measures import LockMeasures
 from workers.masks import choose
 from workers.masks.choose import ChosenMask, MaskFinder
-from workers.masks.compositing import Cutout, LockMeasures, check_lock, composite, placed
+from workers.masks.compositing import Cutout, check_lock, composite, placed
 from workers.masks.foreground import foreground
 from workers.masks.light import light_on
 from workers.masks.mask import Alpha, Mask, MaskSource, Pixels

@@ -1,24 +1,25 @@
 """Compositing: a product on a new ground, in linear light, with its own pixels kept bit for bit.
 
 The contract of product lock: where alpha is 255 the result is the source picture, where it is 0 the result is the
-ground, and only pixels between are mixed. `check_lock` proves it before marks; `lock_measures` says what marks and
-encoding changed afterwards.
+ground, and only pixels between are mixed. `check_lock` proves it before marks; policy/marks/locks
+measures what marks and encoding changed afterwards.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from policy.marks.locks.measures import LockMeasures, lock_measures
 from workers.errors import MaskRefused
 from workers.masks.mask import Alpha, Pixels, Plane
 from workers.masks.options import Placement
 
 Linear = NDArray[np.float32]  # light, 0 to 1, [H, W, 3]
+_OPAQUE = 1 - 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,19 +28,6 @@ class Cutout:
 
     colours: Pixels
     alpha: Alpha
-
-
-@dataclass(frozen=True, slots=True)
-class LockMeasures:
-    """The difference inside the product, in levels of 0 to 255. `pixels` is how many were compared."""
-
-    pixels: int
-    largest: int
-    mean: float
-
-    def to_json(self) -> dict[str, Any]:
-        """The record for the ledger."""
-        return {"pixels": self.pixels, "largest": self.largest, "mean": round(self.mean, 3)}
 
 
 def composite(cutout: Cutout, ground: Pixels, shade: Plane | None = None) -> Pixels:
@@ -74,36 +62,40 @@ def placed(cutout: Cutout, width: int, height: int, placement: Placement) -> Cut
     Raises MaskRefused where nothing of it would be seen.
     """
     scaled = cutout if placement.scale == 1 else _scaled(cutout, placement.scale)
-    down, across = scaled.alpha.shape
-    left, top = round(placement.x * width - across / 2), round(placement.y * height - down / 2)
-    colours = np.zeros((height, width, 3), np.uint8)
-    alpha = np.zeros((height, width), np.uint8)
+    left, top = corner_of(placement, scaled.alpha.shape, width, height)
+    alpha = moved(scaled.alpha, left, top, width, height)
+    if not alpha.any():
+        raise MaskRefused("nothing of the product lies on the canvas at this place; choose another one")
+    return Cutout(moved(scaled.colours, left, top, width, height), alpha)
+
+
+def corner_of(placement: Placement, size: tuple[int, ...], width: int, height: int) -> tuple[int, int]:
+    """Left and top of a picture of this size (height, width) on a canvas; they may lie beyond it."""
+    down, across = size[:2]
+    return round(placement.x * width - across / 2), round(placement.y * height - down / 2)
+
+
+def moved(pixels: NDArray[np.uint8], left: int, top: int, width: int, height: int) -> NDArray[np.uint8]:
+    """A picture or plane on a canvas of zeros, as far as it lies on it."""
+    down, across = pixels.shape[:2]
+    canvas = np.zeros((height, width, *pixels.shape[2:]), np.uint8)
     here = slice(max(0, top), max(0, top + down)), slice(max(0, left), max(0, left + across))
     there = tuple(
         slice(max(0, -start), max(0, -start) + length)
-        for start, length in zip((top, left), alpha[here].shape, strict=True)
+        for start, length in zip((top, left), canvas[here].shape[:2], strict=True)
     )
-    colours[here], alpha[here] = scaled.colours[there], scaled.alpha[there]
-    if not alpha.any():
-        raise MaskRefused("nothing of the product lies on the canvas at this place; choose another one")
-    return Cutout(colours, alpha)
+    canvas[here] = pixels[there]
+    return canvas
+
+
+def resampled(picture: Pixels, scale: float) -> Pixels:
+    """A whole picture in another size, in light: what `placed` makes of the inside of a product."""
+    return _scaled(Cutout(picture, np.full(picture.shape[:2], 255, np.uint8)), scale).colours
 
 
 def check_lock(cutout: Cutout, composed: Pixels) -> LockMeasures:
     """The difference between product and result where alpha is 255. Before marks it has to be 0."""
     return lock_measures(cutout.colours, composed, cutout.alpha)
-
-
-def lock_measures(source: Pixels, delivered: Pixels, alpha: Alpha, *, inset: int = 0) -> LockMeasures:
-    """The difference inside the opaque product, `inset` pixels away from its edge. 0 of 0 pixels is no proof."""
-    opaque = (alpha == 255).astype(np.uint8)
-    if inset:
-        opaque = cv2.erode(opaque, np.ones((2 * inset + 1, 2 * inset + 1), np.uint8), borderValue=1)
-    inside = opaque > 0
-    apart = np.abs(source[inside].astype(np.int16) - delivered[inside])
-    if not apart.size:
-        return LockMeasures(0, 0, 0.0)
-    return LockMeasures(int(inside.sum()), int(apart.max()), float(apart.mean()))
 
 
 def to_linear(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -126,6 +118,7 @@ def _scaled(cutout: Cutout, scale: float) -> Cutout:
     share = cutout.alpha.astype(np.float32) / np.float32(255)
     weighted = cv2.resize(to_linear(cutout.colours) * share[..., None], size, interpolation=way)
     covered = np.clip(cv2.resize(share, size, interpolation=way), 0, 1)
+    covered[covered > _OPAQUE] = 1  # weights of a kernel sum to one, but for their last bits
     colours = from_linear(weighted / np.maximum(covered, np.float32(1e-4))[..., None])
     return Cutout(colours, np.rint(covered * 255).astype(np.uint8))
 

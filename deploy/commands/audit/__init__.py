@@ -11,6 +11,7 @@ prove        prove
 check        check
 consistency  consistency
 pack         pack
+delivered/   lock
 revocations  revocations
 revoked      revoked
 reconcile    reconcile

@@ -7,6 +7,7 @@ import click
 from deploy.commands.audit.check import check
 from deploy.commands.audit.checkpoint import checkpoint
 from deploy.commands.audit.consistency import consistency
+from deploy.commands.audit.delivered.lock import lock
 from deploy.commands.audit.drill import drill
 from deploy.commands.audit.events import events
 from deploy.commands.audit.export import export
@@ -30,7 +31,7 @@ def audit() -> None:
     """
 
 
-_PROOFS = (checkpoint, prove, check, consistency, pack)
+_PROOFS = (checkpoint, prove, check, consistency, pack, lock)
 for command in (
     verify,
     events,

@@ -2,5 +2,7 @@
 
 channel       what a channel is; presets.yaml and labels.yaml are its data
 fit           a picture in the size of a channel
+frame         the geometry of that, which a buyer can repeat
 label         the visible label
+rendered      what one file shows, and every way to write it
 """

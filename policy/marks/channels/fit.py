@@ -10,28 +10,38 @@ import cv2
 import numpy as np
 
 from policy.marks.channels.channel import Channel
+from policy.marks.channels.frame import ChannelFrame
 from policy.marks.watermark import Image
 
 _STANDS_OUT = 24  # levels of the strongest channel from the ground's colour
 _LEAST_SHARE = 0.002  # of the pixels; less is noise
 _ROOM = 1.06  # of a part, over the product that has to stay whole in it
-_SOFT = 12.0  # pixels: sigma of the blur of what goes on beyond the edge
 _AT_MOST = 256  # pixels of the long side on which the product is looked for
 _MIDDLES = {"center": (0.5, 0.5), "top": (0.5, 0.0), "bottom": (0.5, 1.0), "left": (0.0, 0.5), "right": (1.0, 0.5)}
 
 
 def fit(image: Image, channel: Channel) -> Image:
-    """The picture for this channel, RGB uint8.
+    """The picture for this channel, RGB uint8."""
+    return frame_of(image, channel).apply(image, channel.background)
+
+
+def frame_of(image: Image, channel: Channel) -> ChannelFrame:
+    """What the channel shows of this picture.
 
     cover fills the size and cuts what is too much, but no product; contain lies within it and has no ground; pad is
     contain on the channel's ground, exactly of that size.
     """
+    size = (channel.width, channel.height)
     if channel.fit == "cover":
-        return _resized(_cut(image, channel), channel.width, channel.height)
+        corner, part = _cut(image, channel)
+        return ChannelFrame(corner, part, size, (0, 0), size)
     height, width = image.shape[:2]
     factor = min(channel.width / width, channel.height / height)
-    inside = _resized(image, max(1, round(width * factor)), max(1, round(height * factor)))
-    return inside if channel.fit == "contain" else _padded(inside, channel)
+    inner = max(1, round(width * factor)), max(1, round(height * factor))
+    if channel.fit == "contain":
+        return ChannelFrame((0, 0), (width, height), inner, (0, 0), inner)
+    at = (channel.width - inner[0]) // 2, (channel.height - inner[1]) // 2
+    return ChannelFrame((0, 0), (width, height), inner, at, size)
 
 
 def product_box(image: Image) -> tuple[float, float, float, float]:
@@ -54,8 +64,8 @@ def product_box(image: Image) -> tuple[float, float, float, float]:
     )
 
 
-def _cut(image: Image, channel: Channel) -> Image:
-    """The largest part of the channel's shape, as near to the gravity as the picture allows.
+def _cut(image: Image, channel: Channel) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Corner and size of the largest part of the channel's shape, as near to the gravity as the picture allows.
 
     A product that such a part would cut stays whole: the part grows beyond the picture, and its edge goes on there.
     """
@@ -72,16 +82,7 @@ def _cut(image: Image, channel: Channel) -> Image:
     cut_width, cut_height = max(1, cut_width), max(1, cut_height)
     x = _offset(middle[0] * width, cut_width, width)
     y = _offset(middle[1] * height, cut_height, height)
-    beyond = (max(0, -y), max(0, y + cut_height - height), max(0, -x), max(0, x + cut_width - width))
-    inside = image[max(0, y) : y + cut_height, max(0, x) : x + cut_width]
-    if not any(beyond):
-        return inside
-    grown = cv2.copyMakeBorder(np.ascontiguousarray(inside), *beyond, cv2.BORDER_REPLICATE)
-    soft = cv2.GaussianBlur(grown, (0, 0), _SOFT)  # without it, every speck at the edge becomes a line
-    above, below, before, behind = beyond
-    kept = slice(above, grown.shape[0] - below), slice(before, grown.shape[1] - behind)
-    soft[kept] = grown[kept]
-    return np.asarray(soft, np.uint8)
+    return (x, y), (cut_width, cut_height)
 
 
 def _offset(middle: float, length: int, whole: int) -> int:
@@ -89,20 +90,3 @@ def _offset(middle: float, length: int, whole: int) -> int:
     if length > whole:
         return -((length - whole) // 2)
     return int(min(max(round(middle - length / 2), 0), whole - length))
-
-
-def _padded(inside: Image, channel: Channel) -> Image:
-    ground = np.empty((channel.height, channel.width, 3), np.uint8)
-    ground[:] = channel.background
-    height, width = inside.shape[:2]
-    y, x = (channel.height - height) // 2, (channel.width - width) // 2
-    ground[y : y + height, x : x + width] = inside
-    return ground
-
-
-def _resized(image: Image, width: int, height: int) -> Image:
-    if image.shape[:2] == (height, width):
-        return np.ascontiguousarray(image)
-    smaller = width * height < image.shape[0] * image.shape[1]
-    kind = cv2.INTER_AREA if smaller else cv2.INTER_LANCZOS4
-    return np.asarray(cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=kind), np.uint8)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import c2pa
 
 from policy.errors import ManifestInvalid, MarkError, SigningUnavailable
 from policy.marks.provenance.signing import Signer
-from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, SOFT_BINDING, EditSource, Maker, Stamp
+from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, SOFT_BINDING, UNMARKED, EditSource, Maker, Stamp
 
 GENERATION = "presswork.generation"
 TRUSTED = "Trusted"
@@ -72,10 +72,18 @@ class ManifestWriter:
         self._context = c2pa.Context.from_dict(settings)
 
     def sign(
-        self, data: bytes, media_type: str, stamp: Stamp, scheme: str, *, source: EditSource | None = None
+        self,
+        data: bytes,
+        media_type: str,
+        stamp: Stamp,
+        scheme: str,
+        *,
+        source: EditSource | None = None,
+        lock: Mapping[str, Any] | None = None,
     ) -> bytes:
         """The same picture with a signed manifest; with a source, as an edit of it that keeps its manifests.
 
+        `lock` is what is said of a locked product. Without a watermark (`UNMARKED`) the manifest binds none.
         Raises SigningUnavailable if the key or the requested time-stamp authority does not answer, and MarkError for a
         source that is not a picture.
         """
@@ -89,13 +97,14 @@ class ManifestWriter:
                 raise
 
         signed = io.BytesIO()
+        definition = _definition(stamp, self._maker, media_type, scheme, source=source, lock=lock)
         try:
             algorithm = c2pa.C2paSigningAlg[self._signer.algorithm.upper()]
             with (
                 c2pa.Signer.from_callback(
                     sign, algorithm, self._signer.certificate_chain, self._timestamp_url
                 ) as signer,
-                c2pa.Builder(_definition(stamp, self._maker, media_type, scheme, source), self._context) as builder,
+                c2pa.Builder(definition, self._context) as builder,
             ):
                 if source:
                     _keep(builder, source)
@@ -148,8 +157,10 @@ class ManifestReader:
         return _manifest(store)
 
 
-def require_trusted(manifest: Manifest | None, stamp: Stamp, *, timed: bool = False) -> Manifest:
+def require_trusted(manifest: Manifest | None, stamp: Stamp, *, timed: bool = False, bound: bool = True) -> Manifest:
     """The manifest, if it is present, trusted, about this asset and (with `timed`) time-stamped.
+
+    `bound`: it names the watermark; else there is none, and it must name none.
 
     Raises ManifestInvalid.
     """
@@ -158,7 +169,7 @@ def require_trusted(manifest: Manifest | None, stamp: Stamp, *, timed: bool = Fa
     if manifest.state != TRUSTED:
         reasons = ", ".join(manifest.failures) or "the signer's root is not among the trust anchors"
         raise ManifestInvalid(f"the manifest reads back as {manifest.state}: {reasons}")
-    if (manifest.asset_id, manifest.watermark_hex) != (stamp.asset_id, stamp.watermark_hex):
+    if (manifest.asset_id, manifest.watermark_hex) != (stamp.asset_id, stamp.watermark_hex if bound else ""):
         raise ManifestInvalid(f"the manifest is about asset {manifest.asset_id}, not {stamp.asset_id}")
     if timed and not manifest.timestamp_trusted:
         found = "its authority's root is not among the trust anchors" if manifest.timestamp else "there is none"
@@ -166,14 +177,24 @@ def require_trusted(manifest: Manifest | None, stamp: Stamp, *, timed: bool = Fa
     return manifest
 
 
-def _definition(stamp: Stamp, maker: Maker, media_type: str, scheme: str, source: EditSource | None) -> dict[str, Any]:
+def _definition(
+    stamp: Stamp,
+    maker: Maker,
+    media_type: str,
+    scheme: str,
+    *,
+    source: EditSource | None,
+    lock: Mapping[str, Any] | None,
+) -> dict[str, Any]:
     agent = {"name": maker.name, "version": maker.version}
     done = {"when": stamp.made_at.isoformat(timespec="seconds"), "softwareAgent": agent}
     opened = {"action": "c2pa.opened", **done, "parameters": {"ingredientIds": [_PARENT]}}
     edited = {"action": "c2pa.edited", **done, "digitalSourceType": EDITED_SOURCE_TYPE}
     created = {"action": "c2pa.created", **done, "digitalSourceType": DIGITAL_SOURCE_TYPE}
     made = [opened, edited] if source else [created]
-    actions = [*made, {"action": "c2pa.watermarked.bound", **done}]
+    binding = {"alg": SOFT_BINDING, "blocks": [{"scope": {}, "value": stamp.watermark_hex}]}
+    bound = [] if scheme == UNMARKED else [{"label": "c2pa.soft-binding", "data": binding}]
+    actions = [*made, *([{"action": "c2pa.watermarked.bound", **done}] if bound else [])]
     generation: dict[str, Any] = {
         "asset_id": stamp.asset_id,
         "ledger_origin": stamp.ledger_origin,
@@ -188,6 +209,8 @@ def _definition(stamp: Stamp, maker: Maker, media_type: str, scheme: str, source
         generation["label"] = stamp.label
     if stamp.published_prompt:
         generation["prompt"] = stamp.published_prompt
+    if lock:
+        generation["lock"] = dict(lock)
     mining = {entry: {"use": "notAllowed"} for entry in _MINING}
     return {
         "claim_generator_info": [agent],
@@ -195,10 +218,7 @@ def _definition(stamp: Stamp, maker: Maker, media_type: str, scheme: str, source
         "format": media_type,
         "assertions": [
             {"label": "c2pa.actions.v2", "data": {"actions": actions}},
-            {
-                "label": "c2pa.soft-binding",
-                "data": {"alg": SOFT_BINDING, "blocks": [{"scope": {}, "value": stamp.watermark_hex}]},
-            },
+            *bound,
             {"label": "cawg.training-mining", "data": {"entries": mining}},
             {"label": GENERATION, "data": generation, "kind": "Json"},
         ],

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import rfc8785
 
+from policy.marks.locks.measures import lock_measures
 from tests.support.masks import TrueFinder
 from tests.support.pictures import texture
 from tests.support.products import Shot, bottle
 from workers.errors import MaskRefused
 from workers.masks.backgrounds import fitted_ground, remove_background, replace_background
-from workers.masks.compositing import lock_measures
 from workers.masks.mask import MaskSource
 from workers.masks.options import GroundOptions, Placement
 

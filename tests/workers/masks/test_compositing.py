@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from policy.marks.locks.measures import lock_measures
 from tests.support.pictures import texture
 from tests.support.products import Shot, bottle
 from workers.errors import MaskRefused
@@ -14,7 +15,6 @@ from workers.masks.compositing import (
     composite,
     darkened,
     from_linear,
-    lock_measures,
     placed,
     to_linear,
 )
