@@ -20,6 +20,7 @@ from policy.marks import watermark
 from policy.marks.pure_ground import pure_ground
 from tests.support.pictures import jpeg, resized
 from tests.support.products import Shot, bottle
+from workers.gpu.backgrounds import load_network
 from workers.masks import choose, compositing, ground, measures
 from workers.masks.foreground import foreground
 from workers.masks.mask import HALF
@@ -27,6 +28,7 @@ from workers.masks.matting import UNKNOWN, matte, trimap
 from workers.masks.network import MaskNetwork
 from workers.masks.options import Shadow
 from workers.masks.shadow import shade
+from workers.sampling.cards.mask_networks import read_mask_network
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 GROUNDS = ("white", "black", "studio", "busy")
@@ -160,7 +162,9 @@ def white(count: int) -> list[Ratio]:
 def main() -> None:
     asked = parser(__doc__).parse_args()
     cv2.setNumThreads(1)
-    network = MaskNetwork.load(MODELS)
+    card = read_mask_network(MODELS)
+    assert card is not None
+    network = load_network(card)
     count = 3 if asked.quick else 32
     ratios = quality(network, count)
     for side in (512,) if asked.quick else (512, 1024):

@@ -145,7 +145,7 @@ def make_executor(
     screen, mark or sign does not start.
     """
     from policy.images.screen import ImageScreen  # noqa: PLC0415
-    from policy.marks.marker import Marker  # noqa: PLC0415
+    from policy.marks.cutouts.marker import CutoutMarker  # noqa: PLC0415
     from policy.marks.provenance.signing import LocalSigner  # noqa: PLC0415
     from policy.prompts.meaning.screen import MeaningScreen  # noqa: PLC0415
     from policy.rules import Rules  # noqa: PLC0415
@@ -166,7 +166,7 @@ def make_executor(
     for name, reason in meaning.missing.items():
         log.warning("moderation_model_missing", name=name, reason=reason)  # what it should have scored is held
     probe = killer(settings.crash_point)
-    marker = Marker(
+    marker = CutoutMarker(
         LocalSigner.from_files(settings.signing_certificate, settings.signing_key),
         settings.trust_anchors.read_text(),
         settings.generator_name,

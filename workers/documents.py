@@ -12,11 +12,12 @@ from policy.rules import Rules
 from workers.errors import CardInvalid
 from workers.sampling.cards.contents import CARD
 from workers.sampling.cards.extras import AdapterCard, UpscalerCard
+from workers.sampling.cards.mask_networks import MaskNetworkCard
 from workers.sampling.cards.registry import ModelCard, Registry
 
 
 def documents_of(rules: Rules, rules_path: Path, registry: Registry) -> tuple[Document, ...]:
-    """The rule set, every card of the registry, upscalers' and adapters' too, read again, and the verifier of packs.
+    """The rule set, every card of the registry, read again, and the verifier of packs.
 
     Raises RulesInvalid or CardInvalid if a file was changed since it was loaded: what is kept must be what decides.
     """
@@ -24,7 +25,8 @@ def documents_of(rules: Rules, rules_path: Path, registry: Registry) -> tuple[Do
     if f"sha256:{policy.sha256}" != rules.version:
         raise RulesInvalid(f"{rules_path} was changed while this process started. Remedy: start it again")
     found = [policy]
-    cards: list[ModelCard | UpscalerCard | AdapterCard] = [*registry.cards.values()]
+    cards: list[ModelCard | UpscalerCard | AdapterCard | MaskNetworkCard] = [*registry.cards.values()]
+    cards += [registry.mask_network] if registry.mask_network else []
     for card in (*cards, *registry.upscalers.values(), *registry.adapters.values()):
         listed = sorted(card.files, key=lambda file: file.path.encode())
         found += model(

@@ -13,7 +13,7 @@ MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 ROLES = ("image", "mask", "control_image", "reference_image")  # of inputs, as a request names them
 
 # Fields that the first recipes did not have.
-_LATER = frozenset({"upscaler", "scheduler_options", "reproducible", "strength", "control"})
+_LATER = frozenset({"upscaler", "scheduler_options", "reproducible", "strength", "control", "canvas"})
 
 
 class Lora(NamedTuple):
@@ -50,6 +50,7 @@ class Recipe:
     control: str = ""  # canny: edges of the given picture guide; "": the given picture is such a map itself
     scheduler_options: tuple[str, ...] = ()  # of workers.sampling.families.schedulers.OPTIONS, sorted
     reproducible: str = ""  # "strict": each image in a run of its own, by deterministic algorithms
+    canvas: tuple[int, int] | None = None  # width and height of the finished picture where a given one decides them
 
     @property
     def id(self) -> str:
@@ -69,13 +70,15 @@ class Recipe:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of a finished picture."""
-        return self.height * self.upscale, self.width * self.upscale, 3
+        width, height = self.canvas or (self.width * self.upscale, self.height * self.upscale)
+        return height, width, 3
 
     def to_json(self) -> dict[str, Any]:
         """Without an upscaler or options there is no such key: recipes older than those keep their id."""
         stored = {**asdict(self), "loras": [list(lora) for lora in self.loras]}
         stored["upscaler"] = self.upscaler._asdict() if self.upscaler else None
         stored["scheduler_options"] = list(self.scheduler_options)
+        stored["canvas"] = list(self.canvas) if self.canvas else None
         return {name: value for name, value in stored.items() if name not in _LATER or value}
 
     @classmethod
@@ -84,7 +87,10 @@ class Recipe:
         loras = tuple(Lora(*lora) for lora in stored["loras"])
         options = tuple(stored.get("scheduler_options", ()))
         grown = Upscaler(**upscaler) if upscaler else None
-        return cls(**{**stored, "loras": loras, "upscaler": grown, "scheduler_options": options})
+        canvas = tuple(stored["canvas"]) if stored.get("canvas") else None
+        return cls(
+            **{**stored, "loras": loras, "upscaler": grown, "scheduler_options": options, "canvas": canvas},
+        )
 
 
 @lru_cache(maxsize=4096)  # a campaign asks for the same few recipes once an item

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from api.results.remedies import remedy
 from api.schemas.results import OUTCOME_COLUMNS, OUTCOME_PREFIX
-from policy.marks.renditions import declarations
+from policy.marks.renditions import MASK, declarations
 from workers.delivery.file_names import EXTENSIONS, FileTemplate, file_name
 from workers.jobs.results import Result
 from workers.jobs.types import StoredRendition
@@ -69,7 +69,8 @@ class ResultLines:
             "height": str(file.height),
         }
         cells = dict(zip(self.columns, result.carried, strict=False))
-        return file_name(template, {**cells, **own}, extension=EXTENSIONS[file.media_type], suffix=result.file_suffix)
+        suffix = f"-{MASK}{result.file_suffix}" if file.name == MASK else result.file_suffix
+        return file_name(template, {**cells, **own}, extension=EXTENSIONS[file.media_type], suffix=suffix)
 
     def _line(self, result: Result, file: StoredRendition | None) -> dict[str, Any]:
         cells = result.carried or ("",) * len(self.columns)  # erased: the columns stay, their cells are empty

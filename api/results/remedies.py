@@ -8,6 +8,14 @@ from workers.states import ItemState
 FAILURES = {
     "worker_lost": "Send it again; if it fails again, change its size or steps.",
     "out_of_memory": "Ask for a smaller picture, or fewer steps.",
+    "mask_size": "Send a mask of the image's own size.",
+    "mask_empty": "Send a mask with white pixels.",
+    "mask_full": "Send a mask with black pixels.",
+    "mask_missing": "Send a mask, or an image with transparency.",
+    "no_product": "Send a mask of the product, or an image with transparency.",
+    "input_erased": "Send the picture again, then the row.",
+    "input_recalled": "Use another picture.",
+    "input_failed": "Send another picture: the input says what is wrong with it.",
     "model_missing": "Ask the operator to install the model on a worker, then send it again.",
 }
 _FAILED = "Send it again; if it fails again, tell the operator its code and item id."

@@ -20,6 +20,7 @@ from api.edge.paging import cursor_of_number, number_of
 from api.edge.problems import Problem
 from api.schemas.base import NoQuery, NumberedPageQuery, Page
 from api.schemas.models import ModelDecisionBody, ModelDecisionReply, ModelReply, ModelsReply, UnusableReply
+from api.submission.pictures.tasks import Abilities, tasks_of
 from api.submission.tenant_models import tenant_models, tenant_standings
 from workers.errors import NotFound
 from workers.jobs.idempotency import StoredReply
@@ -116,7 +117,9 @@ def _page(every: Sequence[T], query: NumberedPageQuery) -> tuple[Sequence[T], st
 
 def _reply(registry: Registry, name: str, standing: ModelStanding) -> ModelReply:
     card = registry.get(name)
-    beside = {"upscale": [1, *sorted(registry.upscalers_of(card))], "loras": list(registry.adapters_of(card))}
+    factors = registry.upscalers_of(card)
+    tasks = tasks_of(card, Abilities(tuple(factors), registry.mask_network is not None))
+    beside = {"tasks": tasks, "upscale": [1, *sorted(factors)], "loras": list(registry.adapters_of(card))}
     decided = {"state": standing.state, "expires": standing.expires, "refused": standing.why}
     fields = asdict(card) | beside | decided | {"id": card.name}
     return ModelReply(**{field: fields[field] for field in ModelReply.model_fields if field in fields})

@@ -23,7 +23,7 @@ from policy.marks.channels.channel import (
     label_texts,
     presets,
 )
-from policy.marks.renditions import RENDITIONS
+from policy.marks.renditions import MASK, RENDITIONS
 from workers.delivery.file_names import MAX_TEMPLATE_CHARS
 
 MIN_SIDE, MAX_SIDE = 64, 8192  # what can be marked
@@ -92,7 +92,7 @@ class ChannelBody(BodyModel):
         name = self.name or self.preset
         if not name:
             raise ValueError("a channel has a name or a preset")
-        if name in RENDITIONS:
+        if name in (*RENDITIONS, MASK):
             raise ValueError(f"{quoted(name)} is the name of a rendition; choose another")
         if not self.preset and self.size is None:
             raise ValueError(f"the channel {quoted(name)} has no size")

@@ -55,6 +55,7 @@ class ModelReply(ReplyModel):
     max_guidance_scale: float
     scheduler: str
     schedulers: list[str]
+    tasks: list[str] = Field(description="what it can be asked for, as `task` takes them", examples=[["text-to-image"]])
     upscale: list[int] = Field(description="factors its pictures can be enlarged by, as `upscale` takes them")
     loras: list[str] = Field(description="adapters trained for it, as `loras` takes them")
     knows: list[str] = Field(description="what it was trained on; empty for a general model")

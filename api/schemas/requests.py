@@ -92,6 +92,7 @@ Labels = Annotated[
 ]
 TASKS = (
     *("text-to-image", "image-to-image", "inpaint", "edit", "control", "upscale"),
+    *("remove-background", "replace-background"),
     *("unconditional", "class-conditional"),
 )
 Picture = Annotated[Line, Field(min_length=1, max_length=MAX_PICTURE_CHARS)]
@@ -147,12 +148,12 @@ class OptionsBody(BodyModel):
         None, description="what is done; left out: what the pictures of the request ask for"
     )
     image: Picture | None = Field(
-        None, description="the picture that is drawn over, edited or upscaled: id of an input"
+        None, description="the picture that is drawn over, edited, cut out or upscaled: id of an input"
     )
     mask: Picture | None = Field(
         None,
         description="where the image is drawn anew: white, or what is transparent; left out: what is transparent of the"
-        " image itself",
+        " image itself. For remove-background and replace-background: the product, white or opaque; left out: found",
     )
     control_image: Picture | None = Field(None, description="the picture whose lines guide: an input's id")
     reference_image: Picture | None = Field(None, description="no model here has a place for one yet")

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple, Self
 from api.edge.problems import Complaint, Problem, did_you_mean, quoted
 from api.schemas.requests import OptionsBody
 from api.submission.pictures.known import KnownInput, unusable
-from api.submission.pictures.tasks import complaints, task_for, with_pictures
+from api.submission.pictures.tasks import Abilities, complaints, task_for, with_pictures
 from api.submission.tokens import prompt_tokens
 from api.submission.vocabulary import Vocabulary
 from workers.jobs.types import ALL_READ, TextsRead
 from workers.recipes import MAX_SEED, Lora, Recipe, Upscaler
+from workers.sampling.cards.mask_networks import MaskNetworkCard
 from workers.sampling.cards.registry import ModelCard, Registry
-from workers.sampling.families.family import CONTROL, TEXT_TO_IMAGE, UPSCALE
+from workers.sampling.families.family import CONTROL, REMOVE_BACKGROUND, TEXT_TO_IMAGE, UPSCALE
 from workers.sampling.families.schedulers import misfit
 from workers.settings import Settings
 
@@ -35,12 +36,14 @@ class SamplingOptions(NamedTuple):
     task: str = TEXT_TO_IMAGE
     strength: float | None = None
     control: str = ""
+    canvas: tuple[int, int] | None = None
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Self:
         read = cls._make(stored)
         loras = tuple((name, scale) for name, scale in read.loras)
-        return read._replace(loras=loras, scheduler_options=tuple(read.scheduler_options))
+        canvas = read.canvas and (read.canvas[0], read.canvas[1])  # JSON made a list of it
+        return read._replace(loras=loras, scheduler_options=tuple(read.scheduler_options), canvas=canvas)
 
     @property
     def megapixel_steps(self) -> float:
@@ -61,27 +64,27 @@ class RecipeBook:
     def __init__(self, card: ModelCard, settings: Settings, registry: Registry) -> None:
         self.card, self._settings = card, settings
         self._upscalers, self._adapters = registry.upscalers_of(card), registry.adapters_of(card)
-        self._refused = registry.refused.get(card.name)
+        self._refused, self._mask_network = registry.refused.get(card.name), registry.mask_network
         self.vocabulary = Vocabulary(card, self._adapters) if card.knows else None
         self.tokens = prompt_tokens(card)
         self._made: dict[tuple[SamplingOptions, bool], RecipeOrErrors] = {}
 
     @property
-    def factors(self) -> tuple[int, ...]:
-        """Of its upscalers."""
-        return tuple(self._upscalers)
+    def beside(self) -> Abilities:
+        """What stands beside the model here."""
+        return Abilities(tuple(self._upscalers), self._mask_network is not None)
 
     def pictured(
         self, options: SamplingOptions, asked_task: str | None, pictures: Mapping[str, KnownInput], *, sized: bool
     ) -> SamplingOptions:
         """The options for these pictures, by role: the task, and what follows from it."""
-        task = task_for(asked_task, pictures, self.card, self.factors)
-        return with_pictures(options._replace(task=task), self.card, self.factors, pictures, sized=sized)
+        task = task_for(asked_task, pictures, self.card, self.beside)
+        return with_pictures(options._replace(task=task), self.card, self.beside, pictures, sized=sized)
 
     def picture_complaints(self, options: SamplingOptions, pictures: Mapping[str, KnownInput]) -> list[Complaint]:
         """What is wrong with the task and its pictures."""
         gone = [wrong for role, known in pictures.items() if (wrong := unusable(role, known))]
-        return [*gone, *complaints(options, self.card, self.factors, pictures)]
+        return [*gone, *complaints(options, self.card, self.beside, pictures)]
 
     def options(self, asked: OptionsBody) -> SamplingOptions:
         """What is asked for, the card's defaults in the gaps; without pictures."""
@@ -148,6 +151,8 @@ class RecipeBook:
         return made.recipe
 
     def _recipe(self, options: SamplingOptions) -> Recipe:
+        if options.task == REMOVE_BACKGROUND and self._mask_network:
+            return _cut_out(options, self._mask_network)
         upscaler = self._upscalers.get(options.upscale)
         return Recipe(
             model=self.card.name,
@@ -161,13 +166,14 @@ class RecipeBook:
             task=options.task,
             strength=options.strength,
             control=options.control if options.task == CONTROL else "",
+            canvas=options.canvas,
             guidance_scale=float(options.guidance_scale),
             loras=tuple(Lora(name, scale, self._adapters[name].revision) for name, scale in options.loras),
             upscaler=Upscaler(upscaler.name, upscaler.factor, upscaler.revision) if upscaler else None,
         )
 
     def _card_complaints(self, options: SamplingOptions, negative_prompt: str) -> list[Complaint]:
-        if options.task == UPSCALE and UPSCALE not in self.card.tasks:
+        if options.task == REMOVE_BACKGROUND or (options.task == UPSCALE and UPSCALE not in self.card.tasks):
             return []  # its pipeline draws nothing
         problems = self.card.problems(
             width=options.width,
@@ -183,7 +189,7 @@ class RecipeBook:
         found = []
         pixels, steps = self._settings.max_pixels, self._settings.max_steps
         factor = options.upscale if options.upscale in self._upscalers else 1
-        width, height = options.width * factor, options.height * factor
+        width, height = options.canvas or (options.width * factor, options.height * factor)
         if width * height > pixels:
             field = "upscale" if factor > 1 else "width"
             message = f"{width} x {height} is more than the {pixels:,} pixels allowed here"
@@ -230,6 +236,20 @@ class RecipeBook:
             "guidance_scale": f"Leave it out to get the model's own {card.guidance_scale:g}.",
             "scheduler": f"Leave it out to get the model's own {card.scheduler}.",
         }.get(field, "Leave it out, or choose another value.")
+
+
+def _cut_out(options: SamplingOptions, network: MaskNetworkCard) -> Recipe:
+    """No model draws: the mask network is what decides the picture."""
+    return Recipe(
+        model=network.name,
+        model_revision=network.revision,
+        width=options.width,
+        height=options.height,
+        num_inference_steps=1,
+        scheduler="",
+        guidance_scale=1.0,
+        task=options.task,
+    )
 
 
 class RecipeBooks:

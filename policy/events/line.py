@@ -160,6 +160,7 @@ class ItemReleased(Event):
     prompt_read_chars: int | None = None  # characters that the model's text encoder reads; None: all of them
     negative_prompt_read_chars: int | None = None
     inputs: tuple[dict[str, Any], ...] = ()  # what it was made from: role, input_id and sha256 of each
+    product: dict[str, Any] | None = None  # of background tasks: mask, its check, and the proof of the pixels
 
     def subjects(self) -> tuple[str, ...]:
         return (*Event.subjects(self), *_of_inputs(self.inputs))
@@ -186,6 +187,7 @@ class ItemHeld(Event):
     prompt_read_chars: int | None = None
     negative_prompt_read_chars: int | None = None
     inputs: tuple[dict[str, Any], ...] = ()  # what it was made from: role, input_id and sha256 of each
+    product: dict[str, Any] | None = None  # as in item.released
 
     def subjects(self) -> tuple[str, ...]:
         return (*Event.subjects(self), *_of_inputs(self.inputs))

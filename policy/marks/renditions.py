@@ -23,6 +23,9 @@ RENDITIONS = {
     "webp": "image/webp",
     "avif": "image/avif",
 }
+# The file beside those of a cut-out or a new ground that says where the product is. It is made unasked, shows nothing
+# of the picture itself and carries no marks; nobody asks for it as a rendition, and no channel has its name.
+MASK = "mask"
 # Of a request that does not say: the picture itself, and what every browser, shop and mail programme opens.
 DEFAULT = (ORIGINAL, "jpeg")
 

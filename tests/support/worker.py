@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, update
 
 from policy.images.screen import ImageScreen
-from policy.marks.marker import Marker
+from policy.marks.cutouts.marker import CutoutMarker
 from policy.marks.provenance.signing import LocalSigner, Signer
 from policy.prompts.meaning.screen import MeaningScreen
 from policy.rules import Rules
@@ -60,7 +60,7 @@ class Works:
         assert key is not None
         assert anchors is not None
         signer = signer or LocalSigner.from_files(certificate, key)
-        marker = Marker(signer, anchors.read_text(), chosen.generator_name, "test")
+        marker = CutoutMarker(signer, anchors.read_text(), chosen.generator_name, "test")
         store = store or ObjectStore(chosen)
         with self.line.worker.begin() as conn:
             fleet.seen(conn, worker, queues=chosen.queue_names, threads=chosen.worker_threads, device=device)

@@ -2,6 +2,7 @@
 
 executor   claim, sample, finish, settle
 leases     renews the lease while the batch is worked on
+backgrounds  products cut out, and put on new grounds
 sources    the inputs that a batch is made from
 finish     screen, mark, encode, sign, read back, put
 regeneration  samples a picture again that came out wrong

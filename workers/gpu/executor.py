@@ -24,6 +24,7 @@ from workers.cost.used import Used
 from workers.crash import Probe, no_probe
 from workers.database import transact
 from workers.errors import LeaseLost, LedgerRefused, OutOfMemory, StoreUnavailable
+from workers.gpu.backgrounds import ProductFinder, cut_outs, grounds_of, on_new_grounds
 from workers.gpu.finish import Finisher
 from workers.gpu.leases import Lease, LeaseWatch
 from workers.gpu.progress import PartialSettlement
@@ -36,6 +37,7 @@ from workers.jobs.fleet import members as fleet
 from workers.jobs.fleet.faults import fault_of, reason_of, run_size
 from workers.jobs.outcomes import demand_sealable
 from workers.jobs.types import Claim
+from workers.sampling.families.family import REMOVE_BACKGROUND, REPLACE_BACKGROUND
 from workers.sampling.types import OUT_OF_MEMORY, Sampled, Sampler
 from workers.settings import Settings
 
@@ -64,7 +66,8 @@ class Executor:
 
     def __post_init__(self) -> None:
         finisher = self.finisher
-        self.sources = SourceReader(finisher.store, finisher.screen, finisher.rules.version)
+        products = ProductFinder(self.settings.models_dir)
+        self.sources = SourceReader(finisher.store, finisher.screen, finisher.rules.version, products)
 
     def run(self, batch_id: str) -> None:
         """claim -> sample -> finish -> settle. Safe to call any number of times for one batch."""
@@ -153,7 +156,8 @@ class Executor:
             part,
             sampled,
             lease,
-            lambda some: self._draw(some, lease, progress, sources),
+            # A cut-out comes out the same whatever the seed.
+            None if _only_cuts(part) else lambda some: self._draw(some, lease, progress, sources),
             sources=sources,
             finished=lambda outcome: None if outcome.item.id in no_room else progress.add(outcome),
         )
@@ -164,7 +168,7 @@ class Executor:
             progress.settle_some()
 
     def _draw(self, held: Claim, lease: Lease, progress: PartialSettlement, sources: Sources) -> Sampled:
-        """One run on the device, for the batch or for those of its items that are generated again.
+        """The pictures of the batch, or of those of its items that are generated again.
 
         Items whose sources cannot be used are left out of it, and have their fault.
         """
@@ -172,7 +176,14 @@ class Executor:
         if not wanted:
             return undrawn(held, sources.faults)
         some = held if len(wanted) == len(held.items) else replace(held, items=tuple(wanted))
-        self.sampler.make_ready(held)
+        sampled = cut_outs(some, sources.products) if _only_cuts(some) else self._sample(some, lease, progress, sources)
+        return sampled if some is held else among(held, sampled, sources.faults)
+
+    def _sample(self, held: Claim, lease: Lease, progress: PartialSettlement, sources: Sources) -> Sampled:
+        """One run on the device; where it drew grounds, with the products on them."""
+        task = held.recipe.task
+        asked_of_model = grounds_of(held) if task == REPLACE_BACKGROUND else held
+        self.sampler.make_ready(asked_of_model)
         asked = time.monotonic()
         with self.gpu:
             metrics.GPU_WAIT_SECONDS.observe(time.monotonic() - asked)
@@ -180,12 +191,12 @@ class Executor:
             with metrics.SAMPLING_SECONDS.time():
                 watch = LeaseWatch(lease, self.probe, held)
                 given = {"pictures": sources.pictures} if sources.pictures else {}
-                sampled = self.sampler.sample(some, watch, **given)
-        progress.drawn(some, sampled)
+                sampled = self.sampler.sample(asked_of_model, watch, **given)
+        progress.drawn(held, sampled)
         if sampled.joules is not None:
             metrics.ENERGY_JOULES.inc(sampled.joules)
         metrics.SAMPLED_IMAGES.inc(len(held.items) - len(sampled.faults))
-        return sampled if some is held else among(held, sampled, sources.faults)
+        return on_new_grounds(held, sampled, sources.products) if task == REPLACE_BACKGROUND else sampled
 
     def _worked(self) -> None:
         self.standing.worked()
@@ -204,6 +215,11 @@ class Executor:
             self.settings.return_seconds,
             self.replace_process,
         )
+
+
+def _only_cuts(held: Claim) -> bool:
+    """Whether no model draws anything."""
+    return held.recipe.task == REMOVE_BACKGROUND
 
 
 def _parts(held: Claim) -> list[Claim]:

@@ -10,12 +10,13 @@ and `discard` or the next attempt removes them.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import structlog
@@ -23,7 +24,9 @@ from PIL import Image
 
 from policy.errors import MarkError, PolicyError, SigningUnavailable
 from policy.images.screen import ImageScreen
-from policy.marks.marker import Marked, Marker, Stamp, evidence
+from policy.marks.cutouts.marker import CutoutMarker
+from policy.marks.marker import Marked, Stamp, evidence
+from policy.marks.renditions import MASK
 from policy.marks.stamp import AddedNetwork, EditSource
 from policy.marks.writers import Write
 from policy.prompts.meaning.screen import MeaningScreen
@@ -50,7 +53,10 @@ from workers.jobs.types import (
     StoredRendition,
     new_id,
 )
+from workers.masks.backgrounds import RemovedBackground
+from workers.masks.mask import Mask, encode
 from workers.recipes import Recipe
+from workers.sampling.families.family import REMOVE_BACKGROUND
 from workers.sampling.types import CANCELLED, Sampled
 from workers.store import QUARANTINE, RELEASED, ObjectStore, quarantine_key, released_key
 
@@ -67,6 +73,8 @@ class _Drawn(NamedTuple):
     stamp: Stamp
     write: Write
     source: EditSource | None  # the file that it is an edit of
+    product: RemovedBackground | None  # whose background was removed or replaced
+    record: Mapping[str, Any] | None  # of that, for provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,7 @@ class Finisher:
     rules: Rules
     screen: ImageScreen
     meaning: MeaningScreen
-    marker: Marker
+    marker: CutoutMarker
     store: ObjectStore
     ledger_origin: str
     probe: Probe
@@ -114,9 +122,9 @@ class Finisher:
             elif fault:
                 outcome = Failed(item, fault)
             else:
-                drawn = _Drawn(
-                    sampled.images[n], sampled.positions[n], stamps[n], writes[n], sources.edited.get(item.id)
-                )
+                source, product = sources.edited.get(item.id), sources.products.get(item.id)
+                record = sampled.records.get(item.id)
+                drawn = _Drawn(sampled.images[n], sampled.positions[n], stamps[n], writes[n], source, product, record)
                 outcome = self._finish_one(held, item, drawn, verdicts[n])
             outcomes.append(outcome)
             finished(outcome)
@@ -190,29 +198,47 @@ class Finisher:
         metrics.VERDICTS.labels(verdict.decision).inc()
         if verdict.decision is Decision.REFUSE:
             return Refused(item, verdict)
-        image, position, stamp, write, source = drawn
+        stamp = drawn.stamp
         try:
             with metrics.FINISHING_SECONDS.labels("mark").time():
-                files = self.marker.mark_all(
-                    image,
-                    stamp,
-                    item.renditions,
-                    source=source,
-                    write=write,
-                    channels=item.channels,
-                    label_language=item.label_language,
-                )
-            stored = tuple(self._put(_key_maker(verdict), held, item, file) for file in files)
+                files = self._files(held, item, drawn)
+            beside = (_mask_file(drawn.product.mask),) if drawn.product else ()
+            stored = tuple(self._put(_key_maker(verdict), held, item, file) for file in (*files, *beside))
         except SigningUnavailable:
             raise
         except (MarkError, DigestMismatch) as error:  # these bytes must not leave; the rest of the batch may
             metrics.MARK_FAILURES.labels(type(error).__name__).inc()
             finding = Finding(Decision.HOLD, Stage.MARK, "marks", type(error).__name__, detail=str(error))
-            return self._hold_unmarked(held, item, image, merge([verdict, Verdict(self.rules.version, (finding,))]))
-        picture = (stamp.asset_id, stamp.watermark_id, position, evidence(files), stored)
+            return self._hold_unmarked(
+                held, item, drawn.image, merge([verdict, Verdict(self.rules.version, (finding,))])
+            )
+        picture = (stamp.asset_id, stamp.watermark_id, drawn.position, evidence(files), stored)
         if verdict.decision is Decision.HOLD:
-            return Held(item, verdict, stored[0].key, stored[0].sha256, Finished(*picture))
-        return Released(*picture, item=item, verdict=verdict)
+            return Held(item, verdict, stored[0].key, stored[0].sha256, Finished(*picture, product=drawn.record))
+        return Released(*picture, item=item, verdict=verdict, product=drawn.record)
+
+    def _files(self, held: Claim, item: ClaimedItem, drawn: _Drawn) -> tuple[Marked, ...]:
+        """What the request asked for, marked; a cut-out keeps its transparency where the format has any."""
+        if held.recipe.task == REMOVE_BACKGROUND and drawn.product:
+            cut = drawn.product.cutout
+            return self.marker.mark_cutout(
+                cut.colours,
+                cut.alpha,
+                drawn.stamp,
+                item.renditions,
+                source=drawn.source,
+                channels=item.channels,
+                label_language=item.label_language,
+            )
+        return self.marker.mark_all(
+            drawn.image,
+            drawn.stamp,
+            item.renditions,
+            source=drawn.source,
+            write=drawn.write,
+            channels=item.channels,
+            label_language=item.label_language,
+        )
 
     def _stamp(self, held: Claim, item: ClaimedItem) -> Stamp:
         return Stamp(
@@ -251,6 +277,12 @@ def _parts(recipe: Recipe) -> tuple[AddedNetwork, ...]:
 def _key_maker(verdict: Verdict) -> _KeyMaker:
     """Where a marked picture is put: released/, or quarantine/ for a reviewer. The release put of finishing."""
     return released_key if verdict.allowed else quarantine_key
+
+
+def _mask_file(mask: Mask) -> Marked:
+    """The mask beside the files; its evidence is in the record of the product."""
+    data, (height, width) = encode(mask), mask.alpha.shape
+    return Marked(MASK, data, "image/png", width, height, hashlib.sha256(data).hexdigest(), {})
 
 
 def _png(image: np.ndarray) -> bytes:

@@ -81,5 +81,6 @@ def _with(batch: ScreenedBatch, numbers: list[int], fresh: ScreenedBatch) -> Scr
         faults.pop(items[n].id, None)
     faults |= fresh.sampled.faults
     seconds = batch.sampled.seconds + fresh.sampled.seconds
-    sampled = Sampled(images, faults, tuple(positions), seconds)
+    records = {**batch.sampled.records, **fresh.sampled.records}
+    sampled = Sampled(images, faults, tuple(positions), seconds, records=records)
     return ScreenedBatch(replace(batch.held, items=tuple(items)), sampled, tuple(verdicts))

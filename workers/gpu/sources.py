@@ -19,7 +19,9 @@ from policy.marks.stamp import EditSource
 from policy.rulebook.scope import Context
 from policy.verdict import Decision, Finding, Stage, Verdict, merge
 from workers.errors import NotFound, ScreenUnavailable
+from workers.gpu.backgrounds import BACKGROUNDS, ProductFinder
 from workers.jobs.types import Claim, ClaimedItem, ItemInput, SamplingPosition
+from workers.masks.backgrounds import RemovedBackground
 from workers.recipes import Recipe
 from workers.sampling.given.pictures import GivenPicture, SourceUnusable, pictures_for
 from workers.sampling.types import Pictures, Sampled
@@ -38,6 +40,7 @@ class Sources:
     faults: Mapping[str, str] = field(default_factory=dict)
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)  # on its inputs, under the rules of now
     edited: Mapping[str, EditSource] = field(default_factory=dict)  # the file that the picture is an edit of
+    products: Mapping[str, RemovedBackground] = field(default_factory=dict)  # of tasks that change the background
 
 
 NO_SOURCES = Sources()
@@ -50,27 +53,34 @@ class SourceReader:
     store: ObjectStore
     screen: ImageScreen
     policy_version: str
+    products: ProductFinder
 
     def read(self, held: Claim) -> Sources:
         """Raises StoreUnavailable, and ScreenUnavailable where nobody can say whether a model may see an input."""
         if not any(item.inputs for item in held.items):
             return NO_SOURCES
-        found = _Found({}, {})
+        found = _Found({}, {}, {})
         pictures: dict[str, Pictures] = {}
+        products: dict[str, RemovedBackground] = {}
         faults: dict[str, str] = {}
         verdicts: dict[str, Verdict] = {}
         edited: dict[str, EditSource] = {}
         for item in held.items:
             try:
                 self._check(item, found, verdicts)
-                pictures[item.id] = self._pictures(held.recipe, item, found)
+                if held.recipe.task in BACKGROUNDS:
+                    product = products[item.id] = self._product(held.recipe, item, found)
+                    doubts = Verdict(self.policy_version, product.chosen.check.findings)
+                    verdicts[item.id] = merge([verdicts[item.id], doubts])
+                else:
+                    pictures[item.id] = self._pictures(held.recipe, item, found)
                 if parent := next((each for each in item.inputs if each.role == "image"), None):
                     edited[item.id] = self._edited(parent, found)
             except SourceUnusable as unusable:
                 faults[item.id] = unusable.code
             except NotFound:
                 faults[item.id] = "input_missing"
-        return Sources(pictures, faults, verdicts, edited)
+        return Sources(pictures, faults, verdicts, edited, products)
 
     def _check(self, item: ClaimedItem, found: _Found, verdicts: dict[str, Verdict]) -> None:
         """Records the verdict on what the item is made from. Raises SourceUnusable where it may not be made."""
@@ -97,6 +107,17 @@ class SourceReader:
     def _pictures(self, recipe: Recipe, item: ClaimedItem, found: _Found) -> Pictures:
         given = {each.role: self._picture(each, found) for each in item.inputs}
         return pictures_for(recipe, given)
+
+    def _product(self, recipe: Recipe, item: ClaimedItem, found: _Found) -> RemovedBackground:
+        """Of variants and of several grounds for one picture it is found once."""
+        ids = {each.role: each.input_id for each in item.inputs}
+        key = ids["image"], ids.get("mask", "")
+        if key not in found.products:
+            given = {each.role: self._picture(each, found) for each in item.inputs}
+            if given["image"].colours.shape != recipe.shape:
+                raise SourceUnusable("input_size")
+            found.products[key] = self.products.find(given["image"], given.get("mask"))
+        return found.products[key]
 
     def _picture(self, each: ItemInput, found: _Found) -> GivenPicture:
         """Raises NotFound for an object that is gone, or is not what was stored."""
@@ -131,7 +152,8 @@ def among(held: Claim, sampled: Sampled, faults: Mapping[str, str]) -> Sampled:
     images[places] = sampled.images
     for n, position in zip(places, sampled.positions, strict=True):
         positions[n] = position
-    return Sampled(images, {**sampled.faults, **nothing.faults}, tuple(positions), sampled.seconds)
+    both = {**sampled.faults, **nothing.faults}
+    return Sampled(images, both, tuple(positions), sampled.seconds, records=sampled.records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +162,7 @@ class _Found:
 
     pictures: dict[str, GivenPicture]
     verdicts: dict[str, Verdict]
+    products: dict[tuple[str, str], RemovedBackground]  # by image and mask
 
 
 def _of_input(finding: Finding) -> Finding:

@@ -21,7 +21,7 @@ from policy.fingerprints import CROPS, HASH_BYTES, Fingerprint
 from policy.identify.answer import KnownAsset
 from policy.identify.index import Index, IndexEntry
 from policy.identify.original import Original
-from policy.marks.encode import decode
+from policy.marks.cutouts.files import decode_flat
 from workers.errors import NotFound
 from workers.jobs.identification import fingerprints
 from workers.jobs.identification.fingerprints import FileOf, StoredFingerprint
@@ -110,7 +110,7 @@ def read_original(store: ObjectStore, file: FileOf) -> Original | None:
             log.error("original_altered", asset_id=file.asset_id, key=key)
             return None
         try:
-            return Original.of(decode(data, file.media_type))
+            return Original.of(decode_flat(data, file.media_type))
         except MarkError:
             log.error("original_unreadable", asset_id=file.asset_id, key=key)
             return None

@@ -72,7 +72,13 @@ def provenance(attempt: Attempt, item: Item, picture: Finished) -> dict[str, Any
         "receipt": dict(picture.position.receipt),
         "marks": dict(picture.marks),
         **_inputs(item),
+        **_product(picture),
     }
+
+
+def _product(picture: Finished) -> dict[str, Any]:
+    """The mask that it was made with, and the proof of the product's pixels; nothing for other tasks."""
+    return {"product": dict(picture.product)} if picture.product else {}
 
 
 def _inputs(item: Item) -> dict[str, Any]:
@@ -130,7 +136,8 @@ def event_of(attempt: Attempt, outcome: Outcome, *, review: dict[str, Any] | Non
     asked |= {"recipe": attempt.recipe.to_json(), "seed": str(item.seed), **_inputs(item)}
     if isinstance(outcome, Held):
         waiting = tuple(asdict(rendition) for rendition in outcome.finished.renditions) if outcome.finished else ()
-        return events.ItemHeld(**asked, sha256=outcome.sha256, renditions=waiting, **cut)
+        made_with = _product(outcome.finished) if outcome.finished else {}
+        return events.ItemHeld(**asked, sha256=outcome.sha256, renditions=waiting, **cut, **made_with)
     return events.ItemRefused(**asked)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, func, select, text
 
+from policy.marks.renditions import MASK
 from workers.jobs.asset_views import files_of
 from workers.jobs.control.usage import cost_of
 from workers.jobs.tables import assets, batches, items, renditions
@@ -67,7 +68,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class ResultFilter:
-    """Which results of a request: in these states (all, if empty), behind this item, these files (all, if empty)."""
+    """Which results of a request: states, behind which item, files. Empty: all; of files, all but masks."""
 
     request_id: str
     states: tuple[str, ...] = ()
@@ -120,10 +121,12 @@ def results_page(conn: Connection, tenant: str, wanted: ResultFilter, *, after: 
     rows = conn.execute(query).all()
     public = [row.asset_id for row in rows if row.asset_state == AssetState.RELEASED]
     files = files_of(conn, tenant, public) if public else {}
-    return [
-        _result(row, tuple(f for f in files.get(row.asset_id, ()) if not wanted.files or f.name in wanted.files))
-        for row in rows
-    ]
+    return [_result(row, tuple(f for f in files.get(row.asset_id, ()) if _is_wanted(f.name, wanted))) for row in rows]
+
+
+def _is_wanted(name: str, wanted: ResultFilter) -> bool:
+    """A mask is among the results where it is asked for by name."""
+    return name in wanted.files if wanted.files else name != MASK
 
 
 def bytes_of(conn: Connection, tenant: str, wanted: ResultFilter) -> int:
@@ -141,8 +144,8 @@ def bytes_of(conn: Connection, tenant: str, wanted: ResultFilter) -> int:
         query = query.where(items.c.sample)
     if wanted.after is not None:
         query = query.where(items.c.id > wanted.after)
-    if wanted.files:
-        query = query.where(renditions.c.name.in_(wanted.files))
+    of_files = renditions.c.name.in_(wanted.files) if wanted.files else renditions.c.name != MASK
+    query = query.where(of_files)
     return int(conn.execute(query).scalar_one())
 
 

@@ -210,6 +210,7 @@ class Finished:
     position: SamplingPosition
     marks: Mapping[str, Any]  # policy.marks.Marked.evidence
     renditions: tuple[StoredRendition, ...]
+    product: Mapping[str, Any] | None = field(default=None, kw_only=True)  # mask and proof, of background tasks
 
 
 @dataclass(frozen=True, slots=True)

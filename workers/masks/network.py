@@ -1,64 +1,29 @@
 """Mask network: U2-Net p, a small network for salient objects, run by onnxruntime on the CPU.
 
-Its card, models/masks/u2netp/card.yaml, says where the weights come from, under which terms, and what is open about
-them. The loader compares the weights with the card.
+Its card (workers/sampling/cards/mask_networks.py) says where the weights come from, under which terms, and what is open
+about them; whoever loads the weights compares them with the card.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Self
-
 import cv2
 import numpy as np
 import onnxruntime
-from pydantic import ConfigDict
 
-from workers.errors import ModelMissing, ModelRefused
 from workers.masks.mask import HALF, Alpha, Mask, MaskSource, Pixels, Plane
-from workers.sampling.cards.contents import CARD, ModelFile, revision_of
-from workers.sampling.cards.extras import STRICT, Files, Name, Revision, Text, read
 
-FOLDER, NETWORK = "masks", "u2netp"  # below the models directory
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # of ImageNet, as in its training
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 _ZOOM_BELOW = 0.45  # of the picture: a product whose box is smaller is looked at again, larger
 _MARGIN = 0.15  # of that box, on each side
 
 
-@dataclass(frozen=True, slots=True)
-class MaskNetworkCard:
-    """A network that finds the main object of a picture."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
-    name: Name
-    title: Text
-    description: Text
-    licence: Text
-    copyright: Text
-    source: Text
-    training_data: Text
-    doubts: tuple[Text, ...]
-    limits: tuple[Text, ...]
-    revision: Revision
-    files: Files
-    home: Path
-    side_pixels: int
-
-    def __post_init__(self) -> None:
-        if self.revision != revision_of(self.files):
-            raise ValueError(f"revision: the listed files make {revision_of(self.files)}")
-
-
 class MaskNetwork:
     """One onnxruntime session, shared by all threads. A run releases the interpreter lock."""
 
-    def __init__(self, card: MaskNetworkCard, weights: bytes, *, threads: int) -> None:
-        self.card = card
-        self.method = f"{card.name} {card.revision}"
+    def __init__(self, method: str, weights: bytes, *, side_pixels: int, threads: int = 1) -> None:
+        """`method` names it in records; it sees squares of `side_pixels`."""
+        self.method, self._side = method, side_pixels
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -67,13 +32,6 @@ class MaskNetwork:
         self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name  # the fused map; the others are of its stages
-
-    @classmethod
-    def load(cls, models_dir: Path, *, threads: int = 1) -> Self:
-        """Raises CardInvalid, ModelMissing where the weights are not there, ModelRefused where they are others."""
-        card = read(models_dir / FOLDER / NETWORK / CARD, MaskNetworkCard)
-        (listed,) = card.files
-        return cls(card, _checked(card, listed), threads=threads)
 
     def find(self, picture: Pixels) -> Mask:
         """The main object of an RGB picture, uint8 [H, W, 3].
@@ -97,7 +55,7 @@ class MaskNetwork:
 
     def _map(self, picture: Pixels) -> Plane:
         """The probability of each pixel, float32 [H, W]."""
-        side = self.card.side_pixels
+        side = self._side
         smaller = min(picture.shape[:2]) > side
         small = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
         scaled = small.astype(np.float32) / np.float32(max(1, int(small.max())))
@@ -123,15 +81,3 @@ def _box(found: Plane, width: int, height: int) -> tuple[int, int, int, int] | N
         min(width, int(columns[-1]) + 1 + room),
         min(height, int(rows[-1]) + 1 + room),
     )
-
-
-def _checked(card: MaskNetworkCard, listed: ModelFile) -> bytes:
-    path = card.home / listed.path
-    try:
-        weights = path.read_bytes()
-    except OSError as missing:
-        raise ModelMissing(f"{path}: no weights there ({missing.strerror}); install the package again") from missing
-    digest = hashlib.sha256(weights).hexdigest()
-    if digest != listed.sha256:
-        raise ModelRefused(f"{path}: weights of sha256 {digest}; {CARD} records {listed.sha256}; restore the file")
-    return weights

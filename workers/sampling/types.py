@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,6 +30,7 @@ class Sampled:
     positions: tuple[SamplingPosition, ...]
     seconds: float  # of drawing; without the time to load a model, which the order of batches decides
     joules: float | None = None  # that the device used meanwhile; None where it reports none
+    records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by item id, what provenance says besides
 
 
 class Watch(Protocol):

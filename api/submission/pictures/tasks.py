@@ -8,43 +8,71 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from api.edge.problems import Complaint
 from api.submission.pictures.known import KnownInput
 from workers.sampling.cards.registry import ModelCard
-from workers.sampling.families.family import CONTROL, EDIT, IMAGE_TO_IMAGE, INPAINT, UPSCALE
+from workers.sampling.families.family import (
+    CONTROL,
+    EDIT,
+    IMAGE_TO_IMAGE,
+    INPAINT,
+    REMOVE_BACKGROUND,
+    REPLACE_BACKGROUND,
+    TEXT_TO_IMAGE,
+    UPSCALE,
+)
 
 if TYPE_CHECKING:
     from api.submission.recipes import SamplingOptions
 
 TASKS = (
-    *("text-to-image", IMAGE_TO_IMAGE, INPAINT, EDIT, CONTROL, UPSCALE),
+    *(TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINT, EDIT, CONTROL, UPSCALE, REMOVE_BACKGROUND, REPLACE_BACKGROUND),
     *("unconditional", "class-conditional"),
 )
+BACKGROUNDS = (REMOVE_BACKGROUND, REPLACE_BACKGROUND)  # never guessed from the pictures of a request
 NEEDS: Mapping[str, tuple[str, ...]] = {
     IMAGE_TO_IMAGE: ("image",),
     INPAINT: ("image",),
     EDIT: ("image",),
     CONTROL: ("control_image",),
     UPSCALE: ("image",),
+    REMOVE_BACKGROUND: ("image",),
+    REPLACE_BACKGROUND: ("image",),
 }
-ALSO_TAKES: Mapping[str, tuple[str, ...]] = {INPAINT: ("mask",)}
+ALSO_TAKES: Mapping[str, tuple[str, ...]] = {
+    INPAINT: ("mask",),
+    REMOVE_BACKGROUND: ("mask",),
+    REPLACE_BACKGROUND: ("mask",),
+}
+SMALLEST_SIDE = 64  # pixels, of a finished picture: policy.marks.watermark reads none below
 STRENGTHS: Mapping[str, float] = {IMAGE_TO_IMAGE: 0.6, INPAINT: 1.0}  # what a request gets that names none
 
 
-def tasks_of(card: ModelCard, factors: Collection[int]) -> tuple[str, ...]:
-    """What a model can be asked for: what its weights serve, and with an upscaler the upscaling of a given picture."""
-    return card.tasks if UPSCALE in card.tasks or not factors else (*card.tasks, UPSCALE)
+class Abilities(NamedTuple):
+    """What stands beside a model: the factors of its upscalers, and whether products are found here."""
+
+    factors: tuple[int, ...] = ()
+    finds_products: bool = False
 
 
-def task_for(asked: str | None, roles: Collection[str], card: ModelCard, factors: Collection[int]) -> str:
+def tasks_of(card: ModelCard, beside: Abilities) -> tuple[str, ...]:
+    """What a model can be asked for: what its weights serve; with an upscaler, the upscaling of a given picture; with a
+    mask network, another background of one, or none.
+    """
+    upscale = (UPSCALE,) if beside.factors and UPSCALE not in card.tasks else ()
+    backgrounds = BACKGROUNDS if TEXT_TO_IMAGE in card.tasks else (REMOVE_BACKGROUND,)
+    return (*card.tasks, *upscale, *(backgrounds if beside.finds_products else ()))
+
+
+def task_for(asked: str | None, roles: Collection[str], card: ModelCard, beside: Abilities) -> str:
     """The task that is named, or the first of the model's that takes just these pictures."""
     if asked:
         return asked
     if not roles:
         return card.tasks[0]
-    fits = [task for task in tasks_of(card, factors) if not list(_misfits(task, roles))]
+    fits = [task for task in tasks_of(card, beside) if task not in BACKGROUNDS and not list(_misfits(task, roles))]
     wanted = INPAINT if "mask" in roles else CONTROL if "control_image" in roles else IMAGE_TO_IMAGE
     return wanted if wanted in fits or not fits else fits[0]
 
@@ -52,7 +80,7 @@ def task_for(asked: str | None, roles: Collection[str], card: ModelCard, factors
 def with_pictures(
     options: SamplingOptions,
     card: ModelCard,
-    factors: Collection[int],
+    beside: Abilities,
     pictures: Mapping[str, KnownInput],
     *,
     sized: bool,
@@ -61,7 +89,7 @@ def with_pictures(
 
     `sized` says that the request names a size itself.
     """
-    task = options.task
+    task, factors = options.task, beside.factors
     if options.strength is None and task in STRENGTHS:
         options = options._replace(strength=STRENGTHS[task])
     image = pictures.get("image") or pictures.get("control_image")
@@ -71,10 +99,23 @@ def with_pictures(
         if options.upscale == 1 and factors:
             options = options._replace(upscale=min(factors))
         return options._replace(width=size[0], height=size[1]) if size else options
-    if sized or size is None or task not in NEEDS:
+    if task == REMOVE_BACKGROUND:
+        own = options._replace(num_inference_steps=1)
+        return own if sized or size is None else own._replace(width=size[0], height=size[1])
+    if size is None or task not in NEEDS:
         return options
-    width, height = fitting_size(card, *size)
-    return options._replace(width=width, height=height)
+    if not sized:
+        width, height = fitting_size(card, *size)
+        options = options._replace(width=width, height=height)
+    return _on_canvas(options, size, factors) if task == REPLACE_BACKGROUND else options
+
+
+def _on_canvas(options: SamplingOptions, size: tuple[int, int], factors: Collection[int]) -> SamplingOptions:
+    """The finished picture has the size of the given one; its ground is enlarged by the least factor that covers it."""
+    wanted = max(size[0] / options.width, size[1] / options.height)
+    if options.upscale == 1 and wanted > 1 and factors:
+        options = options._replace(upscale=min((one for one in factors if one >= wanted), default=max(factors)))
+    return options._replace(canvas=size)
 
 
 def fitting_size(card: ModelCard, width: int, height: int) -> tuple[int, int]:
@@ -94,20 +135,23 @@ def fitting_size(card: ModelCard, width: int, height: int) -> tuple[int, int]:
 
 
 def complaints(
-    options: SamplingOptions, card: ModelCard, factors: Collection[int], pictures: Mapping[str, KnownInput]
+    options: SamplingOptions, card: ModelCard, beside: Abilities, pictures: Mapping[str, KnownInput]
 ) -> Iterator[Complaint]:
     """What is wrong with the task and its pictures, by field."""
-    task, available = options.task, tasks_of(card, factors)
+    task, available = options.task, tasks_of(card, beside)
     if task not in available:
         yield Complaint(
             "model_limit", f"{card.name} has no task {task!r}", f"It has: {', '.join(available)}.", field="task"
         )
         return
     yield from _misfits(task, pictures)
-    if task == UPSCALE and UPSCALE not in card.tasks and (image := pictures.get("image")) and not image.width:
+    image, mask = pictures.get("image"), pictures.get("mask")
+    of_its_size = task in BACKGROUNDS or (task == UPSCALE and UPSCALE not in card.tasks)
+    if of_its_size and image and not image.width:
         message = f"the size of input {image.id} is not known yet"
         yield Complaint("input_size", message, "Wait until it is ready, then send the request.", field="image")
-    image, mask = pictures.get("image"), pictures.get("mask")
+    if task in BACKGROUNDS and image and image.width and image.height:
+        yield from _backgrounds(options, image.width, image.height)
     if image and mask and image.width and mask.width and (image.width, image.height) != (mask.width, mask.height):
         message = f"the mask has {mask.width} x {mask.height} pixels, its image {image.width} x {image.height}"
         yield Complaint("mask_size", message, "Send a mask of the image's own size.", field="mask")
@@ -123,6 +167,22 @@ def _misfits(task: str, roles: Collection[str]) -> Iterator[Complaint]:
         if role not in (*needed, *ALSO_TAKES.get(task, ())):
             remedy = "Leave it out, or name a task that takes it."
             yield Complaint("picture_not_used", f"{task} has no place for {role}", remedy, field=role)
+
+
+def _backgrounds(options: SamplingOptions, width: int, height: int) -> Iterator[Complaint]:
+    """What a finished picture of this size cannot be, and what has no place where nothing is drawn."""
+    if min(width, height) < SMALLEST_SIDE:
+        message = f"the image has {width} x {height} pixels; marks need {SMALLEST_SIDE} on each side"
+        yield Complaint("input_size", message, "Send a larger picture.", field="image")
+    if options.task != REMOVE_BACKGROUND:
+        return
+    if (options.width, options.height) != (width, height):
+        message = f"a cut-out has the size of its image, {width} x {height}"
+        yield Complaint("model_limit", message, "Leave width and height out; channels have sizes.", field="width")
+    for field, asked in (("upscale", options.upscale != 1), ("loras", bool(options.loras))):
+        if asked:
+            message = f"{options.task} draws nothing, so it has no place for {field}"
+            yield Complaint("model_limit", message, "Leave it out.", field=field)
 
 
 def _strength(options: SamplingOptions) -> Iterator[Complaint]:

@@ -51,7 +51,7 @@ class OwnColumns:
             bool(asked.keys() & {"width", "height"}) or self._spec.width is not None or self._spec.height is not None
         )
         options = defaults._replace(**asked)
-        task = self._choice(row, cells, "task", tasks_of(book.card, book.factors), complaints)
+        task = self._choice(row, cells, "task", tasks_of(book.card, book.beside), complaints)
         pictures = self._named(row, cells, complaints)
         if (task or pictures or self._pictured or "strength" in asked) and not complaints:
             options = book.pictured(options, task or self._spec.task, pictures, sized=sized)

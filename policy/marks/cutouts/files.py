@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from policy.errors import MarkError
-from policy.marks.encode import MEDIA_TYPE, Coding, encode_png
+from policy.marks.encode import MEDIA_TYPE, Coding, decode, encode_png
 from policy.marks.watermark import Image
 
 Alpha = NDArray[np.uint8]  # [H, W]
 
-# Rendition -> media type. A cut-out in another format is refused.
+# Rendition -> media type. In every other format a cut-out is shown on white.
 CUTOUT_FILES = {"original": "image/png", "webp": "image/webp"}
 CUTOUT_CODINGS: dict[str, tuple[Coding, ...]] = {
     "image/png": (Coding("lossless", "image/png", lossless=True),),
@@ -53,6 +53,21 @@ def decode_cutout(data: bytes, media_type: str) -> tuple[Image, Alpha]:
     except (OSError, ValueError, SyntaxError) as error:
         raise MarkError(f"the encoded cut-out does not decode as {media_type}: {error}") from error
     return np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3])
+
+
+def decode_flat(data: bytes, media_type: str) -> Image:
+    """The RGB pixels of a file that we made, a cut-out on white. Raises MarkError."""
+    if media_type in CUTOUT_CODINGS and _is_transparent(data):
+        return over(*decode_cutout(data, media_type), 255)
+    return decode(data, media_type)
+
+
+def _is_transparent(data: bytes) -> bool:
+    try:
+        with Pillow.open(io.BytesIO(data), formats=["PNG", "WEBP"]) as picture:  # reads the header alone
+            return picture.mode == "RGBA"
+    except (OSError, ValueError, SyntaxError):
+        return False
 
 
 def without_ground(colours: Image, alpha: Alpha) -> Image:

@@ -15,7 +15,7 @@ import numpy as np
 
 from policy.errors import MarkError
 from policy.marks import watermark
-from policy.marks.cutouts.files import CUTOUT_FILES, Alpha, over
+from policy.marks.cutouts.files import Alpha, over
 from policy.marks.watermark import Floats, Image, Scheme, WatermarkReading
 
 GROUNDS = ("white", "black", "picture")
@@ -55,11 +55,8 @@ def read_cutout(colours: Image, alpha: Alpha) -> CutoutReading:
     return CutoutReading(first, tuple(same))
 
 
-def check_cutout(colours: Image, alpha: Alpha, names: tuple[str, ...]) -> None:
-    """Raises MarkError for formats without transparency, and for alpha that shows nothing or hides nothing."""
-    without = sorted(set(names) - CUTOUT_FILES.keys())
-    if without:
-        raise MarkError(f"'{without[0]}' has no transparency; a cut-out can be {' or '.join(CUTOUT_FILES)}")
+def check_cutout(colours: Image, alpha: Alpha) -> None:
+    """Raises MarkError for alpha of another size, and for alpha that shows nothing or hides nothing."""
     if alpha.dtype != np.uint8 or alpha.shape != colours.shape[:2]:
         raise MarkError(f"alpha has to be uint8 of the picture's size, not {alpha.dtype} {list(alpha.shape)}")
     if not (alpha == 255).any() or (alpha == 255).all():

@@ -8,6 +8,7 @@ import numpy as np
 
 from policy.errors import MarkUnreadable
 from policy.marks import xmp
+from policy.marks.channels.channel import Channel
 from policy.marks.cutouts.files import (
     CUTOUT_CODINGS,
     CUTOUT_FILES,
@@ -24,6 +25,7 @@ from policy.marks.provenance import signing
 from policy.marks.renditions import ORIGINAL, ordered
 from policy.marks.stamp import EditSource, Stamp, declaration, source_type
 from policy.marks.watermark import Image
+from policy.marks.writers import NumpyWriter
 
 
 class CutoutMarker(Marker):
@@ -37,18 +39,32 @@ class CutoutMarker(Marker):
         renditions: Sequence[str] = (ORIGINAL,),
         *,
         source: EditSource | None = None,
+        channels: Sequence[Channel] = (),
+        label_language: str = "",
     ) -> tuple[Marked, ...]:
         """The finished files of a cut-out: RGB uint8 [H, W, 3] and alpha uint8 [H, W], which stays bit for bit.
 
-        The watermark sits in opaque pixels. Below transparent ones nothing of the old ground is kept. `renditions` may
-        name what CUTOUT_FILES has. Raises as `mark_all`; MarkUnreadable where the product is too small for a watermark.
+        The watermark sits in opaque pixels. Below transparent ones nothing of the old ground is kept. Formats without
+        transparency show the product on white, and channels on their own ground: pictures like any other, marked so.
+        Raises as `mark_all`; MarkUnreadable where the product is too small for a watermark.
         """
         require_markable(colours)
         signing.check_dates(self._signer)
-        names = ordered(renditions)
-        check_cutout(colours, alpha, names)
+        check_cutout(colours, alpha)
         clean = without_ground(colours, alpha)
-        return tuple(self._cutout(name, clean, alpha, stamp, source) for name in names)
+        files = []
+        for name in ordered(renditions):
+            if name in CUTOUT_FILES:
+                files.append(self._cutout(name, clean, alpha, stamp, source))
+                continue
+            flat = over(clean, alpha, 255)
+            (marked,) = NumpyWriter().prepare(flat[None], [stamp.watermark_id])
+            files.append(self._rendition(name, flat, marked, stamp, source))
+        for channel in channels:
+            ground = np.array(channel.background, np.uint8)
+            shown = over(clean, alpha, ground)
+            files.append(self._channel_file(channel, shown, stamp, source, label_language))
+        return tuple(files)
 
     def _cutout(self, name: str, colours: Image, alpha: Alpha, stamp: Stamp, source: EditSource | None) -> Marked:
         packet = xmp.packet(stamp, self._maker, source_type(source))

@@ -11,9 +11,11 @@ import rfc8785
 from PIL import Image as Pillow
 
 from policy.errors import MarkError, MarkUnreadable
-from policy.marks.cutouts.files import CUTOUT_FILES, decode_cutout, over, without_ground
+from policy.marks.channels.channel import Channel
+from policy.marks.cutouts.files import CUTOUT_FILES, decode_cutout, decode_flat, over, without_ground
 from policy.marks.cutouts.mark import read_cutout
 from policy.marks.cutouts.marker import CutoutMarker
+from policy.marks.encode import decode
 from policy.marks.inspect import inspect
 from policy.marks.marker import Marked
 from policy.marks.stamp import EDITED_SOURCE_TYPE, EditSource
@@ -55,6 +57,20 @@ def test_the_watermark_reads_over_white_black_and_a_picture_and_alpha_is_exact(
     assert {"white", "black"} <= set(read.grounds)
     assert file.evidence["transparency"]["read_over"] == list(read.grounds)
     assert json.loads(rfc8785.dumps(file.evidence)) == file.evidence
+
+
+def test_formats_without_transparency_and_channels_show_it_on_their_ground(
+    marker: CutoutMarker, source: EditSource
+) -> None:
+    square = Channel("shop", 256, 256, fit="pad", background=(20, 40, 200), format="webp")
+    asked = marker.mark_cutout(COLOURS, SHOT.alpha, STAMP, ("original", "jpeg"), source=source, channels=[square])
+    original, jpeg, shop = asked
+    assert decode_flat(original.data, original.media_type)[0, 0].tolist() == [255, 255, 255]
+    assert decode(jpeg.data, jpeg.media_type)[0, 0].min() > 250
+    assert abs(decode(shop.data, shop.media_type)[0, 0].astype(int) - [20, 40, 200]).max() < 12
+    for file in asked:
+        assert file.evidence["declaration"] == "modified"
+        assert file.evidence["watermark"]["id"] == STAMP.watermark_hex
 
 
 def test_a_large_product_reads_over_a_picture_as_well(marker: CutoutMarker) -> None:
@@ -106,19 +122,18 @@ def test_a_product_that_is_too_small_for_a_watermark_is_held(marker: CutoutMarke
 
 
 @pytest.mark.parametrize(
-    ("alpha", "names", "said"),
+    ("alpha", "said"),
     [
-        (np.zeros((512, 512), np.uint8), ("original",), "both opaque and transparent"),
-        (np.full((512, 512), 255, np.uint8), ("original",), "both opaque and transparent"),
-        (SHOT.alpha[:-1], ("original",), "of the picture's size"),
-        (SHOT.alpha.astype(np.float32), ("original",), "alpha has to be uint8"),
-        (SHOT.alpha, ("jpeg",), "'jpeg' has no transparency; a cut-out can be original or webp"),
+        (np.zeros((512, 512), np.uint8), "both opaque and transparent"),
+        (np.full((512, 512), 255, np.uint8), "both opaque and transparent"),
+        (SHOT.alpha[:-1], "of the picture's size"),
+        (SHOT.alpha.astype(np.float32), "alpha has to be uint8"),
     ],
-    ids=["empty", "full", "size", "floats", "jpeg"],
+    ids=["empty", "full", "size", "floats"],
 )
-def test_what_is_no_cutout_is_refused(marker: CutoutMarker, alpha: np.ndarray, names: tuple, said: str) -> None:
+def test_what_is_no_cutout_is_refused(marker: CutoutMarker, alpha: np.ndarray, said: str) -> None:
     with pytest.raises(MarkError, match=said):
-        marker.mark_cutout(COLOURS, alpha, STAMP, names)
+        marker.mark_cutout(COLOURS, alpha, STAMP)
 
 
 def test_a_cutout_is_laid_as_viewers_do() -> None:

@@ -148,6 +148,7 @@ def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]
             verdict=Verdict.from_json(hold.verdict),
             marks=made["marks"],
             renditions=tuple(kept),
+            product=made.get("product"),
         ),
         sha256=hold.sha256,
         review={

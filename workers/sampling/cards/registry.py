@@ -32,6 +32,7 @@ from workers.sampling.cards.extras import (
     read_extras,
 )
 from workers.sampling.cards.limits import ModelLimit, limits_of
+from workers.sampling.cards.mask_networks import NETWORK, MaskNetworkCard, read_mask_network
 from workers.sampling.families.family import Family
 from workers.sampling.families.schedulers import ALL, kinds_of
 from workers.sampling.families.table import family_of, pipelines
@@ -197,6 +198,7 @@ class Registry:
     adapters: Mapping[str, AdapterCard] = field(default_factory=dict)
     unusable: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (kind, name) -> why
     refused: Mapping[str, str] = field(default_factory=dict)  # models that may not be asked for -> why
+    mask_network: MaskNetworkCard | None = None  # finds products; None: no background can be removed here
 
     @classmethod
     def load(cls, models_dir: Path) -> Registry:
@@ -211,7 +213,7 @@ class Registry:
         cards = read_all(paths, ModelCard, "model", unusable)
         upscalers = read_extras(models_dir, UPSCALERS, UpscalerCard, unusable)
         adapters = read_extras(models_dir, LORAS, AdapterCard, unusable)
-        found = cls(cards, upscalers, adapters, unusable)
+        found = cls(cards, upscalers, adapters, unusable, mask_network=_mask_network(models_dir, unusable))
         _without(cards, found._check_pins, "model", unusable)
         _without(cards, found._check_twins, "model", unusable)
         _without(adapters, found._check_base, "adapter", unusable)
@@ -271,6 +273,14 @@ class Registry:
                 f"{adapter.home / CARD}: base: it was trained for {adapter.base.name} at {adapter.base.revision},"
                 f" {there}; an adapter of other weights draws noise. Remedy: train it again, or remove it"
             )
+
+
+def _mask_network(models_dir: Path, unusable: dict[tuple[str, str], str]) -> MaskNetworkCard | None:
+    try:
+        return read_mask_network(models_dir)
+    except CardInvalid as error:
+        unusable["mask network", NETWORK] = str(error)
+        return None
 
 
 def _without(cards: dict[str, C], check: Callable[[C], None], kind: str, unusable: dict[tuple[str, str], str]) -> None:

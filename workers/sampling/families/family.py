@@ -20,6 +20,9 @@ CONTROL = "control"
 UPSCALE = "upscale"
 UNCONDITIONAL = "unconditional"
 CLASS_CONDITIONAL = "class-conditional"
+# Tasks of the line itself: the first asks no model but the mask network, the second draws its ground as text-to-image.
+REMOVE_BACKGROUND = "remove-background"
+REPLACE_BACKGROUND = "replace-background"
 
 # Options that every item has a value of its own for; a call gets them as lists.
 PER_ITEM = ("prompt", "class_label", "negative_prompt", "image", "mask_image", "control_image")

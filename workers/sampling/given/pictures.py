@@ -56,6 +56,13 @@ class GivenPicture:
         mixed = self.colours.astype(np.uint16) * share + 255 * (255 - share) + 127
         return (mixed // 255).astype(np.uint8)
 
+    def shares(self) -> np.ndarray:
+        """As a mask of a product: how much of each pixel is product, uint8 [H, W]."""
+        if self.alpha is not None:
+            return self.alpha
+        grey: np.ndarray = cv2.cvtColor(self.colours, cv2.COLOR_RGB2GRAY)
+        return grey
+
     def drawn_anew(self) -> np.ndarray:
         """As a mask: where it says that the picture is drawn anew, bool [H, W]."""
         if self.alpha is not None:

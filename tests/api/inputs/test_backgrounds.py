@@ -1,0 +1,167 @@
+"""Backgrounds removed and replaced, from the request to the released files and the mask beside them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from policy.marks.cutouts.files import decode_cutout
+from policy.marks.encode import decode_png
+from policy.marks.inspect import inspect
+from tests.conftest import S3
+from tests.support.client import ApiServer, problem
+from tests.support.fakes import FakeSampler
+from tests.support.foreign_files import saved
+from tests.support.products import bottle
+from tests.support.sent_inputs import InputTenant
+from tests.support.worker import Works
+from workers.masks import mask as masks
+from workers.masks.mask import MaskSource
+from workers.store import ObjectStore
+
+SIDE = 256
+LARGE = 512  # a cut-out's watermark has the product alone to lie in
+REMOVE, REPLACE = "remove-background", "replace-background"
+
+
+@pytest.fixture(scope="module")
+def tenant(module_api: ApiServer) -> InputTenant:
+    return InputTenant.of(module_api, "acme")
+
+
+@pytest.fixture
+def works(module_api: ApiServer, s3: S3) -> Works:
+    return Works(module_api.line, module_api.settings_for, s3)
+
+
+def photo(tenant: InputTenant, seed: int, side: int = SIDE) -> tuple[str, str]:
+    """A photo of a good, and its true mask."""
+    shot = bottle(side, ground="studio", seed=seed)
+    true = np.where(shot.alpha == 0, seed, shot.alpha)  # a level of its own makes it another file
+    sent = (shot.picture, np.repeat(true[..., None], 3, axis=2).astype(np.uint8))
+    image, mask = (str(tenant.sent(saved(one))["id"]) for one in sent)
+    return image, mask
+
+
+def asked(tenant: InputTenant, task: str, **more: Any) -> str:
+    body = {"prompt": "a wooden table", "model": "studio", "task": task, **more}
+    answered = tenant.client.post("/v1/requests", json=body)
+    assert answered.status_code == 202, answered.text
+    return str(answered.json()["id"])
+
+
+def made(works: Works, tenant: InputTenant, request_id: str, sampler: FakeSampler | None = None) -> dict[str, Any]:
+    """Its item, after everything that is due was made."""
+    executor = works.executor(sampler or FakeSampler())
+    while batches := works.look():
+        for batch_id in batches:
+            executor.run(batch_id)
+    (item,) = tenant.client.get(f"/v1/requests/{request_id}/items").json()["data"]
+    return dict(item)
+
+
+def told(works: Works, kind: str, request_id: str) -> dict[str, Any]:
+    (event,) = [one.event for one in works.line.events(kind) if one.event["request_id"] == request_id]
+    return event
+
+
+def file_of(works: Works, event: dict[str, Any], name: str) -> bytes:
+    (found,) = [one for one in event["renditions"] if one["name"] == name]
+    return ObjectStore(works.settings_for("worker")).get(found["key"])
+
+
+def test_a_background_is_removed_without_a_model_and_the_mask_lies_beside_the_cut_out(
+    tenant: InputTenant, works: Works
+) -> None:
+    image, _ = photo(tenant, 1, LARGE)
+    device = FakeSampler()
+    request = asked(tenant, REMOVE, image=image)
+    item = made(works, tenant, request, device)
+    assert item["state"] == "released", told(works, "item.held", request)["verdict"]
+    assert device.claims == []
+    event = told(works, "item.released", request)
+    assert (event["recipe"]["model"], event["recipe"]["task"]) == ("u2netp", REMOVE)
+    _, alpha = decode_cutout(file_of(works, event, "original"), "image/png")
+    mask = masks.decode(file_of(works, event, "mask"), MaskSource.NETWORK, event["product"]["mask"]["method"])
+    assert np.array_equal(alpha, mask.alpha)
+    assert mask.sha256 == event["product"]["mask"]["sha256"]
+    assert event["product"]["check"]["score"] >= 0.5
+    anchors = works.settings_for("worker").trust_anchors
+    assert anchors is not None
+    found = inspect(file_of(works, event, "original"), anchors.read_text())
+    assert found.manifest is not None
+    assert found.manifest.digital_source_type.endswith("/compositeWithTrainedAlgorithmicMedia")
+    assert [one.title for one in found.manifest.ingredients] == [image]
+    assert event["marks"]["declaration"] == event["marks"]["renditions"]["jpeg"]["declaration"] == "modified"
+    assert event["marks"]["transparency"]["read_over"][:2] == ["white", "black"]
+
+
+def test_a_mask_is_looked_at_through_its_asset_and_is_no_result_unless_it_is_asked_for(
+    tenant: InputTenant, works: Works
+) -> None:
+    image, mask = photo(tenant, 2, LARGE)
+    request = asked(tenant, REMOVE, image=image, mask=mask)
+    made(works, tenant, request)
+    (asset,) = tenant.client.get(f"/v1/requests/{request}/assets").json()["data"]
+    names = {one["name"]: one["file_name"] for one in asset["renditions"]}
+    assert names == {"original": "row-1.png", "jpeg": "row-1.jpg", "mask": "row-1-mask.png"}
+    assert asset["provenance"]["product"]["mask"]["source"] == "supplied"
+    results = f"/v1/requests/{request}/results"
+    assert "mask" not in tenant.client.get(results).text
+    assert "row-1-mask.png" in tenant.client.get(results, params={"channel": "mask"}).text
+
+
+def test_a_product_is_put_on_the_ground_of_its_prompt_with_its_own_pixels(tenant: InputTenant, works: Works) -> None:
+    image, mask = photo(tenant, 3)
+    request = asked(tenant, REPLACE, image=image, mask=mask)
+    device = FakeSampler()
+    assert made(works, tenant, request, device)["state"] == "released"
+    (claim,) = device.claims
+    assert (claim.recipe.task, claim.recipe.canvas, claim.items[0].prompt) == ("text-to-image", None, "a wooden table")
+    event = told(works, "item.released", request)
+    assert event["recipe"]["canvas"] == [SIDE, SIDE]
+    assert event["product"]["lock"]["largest"] == 0
+    assert event["product"]["lock"]["pixels"] > 5_000
+    shot, released = bottle(SIDE, ground="studio", seed=3), decode_png(file_of(works, event, "original"))
+    inside = shot.alpha == 255
+    assert np.abs(released.astype(int) - shot.picture)[inside].mean() < 4, "the mark alone changed it"
+    assert np.abs(released.astype(int) - shot.picture)[shot.alpha == 0].mean() > 20
+
+
+def test_a_doubtful_mask_holds_the_picture_with_its_reason(tenant: InputTenant, works: Works) -> None:
+    shot = bottle(SIDE, seed=4)
+    halves = np.zeros((SIDE, SIDE, 3), np.uint8)
+    halves[:, :40], halves[100:200, 150:200] = 255, 255  # touches the border, and is in two parts
+    image, mask = (str(tenant.sent(saved(one))["id"]) for one in (shot.picture, halves))
+    request = asked(tenant, REPLACE, image=image, mask=mask)
+    assert made(works, tenant, request)["state"] == "held"
+    event = told(works, "item.held", request)
+    rules = {one["rule"] for one in event["verdict"]["findings"]}
+    assert {"mask/border", "mask/parts"} <= rules
+    assert [one["name"] for one in event["renditions"]] == ["original", "jpeg", "mask"]
+    assert {"border", "parts"} <= set(event["product"]["check"]["faults"])
+
+
+@pytest.mark.parametrize(("level", "reason"), [(255, "mask_full"), (0, "mask_empty")])
+def test_a_mask_that_says_nothing_fails_its_item(level: int, reason: str, tenant: InputTenant, works: Works) -> None:
+    image, _ = photo(tenant, 5 + level)
+    mask = tenant.sent(saved(np.full((SIDE, SIDE, 3), level, np.uint8)))["id"]
+    item = made(works, tenant, asked(tenant, REMOVE, image=image, mask=mask))
+    assert (item["state"], item["reason"]) == ("failed", reason)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"), [({"width": 128, "height": 128}, "width"), ({"upscale": 4}, "upscale"), ({}, "image")]
+)
+def test_what_a_cut_out_has_no_place_for_is_named(wrong: dict[str, Any], field: str, tenant: InputTenant) -> None:
+    pictures = {"image": photo(tenant, 6)[0]} if wrong else {}
+    body = {"prompt": "a bottle", "model": "studio", "task": REMOVE, **pictures, **wrong}
+    (error,) = problem(tenant.client.post("/v1/requests", json=body), 422, "invalid_body")["errors"]
+    assert error["field"] == field
+
+
+def test_models_say_which_tasks_they_can_be_asked_for(tenant: InputTenant) -> None:
+    tasks = tenant.client.get("/v1/models").json()["data"][0]["tasks"]
+    assert {"text-to-image", "inpaint", "upscale", REMOVE, REPLACE} <= set(tasks)

@@ -1,0 +1,111 @@
+"""Backgrounds of a batch: products cut out of their inputs before anything is drawn, and put on new grounds afterwards.
+
+    ProductFinder    an input, and a mask if one was sent -> its product, with the mask and its check
+    cut_outs         remove-background: the products themselves are the pictures
+    grounds_of       replace-background: what the model is asked for
+    on_new_grounds   the same: the products on what it drew
+
+No lock is held: the mask network runs on the processor. Killed anywhere: nothing was written, and the next attempt
+comes to the same masks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from policy.marks.cutouts.files import over, without_ground
+from workers.errors import MaskRefused, ModelMissing
+from workers.jobs.types import Claim, SamplingPosition
+from workers.masks.backgrounds import RemovedBackground, fitted_ground, remove_background, replace_background
+from workers.masks.mask import HALF, Alpha
+from workers.masks.network import MaskNetwork
+from workers.sampling.cards.mask_networks import MaskNetworkCard, read_mask_network
+from workers.sampling.families.family import REMOVE_BACKGROUND, REPLACE_BACKGROUND, TEXT_TO_IMAGE
+from workers.sampling.given.pictures import GivenPicture, SourceUnusable
+from workers.sampling.types import Sampled
+
+BACKGROUNDS = (REMOVE_BACKGROUND, REPLACE_BACKGROUND)
+_DEVICE = "cpu"
+
+
+class ProductFinder:
+    """Finds products with the mask network of one models directory, which is loaded at its first use. Any thread."""
+
+    def __init__(self, models_dir: Path) -> None:
+        self._models_dir = models_dir
+        self._lock = threading.Lock()
+        self._network: MaskNetwork | None = None
+
+    def find(self, picture: GivenPicture, mask: GivenPicture | None) -> RemovedBackground:
+        """Its own transparency, else the mask, else what the network finds.
+
+        Raises SourceUnusable, and what loading the network raises.
+        """
+        given = _checked(mask, picture) if mask else None
+        stated = given is not None or (picture.alpha is not None and picture.alpha.min() < 255)
+        finder = None if stated else self._loaded()
+        try:
+            return remove_background(picture.colours, finder, alpha=picture.alpha, given=given)
+        except MaskRefused:
+            raise SourceUnusable("no_product") from None
+
+    def _loaded(self) -> MaskNetwork:
+        with self._lock:
+            if self._network is None:
+                card = read_mask_network(self._models_dir)
+                if card is None:
+                    raise ModelMissing(f"{self._models_dir} has no mask network; copy the folder masks there")
+                self._network = load_network(card)
+            return self._network
+
+
+def load_network(card: MaskNetworkCard) -> MaskNetwork:
+    """Raises ModelMissing where the weights are not there, ModelRefused where they are others."""
+    return MaskNetwork(card.method, card.weights(), side_pixels=card.side_pixels)
+
+
+def cut_outs(held: Claim, products: Mapping[str, RemovedBackground]) -> Sampled:
+    """The products on white, as they are screened; their transparency is in `products`."""
+    cut = [products[item.id].cutout for item in held.items]
+    images = np.stack([over(without_ground(one.colours, one.alpha), one.alpha, 255) for one in cut])
+    positions = tuple(SamplingPosition(1, 0, _DEVICE) for _ in held.items)
+    records = {item.id: products[item.id].to_json() for item in held.items}
+    return Sampled(images, {}, positions, 0.0, records=records)
+
+
+def grounds_of(held: Claim) -> Claim:
+    """The same claim as the model sees it: grounds drawn from their prompts."""
+    return replace(held, recipe=replace(held.recipe, task=TEXT_TO_IMAGE, canvas=None))
+
+
+def on_new_grounds(held: Claim, grounds: Sampled, products: Mapping[str, RemovedBackground]) -> Sampled:
+    """The products on the grounds that were drawn; without one, nothing, and the fault stays."""
+    height, width, _ = held.recipe.shape
+    images = np.zeros((len(held.items), height, width, 3), np.uint8)
+    records: dict[str, dict[str, Any]] = {}
+    for n, item in enumerate(held.items):
+        if item.id in grounds.faults:
+            continue
+        product = products[item.id]
+        made = replace_background(product, fitted_ground(grounds.images[n], width, height))
+        images[n] = made.picture
+        records[item.id] = product.to_json() | made.to_json()
+    return replace(grounds, images=images, records=records)
+
+
+def _checked(mask: GivenPicture, picture: GivenPicture) -> Alpha:
+    """A supplied mask: white is the product, or what is opaque. Raises SourceUnusable."""
+    if mask.colours.shape != picture.colours.shape:
+        raise SourceUnusable("mask_size")
+    given = mask.shares()
+    if not (given >= HALF).any():
+        raise SourceUnusable("mask_empty")
+    if (given >= HALF).all():
+        raise SourceUnusable("mask_full")
+    return given
