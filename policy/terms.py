@@ -25,8 +25,16 @@ UNSPACED = "\u0e00-\u0eff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4
 """Thai, Lao, kana, Han: scripts without spaces, as the inside of a character class."""
 
 _PIECE = re.compile(r"[()|]|[^\s()|]+")
-_PART = re.compile(r"[^\W_]+\*?")
-WORD = re.compile(rf"[^\W_{UNSPACED}]+|(?=\w)[{UNSPACED}]")
+_SIGNS = "".join(
+    chr(code)
+    for first, last in ((0x0900, 0x0DFF), (0x1000, 0x109F), (0x1780, 0x17D3))
+    for code in range(first, last + 1)
+    if unicodedata.category(chr(code)) in ("Mn", "Mc")
+)
+"""Vowel signs of the scripts of India, Burmese and Khmer. They are part of a word, and `re` counts them as none."""
+_PART = re.compile(rf"[^\W_]+(?:[{_SIGNS}]+[^\W_]*)*\*?")
+WORD = re.compile(rf"[^\W_{UNSPACED}]+(?:[{_SIGNS}]+[^\W_{UNSPACED}]*)*|(?=\w)[{UNSPACED}]")
+RUN = re.compile(rf"[^\W_]+(?:[{_SIGNS}]+[^\W_]*)*")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 
 Phrase = tuple[str, ...]

@@ -1,10 +1,11 @@
 """Case tables: prompts with the expected result, attacks by rule or category and innocent prompts, each by language.
 
-Seven tables ship, kept apart because they measure different things. Used while the rules were written: `cases` (the
-rules were written with them), `paraphrases` (seen by the rules, not by the embeddings), `tricks` (obfuscations) and
-`catalogue` (catalogue texts in many languages). Held out: `held-out` (seen by neither rules nor embeddings),
-`held-out-tricks` and `held-out-catalogue` (written with the tables of those names and separated by a digest of the text
-before either was run).
+Nine tables ship, kept apart because they measure different things. Used while the rules were written: `cases` (the
+rules were written with them), `paraphrases` (seen by the rules, not by the embeddings), `tricks` (obfuscations),
+`catalogue` (catalogue texts in many languages) and `world` (many scripts, romanised words, forged papers, children with
+what harms them). Held out: `held-out` (seen by neither rules nor embeddings), `held-out-tricks`, `held-out-catalogue`
+and `held-out-world` (written with the tables of those names and separated by a digest of the text before either was
+run).
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from policy.files import read_yaml
 from policy.rulebook.parts import Language, RuleSetPart, category_of
 
 CASES = Path(__file__).resolve().parent.parent / "rulesets" / "cases"
-WORKED_ON = tuple(CASES / f"{name}.yaml" for name in ("cases", "paraphrases", "tricks", "catalogue"))
-HELD_OUT = tuple(CASES / f"{name}.yaml" for name in ("held-out", "held-out-tricks", "held-out-catalogue"))
+WORKED_ON = tuple(CASES / f"{name}.yaml" for name in ("cases", "paraphrases", "tricks", "catalogue", "world"))
+HELD_OUT = tuple(
+    CASES / f"{name}.yaml" for name in ("held-out", "held-out-tricks", "held-out-catalogue", "held-out-world")
+)
 SHIPPED = WORKED_ON + HELD_OUT
 
 

@@ -6,8 +6,10 @@ deeper only where a word begins a term, at most MAX_WORDS deep.
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from policy.prompts.normalisation.leet import Position
@@ -15,6 +17,7 @@ from policy.prompts.normalisation.variants import fold
 from policy.terms import SHORTEST_STEM, Phrase, words
 
 _REMEMBERED_WORDS = 100_000
+_REMEMBERED_TERM_WORDS = 20_000  # a rule set repeats its words in thousands of phrases
 _LONGEST_REMEMBERED = 40  # characters; a longer word is looked up each time, so that memory is bounded
 SHORTEST_WRITTEN_ON = 8  # letters of several words written as one; fewer may be a word of their own
 
@@ -35,6 +38,9 @@ class Hit(NamedTuple):
     last: int
 
 
+_NO_HEADS: frozenset[str] = frozenset()  # of the nodes without stems, which are most
+
+
 class TermNode:
     """A state of the search: the words and stems that continue it, and the terms complete here."""
 
@@ -44,16 +50,20 @@ class TermNode:
         self.words: dict[str, TermNode] = {}
         self.stems: dict[str, TermNode] = {}
         self.stem_lengths: tuple[int, ...] = ()
-        self.heads: set[str] = set()  # first letters of all stems: most words end their search here
+        self.heads: frozenset[str] = _NO_HEADS  # first letters of all stems: most words end their search here
         self.tags: tuple[int, ...] = ()
 
     def enter(self, word: str) -> TermNode:
         if not word.endswith("*"):
-            return self.words.setdefault(word, TermNode())
+            if word not in self.words:
+                self.words[word] = TermNode()
+            return self.words[word]
         stem = word[:-1]
-        self.stem_lengths = tuple(sorted({*self.stem_lengths, len(stem)}))
-        self.heads.add(stem[:SHORTEST_STEM])
-        return self.stems.setdefault(stem, TermNode())
+        if stem not in self.stems:
+            self.stem_lengths = tuple(sorted({*self.stem_lengths, len(stem)}))
+            self.heads |= {stem[:SHORTEST_STEM]}
+            self.stems[stem] = TermNode()
+        return self.stems[stem]
 
     def begins_stem(self, word: str) -> bool:
         return word[:SHORTEST_STEM] in self.heads or word[:2] in self.heads  # two syllables of Hangul are a stem
@@ -149,9 +159,9 @@ def _spellings(phrase: Phrase) -> Iterator[Phrase]:
     A term in another script is not entered in folded form when folding leaves plain Latin letters. Folding goes by
     look, and an innocent Cyrillic word may look like an English one.
     """
-    yield tuple(word.lower() for word in phrase)
+    yield tuple(_as_written(word) for word in phrase)
     folded = tuple(_fold_word(word) for word in phrase)
-    if all(words(word) == [word.removesuffix("*")] for word in folded) and (_latin(phrase) or not _ascii(folded)):
+    if all(map(_is_one_word, folded)) and (_latin(phrase) or not _ascii(folded)):
         yield folded
     written_on = "".join(folded)
     if len(phrase) > 1 and _ascii(folded) and "*" not in written_on[:-1] and len(written_on) >= SHORTEST_WRITTEN_ON:
@@ -160,11 +170,22 @@ def _spellings(phrase: Phrase) -> Iterator[Phrase]:
 
 def _excuses(phrase: Phrase) -> Iterator[Phrase]:
     """The spelling of an excuse. `göre` is Turkish and no variant of the English word, so it excuses only itself."""
-    yield tuple(word.lower() for word in phrase)
+    yield tuple(_as_written(word) for word in phrase)
 
 
+@lru_cache(maxsize=_REMEMBERED_TERM_WORDS)
+def _as_written(word: str) -> str:
+    return unicodedata.normalize("NFKC", word).lower()
+
+
+@lru_cache(maxsize=_REMEMBERED_TERM_WORDS)
 def _fold_word(word: str) -> str:
     return fold(word.removesuffix("*")) + ("*" if word.endswith("*") else "")
+
+
+@lru_cache(maxsize=_REMEMBERED_TERM_WORDS)
+def _is_one_word(word: str) -> bool:
+    return words(word) == [word.removesuffix("*")]
 
 
 def _ascii(phrase: Phrase) -> bool:

@@ -84,7 +84,7 @@ class QuietTexts:
         return found
 
     def _known(self, piece: Piece | None) -> _Known | None:
-        if piece is None or encodings.holds_base64(piece.text):
+        if piece is None or encodings.is_given_away(piece.text):
             return _LOUD
         nodes: dict[TermNode, None] = {}
         opened: dict[TermNode, None] = {}

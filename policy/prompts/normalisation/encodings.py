@@ -1,7 +1,8 @@
-"""Encoded text in a prompt, decoded: base64, hex, bits, percent signs, entities, escapes, upside-down letters.
+"""Encoded text in a prompt, decoded: base64, hex, bits, percent signs, entities, escapes, upside-down letters, ciphers.
 
-Encodings may be nested. Three layers are opened, each no longer than the one around it. Ciphers and reversed text are
-not looked for: no image model reads them, and nobody pastes them by accident.
+Encodings may be nested. Three layers are opened, each no longer than the one around it. Of the ciphers, ROT13 and text
+written backwards are opened, where an everyday word gives them away. No image model reads them; whoever tries them is
+still to be told.
 """
 
 # ruff: noqa: RUF001  (letters turned upside down look like others)
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import html
 import re
 from collections.abc import Iterator
@@ -25,7 +27,25 @@ _BITS = re.compile(r"(?<!\d)(?:[01]{8} ?){4,}(?!\d)")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}|&#?\w{2,8};|\\u|\\x|[Uu]\+[0-9A-Fa-f]{4}")
 _ESCAPE = re.compile(r"\\u\{?([0-9A-Fa-f]{4,5})\}?|\\x([0-9A-Fa-f]{2})|[Uu]\+([0-9A-Fa-f]{4,5})(?![0-9A-Fa-f])")
 _TURNED = str.maketrans("ɐɔǝɟɓƃɥᴉıɾʞןɯɹʇʌʍʎundpbqmw", "acefgghiijklmrtvwynupdqbwm")
+_LETTERS = re.compile("[a-z]+")
 _UPSIDE_DOWN = re.compile("[ɐɔǝɟɓƃɥᴉɾʞɯɹʇʌʍʎ]")
+
+_GIVEN_AWAY = (
+    "the",
+    "and",
+    "with",
+    "woman",
+    "women",
+    "girl",
+    "girls",
+    "child",
+    "children",
+    "picture",
+    "photo",
+    "naked",
+)
+_ROT13 = frozenset(codecs.encode(word, "rot13") for word in _GIVEN_AWAY)
+_BACKWARDS = frozenset(word[::-1] for word in _GIVEN_AWAY)
 
 
 def decoded_texts(text: str) -> Iterator[tuple[str, str]]:
@@ -36,9 +56,11 @@ def decoded_texts(text: str) -> Iterator[tuple[str, str]]:
         yield from layer
 
 
-def holds_base64(piece: str) -> bool:
-    """Whether a piece between two spaces holds base64, or letters that are upside down."""
+def is_given_away(piece: str) -> bool:
+    """Whether a piece between two spaces holds base64, letters that are upside down, or a word of a cipher."""
     if not piece.isascii() and _UPSIDE_DOWN.search(piece):
+        return True
+    if _ciphered(piece, _ROT13) or _ciphered(piece, _BACKWARDS):
         return True
     return any(_from_base64(run) for run in _BASE64.findall(piece))
 
@@ -70,16 +92,24 @@ def _opened(text: str) -> Iterator[tuple[str, str]]:
     runs = (*_BASE64.findall(text), *_quartets(text))
     yield from (("base64", found) for run in runs if (found := _from_base64(run)))
     yield from _opened_apart(text)
+    if _ciphered(text, _ROT13):
+        yield "ROT13", codecs.encode(text, "rot13")
+    if _ciphered(text, _BACKWARDS):
+        yield "backwards", text[::-1]
 
 
 def _opened_apart(text: str) -> Iterator[tuple[str, str]]:
-    """What is encoded in another way than base64."""
+    """What is encoded in another way than base64 and ciphers."""
     yield from (("hex", found) for run in _HEX.findall(text) if (found := _from_hex(run)))
     yield from (("bits", found) for run in _BITS.findall(text) if (found := _from_bits(run)))
     if _ESCAPED.search(text) and (plain := _ESCAPE.sub(_letter, html.unescape(unquote(text)))) != text:
         yield "escaped", plain
     if not text.isascii() and _UPSIDE_DOWN.search(text):
         yield "upside-down", text[::-1].lower().translate(_TURNED)
+
+
+def _ciphered(text: str, words: frozenset[str]) -> bool:
+    return not words.isdisjoint(_LETTERS.findall(text.lower()))
 
 
 def _quartets(text: str) -> Iterator[str]:

@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 from policy.prompts.normalisation import splits
 from policy.prompts.normalisation.confusables import TO_LATIN
+from policy.prompts.normalisation.emoji import read_emoji
 from policy.prompts.normalisation.encodings import decoded_texts
 from policy.prompts.normalisation.leet import CLOSED_UP, EDGES, Position, is_odd, joined_readings, word_readings
-from policy.terms import WORD, words
+from policy.terms import RUN, WORD, words
 
 
 class NormalisedVariant(NamedTuple):
@@ -34,7 +35,6 @@ class NormalisedVariant(NamedTuple):
 
 
 _CHUNK = re.compile(r"\S+")
-_RUN = re.compile(r"[^\W_]+")
 _CYRILLIC, _LATIN = re.compile("[\u0430-\u04ff]"), re.compile("[a-z]")
 _TO_CYRILLIC = str.maketrans("abcehikmnoprtuxy", "авсенікмпоргтиху")
 
@@ -49,8 +49,10 @@ def fold(text: str) -> str:
 
 
 def normalised_variants(text: str) -> Iterator[NormalisedVariant]:
-    """Every variant that differs from the ones before it: as written, folded, joined, unspaced, decoded."""
+    """Every variant that differs from the ones before it: as written, folded, joined, unspaced, emoji, decoded."""
     yield from _readings(text, "")
+    if (spoken := read_emoji(text)) is not None:
+        yield NormalisedVariant("emoji", [word_readings(word) for word in words(fold(spoken))], guess=True)
     for writing, inner in decoded_texts(text):
         yield from _readings(inner, f"{writing} ")
 
@@ -67,6 +69,8 @@ class Piece(NamedTuple):
 def read_piece(text: str) -> Piece | None:
     """The piece; None where what it adds to a variant depends on more than itself, or is no word in the plain one."""
     folded = fold(text)
+    if read_emoji(text) is not None:
+        return None
     if folded.isalnum() and text.isascii() and not splits.CAMEL_CASE.search(text):  # most of them: one word
         readings = (*word_readings(folded), *splits.without_neighbour(folded))
         return Piece(text, (folded,), ((readings,),), len(folded) == 1)
@@ -82,7 +86,7 @@ def read_piece(text: str) -> Piece | None:
     # What `_readings` puts at each place, and what an everyday word may be written on to.
     positions = _beside([(*word_readings(word), *splits.without_neighbour(word)) for word in plain], as_written)
     capitals = [word_readings(word) for part in splits.CAMEL_CASE.split(text) for word in words(fold(part))]
-    letters = sum(len(word) == 1 for word in _RUN.findall(folded))
+    letters = sum(len(word) == 1 for word in RUN.findall(folded))
     return Piece(text, tuple(plain), (tuple(positions), (joined,), tuple(capitals)), letters)
 
 

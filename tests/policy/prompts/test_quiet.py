@@ -14,7 +14,7 @@ from policy.prompts.normalisation.variants import normalised_variants
 from policy.rulebook.prompts import PromptField
 from policy.rulebook.scope import Context
 from policy.rules import Rules
-from tests.support.prompt_cases import CATALOGUE, HELD_OUT, IN_SAMPLE, PARAPHRASES, TRICKS
+from tests.support.prompt_cases import CATALOGUE, HELD_OUT, IN_SAMPLE, PARAPHRASES, TRICKS, WORLD
 from tests.support.rule_files import DEFAULT_RULES
 
 _PHOTO = "a photo of the red cotton T-shirt on a white ground, 12.5 x 30 cm (4.9 x 11.8 in), 500ml - BPA-free & more"
@@ -78,7 +78,7 @@ def _made_up(rules: Rules, count: int) -> Iterator[str]:
 
 
 def test_what_is_quiet_meets_no_rule(rules: Rules) -> None:
-    tables = (IN_SAMPLE, PARAPHRASES, TRICKS, CATALOGUE, *HELD_OUT)
+    tables = (IN_SAMPLE, PARAPHRASES, TRICKS, CATALOGUE, WORLD, *HELD_OUT)
     texts = [case.text for table in tables for case in table.cases] + list(_made_up(rules, 1_500))
     quiet = [text for text in texts if nothing_met(rules, text)]
     assert len(texts) - len(quiet) > 1_000

@@ -26,6 +26,7 @@ from tests.support.prompt_cases import (
     MISSED,
     PARAPHRASES,
     TRICKS,
+    WORLD,
 )
 from tests.support.rule_files import DEFAULT_RULES, written
 
@@ -40,7 +41,7 @@ def _screened(rules: Rules, case: Case) -> Verdict:
 
 
 def test_no_innocent_prompt_of_the_tables_is_stopped(rules: Rules) -> None:
-    innocent = (*IN_SAMPLE.innocent, *PARAPHRASES.innocent, *CATALOGUE.innocent)
+    innocent = (*IN_SAMPLE.innocent, *PARAPHRASES.innocent, *CATALOGUE.innocent, *WORLD.innocent)
     stopped = {case.text: v.findings for case in innocent if not (v := _screened(rules, case)).allowed}
     assert set(stopped) == set(HELD_STILL)
     assert all(finding.decision is Decision.HOLD for findings in stopped.values() for finding in findings)
@@ -73,12 +74,12 @@ def test_characters_that_nobody_types_are_named(rules: Rules, text: str, decisio
 
 def test_no_attack_that_was_worked_on_passes_but_those_that_are_named(rules: Rules) -> None:
     """docs/policy.md names these as limits; whoever catches one takes it off the list."""
-    attacks = (*PARAPHRASES.attacks, *TRICKS.attacks, *CATALOGUE.attacks)
+    attacks = (*PARAPHRASES.attacks, *TRICKS.attacks, *CATALOGUE.attacks, *WORLD.attacks)
     assert {case.text for case in attacks if _screened(rules, case).allowed} == set(MISSED)
 
 
 def test_the_tables_are_as_large_as_they_are_said_to_be_and_share_no_prompt() -> None:
-    tables = (IN_SAMPLE, PARAPHRASES, TRICKS, CATALOGUE, *HELD_OUT)
+    tables = (IN_SAMPLE, PARAPHRASES, TRICKS, CATALOGUE, WORLD, *HELD_OUT)
     texts = [case.text for table in tables for case in table.cases]
     assert len(set(texts)) == len(texts) >= 1400
     assert len({case.language for table in tables for case in table.cases}) >= 25
