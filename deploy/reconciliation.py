@@ -51,7 +51,8 @@ _ITEMS = text(
     """
     SELECT CAST(i.id AS text) AS id, i.state, EXISTS (
       SELECT FROM audit.entries e WHERE e.subjects @> ARRAY['item:' || i.id]
-        AND e.kind = CASE i.state WHEN 'failed' THEN 'item.failed' ELSE 'item.released' END) AS told
+        AND e.kind = CASE WHEN i.state = 'failed' THEN 'item.failed'
+          WHEN i.reused_asset_id IS NOT NULL THEN 'item.reused' ELSE 'item.released' END) AS told
     FROM items i WHERE i.state IN ('released', 'recalled', 'failed') AND i.id > CAST(:after AS uuid)
     ORDER BY i.id LIMIT :limit
     """

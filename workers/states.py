@@ -1,7 +1,7 @@
 """States of items and batches: each with its meaning, and who moves it on.
 
 item    PENDING -> PLANNED -> RELEASED | HELD | REFUSED | FAILED      PENDING | PLANNED -> CANCELLED
-        (submit) -> REFUSED when the prompt itself is refused
+        (submit) -> REFUSED when the prompt itself is refused, RELEASED when it takes an asset that is there already
         HELD -> RELEASED | REFUSED (a person's review)                RELEASED -> RECALLED
         FAILED -> PENDING (a retry, as another round)
         HELD -> FAILED (a person released it, but its bytes are not those that were reviewed)

@@ -60,6 +60,8 @@ def item_reply(view: ItemView) -> ItemReply:
         reason=view.reason,
         verdict=_verdict(view),
         asset_id=view.asset_id,
+        reused=view.reused,
+        not_reused=view.not_reused,
         gpu_seconds=view.gpu_seconds,
         cost=view.cost,
         currency=view.currency,

@@ -68,6 +68,13 @@ class ItemReply(ReplyModel):
     reason: str | None = Field(description="stable code of a failure")
     verdict: VerdictReply | None
     asset_id: str | None = Field(examples=[_ASSET_ID])
+    reused: bool = Field(False, description="the asset was there already; the item took no GPU and cost nothing")
+    not_reused: str | None = Field(
+        None,
+        description="why it was drawn: new, or the first field that differs from the earlier item of its row; policy:"
+        " the rule set is another; off: as asked; null: reused, or refused",
+        examples=["prompt"],
+    )
     gpu_seconds: float | None = Field(
         description="its share of the time that its batch held a device; null: not measured"
     )

@@ -186,6 +186,11 @@ class OptionsBody(BodyModel):
         description="name of each file, such as `{sku}.{ext}`: columns, and `custom_id`, `row`, `variant`, `channel`,"
         " `ext`; left out: `{custom_id}.{ext}`, with variants `{custom_id}-{variant}.{ext}`",
     )
+    reuse: Literal["auto", "never"] = Field(
+        "auto",
+        description="auto: an image with the prompt, options, seed and files of a released one takes that one, at no"
+        " cost; never: everything is drawn",
+    )
     metadata: Labels = Field({}, description="your own labels, kept and never read by us")
     max_images: int | None = Field(
         None, ge=1, le=MAX_NUMBER, description="refuse the request whole where it would make more images than these"

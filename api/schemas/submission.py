@@ -97,7 +97,10 @@ class SubmissionReply(ReplyModel):
     pilot: PilotPlanReply | None = Field(None, description="what is made first, and what accepting it will prove")
     kept_items: int = Field(0, description="not made again, with `unchanged: keep`")
     kept: list[KeptRowReply] = Field([], description="the first 100 of them")
-    changed: list[ChangedRowReply] = Field([], description="with `unchanged: keep`, the first 100 that are made")
+    changed: list[ChangedRowReply] = Field(
+        [], description="with `unchanged: keep`, the first 100 that are made; of a check, the first 100 not reused"
+    )
+    reused_items: int = Field(0, description="take a picture that is there already; cost nothing")
 
 
 class LinksReply(ReplyModel):

@@ -19,6 +19,7 @@ from api.schemas.submission import AcceptedReply, DryRunReply, LinksReply, Submi
 from api.submission.file_naming import file_templates
 from api.submission.pilot import PilotPlan, marked
 from api.submission.preview.forecast import forecast_of, preview
+from api.submission.preview.reuse import ForeseenReuse
 from api.submission.table.earlier import EarlierRows
 from workers.cost.forecast import Take, Work
 from workers.jobs.control.budget import list_budgets
@@ -69,6 +70,7 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
         report = earlier.reported(report)
     else:
         submitted = submit(conn, request, new_items)
+    report = report.model_copy(update={"reused_items": submitted.reused})
     ITEMS_SUBMITTED.labels(request.kind, request.priority).inc(submitted.items)
     ITEMS_REFUSED_AT_SUBMIT.inc(submitted.refused)
     accepted = AcceptedReply(
@@ -86,16 +88,18 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
 def dry_run(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> DryRunReply:
     """What `store` would be asked for, with a forecast and with what earlier requests have of it. Stores nothing."""
     demand_future(conn, checked.asked.deadline)
-    told, warnings = preview(
-        conn, checked.works, parts.settings, priority=checked.asked.priority, deadline=checked.asked.deadline
-    )
-    report = checked.report
+    request = _request(caller, parts, checked)
+    reused = ForeseenReuse(conn, request)
     if isinstance(checked.asked, CampaignBody):
-        request = _request(caller, parts, checked)
         earlier = EarlierRows(conn, request, checked.asked)
-        for _ in earlier.to_make(checked.items(request.id)):
-            pass
-        report = earlier.reported(report)
+        reused.look(earlier.to_make(checked.items(request.id)))
+        report = reused.reported(earlier.reported(checked.report))
+    else:
+        reused.look(checked.items(request.id))
+        report = reused.reported(checked.report)
+    works = reused.works(checked.works)
+    asked = checked.asked
+    told, warnings = preview(conn, works, parts.settings, priority=asked.priority, deadline=asked.deadline)
     return DryRunReply(**{**dict(report), "warnings": [*report.warnings, *warnings]}, forecast=told)
 
 
@@ -122,6 +126,7 @@ def _request(caller: Caller, parts: Parts, checked: CheckedRequest) -> NewReques
         file_templates=file_templates(checked.asked),
         pilot=checked.pilot.pilot if checked.pilot else None,
         currency=parts.settings.currency,
+        reuse=checked.asked.reuse == "auto",
     )
 
 

@@ -11,6 +11,7 @@ event      what every event is: kind, payload, private text, subjects
 
 from policy.events.control import (
     BudgetChanged,
+    ItemReused,
     PilotAccepted,
     PilotReady,
     PilotRejected,
@@ -19,6 +20,7 @@ from policy.events.control import (
     RequestFinished,
     RequestPaused,
     RequestResumed,
+    ReuseRecalled,
 )
 from policy.events.event import Event, Private
 from policy.events.files import (
@@ -110,6 +112,7 @@ __all__ = [
     "ItemRefused",
     "ItemReleased",
     "ItemRetried",
+    "ItemReused",
     "ItemReviewed",
     "ItemRewritten",
     "KeyCreated",
@@ -136,6 +139,7 @@ __all__ = [
     "RequestFinished",
     "RequestPaused",
     "RequestResumed",
+    "ReuseRecalled",
     "TenantCreated",
     "TextErased",
     "VerifierRegistered",

@@ -68,6 +68,31 @@ class RequestExpired(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ItemReused(Event):
+    """An item took an asset of its tenant that was there already, and was not drawn; `reason` says why it could."""
+
+    kind: ClassVar[str] = "item.reused"
+    request_id: str
+    item_id: str
+    asset_id: str
+    reason: str  # same_content: everything that decides pixels and files is equal
+    recipe: dict[str, Any]
+    seed: str
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReuseRecalled(Event):
+    """An item whose asset it shares with another was recalled with that asset."""
+
+    kind: ClassVar[str] = "item.recalled"
+    request_id: str
+    item_id: str
+    asset_id: str
+    recall_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class PilotReady(Event):
     """The sample of a campaign is made, and a person is to look at it; `counts` are its images by state."""
 

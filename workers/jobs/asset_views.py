@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from policy.marks.renditions import ORIGINAL
 from workers.errors import NotFound
+from workers.jobs.control.reuse import is_of_item
 from workers.jobs.identification.tables import fingerprints
 from workers.jobs.tables import assets, items, renditions, requests
 from workers.jobs.types import StoredRendition
@@ -67,9 +69,13 @@ def asset_of_watermark(conn: Connection, tenant: str, watermark_id: int) -> Asse
 def list_assets(
     conn: Connection, tenant: str, request_id: str, *, limit: int, after: str | None = None
 ) -> list[AssetView]:
-    """In the order of release; `after` is the last id of the page before. Raises NotFound."""
+    """In the order of release; `after` is the last id of the page before. Raises NotFound.
+
+    With those that its items reuse, under the name of the first item of the request that has it.
+    """
     demand_request(conn, tenant, request_id)
-    query = _assets(tenant).where(assets.c.request_id == request_id).order_by(assets.c.id).limit(limit)
+    theirs = _assets(tenant, is_of_item()).where(items.c.request_id == request_id)
+    query = theirs.ext(distinct_on(assets.c.id)).order_by(assets.c.id, items.c.id).limit(limit)
     if after is not None:
         query = query.where(assets.c.id > after)
     rows = conn.execute(query).all()
@@ -77,10 +83,13 @@ def list_assets(
     return [_asset(row, files[row.id]) for row in rows]
 
 
-def _assets(tenant: str) -> Select[Any]:
+def _assets(tenant: str, of_item: ColumnElement[bool] | None = None) -> Select[Any]:
+    made_for = (items.c.id == assets.c.item_id) & (items.c.tenant == assets.c.tenant)
     return (
         select(
-            assets,
+            *(column for column in assets.c if column.name not in ("item_id", "request_id")),
+            items.c.id.label("item_id"),
+            items.c.request_id,
             items.c.custom_id,
             items.c.variant,
             items.c.row,
@@ -93,8 +102,9 @@ def _assets(tenant: str) -> Select[Any]:
             fingerprints.c.quality,
             fingerprints.c.features,
         )
-        .join(items, (items.c.id == assets.c.item_id) & (items.c.tenant == assets.c.tenant))
-        .join(requests, (requests.c.id == assets.c.request_id) & (requests.c.tenant == assets.c.tenant))
+        .select_from(assets)
+        .join(items, made_for if of_item is None else of_item)
+        .join(requests, (requests.c.id == items.c.request_id) & (requests.c.tenant == assets.c.tenant))
         .outerjoin(fingerprints, fingerprints.c.asset_id == assets.c.id)
         .where(assets.c.tenant == tenant)
     )

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, func, select, text
 
 from policy.marks.renditions import MASK
 from workers.jobs.asset_views import files_of
+from workers.jobs.control.reuse import is_of_item
 from workers.jobs.control.usage import cost_of
 from workers.jobs.tables import assets, batches, items, renditions
 from workers.jobs.types import StoredRendition
@@ -107,7 +108,7 @@ def results_page(conn: Connection, tenant: str, wanted: ResultFilter, *, after: 
             assets.c.provenance,
         )
         .outerjoin(batches, batches.c.id == items.c.batch_id)
-        .outerjoin(assets, (assets.c.item_id == items.c.id) & (assets.c.tenant == items.c.tenant))
+        .outerjoin(assets, is_of_item())
         .where(items.c.tenant == tenant, items.c.request_id == wanted.request_id)
         .order_by(items.c.id)
         .limit(limit)
@@ -134,8 +135,8 @@ def bytes_of(conn: Connection, tenant: str, wanted: ResultFilter) -> int:
     query = (
         select(func.coalesce(func.sum(renditions.c.bytes), 0))
         .join(assets, (assets.c.id == renditions.c.asset_id) & (assets.c.tenant == renditions.c.tenant))
-        .join(items, (items.c.id == assets.c.item_id) & (items.c.tenant == assets.c.tenant))
-        .where(assets.c.tenant == tenant, assets.c.request_id == wanted.request_id)
+        .join(items, is_of_item())
+        .where(assets.c.tenant == tenant, items.c.request_id == wanted.request_id)
         .where(assets.c.state == AssetState.RELEASED)
     )
     if wanted.states:

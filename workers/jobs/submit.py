@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from policy import events
 from policy.ledger.append import append, timestamp
 from policy.verdict import Decision
-from workers.jobs.control import breaker, budget, pilots
+from workers.jobs.control import breaker, budget, pilots, reuse
 from workers.jobs.control.phases import end_settled
 from workers.jobs.inputs.uses import use
 from workers.jobs.tables import items, recipes, requests
@@ -32,10 +32,11 @@ _CHUNK = 1000  # rows a statement; more gains nothing and holds more memory
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """How many items were stored, and how many of them were refused by their prompt at once."""
+    """How many items were stored, how many of them were refused by their prompt at once, and how many were there."""
 
     items: int
     refused: int
+    reused: int = 0
 
 
 def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) -> Submitted:
@@ -43,7 +44,7 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
 
     Raises BudgetExceeded, and ValueError for a request without items: the caller answers for its shape.
     """
-    stored = refused = rows_made = last_row = 0
+    stored = refused = reused = rows_made = last_row = 0
     wanted = budget.Reservation(request.currency)
     named: dict[str, Recipe] = {}
     queues = {request.queue}
@@ -51,7 +52,8 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
         named |= {item.recipe.id: item.recipe for item in chunk}
         queues |= {item.queue for item in chunk if item.queue}
         ids = [new_id() for _ in chunk]
-        rows = [_row(request, item, id) for item, id in zip(chunk, ids, strict=True)]
+        taken, why = _reused(conn, request, chunk)
+        rows = [_row(request, item, ids[n], taken.get(n), why.get(n)) for n, item in enumerate(chunk)]
         wanted.add(rows)
         conn.execute(_store_items(tuple(rows[0]), conn.dialect), {"rows": json.dumps(rows)})
         use(conn, request.tenant, ((id, item.inputs) for item, id in zip(chunk, ids, strict=True)))
@@ -61,10 +63,11 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
             if item.verdict.decision is Decision.REFUSE
         ]
         rewritten = [_rewritten(request, item, id) for item, id in zip(chunk, ids, strict=True) if item.sent]
-        append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=[*rewritten, *refusals])
-        stored, refused = stored + len(chunk), refused + len(refusals)
-        for item in chunk:
-            if item.row != last_row and item.verdict.decision is not Decision.REFUSE:
+        reuses = [_reuse(request, chunk[n], ids[n], one) for n, one in sorted(taken.items())]
+        append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=[*rewritten, *refusals, *reuses])
+        stored, refused, reused = stored + len(chunk), refused + len(refusals), reused + len(taken)
+        for n, item in enumerate(chunk):
+            if item.row != last_row and n not in taken and item.verdict.decision is not Decision.REFUSE:
                 last_row, rows_made = item.row, rows_made + 1
     if not stored:
         raise ValueError("a request needs at least one item")
@@ -72,11 +75,21 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
     reserved = budget.reserve(conn, request.tenant, request.key_id, wanted)
     _store_request(conn, request, stored, refused, reserved)
     breaker.watch(conn, request.tenant, request.id, rows_made)
-    if refused == stored:
+    if reused or refused == stored:
         end_settled(conn, [request.id], actor=f"key:{request.key_id}")
     for queue in sorted(queues):
         conn.execute(select(func.pg_notify(WAKE_CHANNEL, queue)))
-    return Submitted(stored, refused)
+    return Submitted(stored, refused, reused)
+
+
+def _reused(
+    conn: Connection, request: NewRequest, chunk: Sequence[NewItem]
+) -> tuple[dict[int, reuse.Reusable], dict[int, str]]:
+    """By place: what is reused, held to the end of this transaction, and why anything else is not."""
+    found, why = reuse.find(conn, request, chunk)
+    there = reuse.hold(conn, request.tenant, {one.asset_id for one in found.values()})
+    gone = {n: "recalled" for n, one in found.items() if one.asset_id not in there}
+    return {n: one for n, one in found.items() if n not in gone}, why | gone
 
 
 def _store_request(conn: Connection, request: NewRequest, stored: int, refused: int, reserved: Sequence[str]) -> None:
@@ -142,8 +155,12 @@ def _store_recipes(conn: Connection, named: Mapping[str, Recipe]) -> None:
     conn.execute(insert(recipes).on_conflict_do_nothing(), rows)
 
 
-def _row(request: NewRequest, item: NewItem, id: str) -> dict[str, Any]:
+def _row(
+    request: NewRequest, item: NewItem, id: str, taken: reuse.Reusable | None, not_reused: str | None
+) -> dict[str, Any]:
     refused = item.verdict.decision is Decision.REFUSE
+    state = ItemState.REFUSED if refused else ItemState.RELEASED if taken else ItemState.PENDING
+    verdict = item.verdict.to_json() if refused else taken.verdict if taken else None
     return {
         "id": id,
         "request_id": request.id,
@@ -159,14 +176,17 @@ def _row(request: NewRequest, item: NewItem, id: str) -> dict[str, Any]:
         "rewrites": [asdict(finding) for finding in item.verdict.rewrites] or None,
         "prompt_read_chars": item.texts_read.prompt,
         "negative_prompt_read_chars": item.texts_read.negative_prompt,
-        "seed": item.seed,
+        "seed": taken.seed if taken else item.seed,
         "recipe_id": item.recipe.id,
         "queue": item.queue or request.queue,
         "priority": item.priority or request.priority,
-        "state": ItemState.REFUSED if refused else ItemState.PENDING,
-        "verdict": item.verdict.to_json() if refused else None,
+        "state": state,
+        "verdict": verdict,
         "sample": item.sample,
-        **budget.reservation(request.share.get(item.recipe.work_id) if not refused else None),
+        "content_key": reuse.content_key(request, item) if item.verdict.decision is Decision.ALLOW else None,
+        "reused_asset_id": taken.asset_id if taken else None,
+        "not_reused": not_reused,
+        **budget.reservation(request.share.get(item.recipe.work_id) if state is ItemState.PENDING else None),
     }
 
 
@@ -182,7 +202,7 @@ def _store_items(columns: tuple[str, ...], dialect: Dialect) -> TextClause:
     return text(
         f"""
         insert into items ({names}, settled_at)
-        select {names}, case when state = '{ItemState.REFUSED}' then now() end
+        select {names}, case when state <> '{ItemState.PENDING}' then now() end
         from json_to_recordset(cast(:rows as json)) as sent({sent})
         """  # noqa: S608 - names of our own columns
     )
@@ -202,6 +222,11 @@ def _refusal(request: NewRequest, item: NewItem, id: str) -> events.ItemRefused:
         row=item.row,
         variant=item.variant,
     )
+
+
+def _reuse(request: NewRequest, item: NewItem, id: str, taken: reuse.Reusable) -> events.ItemReused:
+    recipe, seed = item.recipe.to_json(), str(taken.seed)
+    return events.ItemReused(request.id, id, taken.asset_id, "same_content", recipe, seed, request.policy_version)
 
 
 def _rewritten(request: NewRequest, item: NewItem, id: str) -> events.ItemRewritten:

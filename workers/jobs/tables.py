@@ -185,6 +185,8 @@ items = Table(
     Column("attempts_before", Integer, nullable=False, server_default="0"),  # of its last batch, if retried
     *(Column("cost", _MONEY), Column("currency", Text)),  # by the price list of that moment; None: no price
     *(Column("gpu_seconds_reserved", _GPU_SECONDS), Column("cost_reserved", _MONEY)),  # P90 at submit; None: unknown
+    Column("content_key", Text),  # of what decides pixels and files; None: not to be reused, or erased
+    *(Column("reused_asset_id", _ID, ForeignKey("assets.id")), Column("not_reused", Text)),  # one of both, and why not
     Column("erased_at", _AT),  # prompt, negative_prompt, carried and file_suffix were erased
     UniqueConstraint("request_id", "custom_id", "variant"),
 )

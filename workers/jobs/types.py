@@ -61,6 +61,7 @@ class NewItem:
     texts_read: TextsRead = ALL_READ
     sample: bool = False  # of the pilot: made before a person accepts the rest
     inputs: Mapping[str, str] = field(default_factory=dict)  # ids of inputs by role
+    differs: str = ""  # what is not as it was in the earlier item of its row; "": nothing known
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class NewRequest:
     pilot: NewPilot | None = None  # None: it begins to run at once
     share: Mapping[str, Take] = field(default_factory=dict)  # P90 of an image, by work, where it is known
     currency: str = ""  # of the money in `share`; "": this installation has no prices
+    reuse: bool = False  # its items take pictures that are there already
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 
 from workers.errors import NotFound
+from workers.jobs.control.reuse import is_of_item
 from workers.jobs.control.usage import cost_of
 from workers.jobs.tables import assets, items, recipes, requests
 from workers.jobs.types import unread
@@ -70,6 +71,8 @@ class ItemView:
     reason: str | None
     verdict: Mapping[str, Any] | None
     asset_id: str | None
+    reused: bool  # the asset was made for another item
+    not_reused: str | None  # why it was drawn, where pictures that were there already might have been taken
     gpu_seconds: float | None
     cost: float | None
     currency: str | None
@@ -149,7 +152,7 @@ def _items(tenant: str) -> Select[Any]:
     return (
         select(items, recipes.c.recipe, assets.c.id.label("asset_id"))
         .join(recipes, recipes.c.id == items.c.recipe_id)
-        .outerjoin(assets, (assets.c.item_id == items.c.id) & (assets.c.tenant == items.c.tenant))
+        .outerjoin(assets, is_of_item())
         .where(items.c.tenant == tenant)
     )
 
@@ -213,6 +216,8 @@ def _item(row: Row[Any]) -> ItemView:
         reason=row.reason,
         verdict=row.verdict,
         asset_id=row.asset_id,
+        reused=row.reused_asset_id is not None,
+        not_reused=row.not_reused,
         gpu_seconds=None if row.gpu_seconds is None else float(row.gpu_seconds),
         cost=cost_of(row),
         currency=row.currency,

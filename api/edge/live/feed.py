@@ -28,6 +28,7 @@ KINDS = frozenset(
     {
         *("request.accepted", "request.paused", "request.resumed", "request.changed", "request.cancelled"),
         *("request.expired", "request.finished", "item.released", "item.held", "item.refused", "item.failed"),
+        *("item.reused", "item.retried", "item.recalled", "pilot.ready", "pilot.accepted", "pilot.rejected"),
         *("item.cancelled", "item.reviewed", "asset.recalled", "batchjob.created", "batchjob.started"),
         *("batchjob.failed", "batchjob.cancelled"),
     }

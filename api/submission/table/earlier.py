@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -57,7 +58,8 @@ class EarlierRows:
             elif earlier is not None:
                 self._changed[earlier.differs] += 1
             if not self._keeps:
-                yield item
+                differs = _difference(earlier) if earlier else ""
+                yield replace(item, differs=differs) if differs else item
             elif same and earlier is not None and _keepable(item, earlier):
                 self._keep(item, earlier)
             else:
@@ -115,10 +117,15 @@ class EarlierRows:
             said = ", ".join(f"{count:,} differ in {_DIFFERENCES[name]}" for name, count in self._changed.most_common())
             message += f"; {said}"
         message += (
-            '. They are the same pictures again. Send "unchanged": "keep" to make only what differs, or a `seed` for'
-            " other pictures"
+            ". They are the same pictures again, and what is released is reused. Send"
+            ' "unchanged": "keep" to store only what differs, or a `seed` for other pictures'
         )
         yield WarningReply(code="sent_before", message=message, count=same)
+
+
+def _difference(earlier: EarlierItem) -> str:
+    """What differs; where nothing does, what became of the earlier item, "" where it was released."""
+    return earlier.differs or ("" if earlier.state is ItemState.RELEASED else earlier.state.value)
 
 
 def _keepable(item: NewItem, earlier: EarlierItem) -> bool:

@@ -73,6 +73,12 @@ _OPTIONS: tuple[Any, ...] = (
     click.option("--mask", metavar="ID|FILE", help="Mask of every row that names none."),
     click.option("--task", metavar="TASK", help="What is done, such as inpaint or upscale."),
     click.option("--strength", metavar="SHARE", type=float, help="How much of a picture is drawn anew, 0 to 1."),
+    click.option(
+        "--reuse",
+        type=click.Choice(["auto", "never"]),
+        show_default="auto",
+        help="auto: what was released before with the same content is taken. never: everything is drawn.",
+    ),
     click.option("--file", metavar="TEXT", help='Name of each file, such as "{sku}.{ext}".'),
     *TABLE_OPTIONS,
 )

@@ -11,6 +11,7 @@ binomial    what a sample proves; pure                                    caller
 budget      images that a tenant or a key may have made                    callers: submit, any verb, api
 daily       images that an agent's key may send in a day                  callers: api
 usage       what was made, by day, request or key                         caller: api
+reuse       pictures that are there already are not drawn again       callers: submit, recall orders, api
 retry       failed items made again, as a round                            caller: api
 selection   which items of a request a call means                          callers: cancel, api
 """

@@ -26,6 +26,7 @@ from policy.rulebook.review import ReviewRules
 from workers.errors import Conflict, NotFound, OwnCampaign, PilotFailed, Stale
 from workers.jobs.control.binomial import share_at_most
 from workers.jobs.control.phases import lock, notify_paused
+from workers.jobs.control.reuse import is_of_item
 from workers.jobs.control.tables import pilot_decisions, pilots
 from workers.jobs.keys import person_behind, same_person
 from workers.jobs.tables import api_keys, assets, holds, items, renditions, requests
@@ -218,7 +219,7 @@ def _sampled(conn: Connection, tenant: str, request_id: str) -> tuple[SampledIte
     files = (
         select(func.array_agg(aggregate_order_by(renditions.c.sha256, renditions.c.sha256)))
         .join(assets, (assets.c.id == renditions.c.asset_id) & (assets.c.tenant == renditions.c.tenant))
-        .where(assets.c.item_id == items.c.id, assets.c.tenant == items.c.tenant)
+        .where(is_of_item())
         .scalar_subquery()
     )
     held = select(holds.c.sha256).where(holds.c.item_id == items.c.id, holds.c.tenant == items.c.tenant)

@@ -62,6 +62,9 @@ def retry(
     conn.execute(requests.update().where(requests.c.id == request_id).values(**changes))
     seeds = {row.id: _another(row.seed, number) if new_seed else row.seed for row in failed}
     _put_back(conn, failed, seeds)
+    if new_seed:  # what they show is not what their rows ask for any more
+        changed = items.update().where(items.c.id.in_([row.id for row in failed]))
+        conn.execute(changed.values(content_key=None))
     happened = [events.ItemRetried(request_id, row.id, number, str(seeds[row.id]), row.reason) for row in failed]
     append(conn, tenant=tenant, actor=actor, events=happened)
     for queue in sorted({row.queue for row in failed}):

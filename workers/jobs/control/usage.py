@@ -37,6 +37,7 @@ class UsageLine:
     refused: int
     failed: int
     cancelled: int
+    reused: int = 0  # took a picture that was there already
     gpu_seconds: float = 0.0
     gpu_seconds_refused: float = 0.0
     gpu_seconds_failed: float = 0.0
@@ -55,7 +56,8 @@ def usage(
     request_id: str | None = None,
 ) -> list[UsageLine]:
     """In the order of the groups, at most MAX_LINES."""
-    made, not_made = items.c.state.in_(COUNTED), items.c.state.in_(_NOT_MADE)
+    made = items.c.state.in_(COUNTED) & items.c.reused_asset_id.is_(None)
+    not_made = items.c.state.in_(_NOT_MADE)
     counts = [func.count().filter(items.c.state == state).label(state) for state in ("refused", "failed", "cancelled")]
     seconds = [
         func.sum(items.c.gpu_seconds).filter(items.c.state == state).label(f"gpu_seconds_{state}")
@@ -67,6 +69,7 @@ def usage(
             items.c.currency,
             func.count().filter(made).label("made"),
             *counts,
+            func.count(items.c.reused_asset_id).label("reused"),
             func.sum(items.c.gpu_seconds).filter(made).label("gpu_seconds"),
             *seconds,
             func.sum(items.c.energy_joules).label("energy_joules"),
@@ -95,13 +98,15 @@ def usage(
 
 
 _ADDED = (
-    *("made", "refused", "failed", "cancelled"),
+    *("made", "refused", "failed", "cancelled", "reused"),
     *("gpu_seconds", "gpu_seconds_refused", "gpu_seconds_failed", "energy_joules"),
 )
 
 
 def cost_of(item: Row[Any]) -> float | None:
     """What an item costs its tenant: nothing where it was not made; None where it has no price."""
+    if item.reused_asset_id is not None:
+        return 0.0
     if item.cost is None:
         return None
     return float(item.cost) if item.state in COUNTED else 0.0
@@ -114,6 +119,7 @@ def _line(row: Row[Any]) -> UsageLine:
         refused=int(row.refused),
         failed=int(row.failed),
         cancelled=int(row.cancelled),
+        reused=int(row.reused),
         gpu_seconds=float(row.gpu_seconds or 0),
         gpu_seconds_refused=float(row.gpu_seconds_refused or 0),
         gpu_seconds_failed=float(row.gpu_seconds_failed or 0),

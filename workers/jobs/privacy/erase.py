@@ -45,6 +45,7 @@ def erase_items(conn: Connection, ids: Sequence[str], *, tenant: str, why: Why, 
     chosen = list(conn.scalars(locked))
     erased_at = func.coalesce(items.c.erased_at, func.clock_timestamp())
     blank: dict[str, Any] = {"prompt": "", "negative_prompt": "", "carried": [], "file_suffix": ""}
+    blank["content_key"] = None  # a plain hash of the prompt
     blank["erased_at"] = erased_at
     if comments:
         blank["custom_id"] = func.concat("erased-", items.c.id)

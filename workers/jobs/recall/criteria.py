@@ -147,12 +147,15 @@ def _conditions(given: Criteria) -> list[ColumnElement[bool]]:
     recipe = recipes.c.recipe
     plain: list[tuple[Any, Any]] = [
         (assets.c.id, given.asset_id),
-        (assets.c.request_id, given.request_id),
         (recipe["model"].astext, given.model),
         (recipe["model_revision"].astext, given.model_revision),
         (assets.c.policy_version, given.policy_version),
     ]
     wanted: list[ColumnElement[bool]] = [column == value for column, value in plain if value is not None]
+    if given.request_id is not None:
+        reusing = items.alias("reusing")
+        reused = reusing.c.reused_asset_id == assets.c.id, reusing.c.request_id == given.request_id
+        wanted.append(or_(assets.c.request_id == given.request_id, exists().where(*reused)))
     if given.lora is not None:
         wanted.append(_has_lora(given.lora))
     if given.input_id is not None:

@@ -29,6 +29,7 @@ from policy import events
 from policy.events import Private
 from policy.ledger.append import append, timestamp
 from workers.errors import Conflict, LimitExceeded
+from workers.jobs.control import reuse
 from workers.jobs.inputs.uses import recall_input
 from workers.jobs.recall.criteria import Criteria, matching
 from workers.jobs.recall.tables import recall_assets, recalls
@@ -125,6 +126,7 @@ def withdraw(conn: Connection, limit: int) -> int:
         .where(items.c.id.in_([row.item_id for row in taken]), items.c.state == ItemState.RELEASED)
         .values(state=ItemState.RECALLED)
     )
+    reuse.recall(conn, taken, orders, actor=ACTOR)
     _step(conn, [row.id for row in taken], state="recalled", recalled_at=at)
     # Members that are no released assets of their tenant: our code writes none, and they must not stop the others.
     astray = sorted(set(orders) - {row.id for row in taken})
