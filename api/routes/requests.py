@@ -246,6 +246,7 @@ def _entry(view: RequestView, why: Sequence[Reason] = ()) -> dict[str, Any]:
     is_open = any(view.counts.get(state) for state in ITEM_OPEN)
     return {
         "id": view.id,
+        "parent_id": view.parent_id,
         "kind": view.kind,
         "name": view.name,
         "model": view.model,

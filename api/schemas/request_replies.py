@@ -47,6 +47,7 @@ class RequestEntryReply(ReplyModel):
     """A request in a list: how far it has come, without what its caller wrote at length."""
 
     id: str = Field(examples=[_ID])
+    parent_id: str | None = Field(None, description="the earlier request whose rows it corrects")
     kind: Literal["single", "campaign", "batch"] = Field(examples=["campaign"])
     name: str = Field(examples=["spring catalogue"])
     model: str = Field(examples=["studio"])

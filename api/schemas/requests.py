@@ -14,6 +14,7 @@ from api.schemas.fields import (
     LINE,
     MAX_NAME_CHARS,
     PROSE,
+    Id,
     Instant,
     Line,
     Prose,
@@ -225,12 +226,22 @@ class CampaignBody(OptionsBody, TableBody):
     pilot: PilotBody | None = Field(
         None, description="a sample that is made first; a person accepts it before the rest"
     )
+    parent: Id | None = Field(
+        None, description="the earlier request whose rows these correct; what did not change stays with it"
+    )
     unchanged: Literal["make", "keep"] = Field(
         "make",
         description="images whose row, options and files are as in one of your last five campaigns with this template."
-        " make: again, the same pictures; keep: not again, they stay with their earlier request",
+        " make: again, the same pictures; keep: not again, they stay with their earlier request. With a parent and no"
+        " pilot, keep unless make is sent",
     )
     dry_run: bool = Field(False, description="check and screen everything, store nothing, answer 200")
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what did not change stays with its earlier request."""
+        linked = self.parent is not None and self.pilot is None and "unchanged" not in self.model_fields_set
+        return linked or self.unchanged == "keep"
 
     @model_validator(mode="after")
     def _pilot_of_all(self) -> CampaignBody:

@@ -126,6 +126,7 @@ def _request(caller: Caller, parts: Parts, checked: CheckedRequest) -> NewReques
         file_templates=file_templates(checked.asked),
         pilot=checked.pilot.pilot if checked.pilot else None,
         currency=parts.settings.currency,
+        parent_id=checked.asked.parent if isinstance(checked.asked, CampaignBody) else None,
         reuse=checked.asked.reuse == "auto",
     )
 

@@ -33,6 +33,7 @@ class RequestAccepted(Event):
     at_deadline: str = "pause"  # pause | expire
     channels: tuple[dict[str, Any], ...] = ()  # Channel.public() of each further file
     pilot: dict[str, Any] | None = None  # what is made first, and how many of it may be rejected
+    parent_id: str | None = None  # the earlier request whose rows it corrects
 
 
 @dataclass(frozen=True, slots=True)

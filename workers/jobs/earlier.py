@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Select, select, text
 
 from workers.jobs.tables import requests
 from workers.jobs.types import NewItem, NewRequest
+from workers.jobs.views import demand_request
 from workers.states import ItemState
 
 MOST_COMPARED = 5  # campaigns, the latest first; a look-up by index for each row and campaign
@@ -61,13 +63,20 @@ _SENT_BEFORE = text(
 
 
 def comparable(conn: Connection, request: NewRequest, *, same_files: bool) -> list[str]:
-    """The tenant's last campaigns with the request's template. `same_files`: only those that made the same files."""
+    """The tenant's last campaigns with the request's template. `same_files`: only those that made the same files.
+
+    Of a linked run: its parent, and what that one corrects in turn. Raises NotFound for a parent that is not there.
+    """
+    among = requests.c.template == request.template
+    if request.parent_id:
+        demand_request(conn, request.tenant, request.parent_id)
+        among = requests.c.id.in_(_line_of(request.parent_id))
     asked = (
         select(requests.c.id)
         .where(
             requests.c.tenant == request.tenant,
             requests.c.kind == request.kind,
-            requests.c.template == request.template,
+            among,
             requests.c.erased_at.is_(None),
         )
         .order_by(requests.c.id.desc())
@@ -80,6 +89,13 @@ def comparable(conn: Connection, request: NewRequest, *, same_files: bool) -> li
             requests.c.publish_prompt == request.publish_prompt,
         )
     return [str(id) for id in conn.execute(asked).scalars()]
+
+
+def _line_of(request_id: str) -> Select[Any]:
+    """A request and those that it corrects, one by one."""
+    line = select(requests.c.id, requests.c.parent_id).where(requests.c.id == request_id).cte(recursive=True)
+    earlier = select(requests.c.id, requests.c.parent_id).join(line, requests.c.id == line.c.parent_id)
+    return select(line.union(earlier).c.id)
 
 
 def sent_before(

@@ -111,6 +111,7 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
             deadline=request.deadline,
             budgets=list(reserved),
             at_deadline=request.at_deadline,
+            parent_id=request.parent_id,
             carried_columns=list(request.carried_columns),
             channels=[channel.to_json() for channel in request.channels],
             file_templates=dict(request.file_templates),
@@ -136,6 +137,7 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
         deadline=timestamp(request.deadline) if request.deadline else None,
         at_deadline=request.at_deadline,
         pilot=_asked(request.pilot) if request.pilot else None,
+        parent_id=request.parent_id,
     )
     append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=[accepted])
 

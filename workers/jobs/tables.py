@@ -102,8 +102,7 @@ requests = Table(
     Column("carried_columns", ARRAY(Text), nullable=False),  # names of the spreadsheet's columns, in its order
     Column("channels", JSONB, nullable=False),  # Channel.to_json() of each further file of an image
     Column("file_templates", JSONB, nullable=False),  # of file names, by channel or rendition; "" is for all others
-    Column("created_at", _AT, nullable=False, server_default=func.now()),
-    Column("cancelled_at", _AT),
+    *(Column("created_at", _AT, nullable=False, server_default=func.now()), Column("cancelled_at", _AT)),
     Column("queue", Text, nullable=False),  # of all its items
     Column("phase", Text, nullable=False, server_default="running"),
     Column("paused_for", Text),
@@ -112,6 +111,7 @@ requests = Table(
     Column("deadline", _AT),
     Column("at_deadline", Text, nullable=False, server_default="pause"),  # pause | expire
     Column("ended_at", _AT),
+    Column("parent_id", _ID, ForeignKey("requests.id")),  # the earlier request whose rows it corrects
     Column("round", SmallInteger, nullable=False, server_default="0"),  # how often its failed items were retried
     Column("budgets", ARRAY(_ID), nullable=False, server_default="{}"),  # in which each of its images was reserved
     Column("gate", Text, Computed(_GATE, persisted=True), nullable=False),  # which of its items may be planned

@@ -102,6 +102,7 @@ class NewRequest:
     pilot: NewPilot | None = None  # None: it begins to run at once
     share: Mapping[str, Take] = field(default_factory=dict)  # P90 of an image, by work, where it is known
     currency: str = ""  # of the money in `share`; "": this installation has no prices
+    parent_id: str | None = None  # the earlier request whose rows it corrects
     reuse: bool = False  # its items take pictures that are there already
 
 

@@ -26,6 +26,7 @@ class RequestView:
     """A request and how many of its items are in which state; states without items are left out."""
 
     id: str
+    parent_id: str | None
     tenant: str
     kind: str
     name: str
@@ -172,6 +173,7 @@ def _counts(conn: Connection, tenant: str, request_ids: list[str]) -> dict[str, 
 def _request(row: Row[Any], counts: Mapping[str, int]) -> RequestView:
     return RequestView(
         id=row.id,
+        parent_id=row.parent_id,
         tenant=row.tenant,
         kind=row.kind,
         name=row.name,

@@ -38,7 +38,7 @@ class EarlierRows:
 
     def __init__(self, conn: Connection, request: NewRequest, asked: CampaignBody) -> None:
         self._conn, self._tenant = conn, request.tenant
-        self._keeps = asked.unchanged == "keep"
+        self._keeps = asked.keeps
         self._requests = comparable(conn, request, same_files=self._keeps)
         self._same, self._changed = Counter[str](), Counter[str]()
         self._kept: list[KeptRowReply] = []

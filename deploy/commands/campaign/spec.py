@@ -73,6 +73,7 @@ _OPTIONS: tuple[Any, ...] = (
     click.option("--mask", metavar="ID|FILE", help="Mask of every row that names none."),
     click.option("--task", metavar="TASK", help="What is done, such as inpaint or upscale."),
     click.option("--strength", metavar="SHARE", type=float, help="How much of a picture is drawn anew, 0 to 1."),
+    click.option("--parent", metavar="ID", help="Earlier request whose rows these correct; only changes are drawn."),
     click.option(
         "--reuse",
         type=click.Choice(["auto", "never"]),
