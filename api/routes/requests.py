@@ -16,11 +16,12 @@ from api.edge.dependencies import PartsOf
 from api.edge.idempotency import Once, OnceOf, answered
 from api.edge.in_turn import InTurn
 from api.edge.limits.agents import demand_sent_by
+from api.edge.limits.money import demand_currency
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.results.remedies import remedy
 from api.routes.items import item_reply
 from api.schemas.base import NoQuery, Page, PageQuery
-from api.schemas.budgets import UsageReply
+from api.schemas.budgets import UsageReply, budget_reply
 from api.schemas.control import CancelBody, RequestPatchBody, RestQuery, RetriedReply, RetryBody
 from api.schemas.fields import PathId
 from api.schemas.items import CancelledReply, ItemReply, ItemsQuery
@@ -30,8 +31,9 @@ from api.schemas.results import ReasonReply, SummaryReply
 from api.schemas.submission import AcceptedReply, DryRunReply
 from api.submission.single import check_single
 from api.submission.store import demand_future, dry_run, links, store
+from workers.cost.limits import Limits
 from workers.jobs.cancel import EVERYTHING, cancel_request
-from workers.jobs.control import changes, phases
+from workers.jobs.control import changes, phases, spending
 from workers.jobs.control.retry import retry
 from workers.jobs.control.selection import ItemSelection
 from workers.jobs.control.usage import usage
@@ -130,12 +132,16 @@ def change(
     query: Annotated[NoQuery, Query()],
     asked: Annotated[RequestPatchBody, Depends(json_body(RequestPatchBody))],
 ) -> Response:
-    """Priority and deadline of what is not planned yet. A request that is over is 409."""
+    """Priority and deadline of what is not planned yet, and its budget. A request that is over is 409."""
     request_id = uuid_or_not_found(request_id, "request")
+    limits = asked.budget.limits() if asked.budget else Limits()
+    demand_currency(limits, once.parts.settings.currency, field="budget.currency")
 
     def work(conn: Connection) -> StoredReply:
         demand_future(conn, asked.deadline)
         changes.change(conn, caller.tenant, request_id, asked.changes(), actor=caller.actor)
+        if "budget" in asked.model_fields_set:
+            spending.set_limits(conn, caller.tenant, request_id, limits, actor=caller.actor)
         return answered(200, request_reply(conn, get_request(conn, caller.tenant, request_id)))
 
     return once.run(caller.tenant, once.fingerprint(asked), work)
@@ -237,8 +243,15 @@ def request_reply(conn: Connection, view: RequestView, why: Sequence[Reason] = (
     channels = [dict(channel) for channel in view.channels]
     settled = usage(conn, view.tenant, by="request", request_id=view.id)
     used = UsageReply(**asdict(settled[0])) if settled else None
-    metadata = dict(view.metadata)
-    return RequestReply(**_entry(view, why), template=template, metadata=metadata, channels=channels, used=used)
+    own = spending.budget_of(conn, view.tenant, view.id)
+    return RequestReply(
+        **_entry(view, why),
+        template=template,
+        metadata=dict(view.metadata),
+        channels=channels,
+        budget=budget_reply(own) if own else None,
+        used=used,
+    )
 
 
 def _entry(view: RequestView, why: Sequence[Reason] = ()) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from api.schemas.base import BodyModel, QueryModel, ReplyModel
 from api.schemas.fields import Id, Instant
-from workers.jobs.control.budget import Limits
+from workers.cost.limits import Limits
+from workers.jobs.control.budget import Budget
 
 MAX_IMAGES = 2**53 - 1
 MAX_AMOUNT = 99_999_999  # GPU seconds, or units of the currency: what the database's columns hold
@@ -17,12 +18,9 @@ MAX_AMOUNT = 99_999_999  # GPU seconds, or units of the currency: what the datab
 _EXAMPLES: list[JsonValue] = [{"images": 50_000}, {"cost": 250, "currency": "EUR"}, {"images": None}]
 
 
-class BudgetBody(BodyModel):
-    """What may be made from now on, with what was counted already. All limits null, or left out: no budget."""
+class LimitsBody(BodyModel):
+    """What may be made at most. A limit that is null or left out is none."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": _EXAMPLES})
-
-    key_id: Id | None = Field(None, description="the budget of this API key; null: of the whole tenant")
     images: int | None = Field(None, ge=1, le=MAX_IMAGES, description="null: no limit of images")
     gpu_seconds: float | None = Field(
         None, gt=0, le=MAX_AMOUNT, allow_inf_nan=False, description="null: no limit of GPU seconds"
@@ -44,6 +42,14 @@ class BudgetBody(BodyModel):
         return Limits(self.images, seconds, cost, self.currency if cost is not None else None)
 
 
+class BudgetBody(LimitsBody):
+    """What may be made from now on, with what was counted already. All limits null, or left out: no budget."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": _EXAMPLES})
+
+    key_id: Id | None = Field(None, description="the budget of this API key; null: of the whole tenant")
+
+
 class BudgetReply(ReplyModel):
     """A budget. What may still be asked for is a limit less what is reserved and made of it."""
 
@@ -58,6 +64,11 @@ class BudgetReply(ReplyModel):
     cost_reserved: float
     cost_made: float
     currency: str | None = Field(examples=["EUR"])
+
+
+def budget_reply(budget: Budget) -> BudgetReply:
+    fields = {name: getattr(budget, name) for name in BudgetReply.model_fields}
+    return BudgetReply(**{name: float(one) if isinstance(one, Decimal) else one for name, one in fields.items()})
 
 
 class UsageQuery(QueryModel):

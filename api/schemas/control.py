@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
 from api.schemas.base import BodyModel, QueryModel, ReplyModel
+from api.schemas.budgets import LimitsBody
 from api.schemas.fields import Instant, Line, Prose
 from api.schemas.requests import CustomId, Turn
 from api.schemas.results import FileName
@@ -19,7 +20,7 @@ MAX_COLUMNS = 16  # named at once
 MAX_CELL_CHARS = 4_000
 MAX_ROW = 2**31 - 1  # what the database's integer holds
 
-_PATCH: list[JsonValue] = [{"priority": "bulk"}, {"deadline": "2027-03-01T18:00:00Z", "at_deadline": "expire"}]
+_PATCH: list[JsonValue] = [{"priority": "bulk"}, {"budget": {"images": 500}}]
 _PART: list[JsonValue] = [{"rows": [[101, 200]]}, {"columns": {"country": ["DE", "AT"]}}]
 
 RowNumber = Annotated[int, Field(ge=1, le=MAX_ROW)]
@@ -49,13 +50,16 @@ class RequestPatchBody(BodyModel):
 
     priority: Turn = Field(Priority.STANDARD, description="its class of turns")
     deadline: Instant | None = Field(None, description="in the future; null takes the deadline away")
+    budget: LimitsBody | None = Field(
+        None, description="of this request alone; null takes it away. One that was paused for its budget goes on"
+    )
     at_deadline: Literal["pause", "expire"] = Field(
         "pause", description="pause: what waits goes on when somebody resumes it; expire: it is cancelled"
     )
 
     def changes(self) -> dict[str, Any]:
-        """What was sent, by name."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
+        """What was sent, by name, but for the budget."""
+        return {name: getattr(self, name) for name in self.model_fields_set - {"budget"}}
 
 
 class RetryBody(BodyModel):

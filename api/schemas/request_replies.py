@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from api.schemas.base import ReplyModel
-from api.schemas.budgets import UsageReply
+from api.schemas.budgets import BudgetReply, UsageReply
 from api.schemas.requests import _ID
 from api.schemas.results import SummaryReply
 from api.schemas.submission import LinksReply
@@ -86,4 +86,5 @@ class RequestReply(RequestEntryReply):
     )
     metadata: dict[str, Any]
     channels: list[dict[str, Any]] = Field(description="further files of each image, with all their fields")
+    budget: BudgetReply | None = Field(None, description="its own; null: it has none")
     used: UsageReply | None = Field(description="images, GPU seconds and money of what is settled; null: nothing is")

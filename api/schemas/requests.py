@@ -9,6 +9,7 @@ from pydantic.config import JsonDict
 
 from api.edge.problems import quoted
 from api.schemas.base import BodyModel
+from api.schemas.budgets import LimitsBody
 from api.schemas.channels import Channels
 from api.schemas.fields import (
     LINE,
@@ -197,6 +198,9 @@ class OptionsBody(BodyModel):
         None, ge=1, le=MAX_NUMBER, description="refuse the request whole where it would make more images than these"
     )
     deadline: Instant | None = Field(None, description="in the future; what is not made by then is not begun")
+    budget: LimitsBody | None = Field(
+        None, description="what this request may take; it is paused for `budget` when that is used up"
+    )
     at_deadline: Literal["pause", "expire"] = Field(
         "pause", description="pause: what waits goes on when somebody resumes it; expire: it is cancelled"
     )

@@ -86,6 +86,16 @@ class ReviewWaitingContent(_Content):
     categories: list[str] = Field(examples=[["people"]], description="what it is held for")
 
 
+class BudgetLowContent(_Content):
+    """A budget of which much is used. Each threshold is told once, until the limits are set anew."""
+
+    budget: Literal["tenant", "key", "request"] = Field(description="whose it is")
+    request_id: str | None
+    key_id: str | None
+    threshold_percent: int = Field(examples=[80], description="80, 90 or 100")
+    used_percent: int = Field(examples=[83], description="of images, GPU seconds or money, whichever is used most")
+
+
 class WebhookTestContent(_Content):
     """The webhook whose owner asked for a test."""
 
@@ -140,6 +150,14 @@ class RequestFinishedMessage(_Content):
     data: RequestFinishedContent
 
 
+class BudgetLowMessage(_Content):
+    """A budget runs low."""
+
+    type: Literal["budget.low"]
+    timestamp: datetime
+    data: BudgetLowContent
+
+
 class WebhookTestMessage(_Content):
     """A test, sent whatever events the webhook wants."""
 
@@ -153,6 +171,7 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "asset.recalled": AssetRecalledMessage,
     "campaign.pilot_ready": CampaignPilotReadyMessage,
     "review.waiting": ReviewWaitingMessage,
+    "budget.low": BudgetLowMessage,
     "request.paused": RequestPausedMessage,
     "request.finished": RequestFinishedMessage,
     "webhook.test": WebhookTestMessage,

@@ -10,7 +10,13 @@ from pydantic import ConfigDict, Field, JsonValue
 from api.schemas.base import BodyModel, ReplyModel
 
 WebhookEvent = Literal[
-    "asset.released", "asset.recalled", "campaign.pilot_ready", "request.paused", "request.finished", "review.waiting"
+    "asset.released",
+    "asset.recalled",
+    "campaign.pilot_ready",
+    "request.paused",
+    "request.finished",
+    "review.waiting",
+    "budget.low",
 ]
 MAX_EVENTS = len(get_args(WebhookEvent))
 _WEBHOOK: dict[str, JsonValue] = {"url": "https://example.com/presswork", "events": ["asset.recalled"]}

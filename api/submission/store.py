@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select
 from api.edge.auth import Caller
 from api.edge.dependencies import Parts
 from api.edge.limits.agents import demand_within_day
+from api.edge.limits.money import demand_currency
 from api.edge.problems import Complaint, Problem
 from api.schemas.channels import channels_of
 from api.schemas.requests import CampaignBody, SingleBody
@@ -22,6 +23,7 @@ from api.submission.preview.forecast import forecast_of, preview
 from api.submission.preview.reuse import ForeseenReuse
 from api.submission.table.earlier import EarlierRows
 from workers.cost.forecast import Take, Work
+from workers.cost.limits import Limits
 from workers.jobs.control.budget import list_budgets
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.submit import submit
@@ -51,6 +53,7 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
     """202 with the request's id. Commits with the caller's transaction, and not before: no broker is asked."""
     parts.registers.ensure()
     demand_future(conn, checked.asked.deadline)
+    demand_currency(_limits(checked), parts.settings.currency, field="budget.currency")
     _demand_few(checked)
     demand_within_day(conn, caller, checked.report.items)
     _demand_room(conn, caller, parts, checked)
@@ -88,6 +91,7 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
 def dry_run(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> DryRunReply:
     """What `store` would be asked for, with a forecast and with what earlier requests have of it. Stores nothing."""
     demand_future(conn, checked.asked.deadline)
+    demand_currency(_limits(checked), parts.settings.currency, field="budget.currency")
     request = _request(caller, parts, checked)
     reused = ForeseenReuse(conn, request)
     if isinstance(checked.asked, CampaignBody):
@@ -126,14 +130,19 @@ def _request(caller: Caller, parts: Parts, checked: CheckedRequest) -> NewReques
         file_templates=file_templates(checked.asked),
         pilot=checked.pilot.pilot if checked.pilot else None,
         currency=parts.settings.currency,
+        budget=_limits(checked) or None,
         parent_id=checked.asked.parent if isinstance(checked.asked, CampaignBody) else None,
         reuse=checked.asked.reuse == "auto",
     )
 
 
+def _limits(checked: CheckedRequest) -> Limits:
+    return checked.asked.budget.limits() if checked.asked.budget else Limits()
+
+
 def _share(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> Mapping[str, Take]:
     """The P90 of an image, by work, for a tenant that has budgets."""
-    if not list_budgets(conn, caller.tenant):
+    if not checked.asked.budget and not list_budgets(conn, caller.tenant):
         return {}
     return forecast_of(conn, checked.works, parts.settings).share
 

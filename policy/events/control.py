@@ -48,7 +48,7 @@ class RequestFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class BudgetChanged(Event):
-    """The budget of a tenant, or of one of its API keys, was set, changed or taken away."""
+    """The budget of a tenant, of one of its API keys or of a request was set, changed or taken away."""
 
     kind: ClassVar[str] = "budget.changed"
     key_id: str | None  # None: of the whole tenant
@@ -56,6 +56,7 @@ class BudgetChanged(Event):
     images: int | None  # None: there is none any more
     limits_before: dict[str, Any] | None = None  # gpu_seconds, cost and currency; None: as in `images_before`
     limits: dict[str, Any] | None = None
+    request_id: str | None = None  # of one request; None: as `key_id` says
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,5 +246,5 @@ def test_an_entry_of_the_list_leaves_out_what_its_caller_wrote_at_length(api: Ap
     page = caller.get("/v1/requests")
     (entry,) = page.json()["data"]
     assert len(page.content) < 2_000
-    assert whole.keys() - entry.keys() == {"template", "metadata", "channels", "used"}
+    assert whole.keys() - entry.keys() == {"template", "metadata", "channels", "budget", "used"}
     assert {name: whole[name] for name in entry} == entry

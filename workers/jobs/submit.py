@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from policy import events
 from policy.ledger.append import append, timestamp
 from policy.verdict import Decision
-from workers.jobs.control import breaker, budget, pilots, reuse
+from workers.jobs.control import breaker, budget, pilots, reuse, spending
 from workers.jobs.control.phases import end_settled
 from workers.jobs.inputs.uses import use
 from workers.jobs.tables import items, recipes, requests
@@ -73,6 +73,8 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
         raise ValueError("a request needs at least one item")
     _store_recipes(conn, named)
     reserved = budget.reserve(conn, request.tenant, request.key_id, wanted)
+    if request.budget:
+        reserved.append(spending.begin(conn, request.tenant, request.id, request.budget, wanted))
     _store_request(conn, request, stored, refused, reserved)
     breaker.watch(conn, request.tenant, request.id, rows_made)
     if reused or refused == stored:

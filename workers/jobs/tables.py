@@ -24,8 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 metadata = MetaData()
-_ID = UUID(as_uuid=False)
-_AT = DateTime(timezone=True)
+_ID, _AT = UUID(as_uuid=False), DateTime(timezone=True)
 _GPU_SECONDS, _JOULES, _MONEY = Numeric(14, 6), Numeric(18, 3), Numeric(20, 9)
 _GATE = "CASE phase WHEN 'running' THEN 'open' WHEN 'pilot' THEN 'sample' ELSE 'closed' END"
 
@@ -58,7 +57,9 @@ budgets = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
-    Column("key_id", _ID, ForeignKey("api_keys.id")),  # None: of the whole tenant
+    Column("key_id", _ID, ForeignKey("api_keys.id")),  # neither key nor request: of the whole tenant
+    Column("request_id", _ID, ForeignKey("requests.id", deferrable=True, initially="DEFERRED")),
+    Column("told_percent", SmallInteger, nullable=False, server_default="0"),  # the last threshold that was told
     Column("images", BigInteger),  # None: no limit, here and of the two below
     Column("images_reserved", BigInteger, nullable=False, server_default="0"),  # of open items
     Column("images_made", BigInteger, nullable=False, server_default="0"),  # released or held
@@ -69,7 +70,7 @@ budgets = Table(
     Column("cost_made", _MONEY, nullable=False, server_default="0"),
     Column("currency", Text),  # of `cost`, and what the two above are counted in
     Column("created_at", _AT, nullable=False, server_default=func.now()),
-    UniqueConstraint("tenant", "key_id"),
+    UniqueConstraint("tenant", "key_id", "request_id"),
 )
 
 idempotency_keys = Table(
@@ -185,8 +186,8 @@ items = Table(
     Column("attempts_before", Integer, nullable=False, server_default="0"),  # of its last batch, if retried
     *(Column("cost", _MONEY), Column("currency", Text)),  # by the price list of that moment; None: no price
     *(Column("gpu_seconds_reserved", _GPU_SECONDS), Column("cost_reserved", _MONEY)),  # P90 at submit; None: unknown
-    Column("content_key", Text),  # of what decides pixels and files; None: not to be reused, or erased
-    *(Column("reused_asset_id", _ID, ForeignKey("assets.id")), Column("not_reused", Text)),  # one of both, and why not
+    *(Column("content_key", Text), Column("not_reused", Text)),  # of pixels and files; why no asset was taken
+    Column("reused_asset_id", _ID, ForeignKey("assets.id", use_alter=True)),  # that was there already
     Column("erased_at", _AT),  # prompt, negative_prompt, carried and file_suffix were erased
     UniqueConstraint("request_id", "custom_id", "variant"),
 )

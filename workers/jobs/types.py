@@ -13,6 +13,7 @@ from policy.marks.channels.channel import Channel
 from policy.marks.renditions import ORIGINAL
 from policy.verdict import Finding, Verdict
 from workers.cost.forecast import Take
+from workers.cost.limits import Limits
 from workers.recipes import Recipe
 from workers.states import Priority
 
@@ -102,6 +103,7 @@ class NewRequest:
     pilot: NewPilot | None = None  # None: it begins to run at once
     share: Mapping[str, Take] = field(default_factory=dict)  # P90 of an image, by work, where it is known
     currency: str = ""  # of the money in `share`; "": this installation has no prices
+    budget: Limits | None = None  # of its own
     parent_id: str | None = None  # the earlier request whose rows it corrects
     reuse: bool = False  # its items take pictures that are there already
 

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Engine
 
 from workers import metrics
+from workers.jobs.control import spending
 from workers.jobs.control.phases import end_settled, forget_turns, stop_overdue, stop_spent
 from workers.jobs.expire import expire
 from workers.planning import planner
@@ -37,6 +38,8 @@ def tidy(engine: Engine) -> None:
     with engine.begin() as conn:
         stop_overdue(conn, actor="reconciler")
         stop_spent(conn, actor="reconciler")
+        spending.stop(conn, actor="reconciler")
+        spending.tell_low(conn)
     with engine.begin() as conn:
         end_settled(conn, actor="reconciler")
         forget_turns(conn)

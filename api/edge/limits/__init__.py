@@ -8,6 +8,7 @@ places          how much of what takes long a tenant may have at once
 turns           requests of a caller that run at once, and those that wait for a thread
 waiting         replies that are held back until a row changes
 agents          what an agent's key may do, and the bounds of what it sends
+money           the currency of a budget
 held            streams that keep their place until they end
 background      work that outlasts the call that asked for it, one piece at a time
 """

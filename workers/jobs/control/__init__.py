@@ -9,6 +9,7 @@ breaker     pauses a campaign when too many of its rows are bad            calle
 cusum       when too many are bad; pure                                    caller: breaker
 binomial    what a sample proves; pure                                    callers: acceptance, api
 budget      images that a tenant or a key may have made                    callers: submit, any verb, api
+spending    the budget of one request; what is told when a budget runs low  callers: submit, api, planner
 daily       images that an agent's key may send in a day                  callers: api
 usage       what was made, by day, request or key                         caller: api
 reuse       pictures that are there already are not drawn again       callers: submit, recall orders, api

@@ -25,6 +25,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, text
 from policy import events
 from policy.ledger.append import append
 from workers.cost.forecast import Take
+from workers.cost.limits import Limits
 from workers.errors import BudgetExceeded, NotFound
 from workers.jobs.tables import api_keys, budgets
 from workers.jobs.types import new_id
@@ -54,24 +55,12 @@ _SETTLE = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What may be made. None: without a limit of that kind."""
-
-    images: int | None = None
-    gpu_seconds: Decimal | None = None
-    cost: Decimal | None = None
-    currency: str | None = None
-
-    def __bool__(self) -> bool:
-        return any(limit is not None for limit in (self.images, self.gpu_seconds, self.cost))
-
-
-@dataclass(frozen=True, slots=True)
 class Budget(Limits):
-    """Limits with what is reserved and made of them. `key_id` is None for that of the whole tenant."""
+    """Limits with what is reserved and made of them. Without a key and a request it is that of the whole tenant."""
 
     id: str = ""
     key_id: str | None = None
+    request_id: str | None = None
     images_reserved: int = 0
     images_made: int = 0
     gpu_seconds_reserved: Decimal = Decimal(0)
@@ -122,7 +111,8 @@ def reserve(
     Two submissions at the same moment take turns at the row: exactly what fits is accepted. `among` names the budgets
     where not all of the tenant and the key are meant.
     """
-    mine = (budgets.c.tenant == tenant, budgets.c.key_id.is_(None) | (budgets.c.key_id == key_id))
+    shared = budgets.c.request_id.is_(None) & (budgets.c.key_id.is_(None) | (budgets.c.key_id == key_id))
+    mine = (budgets.c.tenant == tenant, shared)
     these = mine if among is None else (budgets.c.tenant == tenant, budgets.c.id.in_(among))
     locked = select(budgets.c.id).where(*these).order_by(budgets.c.id).with_for_update(key_share=True)
     ids = list(conn.scalars(locked))
@@ -138,8 +128,8 @@ def reserve(
         )
     )
     if reserved.rowcount != len(ids):
-        standing = [one for one in list_budgets(conn, tenant) if one.id in ids]
-        raise BudgetExceeded(next(why for one in standing if (why := _why(one, wanted))))
+        standing = conn.execute(select(budgets).where(budgets.c.id.in_(ids)).order_by(budgets.c.id))
+        raise BudgetExceeded(next(why for row in standing if (why := _why(budget_of_row(row), wanted))))
     return ids
 
 
@@ -157,13 +147,14 @@ def set_budget(conn: Connection, tenant: str, key_id: str | None, limits: Limits
     """
     if key_id is not None and not _has_key(conn, tenant, key_id):
         raise NotFound(f"no key {key_id}")
-    mine = (budgets.c.tenant == tenant, budgets.c.key_id == key_id if key_id else budgets.c.key_id.is_(None))
+    whose = budgets.c.key_id == key_id if key_id else budgets.c.key_id.is_(None) & budgets.c.request_id.is_(None)
+    mine = (budgets.c.tenant == tenant, whose)
     row = conn.execute(select(budgets).where(*mine).with_for_update()).one_or_none()
-    before = _budget(row) if row else None
+    before = budget_of_row(row) if row else None
     was = before.limits if before else Limits()
     if was == limits:
         return before
-    changed = events.BudgetChanged(key_id, was.images, limits.images, _told(was), _told(limits))
+    changed = events.BudgetChanged(key_id, was.images, limits.images, recorded(was), recorded(limits))
     append(conn, tenant=tenant, actor=actor, events=[changed])
     if not limits:
         conn.execute(budgets.delete().where(*mine))
@@ -173,14 +164,14 @@ def set_budget(conn: Connection, tenant: str, key_id: str | None, limits: Limits
     else:
         anew = {"cost_made": 0} if limits.currency and before.currency not in (None, limits.currency) else {}
         kept = {**asdict(limits), "currency": limits.currency or before.currency}
-        conn.execute(budgets.update().where(*mine).values(**kept, **anew))
-    return _budget(conn.execute(select(budgets).where(*mine)).one())
+        conn.execute(budgets.update().where(*mine).values(**kept, **anew, told_percent=0))
+    return budget_of_row(conn.execute(select(budgets).where(*mine)).one())
 
 
 def list_budgets(conn: Connection, tenant: str) -> list[Budget]:
     """That of the tenant first, then those of keys, oldest first."""
-    found = select(budgets).where(budgets.c.tenant == tenant)
-    return [_budget(row) for row in conn.execute(found.order_by(budgets.c.key_id.is_not(None), budgets.c.id))]
+    found = select(budgets).where(budgets.c.tenant == tenant, budgets.c.request_id.is_(None))
+    return [budget_of_row(row) for row in conn.execute(found.order_by(budgets.c.key_id.is_not(None), budgets.c.id))]
 
 
 def _fits(wanted: Reservation) -> tuple[ColumnElement[bool], ...]:
@@ -207,7 +198,7 @@ def _fits(wanted: Reservation) -> tuple[ColumnElement[bool], ...]:
 
 def _why(full: Budget, wanted: Reservation) -> str:
     """Why this budget has no room for it; "" if it has."""
-    whose = "this API key" if full.key_id else "the tenant"
+    whose = "this API key" if full.key_id else "the request" if full.request_id else "the tenant"
     if full.images is not None and full.images_reserved + full.images_made + wanted.images > full.images:
         left = max(0, full.images - full.images_reserved - full.images_made)
         had = f"the budget of {whose} has {left:,} of {full.images:,} left"
@@ -237,7 +228,7 @@ def _left(left: Decimal, limit: Decimal) -> str:
     return f"{max(Decimal(0), left).normalize():,f} of {limit.normalize():,f} left"
 
 
-def _told(limits: Limits) -> dict[str, Any] | None:
+def recorded(limits: Limits) -> dict[str, Any] | None:
     """For the ledger: numbers as text, None where images are all there is."""
     further = {name: value for name, value in asdict(limits).items() if name != "images" and value is not None}
     return {name: str(value) for name, value in further.items()} or None
@@ -248,6 +239,6 @@ def _has_key(conn: Connection, tenant: str, key_id: str) -> bool:
     return conn.execute(mine).first() is not None
 
 
-def _budget(row: Row[Any]) -> Budget:
+def budget_of_row(row: Row[Any]) -> Budget:
     names = [*Limits.__slots__, *Budget.__slots__]
     return Budget(**{name: row._mapping[name] for name in names})

@@ -21,6 +21,7 @@ from workers.errors import Conflict
 from workers.jobs.control import budget
 from workers.jobs.control.phases import lock
 from workers.jobs.control.selection import ItemSelection
+from workers.jobs.control.spending import budget_of
 from workers.jobs.tables import batches, holds, items, requests
 from workers.states import WAKE_CHANNEL, ItemState, RequestPhase
 
@@ -96,7 +97,9 @@ def _reserve(
     wanted = budget.Reservation(currency)
     wanted.add([{**row._mapping, "state": ItemState.PENDING} for row in failed])
     if request.phase == RequestPhase.FINISHED:
-        return {"budgets": budget.reserve(conn, request.tenant, key_id, wanted)}
+        own = [one.id for one in [budget_of(conn, request.tenant, request.id)] if one]
+        shared = budget.reserve(conn, request.tenant, key_id, wanted)
+        return {"budgets": shared + budget.reserve(conn, request.tenant, key_id, wanted, among=own)}
     budget.reserve(conn, request.tenant, key_id, wanted, among=request.budgets)
     return {}
 

@@ -11,11 +11,12 @@ from sqlalchemy import text
 
 from tests.support.line import HOLD, LEASE, RECIPE, REFUSE, Line, new_item, new_request, released, rows
 from workers.cost.forecast import Take
+from workers.cost.limits import Limits
 from workers.cost.prices import Prices
 from workers.cost.used import Used
 from workers.errors import BudgetExceeded, NotFound
 from workers.jobs.cancel import cancel_item, cancel_request
-from workers.jobs.control.budget import Budget, Limits, list_budgets, set_budget
+from workers.jobs.control.budget import Budget, list_budgets, set_budget
 from workers.jobs.control.phases import resume, stop_overdue, stop_spent
 from workers.jobs.expire import fail_claim
 from workers.jobs.settle import settle

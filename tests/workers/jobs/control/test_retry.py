@@ -7,9 +7,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from tests.support.line import KEY_ID, REFUSE, Line, released
+from workers.cost.limits import Limits
 from workers.errors import BudgetExceeded, Conflict
 from workers.jobs.cancel import cancel_request
-from workers.jobs.control.budget import Limits, list_budgets, set_budget
+from workers.jobs.control.budget import list_budgets, set_budget
 from workers.jobs.control.retry import Retried, retry
 from workers.jobs.control.selection import ItemSelection
 from workers.jobs.settle import settle

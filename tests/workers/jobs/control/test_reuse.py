@@ -14,9 +14,10 @@ from policy.ledger.erase import Why
 from policy.marks.channels.channel import Channel
 from policy.verdict import Decision, Finding, Stage, Verdict
 from tests.support.line import POLICY, RECIPE, Line, new_item, new_request, released, rows, until_blocked
+from workers.cost.limits import Limits
 from workers.jobs.asset_views import list_assets
 from workers.jobs.control.acceptance import look
-from workers.jobs.control.budget import Limits, list_budgets, set_budget
+from workers.jobs.control.budget import list_budgets, set_budget
 from workers.jobs.control.usage import usage
 from workers.jobs.privacy.erase import erase_items
 from workers.jobs.recall.criteria import Criteria
