@@ -4,6 +4,7 @@ spoken      problems in the statuses that those clients expect
 asked       an image request in our own terms, or what of it cannot be had
 waited      from its submission to its answer
 edits       an edit as the client sends it
+pictures    pictures of an edit as inputs of the tenant
 drawn       the answer to an image request, once its images are made
 batches/    a file of lines as a request, and its answers as files
 """

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from api.edge.problems import Complaint, Problem
+from api.openai.pictures import EditPicture
 from api.schemas.images import ImagesBody
 from api.schemas.requests import SingleBody
 from workers.sampling.cards.registry import ModelCard, Registry
@@ -20,11 +21,10 @@ _STEPS = {"low": 0.5, "high": 1.5, "hd": 1.5, "xhigh": 2.0}  # times the model's
 
 
 class SentEdit(NamedTuple):
-    """An edit: the fields of a generation, the picture's bytes, and those of a mask, if there is one."""
+    """An edit: the fields of a generation, and its pictures by role."""
 
     asked: ImagesBody
-    image: bytes
-    mask: bytes
+    pictures: Mapping[str, EditPicture]
 
 
 def single_of(

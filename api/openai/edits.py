@@ -1,29 +1,23 @@
-"""Edits of the OpenAI API as its client sends them: one picture, perhaps a mask, the fields of a generation as text.
-
-The picture and the mask become inputs of the tenant before the request is stored. Killed in between: the inputs are
-there and used by nothing, and go with their retention period; the client sends the call again.
-"""
+"""Edits of the OpenAI API as its client sends them: a form whose fields are text, with files; or JSON."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
-from api.edge.auth import Caller
-from api.edge.bodies import checked_as
+from api.edge.bodies import arriving, checked_as, limited, media_type_of, parse
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.multipart import form_parts, other_parts
 from api.edge.problems import Complaint, Problem
-from api.edge.uploads.inputs import SentInput, checked
+from api.edge.uploads.inputs import checked
 from api.openai.asked import SentEdit
-from api.schemas.images import ImagesBody
-from api.submission.pictures.receiving import received
-from workers.jobs.inputs.received import receive
+from api.openai.pictures import EditPicture, pictures_of
+from api.schemas.images import MAX_URL_CHARS, EditsBody, ImagesBody
 
+TAKING_A_PICTURE = frozenset({"image-to-image", "inpaint", "edit"})
 MAX_IMAGES = 16  # parts that are read, so that the answer can say that one is taken
 _FIELD_BYTES = 256 * 1024  # a prompt of 32,000 characters, and what stands beside it
 _FIELDS = 24
@@ -32,6 +26,8 @@ _WHOLE_NUMBERS = ("n", "output_compression", "partial_images", "seed", "num_infe
 
 async def edit_form(request: Request, parts: PartsOf) -> SentEdit:
     """A dependency. Name it after the caller, so that the body is read after authentication."""
+    if media_type_of(request) == "application/json":
+        return await _of_json(request, parts)
     room = 2 * parts.settings.input_max_bytes + _FIELD_BYTES
     async with form_parts(
         request, parts, most=room, fields=_FIELDS, field_bytes=_FIELD_BYTES, files=MAX_IMAGES + 1
@@ -46,22 +42,18 @@ async def edit_form(request: Request, parts: PartsOf) -> SentEdit:
         mask = form.get("mask")
         if mask is not None and not isinstance(mask, UploadFile):
             raise other_parts(form.multi_items(), "A mask is a file.", "Send it with a file name.")
-        return SentEdit(
-            asked,
-            checked(await images[0].read(), "image"),
-            checked(await mask.read(), "mask") if mask is not None else b"",
-        )
+        pictures = {"image": EditPicture(checked(await images[0].read(), "image"))}
+        if mask is not None:
+            pictures["mask"] = EditPicture(checked(await mask.read(), "mask"))
+        return SentEdit(asked, pictures)
 
 
-def inputs_of(caller: Caller, parts: Parts, sent: SentEdit) -> Mapping[str, str]:
-    """Ids by role: the pictures are stored as inputs, where they are not already."""
-    ids = {}
-    for role, data in (("image", sent.image), ("mask", sent.mask)):
-        if data:
-            new = received(caller, parts, SentInput(data=data), hashlib.sha256(data).hexdigest())
-            with parts.transaction(caller.tenant) as conn:
-                ids[role] = receive(conn, new)
-    return ids
+async def _of_json(request: Request, parts: Parts) -> SentEdit:
+    most = 2 * MAX_URL_CHARS + _FIELD_BYTES
+    with arriving(request, parts):
+        body = b"".join([chunk async for chunk in limited(request, most, parts.settings.body_seconds)])
+    asked = parse(EditsBody, body)
+    return SentEdit(asked, pictures_of(asked, parts.settings.input_max_bytes))
 
 
 def _fields(form: FormData) -> dict[str, Any]:

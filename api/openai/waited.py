@@ -18,7 +18,8 @@ from api.edge.limits.held import HeldStream
 from api.edge.problems import Problem
 from api.openai.asked import SentEdit, single_of
 from api.openai.drawn import error_event, events_of, images_reply
-from api.openai.edits import inputs_of
+from api.openai.edits import TAKING_A_PICTURE
+from api.openai.pictures import inputs_of
 from api.schemas.images import ImagesBody, ImagesReply
 from api.submission.recipes import choose_model
 from api.submission.single import check_single
@@ -27,7 +28,6 @@ from api.submission.tenant_models import tenant_models
 from workers.errors import WorkerError
 from workers.jobs.control.phases import resting_requests
 
-TAKING_A_PICTURE = frozenset({"image-to-image", "inpaint", "edit"})
 _HEARTBEAT_SECONDS = 15.0  # between two comments in a stream: proxies close what is silent
 
 
@@ -54,14 +54,14 @@ async def _submitted(caller: Caller, parts: Parts, once: Once, asked: ImagesBody
 
 def _submit(caller: Caller, parts: Parts, once: Once, asked: ImagesBody, edit: SentEdit | None) -> str:
     """The id of the stored request; of the first one, where the Idempotency-Key is a repeat."""
-    fingerprint = once.fingerprint(asked, *((edit.image, edit.mask) if edit else ()))
+    fingerprint = once.fingerprint(asked, *([one.content for one in edit.pictures.values()] if edit else []))
     if replayed := once.replay(caller.tenant, fingerprint):
         return _id_in(replayed)
     models = tenant_models(parts, caller.tenant)
     card = choose_model(models, asked.model)
     if edit and not TAKING_A_PICTURE.intersection(card.tasks):
         raise Problem("edits_not_supported", f"{card.name} draws from a prompt alone; GET /v1/models lists tasks.")
-    pictures = inputs_of(caller, parts, edit) if edit else None
+    pictures = inputs_of(caller, parts, edit.pictures) if edit else None
     single = single_of(asked, card, models, max_steps=parts.settings.max_steps, pictures=pictures)
     checked = check_single(single, parts, caller.tenant)
     return _id_in(once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked)))

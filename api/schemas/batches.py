@@ -11,7 +11,7 @@ from api.schemas.fields import Line
 from api.schemas.files import ExpiryBody, FileId
 from api.schemas.requests import CustomId
 
-ENDPOINT = "/v1/images/generations"
+EDITS = "/v1/images/edits"
 BATCH_ID = "^batch_[0-9a-f-]{36}$"
 _AFTER = "^(batch_[0-9a-f-]{36})?$"
 
@@ -24,7 +24,7 @@ class BatchBody(BodyModel):
     """A batch of a file that was uploaded before."""
 
     input_file_id: FileId
-    endpoint: Literal["/v1/images/generations"] = Field(description="the `url` of every line")
+    endpoint: Literal["/v1/images/generations", "/v1/images/edits"] = Field(description="the `url` of every line")
     completion_window: Literal["24h"] = Field(description="after it, what waits is cancelled")
     metadata: Metadata | None = None
     output_expires_after: ExpiryBody | None = Field(None, description="of the output files; left out: never")
@@ -36,7 +36,7 @@ class BatchLineBody(BodyModel):
     custom_id: CustomId
     method: Literal["POST"]
     url: str = Field(max_length=500)
-    body: dict[str, JsonValue] = Field(description="as POST to the endpoint takes it, without `stream`")
+    body: dict[str, JsonValue] = Field(description="as POST to the endpoint takes it in JSON, without `stream`")
 
 
 class BatchesQuery(QueryModel):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from api.schemas.base import BodyModel, ReplyModel
 from api.schemas.fields import SomeProse
@@ -14,6 +14,7 @@ from workers.states import Priority
 
 MAX_PROMPT_CHARS = 32_000  # as OpenAI documents it; this installation's own limit is smaller and is told
 MAX_IMAGES = 10
+MAX_URL_CHARS = 20_971_520  # of a picture in JSON, as OpenAI documents it
 SIZE = "^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$"
 _EXAMPLE: dict[str, JsonValue] = {
     "model": "studio",
@@ -59,6 +60,31 @@ class ImagesBody(BodyModel):
     loras: list[LoraBody] = Field([], max_length=MAX_LORAS, description="ours")
     priority: Turn = Field(Priority.INTERACTIVE, description="ours")
     metadata: Labels = Field({}, description="ours")
+
+
+class PictureBody(BodyModel):
+    """A picture in JSON: exactly one of the two."""
+
+    image_url: Annotated[str, Field(min_length=1, max_length=MAX_URL_CHARS)] | None = Field(
+        None, description="a data URL with the picture in base64, or an https address that it is fetched from"
+    )
+    file_id: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        None, description="the id of an input: POST /v1/inputs"
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.image_url is None) == (self.file_id is None):
+            raise ValueError("send image_url or file_id, and not both")
+        return self
+
+
+class EditsBody(ImagesBody):
+    """An edit in JSON: pictures, and the fields of a generation."""
+
+    images: list[PictureBody] = Field(min_length=1, max_length=16, description="one of them is edited; more are 400")
+    mask: PictureBody | None = Field(None, description="its transparent or white part is drawn anew")
+    input_fidelity: Literal["low", "high"] | None = Field(None, description="high: not there")
 
 
 class ImageReply(ReplyModel):

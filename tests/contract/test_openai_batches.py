@@ -162,7 +162,7 @@ def test_a_batch_that_needs_more_than_there_is_left_fails_whole(api: ApiTenant, 
     ("changes", "param"),
     [
         ({"endpoint": "/v1/chat/completions"}, "endpoint"),
-        ({"endpoint": "/v1/images/edits"}, "endpoint"),
+        ({"endpoint": "/v1/images/variations"}, "endpoint"),
         ({"completion_window": "1h"}, "completion_window"),
         ({"input_file_id": "lines.jsonl"}, "input_file_id"),
         ({"metadata": {"a": 1}}, "metadata.a"),

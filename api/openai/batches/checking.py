@@ -29,7 +29,7 @@ from workers.states import Priority
 from workers.store import file_key
 
 MAX_ERRORS = 100  # of a batch; a longer list helps nobody
-_RENEW_LINES = 1_000  # read between two renewals of the lease
+_RENEW_LINES = 100  # read between two renewals of the lease
 _MEMORY_BYTES = 1024 * 1024  # of a spool; beyond it lies on disk
 
 
@@ -54,7 +54,7 @@ class _Checking:
     def __init__(self, parts: Parts, tenant: str, check: Check, file: BinaryIO, rows: BinaryIO) -> None:
         self._parts, self._tenant, self._check = parts, tenant, check
         self._file, self._rows = file, rows
-        self._lines = BatchLines(parts, tenant, _name(check))
+        self._lines = BatchLines(parts, Caller(tenant, check.key_id), _name(check), check.endpoint)
         self._errors: list[LineError] = []
         self._count = self._items = self._refused = 0
         self._work = 0.0
@@ -68,7 +68,7 @@ class _Checking:
             gone = Complaint("missing", "the input file is gone", "Upload it again.", field="input_file_id")
             self._errors.append(LineError(0, gone))
             return True
-        for line, raw in numbered_lines(self._file):
+        for line, raw in numbered_lines(self._file, self._lines.most_bytes):
             self._count += 1
             if self._count > min(MAX_LINES, self._parts.settings.max_rows):
                 self._errors.append(LineError(line, self._too_many_rows()))

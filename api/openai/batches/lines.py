@@ -9,21 +9,27 @@ from typing import BinaryIO, TypeVar
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
+from api.edge.auth import Caller
 from api.edge.bodies import strict_json
 from api.edge.dependencies import Parts
 from api.edge.problems import Complaint, Problem, quoted
 from api.edge.validation import from_validation
 from api.openai.asked import single_of
+from api.openai.edits import TAKING_A_PICTURE
+from api.openai.pictures import inputs_of, pictures_of
 from api.openai.spoken import THEIR_NAMES
-from api.schemas.batches import ENDPOINT, BatchLineBody
-from api.schemas.images import ImagesBody
+from api.schemas.batches import EDITS, BatchLineBody
+from api.schemas.images import MAX_URL_CHARS, EditsBody, ImagesBody
 from api.submission.checked import CheckedRow
+from api.submission.pictures.known import demand_known, known_inputs
 from api.submission.recipes import RecipeBook, RecipeBooks, choose_model
 from api.submission.single import check_row, refused_warnings_of
 from api.submission.tenant_models import tenant_models
 from policy.rulebook.scope import Context
+from workers.sampling.cards.registry import ModelCard
 from workers.sheets.objects import MAX_LINE_BYTES
 
+MAX_EDIT_BYTES = MAX_URL_CHARS + MAX_LINE_BYTES  # of a line with a picture in it
 MAX_LINES = 50_000  # of a batch, as OpenAI documents it
 # What an answer repeats of its line, kept as the row's own cells.
 CARRIED = ("response_format", "output_format", "quality", "safety_identifier", "user")
@@ -47,9 +53,11 @@ class LineError:
 class BatchLines:
     """Reads the lines of one file, in order; remembers the ids it has seen, and which files of images are asked for."""
 
-    def __init__(self, parts: Parts, tenant: str, name: str) -> None:
-        self._parts, self._tenant, self._name = parts, tenant, name
-        self._models = tenant_models(parts, tenant)
+    def __init__(self, parts: Parts, caller: Caller, name: str, endpoint: str) -> None:
+        self._parts, self._caller, self._tenant, self._name = parts, caller, caller.tenant, name
+        self._endpoint = endpoint
+        self.most_bytes = MAX_EDIT_BYTES if endpoint == EDITS else MAX_LINE_BYTES  # of a line
+        self._models = tenant_models(parts, caller.tenant)
         self.books: RecipeBooks | None = None  # the first line's model is the request's own
         self.renditions: dict[str, None] = {}
         self._ids: dict[str, int] = {}
@@ -67,18 +75,18 @@ class BatchLines:
         if first != line:
             message = f"{quoted(asked.custom_id)} is also the custom_id of line {first}"
             raise _Wrong([Complaint("duplicate_custom_id", message, "Give each its own.", field="custom_id")])
-        if asked.url != ENDPOINT:
-            message = f"the batch is for {ENDPOINT}, this line for {quoted(asked.url)}"
+        if asked.url != self._endpoint:
+            message = f"the batch is for {self._endpoint}, this line for {quoted(asked.url)}"
             raise _Wrong([Complaint("batch_url", message, "Send lines of one endpoint.", field="url")])
-        body = _validated(ImagesBody, asked.body)
+        body = _validated(EditsBody if self._endpoint == EDITS else ImagesBody, asked.body)
         if body.stream:
             message = "a batch has no streams"
             raise _Wrong([Complaint("not_available", message, "Leave it out.", field="stream")])
         return self._checked(asked.custom_id, body, number, line)
 
     def _asked(self, raw: bytes) -> BatchLineBody:
-        if len(raw) > MAX_LINE_BYTES:
-            message = f"the line is longer than {MAX_LINE_BYTES:,} bytes"
+        if len(raw) > self.most_bytes:
+            message = f"the line is longer than {self.most_bytes:,} bytes"
             raise _Wrong([Complaint("line_too_long", message, "Shorten it.")])
         try:
             value = strict_json(raw)
@@ -90,7 +98,10 @@ class BatchLines:
         parts = self._parts
         try:
             card = choose_model(self._models, body.model)
-            single = single_of(body, card, self._models, max_steps=parts.settings.max_steps)
+            ids = self._inputs(body, card) if isinstance(body, EditsBody) else {}
+            with parts.transaction(self._tenant) as conn:
+                pictures = demand_known(ids, known_inputs(conn, self._tenant, ids.values())) if ids else {}
+            single = single_of(body, card, self._models, max_steps=parts.settings.max_steps, pictures=ids)
         except Problem as problem:
             raise _Wrong(problem.errors) from problem
         except RequestValidationError as error:
@@ -101,7 +112,7 @@ class BatchLines:
         single = single.model_copy(update={"custom_id": custom_id})
         context = Context(self._tenant, self._name, card.name)
         book = self.books.of(card.name)
-        row = check_row(single, book, parts, context, number=number, line=line)
+        row = check_row(single, book, parts, context, number=number, line=line, pictures=pictures)
         if isinstance(row, list):
             raise _Wrong(row)
         if refused := refused_warnings_of(row, book, parts, context):
@@ -109,6 +120,12 @@ class BatchLines:
         self.renditions |= dict.fromkeys(single.renditions)
         own = row.own._replace(model=card.name, priority=body.priority if "priority" in body.model_fields_set else None)
         return replace(row, own=own, carried=[str(getattr(body, name) or "") for name in CARRIED])
+
+    def _inputs(self, body: EditsBody, card: ModelCard) -> dict[str, str]:
+        if not TAKING_A_PICTURE.intersection(card.tasks):
+            message, remedy = f"{card.name} draws from a prompt alone", "GET /v1/models lists the tasks of each."
+            raise _Wrong([Complaint("edits_not_supported", message, remedy, field="model")])
+        return inputs_of(self._caller, self._parts, pictures_of(body, self._parts.settings.input_max_bytes))
 
 
 class _Wrong(Exception):
@@ -119,15 +136,15 @@ class _Wrong(Exception):
         self.complaints = [replace(one, field=THEIR_NAMES.get(one.field or "", one.field)) for one in complaints]
 
 
-def numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def numbered_lines(file: BinaryIO, most: int) -> Iterator[tuple[int, bytes]]:
     """(physical line, bytes) of every line that is not empty; a longer one than may be is cut behind its limit."""
     file.seek(0)
     number = 0
-    while raw := file.readline(MAX_LINE_BYTES + 1):
+    while raw := file.readline(most + 1):
         number += 1
         rest = raw
-        while len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n"):
-            rest = file.readline(MAX_LINE_BYTES + 1)
+        while len(rest) > most and not rest.endswith(b"\n"):
+            rest = file.readline(most + 1)
         if number == 1:
             raw = raw.removeprefix(b"\xef\xbb\xbf")
         if raw.strip():

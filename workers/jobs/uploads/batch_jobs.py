@@ -39,6 +39,7 @@ class Check(NamedTuple):
     key_id: str
     metadata: Mapping[str, Any]
     expires_at: Any
+    endpoint: str
 
 
 class OutputFile(NamedTuple):
@@ -101,7 +102,7 @@ def begin_check(conn: Connection, tenant: str, job_id: str) -> Check | None:
     if row is None:
         return None
     name = conn.scalar(select(files.c.name).where(files.c.id == row.file_id, files.c.tenant == tenant)) or ""
-    return Check(row.id, row.attempt, row.file_id, name, row.key_id, row.metadata, row.expires_at)
+    return Check(row.id, row.attempt, row.file_id, name, row.key_id, row.metadata, row.expires_at, row.endpoint)
 
 
 def renew(conn: Connection, tenant: str, check: Check) -> bool:
