@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from io import BytesIO
@@ -14,6 +15,7 @@ from PIL import Image
 from deploy.sheet.tiles import Tile
 
 A_PAGE = 120  # tiles: a page of 3 MB that a browser opens at once
+_PLACE = re.compile(r"\{\{(\w+)\}\}")
 _STATES = ("released", "held", "refused", "failed", "cancelled", "recalled", "pending", "planned")
 
 
@@ -33,10 +35,9 @@ def pages(shown: Sequence[Tile], title: str, summary: str, names: Sequence[str])
             "filters": "".join(_filter(state) for state in _STATES if any(tile.state == state for tile in part)),
             "rows": "\n".join(_row(list(tiles)) for _, tiles in groupby(part, key=lambda tile: tile.row)),
         }
-        page = template
-        for place, text in filled.items():
-            page = page.replace("{{" + place + "}}", text, 1)
-        yield page
+        # In one pass: braces in the text of a row or a name stay what they are.
+        parts = _PLACE.split(template)
+        yield "".join(filled[part] if n % 2 else part for n, part in enumerate(parts))
 
 
 def page_count(shown: Sequence[Tile]) -> int:

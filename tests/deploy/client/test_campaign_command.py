@@ -275,3 +275,6 @@ def test_a_sheet_goes_on_in_further_pages_and_escapes_what_it_shows() -> None:
     assert '<a href="b.html">2</a>' in first
     assert "<b>x" not in first.replace("<b>&lt;b&gt;x", "")
     assert "<i>.png" not in first
+    assert first.count("&lt;title&gt;") == 2, "in the head and in the heading"
+    assert "all {{rows}}</p>" in first, "braces of a text are no place"
+    assert first.count("{{") == 1
