@@ -59,12 +59,13 @@ class Verdict:
     """The result of screening one prompt or picture under one policy version.
 
     `scores` keeps every raw score, also of categories that passed, so that another rule set can be applied to history
-    without the picture.
+    without the picture. `pixels` binds it to the picture that was judged, and to no other.
     """
 
     policy_version: str
     findings: tuple[Finding, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+    pixels: str | None = None  # SHA-256 of the picture, uint8 [H, W, 3]; None: no picture was judged
 
     @property
     def decision(self) -> Decision:
@@ -88,19 +89,24 @@ class Verdict:
             "policy_version": self.policy_version,
             "findings": [asdict(f) for f in self.findings],
             "scores": {name: round(score, 6) for name, score in sorted(self.scores.items())},
+            **({"pixels": self.pixels} if self.pixels else {}),
         }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Verdict:
         findings = tuple(map(Finding.from_json, stored["findings"]))
-        return cls(stored["policy_version"], findings, dict(stored["scores"]))
+        return cls(stored["policy_version"], findings, dict(stored["scores"]), stored.get("pixels"))
 
 
 def merge(verdicts: Iterable[Verdict]) -> Verdict:
-    """One verdict with all findings and scores of these. The worst decision counts. Needs at least one verdict."""
+    """One verdict with all findings and scores of these, on the picture of the last that judged one.
+
+    The worst decision counts. Needs at least one verdict.
+    """
     parts = list(verdicts)
     return Verdict(
         parts[0].policy_version,
         tuple(f for v in parts for f in v.findings),
         {name: score for v in parts for name, score in v.scores.items()},
+        next((v.pixels for v in reversed(parts) if v.pixels), None),
     )

@@ -5,6 +5,7 @@ It fails closed: a picture that could not be screened is held.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -88,7 +89,7 @@ class ImageScreen:
             _ask(fenced, images[wanted], [scored[n] for n in wanted])
         if self._texts is not None:
             _read(self._texts, images, scored, contexts or [Context("")] * len(images))
-        return [self._verdict(one) for one in scored]
+        return [self._verdict(one, pixels_digest(image)) for one, image in zip(scored, images, strict=True)]
 
     def _in_doubt(self, second: str, scored: _Scored) -> bool:
         return any(
@@ -97,10 +98,15 @@ class ImageScreen:
             if rule.classifier in scored.scores
         )
 
-    def _verdict(self, scored: _Scored) -> Verdict:
+    def _verdict(self, scored: _Scored, pixels: str) -> Verdict:
         found = [finding for rule in self._rules.image_rules for finding in _findings(rule, scored)]
         scores = {f"{name}/{of}": score for name, row in scored.scores.items() for of, score in row.items()}
-        return Verdict(self._rules.version, (*found, *scored.written, *scored.silent.values()), scores)
+        return Verdict(self._rules.version, (*found, *scored.written, *scored.silent.values()), scores, pixels)
+
+
+def pixels_digest(image: np.ndarray) -> str:
+    """SHA-256 of a picture's pixels, by which a verdict names the picture that it judged."""
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ import structlog
 from PIL import Image
 
 from policy.errors import MarkError, PolicyError, SigningUnavailable
-from policy.images.screen import ImageScreen
+from policy.images.screen import ImageScreen, pixels_digest
 from policy.marks.cutouts.marker import CutoutMarker
 from policy.marks.marker import Marked, Stamp, evidence
 from policy.marks.renditions import MASK
@@ -168,7 +168,7 @@ class Finisher:
                 pictures = self.screen.screen(images, contexts)
             except PolicyError as error:
                 log.warning("screen_unavailable", batch_id=held.batch_id, error=str(error))
-                pictures = [self._unscreened() for _ in held.items]
+                pictures = [self._hold(Stage.IMAGE, "screening", "classifier_unavailable") for _ in held.items]
         return [
             merge(
                 [
@@ -190,15 +190,17 @@ class Finisher:
             for field, text in (("prompt", item.prompt), ("negative_prompt", item.negative_prompt))
         ]
 
-    def _unscreened(self) -> Verdict:
-        finding = Finding(Decision.HOLD, Stage.IMAGE, "screening", "classifier_unavailable")
-        return Verdict(self.rules.version, (finding,))
+    def _hold(self, stage: Stage, category: str, rule: str, detail: str = "") -> Verdict:
+        return Verdict(self.rules.version, (Finding(Decision.HOLD, stage, category, rule, detail=detail),))
 
     def _finish_one(self, held: Claim, item: ClaimedItem, drawn: _Drawn, verdict: Verdict) -> Outcome:
         metrics.VERDICTS.labels(verdict.decision).inc()
         if verdict.decision is Decision.REFUSE:
             return Refused(item, verdict)
         stamp = drawn.stamp
+        if verdict.allowed and verdict.pixels != pixels_digest(drawn.image):  # fail closed
+            other = self._hold(Stage.IMAGE, "screening", "not_the_picture_that_was_screened")
+            return self._hold_unmarked(held, item, drawn.image, merge([verdict, other]))
         try:
             with metrics.FINISHING_SECONDS.labels("mark").time():
                 files = self._files(held, item, drawn)
@@ -208,10 +210,8 @@ class Finisher:
             raise
         except (MarkError, DigestMismatch) as error:  # these bytes must not leave; the rest of the batch may
             metrics.MARK_FAILURES.labels(type(error).__name__).inc()
-            finding = Finding(Decision.HOLD, Stage.MARK, "marks", type(error).__name__, detail=str(error))
-            return self._hold_unmarked(
-                held, item, drawn.image, merge([verdict, Verdict(self.rules.version, (finding,))])
-            )
+            unmarked = self._hold(Stage.MARK, "marks", type(error).__name__, str(error))
+            return self._hold_unmarked(held, item, drawn.image, merge([verdict, unmarked]))
         picture = (stamp.asset_id, stamp.watermark_id, drawn.position, evidence(files), stored)
         if verdict.decision is Decision.HOLD:
             return Held(item, verdict, stored[0].key, stored[0].sha256, Finished(*picture, product=drawn.record))

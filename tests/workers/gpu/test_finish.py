@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from policy.errors import SigningUnavailable
+from policy.images.screen import ImageScreen
 from policy.marks.inspect import inspect
 from policy.marks.provenance.signing import LocalSigner
+from policy.rulebook.scope import Context
 from policy.verdict import Decision, Verdict
 from tests.support.fakes import FakeSampler
 from tests.support.line import RECIPE, Line, new_item, rows
@@ -85,6 +88,32 @@ def test_every_released_digest_has_an_allow_verdict_in_the_ledger(works: Works):
     }
     assert {event.event["verdict"]["decision"] for event in told} == {Decision.ALLOW}
     assert all(event.event["verdict"]["scores"] for event in told), "raw scores are kept"
+
+
+class _Swapping:
+    """A screen after which the first picture becomes another one, by whatever error."""
+
+    def __init__(self, screen: ImageScreen) -> None:
+        self._screen = screen
+
+    def screen(self, images: np.ndarray, contexts: Sequence[Context]) -> list[Verdict]:
+        verdicts = self._screen.screen(images, contexts)
+        images[0] = images[1]
+        return verdicts
+
+
+def test_a_verdict_binds_the_picture_that_it_judged(works: Works):
+    """FAULTS 33, in memory: what changed between screening and marking is held, though the new pixels pass too."""
+    executor = works.executor()
+    executor.finisher = replace(executor.finisher, screen=_Swapping(executor.finisher.screen))
+    swapped, kept = works.line.submit("acme", 2)
+    executor.run(works.line.dispatch([swapped, kept]))
+    assert ("image", "not_the_picture_that_was_screened") in findings(works, swapped)
+    assert works.line.states() == {ItemState.HELD: 1, ItemState.RELEASED: 1}
+    (released,), (held,) = works.line.events("item.released"), works.line.events("item.held")
+    drawn = {event.event["item_id"]: event.event["verdict"]["pixels"] for event in (released, held)}
+    assert len(set(drawn.values())) == 2
+    assert all(len(digest) == 64 for digest in drawn.values())
 
 
 def test_a_prompt_that_the_rules_of_now_refuse_leaves_no_bytes(works: Works):
