@@ -81,8 +81,10 @@ def fail_claim(conn: Connection, held: Claim, reason: str, lease: timedelta, wor
 
 
 def _expire_one(conn: Connection, batch: Row[*tuple[Any, ...]], lease: timedelta) -> list[Send]:
-    if batch.state != BatchState.RUNNING:
-        return [_send_again(conn, batch, lease)]
+    if batch.state != BatchState.RUNNING:  # its message was lost: nothing changes but when it is due
+        due = {"lease_until": func.clock_timestamp() + lease}
+        conn.execute(batches.update().where(batches.c.id == batch.id).values(due))
+        return [Send(batch.queue, batch.id)]
     _append_expired(conn, batch, LEASE_OVER)
     died = {"given_back": batch.given_back + 1, "deaths": batch.deaths + 1, "lost": batch.lost + 1}
     if batch.deaths + 1 < faults.FEWEST_DEATHS:

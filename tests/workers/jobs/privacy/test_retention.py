@@ -17,7 +17,9 @@ from workers.jobs import idempotency
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.privacy.legal_holds import HoldScope, lift, place
 from workers.jobs.privacy.retention import CLASSES, count_due
+from workers.jobs.tables import items
 from workers.settings import Settings
+from workers.states import ItemState
 from workers.store import ObjectStore
 
 KEPT = {known.setting: 0 for known in CLASSES}
@@ -142,7 +144,7 @@ def test_a_reviewers_comment_goes_from_the_ledger_and_from_the_reviews(privacy: 
             ),
             {"item": item, "tenant": TENANT, "sha256": digest},
         )
-        conn.execute(text("update items set state = 'refused', verdict = '{}' where id = :id"), {"id": item})
+        conn.execute(items.update().where(items.c.id == item).values(state=ItemState.REFUSED, verdict={}))
         reviewed = ItemReviewed(
             request, item, "key", "r", "refuse", final=True, sha256=digest, comment=Private("looks like Jane"),
             policy_version="p", findings=(),
@@ -204,7 +206,7 @@ def test_a_decided_picture_goes_from_quarantine_and_a_hold_keeps_it(privacy: Pri
     item = privacy.settled()[1]
     aged(privacy, monkeypatch)
     with privacy.line.owner.begin() as conn:
-        conn.execute(text("update items set state = 'refused', verdict = '{}' where id = :id"), {"id": item})
+        conn.execute(items.update().where(items.c.id == item).values(state=ItemState.REFUSED, verdict={}))
         conn.execute(text("update holds set decided_at = now(), release = false"))
     sweep(privacy, quarantine=1)
     assert len(privacy.s3.keys("quarantine/")) == 1, "decided today"
