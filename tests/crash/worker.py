@@ -1,14 +1,16 @@
 """Worker process of the crash tests: the real one, with a sampler that needs no torch.
 
-python -m tests.crash.worker [--classifier-raises]
+python -m tests.crash.worker [--classifier-raises] [--device-fails]
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +19,12 @@ from policy.rulebook.scope import Context
 from policy.verdict import Verdict
 from workers import logs
 from workers.__main__ import make_executor, serve_executor
+from workers.errors import DeviceFailed
 from workers.jobs.types import Claim, SamplingPosition
 from workers.sampling.types import Sampled, Watch
 from workers.settings import Settings
 
+NOTHING: Mapping[str, Mapping[str, Any]] = MappingProxyType({})  # no picture is given
 STEP_SECONDS = 0.05  # a step takes long enough that a test can act in the middle of a run
 
 
@@ -30,7 +34,7 @@ class SteppingSampler:
     def make_ready(self, held: Claim) -> None:
         """Nothing to fetch."""
 
-    def sample(self, held: Claim, watch: Watch) -> Sampled:
+    def sample(self, held: Claim, watch: Watch, pictures: Mapping[str, Mapping[str, Any]] = NOTHING) -> Sampled:
         for _ in range(held.recipe.num_inference_steps):
             watch.check()
             time.sleep(STEP_SECONDS)
@@ -39,6 +43,13 @@ class SteppingSampler:
         positions = tuple(SamplingPosition(len(held.items), n, "fake") for n in range(len(held.items)))
         faults = {item.id: "cancelled" for item in held.items if item.id in watch.cancelled}
         return Sampled(images, faults, positions, STEP_SECONDS * held.recipe.num_inference_steps)
+
+
+class SickSampler(SteppingSampler):
+    """A device that fails in every run."""
+
+    def sample(self, held: Claim, watch: Watch, pictures: Mapping[str, Mapping[str, Any]] = NOTHING) -> Sampled:
+        raise DeviceFailed("CUDA error: an illegal memory access was encountered")
 
 
 class RaisingScreen:
@@ -58,7 +69,10 @@ def _draw(seed: int, shape: tuple[int, int, int]) -> np.ndarray:
 def main() -> None:
     settings = Settings()
     logs.configure(settings.log_level, "gpu")
-    executor = make_executor(settings, SteppingSampler())
+    if "--device-fails" in sys.argv:
+        executor = make_executor(settings, SickSampler(), device="sick")
+    else:
+        executor = make_executor(settings, SteppingSampler())
     if "--classifier-raises" in sys.argv:
         executor.finisher = replace(executor.finisher, screen=RaisingScreen())
     serve_executor(settings, executor)

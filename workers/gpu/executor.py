@@ -71,7 +71,11 @@ class Executor:
 
     def run(self, batch_id: str) -> None:
         """claim -> sample -> finish -> settle. Safe to call any number of times for one batch."""
-        held = self._claim(batch_id)
+        try:
+            held = self._claim(batch_id)
+        except SQLAlchemyError as error:  # nothing is held; every worker meets this, and waits
+            self.standing.pause(fault_of(error), reason_of(error), error=type(error).__name__)
+            return
         if held is None:  # another worker has it, it is over, or this worker takes nothing now
             return
         used = Used(self.settings.price_list)

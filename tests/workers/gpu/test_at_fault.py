@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.support.fakes import FakeSampler
 from tests.support.line import Line
 from tests.support.worker import Works
 from workers import metrics
+from workers.database import transact
 from workers.errors import DeviceFailed, ModelMissing
 from workers.gpu.executor import Executor
 from workers.gpu.presence import Presence
@@ -204,6 +206,33 @@ def test_a_batch_that_breaks_every_device_is_counted_and_takes_none_out(works: W
     assert works.line.item(ids[0]).reason == "device_failed"
     with works.line.worker.connect() as conn:
         assert fleet.devices_out(conn) == []
+
+
+NO_ROOM = """
+create function audit.no_room() returns trigger language plpgsql as
+  $$ begin raise exception using errcode = 'disk_full', message = 'No space left on device'; end $$;
+create trigger no_room before insert on audit.entries for each statement execute function audit.no_room();
+"""
+
+
+def test_a_ledger_without_room_stops_claims_and_no_state_changes(works: Works, monkeypatch: pytest.MonkeyPatch):
+    """FAULTS 24: the event cannot be written, so neither is the claim; the worker waits as for any shared service."""
+    monkeypatch.setattr(transact, "__kwdefaults__", {"patience_seconds": 0.1})
+    clock, told, worker = Clock(), [], works.executor()
+    worker.standing = Standing(clock=clock)
+    batch_id = works.batch(2)
+    superuser = works.line.database.engine("superuser")
+    with superuser.begin() as conn:
+        conn.execute(text(NO_ROOM))
+    worker.run(batch_id)
+    assert (worker.standing.fault, worker.standing.reason) == (Fault.SERVICE, "database_unavailable")
+    assert (worker.sampler.claims, works.line.batch(batch_id).attempt) == ([], 0)
+    with superuser.begin() as conn:
+        conn.execute(text("drop function audit.no_room cascade"))
+    clock.seconds += 60
+    presence_of(worker, told).tick()
+    worker.run(batch_id)
+    works.assert_settled_once(2)
 
 
 def test_a_worker_that_meets_an_unexpected_error_in_every_batch_suspects_itself(works: Works):
