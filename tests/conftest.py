@@ -222,6 +222,7 @@ def _settings(
         "s3_secret_access_key": identity.secret_key,
         "trust_anchors": signing_files.anchors,
         "torch_threads": 1,
+        "rest_seconds": 0.2,
     }
     if role == "worker":
         values |= {"signing_certificate": signing_files.certificate, "signing_key": signing_files.key}

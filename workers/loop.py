@@ -2,6 +2,7 @@
 
     round   what the process does once; True if more waits, so that the next round follows at once
     pause   after any other round: `pause_seconds`, or until `wait` returns earlier
+    rest    a longer pause, where `idle` says that only a NOTIFY can bring work: this look is for one that was lost
     outage  a database or a service that is away ends the round and nothing else: it is logged, and the round is tried
             again after a pause that doubles up to LONGEST_OUTAGE_PAUSE_SECONDS
     stop    the round under way ends first; `last_round` asks for one more
@@ -52,11 +53,14 @@ class Loop:
         *,
         pause_seconds: float,
         wait: Wait = _wait,
+        rest_seconds: float = 0.0,
+        idle: Callable[[], bool] = lambda: False,
         last_round: bool = False,
         close: Callable[[], object] | None = None,
     ) -> None:
         self.name = name  # in logs
         self._run_once, self._pause_seconds, self._wait = run_once, pause_seconds, wait
+        self._rest_seconds, self._idle = max(rest_seconds, pause_seconds), idle
         self._last_round, self._close = last_round, close
         self._failures = 0  # rounds in a row that an outage ended
         self._outage_pause = pause_seconds
@@ -86,7 +90,9 @@ class Loop:
         if self._failures:
             log.info("round_recovered", loop=self.name, failures=self._failures)
             self._failures, self._outage_pause = 0, self._pause_seconds
-        return 0.0 if more else self._pause_seconds
+        if more:
+            return 0.0
+        return self._rest_seconds if self._idle() else self._pause_seconds
 
 
 class Wakeup:

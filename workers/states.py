@@ -104,6 +104,8 @@ class InputState(StrEnum):
 # Turns of a priority for each turn of the lowest, while all of them wait.
 TURNS_PER_PRIORITY: Mapping[str, int] = {Priority.INTERACTIVE: 16, Priority.STANDARD: 4, Priority.BULK: 1}
 WAKE_CHANNEL = "presswork_pending"  # of NOTIFY: items wait to be planned; the payload is the queue
+ORDER_CHANNEL = "presswork_orders"  # of NOTIFY: the clerk has an order to carry out
+MESSAGE_CHANNEL = "presswork_messages"  # of NOTIFY: a message waits to be sent to a webhook
 QUESTION_CHANNEL = "presswork_questions"  # of NOTIFY: a picture waits to be identified or taken in
 ITEM_OPEN = (ItemState.PENDING, ItemState.PLANNED)
 REQUEST_OPEN = (RequestPhase.PILOT, RequestPhase.AWAITING_ACCEPTANCE, RequestPhase.RUNNING)

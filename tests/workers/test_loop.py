@@ -50,6 +50,12 @@ def test_a_round_that_left_more_is_followed_at_once_and_any_other_by_a_pause():
     assert (script.taken, script.pauses, script.closed) == (5, [1.0, 1.0], 1)
 
 
+def test_where_only_a_notify_can_bring_work_the_pause_is_a_rest():
+    idle = iter([True, False])
+    assert Script(False, False, False).run(rest_seconds=5.0, idle=lambda: next(idle, True)).pauses == [5, 1, 5]
+    assert Script(False).run(rest_seconds=0.5, idle=lambda: True).pauses == [1], "a rest is no shorter than a pause"
+
+
 def test_what_is_away_is_asked_again_after_pauses_that_double_to_a_bound():
     outage = [AWAY, StoreUnavailable("no"), BrokerUnavailable("no"), AWAY, AWAY]
     script = Script(*outage, True, AWAY, False).run()

@@ -3,6 +3,9 @@
 An order is a row that was committed with its event; a duty takes the next ones with FOR UPDATE SKIP LOCKED, acts
 on the object store, and writes down that it was done. Every act on the store can be repeated, so a clerk killed
 anywhere is replaced by the next one. Any number may run.
+
+What was ordered is announced by NOTIFY, in the order's transaction. Between orders the clerk looks every
+`rest_seconds`: for what time brings, such as retention, and for an announcement that was lost.
 """
 
 from __future__ import annotations
@@ -19,8 +22,9 @@ from workers.clerk.context import ClerkContext
 from workers.crash import killer
 from workers.database import make_engine
 from workers.errors import WorkerError
-from workers.loop import Loop, run_all
+from workers.loop import Loop, Wakeup, run_all
 from workers.settings import Settings
+from workers.states import MESSAGE_CHANNEL, ORDER_CHANNEL
 from workers.store import ObjectStore
 
 log = structlog.get_logger()
@@ -44,10 +48,23 @@ def serve(settings: Settings, stop: threading.Event) -> None:
     engine = make_engine(settings.database_url.get_secret_value(), name="clerk", pool_size=_CONNECTIONS)
     context = ClerkContext(engine, ObjectStore(settings), settings, killer(settings.crash_point))
 
-    def loop(name: str, duties: Mapping[str, Duty]) -> Loop:
-        return Loop(name, lambda: run_once(context, duties) > 0, pause_seconds=settings.poll_seconds)
+    def loop(name: str, duties: Mapping[str, Duty], channel: str, idle: Callable[[], bool]) -> Loop:
+        wakeup = Wakeup(settings, channel)
+        return Loop(
+            name,
+            lambda: run_once(context, duties) > 0,
+            pause_seconds=settings.poll_seconds,
+            wait=wakeup.wait,
+            rest_seconds=settings.rest_seconds,
+            idle=idle,
+            close=wakeup.close,
+        )
 
-    run_all([loop("duties", DUTIES), loop("webhooks", MESSAGES)], stop)
+    loops = [
+        loop("duties", DUTIES, ORDER_CHANNEL, lambda: True),
+        loop("webhooks", MESSAGES, MESSAGE_CHANNEL, lambda: not webhooks.any_waits(context)),
+    ]
+    run_all(loops, stop)
     engine.dispose()
 
 

@@ -19,7 +19,16 @@ import structlog
 
 from workers import metrics
 from workers.clerk.context import ClerkContext
-from workers.jobs.webhooks.deliveries import Delivery, DeliveryAttempt, record, release, sweep, take, take_next
+from workers.jobs.webhooks.deliveries import (
+    Delivery,
+    DeliveryAttempt,
+    any_pending,
+    record,
+    release,
+    sweep,
+    take,
+    take_next,
+)
 from workers.jobs.webhooks.endpoints import SECRET_PREFIX
 from workers.outbound.post import post
 from workers.version import VERSION
@@ -40,6 +49,12 @@ def run_once(context: ClerkContext) -> int:
         return 0
     with ThreadPoolExecutor(_ADDRESSES, thread_name_prefix="webhook") as couriers:
         return sum(couriers.map(lambda delivery: _serve(context, delivery, give_up), first))
+
+
+def any_waits(context: ClerkContext) -> bool:
+    """Whether a message waits for its time, which makes no noise."""
+    with context.engine.connect() as conn:
+        return any_pending(conn)
 
 
 def headers(delivery: Delivery) -> dict[str, str]:

@@ -83,7 +83,16 @@ def serve(settings: Settings, stop: threading.Event) -> None:
         wakeup.close()
         context.engine.dispose()
 
-    Loop("identify", run_round, pause_seconds=settings.poll_seconds, wait=wakeup.wait, close=close).run(stop)
+    loop = Loop(
+        "identify",
+        run_round,
+        pause_seconds=settings.poll_seconds,
+        wait=wakeup.wait,
+        rest_seconds=settings.rest_seconds,
+        idle=lambda: True,
+        close=close,
+    )
+    loop.run(stop)
 
 
 def make_context(settings: Settings) -> IdentifyContext:

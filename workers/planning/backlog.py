@@ -11,6 +11,12 @@ from workers.settings import Settings
 from workers.states import BATCH_OPEN, BatchState, ItemState, Priority
 
 
+def any_open(engine: Engine) -> bool:
+    """Whether a batch is open: its lease may run out, and that makes no noise."""
+    with engine.connect() as conn:
+        return bool(conn.scalar(select(select(batches.c.id).where(batches.c.state.in_(BATCH_OPEN)).exists())))
+
+
 def measure(engine: Engine, settings: Settings) -> None:
     """Set the gauges of every queue. Counting a long queue costs: call it every few seconds, not every round."""
     with engine.begin() as conn:

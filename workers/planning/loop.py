@@ -1,5 +1,8 @@
 """Loop of `python -m workers planner`: reconciles and plans, at once on NOTIFY and every `poll_seconds`.
 
+While no batch is open no lease can run out, so it looks every `rest_seconds` only. What else happens is announced;
+should that be lost, it is found by that look.
+
 Any number may run: `expire` skips the rows that another one has locked, and planning holds an advisory lock.
 """
 
@@ -34,11 +37,23 @@ def make_loop(engine: Engine, queue: Queue, settings: Settings, probe: Probe = n
     tidy = Every(settings.poll_seconds, lambda: reconciler.tidy(engine))
     measure = Every(_MEASURE_SECONDS, lambda: backlog.measure(engine, settings))
 
+    is_idle = False
+
     def run_once() -> bool:
+        nonlocal is_idle
         overdue = reconciler.run_once(engine, queue, settings)
         tidy()
         planner.run_once(engine, queue, settings, probe)
         measure()
+        is_idle = not backlog.any_open(engine)
         return overdue >= AT_ONCE
 
-    return Loop("planner", run_once, pause_seconds=settings.poll_seconds, wait=wakeup.wait, close=wakeup.close)
+    return Loop(
+        "planner",
+        run_once,
+        pause_seconds=settings.poll_seconds,
+        wait=wakeup.wait,
+        rest_seconds=settings.rest_seconds,
+        idle=lambda: is_idle,
+        close=wakeup.close,
+    )

@@ -175,7 +175,10 @@ def test_a_receiver_that_drips_is_cut_off_at_the_deadline(recalling: Recalling, 
 
 
 def test_a_slow_receiver_holds_up_neither_recalls_nor_other_receivers(recalling: Recalling, receiver: Receiver) -> None:
-    """The whole clerk, as its process runs it: the recall ends while an attempt at the slow address is under way."""
+    """The whole clerk, as its process runs it: the recall ends while an attempt at the slow address is under way.
+
+    It rests for ten minutes: only the NOTIFY of an order and of a message can have ended that.
+    """
     line = recalling.line
     with receiving() as slow:
         slow.drip_seconds = 0.05
@@ -183,7 +186,8 @@ def test_a_slow_receiver_holds_up_neither_recalls_nor_other_receivers(recalling:
         listen(line, receiver.url)
         made = recalling.release(2)
         stop = threading.Event()
-        settings = recalling.settings_for("clerk", webhook_loopback=True, webhook_seconds=8.0, poll_seconds=0.05)
+        quick = {"webhook_loopback": True, "webhook_seconds": 8.0, "poll_seconds": 0.05, "rest_seconds": 600}
+        settings = recalling.settings_for("clerk", **quick)
         running = threading.Thread(target=loop.serve, args=(settings, stop))
         running.start()
         try:

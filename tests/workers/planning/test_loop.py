@@ -62,6 +62,17 @@ def test_what_nobody_announces_is_found_by_polling(line: Line, settings_for):
     assert line.batch(held.batch_id).state == BatchState.DISPATCHED
 
 
+def test_it_rests_only_while_no_batch_is_open(line: Line, settings_for):
+    """It rests for ten minutes. A submission ends the rest; with its batch open it polls, and sees the lease end."""
+    queue = RecordingQueue()
+    with serving(line, queue, settings_for("worker", poll_seconds=0.05, rest_seconds=600)):
+        eventually(line.is_listened_to)
+        line.submit("acme", 1)
+        eventually(lambda: len(queue.batch_ids) == 1)
+        line.lease_runs_out(queue.batch_ids[0])
+        eventually(lambda: len(queue.batch_ids) == 2)
+
+
 def test_it_goes_on_after_every_connection_was_cut(line: Line, settings_for):
     queue = RecordingQueue()
     with serving(line, queue, settings_for("worker", poll_seconds=0.05)):

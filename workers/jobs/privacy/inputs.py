@@ -25,7 +25,7 @@ from workers.jobs.privacy.retention import BASIS, STEP
 from workers.jobs.privacy.tables import legal_holds as holds_table
 from workers.jobs.tables import items
 from workers.jobs.types import new_id
-from workers.states import ITEM_OPEN, InputState
+from workers.states import ITEM_OPEN, ORDER_CHANNEL, InputState
 
 _GONE = {"state": InputState.ERASED, "name": "", "address": "", "lease_until": None}
 
@@ -47,6 +47,7 @@ def erase_input(conn: Connection, tenant: str, id: str, actor: str) -> bool:
     settled = func.coalesce(inputs.c.settled_at, now)
     conn.execute(inputs.update().where(inputs.c.id == id).values(**_GONE, withdrawn_at=now, settled_at=settled))
     append(conn, tenant=tenant, actor=actor, events=[events.InputWithdrawn(id, "erased", row.sha256)])
+    conn.execute(select(func.pg_notify(ORDER_CHANNEL, "")))
     return True
 
 

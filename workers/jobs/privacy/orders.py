@@ -36,6 +36,7 @@ from workers.jobs.privacy.select import UNSETTLED, ErasureCounts, ErasureScope, 
 from workers.jobs.privacy.tables import erasure_targets, erasures, removals
 from workers.jobs.tables import idempotency_keys, items, requests
 from workers.jobs.types import new_id
+from workers.states import ORDER_CHANNEL
 
 REQUESTED = "request"  # basis of the events, and their class
 STEP = 100  # rows of one transaction: what a hold that is being placed waits for
@@ -94,6 +95,7 @@ def order(conn: Connection, tenant: str, scope: ErasureScope, *, actor: str) -> 
         )
     )
     append(conn, tenant=tenant, actor=actor, events=[ErasureOrdered(erasure_id, scope.to_json())])
+    conn.execute(select(func.pg_notify(ORDER_CHANNEL, "")))
     return erasure_id
 
 

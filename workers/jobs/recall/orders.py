@@ -36,7 +36,7 @@ from workers.jobs.recall.tables import recall_assets, recalls
 from workers.jobs.tables import assets, items, renditions
 from workers.jobs.types import new_id
 from workers.jobs.webhooks.deliveries import Notification, notify
-from workers.states import AssetState, ItemState
+from workers.states import ORDER_CHANNEL, AssetState, ItemState
 
 REASON_CODES = ("safety", "rights", "licence", "policy", "quality", "legal", "privacy", "other")
 MAX_ASSETS = 500_000  # of one order: its members are written in one statement
@@ -95,6 +95,7 @@ def order(
     )
     ordered = events.RecallOrdered(recall_id, criteria.to_json(), Private(reason), reason_code, covered)
     append(conn, tenant=tenant, actor=actor, events=[ordered])
+    conn.execute(select(func.pg_notify(ORDER_CHANNEL, "")))
     return recall_id
 
 

@@ -22,7 +22,7 @@ from workers.jobs.control import breaker
 from workers.jobs.keys import PersonBehind, person_behind, same_person
 from workers.jobs.tables import holds, items, recipes, requests, reviews
 from workers.jobs.types import new_id
-from workers.states import ItemState
+from workers.states import ORDER_CHANNEL, ItemState
 
 RELEASE, REFUSE = "release", "refuse"
 
@@ -98,6 +98,7 @@ def review(
         happened.append(_refused(item, hold, row))
     if final:
         breaker.note(conn, [hold.item_id], kind="reviewed")
+        conn.execute(select(func.pg_notify(ORDER_CHANNEL, "")))
     append(conn, tenant=tenant, actor=f"key:{key_id}", events=happened)
     return Reviewed(hold.item_id, decided.decision, final, needed, len(agreed))
 

@@ -22,6 +22,7 @@ from policy import events
 from policy.ledger.append import append
 from workers.errors import LimitExceeded, NotFound
 from workers.jobs.uploads.tables import batch_jobs, files
+from workers.states import ORDER_CHANNEL
 
 CLERK = "clerk"
 STEP = 100  # files of one round of the clerk
@@ -85,6 +86,7 @@ def delete(conn: Connection, tenant: str, id: str, *, actor: str) -> None:
     if gone.rowcount != 1:
         raise NotFound(f"no file {id}")
     append(conn, tenant=tenant, actor=actor, events=[events.FileDeleted(id, "asked")])
+    conn.execute(select(func.pg_notify(ORDER_CHANNEL, "")))
 
 
 def dismiss(conn: Connection) -> int:

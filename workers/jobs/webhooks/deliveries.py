@@ -26,6 +26,7 @@ from policy import events
 from policy.events import Private
 from policy.ledger.append import append, timestamp
 from workers.jobs.webhooks.tables import webhook_attempts, webhook_deliveries, webhook_secrets, webhooks
+from workers.states import MESSAGE_CHANNEL
 
 LEASE = timedelta(seconds=60)  # of an address: longer than an attempt may take
 FIRST_WAIT_SECONDS = 5.0
@@ -79,7 +80,7 @@ class DeliveryAttempt:
 
 
 def notify(conn: Connection, tenant: str, event: str, notifications: Iterable[Notification]) -> int:
-    """Messages for every address of the tenant that wants this event; how many. Two statements at most."""
+    """Messages for every address of the tenant that wants this event; how many. Three statements at most."""
     happened = list(notifications)
     live = select(func.clock_timestamp().label("at"), func.count(webhooks.c.id).label("addresses")).where(
         webhooks.c.tenant == tenant, any_(webhooks.c.events) == event, *_LIVE
@@ -93,7 +94,20 @@ def notify(conn: Connection, tenant: str, event: str, notifications: Iterable[No
         "ids": [f"msg_{event.replace('.', '_')}_{one.subject_id}" for one in happened],
         "bodies": [message_body(event, row.at, one.content) for one in happened],
     }
-    return conn.execute(_TELL, messages).rowcount
+    told = conn.execute(_TELL, messages).rowcount
+    announce(conn)
+    return told
+
+
+def announce(conn: Connection) -> None:
+    """Tell the clerk, when this transaction commits, that a message waits."""
+    conn.execute(select(func.pg_notify(MESSAGE_CHANNEL, "")))
+
+
+def any_pending(conn: Connection) -> bool:
+    """Whether a message waits to be sent, now or later."""
+    waiting = select(webhook_deliveries.c.id).where(webhook_deliveries.c.state == "pending")
+    return bool(conn.scalar(select(waiting.exists())))
 
 
 def take(conn: Connection, limit: int) -> list[Delivery]:

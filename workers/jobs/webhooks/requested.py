@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, exists, func, or_, select
 
 from workers.errors import Conflict, NotFound
 from workers.jobs.types import new_id
-from workers.jobs.webhooks.deliveries import message_body
+from workers.jobs.webhooks.deliveries import announce, message_body
 from workers.jobs.webhooks.endpoints import locked, record_change
 from workers.jobs.webhooks.tables import webhook_attempts, webhook_deliveries, webhooks
 from workers.jobs.webhooks.views import MESSAGE_ID, DeliveryView, get_delivery
@@ -96,4 +96,5 @@ def _send_now(conn: Connection, address: Row[Any], delivery: Row[Any]) -> bool:
 
 def _open_address(conn: Connection, webhook_id: str) -> None:
     """An address that failed is left alone for a while; a person asks for it now."""
+    announce(conn)
     conn.execute(webhooks.update().where(webhooks.c.id == webhook_id).values(retry_at=func.now()))
