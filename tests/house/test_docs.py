@@ -16,6 +16,7 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from api.edge.problems import CATALOGUE
+from deploy.embedded.supervisor import PROCESSES
 from tests.support.repository import REPOSITORY, files, modules, nodes, text
 from tools import addresses
 from tools.configuration import table
@@ -250,3 +251,12 @@ def test_no_table_and_no_list_names_a_thing_twice(page: str) -> None:
         sentences = [item.split(". ")[0] for item in re.findall(r"^- (.*)", listed, re.MULTILINE)]
         twice += [sentence for sentence in sentences if sentences.count(sentence) > 1]
     assert twice == []
+
+
+def test_every_process_is_scraped_under_its_name_and_shown() -> None:
+    """A dashboard that shows "a worker process" by its port alone leaves the reader to look the port up."""
+    scraped = {job["job_name"] for job in yaml.safe_load(text("deploy/prometheus/prometheus.yml"))["scrape_configs"]}
+    assert scraped == {f"presswork-{process.name}" for process in PROCESSES}
+    (panel,) = [panel for panel in json.loads(text(DASHBOARD))["panels"] if panel["title"] == "Processes that answer"]
+    assert [target["expr"] for target in panel["targets"]] == ['up{job=~"presswork-.+"}']
+    assert all(process.name in panel["description"] for process in PROCESSES)

@@ -206,7 +206,7 @@ def test_a_decided_picture_goes_from_quarantine_and_a_hold_keeps_it(privacy: Pri
     item = privacy.settled()[1]
     aged(privacy, monkeypatch)
     with privacy.line.owner.begin() as conn:
-        conn.execute(items.update().where(items.c.id == item).values(state=ItemState.REFUSED, verdict={}))
+        conn.execute(text("update items set state = 'refused', verdict = '{}' where id = :id"), {"id": item})
         conn.execute(text("update holds set decided_at = now(), release = false"))
     sweep(privacy, quarantine=1)
     assert len(privacy.s3.keys("quarantine/")) == 1, "decided today"
