@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from tests.support.databases import Database
 
 ORIGIN = "presswork.example/test"
+# A database whose triggers are as they were is emptied for the next test, and not dropped.
+_ALWAYS = """
+select format('alter table %s enable always trigger %I', tgrelid::regclass, tgname) from pg_trigger
+join pg_class c on c.oid = tgrelid where relnamespace = 'audit'::regnamespace and tgenabled = 'A'
+"""
 
 
 def refused(number: int) -> ItemRefused:
@@ -118,14 +123,17 @@ class Ledger:
             return verify(conn, self.vkeys, [self.anchor])
 
     def tamper(self, *statements: str, **values: Any) -> None:
-        """As a superuser with the triggers asleep: what the ledger cannot prevent."""
+        """As a superuser with the triggers asleep: what the ledger cannot prevent. They wake as they were."""
         with self.superuser.begin() as conn:
+            always = conn.scalars(text(_ALWAYS)).all()
             for table in ("entries", "private", "sequence", "nodes", "checkpoints"):
                 conn.execute(text(f"alter table audit.{table} disable trigger all"))
             for statement in statements:
                 conn.execute(text(statement), values)
             for table in ("entries", "private", "sequence", "nodes", "checkpoints"):
                 conn.execute(text(f"alter table audit.{table} enable trigger all"))
+            for again in always:
+                conn.execute(text(again))
 
     def rows(self, query: str, **values: Any) -> Sequence[Any]:
         with self.superuser.connect() as conn:
