@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
@@ -18,7 +19,7 @@ from api.edge.middleware.conditional import hands_over
 from api.edge.paging import uuid_or_not_found
 from api.edge.problems import Problem
 from api.schemas.fields import PathId
-from api.schemas.streams import StreamQuery
+from api.schemas.streams import RequestStreamQuery, StreamQuery
 from policy.ledger.reading.sealed import first_about
 from workers.jobs.keys import is_valid
 from workers.jobs.views import get_request
@@ -40,6 +41,17 @@ _STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream
 def _begin(query: Annotated[StreamQuery, Query()], last_event_id: LastEventId = None) -> int | None:
     """The number behind which the stream begins. The header decides: a browser sends it beside the first address."""
     return int(last_event_id) if last_event_id else query.after
+
+
+class _Asked(NamedTuple):
+    """What a listener of one request asks for."""
+
+    begin: int | None
+    progress_seconds: float
+
+
+def _asked(query: Annotated[RequestStreamQuery, Query()], last_event_id: LastEventId = None) -> _Asked:
+    return _Asked(_begin(query, last_event_id), query.progress)
 
 
 @router.get(
@@ -75,7 +87,7 @@ async def follow(
     request_id: PathId,
     caller: Reader,
     parts: PartsOf,
-    begin: Annotated[int | None, Depends(_begin)],
+    asked: Annotated[_Asked, Depends(_asked)],
 ) -> Response:
     """Server-sent events of one request, from its beginning or behind `Last-Event-ID`, until it is over.
 
@@ -83,14 +95,23 @@ async def follow(
     """
     _feed(parts)
     id = uuid_or_not_found(request_id, "request")
+    begin = asked.begin
     over = await run_in_threadpool(_is_over, parts, caller.tenant, id)
     after = await run_in_threadpool(_before, parts, caller.tenant, id) if begin is None else begin
     if over and begin is not None and not await run_in_threadpool(_has_more, parts, caller.tenant, id, after):
         return Response(status_code=204)
-    return _stream(request, parts, caller, after, id)
+    return _stream(request, parts, caller, after, id, progress_seconds=asked.progress_seconds)
 
 
-def _stream(request: Request, parts: Parts, caller: Caller, after: int, request_id: str | None = None) -> Response:
+def _stream(
+    request: Request,
+    parts: Parts,
+    caller: Caller,
+    after: int,
+    request_id: str | None = None,
+    *,
+    progress_seconds: float = 0.0,
+) -> Response:
     if not hands_over(request):  # HEAD
         return Response(media_type="text/event-stream")
 
@@ -101,7 +122,12 @@ def _stream(request: Request, parts: Parts, caller: Caller, after: int, request_
     def over() -> bool:
         return request_id is not None and _is_over(parts, caller.tenant, request_id)
 
-    listener = Listener(caller.tenant, request_id, after, parts.settings.stream_seconds, still_valid, over)
+    def counts() -> Mapping[str, int]:
+        with parts.transaction(caller.tenant) as conn:
+            return get_request(conn, caller.tenant, str(request_id)).counts
+
+    seconds = parts.settings.stream_seconds
+    listener = Listener(caller.tenant, request_id, after, seconds, still_valid, over, progress_seconds, counts)
     with ExitStack() as held:
         held.enter_context(parts.room.place(caller.tenant))
         return HeldStream(live_events(_feed(parts), listener), held.pop_all())

@@ -13,3 +13,15 @@ class StreamQuery(QueryModel):
     after: int | None = Field(
         None, ge=0, le=10**18 - 1, description="as `Last-Event-ID`, for callers that cannot send the header"
     )
+
+
+class RequestStreamQuery(StreamQuery):
+    """Where the stream of a request begins, and how closely it is told."""
+
+    progress: float = Field(
+        0,
+        ge=0,
+        le=60,
+        description="0: an event for each image; else one `progress` with the counts by state in their place, at most"
+        " every so many seconds",
+    )

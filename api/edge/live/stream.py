@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+import math
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -35,6 +36,8 @@ class Listener:
     seconds: float
     is_valid: Callable[[], bool]
     is_over: Callable[[], bool]
+    progress_seconds: float = 0.0  # 0: an event for each image; else counts in their place, at most so often
+    counts: Callable[[], Mapping[str, int]] = dict  # images of the request by state
 
 
 async def live_events(feed: Feed, listener: Listener) -> AsyncIterator[str]:
@@ -42,16 +45,23 @@ async def live_events(feed: Feed, listener: Listener) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     end, heard = loop.time() + listener.seconds, loop.time()
     after, was_over = listener.after, False
+    counted, changed = -math.inf, listener.progress_seconds > 0  # who comes back is told at once how far it is
     yield f"retry: {_RETRY_MILLISECONDS}\n\n"
     with feed.listening() as told:
         while not feed.is_closed:
             told.clear()
             found, up_to = await _found(feed, listener, after)
-            for event in found:
+            told_alone = [event for event in found if not (listener.progress_seconds and _is_of_an_image(event))]
+            changed = changed or len(told_alone) < len(found)
+            ends = any(event.kind in _ENDS for event in found)
+            if changed and (ends or loop.time() - counted >= listener.progress_seconds):
+                if (counts := await run_in_threadpool(_counts, listener)) is not None:
+                    yield _progress(listener, counts, after)
+                    changed = False
+                counted = loop.time()
+            for event in told_alone:
                 yield written(event)
-            if any(event.kind in _ENDS for event in found) and await run_in_threadpool(
-                _answers, listener.is_over, unknown=False
-            ):
+            if ends and await run_in_threadpool(_answers, listener.is_over, unknown=False):
                 return
             if up_to > after:
                 after = up_to
@@ -69,7 +79,8 @@ async def live_events(feed: Feed, listener: Listener) -> AsyncIterator[str]:
                 yield ": alive\n\n"
             if now >= end:
                 return
-            await _new(told, min(end - now, heard + _HEARTBEAT_SECONDS - now))
+            due = counted + listener.progress_seconds - now if changed else _HEARTBEAT_SECONDS
+            await _new(told, min(end - now, heard + _HEARTBEAT_SECONDS - now, due))
 
 
 def concerns(event: SealedEvent, tenant: str, request_id: str | None) -> bool:
@@ -82,6 +93,16 @@ def written(event: SealedEvent) -> str:
     told = {name: event.event[name] for name in _TOLD if event.event.get(name) is not None}
     content = {"type": event.kind, "at": event.recorded_at.isoformat(timespec="milliseconds"), **ids, **told}
     return f"id: {event.number}\nevent: {event.kind}\ndata: {json.dumps(content, separators=(',', ':'))}\n\n"
+
+
+def _is_of_an_image(event: SealedEvent) -> bool:
+    return event.kind.startswith(("item.", "asset."))
+
+
+def _progress(listener: Listener, counts: Mapping[str, int], after: int) -> str:
+    """How many images are in which state now. Its id is the last number that was told, alone or in counts."""
+    content = {"type": "progress", "request_id": listener.request_id, "counts": dict(counts)}
+    return f"id: {after}\nevent: progress\ndata: {json.dumps(content, separators=(',', ':'))}\n\n"
 
 
 async def _found(feed: Feed, listener: Listener, after: int) -> tuple[list[SealedEvent], int]:
@@ -101,6 +122,14 @@ def _answers(ask: Callable[[], bool], *, unknown: bool) -> bool:
         return ask()
     except SQLAlchemyError:
         return unknown
+
+
+def _counts(listener: Listener) -> Mapping[str, int] | None:
+    """None where the database is away."""
+    try:
+        return listener.counts()
+    except SQLAlchemyError:
+        return None
 
 
 async def _new(told: asyncio.Event, seconds: float) -> None:

@@ -109,6 +109,33 @@ def test_a_request_is_followed_from_its_beginning_to_its_end(served: Served, ten
     assert [event["id"] for event in events_in(iter(missed.text.splitlines()))] == [rest[1]["id"]]
 
 
+def test_a_listener_of_progress_gets_counts_and_no_event_of_an_image(served: Served, tenant: ApiTenant) -> None:
+    key = tenant.server.key(tenant.tenant)[1]
+    request_id = submitted(tenant, key, served.port, variants=3)
+    sealed(tenant)
+    here = f"/v1/requests/{request_id}/events?progress=60"
+    with listening(served.port, key, here) as events:
+        first, accepted = next(events), next(events)
+        for item in tenant.items()[:2]:
+            httpx.post(
+                f"http://127.0.0.1:{served.port}/v1/items/{item.id}/cancel", headers=bearer(key)
+            ).raise_for_status()
+        cancelled(key, served.port, request_id)
+        sealed(tenant)
+        rest = list(events)
+    assert (first["type"], first["counts"], accepted["type"]) == ("progress", {"pending": 3}, "request.accepted")
+    assert [event["type"] for event in rest] == ["progress", "request.cancelled", "request.finished"]
+    assert rest[0]["counts"] == {"cancelled": 3}
+    ids = [event["id"] for event in (first, accepted, *rest)]
+    assert ids == sorted(ids)
+    missed = httpx.get(f"http://127.0.0.1:{served.port}{here}", headers=bearer(key, **{"Last-Event-ID": str(ids[-2])}))
+    assert [event["type"] for event in events_in(iter(missed.text.splitlines()))] == ["progress", "request.finished"]
+    wrong = httpx.get(
+        f"http://127.0.0.1:{served.port}/v1/requests/{request_id}/events?progress=61", headers=bearer(key)
+    )
+    assert wrong.status_code == 422
+
+
 def test_a_listener_who_comes_back_misses_nothing_and_sees_nothing_twice(served: Served, tenant: ApiTenant) -> None:
     key = tenant.server.key(tenant.tenant)[1]
     ids = []
