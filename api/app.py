@@ -45,6 +45,7 @@ from api.routes import (
     items,
     keys,
     legal_holds,
+    marks,
     models,
     operations,
     pilots,
@@ -73,7 +74,7 @@ _CORS_ANSWER = (
 )
 _ROUTERS = (
     *(streams, requests, campaigns, pilots, results, items, assets, reproductions, identify, detect, reviews, recalls),
-    *(revocations, webhooks, soft_bindings, inputs),
+    *(revocations, webhooks, soft_bindings, inputs, marks),
     *(images, files, batches, budgets, events, audit, proofs, models, channels, keys, erasures, legal_holds),
     operations,
 )

@@ -160,7 +160,7 @@ REVOCATION_FAILURES = Counter("presswork_revocation_failures_total", "Failed att
 # `start_at_zero` is told, and the anchors, whose series the sealer makes.
 _DUTIES = ("reviews", "recalls", "erasures", "retention", "removals", "inputs", "files", "webhooks")
 _KNOWN: dict[Counter | Gauge | Histogram, tuple[tuple[str, ...], ...]] = {
-    ITEMS_SUBMITTED: (("single", "campaign", "batch"), tuple(Priority)),
+    ITEMS_SUBMITTED: (("single", "campaign", "batch", "marks"), tuple(Priority)),
     HTTP_CONNECTIONS_ENDED: (("refused", "made_room", "head_too_slow", "reader_stalled"),),
     WORKER_PAUSED: (("worker", "device", "service"),),
     CLAIMS: (("claimed", "nothing_to_do", "put_off", "refused"),),

@@ -12,6 +12,9 @@ MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
 ROLES = ("image", "mask", "control_image", "reference_image")  # of inputs, as a request names them
 
+MARK = "mark"  # task: a picture that another tool made is finished as it was sent; no model draws
+MADE_ELSEWHERE = "made-elsewhere"  # stands where others name a model
+
 # Fields that the first recipes did not have.
 _LATER = frozenset({"upscaler", "scheduler_options", "reproducible", "strength", "control", "canvas"})
 
@@ -113,6 +116,11 @@ def _work_digest(recipe: Recipe) -> str:
         recipe.upscaler.revision if recipe.upscaler else None,
     )
     return hashlib.sha256(json.dumps(work, separators=(",", ":")).encode()).hexdigest()[:32]
+
+
+def marking_recipe(width: int, height: int) -> Recipe:
+    """Of pictures of one size that another tool made."""
+    return Recipe(MADE_ELSEWHERE, "", width, height, 0, "", 0.0, task=MARK)
 
 
 def seed_for(seeded_by: str, custom_id: str, variant: int) -> int:

@@ -56,6 +56,11 @@ class Settings(BaseSettings):
     queues: str = Field(
         "gpu", description="Comma-separated names of the queues that a planner plans and a worker serves."
     )
+    marks_queue: str = Field(
+        "gpu",
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
+        description="Name of the queue in which pictures of other tools are marked. No model draws there.",
+    )
     max_batch: int = Field(8, ge=1, le=64, description="Maximum number of images sampled together.")
     max_batch_pixels: int = Field(8 * 1024 * 1024, ge=64 * 64, description="Maximum number of pixels sampled together.")
     window: int = Field(

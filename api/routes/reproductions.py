@@ -32,7 +32,7 @@ from workers.jobs.asset_views import AssetView, get_asset
 from workers.jobs.identification.tables import fingerprints
 from workers.jobs.recall.views import marks_of
 from workers.jobs.views import ItemView, get_item, get_request, list_items
-from workers.recipes import Recipe
+from workers.recipes import MARK, Recipe
 from workers.sampling.receipts.comparison import PIXELS, first_difference
 
 _LABEL = "reproduces"  # in the metadata of the request that draws an asset again
@@ -60,6 +60,8 @@ def draw_again(
     if item.erased_at is not None:
         raise Problem("conflict", "The texts of this image were erased; nobody can draw it again.")
     recipe = Recipe.from_json(dict(view.provenance["recipe"]))
+    if recipe.task == MARK:
+        raise Problem("conflict", "Another tool made this picture; nothing here can draw it again.")
     checked = check_single(_asked(view, item, recipe), parts, caller.tenant)
     (again,) = checked.items(view.id)
     if again.recipe != recipe:

@@ -18,6 +18,7 @@ files       files of the OpenAI API
 batches     batches of the OpenAI API
 streams     streams of events
 inputs      pictures that are sent in for tasks
+marks       marks for pictures that another tool made
 items       items
 assets      assets and their files
 events      events of the ledger

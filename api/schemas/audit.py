@@ -63,6 +63,7 @@ class LineageReply(ReplyModel):
     item_id: str
     request_id: str
     released_at: datetime
+    made: str = Field(description="in words: which model made it; of a picture made elsewhere, who stated what")
     decided: str = Field(description="in words: released by whom, or automatically, and under which rule set")
     recalled_at: datetime | None
     recall_id: str | None

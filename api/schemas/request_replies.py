@@ -48,7 +48,7 @@ class RequestEntryReply(ReplyModel):
 
     id: str = Field(examples=[_ID])
     parent_id: str | None = Field(None, description="the earlier request whose rows it corrects")
-    kind: Literal["single", "campaign", "batch"] = Field(examples=["campaign"])
+    kind: Literal["single", "campaign", "batch", "marks"] = Field(examples=["campaign"])
     name: str = Field(examples=["spring catalogue"])
     model: str = Field(examples=["studio"])
     priority: Priority = Field(examples=["standard"])

@@ -154,7 +154,7 @@ class AcceptedReply(SubmissionReply):
     )
 
     id: str
-    kind: Literal["single", "campaign", "batch"]
+    kind: Literal["single", "campaign", "batch", "marks"]
     name: str
     model: str
     priority: Priority

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import Any, Protocol
 
 from api.edge.problems import Complaint, did_you_mean, quoted
 from api.schemas.channels import channels_of
-from api.schemas.requests import CampaignBody, OptionsBody
+from api.schemas.requests import CampaignBody
 from api.submission.checked import CheckedRow
 from policy.marks.channels.channel import label_texts
 from policy.marks.renditions import RENDITIONS
@@ -24,10 +25,24 @@ from workers.delivery.file_names import (
     file_name,
 )
 
+
+class NamesFiles(Protocol):
+    """A request, as far as the names of its files go."""
+
+    @property
+    def file(self) -> str: ...
+    @property
+    def variants(self) -> int: ...
+    @property
+    def channels(self) -> list[Any]: ...
+    @property
+    def renditions(self) -> tuple[str, ...]: ...
+
+
 _OF_VARIANTS = "{custom_id}-{variant}.{ext}"
 
 
-def file_templates(asked: OptionsBody) -> dict[str, str]:
+def file_templates(asked: NamesFiles) -> dict[str, str]:
     """The template of each file's name; "" is of every file that has none of its own."""
     default = asked.file or (DEFAULT_TEMPLATE if asked.variants == 1 else _OF_VARIANTS)
     of_variants = "" if asked.variants == 1 else "-{variant}"
@@ -40,7 +55,7 @@ def with_variants(asked: CampaignBody) -> CampaignBody:
     return asked if asked.file else asked.model_copy(update={"file": _OF_VARIANTS})
 
 
-def columns_named(asked: OptionsBody) -> Iterator[str]:
+def columns_named(asked: NamesFiles) -> Iterator[str]:
     """Names that the templates ask for. A template that breaks its grammar is complained about elsewhere."""
     for _, text in _asked(asked):
         with suppress(FileTemplateInvalid):
@@ -50,7 +65,7 @@ def columns_named(asked: OptionsBody) -> Iterator[str]:
             yield channel.label.language_column
 
 
-def template_complaints(asked: OptionsBody, header: Sequence[str]) -> Iterator[Complaint]:
+def template_complaints(asked: NamesFiles, header: Sequence[str]) -> Iterator[Complaint]:
     """What is wrong with the templates: their grammar, or a placeholder that is no column and none of ours."""
     for field, text in _asked(asked):
         try:
@@ -66,7 +81,7 @@ def template_complaints(asked: OptionsBody, header: Sequence[str]) -> Iterator[C
                 yield Complaint("unknown_placeholder", message, remedy, field=field)
 
 
-def _asked(asked: OptionsBody) -> Iterator[tuple[str, str]]:
+def _asked(asked: NamesFiles) -> Iterator[tuple[str, str]]:
     if asked.file:
         yield "file", asked.file
     for n, channel in enumerate(channels_of(asked.channels)):
@@ -77,7 +92,7 @@ def _asked(asked: OptionsBody) -> Iterator[tuple[str, str]]:
 class FileNames:
     """Gives each image of a campaign its suffix, row after row. Memory is 12 bytes and some for each name."""
 
-    def __init__(self, spec: CampaignBody, header: Sequence[str]) -> None:
+    def __init__(self, spec: NamesFiles, header: Sequence[str]) -> None:
         templates = file_templates(spec)
         self._asked = tuple(spec.renditions)
         self._renditions = {
@@ -113,7 +128,7 @@ class FileNames:
 class LabelLanguages:
     """The columns that choose the language of a label: they are there, and their cells name languages that we have."""
 
-    def __init__(self, spec: CampaignBody, header: Sequence[str]) -> None:
+    def __init__(self, spec: NamesFiles, header: Sequence[str]) -> None:
         asked = [channel.label.language_column for channel in channels_of(spec.channels) if channel.label]
         self._columns = list(dict.fromkeys(filter(None, asked)))
         self._header = tuple(header)

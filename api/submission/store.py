@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
@@ -15,6 +16,7 @@ from api.edge.limits.agents import demand_within_day
 from api.edge.limits.money import demand_currency
 from api.edge.problems import Complaint, Problem
 from api.schemas.channels import channels_of
+from api.schemas.marks import MarksBody
 from api.schemas.requests import CampaignBody, SingleBody
 from api.schemas.submission import AcceptedReply, DryRunReply, LinksReply, SubmissionReply, UnchangedReply
 from api.submission.file_naming import file_templates
@@ -22,6 +24,7 @@ from api.submission.pilot import PilotPlan, marked
 from api.submission.preview.forecast import forecast_of, preview
 from api.submission.preview.reuse import ForeseenReuse
 from api.submission.table.earlier import EarlierRows
+from policy.marks.provenance.origin import StatedOrigin
 from workers.cost.forecast import Take, Work
 from workers.cost.limits import Limits
 from workers.jobs.control.budget import list_budgets
@@ -33,19 +36,28 @@ from workers.metrics import ITEMS_REFUSED_AT_SUBMIT, ITEMS_SUBMITTED
 from workers.sampling.cards.registry import ModelCard
 
 
+class DrawnBy(NamedTuple):
+    """What draws the images of a request, and the queue that it is drawn in."""
+
+    name: str
+    revision: str
+    queue: str
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedRequest:
     """A request with nothing left to complain about. `items` makes them for a request id."""
 
     kind: str
-    asked: SingleBody | CampaignBody
+    asked: SingleBody | CampaignBody | MarksBody
     template: str
-    card: ModelCard
+    card: ModelCard | DrawnBy
     report: SubmissionReply
     items: Callable[[str], Iterable[NewItem]]
     carried_columns: tuple[str, ...] = ()
     pilot: PilotPlan | None = None
     works: tuple[Work, ...] = ()  # its images by recipe, for forecasts
+    origin: StatedOrigin | None = None  # of pictures that another tool made
     prepare: Callable[[Connection, Caller], object] = lambda *_: None  # in the transaction, before the items
 
 
@@ -133,6 +145,7 @@ def _request(caller: Caller, parts: Parts, checked: CheckedRequest) -> NewReques
         budget=_limits(checked) or None,
         parent_id=checked.asked.parent if isinstance(checked.asked, CampaignBody) else None,
         reuse=checked.asked.reuse == "auto",
+        origin=checked.origin,
     )
 
 

@@ -148,8 +148,12 @@ class Client:
             raise CallFailed(f"cannot fetch the image from its link: {error}") from error
         return bytes(read)
 
-    def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        return self._answer(lambda: self._http.post(path, json=body) if body else self._http.post(path))
+    def post(
+        self, path: str, body: dict[str, Any] | None = None, *, idempotency_key: str | None = None
+    ) -> dict[str, Any]:
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        sent: dict[str, Any] = {"json": body} if body else {}
+        return self._answer(lambda: self._http.post(path, headers=headers, **sent))
 
     def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return self._answer(lambda: self._http.patch(path, json=body))

@@ -34,6 +34,7 @@ class RequestAccepted(Event):
     channels: tuple[dict[str, Any], ...] = ()  # Channel.public() of each further file
     pilot: dict[str, Any] | None = None  # what is made first, and how many of it may be rejected
     parent_id: str | None = None  # the earlier request whose rows it corrects
+    origin: dict[str, Any] | None = None  # what was stated of its pictures, which another tool made
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 from policy.intake.picture import Picture, open_picture
 from policy.marks import watermark, xmp
 from policy.marks.provenance.manifest import Manifest, ManifestReader
+from policy.marks.renditions import SMALLEST_SIDE
 from policy.marks.watermark import WatermarkReading
 
 _EIGHT_BITS_OF_RGB = ("RGB", "RGBA", "RGBX")
@@ -85,8 +86,8 @@ def marks_of(picture: Picture, data: bytes, reader: ManifestReader) -> Inspectio
 
 
 def _notes(picture: Picture) -> Iterator[str]:
-    if min(picture.width, picture.height) < watermark.SMALLEST_SIDE:
-        yield f"A side below {watermark.SMALLEST_SIDE} pixels is too short for a watermark."
+    if min(picture.width, picture.height) < SMALLEST_SIDE:
+        yield f"A side below {SMALLEST_SIDE} pixels is too short for a watermark."
     if picture.frames > 1:
         yield f"The watermark was looked for in the first of {picture.frames} frames."
     if picture.transparent:

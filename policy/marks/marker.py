@@ -27,14 +27,12 @@ from policy.marks.provenance import signing
 from policy.marks.provenance.manifest import Manifest, ManifestReader, ManifestWriter, require_trusted
 from policy.marks.provenance.signing import Signer
 from policy.marks.pure_ground import KEPT, PureGround, pure_ground
-from policy.marks.renditions import ORIGINAL, ordered
+from policy.marks.renditions import LARGEST_SIDE, ORIGINAL, SMALLEST_SIDE, ordered
 from policy.marks.stamp import UNMARKED, EditSource, Maker, Stamp, declaration, source_type
 from policy.marks.watermark import Image, WatermarkReading
 from policy.marks.writers import NumpyWriter, Write, Writer
 
 __all__ = ["Marked", "Marker", "Stamp", "evidence"]
-
-MAX_SIDE = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ class Marker:
 
         The result is for `mark_all`. Pictures that are too small to be marked are refused later, one by one.
         """
-        if min(images.shape[1:3]) < watermark.SMALLEST_SIDE:
+        if min(images.shape[1:3]) < SMALLEST_SIDE:
             return NumpyWriter().prepare(images, ids)
         return self._marking.prepare(images, ids)
 
@@ -138,7 +136,7 @@ class Marker:
         *,
         lock: ProductLock | None = None,
     ) -> Marked:
-        picture = for_channel(channel, image, declaration(source), language, lock)
+        picture = for_channel(channel, image, declaration(stamp, source), language, lock)
         require_markable(picture.image)
         (own,) = NumpyWriter().prepare(picture.image[None], [stamp.watermark_id])
         labelled = replace(stamp, label=picture.label.text if picture.label else "")
@@ -146,7 +144,7 @@ class Marker:
 
     def _file(self, picture: RenderedPicture, marked: Write, stamp: Stamp, source: EditSource | None) -> Marked:
         name, image, lock = picture.name, picture.image, picture.lock
-        packet = xmp.packet(stamp, self._maker, source_type(source))
+        packet = xmp.packet(stamp, self._maker, source_type(stamp, source))
         ground = pure_ground(image)
         if lock and lock.strict:
             marked = lock.write(image, stamp.watermark_id, ground)
@@ -181,7 +179,7 @@ class Marker:
                 refused.append(f"{called} in {coding.name}: {difference.too_far}")
                 continue
             manifest = self._checked(data, coding, stamp, bound=scheme is not None)
-            evidence = mark_evidence(stamp, reading, coding, difference, manifest) | _declared(picture, source)
+            evidence = mark_evidence(stamp, reading, coding, difference, manifest) | _declared(picture, stamp, source)
             locked = {"lock": lock.evidence(after, scheme, ground)} if lock and after else {}
             return marked_file(name, data, pixels, coding, evidence | _ground_kept(ground, kept) | locked)
         raise MarkUnreadable(f"asset {stamp.asset_id}, {name}: {'; '.join(refused) or NO_ROOM}")
@@ -197,9 +195,12 @@ def evidence(files: Sequence[Marked]) -> dict[str, Any]:
     return {**files[0].evidence, **({"renditions": others} if others else {})}
 
 
-def _declared(picture: RenderedPicture, source: EditSource | None) -> dict[str, Any]:
+def _declared(picture: RenderedPicture, stamp: Stamp, source: EditSource | None) -> dict[str, Any]:
     """What the file says of its making: the declaration, and the visible label or that there is none."""
-    return {"declaration": declaration(source), "label": picture.label.to_json() if picture.label else None}
+    said: dict[str, Any] = {"declaration": declaration(stamp, source)}
+    if stamp.origin and picture.channel is None:
+        said["origin"] = stamp.origin.to_json()
+    return said | {"label": picture.label.to_json() if picture.label else None}
 
 
 def _ground_kept(ground: PureGround | None, kept: float) -> dict[str, Any]:
@@ -211,8 +212,8 @@ def require_markable(image: Image) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise MarkError(f"expected RGB pixels, uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
     height, width = image.shape[:2]
-    if min(height, width) < watermark.SMALLEST_SIDE or max(height, width) > MAX_SIDE:
-        raise MarkError(f"{width} x {height} pixels: sides of {watermark.SMALLEST_SIDE} to {MAX_SIDE} can be marked")
+    if min(height, width) < SMALLEST_SIDE or max(height, width) > LARGEST_SIDE:
+        raise MarkError(f"{width} x {height} pixels: sides of {SMALLEST_SIDE} to {LARGEST_SIDE} can be marked")
 
 
 def mark_evidence(

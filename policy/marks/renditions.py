@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 ORIGINAL = "original"
+SMALLEST_SIDE, LARGEST_SIDE = 64, 8192  # pixels of what can be marked: no watermark was measured beyond
 
 # Name -> media type, in the order in which files are made, stored and listed.
 RENDITIONS = {

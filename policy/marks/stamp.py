@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from policy.marks.provenance.origin import StatedOrigin
+
 # IPTC Digital Source Type: a picture made by a trained model and nothing else, and one edited by such a model.
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 EDITED_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -48,6 +50,7 @@ class Stamp:
     published_prompt: str = ""
     parts: tuple[AddedNetwork, ...] = ()  # networks beside the model that had a hand in it
     label: str = ""  # words of the visible label in the pixels
+    origin: StatedOrigin | None = None  # of a picture that another tool made; then there is no model
 
     @property
     def watermark_hex(self) -> str:
@@ -74,11 +77,18 @@ class EditSource:
     title: str = "source"
 
 
-def source_type(source: EditSource | None) -> str:
-    """The IPTC digital source type of a generated picture, or of one edited from a source."""
+def source_type(stamp: Stamp, source: EditSource | None) -> str:
+    """The IPTC digital source type of what a model made or edited; else what was stated of it, "" if nothing."""
+    if stamp.origin:
+        return stamp.origin.uri
     return EDITED_SOURCE_TYPE if source else DIGITAL_SOURCE_TYPE
 
 
-def declaration(source: EditSource | None) -> str:
-    """What is declared of the picture: `modified` where it was edited from a source, else `generated`."""
+def declaration(stamp: Stamp, source: EditSource | None) -> str:
+    """What is declared of the picture: `modified` where it was edited from a source, else `generated`.
+
+    Of a picture that another tool made, it is what was stated: `generated`, `modified` or `none`.
+    """
+    if stamp.origin:
+        return stamp.origin.declaration
     return "modified" if source else "generated"

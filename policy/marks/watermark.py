@@ -31,8 +31,6 @@ from policy.marks import watermark_cells as cells
 Image = cells.Image
 Floats = cells.Floats
 
-SMALLEST_SIDE = 64
-
 # Corrections at most. Upsampled cells of small pictures need one, pure colours two; a third helps no read.
 CORRECTIONS = 2
 # Pure blue and orange cannot be moved finely enough; a pass that leaves this share of the cells before it was the last.

@@ -29,9 +29,8 @@ def packet(stamp: Stamp, maker: Maker, source_type: str = DIGITAL_SOURCE_TYPE) -
         "dc:identifier": stamp.asset_id,
         "xmp:CreatorTool": f"{maker.name} {maker.version}",
         "xmp:CreateDate": stamp.made_at.isoformat(timespec="seconds"),
-        "Iptc4xmpExt:DigitalSourceType": source_type,
-        "Iptc4xmpExt:AISystemUsed": stamp.model,
-        "Iptc4xmpExt:AISystemVersionUsed": stamp.model_revision,
+        **({"Iptc4xmpExt:DigitalSourceType": source_type} if source_type else {}),
+        **_system(stamp),
     }
     if stamp.published_prompt:
         properties["Iptc4xmpExt:AIPromptInformation"] = _NOT_IN_XML.sub(" ", stamp.published_prompt)
@@ -43,6 +42,17 @@ def packet(stamp: Stamp, maker: Maker, source_type: str = DIGITAL_SOURCE_TYPE) -
         f'<rdf:Description rdf:about=""{namespaces}>{elements}</rdf:Description>'
         '</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
     ).encode()
+
+
+def _system(stamp: Stamp) -> dict[str, str]:
+    """The model that made it; of a picture made elsewhere the tool that was stated, where that is an AI system."""
+    if stamp.origin is None:
+        used = {"Iptc4xmpExt:AISystemUsed": stamp.model, "Iptc4xmpExt:AISystemVersionUsed": stamp.model_revision}
+    elif stamp.origin.declaration == "none" or not stamp.origin.tool:
+        used = {}
+    else:
+        used = {"Iptc4xmpExt:AISystemUsed": _NOT_IN_XML.sub(" ", stamp.origin.tool)}
+    return used
 
 
 def properties(packet: bytes) -> dict[str, str]:

@@ -29,7 +29,7 @@ from workers.gpu.finish import Finisher
 from workers.gpu.leases import Lease, LeaseWatch
 from workers.gpu.progress import PartialSettlement
 from workers.gpu.refused import take_refused
-from workers.gpu.sources import SourceReader, Sources, among, undrawn
+from workers.gpu.sources import SourceReader, Sources, among, as_given, undrawn
 from workers.gpu.standing import Standing
 from workers.gpu.unsettled import UnsettledClaims
 from workers.jobs.claim import claim, pass_over
@@ -37,6 +37,7 @@ from workers.jobs.fleet import members as fleet
 from workers.jobs.fleet.faults import fault_of, reason_of, run_size
 from workers.jobs.outcomes import demand_sealable
 from workers.jobs.types import Claim
+from workers.recipes import MARK
 from workers.sampling.families.family import REMOVE_BACKGROUND, REPLACE_BACKGROUND
 from workers.sampling.types import OUT_OF_MEMORY, Sampled, Sampler
 from workers.settings import Settings
@@ -160,8 +161,8 @@ class Executor:
             part,
             sampled,
             lease,
-            # A cut-out comes out the same whatever the seed.
-            None if _only_cuts(part) else lambda some: self._draw(some, lease, progress, sources),
+            # A cut-out comes out the same whatever the seed, and a picture that was sent in is what it is.
+            None if _is_given(part) else lambda some: self._draw(some, lease, progress, sources),
             sources=sources,
             finished=lambda outcome: None if outcome.item.id in no_room else progress.add(outcome),
         )
@@ -176,6 +177,8 @@ class Executor:
 
         Items whose sources cannot be used are left out of it, and have their fault.
         """
+        if held.recipe.task == MARK:
+            return as_given(held, sources)
         wanted = [item for item in held.items if item.id not in sources.faults]
         if not wanted:
             return undrawn(held, sources.faults)
@@ -222,8 +225,13 @@ class Executor:
 
 
 def _only_cuts(held: Claim) -> bool:
-    """Whether no model draws anything."""
+    """Whether products are cut out, and no model draws anything."""
     return held.recipe.task == REMOVE_BACKGROUND
+
+
+def _is_given(held: Claim) -> bool:
+    """Whether what comes out is the same whatever the seed."""
+    return held.recipe.task in (REMOVE_BACKGROUND, MARK)
 
 
 def _parts(held: Claim) -> list[Claim]:

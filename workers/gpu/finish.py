@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from policy.errors import MarkError, PolicyError, SigningUnavailable
 from policy.images.screen import ImageScreen, pixels_digest
 from policy.marks.cutouts.marker import CutoutMarker
 from policy.marks.marker import Marked, Stamp, evidence
+from policy.marks.provenance.origin import StatedOrigin, marks_in_words
 from policy.marks.renditions import MASK
 from policy.marks.stamp import AddedNetwork, EditSource
 from policy.marks.writers import Write
@@ -246,6 +247,7 @@ class Finisher:
             watermark_id=secrets.randbits(48),
             model=held.recipe.model,
             model_revision=held.recipe.model_revision,
+            origin=_origin(item),
             policy_version=self.rules.version,
             made_at=datetime.now(UTC),
             ledger_origin=self.ledger_origin,
@@ -265,6 +267,12 @@ class Finisher:
         with metrics.FINISHING_SECONDS.labels("put").time():
             sha256 = self.store.put(key, _png(image), "image/png")
         return Held(item, verdict, key, sha256)
+
+
+def _origin(item: ClaimedItem) -> StatedOrigin | None:
+    """What was stated of a picture that another tool made, and beside it what its file carried."""
+    found = tuple(word for each in item.inputs for word in marks_in_words(each.marks))
+    return replace(item.origin, found=found) if item.origin else None
 
 
 def _parts(recipe: Recipe) -> tuple[AddedNetwork, ...]:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select, true
 from policy import events
 from policy.ledger.append import SYSTEM_TENANT, append
 from policy.marks.channels.channel import Channel
+from policy.marks.provenance.origin import StatedOrigin
 from policy.verdict import Finding
 from workers.errors import LeaseLost
 from workers.jobs.fleet.members import may_claim
@@ -66,6 +67,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, any
             channels=tuple(map(Channel.from_json, row.channels)),
             label_language=_label_language(row),
             inputs=made_from.get(row.id, ()),
+            origin=StatedOrigin.from_json(row.origin) if row.origin else None,
         )
         for row in conn.execute(
             select(
@@ -75,6 +77,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, any
                 requests.c.publish_prompt,
                 requests.c.channels,
                 requests.c.carried_columns,
+                requests.c.origin,
             )
             .join(requests, requests.c.id == items.c.request_id)
             .where(items.c.batch_id == batch_id, items.c.state == ItemState.PLANNED)

@@ -117,6 +117,7 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
             carried_columns=list(request.carried_columns),
             channels=[channel.to_json() for channel in request.channels],
             file_templates=dict(request.file_templates),
+            origin=request.origin.to_json() if request.origin else None,
             phase=RequestPhase.PILOT if request.pilot else RequestPhase.RUNNING,
         )
     )
@@ -140,6 +141,7 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
         at_deadline=request.at_deadline,
         pilot=_asked(request.pilot) if request.pilot else None,
         parent_id=request.parent_id,
+        origin=request.origin.to_json() if request.origin else None,
     )
     append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=[accepted])
 

@@ -104,13 +104,13 @@ requests = Table(
     Column("channels", JSONB, nullable=False),  # Channel.to_json() of each further file of an image
     Column("file_templates", JSONB, nullable=False),  # of file names, by channel or rendition; "" is for all others
     *(Column("created_at", _AT, nullable=False, server_default=func.now()), Column("cancelled_at", _AT)),
+    Column("origin", JSONB(none_as_null=True)),  # what is stated of pictures that were made elsewhere
     Column("queue", Text, nullable=False),  # of all its items
     Column("phase", Text, nullable=False, server_default="running"),
     Column("paused_for", Text),
     Column("paused_from", Text),  # the phase in which it goes on
     Column("paused_figures", JSONB(none_as_null=True)),  # what the reason was measured by
-    Column("deadline", _AT),
-    Column("at_deadline", Text, nullable=False, server_default="pause"),  # pause | expire
+    *(Column("deadline", _AT), Column("at_deadline", Text, nullable=False, server_default="pause")),  # pause | expire
     Column("ended_at", _AT),
     Column("parent_id", _ID, ForeignKey("requests.id")),  # the earlier request whose rows it corrects
     Column("round", SmallInteger, nullable=False, server_default="0"),  # how often its failed items were retried

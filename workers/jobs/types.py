@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import uuid_utils
 
 from policy.marks.channels.channel import Channel
+from policy.marks.provenance.origin import StatedOrigin
 from policy.marks.renditions import ORIGINAL
 from policy.verdict import Finding, Verdict
 from workers.cost.forecast import Take
@@ -83,7 +84,7 @@ class NewRequest:
 
     id: str
     tenant: str
-    kind: str  # single | campaign | batch
+    kind: str  # single | campaign | batch | marks
     name: str
     template: str
     model: str
@@ -102,6 +103,7 @@ class NewRequest:
     file_templates: Mapping[str, str] = field(default_factory=dict)  # by channel or rendition; "" is for all others
     pilot: NewPilot | None = None  # None: it begins to run at once
     share: Mapping[str, Take] = field(default_factory=dict)  # P90 of an image, by work, where it is known
+    origin: StatedOrigin | None = None  # of its pictures, where another tool made them
     currency: str = ""  # of the money in `share`; "": this installation has no prices
     budget: Limits | None = None  # of its own
     parent_id: str | None = None  # the earlier request whose rows it corrects
@@ -129,6 +131,7 @@ class ItemInput:
     original_key: str | None = None  # where the file as it was sent lies, which carries a manifest
     media_type: str = ""  # of that
     verdict: Verdict | None = None
+    marks: Mapping[str, Any] | None = None  # that it carried when it was sent in
 
     def to_json(self) -> dict[str, str | None]:
         """What events and provenance say of it."""
@@ -163,6 +166,7 @@ class ClaimedItem(Item):
     publish_prompt: bool = False  # its request wants the prompt in the files
     channels: tuple[Channel, ...] = ()  # further files that its request asked for
     label_language: str = ""  # of its row; "": that of each channel's label
+    origin: StatedOrigin | None = None  # where another tool made it
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,15 +27,16 @@ class KnownInput(NamedTuple):
     width: int | None
     height: int | None
     verdict: Verdict | None
+    name: str = ""
 
 
 def known_inputs(conn: Connection, tenant: str, ids: Iterable[str]) -> dict[str, KnownInput]:
     """Those of these ids that are inputs of the tenant, in whatever state."""
-    columns = inputs.c.id, inputs.c.state, inputs.c.width, inputs.c.height, inputs.c.verdict
+    columns = inputs.c.id, inputs.c.state, inputs.c.width, inputs.c.height, inputs.c.verdict, inputs.c.name
     wanted = select(*columns).where(inputs.c.tenant == tenant, inputs.c.id.in_(list(ids)))
     return {
         row.id: KnownInput(
-            row.id, row.state, row.width, row.height, Verdict.from_json(row.verdict) if row.verdict else None
+            row.id, row.state, row.width, row.height, Verdict.from_json(row.verdict) if row.verdict else None, row.name
         )
         for row in conn.execute(wanted)
     }

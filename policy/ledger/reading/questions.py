@@ -54,7 +54,18 @@ class By(StrEnum):
 def lineage(conn: Connection, asset_id: str, *, tenant: str | None = None) -> Mapping[str, Any] | None:
     """Everything about an asset, released or since recalled; None for one that the ledger does not know."""
     found = conn.execute(text(_LINEAGE), {"asset_id": asset_id, "tenant": tenant}).mappings().first()
-    return {**found, "decided": decided(dict(found))} if found else None
+    return {**found, "made": made(dict(found)), "decided": decided(dict(found))} if found else None
+
+
+def made(asset: Mapping[str, Any]) -> str:
+    """One sentence on what made an asset; of one that was made elsewhere, who stated what."""
+    origin = (asset["marks"] or {}).get("origin")
+    if not origin:
+        return f"Made here by {asset['model']}."
+    tool = f" with {origin['tool']}" if origin["tool"] else ""
+    found = f" The file carried {', '.join(origin['found'])}." if origin["found"] else ""
+    said = f"It is declared '{origin['declaration']}', as stated by key {origin['stated_by']} and verified by nobody."
+    return f"Made elsewhere{tool}. {said}{found}"
 
 
 def decided(asset: Mapping[str, Any]) -> str:

@@ -67,7 +67,7 @@ class CutoutMarker(Marker):
         return tuple(files)
 
     def _cutout(self, name: str, colours: Image, alpha: Alpha, stamp: Stamp, source: EditSource | None) -> Marked:
-        packet = xmp.packet(stamp, self._maker, source_type(source))
+        packet = xmp.packet(stamp, self._maker, source_type(stamp, source))
         refused: list[str] = []
         for coding in CUTOUT_CODINGS[CUTOUT_FILES[name]]:
             for scheme in schemes(alpha):
@@ -90,6 +90,6 @@ class CutoutMarker(Marker):
                     continue
                 manifest = self._checked(data, coding, stamp)
                 evidence = mark_evidence(stamp, reading, coding, difference, manifest) | cutout_evidence(alpha, found)
-                declared = {"declaration": declaration(source), "label": None}
+                declared = {"declaration": declaration(stamp, source), "label": None}
                 return marked_file(name, data, pixels, coding, evidence | declared)
         raise MarkUnreadable(f"asset {stamp.asset_id}, {name}: {'; '.join(refused)}")

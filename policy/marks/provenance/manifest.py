@@ -16,10 +16,12 @@ from typing import Any
 import c2pa
 
 from policy.errors import ManifestInvalid, MarkError, SigningUnavailable
+from policy.marks.provenance.origin import BASIS, StatedOrigin
 from policy.marks.provenance.signing import Signer
 from policy.marks.stamp import DIGITAL_SOURCE_TYPE, EDITED_SOURCE_TYPE, SOFT_BINDING, UNMARKED, EditSource, Maker, Stamp
 
 GENERATION = "presswork.generation"
+STATED_ORIGIN = "presswork.stated-origin"
 TRUSTED = "Trusted"
 _PARENT = "parent"  # how the actions of an edit name its source
 
@@ -188,18 +190,19 @@ def _definition(
 ) -> dict[str, Any]:
     agent = {"name": maker.name, "version": maker.version}
     done = {"when": stamp.made_at.isoformat(timespec="seconds"), "softwareAgent": agent}
-    opened = {"action": "c2pa.opened", **done, "parameters": {"ingredientIds": [_PARENT]}}
+    opened: dict[str, Any] = {"action": "c2pa.opened", **done, "parameters": {"ingredientIds": [_PARENT]}}
     edited = {"action": "c2pa.edited", **done, "digitalSourceType": EDITED_SOURCE_TYPE}
     created = {"action": "c2pa.created", **done, "digitalSourceType": DIGITAL_SOURCE_TYPE}
     made = [opened, edited] if source else [created]
+    if stamp.origin:  # the finisher always has its source
+        made = [opened | _stated(stamp.origin)]
     binding = {"alg": SOFT_BINDING, "blocks": [{"scope": {}, "value": stamp.watermark_hex}]}
     bound = [] if scheme == UNMARKED else [{"label": "c2pa.soft-binding", "data": binding}]
     actions = [*made, *([{"action": "c2pa.watermarked.bound", **done}] if bound else [])]
     generation: dict[str, Any] = {
         "asset_id": stamp.asset_id,
         "ledger_origin": stamp.ledger_origin,
-        "model": stamp.model,
-        "model_revision": stamp.model_revision,
+        **({} if stamp.origin else {"model": stamp.model, "model_revision": stamp.model_revision}),
         "policy_version": stamp.policy_version,
         "watermark_scheme": scheme,
     }
@@ -221,8 +224,15 @@ def _definition(
             *bound,
             {"label": "cawg.training-mining", "data": {"entries": mining}},
             {"label": GENERATION, "data": generation, "kind": "Json"},
+            *([{"label": STATED_ORIGIN, "data": stamp.origin.assertion(), "kind": "Json"}] if stamp.origin else []),
         ],
     }
+
+
+def _stated(origin: StatedOrigin) -> dict[str, Any]:
+    """On the action that took the picture over: what it is said to be, and that it is only said."""
+    said = {"description": f"Origin {BASIS}."}
+    return said | ({"digitalSourceType": origin.uri} if origin.uri else {})
 
 
 def _manifest(store: dict[str, Any]) -> Manifest:

@@ -101,6 +101,7 @@ ADDRESSES = [
     ("GET", "/v1/inputs", "read"),
     ("GET", "/v1/inputs/{input_id}", "read"),
     ("DELETE", "/v1/inputs/{input_id}", "submit"),
+    ("POST", "/v1/marks", "submit"),
     ("POST", "/v1/assets/{asset_id}/reproductions", "submit"),
     ("GET", "/v1/assets/{asset_id}/reproductions/{request_id}", "read"),
     ("POST", "/v1/keys", "admin"),

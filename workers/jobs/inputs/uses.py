@@ -69,6 +69,7 @@ def inputs_of_batch(conn: Connection, batch_id: str) -> dict[str, tuple[ItemInpu
                 original_key=row.original_key,
                 media_type=row.media_type or "",
                 verdict=Verdict.from_json(row.verdict) if row.verdict else None,
+                marks=row.marks,
             )
         )
     return {item_id: tuple(theirs) for item_id, theirs in found.items()}

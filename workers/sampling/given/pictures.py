@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from workers.recipes import Recipe
+from workers.recipes import MARK, Recipe
 from workers.sampling.families.family import CONTROL, INPAINT, UPSCALE
 from workers.sampling.types import Pictures
 
@@ -78,7 +78,9 @@ def pictures_for(recipe: Recipe, given: Mapping[str, GivenPicture]) -> Pictures:
     found: dict[str, Image.Image] = {}
     if picture := given.get("image"):
         found["image"] = Image.fromarray(picture.on_white())
-        if recipe.task == UPSCALE:
+        if recipe.task == MARK and picture.alpha is not None and picture.alpha.min() < 255:
+            raise SourceUnusable("input_transparent")
+        if recipe.task in (UPSCALE, MARK):
             if found["image"].size != size:
                 raise SourceUnusable("input_size")
             return found

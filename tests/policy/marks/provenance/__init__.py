@@ -1,0 +1,1 @@
+"""Tests of C2PA provenance."""
