@@ -25,7 +25,7 @@ from torch import multiprocessing as processes
 from torch.nn import functional
 
 from models.train import record, text
-from models.train.dataset import Dataset
+from models.train.dataset import Dataset, forking
 from models.train.muon import Muon
 from models.train.network import fast_half, make_denoiser, make_scheduler
 
@@ -75,8 +75,9 @@ def train(work: Path, plan: Plan) -> None:
         average.copy_(stored["average"])
         seen.fill_(stored["seen"])
         spent.fill_(stored.get("core_seconds", 0.0))
-    lock = processes.get_context("spawn").Lock()
-    processes.spawn(_work, (work, plan, _Shared(shared, average, seen, spent), lock), nprocs=plan.workers)
+    lock = forking().Lock()
+    given = (work, plan, _Shared(shared, average, seen, spent), lock)
+    processes.start_processes(_work, given, nprocs=plan.workers, start_method="forkserver")
 
 
 class _Models:
