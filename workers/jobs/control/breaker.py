@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import structlog
 from sqlalchemy import Connection, Row, select, text
 
+from workers.errors import Conflict
 from workers.jobs.control.cusum import Cusum, threshold
 from workers.jobs.control.phases import pause
 from workers.jobs.control.tables import breakers
@@ -149,9 +150,12 @@ def _count(conn: Connection, breaker: Row[Any], noted: Sequence[Row[Any]]) -> bo
     if not sums[worst].trips(breaker.threshold):
         return False
     figures = _figures(conn, breaker, worst, sums[worst])
-    paused = pause(
-        conn, breaker.tenant, breaker.request_id, actor="planner", reason=PauseReason.BREAKER, figures=figures
-    )
+    try:
+        paused = pause(
+            conn, breaker.tenant, breaker.request_id, actor="planner", reason=PauseReason.BREAKER, figures=figures
+        )
+    except Conflict:  # it ended with these very rows: nothing is left to pause
+        return False
     if paused:
         log.warning("breaker_tripped", request_id=breaker.request_id, test=worst, bad=sums[worst].bad)
     return paused

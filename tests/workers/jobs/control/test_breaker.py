@@ -100,6 +100,15 @@ def test_four_bad_rows_pause_a_short_campaign_with_the_figures_and_the_worst_rul
     assert float(figures["sum"]) >= float(figures["threshold"])
 
 
+def test_a_campaign_that_ends_with_its_bad_rows_is_not_paused_and_stops_no_planner(line: Line):
+    request_id, ids = campaign(line)
+    make(line, ids, failed)
+    assert count(line) == []
+    assert phase(line, request_id) == ("finished", None)
+    assert sums(line, request_id)["failures"] == (10, 10)
+    assert count(line) == []
+
+
 def test_what_is_in_flight_is_finished_and_nothing_new_is_planned(line: Line, settings_for):
     request_id, ids = campaign(line)
     in_flight = line.dispatch(ids[4:6])
