@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from api.edge.live import feed as live
 from api.edge.live import stream
+from api.server import protocol
 from policy.ledger.tables import pending
 from policy.ledger.tree.seal import seal
 from tests.support.client import ApiServer, ApiTenant, Served, problem
@@ -185,6 +186,22 @@ def test_listeners_are_bounded_per_tenant_and_a_place_is_free_again(served: Serv
     eventually(lambda: served.room.taken(tenant.tenant) == 0)
     with listening(served.port, key):
         assert served.room.taken(tenant.tenant) == 1
+
+
+def test_listeners_that_stop_reading_are_hung_up_on_and_their_places_are_free_again(
+    served: Served, tenant: ApiTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "_STALLED_SECONDS", 0.2)
+    monkeypatch.setattr(stream, "written", lambda event: f": {'x' * 8_000_000}\n\n")  # more than a socket buffers
+    key = tenant.server.key(tenant.tenant)[1]
+    with connect(served.port) as one, connect(served.port) as other:
+        for deaf in (one, other):
+            deaf.sendall(head("/v1/events", key=key))
+            assert deaf.recv(12) == b"HTTP/1.1 200"
+        assert not _opens(served.port, key)
+        submitted(tenant, key, served.port)
+        sealed(tenant)
+        eventually(lambda: _opens(served.port, key))
 
 
 def test_a_storm_of_reconnects_leaves_no_listener_behind(served: Served, tenant: ApiTenant) -> None:
