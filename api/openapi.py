@@ -14,7 +14,7 @@ from api.capabilities import narrow_budget, narrow_lora, narrow_options
 from api.edge.dependencies import Parts
 from api.edge.problems import MEDIA_TYPE
 from api.schemas.batches import BatchBody
-from api.schemas.budgets import BudgetBody
+from api.schemas.budgets import BudgetBody, LimitsBody
 from api.schemas.control import CancelBody, RequestPatchBody, RetryBody
 from api.schemas.files import MAX_EXPIRY_SECONDS, MIN_EXPIRY_SECONDS
 from api.schemas.images import ImagesBody
@@ -207,7 +207,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for options in (SingleBody, CampaignBody):
         narrow_options(components[options.__name__], parts.registry, parts.settings)
     narrow_lora(components[LoraBody.__name__], parts.registry)
-    narrow_budget(components[BudgetBody.__name__], parts.settings.currency)
+    for limits in (BudgetBody, LimitsBody):
+        narrow_budget(components[limits.__name__], parts.settings.currency)
     edit = {"multipart/form-data": {"schema": _edit_body(components[ImagesBody.__name__])}}
     schema["paths"]["/v1/images/edits"]["post"]["requestBody"] = {"required": True, "content": edit}
     for path, operations in schema["paths"].items():

@@ -21,6 +21,8 @@ _EXAMPLES: list[JsonValue] = [{"images": 50_000}, {"cost": 250, "currency": "EUR
 class LimitsBody(BodyModel):
     """What may be made at most. A limit that is null or left out is none."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"images": 500}]})
+
     images: int | None = Field(None, ge=1, le=MAX_IMAGES, description="null: no limit of images")
     gpu_seconds: float | None = Field(
         None, gt=0, le=MAX_AMOUNT, allow_inf_nan=False, description="null: no limit of GPU seconds"
