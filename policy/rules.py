@@ -18,6 +18,7 @@ from policy.errors import RulesInvalid
 from policy.files import Read, parse_yaml, read_stored
 from policy.rulebook.classifiers import Bundled
 from policy.rulebook.images import ImagePart, ImageRule
+from policy.rulebook.lock import LockPart
 from policy.rulebook.meaning import MeaningPart, MeaningRules
 from policy.rulebook.parts import RuleSetPart, Terms, category_of
 from policy.rulebook.prompts import ExceptionPart, Exemption, PromptPart, PromptRule, PromptRulePart
@@ -48,6 +49,7 @@ class Rules:
     strict: frozenset[str]
     meaning: MeaningRules
     review: ReviewRules
+    unmarked_locks: bool  # files of strictly locked products may leave without a watermark
 
     @classmethod
     def load(cls, path: Path) -> Rules:
@@ -66,6 +68,7 @@ class Rules:
             meaning=file.meaning.compiled(),
             strict=frozenset(name for name, category in file.categories.items() if not category.exceptions),
             review=file.review.compiled(),
+            unmarked_locks=file.lock.without_watermark == "allow",
         )
 
     @property
@@ -122,6 +125,7 @@ class _File(RuleSetPart):
     image: ImagePart
     exceptions: list[ExceptionPart] = Field(default=[])
     review: ReviewPart = Field(default=ReviewPart())
+    lock: LockPart = Field(default=LockPart())
 
 
 def _exemptions(exceptions: Sequence[ExceptionPart]) -> dict[tuple[str, str], tuple[Exemption, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ MARK = "mark"  # task: a picture that another tool made is finished as it was se
 MADE_ELSEWHERE = "made-elsewhere"  # stands where others name a model
 
 # Fields that the first recipes did not have.
-_LATER = frozenset({"upscaler", "scheduler_options", "reproducible", "strength", "control", "canvas"})
+_LATER = frozenset({"upscaler", "scheduler_options", "reproducible", "strength", "control", "canvas", "lock", "ground"})
 
 
 class Lora(NamedTuple):
@@ -53,6 +54,8 @@ class Recipe:
     control: str = ""  # canny: edges of the given picture guide; "": the given picture is such a map itself
     scheduler_options: tuple[str, ...] = ()  # of workers.sampling.families.schedulers.OPTIONS, sorted
     reproducible: str = ""  # "strict": each image in a run of its own, by deterministic algorithms
+    lock: str = ""  # strict: no watermark lies on the product whose background is replaced
+    ground: str = ""  # how that product stands on its ground: workers.masks.options.GroundOptions as canonical JSON
     canvas: tuple[int, int] | None = None  # width and height of the finished picture where a given one decides them
 
     @property
@@ -82,6 +85,7 @@ class Recipe:
         stored["upscaler"] = self.upscaler._asdict() if self.upscaler else None
         stored["scheduler_options"] = list(self.scheduler_options)
         stored["canvas"] = list(self.canvas) if self.canvas else None
+        stored["ground"] = json.loads(self.ground) if self.ground else None
         return {name: value for name, value in stored.items() if name not in _LATER or value}
 
     @classmethod
@@ -91,9 +95,14 @@ class Recipe:
         options = tuple(stored.get("scheduler_options", ()))
         grown = Upscaler(**upscaler) if upscaler else None
         canvas = tuple(stored["canvas"]) if stored.get("canvas") else None
-        return cls(
-            **{**stored, "loras": loras, "upscaler": grown, "scheduler_options": options, "canvas": canvas},
-        )
+        ground = canonical(stored["ground"]) if stored.get("ground") else ""
+        made = {"loras": loras, "upscaler": grown, "scheduler_options": options, "canvas": canvas, "ground": ground}
+        return cls(**{**stored, **made})
+
+
+def canonical(stored: Mapping[str, Any]) -> str:
+    """JSON text that is equal for equal values."""
+    return json.dumps(stored, sort_keys=True, separators=(",", ":"))
 
 
 @lru_cache(maxsize=4096)  # a campaign asks for the same few recipes once an item

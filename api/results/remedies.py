@@ -13,6 +13,7 @@ FAILURES = {
     "mask_full": "Send a mask with black pixels.",
     "mask_missing": "Send a mask, or an image with transparency.",
     "no_product": "Send a mask of the product, or an image with transparency.",
+    "no_place": "Choose a placement at which the product lies on the picture.",
     "input_erased": "Send the picture again, then the row.",
     "input_recalled": "Use another picture.",
     "input_failed": "Send another picture: the input says what is wrong with it.",

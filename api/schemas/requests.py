@@ -23,6 +23,7 @@ from api.schemas.fields import (
     visible,
     without_controls,
 )
+from api.schemas.grounds import GroundBody
 from api.schemas.pilots import PilotBody
 from api.schemas.tables import TableBody
 from api.templates import MAX_TEMPLATE_CHARS
@@ -164,6 +165,14 @@ class OptionsBody(BodyModel):
     )
     control: Literal["", "canny"] = Field(
         "", description="canny: the edges of control_image guide; left out: it is such a map itself"
+    )
+    ground: GroundBody | None = Field(
+        None, description="replace-background: where the product stands, at what scale, with what shadow"
+    )
+    lock: Literal["standard", "strict"] | None = Field(
+        None,
+        description="replace-background: standard, also where it is left out, bounds what marks and files may change"
+        " of the product; strict keeps the watermark off it",
     )
     seed: int | None = Field(
         None,

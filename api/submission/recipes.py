@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, Self
 from api.edge.problems import Complaint, Problem, did_you_mean, quoted
 from api.schemas.requests import OptionsBody
 from api.submission.pictures.known import KnownInput, unusable
-from api.submission.pictures.tasks import Abilities, complaints, task_for, with_pictures
+from api.submission.pictures.tasks import STANDARD, Abilities, complaints, task_for, with_pictures
 from api.submission.tokens import prompt_tokens
 from api.submission.vocabulary import Vocabulary
 from workers.jobs.types import ALL_READ, TextsRead
-from workers.recipes import MAX_SEED, Lora, Recipe, Upscaler
+from workers.recipes import MAX_SEED, Lora, Recipe, Upscaler, canonical
 from workers.sampling.cards.mask_networks import MaskNetworkCard
 from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.families.family import CONTROL, REMOVE_BACKGROUND, TEXT_TO_IMAGE, UPSCALE
@@ -37,6 +37,8 @@ class SamplingOptions(NamedTuple):
     strength: float | None = None
     control: str = ""
     canvas: tuple[int, int] | None = None
+    lock: str = ""
+    ground: str = ""  # GroundOptions as JSON
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Self:
@@ -102,6 +104,8 @@ class RecipeBook:
             task=asked.task or card.tasks[0],
             strength=asked.strength,
             control=asked.control,
+            lock=asked.lock or "",
+            ground=canonical(asked.ground.options().to_json()) if asked.ground else "",
         )
 
     def loras(self, asked: Iterable[tuple[str, float | None]]) -> tuple[tuple[str, float], ...]:
@@ -167,6 +171,8 @@ class RecipeBook:
             strength=options.strength,
             control=options.control if options.task == CONTROL else "",
             canvas=options.canvas,
+            lock="" if options.lock == STANDARD else options.lock,
+            ground=options.ground,
             guidance_scale=float(options.guidance_scale),
             loras=tuple(Lora(name, scale, self._adapters[name].revision) for name, scale in options.loras),
             upscaler=Upscaler(upscaler.name, upscaler.factor, upscaler.revision) if upscaler else None,

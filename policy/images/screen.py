@@ -65,6 +65,11 @@ class ImageScreen:
         return cls(rules, classifiers, reader, seconds=seconds)
 
     @property
+    def texts(self) -> TextScreen | None:
+        """What reads writing on pictures; None where the rule set does not ask for it."""
+        return self._texts
+
+    @property
     def revisions(self) -> Mapping[str, str]:
         """Classifier -> what determines its scores, for the record of what screened a picture."""
         revisions = {fenced.classifier.name: fenced.classifier.revision for fenced in (*self._always, *self._seconds)}

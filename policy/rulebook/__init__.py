@@ -8,4 +8,5 @@ images        rules about scores of pictures, and second opinions
 classifiers   classifiers that a rule set bundles
 regeneration  which pictures are sampled again
 review        who may release a held picture
+lock          whether a strictly locked product may leave without a watermark
 """

@@ -5,6 +5,7 @@ leases     renews the lease while the batch is worked on
 backgrounds  products cut out, and put on new grounds
 sources    the inputs that a batch is made from
 finish     screen, mark, encode, sign, read back, put
+writing    the writing on a locked product, before and after its marks
 regeneration  samples a picture again that came out wrong
 progress   settles what is finished while the batch goes on
 standing   whether this worker takes batches now, and why not

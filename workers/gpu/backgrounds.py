@@ -3,6 +3,7 @@
     ProductFinder    an input, and a mask if one was sent -> its product, with the mask and its check
     cut_outs         remove-background: the products themselves are the pictures
     grounds_of       replace-background: what the model is asked for
+    surroundings     the same: what it sees, where the ground is drawn around the product
     on_new_grounds   the same: the products on what it drew
 
 No lock is held: the mask network runs on the processor. Killed anywhere: nothing was written, and the next attempt
@@ -11,6 +12,8 @@ comes to the same masks.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,20 +21,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 
 from policy.marks.cutouts.files import over, without_ground
+from policy.marks.locks.product_lock import ProductLock
+from policy.marks.marker import Marked
+from policy.marks.renditions import MASK
 from workers.errors import MaskRefused, ModelMissing
 from workers.jobs.types import Claim, SamplingPosition
 from workers.masks.backgrounds import RemovedBackground, fitted_ground, remove_background, replace_background
-from workers.masks.mask import HALF, Alpha
+from workers.masks.compositing import placed
+from workers.masks.mask import HALF, Alpha, Mask, encode
 from workers.masks.network import MaskNetwork
+from workers.masks.options import GroundOptions
+from workers.masks.proof import lock_of
 from workers.sampling.cards.mask_networks import MaskNetworkCard, read_mask_network
-from workers.sampling.families.family import REMOVE_BACKGROUND, REPLACE_BACKGROUND, TEXT_TO_IMAGE
-from workers.sampling.given.pictures import GivenPicture, SourceUnusable
-from workers.sampling.types import Sampled
+from workers.sampling.families.family import INPAINT, REMOVE_BACKGROUND, REPLACE_BACKGROUND, TEXT_TO_IMAGE
+from workers.sampling.given.pictures import GivenPicture, SourceUnusable, pictures_for
+from workers.sampling.types import Pictures, Sampled
 
 BACKGROUNDS = (REMOVE_BACKGROUND, REPLACE_BACKGROUND)
+STRICT = "strict"  # the lock of a recipe
 _DEVICE = "cpu"
+log = structlog.get_logger()
 
 
 class ProductFinder:
@@ -80,23 +92,76 @@ def cut_outs(held: Claim, products: Mapping[str, RemovedBackground]) -> Sampled:
 
 
 def grounds_of(held: Claim) -> Claim:
-    """The same claim as the model sees it: grounds drawn from their prompts."""
-    return replace(held, recipe=replace(held.recipe, task=TEXT_TO_IMAGE, canvas=None))
+    """The same claim as the model sees it: grounds drawn from their prompts, by themselves or around the products."""
+    alone = replace(held.recipe, task=TEXT_TO_IMAGE, canvas=None, lock="", ground="")
+    around = options_of(held).around
+    return replace(held, recipe=replace(alone, task=INPAINT, strength=1.0) if around else alone)
+
+
+def surroundings(held: Claim, products: Mapping[str, RemovedBackground]) -> dict[str, Pictures]:
+    """By item, the product where it will stand, and all else to be drawn anew; empty where the ground is drawn alone.
+
+    What lies there now is the product's own mean colour, so that nothing of the old ground is seen.
+    """
+    options = options_of(held)
+    if not options.around:
+        return {}
+    height, width, _ = held.recipe.shape
+    asked, found = grounds_of(held).recipe, {}
+    for item in held.items:
+        cut = products[item.id].cutout
+        try:
+            there = placed(cut, width, height, options.placement)
+        except MaskRefused:
+            there = cut  # on_new_grounds names the fault
+        mean = cut.colours[cut.alpha == 255].mean(axis=0) if (cut.alpha == 255).any() else np.full(3, 128)
+        seen = over(there.colours, there.alpha, np.broadcast_to(np.rint(mean).astype(np.uint8), there.colours.shape))
+        anew = np.repeat((255 - there.alpha)[..., None], 3, axis=2)
+        given = {"image": GivenPicture(b"", seen, None), "mask": GivenPicture(b"", anew, None)}
+        found[item.id] = pictures_for(asked, given)
+    return found
 
 
 def on_new_grounds(held: Claim, grounds: Sampled, products: Mapping[str, RemovedBackground]) -> Sampled:
-    """The products on the grounds that were drawn; without one, nothing, and the fault stays."""
+    """The products on the grounds that were drawn, each with its lock; without a ground, nothing, and the fault stays.
+
+    A product that is not its source's, pixel for pixel, gets a fault too: such a picture must not leave.
+    """
     height, width, _ = held.recipe.shape
+    options = options_of(held)
     images = np.zeros((len(held.items), height, width, 3), np.uint8)
     records: dict[str, dict[str, Any]] = {}
+    locks: dict[str, ProductLock] = {}
+    faults = dict(grounds.faults)
     for n, item in enumerate(held.items):
-        if item.id in grounds.faults:
+        if item.id in faults:
             continue
         product = products[item.id]
-        made = replace_background(product, fitted_ground(grounds.images[n], width, height))
+        try:
+            made = replace_background(product, fitted_ground(grounds.images[n], width, height), options)
+        except MaskRefused:
+            faults[item.id] = "no_place"
+            continue
+        try:
+            locks[item.id] = lock_of(product.picture, made, strict=held.recipe.lock == STRICT)
+        except MaskRefused as changed:
+            log.error("product_changed", item_id=item.id, reason=str(changed))
+            faults[item.id] = "product_changed"
+            continue
         images[n] = made.picture
         records[item.id] = product.to_json() | made.to_json()
-    return replace(grounds, images=images, records=records)
+    return replace(grounds, images=images, faults=faults, records=records, locks=locks)
+
+
+def mask_file(mask: Mask) -> Marked:
+    """The mask beside the files; its evidence is in the record of the product."""
+    data, (height, width) = encode(mask), mask.alpha.shape
+    return Marked(MASK, data, "image/png", width, height, hashlib.sha256(data).hexdigest(), {})
+
+
+def options_of(held: Claim) -> GroundOptions:
+    """How the products of this claim stand on their grounds."""
+    return GroundOptions.from_json(json.loads(held.recipe.ground)) if held.recipe.ground else GroundOptions()
 
 
 def _checked(mask: GivenPicture, picture: GivenPicture) -> Alpha:

@@ -24,7 +24,7 @@ from workers.cost.used import Used
 from workers.crash import Probe, no_probe
 from workers.database import transact
 from workers.errors import LeaseLost, LedgerRefused, OutOfMemory, StoreUnavailable
-from workers.gpu.backgrounds import ProductFinder, cut_outs, grounds_of, on_new_grounds
+from workers.gpu.backgrounds import ProductFinder, cut_outs, grounds_of, on_new_grounds, surroundings
 from workers.gpu.finish import Finisher
 from workers.gpu.leases import Lease, LeaseWatch
 from workers.gpu.progress import PartialSettlement
@@ -197,7 +197,8 @@ class Executor:
             lease.check()
             with metrics.SAMPLING_SECONDS.time():
                 watch = LeaseWatch(lease, self.probe, held)
-                given = {"pictures": sources.pictures} if sources.pictures else {}
+                pictures = sources.pictures if task != REPLACE_BACKGROUND else surroundings(held, sources.products)
+                given = {"pictures": pictures} if pictures else {}
                 sampled = self.sampler.sample(asked_of_model, watch, **given)
         progress.drawn(held, sampled)
         if sampled.joules is not None:

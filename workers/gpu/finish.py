@@ -10,7 +10,6 @@ and `discard` or the next attempt removes them.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -25,9 +24,9 @@ from PIL import Image
 from policy.errors import MarkError, PolicyError, SigningUnavailable
 from policy.images.screen import ImageScreen, pixels_digest
 from policy.marks.cutouts.marker import CutoutMarker
+from policy.marks.locks.product_lock import ProductLock
 from policy.marks.marker import Marked, Stamp, evidence
 from policy.marks.provenance.origin import StatedOrigin, marks_in_words
-from policy.marks.renditions import MASK
 from policy.marks.stamp import AddedNetwork, EditSource
 from policy.marks.writers import Write
 from policy.prompts.meaning.screen import MeaningScreen
@@ -38,9 +37,11 @@ from policy.verdict import Decision, Finding, Stage, Verdict, merge
 from workers import metrics
 from workers.crash import Probe
 from workers.errors import DigestMismatch
+from workers.gpu.backgrounds import mask_file
 from workers.gpu.leases import Lease
 from workers.gpu.regeneration import ScreenedBatch, regenerate
 from workers.gpu.sources import NO_SOURCES, REFUSED, Sources
+from workers.gpu.writing import compared
 from workers.jobs.types import (
     Claim,
     ClaimedItem,
@@ -55,7 +56,6 @@ from workers.jobs.types import (
     new_id,
 )
 from workers.masks.backgrounds import RemovedBackground
-from workers.masks.mask import Mask, encode
 from workers.recipes import Recipe
 from workers.sampling.families.family import REMOVE_BACKGROUND
 from workers.sampling.types import CANCELLED, Sampled
@@ -76,6 +76,7 @@ class _Drawn(NamedTuple):
     source: EditSource | None  # the file that it is an edit of
     product: RemovedBackground | None  # whose background was removed or replaced
     record: Mapping[str, Any] | None  # of that, for provenance
+    lock: ProductLock | None  # of the product that was put on a new ground
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,9 @@ class Finisher:
                 outcome = Failed(item, fault)
             else:
                 source, product = sources.edited.get(item.id), sources.products.get(item.id)
-                record = sampled.records.get(item.id)
-                drawn = _Drawn(sampled.images[n], sampled.positions[n], stamps[n], writes[n], source, product, record)
+                record, lock = sampled.records.get(item.id), sampled.locks.get(item.id)
+                of = (sampled.images[n], sampled.positions[n], stamps[n], writes[n])
+                drawn = _Drawn(*of, source, product, record, lock)
                 outcome = self._finish_one(held, item, drawn, verdicts[n])
             outcomes.append(outcome)
             finished(outcome)
@@ -198,14 +200,18 @@ class Finisher:
         metrics.VERDICTS.labels(verdict.decision).inc()
         if verdict.decision is Decision.REFUSE:
             return Refused(item, verdict)
-        stamp = drawn.stamp
+        stamp, record, lock = drawn.stamp, drawn.record, drawn.lock
         if verdict.allowed and verdict.pixels != pixels_digest(drawn.image):  # fail closed
             other = self._hold(Stage.IMAGE, "screening", "not_the_picture_that_was_screened")
             return self._hold_unmarked(held, item, drawn.image, merge([verdict, other]))
         try:
             with metrics.FINISHING_SECONDS.labels("mark").time():
                 files = self._files(held, item, drawn)
-            beside = (_mask_file(drawn.product.mask),) if drawn.product else ()
+            if lock is not None:
+                writing = compared(self.screen.texts, drawn.image, files[0], lock)
+                record = {**(record or {}), **writing.record}
+                verdict = merge([verdict, Verdict(self.rules.version, writing.findings)])
+            beside = (mask_file(drawn.product.mask),) if drawn.product else ()
             stored = tuple(self._put(_key_maker(verdict), held, item, file) for file in (*files, *beside))
         except SigningUnavailable:
             raise
@@ -215,8 +221,8 @@ class Finisher:
             return self._hold_unmarked(held, item, drawn.image, merge([verdict, unmarked]))
         picture = (stamp.asset_id, stamp.watermark_id, drawn.position, evidence(files), stored)
         if verdict.decision is Decision.HOLD:
-            return Held(item, verdict, stored[0].key, stored[0].sha256, Finished(*picture, product=drawn.record))
-        return Released(*picture, item=item, verdict=verdict, product=drawn.record)
+            return Held(item, verdict, stored[0].key, stored[0].sha256, Finished(*picture, product=record))
+        return Released(*picture, item=item, verdict=verdict, product=record)
 
     def _files(self, held: Claim, item: ClaimedItem, drawn: _Drawn) -> tuple[Marked, ...]:
         """What the request asked for, marked; a cut-out keeps its transparency where the format has any."""
@@ -239,6 +245,7 @@ class Finisher:
             write=drawn.write,
             channels=item.channels,
             label_language=item.label_language,
+            lock=drawn.lock and replace(drawn.lock, unmarked=self.rules.unmarked_locks),
         )
 
     def _stamp(self, held: Claim, item: ClaimedItem) -> Stamp:
@@ -285,12 +292,6 @@ def _parts(recipe: Recipe) -> tuple[AddedNetwork, ...]:
 def _key_maker(verdict: Verdict) -> _KeyMaker:
     """Where a marked picture is put: released/, or quarantine/ for a reviewer. The release put of finishing."""
     return released_key if verdict.allowed else quarantine_key
-
-
-def _mask_file(mask: Mask) -> Marked:
-    """The mask beside the files; its evidence is in the record of the product."""
-    data, (height, width) = encode(mask), mask.alpha.shape
-    return Marked(MASK, data, "image/png", width, height, hashlib.sha256(data).hexdigest(), {})
 
 
 def _png(image: np.ndarray) -> bytes:

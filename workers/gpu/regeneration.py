@@ -82,5 +82,6 @@ def _with(batch: ScreenedBatch, numbers: list[int], fresh: ScreenedBatch) -> Scr
     faults |= fresh.sampled.faults
     seconds = batch.sampled.seconds + fresh.sampled.seconds
     records = {**batch.sampled.records, **fresh.sampled.records}
-    sampled = Sampled(images, faults, tuple(positions), seconds, records=records)
+    locks = {**batch.sampled.locks, **fresh.sampled.locks}
+    sampled = Sampled(images, faults, tuple(positions), seconds, records=records, locks=locks)
     return ScreenedBatch(replace(batch.held, items=tuple(items)), sampled, tuple(verdicts))

@@ -162,7 +162,7 @@ def among(held: Claim, sampled: Sampled, faults: Mapping[str, str]) -> Sampled:
     for n, position in zip(places, sampled.positions, strict=True):
         positions[n] = position
     both = {**sampled.faults, **nothing.faults}
-    return Sampled(images, both, tuple(positions), sampled.seconds, records=sampled.records)
+    return Sampled(images, both, tuple(positions), sampled.seconds, records=sampled.records, locks=sampled.locks)
 
 
 @dataclass(frozen=True, slots=True)

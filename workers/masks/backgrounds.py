@@ -37,6 +37,7 @@ class RemovedBackground:
     cutout: Cutout
     chosen: ChosenMask
     mask: Mask
+    picture: Pixels  # the source
 
     @property
     def hold(self) -> bool:
@@ -82,7 +83,7 @@ def remove_background(
     chosen = choose.choose(picture, finder, alpha=alpha, given=given)
     mask = _solved(picture, chosen.mask)
     own = picture if mask.source is MaskSource.ALPHA else foreground(picture, mask.alpha)
-    return RemovedBackground(Cutout(own, mask.alpha), chosen, mask)
+    return RemovedBackground(Cutout(own, mask.alpha), chosen, mask, picture)
 
 
 def replace_background(

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from workers.masks.compositing import Cutout, to_linear
-from workers.masks.options import SHADOW
 
 USUAL = -35.0  # degrees: from above, a little to the left, as most catalogues have it
+_LOWEST = 55.0  # degrees from above: a lower light throws a shadow that leaves the picture
 _SURE = 0.15  # of the variance along the outline that light has to explain
 _SIDE = 256  # pixels of the long side on which it is looked at
 _INSIDE = (2.0, 6.0)  # pixels from the outline: nearer ones are mixed, farther ones face the camera
@@ -32,9 +32,8 @@ class Light:
 
     @property
     def used(self) -> float:
-        """The angle for a shadow: this one where it is sure, else the usual one, within what a shadow can have."""
-        least, most = SHADOW["angle"]
-        return min(max(self.angle, least), most) if self.sure >= _SURE else USUAL
+        """The angle for a shadow: this one where it is sure, else the usual one; never lower than 55 degrees."""
+        return min(max(self.angle, -_LOWEST), _LOWEST) if self.sure >= _SURE else USUAL
 
 
 def light_on(product: Cutout) -> Light:

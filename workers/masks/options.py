@@ -60,17 +60,20 @@ class GroundOptions:
 
     placement: Placement = field(default_factory=Placement)
     shadow: Shadow | None = field(default_factory=Shadow)
+    around: bool = False  # the model sees the product and draws the ground around it
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """What `to_json` wrote, or a part of it. Raises MaskRefused for an unknown name and a value out of bounds."""
-        _known("ground options", stored, {"placement", "shadow"})
-        place, dark = stored.get("placement", {}), stored.get("shadow", {})
+        _known("ground options", stored, {"placement", "shadow", "around"})
+        place, dark, around = stored.get("placement", {}), stored.get("shadow", {}), stored.get("around", False)
+        if not isinstance(around, bool):
+            raise MaskRefused(f"around is {around!r}; true and false are possible")
         _known("placement", place, set(PLACEMENT))
         if dark is None:
-            return cls(Placement(**place), None)
+            return cls(Placement(**place), None, around)
         _known("shadow", dark, set(SHADOW))
-        return cls(Placement(**place), Shadow(**dark))
+        return cls(Placement(**place), Shadow(**dark), around)
 
     def to_json(self) -> dict[str, Any]:
         """The record, with every value."""

@@ -110,19 +110,26 @@ def audit(
 
 
 def writing(reader: WritingReader, expected: Pixels, delivered: Pixels, alpha: Alpha) -> Checked:
-    """Whether the writing on the product reads alike in source and file. Ground is blanked in both."""
+    """Whether the writing on the product reads alike in source and file."""
+    before, after = written(reader, expected, delivered, alpha)
+    if before == after:
+        found = f"{len(before)} lines read alike" if before else "none was read, before or after"
+        return Checked("writing", True, found)
+    return Checked("writing", False, f"read {list(before)} before and {list(after)} after")
+
+
+def written(
+    reader: WritingReader, expected: Pixels, delivered: Pixels, alpha: Alpha
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is surely read on the product in both pictures, its letters and digits alone. Ground is blanked in both."""
     inside = (alpha == 255)[..., None]
     rows, columns = np.flatnonzero(inside.any(axis=(1, 2))), np.flatnonzero(inside.any(axis=(0, 2)))
     if not rows.size:
-        return Checked("writing", None, "no product to read on")
+        return (), ()
     part = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
     shown = [np.where(inside[part], picture[part], np.uint8(255)).astype(np.uint8) for picture in (expected, delivered)]
     before, after = (_texts(lines) for lines in reader.read(np.stack(shown)))
-    if before == after:
-        return Checked(
-            "writing", True, f"{len(before)} lines read alike" if before else "none was read, before or after"
-        )
-    return Checked("writing", False, f"read {list(before)} before and {list(after)} after")
+    return before, after
 
 
 def _texts(lines: Sequence[Any]) -> tuple[str, ...]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from workers.jobs.types import Claim, SamplingPosition
+
+if TYPE_CHECKING:
+    from policy.marks.locks.product_lock import ProductLock
 
 Pixels = npt.NDArray[np.uint8]  # [N, H, W, 3], RGB, contiguous
 Pictures = Mapping[str, Any]  # of one item: PIL images by the option they answer, such as "image" and "mask_image"
@@ -31,6 +34,7 @@ class Sampled:
     seconds: float  # of drawing; without the time to load a model, which the order of batches decides
     joules: float | None = None  # that the device used meanwhile; None where it reports none
     records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by item id, what provenance says besides
+    locks: Mapping[str, ProductLock] = field(default_factory=dict)  # by item id, products that stay as they were
 
 
 class Watch(Protocol):

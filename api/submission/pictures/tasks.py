@@ -46,6 +46,7 @@ ALSO_TAKES: Mapping[str, tuple[str, ...]] = {
     REMOVE_BACKGROUND: ("mask",),
     REPLACE_BACKGROUND: ("mask",),
 }
+STANDARD, STRICT = "standard", "strict"  # locks of a product whose background is replaced
 SMALLEST_SIDE = 64  # pixels, of a finished picture: policy.marks.watermark reads none below
 STRENGTHS: Mapping[str, float] = {IMAGE_TO_IMAGE: 0.6, INPAINT: 1.0}  # what a request gets that names none
 
@@ -156,6 +157,7 @@ def complaints(
         message = f"the mask has {mask.width} x {mask.height} pixels, its image {image.width} x {image.height}"
         yield Complaint("mask_size", message, "Send a mask of the image's own size.", field="mask")
     yield from _strength(options)
+    yield from _product(options, card)
 
 
 def _misfits(task: str, roles: Collection[str]) -> Iterator[Complaint]:
@@ -183,6 +185,17 @@ def _backgrounds(options: SamplingOptions, width: int, height: int) -> Iterator[
         if asked:
             message = f"{options.task} draws nothing, so it has no place for {field}"
             yield Complaint("model_limit", message, "Leave it out.", field=field)
+
+
+def _product(options: SamplingOptions, card: ModelCard) -> Iterator[Complaint]:
+    """What has a place where a product is put on a new ground, and nowhere else."""
+    for field, asked in (("lock", options.lock), ("ground", options.ground)):
+        if asked and options.task != REPLACE_BACKGROUND:
+            message = f"{options.task} has no place for {field}: only {REPLACE_BACKGROUND} puts a product on a ground"
+            yield Complaint("model_limit", message, "Leave it out.", field=field)
+    if options.task == REPLACE_BACKGROUND and '"around":true' in options.ground and INPAINT not in card.tasks:
+        message = f"{card.name} cannot inpaint, so it draws no ground around a product"
+        yield Complaint("model_limit", message, "Leave around out, or name another model.", field="ground")
 
 
 def _strength(options: SamplingOptions) -> Iterator[Complaint]:

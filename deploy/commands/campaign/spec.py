@@ -72,6 +72,12 @@ _OPTIONS: tuple[Any, ...] = (
     click.option("--image", metavar="ID|FILE", help="Picture of every row that names none: an input, or a file."),
     click.option("--mask", metavar="ID|FILE", help="Mask of every row that names none."),
     click.option("--task", metavar="TASK", help="What is done, such as inpaint or upscale."),
+    click.option(
+        "--lock",
+        metavar="standard|strict",
+        type=click.Choice(("standard", "strict")),
+        help="Of a product on a new ground: strict keeps the watermark off it.",
+    ),
     click.option("--strength", metavar="SHARE", type=float, help="How much of a picture is drawn anew, 0 to 1."),
     click.option("--parent", metavar="ID", help="Earlier request whose rows these correct; only changes are drawn."),
     click.option(

@@ -28,7 +28,7 @@ from policy.marks.writers import Write
 _KERNEL = 4  # pixels on each side that one pixel of a resized picture is made from, at most
 NO_ROOM = (
     "the ground and the edge beside the locked product carry no watermark; ask for lock: standard, or let the rule set "
-    "release such files with a manifest alone (lock.without_watermark: true)"
+    "release such files with a manifest alone (lock.without_watermark: allow)"
 )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 
 from policy.marks.cutouts.files import decode_cutout
-from policy.marks.encode import decode_png
+from policy.marks.encode import decode, decode_png
 from policy.marks.inspect import inspect
+from policy.marks.provenance.manifest import ManifestReader
 from tests.conftest import S3
 from tests.support.client import ApiServer, problem
 from tests.support.fakes import FakeSampler
@@ -17,8 +19,11 @@ from tests.support.foreign_files import saved
 from tests.support.products import bottle
 from tests.support.sent_inputs import InputTenant
 from tests.support.worker import Works
+from workers.jobs.types import Claim
 from workers.masks import mask as masks
 from workers.masks.mask import MaskSource
+from workers.masks.proof import audit
+from workers.sampling.types import Pictures, Sampled, Watch
 from workers.store import ObjectStore
 
 SIDE = 256
@@ -70,6 +75,18 @@ def told(works: Works, kind: str, request_id: str) -> dict[str, Any]:
 def file_of(works: Works, event: dict[str, Any], name: str) -> bytes:
     (found,) = [one for one in event["renditions"] if one["name"] == name]
     return ObjectStore(works.settings_for("worker")).get(found["key"])
+
+
+class SeeingSampler(FakeSampler):
+    """Keeps what it was given with each item."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Pictures] = []
+
+    def sample(self, held: Claim, watch: Watch, pictures: Mapping[str, Pictures] | None = None) -> Sampled:
+        self.seen += (pictures or {}).values()
+        return super().sample(held, watch, pictures)
 
 
 def test_a_background_is_removed_without_a_model_and_the_mask_lies_beside_the_cut_out(
@@ -128,6 +145,81 @@ def test_a_product_is_put_on_the_ground_of_its_prompt_with_its_own_pixels(tenant
     inside = shot.alpha == 255
     assert np.abs(released.astype(int) - shot.picture)[inside].mean() < 4, "the mark alone changed it"
     assert np.abs(released.astype(int) - shot.picture)[shot.alpha == 0].mean() > 20
+
+
+def test_every_file_of_a_replaced_ground_can_be_checked_with_the_picture_that_was_sent(
+    tenant: InputTenant, works: Works
+) -> None:
+    image, mask = photo(tenant, 7)
+    source = bottle(SIDE, ground="studio", seed=7).picture
+    place = {"placement": {"x": 0.55, "scale": 0.9}, "shadow": {"angle": 30, "drop": 0.5}}
+    square = {"name": "square", "size": [200, 200], "fit": "pad"}
+    request = asked(tenant, REPLACE, image=image, mask=mask, ground=place, channels=[square])
+    assert made(works, tenant, request)["state"] == "released"
+    event = told(works, "item.released", request)
+    assert event["product"]["ground"]["shadow"]["angle"] == 30
+    assert event["product"]["writing"] == {"alike": None, "lines": None}
+    anchors = works.settings_for("worker").trust_anchors
+    assert anchors is not None
+    reader = ManifestReader(anchors.read_text())
+    for stored in event["renditions"]:
+        if stored["name"] == "mask":
+            continue
+        data = file_of(works, event, stored["name"])
+        pixels = decode(data, stored["media_type"])
+        steps, _, _ = audit(pixels, reader.read(data, stored["media_type"]), source)
+        assert {step.name for step in steps} == {"manifest", "source", "before marks", "product", "as recorded"}
+        assert all(step.holds for step in steps), (stored["name"], steps)
+    locks = [event["marks"]["lock"], *(one["lock"] for one in event["marks"]["renditions"].values())]
+    assert all(0 < lock["mean"] <= lock["bounds"]["mean"] for lock in locks)
+
+
+def test_a_strict_lock_marks_the_ground_alone(tenant: InputTenant, works: Works) -> None:
+    image, mask = photo(tenant, 8)
+    request = asked(tenant, REPLACE, image=image, mask=mask, lock="strict")
+    item = made(works, tenant, request)
+    event = told(works, f"item.{item['state']}", request)
+    assert event["recipe"]["lock"] == "strict"
+    assert item["state"] == "released"
+    lock = event["marks"]["lock"]
+    assert (lock["largest"], lock["watermark_on"], lock["strict"]) == (0, "ground", True)
+
+
+def test_a_product_placed_off_the_picture_fails_with_its_remedy(tenant: InputTenant, works: Works) -> None:
+    image, mask = photo(tenant, 9)
+    request = asked(tenant, REPLACE, image=image, mask=mask, ground={"placement": {"x": 1.9}})
+    item = made(works, tenant, request)
+    assert (item["state"], item["reason"]) == ("failed", "no_place")
+
+
+def test_a_ground_is_drawn_around_the_product_that_the_model_sees(tenant: InputTenant, works: Works) -> None:
+    image, mask = photo(tenant, 10)
+    request = asked(tenant, REPLACE, image=image, mask=mask, ground={"around": True})
+    device = SeeingSampler()
+    assert made(works, tenant, request, device)["state"] == "released"
+    (claim,) = device.claims
+    assert (claim.recipe.task, claim.recipe.strength) == ("inpaint", 1.0)
+    (given,) = device.seen
+    assert set(given) == {"image", "mask_image"}
+    anew = np.asarray(given["mask_image"].convert("L"))
+    assert 0.5 < (anew > 127).mean() < 0.95
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"lock": "strict", "task": REMOVE}, "lock"),
+        ({"ground": {"around": True}, "task": REMOVE}, "ground"),
+        ({"ground": {"shadow": {"angle": 81}}}, "ground.shadow.angle"),
+        ({"ground": {"placement": {"scale": 0}}}, "ground.placement.scale"),
+        ({"lock": "very"}, "lock"),
+    ],
+    ids=str,
+)
+def test_what_a_lock_and_a_ground_cannot_be_is_named(wrong: dict[str, Any], field: str, tenant: InputTenant) -> None:
+    body = {"prompt": "a table", "model": "studio", "task": REPLACE, "image": photo(tenant, 6)[0], **wrong}
+    errors = problem(tenant.client.post("/v1/requests", json=body), 422, "invalid_body")["errors"]
+    assert errors[0]["field"] == field
 
 
 def test_a_doubtful_mask_holds_the_picture_with_its_reason(tenant: InputTenant, works: Works) -> None:
