@@ -3,6 +3,7 @@
 base        base classes of bodies, queries and replies; pages
 fields      field types that several schemas share: text, ids, digests, instants
 requests    requests and campaigns, as they are sent
+grounds     how a product stands on a new ground
 request_replies  how far requests have come
 pilots      pilots of campaigns
 control     what changes of a request while it runs
