@@ -58,6 +58,7 @@ from api.routes import (
     revocations,
     soft_bindings,
     streams,
+    targets,
     webhooks,
 )
 from workers.metrics import start_at_zero
@@ -74,7 +75,7 @@ _CORS_ANSWER = (
 )
 _ROUTERS = (
     *(streams, requests, campaigns, pilots, results, items, assets, reproductions, identify, detect, reviews, recalls),
-    *(revocations, webhooks, soft_bindings, inputs, marks),
+    *(revocations, webhooks, soft_bindings, inputs, marks, targets),
     *(images, files, batches, budgets, events, audit, proofs, models, channels, keys, erasures, legal_holds),
     operations,
 )

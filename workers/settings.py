@@ -194,6 +194,9 @@ class Settings(BaseSettings):
 
     # Webhooks.
     webhook_seconds: float = Field(10.0, ge=0.1, le=50, description="Timeout of one webhook attempt, in seconds.")
+    delivery_seconds: float = Field(
+        60.0, ge=1, le=600, description="Timeout of one call to a bucket of a tenant, in seconds."
+    )
     webhook_give_up_hours: float = Field(
         72.0, gt=0, description="Time after which an undelivered webhook message is given up, in hours."
     )

@@ -14,8 +14,8 @@ from io import StringIO
 from typing import Any
 
 from api.results.growing import GrowingFile
-from api.schemas.results import OUTCOME_PREFIX, with_apostrophe
 from policy.errors import ExportUnavailable
+from workers.delivery.outcome import OUTCOME_PREFIX, with_apostrophe
 
 Lines = Iterable[Sequence[Mapping[str, Any]]]  # pages of lines
 _INTEGERS = frozenset(

@@ -9,6 +9,7 @@ images       images of a prompt, as the OpenAI API answers them
 files        files that clients of the OpenAI API upload, output files
 batches      a file of lines as one request, as the OpenAI API has it
 inputs       pictures that are sent in for tasks
+targets      targets of delivery, deliveries of requests
 marks        marks for pictures that another tool made
 budgets      how many images may be made, and how many were
 items        one item, cancel

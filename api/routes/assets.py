@@ -16,7 +16,6 @@ from api.edge.in_turn import InTurn
 from api.edge.middleware.conditional import hands_over
 from api.edge.paging import cursor_of_number, id_of, number_of, page, uuid_or_not_found
 from api.edge.problems import Problem
-from api.results.lines import ResultLines
 from api.schemas.assets import AssetReply, RenditionReply, SearchReply
 from api.schemas.base import NoQuery, NumberedPageQuery, Page, PageQuery
 from api.schemas.events import EventReply
@@ -26,6 +25,7 @@ from policy.events import AssetLinked
 from policy.ledger.append import append
 from policy.ledger.reading.events import events_about
 from workers.delivery.file_names import disposition
+from workers.delivery.lines import ResultLines
 from workers.jobs.asset_views import AssetView, get_asset, list_assets
 from workers.jobs.recall.views import RecallMark, marks_of
 from workers.states import AssetState

@@ -18,7 +18,6 @@ from api.edge.in_turn import InTurn
 from api.edge.limits.agents import demand_sent_by
 from api.edge.limits.money import demand_currency
 from api.edge.paging import id_of, page, uuid_or_not_found
-from api.results.remedies import remedy
 from api.routes.items import item_reply
 from api.schemas.base import NoQuery, Page, PageQuery
 from api.schemas.budgets import UsageReply, budget_reply
@@ -32,6 +31,7 @@ from api.schemas.submission import AcceptedReply, DryRunReply
 from api.submission.single import check_single
 from api.submission.store import demand_future, dry_run, links, store
 from workers.cost.limits import Limits
+from workers.delivery.remedies import remedy
 from workers.jobs.cancel import EVERYTHING, cancel_request
 from workers.jobs.control import changes, phases, spending
 from workers.jobs.control.retry import retry

@@ -19,13 +19,14 @@ from api.edge.paging import uuid_or_not_found
 from api.edge.problems import Complaint, Problem
 from api.results.archive import archive
 from api.results.documents import DOCUMENTS
-from api.results.lines import ResultLines
 from api.schemas.fields import PathId
-from api.schemas.results import OUTCOME_PREFIX, ResultsQuery
+from api.schemas.results import ResultsQuery
 from policy.errors import ExportUnavailable
 from policy.events import AssetDownloaded, AssetLinked
 from policy.ledger.append import append
 from workers.delivery.file_names import disposition, safe_name
+from workers.delivery.lines import ResultLines
+from workers.delivery.outcome import OUTCOME_PREFIX
 from workers.jobs.results import Result, ResultFilter, bytes_of, results
 from workers.jobs.types import StoredRendition
 from workers.jobs.views import RequestView, get_request

@@ -12,6 +12,7 @@ from api.schemas.channels import Channels, channels_of
 from api.schemas.fields import Instant, Line
 from api.schemas.inputs import MAX_FILE_NAME_CHARS
 from api.schemas.requests import MAX_NUMBER, CustomId, FileTemplateText, Labels, Name, Picture, Renditions, Turn
+from api.schemas.targets import DeliverBody
 from policy.marks.provenance.origin import SOURCE_TYPES, StatedOrigin, stated
 from policy.marks.renditions import DEFAULT
 from workers.states import Priority
@@ -79,6 +80,7 @@ class MarksBody(BodyModel):
     file: FileTemplateText = Field(
         "", description="name of each file; left out: `{custom_id}.{ext}`; `{file}` is the name of its file"
     )
+    deliver: DeliverBody | None = Field(None, description="deliver the files to a bucket of your own")
     metadata: Labels = Field({}, description="your own labels, kept and never read by us")
     priority: Turn = Field(Priority.STANDARD, description="its class of turns")
     budget: LimitsBody | None = Field(None, description="what this request may take")

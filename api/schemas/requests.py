@@ -26,6 +26,7 @@ from api.schemas.fields import (
 from api.schemas.grounds import GroundBody
 from api.schemas.pilots import PilotBody
 from api.schemas.tables import TableBody
+from api.schemas.targets import DeliverBody
 from api.templates import MAX_TEMPLATE_CHARS
 from policy.marks.renditions import DEFAULT, RENDITIONS, ordered
 from workers.delivery.file_names import MAX_TEMPLATE_CHARS as MAX_TEMPLATE_CHARS_OF_FILES
@@ -202,6 +203,7 @@ class OptionsBody(BodyModel):
         description="auto: an image with the prompt, options, seed and files of a released one takes that one, at no"
         " cost; never: everything is drawn",
     )
+    deliver: DeliverBody | None = Field(None, description="deliver released files to a bucket of your own")
     metadata: Labels = Field({}, description="your own labels, kept and never read by us")
     max_images: int | None = Field(
         None, ge=1, le=MAX_NUMBER, description="refuse the request whole where it would make more images than these"

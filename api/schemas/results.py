@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -10,39 +9,6 @@ from pydantic import Field
 from api.schemas.base import QueryModel, ReplyModel
 from api.schemas.fields import UUID
 
-# Of every column that we add to a caller's own. The reader of spreadsheets leaves such columns out.
-OUTCOME_PREFIX = "presswork_"
-OUTCOME_COLUMNS = (
-    "variant",
-    "state",
-    "code",
-    "category",
-    "rule",
-    "remedy",
-    "seed",
-    "asset_id",
-    "sha256",
-    "file_name",
-    "width",
-    "height",
-    "format",
-    "digital_source_type",
-    "ai_declaration",
-    "label",
-    "seconds",
-    "cost",
-    "reused_from",
-    "attempts",
-    "released_at",
-    "custom_id",
-    "row",
-    "item_id",
-    "channel",
-    "bytes",
-    "gpu_seconds",
-    "currency",
-)
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")  # a spreadsheet program runs a cell that begins like this
 Only = Literal["released", "failed", "held", "refused", "cancelled", "recalled"]
 FileName = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -91,13 +57,3 @@ class SummaryReply(ReplyModel):
     reasons: list[ReasonReply] = Field(
         description="of held, refused and failed images, the most frequent first; empty in a list of requests"
     )
-
-
-def with_apostrophe(cell: str) -> str:
-    """The cell as it may stand in a spreadsheet."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
-
-
-def without_apostrophe(cell: str) -> str:
-    """What `with_apostrophe` was given."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -76,6 +76,14 @@ class RequestPausedContent(_Content):
     figures: dict[str, Any] | None = Field(None, description="what the reason was measured by")
 
 
+class DeliveryPausedContent(_Content):
+    """A delivery that stands still, and why."""
+
+    request_id: str
+    target_id: str
+    reason: str = Field(examples=["forbidden"])
+
+
 class ReviewWaitingContent(_Content):
     """A held picture that a reviewer decides about. No prompt and no link."""
 
@@ -134,6 +142,14 @@ class ReviewWaitingMessage(_Content):
     data: ReviewWaitingContent
 
 
+class DeliveryPausedMessage(_Content):
+    """A target does not take a request's files; it is tried again by itself."""
+
+    type: Literal["delivery.paused"]
+    timestamp: datetime
+    data: DeliveryPausedContent
+
+
 class RequestPausedMessage(_Content):
     """A request was paused."""
 
@@ -172,6 +188,7 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "campaign.pilot_ready": CampaignPilotReadyMessage,
     "review.waiting": ReviewWaitingMessage,
     "budget.low": BudgetLowMessage,
+    "delivery.paused": DeliveryPausedMessage,
     "request.paused": RequestPausedMessage,
     "request.finished": RequestFinishedMessage,
     "webhook.test": WebhookTestMessage,

@@ -17,6 +17,7 @@ WebhookEvent = Literal[
     "request.finished",
     "review.waiting",
     "budget.low",
+    "delivery.paused",
 ]
 MAX_EVENTS = len(get_args(WebhookEvent))
 _WEBHOOK: dict[str, JsonValue] = {"url": "https://example.com/presswork", "events": ["asset.recalled"]}

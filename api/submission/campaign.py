@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 from api.edge.problems import Complaint, quoted
 from api.schemas.requests import CampaignBody
-from api.schemas.results import OUTCOME_PREFIX
 from api.schemas.submission import FileReply, SubmissionReply, WarningReply
 from api.submission.checked import CheckedRow
 from api.submission.file_naming import (
@@ -44,6 +43,7 @@ from api.submission.table.selection import RowSelection
 from api.templates import Template, program_sign
 from policy.rulebook.scope import Context
 from policy.rules import Rules
+from workers.delivery.outcome import OUTCOME_PREFIX
 from workers.jobs.types import NewItem
 from workers.recipes import ROLES
 from workers.sampling.cards.registry import Registry

@@ -19,6 +19,7 @@ from api.schemas.channels import channels_of
 from api.schemas.marks import MarksBody
 from api.schemas.requests import CampaignBody, SingleBody
 from api.schemas.submission import AcceptedReply, DryRunReply, LinksReply, SubmissionReply, UnchangedReply
+from api.schemas.targets import DeliverBody
 from api.submission.file_naming import file_templates
 from api.submission.pilot import PilotPlan, marked
 from api.submission.preview.forecast import forecast_of, preview
@@ -28,9 +29,10 @@ from policy.marks.provenance.origin import StatedOrigin
 from workers.cost.forecast import Take, Work
 from workers.cost.limits import Limits
 from workers.jobs.control.budget import list_budgets
+from workers.jobs.delivery.targets import find
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.submit import submit
-from workers.jobs.types import NewItem, NewRequest, new_id
+from workers.jobs.types import NewDelivery, NewItem, NewRequest, new_id
 from workers.jobs.views import count_waiting
 from workers.metrics import ITEMS_REFUSED_AT_SUBMIT, ITEMS_SUBMITTED
 from workers.sampling.cards.registry import ModelCard
@@ -69,7 +71,11 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
     _demand_few(checked)
     demand_within_day(conn, caller, checked.report.items)
     _demand_room(conn, caller, parts, checked)
-    request = replace(_request(caller, parts, checked), share=_share(conn, caller, parts, checked))
+    request = replace(
+        _request(caller, parts, checked),
+        share=_share(conn, caller, parts, checked),
+        delivery=delivery_of(conn, caller.tenant, checked.asked.deliver),
+    )
     report = checked.report
     checked.prepare(conn, caller)
     new_items = checked.items(request.id)
@@ -117,6 +123,19 @@ def dry_run(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequ
     asked = checked.asked
     told, warnings = preview(conn, works, parts.settings, priority=asked.priority, deadline=asked.deadline)
     return DryRunReply(**{**dict(report), "warnings": [*report.warnings, *warnings]}, forecast=told)
+
+
+def delivery_of(conn: Connection, tenant: str, asked: DeliverBody | None) -> NewDelivery | None:
+    """Raises Problem where there is no such target, or it cannot be written to."""
+    if asked is None:
+        return None
+    found = find(conn, tenant, asked.target)
+    if found is None or found[2] == "refused":
+        message = f"there is no target '{asked.target}'" if found is None else f"target '{asked.target}' is refused"
+        remedy = "Register one with POST /v1/targets." if found is None else "GET /v1/targets says why; check it anew."
+        complaint = Complaint("target", message, remedy, field="deliver.target")
+        raise Problem("invalid_body", f"deliver: {message}. {remedy}", errors=[complaint])
+    return NewDelivery(found[0], found[1] + (f"{asked.prefix}/" if asked.prefix else ""))
 
 
 def _request(caller: Caller, parts: Parts, checked: CheckedRequest) -> NewRequest:

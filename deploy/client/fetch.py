@@ -17,11 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.schemas.results import OUTCOME_PREFIX, with_apostrophe
 from deploy.client.api import Client
 from deploy.client.targets import FetchTarget, harmless
 from deploy.errors import CallFailed, FetchFailed
 from workers.delivery.file_names import folded, safe_name
+from workers.delivery.outcome import OUTCOME_PREFIX, with_apostrophe
 
 _AT_ONCE = 4  # downloads
 _TRIES = 3  # of one file, each with a new link

@@ -11,10 +11,10 @@ from typing import Any
 
 from PIL import Image
 
-from api.schemas.results import OUTCOME_PREFIX
 from deploy.client import Client
 from deploy.errors import CallFailed
 from policy.marks.renditions import RENDITIONS
+from workers.delivery.outcome import OUTCOME_PREFIX
 
 SIDE = 320  # pixels of the longer side of what is shown
 

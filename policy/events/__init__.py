@@ -2,6 +2,7 @@
 
 line       requests, batches, items, links
 control    requests that are paused, resumed, changed, over
+deliveries targets of tenants, files that were delivered to them
 files      files of clients of the OpenAI API, batch jobs
 inputs     pictures that tenants send in
 people     reviews, recalls, erasures, legal holds, questions
@@ -22,6 +23,7 @@ from policy.events.control import (
     RequestResumed,
     ReuseRecalled,
 )
+from policy.events.deliveries import AssetDelivered, DeliveryPaused, DeliveryTargetChanged, DeliveryWithdrawn
 from policy.events.event import Event, Private
 from policy.events.files import (
     BatchJobCancelled,
@@ -81,6 +83,7 @@ from policy.events.registers import (
 
 __all__ = [
     "KINDS",
+    "AssetDelivered",
     "AssetDownloaded",
     "AssetLinked",
     "AssetRecalled",
@@ -96,6 +99,9 @@ __all__ = [
     "BatchReturned",
     "BudgetChanged",
     "DatabaseRestored",
+    "DeliveryPaused",
+    "DeliveryTargetChanged",
+    "DeliveryWithdrawn",
     "ErasureFinished",
     "ErasureOrdered",
     "Event",

@@ -14,9 +14,11 @@ from tests.support.line import HOLD, Line, new_item
 from tests.support.recalls import Recalling
 from tests.support.receiver import Got, Receiver, deliver, listen, receiving
 from workers.jobs.control import phases
+from workers.jobs.delivery import deliveries
+from workers.jobs.delivery.deliveries import TakenDelivery
 from workers.jobs.recall.criteria import Criteria
 from workers.jobs.settle import settle
-from workers.jobs.types import Held, NewPilot
+from workers.jobs.types import Held, NewPilot, new_id
 from workers.jobs.webhooks import endpoints, requested
 
 
@@ -47,6 +49,10 @@ def every_message(recalling: Recalling, receiver: Receiver) -> tuple[str, str]:
     with line.as_tenant("acme") as conn:
         assert phases.pause(conn, "acme", held.items[0].request_id, actor="test")
         requested.send_test(conn, "acme", webhook_id, actor="test")
+    request_id = held.items[0].request_id
+    stopped = TakenDelivery(request_id, "acme", new_id(), "", None, 0, (), {}, is_over=False, manifest_due=False)
+    with recalling.context().engine.begin() as conn:
+        deliveries.paused(conn, stopped, "forbidden", "")
     delivered = 0
     while sent := deliver(recalling):
         delivered += sent

@@ -52,10 +52,10 @@ class Sent:
         return [json.loads(line) for line in self.get(format="jsonl", **query).text.splitlines()]
 
 
-def settled_campaign(api: ApiTenant) -> Sent:
+def settled_campaign(api: ApiTenant, **asked: Any) -> Sent:
     """Submitted with a fresh key of the tenant, settled by a worker."""
     caller, line = api.caller(), api.server.line
-    request_id = campaign(caller, table(), SPEC).json()["id"]
+    request_id = campaign(caller, table(), {**SPEC, **asked}).json()["id"]
     items = api.items()
     ids = [item.id for item in items]
     store = ObjectStore(api.server.settings_for("worker"))

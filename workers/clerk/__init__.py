@@ -9,5 +9,6 @@ retention  texts and objects whose period is over
 inputs     inputs whose period is over, and the objects of erased ones
 removals   the store deletes what was given up
 files      uploaded files are deleted when they expire or are to go
+deliveries  released files to buckets of tenants: checked writes, manifests, withdrawal
 webhooks   messages are sent and repeated
 """

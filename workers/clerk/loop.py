@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from workers import metrics
-from workers.clerk import erasures, files, inputs, recalls, releases, removals, retention, webhooks
+from workers.clerk import deliveries, erasures, files, inputs, recalls, releases, removals, retention, webhooks
 from workers.clerk.context import ClerkContext
 from workers.crash import killer
 from workers.database import make_engine
@@ -28,7 +28,7 @@ from workers.states import MESSAGE_CHANNEL, ORDER_CHANNEL
 from workers.store import ObjectStore
 
 log = structlog.get_logger()
-_CONNECTIONS = 4  # the duties' one, and some that couriers share for moments
+_CONNECTIONS = 8  # the duties' one, one of each delivery at once, and some that couriers share for moments
 
 Duty = Callable[[ClerkContext], int]
 DUTIES: Mapping[str, Duty] = {
@@ -40,11 +40,12 @@ DUTIES: Mapping[str, Duty] = {
     "removals": removals.run_once,
     "files": files.run_once,
 }
+DELIVERIES: Mapping[str, Duty] = {"deliveries": deliveries.run_once}  # likewise: buckets may be slow
 MESSAGES: Mapping[str, Duty] = {"webhooks": webhooks.run_once}  # in a thread of its own: receivers may be slow
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
-    """Run the clerk's process until `stop`: the duties in one thread, messages in another."""
+    """Run the clerk's process until `stop`: duties, messages and deliveries, each in a thread."""
     engine = make_engine(settings.database_url.get_secret_value(), name="clerk", pool_size=_CONNECTIONS)
     context = ClerkContext(engine, ObjectStore(settings), settings, killer(settings.crash_point))
 
@@ -63,6 +64,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
     loops = [
         loop("duties", DUTIES, ORDER_CHANNEL, lambda: True),
         loop("webhooks", MESSAGES, MESSAGE_CHANNEL, lambda: not webhooks.any_waits(context)),
+        loop("deliveries", DELIVERIES, ORDER_CHANNEL, lambda: not deliveries.any_waits(context)),
     ]
     run_all(loops, stop)
     engine.dispose()

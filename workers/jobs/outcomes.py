@@ -15,6 +15,7 @@ from policy import events
 from policy.events import Event, Private
 from policy.ledger.tree import refusal
 from workers.errors import LedgerRefused
+from workers.jobs.delivery import deliveries
 from workers.jobs.tables import assets, renditions
 from workers.jobs.types import Attempt, Failed, Finished, Held, Item, Outcome, Released
 from workers.jobs.webhooks.deliveries import Notification, notify
@@ -50,6 +51,7 @@ def write_assets(conn: Connection, attempt: Attempt, released: Sequence[Released
             for rendition in o.renditions
         ],
     )
+    deliveries.wake(conn, {o.item.request_id for o in released})
     for tenant in sorted({o.item.tenant for o in released}):
         notify(conn, tenant, "asset.released", [_notification(o) for o in released if o.item.tenant == tenant])
 

@@ -21,6 +21,7 @@ from policy.ledger.append import append, timestamp
 from policy.verdict import Decision
 from workers.jobs.control import breaker, budget, pilots, reuse, spending
 from workers.jobs.control.phases import end_settled
+from workers.jobs.delivery import deliveries
 from workers.jobs.inputs.uses import use
 from workers.jobs.tables import items, recipes, requests
 from workers.jobs.types import NewItem, NewPilot, NewRequest, new_id
@@ -76,6 +77,8 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
     if request.budget:
         reserved.append(spending.begin(conn, request.tenant, request.id, request.budget, wanted))
     _store_request(conn, request, stored, refused, reserved)
+    if request.delivery:
+        deliveries.begin(conn, request.tenant, request.id, request.delivery)
     breaker.watch(conn, request.tenant, request.id, rows_made)
     if reused or refused == stored:
         end_settled(conn, [request.id], actor=f"key:{request.key_id}")

@@ -79,6 +79,14 @@ class NewPilot:
 
 
 @dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """Where the files of a request go."""
+
+    target_id: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
 class NewRequest:
     """A request to store; its items come beside it as an iterable, so that no list of them is held."""
 
@@ -103,6 +111,7 @@ class NewRequest:
     file_templates: Mapping[str, str] = field(default_factory=dict)  # by channel or rendition; "" is for all others
     pilot: NewPilot | None = None  # None: it begins to run at once
     share: Mapping[str, Take] = field(default_factory=dict)  # P90 of an image, by work, where it is known
+    delivery: NewDelivery | None = None  # the bucket that its files are delivered to
     origin: StatedOrigin | None = None  # of its pictures, where another tool made them
     currency: str = ""  # of the money in `share`; "": this installation has no prices
     budget: Limits | None = None  # of its own

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from api.edge.problems import Complaint, did_you_mean, quoted
-from api.schemas.results import OUTCOME_PREFIX
+from workers.delivery.outcome import OUTCOME_PREFIX
 from workers.recipes import ROLES
 from workers.sheets.names import loose_name
 

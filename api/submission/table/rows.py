@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from api.edge.problems import Complaint, quoted
 from api.schemas.requests import MAX_CUSTOM_ID_CHARS, CampaignBody
-from api.schemas.results import without_apostrophe
 from api.submission.checked import CheckedRow
 from api.submission.notices import Notices
 from api.submission.pictures.rows import RowPictures
@@ -21,6 +20,7 @@ from api.submission.table.selection import RowSelection
 from api.templates import BoundTemplate
 from policy.rulebook.scope import Context
 from policy.rules import Rules
+from workers.delivery.outcome import without_apostrophe
 from workers.settings import Settings
 from workers.sheets.sheet import SheetRow
 

@@ -11,11 +11,12 @@ import httpx
 import pyarrow.parquet as parquet
 import pytest
 
-from api.schemas.results import OUTCOME_COLUMNS, ResultsQuery
+from api.schemas.results import ResultsQuery
 from policy.marks.renditions import declarations
 from tests.conftest import S3
 from tests.support.campaigns import HEADER, ROWS, SPEC, Sent, settled_campaign, table
 from tests.support.client import ApiTenant, campaign, problem
+from workers.delivery.outcome import OUTCOME_COLUMNS
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from policy import events
 from policy.ledger.append import append
 from workers.errors import Conflict, NotFound
 from workers.jobs.control import budget, pilots
+from workers.jobs.delivery import deliveries
 from workers.jobs.tables import budgets, items, requests, turns
 from workers.jobs.types import new_id
 from workers.jobs.webhooks.deliveries import Notification, notify
@@ -136,6 +137,8 @@ def end_settled(conn: Connection, request_ids: Collection[str] | None = None, *,
     ).all()
     ended = [row for row in moved if row.phase in REQUEST_OVER]
     _record_ends(conn, ended, actor)
+    if ended:
+        deliveries.wake(conn, {row.id for row in ended})
     pilots.record_ready(conn, [row for row in moved if row.phase not in REQUEST_OVER], actor=actor)
     return len(ended)
 

@@ -30,6 +30,7 @@ from policy.events import Private
 from policy.ledger.append import append, timestamp
 from workers.errors import Conflict, LimitExceeded
 from workers.jobs.control import reuse
+from workers.jobs.delivery import deliveries
 from workers.jobs.inputs.uses import recall_input
 from workers.jobs.recall.criteria import Criteria, matching
 from workers.jobs.recall.tables import recall_assets, recalls
@@ -122,6 +123,7 @@ def withdraw(conn: Connection, limit: int) -> int:
         .values(state=AssetState.RECALLED)
         .returning(assets.c.id, assets.c.item_id, assets.c.request_id, assets.c.tenant)
     ).all()
+    deliveries.wake_recalled(conn, [row.id for row in taken])
     conn.execute(
         items.update()
         .where(items.c.id.in_([row.item_id for row in taken]), items.c.state == ItemState.RELEASED)

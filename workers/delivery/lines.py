@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from api.results.remedies import remedy
-from api.schemas.results import OUTCOME_COLUMNS, OUTCOME_PREFIX
 from policy.marks.renditions import MASK, declarations
 from workers.delivery.file_names import EXTENSIONS, FileTemplate, file_name
+from workers.delivery.outcome import OUTCOME_COLUMNS, OUTCOME_PREFIX
+from workers.delivery.remedies import remedy
 from workers.jobs.results import Result
 from workers.jobs.types import StoredRendition
 from workers.states import ItemState

@@ -1,0 +1,193 @@
+"""Delivery to a tenant's own bucket on a real object store: once, checked, resumed, told, taken back."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+
+from tests.conftest import S3
+from tests.support.campaigns import Sent, settled_campaign, table
+from tests.support.client import ApiTenant, campaign, problem
+from workers.clerk import deliveries, recalls
+from workers.clerk.context import ClerkContext
+from workers.store import ObjectStore
+
+_BUCKET = "acme-shop"
+
+
+class Died(BaseException):
+    """Stands in for SIGKILL: no handler of ours sees it."""
+
+
+@dataclass(slots=True)
+class Shop:
+    """A tenant with a bucket of its own, and the clerk that delivers there."""
+
+    api: ApiTenant
+    s3: S3
+    admin: TestClient
+    context: ClerkContext
+
+    def register(self, name: str = "shop", **changes: Any) -> dict[str, Any]:
+        identity = self.s3.identity("admin")
+        body = {
+            "name": name,
+            "endpoint": self.s3.endpoint_url,
+            "bucket": _BUCKET,
+            "prefix": name,
+            "access_key_id": identity.access_key,
+            "secret_access_key": identity.secret_key,
+            **changes,
+        }
+        answered = self.admin.post("/v1/targets", json=body)
+        assert answered.status_code == 201, answered.text
+        assert body["secret_access_key"] not in answered.text
+        deliveries.run_once(self.context)
+        found: dict[str, Any] = self.admin.get(f"/v1/targets/{answered.json()['id']}").json()
+        return found
+
+    def names(self, prefix: str = "shop/") -> list[str]:
+        pages = self.s3.client().list_objects_v2(Bucket=_BUCKET, Prefix=prefix)
+        return sorted(entry["Key"].removeprefix(prefix) for entry in pages.get("Contents", []))
+
+    def manifest(self, prefix: str = "shop/") -> list[dict[str, str]]:
+        body = self.s3.client().get_object(Bucket=_BUCKET, Key=f"{prefix}manifest.csv")["Body"].read()
+        return list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline="")))
+
+    def deliver(self, sent: Sent) -> dict[str, Any]:
+        """A round as soon as the delivery is due."""
+        self.due(sent)
+        deliveries.run_once(self.context)
+        found: dict[str, Any] = self.admin.get(f"/v1/requests/{sent.id}/delivery").json()
+        return found
+
+    def due(self, sent: Sent) -> None:
+        with self.api.server.line.owner.begin() as conn:
+            conn.execute(text("update file_deliveries set due_at = now() where request_id = :id"), {"id": sent.id})
+
+    def events(self, kind: str) -> list[Any]:
+        return self.api.events(kind)
+
+
+@pytest.fixture
+def shop(api: ApiTenant, s3: S3) -> Iterator[Shop]:
+    client = s3.client()
+    client.create_bucket(Bucket=_BUCKET)
+    server = api.server
+    settings = server.settings_for("clerk", webhook_loopback=True, delivery_seconds=5)
+    context = ClerkContext(server.database.engine("clerk"), ObjectStore(settings), settings)
+    yield Shop(api, s3, api.caller(webhook_loopback=True), context)
+    for entry in client.list_objects_v2(Bucket=_BUCKET).get("Contents", []):
+        client.delete_object(Bucket=_BUCKET, Key=entry["Key"])
+    client.delete_bucket(Bucket=_BUCKET)
+
+
+def test_a_target_is_checked_by_a_write_before_anything_goes_there(shop: Shop) -> None:
+    assert shop.register()["state"] == "ready"
+    assert shop.names() == []
+    refused = shop.register("wrong", secret_access_key="not the secret")
+    assert (refused["state"], refused["reason"]) == ("refused", "forbidden")
+    assert shop.register("nowhere", bucket="no-such-bucket")["reason"] in {"no_bucket", "forbidden"}
+    listed = shop.admin.get("/v1/targets").text
+    assert shop.s3.identity("admin").secret_key not in listed
+    again = shop.admin.post("/v1/targets", json={**_SOME, "name": "shop", "endpoint": shop.s3.endpoint_url})
+    problem(again, 409, "conflict")
+
+
+_SOME = {"endpoint": "https://s3.example.com", "bucket": _BUCKET, "access_key_id": "a", "secret_access_key": "b"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"endpoint": "https://169.254.169.254"},
+        {"endpoint": "http://s3.example.com"},
+        {"prefix": "../up"},
+        {"bucket": "A"},
+    ],
+)
+def test_an_address_inside_and_a_path_that_leads_up_are_refused(wrong: dict[str, str], shop: Shop) -> None:
+    problem(shop.admin.post("/v1/targets", json={**_SOME, "name": "shop", **wrong}), 422, "invalid_body")
+
+
+def test_released_files_arrive_once_under_their_names_with_a_manifest(shop: Shop) -> None:
+    shop.register()
+    sent = settled_campaign(shop.api, deliver={"target": "shop", "prefix": "spring"})
+    told = shop.deliver(sent)
+    assert (told["files"], told["paused_for"], told["prefix"]) == ({"delivered": 2}, None, "shop/spring/")
+    assert shop.names("shop/spring/") == ["0042.png", "0043.png", "manifest.csv", "manifest.jsonl"]
+    rows = shop.manifest("shop/spring/")
+    assert [row["presswork_state"] for row in rows] == ["released", "released", "failed", "held", "pending"]
+    assert rows[0]["Notiz"] == "'=cmd()"
+    before = {entry["Key"]: entry["LastModified"] for entry in _objects(shop)}
+    shop.deliver(sent)
+    after = {entry["Key"]: entry["LastModified"] for entry in _objects(shop)}
+    assert {key: at for key, at in after.items() if "manifest" not in key}.items() <= before.items()
+    assert len(shop.events("asset.delivered")) == 2
+
+
+def _objects(shop: Shop) -> list[Any]:
+    found: list[Any] = shop.s3.client().list_objects_v2(Bucket=_BUCKET)["Contents"]
+    return found
+
+
+def test_a_clerk_killed_behind_a_write_doubles_nothing(shop: Shop) -> None:
+    shop.register()
+    sent = settled_campaign(shop.api, deliver={"target": "shop"})
+
+    def probe(point: str, _held: object) -> None:
+        if point == "object_delivered":
+            raise Died(point)
+
+    shop.due(sent)
+    with pytest.raises(Died):
+        deliveries.run_once(replace(shop.context, probe=probe))
+    assert len(shop.names()) == 1
+    assert shop.events("asset.delivered") == []
+    assert shop.deliver(sent)["files"] == {"delivered": 2}
+    assert len(shop.events("asset.delivered")) == 2
+
+
+def test_a_bucket_that_is_gone_half_way_pauses_tells_once_and_resumes(shop: Shop) -> None:
+    shop.register()
+    sent = settled_campaign(shop.api, deliver={"target": "shop"})
+    shop.s3.client().put_object(Bucket=_BUCKET, Key="shop/0043.png", Body=b"of somebody else")
+    for _ in range(2):
+        told = shop.deliver(sent)
+        assert (told["paused_for"], told["files"]) == ("occupied", {"delivered": 1})
+    assert "0043.png" in told["detail"]
+    assert [event.event["reason"] for event in shop.events("delivery.paused")] == ["occupied"]
+    assert shop.s3.client().get_object(Bucket=_BUCKET, Key="shop/0043.png")["Body"].read() == b"of somebody else"
+    shop.s3.client().delete_object(Bucket=_BUCKET, Key="shop/0043.png")
+    told = shop.deliver(sent)
+    assert (told["paused_for"], told["files"]) == (None, {"delivered": 2})
+
+
+@pytest.mark.parametrize(("on_recall", "left"), [("withdraw", False), ("list", True)])
+def test_a_recalled_picture_is_withdrawn_or_listed(on_recall: str, left: bool, shop: Shop) -> None:
+    shop.register(on_recall=on_recall)
+    sent = settled_campaign(shop.api, deliver={"target": "shop"})
+    shop.deliver(sent)
+    body = {"asset_id": sent.released[0], "reason_code": "licence", "reason": "sold elsewhere"}
+    assert shop.admin.post("/v1/recalls", json=body).status_code in {200, 201, 202}
+    recalls.run_once(shop.context)
+    deliveries.run_once(shop.context)
+    assert ("0042.png" in shop.names()) is left
+    assert [(row["presswork_state"], row["presswork_file_name"]) for row in shop.manifest()][:2] == [
+        ("recalled", ""),
+        ("released", "0043.png"),
+    ]
+    told = shop.admin.get(f"/v1/requests/{sent.id}/delivery").json()
+    assert told["files"] == {"delivered": 1, "listed" if left else "withdrawn": 1}
+
+
+def test_a_campaign_that_names_no_such_target_is_told_so(shop: Shop) -> None:
+    answered = campaign(shop.admin, table(), {"template": "a {object}", "deliver": {"target": "nowhere"}})
+    assert problem(answered, 422, "invalid_body")["errors"][0]["code"] == "target"
