@@ -18,6 +18,7 @@ from policy.errors import RulesInvalid
 from policy.files import Read, parse_yaml, read_stored
 from policy.rulebook.classifiers import Bundled
 from policy.rulebook.images import ImagePart, ImageRule
+from policy.rulebook.labels import LabelPart, LabelRules
 from policy.rulebook.lock import LockPart
 from policy.rulebook.meaning import MeaningPart, MeaningRules
 from policy.rulebook.parts import RuleSetPart, Terms, category_of
@@ -50,6 +51,7 @@ class Rules:
     meaning: MeaningRules
     review: ReviewRules
     unmarked_locks: bool  # files of strictly locked products may leave without a watermark
+    label: LabelRules
 
     @classmethod
     def load(cls, path: Path) -> Rules:
@@ -69,6 +71,7 @@ class Rules:
             strict=frozenset(name for name, category in file.categories.items() if not category.exceptions),
             review=file.review.compiled(),
             unmarked_locks=file.lock.without_watermark == "allow",
+            label=file.label.compiled(),
         )
 
     @property
@@ -126,6 +129,7 @@ class _File(RuleSetPart):
     exceptions: list[ExceptionPart] = Field(default=[])
     review: ReviewPart = Field(default=ReviewPart())
     lock: LockPart = Field(default=LockPart())
+    label: LabelPart = Field(default=LabelPart())
 
 
 def _exemptions(exceptions: Sequence[ExceptionPart]) -> dict[tuple[str, str], tuple[Exemption, ...]]:

@@ -26,6 +26,8 @@ from api.submission.preview.forecast import forecast_of, preview
 from api.submission.preview.reuse import ForeseenReuse
 from api.submission.table.earlier import EarlierRows
 from policy.marks.provenance.origin import StatedOrigin
+from policy.rulebook.scope import Context
+from policy.verdict import Decision
 from workers.cost.forecast import Take, Work
 from workers.cost.limits import Limits
 from workers.jobs.control.budget import list_budgets
@@ -69,6 +71,7 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
     demand_future(conn, checked.asked.deadline)
     demand_currency(_limits(checked), parts.settings.currency, field="budget.currency")
     _demand_few(checked)
+    _demand_labels(caller, parts, checked)
     demand_within_day(conn, caller, checked.report.items)
     _demand_room(conn, caller, parts, checked)
     request = replace(
@@ -186,6 +189,20 @@ def _demand_few(checked: CheckedRequest) -> None:
         message = f"the request would make {images:,} images, and max_images allows {most:,}"
         complaint = Complaint("too_many_items", message, "Allow more, or send less.", field="max_images")
         raise Problem("invalid_body", f"{message}.", errors=[complaint])
+
+
+def _demand_labels(caller: Caller, parts: Parts, checked: CheckedRequest) -> None:
+    """Raises Problem where the rule set refuses files without a visible label; where it holds them, a worker does."""
+    context = Context(caller.tenant, checked.asked.name, checked.card.name)
+    if checked.origin and checked.origin.declaration == "none":
+        return
+    unlabelled = [channel.name for channel in channels_of(checked.asked.channels) if channel.label is None]
+    for finding in parts.rules.label.findings(context, unlabelled):
+        if finding.decision is Decision.REFUSE:
+            remedy = "Give each channel a `label`; GET /v1/channels lists its languages."
+            complaint = Complaint("label_demanded", finding.detail, remedy, field="channels")
+            message = f"The rule set demands a visible label ({finding.rule}): {finding.detail}."
+            raise Problem("invalid_body", message, errors=[complaint])
 
 
 def _demand_room(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> None:

@@ -7,6 +7,7 @@ meaning       rules about what a prompt means
 images        rules about scores of pictures, and second opinions
 classifiers   classifiers that a rule set bundles
 regeneration  which pictures are sampled again
+labels        where a visible label is demanded
 review        who may release a held picture
 lock          whether a strictly locked product may leave without a watermark
 """

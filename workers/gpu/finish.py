@@ -26,7 +26,6 @@ from policy.images.screen import ImageScreen, pixels_digest
 from policy.marks.cutouts.marker import CutoutMarker
 from policy.marks.locks.product_lock import ProductLock
 from policy.marks.marker import Marked, Stamp, evidence
-from policy.marks.provenance.origin import StatedOrigin, marks_in_words
 from policy.marks.stamp import AddedNetwork, EditSource
 from policy.marks.writers import Write
 from policy.prompts.meaning.screen import MeaningScreen
@@ -175,14 +174,14 @@ class Finisher:
         return [
             merge(
                 [
-                    Verdict(self.rules.version, item.rewrites),
+                    Verdict(self.rules.version, (*item.rewrites, *self.rules.label.findings(context, item.unlabelled))),
                     *self._texts(held, item),
                     meaning,
                     *([sources.verdicts[item.id]] if item.id in sources.verdicts else []),
                     picture,
                 ]
             )
-            for item, meaning, picture in zip(held.items, meanings, pictures, strict=True)
+            for item, context, meaning, picture in zip(held.items, contexts, meanings, pictures, strict=True)
         ]
 
     def _texts(self, held: Claim, item: ClaimedItem) -> list[Verdict]:
@@ -254,7 +253,7 @@ class Finisher:
             watermark_id=secrets.randbits(48),
             model=held.recipe.model,
             model_revision=held.recipe.model_revision,
-            origin=_origin(item),
+            origin=item.stated,
             policy_version=self.rules.version,
             made_at=datetime.now(UTC),
             ledger_origin=self.ledger_origin,
@@ -274,12 +273,6 @@ class Finisher:
         with metrics.FINISHING_SECONDS.labels("put").time():
             sha256 = self.store.put(key, _png(image), "image/png")
         return Held(item, verdict, key, sha256)
-
-
-def _origin(item: ClaimedItem) -> StatedOrigin | None:
-    """What was stated of a picture that another tool made, and beside it what its file carried."""
-    found = tuple(word for each in item.inputs for word in marks_in_words(each.marks))
-    return replace(item.origin, found=found) if item.origin else None
 
 
 def _parts(recipe: Recipe) -> tuple[AddedNetwork, ...]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import uuid_utils
 
 from policy.marks.channels.channel import Channel
-from policy.marks.provenance.origin import StatedOrigin
+from policy.marks.provenance.origin import StatedOrigin, marks_in_words
 from policy.marks.renditions import ORIGINAL
 from policy.verdict import Finding, Verdict
 from workers.cost.forecast import Take
@@ -176,6 +176,19 @@ class ClaimedItem(Item):
     channels: tuple[Channel, ...] = ()  # further files that its request asked for
     label_language: str = ""  # of its row; "": that of each channel's label
     origin: StatedOrigin | None = None  # where another tool made it
+
+    @property
+    def stated(self) -> StatedOrigin | None:
+        """What was stated of a picture that another tool made, and beside it what its file carried."""
+        found = tuple(word for each in self.inputs for word in marks_in_words(each.marks))
+        return replace(self.origin, found=found) if self.origin else None
+
+    @property
+    def unlabelled(self) -> tuple[str, ...]:
+        """Channels whose files carry no visible label; none of a picture that is declared as no model's work."""
+        if self.origin and self.origin.declaration == "none":
+            return ()
+        return tuple(channel.name for channel in self.channels if channel.label is None)
 
 
 @dataclass(frozen=True, slots=True)

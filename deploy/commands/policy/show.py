@@ -59,6 +59,7 @@ def show(path: Path) -> None:
     if rules.bundled.regeneration.times:
         wanted = [*sorted(rules.bundled.regeneration.rules), *(["faults"] if rules.bundled.regeneration.faults else [])]
         bundled.add_row("regeneration", f"at most {rules.bundled.regeneration.times} times", ", ".join(wanted))
+    bundled.add_row("label", f"absent in a channel: {rules.label.absent}", _confined(rules.label.scope))
     for table in (categories, prompts, meanings, images, exceptions, bundled):
         if table.row_count:
             console.print(table, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from tests.support.client import ApiServer, problem
 from tests.support.fakes import FakeSampler
 from tests.support.foreign_files import saved
 from tests.support.pictures import texture
+from tests.support.rule_files import shipped_for_pictures, written
 from tests.support.sent_inputs import InputTenant
 from tests.support.worker import Works
+from workers.identification import loop
 from workers.jobs.types import Claim
 from workers.sampling.types import Sampled, Watch
 from workers.store import ObjectStore
@@ -173,3 +176,25 @@ def test_an_input_of_another_tenant_is_none(module_api: ApiServer, tenant: Input
     foreign = InputTenant.of(module_api, "globex")
     body = {"origin": _STATED, "pictures": [{"input": sent(foreign, 11)}]}
     problem(tenant.client.post("/v1/marks", json=body), 404, "not_found")
+
+
+@pytest.mark.parametrize(("absent", "state"), [("hold", "held"), ("refuse", None)])
+def test_a_rule_set_can_demand_a_label(
+    absent: str, state: str | None, module_api: ApiServer, s3: S3, tmp_path: Path
+) -> None:
+    rules = written(tmp_path, **shipped_for_pictures(), label={"absent": absent})
+    tenant = InputTenant(
+        module_api.caller("acme", policy_rules=rules), loop.make_context(module_api.settings_for("identify"))
+    )
+    works = Works(module_api.line, module_api.settings_for, s3)
+    body = {"origin": _STATED, "pictures": [{"input": sent(tenant, 12)}], "channels": ["square"]}
+    answered = tenant.client.post("/v1/marks", json=body)
+    if state is None:
+        assert problem(answered, 422, "invalid_body")["errors"][0]["code"] == "label_demanded"
+        return
+    (item,) = marked(works, tenant, answered.json()["id"], works.executor(Idle(), policy_rules=rules))
+    assert (item["state"], [one["rule"] for one in item["verdict"]["findings"]]) == (state, ["marks/label-absent"])
+    labelled = {**body, "channels": [{"preset": "square", "label": {}}]}
+    request = tenant.client.post("/v1/marks", json=labelled).json()
+    (item,) = marked(works, tenant, request["id"], works.executor(Idle(), policy_rules=rules))
+    assert item["state"] == "released"
