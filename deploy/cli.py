@@ -23,6 +23,7 @@ COMMANDS = {
     "catalogue": ("deploy.commands.catalogue.group:catalogue", "Keep the pictures of a catalogue in order."),
     "inputs": ("deploy.commands.inputs:inputs", "Send pictures in that images are made from."),
     "mark": ("deploy.commands.mark:mark", "Mark pictures that another tool made."),
+    "target": ("deploy.commands.target.group:target", "Register buckets that released files are delivered to."),
     "submit": ("deploy.commands.campaign.submit:submit", "Submit a campaign: a file of rows and a prompt template."),
     "watch": ("deploy.commands.campaign.watch:watch", "Show the progress of a request until it is settled."),
     "fetch": ("deploy.commands.campaign.fetch:fetch", "Fetch the files of a request under their names."),

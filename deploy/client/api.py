@@ -174,7 +174,7 @@ class Client:
                 f"the API did not answer: {error}. Remedy: `presswork status` shows what is running"
             ) from error
         if reply.is_success:
-            answer: dict[str, Any] = reply.json()
+            answer: dict[str, Any] = reply.json() if reply.content else {}
             return answer
         raise CallFailed(problem_text(reply))
 

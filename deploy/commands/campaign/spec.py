@@ -86,6 +86,9 @@ _OPTIONS: tuple[Any, ...] = (
         show_default="auto",
         help="auto: what was released before with the same content is taken. never: everything is drawn.",
     ),
+    click.option(
+        "--deliver", metavar="TARGET[/PREFIX]", help="Deliver the files to this target, as they are released."
+    ),
     click.option("--file", metavar="TEXT", help='Name of each file, such as "{sku}.{ext}".'),
     *TABLE_OPTIONS,
 )
@@ -108,6 +111,9 @@ def spec_of(given: dict[str, Any]) -> dict[str, Any]:
     if images or columns:
         asked = {"images": images} if images else {}
         said["pilot"] = {**(spec.get("pilot") or {}), **asked, **({"stratify_by": [*columns]} if columns else {})}
+    if said["deliver"]:
+        target, _, prefix = said["deliver"].partition("/")
+        said["deliver"] = {"target": target, "prefix": prefix}
     table_fields(said)
     said["loras"] = [_lora(text) for text in said["loras"]]
     spec |= {name: value for name, value in said.items() if value not in (None, "", [])}
