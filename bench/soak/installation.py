@@ -70,6 +70,8 @@ class Installation:
     kept: dict[str, Kept] = field(default_factory=dict)
     _open: ExitStack = field(default_factory=ExitStack)
     _stop: threading.Event = field(default_factory=threading.Event)
+    # Held for every look at a process: its exit code can be read once, and a second reader at that moment would wait.
+    _looking: threading.RLock = field(default_factory=threading.RLock)
 
     def __enter__(self) -> Self:
         self.stack = self._open.enter_context(Stack(self.folder / "stack", ports={}))
@@ -148,14 +150,15 @@ class Installation:
             self.signal(kept, signal.SIGKILL)
 
     def signal(self, kept: Kept, number: int) -> None:
-        if kept.process is not None:
-            kept.process.send_signal(number)
+        with self._looking:
+            if kept.process is not None:
+                kept.process.send_signal(number)
 
     def memory(self) -> dict[str, int]:
         """Resident MiB of each process."""
         found = {}
         for name, kept in list(self.kept.items()):
-            if kept.process is not None and kept.process.poll() is None:
+            if kept.process is not None and not self._has_ended(kept):
                 found[name] = psutil.Process(kept.process.pid).memory_info().rss >> 20
         return found
 
@@ -170,10 +173,14 @@ class Installation:
     def _watch(self) -> None:
         while not self._stop.wait(0.1):
             for name, kept in list(self.kept.items()):
-                if kept.wanted and (kept.process is None or kept.process.poll() is not None):
+                if kept.wanted and self._has_ended(kept):
                     if kept.process is not None:
                         self._stop.wait(_RESTART_SECONDS)
                     self._start(name, kept)
+
+    def _has_ended(self, kept: Kept) -> bool:
+        with self._looking:
+            return kept.process is None or kept.process.poll() is not None
 
     def _start(self, name: str, kept: Kept) -> None:
         environment = {**os.environ, **kept.settings.to_environment(), "OMP_NUM_THREADS": "1"}

@@ -21,7 +21,7 @@ from workers.queue import Queue
 from workers.settings import Settings
 from workers.states import WAKE_CHANNEL
 
-_MEASURE_SECONDS = 5.0  # dashboards need it no more often
+_MEASURE_SECONDS = 10.0  # the scrape interval: dashboards need it no more often
 
 
 def serve(settings: Settings, stop: threading.Event) -> None:
