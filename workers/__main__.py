@@ -146,20 +146,21 @@ def make_executor(
     """
     from policy.images.screen import ImageScreen  # noqa: PLC0415
     from policy.marks.cutouts.marker import CutoutMarker  # noqa: PLC0415
-    from policy.marks.provenance.signing import LocalSigner  # noqa: PLC0415
     from policy.prompts.meaning.screen import MeaningScreen  # noqa: PLC0415
     from policy.rules import Rules  # noqa: PLC0415
     from workers.crash import killer  # noqa: PLC0415
     from workers.database import make_engine  # noqa: PLC0415
     from workers.gpu.executor import Executor  # noqa: PLC0415
     from workers.gpu.finish import Finisher  # noqa: PLC0415
+    from workers.gpu.key_service import signer_of  # noqa: PLC0415
     from workers.store import ObjectStore  # noqa: PLC0415
     from workers.version import VERSION  # noqa: PLC0415
 
-    if not (settings.signing_certificate and settings.signing_key and settings.trust_anchors):
+    signer = signer_of(settings)
+    if signer is None or settings.trust_anchors is None:
         raise SystemExit(
-            "a worker needs PRESSWORK_SIGNING_CERTIFICATE, PRESSWORK_SIGNING_KEY and PRESSWORK_TRUST_ANCHORS; "
-            "`presswork up` makes a development chain"
+            "a worker needs PRESSWORK_SIGNING_CERTIFICATE, PRESSWORK_SIGNING_KEY (or PRESSWORK_SIGNING_URL) and "
+            "PRESSWORK_TRUST_ANCHORS; `presswork up` makes a development chain"
         )
     rules = Rules.load(settings.policy_rules)
     meaning = MeaningScreen.load(rules)
@@ -167,7 +168,7 @@ def make_executor(
         log.warning("moderation_model_missing", name=name, reason=reason)  # what it should have scored is held
     probe = killer(settings.crash_point)
     marker = CutoutMarker(
-        LocalSigner.from_files(settings.signing_certificate, settings.signing_key),
+        signer,
         settings.trust_anchors.read_text(),
         settings.generator_name,
         VERSION,

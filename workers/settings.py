@@ -146,6 +146,12 @@ class Settings(BaseSettings):
     # Marks. The keys are files, so that a secret store can mount them. `presswork up` makes development keys.
     signing_certificate: Path | None = Field(None, description="C2PA certificate chain, PEM, leaf first.")
     signing_key: Path | None = Field(None, description="Private key of the C2PA certificate, PEM.")
+    signing_url: str = Field(
+        "",
+        pattern=r"^(https://\S+|http://(127\.0\.0\.1|localhost)[:/]\S*)?$",
+        description="URL of a key service that signs instead of PRESSWORK_SIGNING_KEY. docs/marks.md has its protocol.",
+    )
+    signing_token: SecretStr | None = Field(None, description="Bearer token for the key service.")
     trust_anchors: Path | None = Field(
         None, description="Root certificates that the read-back of a manifest trusts, PEM."
     )

@@ -10,9 +10,9 @@ from cryptography import x509
 from deploy.doctor.diagnosis import Diagnoses, in_words, ok, warning, wrong
 from policy.errors import PolicyError
 from policy.ledger.tree.keys import KeyFiles, keys_on_disk, load_vkeys
-from policy.marks.provenance.signing import LocalSigner
 from policy.rules import Rules
 from workers.errors import WorkerError
+from workers.gpu.key_service import signer_of
 from workers.sampling.cards.registry import Registry
 from workers.settings import Settings
 
@@ -44,13 +44,14 @@ def examine_models(settings: Settings) -> Diagnoses:
 def examine_signing(settings: Settings) -> Diagnoses:
     """The C2PA certificate and its key."""
     subject = "signing certificate"
-    if not (settings.signing_certificate and settings.signing_key and settings.trust_anchors):
-        names = ("SIGNING_CERTIFICATE", "SIGNING_KEY", "TRUST_ANCHORS")
+    key = settings.signing_key or settings.signing_url
+    if not (settings.signing_certificate and key and settings.trust_anchors):
+        names = ("SIGNING_CERTIFICATE", *(() if key else ("SIGNING_KEY",)), "TRUST_ANCHORS")
         missing = [f"PRESSWORK_{name}" for name in names if getattr(settings, name.lower()) is None]
         yield wrong(subject, f"not set: {', '.join(missing)}", "a worker does not start without them")
         return
     try:
-        LocalSigner.from_files(settings.signing_certificate, settings.signing_key)
+        signer_of(settings)
     except PolicyError as error:
         yield wrong(subject, in_words(error), "renew the certificate, or mount the right files")
         return

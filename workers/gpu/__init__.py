@@ -4,6 +4,7 @@ executor   claim, sample, finish, settle
 leases     renews the lease while the batch is worked on
 backgrounds  products cut out, and put on new grounds
 sources    the inputs that a batch is made from
+key_service  signatures of a key that another process has
 finish     screen, mark, encode, sign, read back, put
 writing    the writing on a locked product, before and after its marks
 regeneration  samples a picture again that came out wrong
