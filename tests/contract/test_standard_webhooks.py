@@ -13,7 +13,9 @@ from api.schemas.webhook_messages import MESSAGES
 from tests.support.line import HOLD, Line, new_item
 from tests.support.recalls import Recalling
 from tests.support.receiver import Got, Receiver, deliver, listen, receiving
-from workers.jobs.control import phases
+from workers.cost.limits import Limits
+from workers.jobs.control import phases, spending
+from workers.jobs.control.budget import set_budget
 from workers.jobs.delivery import deliveries
 from workers.jobs.delivery.deliveries import TakenDelivery
 from workers.jobs.recall.criteria import Criteria
@@ -38,6 +40,8 @@ def every_message(recalling: Recalling, receiver: Receiver) -> tuple[str, str]:
     """One message of each kind, delivered; the webhook's id and first secret."""
     line = recalling.line
     webhook_id, secret = listen(line, receiver.url, wanted=endpoints.EVENTS)
+    with line.as_tenant("acme") as conn:
+        set_budget(conn, "acme", None, Limits(images=100), actor="test")
     recalling.release(1)
     recalling.order(Criteria(model="studio"))
     recalling.carry_out()
@@ -49,6 +53,9 @@ def every_message(recalling: Recalling, receiver: Receiver) -> tuple[str, str]:
     with line.as_tenant("acme") as conn:
         assert phases.pause(conn, "acme", held.items[0].request_id, actor="test")
         requested.send_test(conn, "acme", webhook_id, actor="test")
+        set_budget(conn, "acme", None, Limits(images=2), actor="test")  # one was released, one is held
+    with line.worker.begin() as conn:
+        assert spending.tell_low(conn) == 1
     request_id = held.items[0].request_id
     stopped = TakenDelivery(request_id, "acme", new_id(), "", None, 0, (), {}, is_over=False, manifest_due=False)
     with recalling.context().engine.begin() as conn:
