@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+CLEARED = "cleared"
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
 ROLES = ("image", "mask", "control_image", "reference_image")  # of inputs, as a request names them
@@ -17,7 +18,9 @@ MARK = "mark"  # task: a picture that another tool made is finished as it was se
 MADE_ELSEWHERE = "made-elsewhere"  # stands where others name a model
 
 # Fields that the first recipes did not have.
-_LATER = frozenset({"upscaler", "scheduler_options", "reproducible", "strength", "control", "canvas", "lock", "ground"})
+_LATER = frozenset(
+    {"upscaler", "scheduler_options", "reproducible", "strength", "control", "canvas", "lock", "ground", "clearing"}
+)
 
 
 class Lora(NamedTuple):
@@ -56,6 +59,7 @@ class Recipe:
     reproducible: str = ""  # "strict": each image in a run of its own, by deterministic algorithms
     lock: str = ""  # strict: no watermark lies on the product whose background is replaced
     ground: str = ""  # how that product stands on its ground: workers.masks.options.GroundOptions as canonical JSON
+    clearing: str = ""  # cleared: the one thing that a model of known things draws is taken out of its ground
     canvas: tuple[int, int] | None = None  # width and height of the finished picture where a given one decides them
 
     @property

@@ -8,7 +8,7 @@ id and sends it again.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
@@ -23,12 +23,20 @@ from api.edge.uploads.inputs import SentInput, input_body
 from api.schemas.base import NoQuery, Page
 from api.schemas.fields import PathId
 from api.schemas.identify import WaitQuery
-from api.schemas.inputs import AddressBody, InputFindingReply, InputFormBody, InputReply, InputsQuery
+from api.schemas.inputs import (
+    AddressBody,
+    InputErasureQuery,
+    InputErasureReply,
+    InputFindingReply,
+    InputFormBody,
+    InputReply,
+    InputsQuery,
+)
 from api.submission.pictures.receiving import received
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.inputs.received import receive
 from workers.jobs.inputs.views import InputView, get_input, list_inputs, settled_inputs
-from workers.jobs.privacy.inputs import erase_input
+from workers.jobs.privacy.inputs import erase_input, would_erase
 
 router = APIRouter(route_class=InTurn, prefix="/v1/inputs", tags=["Inputs"])
 
@@ -97,13 +105,20 @@ def read(input_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[Wait
         return reply(get_input(conn, caller.tenant, id))
 
 
-@router.delete("/{input_id}", response_model=InputReply, summary="Have an input erased")
-def delete(input_id: PathId, caller: Submitter, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
-    """Its bytes are deleted. Images that wait for it fail, each with that reason; what was made from it stays.
+@router.delete("/{input_id}", response_model=InputReply | InputErasureReply, summary="Have an input erased")
+def delete(
+    input_id: PathId, caller: Submitter, parts: PartsOf, once: OnceOf, query: Annotated[InputErasureQuery, Query()]
+) -> Any:
+    """Its bytes are deleted. Images that wait for it fail, each with that reason; what was made from it stays, and a
+    recall by this input takes it back.
 
-    Repeating it is harmless. One that was recalled with what was made from it is kept as evidence: 409.
+    `dry_run` says first what would follow. Repeating it is harmless. One that was recalled with what was made from it
+    is kept as evidence: 409.
     """
     id = uuid_or_not_found(input_id, "input")
+    if query.dry_run:
+        with parts.transaction(caller.tenant) as conn:
+            return InputErasureReply(**would_erase(conn, caller.tenant, id)._asdict())
 
     def work(conn: Connection) -> StoredReply:
         erase_input(conn, caller.tenant, id, caller.actor)

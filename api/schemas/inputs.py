@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from api.schemas.base import BodyModel, PageQuery, ReplyModel
+from api.schemas.base import BodyModel, PageQuery, QueryModel, ReplyModel
 from api.schemas.fields import Line
 from workers.outbound.urls import MAX_URL_CHARS
 from workers.states import InputState
@@ -44,6 +44,23 @@ class InputsQuery(PageQuery):
     """Which page of the inputs."""
 
     state: InputState | None = Field(None, description="only those in this state")
+
+
+class InputErasureQuery(QueryModel):
+    """Look first."""
+
+    dry_run: bool = Field(False, description="say what would follow, change nothing")
+
+
+class InputErasureReply(ReplyModel):
+    """What erasing an input would do now. Nothing was changed."""
+
+    dry_run: Literal[True] = True
+    state: InputState = Field(description="of the input", examples=["ready"])
+    failing: int = Field(description="images that wait for it, or are being made: each would fail, alone")
+    held: int = Field(description="images made from it that wait for a person; they stay")
+    released: int = Field(description="images made from it; they stay. A recall by this input takes them back")
+    kept_by: Literal["legal_hold", "recall"] | None = Field(description="what refuses the erasure; null: nothing does")
 
 
 class InputFindingReply(ReplyModel):

@@ -222,7 +222,9 @@ class SingleBody(OptionsBody):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_SINGLE]})
 
-    prompt: SomeText = Field(description="taken as it is; braces mean nothing here; not only spaces")
+    prompt: Text = Field(
+        "", description="taken as it is; braces mean nothing here; may be left out where nothing is drawn from words"
+    )
     custom_id: CustomId = Field("row-1", description="your own name for it, kept on items and assets")
     priority: Turn = Field(Priority.INTERACTIVE, description="its class of turns")
     dry_run: bool = Field(False, description="check and screen it, forecast its cost, store nothing, answer 200")
@@ -233,9 +235,11 @@ class CampaignBody(OptionsBody, TableBody):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_CAMPAIGN]})
 
-    template: SomeText = Field(
+    template: Text = Field(
+        "",
         description="{column} is replaced by the row's value, whatever the column is called; {column?} may be empty,"
-        " {column|default} has a default; {{ and }} are the braces themselves",
+        " {column|default} has a default; {{ and }} are the braces themselves; may be left out where `task` draws"
+        " nothing from words",
     )
     priority: Turn = Field(Priority.STANDARD, description="its class of turns")
     pilot: PilotBody | None = Field(

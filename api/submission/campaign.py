@@ -23,7 +23,7 @@ from api.submission.file_naming import (
 )
 from api.submission.findings import SubmissionFindings
 from api.submission.pictures.rows import RowPictures
-from api.submission.pictures.tasks import TASKS
+from api.submission.pictures.tasks import TASKS, is_wordless
 from api.submission.pilot import sampled_by
 from api.submission.recipes import RecipeBook, RecipeBooks
 from api.submission.refused_warnings import refused_warnings
@@ -79,7 +79,7 @@ class Campaign:
     def check(self, spool: BinaryIO) -> SubmissionFindings:
         """Pass one: every row read, screened, and written to `spool`. Raises Problem with up to MAX_LISTED errors."""
         found = SubmissionFindings(self._book, self._rules, self._context)
-        template = found.template(self.spec.template)
+        template = found.template(self.spec.template, wordless=is_wordless(self.spec.task, self._book.card))
         if (sheet := self._sheet(template, found)) is not None:
             with sheet:
                 self._read_as = FileReply.model_validate(sheet.description())

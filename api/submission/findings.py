@@ -11,6 +11,7 @@ from api.schemas.pilots import PilotBody
 from api.schemas.submission import RefusedRowReply, RewrittenRowReply, SubmissionReply, WarningReply
 from api.submission.checked import CheckedRow
 from api.submission.notices import ROWS_NAMED, Notices
+from api.submission.pictures.tasks import is_wordless
 from api.submission.pilot import PilotPlan, PilotSample
 from api.submission.recipes import RecipeBook, SamplingOptions
 from api.submission.screening import refusal, rewriting
@@ -107,14 +108,14 @@ class SubmissionFindings:
         """The pilot that was asked for, once all rows are added; None where none is needed or was asked for."""
         return self._sample.plan() if self._sample else None
 
-    def template(self, text: str) -> Template | None:
-        """The template, read; None after complaining."""
+    def template(self, text: str, *, wordless: bool = False) -> Template | None:
+        """The template, read; None after complaining. It may be empty where the task is `wordless`."""
         try:
             template = Template.parse(text)
         except TemplateInvalid as error:
             self.complain(Complaint("template", str(error), error.remedy, field="template"))
             return None
-        if not template.placeholders and not text.strip():
+        if not template.placeholders and not text.strip() and not wordless:
             remedy = "Say what should be in the picture, with {column} for what differs by row."
             self.complain(Complaint("empty_prompt", "the template is empty", remedy, field="template"))
             return None
@@ -150,6 +151,13 @@ class SubmissionFindings:
     def _look(self, row: CheckedRow, book: RecipeBook) -> None:
         card, texts = book.card, row.texts
         prompt = row.sent_prompt
+        self._first_prompt = self._first_prompt or prompt
+        picture = hash((prompt, row.texts.negative_prompt, row.options, row.own.seed, row.own.model, row.own.inputs))
+        if picture in self._pictures:
+            self.notices.add("duplicate_prompt", row.number, texts=[prompt])
+        self._pictures.add(picture)
+        if is_wordless(row.options.task, card):
+            return
         if (words := self._words_of(book)) is not None:
             words.look(row)
         room = book.tokens.room if book.tokens else 0
@@ -161,11 +169,6 @@ class SubmissionFindings:
         if max(width / card.width, height / card.height) >= _UNUSUAL:
             size = f"{card.width} x {card.height}"
             self.notices.add("unusual_size", row.number, texts=[f"{width} x {height}"], model=card.name, size=size)
-        self._first_prompt = self._first_prompt or prompt
-        picture = hash((prompt, row.texts.negative_prompt, row.options, row.own.seed, row.own.model))
-        if picture in self._pictures:
-            self.notices.add("duplicate_prompt", row.number, texts=[prompt])
-        self._pictures.add(picture)
 
     def _words_of(self, book: RecipeBook) -> WordFindings | None:
         name = book.card.name

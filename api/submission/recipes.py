@@ -9,14 +9,14 @@ from typing import Any, NamedTuple, Self
 from api.edge.problems import Complaint, Problem, did_you_mean, quoted
 from api.schemas.requests import OptionsBody
 from api.submission.pictures.known import KnownInput, unusable
-from api.submission.pictures.tasks import STANDARD, Abilities, complaints, task_for, with_pictures
+from api.submission.pictures.tasks import STANDARD, Abilities, complaints, is_wordless, task_for, with_pictures
 from api.submission.tokens import prompt_tokens
 from api.submission.vocabulary import Vocabulary
 from workers.jobs.types import ALL_READ, TextsRead
-from workers.recipes import MAX_SEED, Lora, Recipe, Upscaler, canonical
+from workers.recipes import CLEARED, MAX_SEED, Lora, Recipe, Upscaler, canonical
 from workers.sampling.cards.mask_networks import MaskNetworkCard
 from workers.sampling.cards.registry import ModelCard, Registry
-from workers.sampling.families.family import CONTROL, REMOVE_BACKGROUND, TEXT_TO_IMAGE, UPSCALE
+from workers.sampling.families.family import CONTROL, REMOVE_BACKGROUND, TEXT_TO_IMAGE
 from workers.sampling.families.schedulers import misfit
 from workers.settings import Settings
 
@@ -173,13 +173,14 @@ class RecipeBook:
             canvas=options.canvas,
             lock="" if options.lock == STANDARD else options.lock,
             ground=options.ground,
+            clearing=CLEARED if options.canvas and self.card.knows else "",
             guidance_scale=float(options.guidance_scale),
             loras=tuple(Lora(name, scale, self._adapters[name].revision) for name, scale in options.loras),
             upscaler=Upscaler(upscaler.name, upscaler.factor, upscaler.revision) if upscaler else None,
         )
 
     def _card_complaints(self, options: SamplingOptions, negative_prompt: str) -> list[Complaint]:
-        if options.task == REMOVE_BACKGROUND or (options.task == UPSCALE and UPSCALE not in self.card.tasks):
+        if is_wordless(options.task, self.card):
             return []  # its pipeline draws nothing
         problems = self.card.problems(
             width=options.width,

@@ -12,6 +12,7 @@ from api.schemas.requests import SingleBody
 from api.submission.checked import CheckedRow, RowOptions
 from api.submission.findings import SubmissionFindings
 from api.submission.pictures.known import KnownInput, demand_known, known_inputs
+from api.submission.pictures.tasks import is_wordless
 from api.submission.preview.forecast import works_of
 from api.submission.recipes import RecipeBook, RecipeBooks, choose_model
 from api.submission.refused_warnings import refused_warnings
@@ -69,7 +70,8 @@ def check_row(
     options = book.pictured(book.options(asked), asked.task, pictures, sized=sized)
     work = options.megapixel_steps * asked.variants
     wrong = [*book.complaints(asked, options), *book.picture_complaints(options, pictures)]
-    if complaints := [*wrong, *_complaints(asked, work, parts.settings)]:
+    wordless = is_wordless(options.task, book.card)
+    if complaints := [*wrong, *_complaints(asked, work, parts.settings, wordless=wordless)]:
         return complaints
     texts = screen(parts.rules, context, asked.prompt, asked.negative_prompt)
     texts = with_inputs(texts, pictures.values())
@@ -111,8 +113,10 @@ def _pictures(asked: SingleBody, parts: Parts, tenant: str) -> dict[str, KnownIn
         return demand_known(ids, known_inputs(conn, tenant, ids.values()))
 
 
-def _complaints(asked: SingleBody, megapixel_steps: float, settings: Settings) -> Iterator[Complaint]:
-    if not asked.prompt.strip():
+def _complaints(
+    asked: SingleBody, megapixel_steps: float, settings: Settings, *, wordless: bool
+) -> Iterator[Complaint]:
+    if not asked.prompt.strip() and not wordless:
         yield Complaint("empty_prompt", "the prompt is empty", "Say what should be in the picture.", field="prompt")
     if len(asked.prompt) > settings.max_prompt_chars:
         message = f"more than the {settings.max_prompt_chars:,} characters allowed"

@@ -71,13 +71,18 @@ def show(input_id: str, data: Path, *, as_json: bool) -> None:
 
 @inputs.command("delete", epilog=exit_status("the input is erased", "it was not; standard error says why"))
 @click.argument("input_id", metavar="ID")
+@click.option("--dry-run", is_flag=True, help="Show what would follow, and change nothing.")
 @api_options
-def delete(input_id: str, data: Path) -> None:
+def delete(input_id: str, data: Path, *, dry_run: bool) -> None:
     """Erase an input.
 
-    Its bytes are deleted. Images that wait for it fail; what was made from it stays.
+    Its bytes are deleted. Images that wait for it fail; what was made from it stays. `presswork recall preview --input`
+    shows what a recall of that would take back.
     """
     with Client.of(data) as client:
+        if dry_run:
+            print_object(client.delete(f"/v1/inputs/{input_id}?dry_run=true"))
+            return
         client.delete(f"/v1/inputs/{input_id}")
     click.echo(f"{input_id} is erased")
 

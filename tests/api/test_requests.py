@@ -55,7 +55,7 @@ def test_a_refused_prompt_is_an_answer_and_is_recorded(api: ApiTenant) -> None:
 @pytest.mark.parametrize(
     ("changes", "code", "field"),
     [
-        ({"prompt": ""}, "too_short", "prompt"),
+        ({"prompt": ""}, "empty_prompt", "prompt"),
         ({"prompt": "  \n "}, "empty_prompt", "prompt"),
         ({"prompt": "x" * 2_001}, "prompt_too_long", "prompt"),
         ({"prompt": "x" * 10_001}, "too_long", "prompt"),

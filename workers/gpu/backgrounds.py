@@ -30,11 +30,13 @@ from policy.marks.renditions import MASK
 from workers.errors import MaskRefused, ModelMissing
 from workers.jobs.types import Claim, SamplingPosition
 from workers.masks.backgrounds import RemovedBackground, fitted_ground, remove_background, replace_background
+from workers.masks.canvas import cleared
 from workers.masks.compositing import placed
-from workers.masks.mask import HALF, Alpha, Mask, encode
+from workers.masks.mask import HALF, Alpha, Mask, Pixels, encode
 from workers.masks.network import MaskNetwork
 from workers.masks.options import GroundOptions
 from workers.masks.proof import lock_of
+from workers.recipes import CLEARED
 from workers.sampling.cards.mask_networks import MaskNetworkCard, read_mask_network
 from workers.sampling.families.family import INPAINT, REMOVE_BACKGROUND, REPLACE_BACKGROUND, TEXT_TO_IMAGE
 from workers.sampling.given.pictures import GivenPicture, SourceUnusable, pictures_for
@@ -43,6 +45,7 @@ from workers.sampling.types import Pictures, Sampled
 BACKGROUNDS = (REMOVE_BACKGROUND, REPLACE_BACKGROUND)
 STRICT = "strict"  # the lock of a recipe
 _DEVICE = "cpu"
+_LEAST, _MOST = 0.005, 0.85  # of a ground: less is no thing, more is the ground itself
 log = structlog.get_logger()
 
 
@@ -66,6 +69,11 @@ class ProductFinder:
             return remove_background(picture.colours, finder, alpha=picture.alpha, given=given)
         except MaskRefused:
             raise SourceUnusable("no_product") from None
+
+    def cleared(self, ground: Pixels) -> Pixels:
+        """A ground without what stands out from it, if anything does. Raises what loading the network raises."""
+        thing = self._loaded().find(ground)
+        return cleared(ground, thing.alpha) if _LEAST < thing.product.mean() < _MOST else ground
 
     def _loaded(self) -> MaskNetwork:
         with self._lock:
@@ -93,7 +101,7 @@ def cut_outs(held: Claim, products: Mapping[str, RemovedBackground]) -> Sampled:
 
 def grounds_of(held: Claim) -> Claim:
     """The same claim as the model sees it: grounds drawn from their prompts, by themselves or around the products."""
-    alone = replace(held.recipe, task=TEXT_TO_IMAGE, canvas=None, lock="", ground="")
+    alone = replace(held.recipe, task=TEXT_TO_IMAGE, canvas=None, lock="", ground="", clearing="")
     around = options_of(held).around
     return replace(held, recipe=replace(alone, task=INPAINT, strength=1.0) if around else alone)
 
@@ -122,7 +130,9 @@ def surroundings(held: Claim, products: Mapping[str, RemovedBackground]) -> dict
     return found
 
 
-def on_new_grounds(held: Claim, grounds: Sampled, products: Mapping[str, RemovedBackground]) -> Sampled:
+def on_new_grounds(
+    held: Claim, grounds: Sampled, products: Mapping[str, RemovedBackground], finder: ProductFinder
+) -> Sampled:
     """The products on the grounds that were drawn, each with its lock; without a ground, nothing, and the fault stays.
 
     A product that is not its source's, pixel for pixel, gets a fault too: such a picture must not leave.
@@ -136,9 +146,11 @@ def on_new_grounds(held: Claim, grounds: Sampled, products: Mapping[str, Removed
     for n, item in enumerate(held.items):
         if item.id in faults:
             continue
-        product = products[item.id]
+        product, ground = products[item.id], grounds.images[n]
+        if held.recipe.clearing == CLEARED and not options.around:
+            ground = finder.cleared(ground)
         try:
-            made = replace_background(product, fitted_ground(grounds.images[n], width, height), options)
+            made = replace_background(product, fitted_ground(ground, width, height), options)
         except MaskRefused:
             faults[item.id] = "no_place"
             continue

@@ -204,7 +204,9 @@ class Executor:
         if sampled.joules is not None:
             metrics.ENERGY_JOULES.inc(sampled.joules)
         metrics.SAMPLED_IMAGES.inc(len(held.items) - len(sampled.faults))
-        return on_new_grounds(held, sampled, sources.products) if task == REPLACE_BACKGROUND else sampled
+        if task != REPLACE_BACKGROUND:
+            return sampled
+        return on_new_grounds(held, sampled, sources.products, self.sources.products)
 
     def _worked(self) -> None:
         self.standing.worked()

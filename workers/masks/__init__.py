@@ -13,6 +13,6 @@ shadow        the shadow of a product on its ground
 light         from which side light falls on a product
 proof         that a delivered file shows the source's product: made, and repeated by a buyer
 options       where a product stands, at what scale, with what shadow: values and their bounds
-canvas        masks grown and feathered, room for outpainting, exact pixels put back
+canvas        masks grown and feathered, room for outpainting, things cleared, exact pixels put back
 control       line drawings that a control network follows
 """

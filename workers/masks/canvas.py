@@ -1,4 +1,4 @@
-"""Canvas for inpainting and outpainting: masks grown and feathered, pictures with room around them, exact pixels back.
+"""Canvas for inpainting and outpainting: masks grown and feathered, room around pictures, exact pixels back.
 
 A model mends a little more than it was asked to, so a mask is grown before and the untouched pixels are put back
 afterwards. Everything here is pure.
@@ -15,6 +15,10 @@ from workers.errors import MaskRefused
 from workers.masks.mask import Alpha, Pixels
 
 MAX_ROOM = 2048  # pixels on one side
+_FAINT = 26  # of alpha: from here on a pixel belongs to what is cleared away
+_RIM = 0.12  # of the short side: how far a thing reaches beyond its mask
+_SOLVED_SIDE = 64  # pixels of the longer side on which the continuation is solved
+_ROUNDS = 1500
 _NOISE = 18.0  # levels of the grain that fills new room: a model draws flat ground from flat ground
 
 
@@ -83,6 +87,34 @@ def outpaint_canvas(picture: Pixels, room: Room, *, seed: int, multiple: int = 8
     )
     mask[inner] = 0
     return Canvas(filled, mask, kept)
+
+
+def cleared(picture: Pixels, thing: Alpha) -> Pixels:
+    """The picture without what the mask covers: what lies around it goes on there, as smoothly as it can.
+
+    For grounds, which are plain. The harmonic continuation is solved small and blended in beyond the thing's edge.
+    """
+    height, width = thing.shape
+    rim = max(2, round(_RIM * min(height, width)))
+    points = cv2.findNonZero((thing >= _FAINT).astype(np.uint8))
+    if points is None:
+        return picture
+    whole = cv2.fillConvexPoly(np.zeros_like(thing), cv2.convexHull(points), 255)
+    hole = grown(np.asarray(whole, np.uint8), rim)
+    scale = min(1.0, _SOLVED_SIDE / max(height, width))
+    size = (max(2, round(width * scale)), max(2, round(height * scale)))
+    outside = (cv2.resize(hole, size, interpolation=cv2.INTER_AREA) == 0)[..., None]
+    if not outside.any():
+        return picture
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    plane = np.where(outside, small, small[outside[..., 0]].mean(axis=0))
+    for _ in range(_ROUNDS):
+        around = np.pad(plane, ((1, 1), (1, 1), (0, 0)), mode="edge")
+        mean = (around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]) / 4
+        plane = np.where(outside, small, mean)
+    smooth = cv2.resize(plane, (width, height), interpolation=cv2.INTER_CUBIC)
+    share = np.maximum(cv2.GaussianBlur(hole, (0, 0), rim / 2), whole)[..., None] / np.float32(255)
+    return np.asarray(np.clip(np.rint(picture + share * (smooth - picture)), 0, 255), np.uint8)
 
 
 def put_back(drawn: Pixels, source: Pixels, mask: Alpha, feather: int = 0) -> Pixels:

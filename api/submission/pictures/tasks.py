@@ -67,6 +67,11 @@ def tasks_of(card: ModelCard, beside: Abilities) -> tuple[str, ...]:
     return (*card.tasks, *upscale, *(backgrounds if beside.finds_products else ()))
 
 
+def is_wordless(task: str | None, card: ModelCard) -> bool:
+    """Whether nothing is drawn from words, so that a request may come without any."""
+    return task == REMOVE_BACKGROUND or (task == UPSCALE and UPSCALE not in card.tasks)
+
+
 def task_for(asked: str | None, roles: Collection[str], card: ModelCard, beside: Abilities) -> str:
     """The task that is named, or the first of the model's that takes just these pictures."""
     if asked:
@@ -147,7 +152,7 @@ def complaints(
         return
     yield from _misfits(task, pictures)
     image, mask = pictures.get("image"), pictures.get("mask")
-    of_its_size = task in BACKGROUNDS or (task == UPSCALE and UPSCALE not in card.tasks)
+    of_its_size = task in BACKGROUNDS or is_wordless(task, card)
     if of_its_size and image and not image.width:
         message = f"the size of input {image.id} is not known yet"
         yield Complaint("input_size", message, "Wait until it is ready, then send the request.", field="image")

@@ -10,6 +10,7 @@ from api.schemas.requests import MAX_CUSTOM_ID_CHARS, CampaignBody
 from api.submission.checked import CheckedRow
 from api.submission.notices import Notices
 from api.submission.pictures.rows import RowPictures
+from api.submission.pictures.tasks import is_wordless
 from api.submission.recipes import RecipeBooks
 from api.submission.screening import screen, with_inputs
 from api.submission.table.cleaning import Cleaning
@@ -56,7 +57,7 @@ class RowReader:
         self._plan, self._notices = plan, notices
         self._settings, self._rules, self._context = settings, rules, context
         self._own = OwnColumns(spec, books, plan.columns, settings, pictures)
-        self._pictures = pictures
+        self._books, self._pictures = books, pictures
         self._values = plan.template.values
         self._kept = "error_value" in spec.accept
         self._ids: dict[str, int] = {}
@@ -82,7 +83,8 @@ class RowReader:
         self._check_values(row, cells, complaints)
         custom_id = self._custom_id(row, cells, complaints)
         own = self._own.read(row, cells, complaints)
-        prompt = self._prompt(row, cells, complaints)
+        wordless = is_wordless(own.options.task, self._books.of(own.model).card)
+        prompt = self._prompt(row, cells, complaints, wordless=wordless)
         if complaints:
             return complaints
         self._lint(row.number, cells)
@@ -163,7 +165,7 @@ class RowReader:
             remedy = "Give every row an id of its own, or name more columns in `key`."
         return complaint_of(row, "duplicate_custom_id", message, remedy, self._key_name)
 
-    def _prompt(self, row: SheetRow, cells: list[str], complaints: list[Complaint]) -> str:
+    def _prompt(self, row: SheetRow, cells: list[str], complaints: list[Complaint], *, wordless: bool) -> str:
         prompt = self._plan.template.render(cells)
         if "\0" in prompt:
             remedy = "Remove it; it often stands where a file was saved in another encoding."
@@ -179,7 +181,7 @@ class RowReader:
             complaints.append(complaint_of(row, "prompt_too_long", message, remedy, longest.name if longest else None))
         if self._negative is not None:
             self._check_negative(row, cells[self._negative], complaints)
-        if not prompt.strip() and not complaints and not self._plan.template.unknown:
+        if not prompt.strip() and not wordless and not complaints and not self._plan.template.unknown:
             message, remedy = "the prompt is empty", "Fill in a cell that the template asks for."
             complaints.append(complaint_of(row, "empty_value", message, remedy, longest.name if longest else None))
         return prompt

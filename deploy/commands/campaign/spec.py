@@ -71,7 +71,7 @@ _OPTIONS: tuple[Any, ...] = (
     ),
     click.option("--image", metavar="ID|FILE", help="Picture of every row that names none: an input, or a file."),
     click.option("--mask", metavar="ID|FILE", help="Mask of every row that names none."),
-    click.option("--task", metavar="TASK", help="What is done, such as inpaint or upscale."),
+    click.option("--task", metavar="TASK", help="What is done, such as remove-background or inpaint."),
     click.option(
         "--lock",
         metavar="standard|strict",
@@ -101,6 +101,9 @@ def spec_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+_WORDLESS = ("remove-background", "upscale")  # tasks that draw nothing from words
+
+
 def spec_of(given: dict[str, Any]) -> dict[str, Any]:
     """The spec that the options mean, with that of the file below it. Raises UsageError."""
     said = dict(given)
@@ -117,7 +120,7 @@ def spec_of(given: dict[str, Any]) -> dict[str, Any]:
     table_fields(said)
     said["loras"] = [_lora(text) for text in said["loras"]]
     spec |= {name: value for name, value in said.items() if value not in (None, "", [])}
-    if "template" not in spec:
+    if "template" not in spec and spec.get("task") not in _WORDLESS:
         raise click.UsageError("there is no template. Give --template, or a --spec that has one")
     return spec
 

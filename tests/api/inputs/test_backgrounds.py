@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -139,6 +140,7 @@ def test_a_product_is_put_on_the_ground_of_its_prompt_with_its_own_pixels(tenant
     assert (claim.recipe.task, claim.recipe.canvas, claim.items[0].prompt) == ("text-to-image", None, "a wooden table")
     event = told(works, "item.released", request)
     assert event["recipe"]["canvas"] == [SIDE, SIDE]
+    assert event["recipe"]["clearing"] == "cleared", "studio always draws one of the things that it knows"
     assert event["product"]["lock"]["largest"] == 0
     assert event["product"]["lock"]["pixels"] > 5_000
     shot, released = bottle(SIDE, ground="studio", seed=3), decode_png(file_of(works, event, "original"))
@@ -257,3 +259,53 @@ def test_what_a_cut_out_has_no_place_for_is_named(wrong: dict[str, Any], field: 
 def test_models_say_which_tasks_they_can_be_asked_for(tenant: InputTenant) -> None:
     tasks = tenant.client.get("/v1/models").json()["data"][0]["tasks"]
     assert {"text-to-image", "inpaint", "upscale", REMOVE, REPLACE} <= set(tasks)
+
+
+def test_a_campaign_that_draws_nothing_from_words_needs_no_template(tenant: InputTenant, works: Works) -> None:
+    image, mask = photo(tenant, 21, LARGE)
+    other, more = photo(tenant, 22, LARGE)
+    rows = f"sku,image,mask\na,{image},{mask}\nb,{other},{more}\n"
+    spec = {"task": REMOVE, "model": "studio", "key": "sku", "renditions": ["original"]}
+    sent = {"spec": json.dumps(spec)}
+    answered = tenant.client.post("/v1/campaigns", data=sent, files={"file": ("goods.csv", rows)})
+    assert answered.status_code == 202, answered.text
+    assert {one["code"] for one in answered.json()["warnings"]} == set()
+    sent["spec"] = json.dumps(spec | {"task": REPLACE})
+    refused = tenant.client.post("/v1/campaigns", data=sent, files={"file": ("goods.csv", rows)})
+    assert problem(refused, 422, "invalid_campaign")["errors"][0]["code"] == "empty_prompt"
+
+
+def test_recalling_a_source_takes_back_what_was_made_from_it_and_nothing_else(
+    tenant: InputTenant, works: Works
+) -> None:
+    image, mask = photo(tenant, 23)
+    kept, other = photo(tenant, 24)
+    requests = [
+        asked(tenant, REPLACE, image=image, mask=mask),
+        asked(tenant, "image-to-image", image=image),
+        asked(tenant, REPLACE, image=kept, mask=other),
+    ]
+    assert {made(works, tenant, one)["state"] for one in requests} == {"released"}
+    found = tenant.client.delete(f"/v1/inputs/{image}", params={"dry_run": True}).json()
+    assert (found["released"], found["failing"], found["kept_by"]) == (2, 0, None)
+    assert tenant.read(image)["state"] == "ready"
+    recall = {"input_id": image, "reason_code": "rights"}
+    preview = tenant.client.post("/v1/recalls", json=recall, params={"dry_run": True}).json()
+    assert preview["assets"] == 2
+    waiting = asked(tenant, REPLACE, image=image, mask=mask)
+    assert tenant.client.post("/v1/recalls", json=recall | {"expected_assets": 2}).status_code == 202
+    shown = [tenant.client.get(f"/v1/requests/{one}/assets").json()["data"][0]["state"] for one in requests]
+    assert shown == ["recalled", "recalled", "released"]
+    assert made(works, tenant, waiting)["reason"] == "input_recalled"
+    kept_by = tenant.client.delete(f"/v1/inputs/{image}", params={"dry_run": True}).json()["kept_by"]
+    assert kept_by == "recall"
+
+
+def test_an_erasure_says_first_what_would_fail(tenant: InputTenant, works: Works) -> None:
+    image, mask = photo(tenant, 25)
+    waiting = asked(tenant, REPLACE, image=image, mask=mask)
+    found = tenant.client.delete(f"/v1/inputs/{mask}", params={"dry_run": True}).json()
+    assert (found["failing"], found["released"]) == (1, 0)
+    assert tenant.client.delete(f"/v1/inputs/{mask}").json()["state"] == "erased"
+    item = made(works, tenant, waiting)
+    assert (item["state"], item["reason"]) == ("failed", "input_erased")

@@ -79,7 +79,7 @@ def test_what_is_wrong_with_the_spec_is_said_once_and_not_for_every_row(
     [
         ("", 422, "invalid_body", "body"),
         ("[]", 422, "invalid_body", "body"),
-        ("{}", 422, "invalid_body", "template"),
+        ("{}", 422, "invalid_campaign", "template"),
         ('{"template": "a", "templat": "b"}', 422, "invalid_body", "templat"),
         ('{"template": "a", "template": "b"}', 422, "invalid_body", "body"),
         ('{"template": "a", "variants": "2"}', 422, "invalid_body", "variants"),

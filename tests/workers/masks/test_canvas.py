@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.pictures import product, texture
 from workers.errors import MaskRefused
-from workers.masks.canvas import MAX_ROOM, Room, feathered, grown, outpaint_canvas, put_back
+from workers.masks.canvas import MAX_ROOM, Room, cleared, feathered, grown, outpaint_canvas, put_back
 from workers.masks.control import canny, given
 
 PICTURE = texture(90, 70)
@@ -95,3 +95,14 @@ def test_a_map_without_lines_or_of_another_size_is_refused() -> None:
         given(np.full((64, 64), 255, np.uint8), (64, 65))
     with pytest.raises(MaskRefused, match="one channel"):
         given(np.zeros((64, 64, 3), np.uint8), (64, 64))
+
+
+def test_a_thing_is_cleared_off_its_ground_and_what_lies_far_from_it_stays() -> None:
+    y, x = np.mgrid[:200, :240].astype(np.float32)
+    ground = np.dstack([120 + 0.3 * x, 200 - 0.2 * y, 90 + 0.1 * (x + y)]).round().astype(np.uint8)
+    thing = np.where((x - 120) ** 2 + (y - 110) ** 2 < 45**2, 255, 0).astype(np.uint8)
+    picture = np.where(thing[..., None] > 0, np.uint8(20), ground)
+    found = cleared(picture, thing)
+    assert np.abs(found.astype(int) - ground).max() <= 6
+    assert np.array_equal(found[:10], ground[:10])
+    assert np.array_equal(cleared(ground, np.zeros_like(thing)), ground)

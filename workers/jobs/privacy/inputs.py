@@ -1,5 +1,6 @@
 """Erasure of inputs: what no task may use any more, and the objects that go with it.
 
+    would_erase    what an erasure would do now                                                      caller: api
     erase_input    any but RECALLED -> ERASED, with its event; its tenant's name for it is forgotten   caller: api
     expire_inputs  READY, unused for its retention period -> ERASED, with its event                    caller: clerk
     give_up_inputs the objects of erased inputs, which the clerk then deletes from the store           caller: clerk
@@ -10,6 +11,8 @@ objects by their row, and forgets their keys in the transaction that gives them 
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
 
@@ -25,9 +28,19 @@ from workers.jobs.privacy.retention import BASIS, STEP
 from workers.jobs.privacy.tables import legal_holds as holds_table
 from workers.jobs.tables import items
 from workers.jobs.types import new_id
-from workers.states import ITEM_OPEN, ORDER_CHANNEL, InputState
+from workers.states import ITEM_OPEN, ORDER_CHANNEL, InputState, ItemState
 
 _GONE = {"state": InputState.ERASED, "name": "", "address": "", "lease_until": None}
+
+
+class InputErasure(NamedTuple):
+    """What an erasure would do: images that would fail, those that stay, and what keeps the input, if anything does."""
+
+    state: str
+    failing: int  # images that wait for it, or are being made
+    held: int  # that wait for a person; they stay
+    released: int  # that stay; a recall by this input takes them back
+    kept_by: str | None  # legal_hold | recall
 
 
 def erase_input(conn: Connection, tenant: str, id: str, actor: str) -> bool:
@@ -49,6 +62,29 @@ def erase_input(conn: Connection, tenant: str, id: str, actor: str) -> bool:
     append(conn, tenant=tenant, actor=actor, events=[events.InputWithdrawn(id, "erased", row.sha256)])
     conn.execute(select(func.pg_notify(ORDER_CHANNEL, "")))
     return True
+
+
+def would_erase(conn: Connection, tenant: str, id: str) -> InputErasure:
+    """What `erase_input` would do now; nothing is changed. Raises NotFound."""
+    ours = select(inputs.c.state, inputs.c.sha256, _held().label("held"))
+    row = conn.execute(ours.where(inputs.c.id == id, inputs.c.tenant == tenant)).one_or_none()
+    if row is None:
+        raise NotFound(f"no input {id}")
+    made = items.join(item_inputs, (item_inputs.c.item_id == items.c.id) & (item_inputs.c.tenant == items.c.tenant))
+    counted = select(items.c.state, func.count(items.c.id.distinct())).select_from(made)
+    rows = conn.execute(counted.where(item_inputs.c.input_id == id, items.c.tenant == tenant).group_by(items.c.state))
+    by_state = {state: int(count) for state, count in rows}
+    return InputErasure(
+        state=row.state,
+        failing=sum(count for state, count in by_state.items() if state in ITEM_OPEN),
+        held=by_state.get(ItemState.HELD, 0),
+        released=by_state.get(ItemState.RELEASED, 0),
+        kept_by=_kept_by(row.state, held=row.held),
+    )
+
+
+def _kept_by(state: str, *, held: bool) -> str | None:
+    return "legal_hold" if held else "recall" if state == InputState.RECALLED else None
 
 
 def expire_inputs(conn: Connection, days: int) -> int:
