@@ -16,12 +16,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from workers.errors import MaskRefused
+from workers.masks import control
 from workers.recipes import MARK, Recipe
 from workers.sampling.families.family import CONTROL, INPAINT, UPSCALE
 from workers.sampling.types import Pictures
 
 CANNY = "canny"
-_CANNY_LOW, _CANNY_HIGH = 100, 200  # what the published edge models were trained on
 DRAWN_ANEW = 128  # of 255: from here on a mask's pixel is drawn anew
 
 
@@ -107,8 +108,10 @@ def _mask(picture: GivenPicture, mask: GivenPicture | None) -> Image.Image:
 
 
 def _edges(picture: np.ndarray) -> np.ndarray:
-    found = cv2.Canny(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), _CANNY_LOW, _CANNY_HIGH)
-    return np.repeat(found[..., None], 3, axis=2)
+    try:
+        return control.canny(picture)
+    except MaskRefused:
+        raise SourceUnusable("control_empty") from None
 
 
 def _covering(
