@@ -68,6 +68,7 @@ class LineageReply(ReplyModel):
     recalled_at: datetime | None
     recall_id: str | None
     prompt: str | None
+    product: dict[str, Any] | None = Field(None, description="of one that was cut out: mask, its check, and the proof")
     reviews: list[dict[str, Any]]
     links: list[dict[str, Any]]
 

@@ -20,6 +20,7 @@ _PAGE = "entry_id > :after ORDER BY entry_id LIMIT :limit"
 _LINEAGE = """
 SELECT * FROM audit.lineage WHERE asset_id = :asset_id AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)
 """
+_PRODUCT = "SELECT audit.said(body) #> '{event,product}' FROM audit.entries WHERE id = :entry_id"
 _RECEIPT = "SELECT audit.said(body) #> '{event,receipt}' FROM audit.entries WHERE id = :entry_id"
 _MADE = """
 SELECT entry_id, recorded_at, outcome, tenant, item_id, asset_id, request_id, model, model_revision, loras,
@@ -52,9 +53,15 @@ class By(StrEnum):
 
 
 def lineage(conn: Connection, asset_id: str, *, tenant: str | None = None) -> Mapping[str, Any] | None:
-    """Everything about an asset, released or since recalled; None for one that the ledger does not know."""
+    """Everything about an asset, released or since recalled; None for one that the ledger does not know.
+
+    `product` is what its entry says of a product that was cut out: mask, its check, and the proof of its pixels.
+    """
     found = conn.execute(text(_LINEAGE), {"asset_id": asset_id, "tenant": tenant}).mappings().first()
-    return {**found, "made": made(dict(found)), "decided": decided(dict(found))} if found else None
+    if found is None:
+        return None
+    product = conn.execute(text(_PRODUCT), {"entry_id": found["entry_id"]}).scalar()
+    return {**found, "product": product, "made": made(dict(found)), "decided": decided(dict(found))}
 
 
 def made(asset: Mapping[str, Any]) -> str:

@@ -158,6 +158,11 @@ def _recipe(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in names:
         if found.get(name) not in (None, [], ""):
             yield name.replace("_", " "), _said(found[name])
+    for given in found["inputs"] or ():
+        yield f"input, as {given['role']}", f"{given['input_id']}, sha256 {given['sha256']}"
+    if product := found["product"]:
+        mask, check = product["mask"], product["check"]
+        yield "mask of the product", f"sha256 {mask['sha256']}, by {mask['method']}, score {check['score']}"
 
 
 def _summary(decided: Sequence[Mapping[str, Any]]) -> Iterator[str]:

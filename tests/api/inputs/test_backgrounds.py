@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from policy.ledger.reading import questions
+from policy.ledger.reading.report import asset_report
 from policy.marks.cutouts.files import decode_cutout
 from policy.marks.encode import decode, decode_png
 from policy.marks.inspect import inspect
@@ -114,6 +116,14 @@ def test_a_background_is_removed_without_a_model_and_the_mask_lies_beside_the_cu
     assert [one.title for one in found.manifest.ingredients] == [image]
     assert event["marks"]["declaration"] == event["marks"]["renditions"]["jpeg"]["declaration"] == "modified"
     assert event["marks"]["transparency"]["read_over"][:2] == ["white", "black"]
+    with works.line.auditor.connect() as conn:
+        lineage = questions.lineage(conn, event["asset_id"])
+        report = asset_report(conn, event["asset_id"], origin="test", head="")
+    assert lineage is not None
+    assert lineage["product"]["mask"]["sha256"] == mask.sha256
+    assert [one["input_id"] for one in lineage["inputs"]] == [image]
+    assert report is not None
+    assert any(mask.sha256 in cell for section in report.sections for row in section.rows for cell in row)
 
 
 def test_a_mask_is_looked_at_through_its_asset_and_is_no_result_unless_it_is_asked_for(
