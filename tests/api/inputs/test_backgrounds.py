@@ -16,6 +16,7 @@ from policy.marks.encode import decode, decode_png
 from policy.marks.inspect import inspect
 from policy.marks.provenance.manifest import ManifestReader
 from tests.conftest import S3
+from tests.support.backgrounds import REMOVE, REPLACE, SIDE, asked, made, photo, told
 from tests.support.client import ApiServer, problem
 from tests.support.fakes import FakeSampler
 from tests.support.foreign_files import saved
@@ -29,9 +30,7 @@ from workers.masks.proof import audit
 from workers.sampling.types import Pictures, Sampled, Watch
 from workers.store import ObjectStore
 
-SIDE = 256
 LARGE = 512  # a cut-out's watermark has the product alone to lie in
-REMOVE, REPLACE = "remove-background", "replace-background"
 
 
 @pytest.fixture(scope="module")
@@ -42,37 +41,6 @@ def tenant(module_api: ApiServer) -> InputTenant:
 @pytest.fixture
 def works(module_api: ApiServer, s3: S3) -> Works:
     return Works(module_api.line, module_api.settings_for, s3)
-
-
-def photo(tenant: InputTenant, seed: int, side: int = SIDE) -> tuple[str, str]:
-    """A photo of a good, and its true mask."""
-    shot = bottle(side, ground="studio", seed=seed)
-    true = np.where(shot.alpha == 0, seed, shot.alpha)  # a level of its own makes it another file
-    sent = (shot.picture, np.repeat(true[..., None], 3, axis=2).astype(np.uint8))
-    image, mask = (str(tenant.sent(saved(one))["id"]) for one in sent)
-    return image, mask
-
-
-def asked(tenant: InputTenant, task: str, **more: Any) -> str:
-    body = {"prompt": "a wooden table", "model": "studio", "task": task, **more}
-    answered = tenant.client.post("/v1/requests", json=body)
-    assert answered.status_code == 202, answered.text
-    return str(answered.json()["id"])
-
-
-def made(works: Works, tenant: InputTenant, request_id: str, sampler: FakeSampler | None = None) -> dict[str, Any]:
-    """Its item, after everything that is due was made."""
-    executor = works.executor(sampler or FakeSampler())
-    while batches := works.look():
-        for batch_id in batches:
-            executor.run(batch_id)
-    (item,) = tenant.client.get(f"/v1/requests/{request_id}/items").json()["data"]
-    return dict(item)
-
-
-def told(works: Works, kind: str, request_id: str) -> dict[str, Any]:
-    (event,) = [one.event for one in works.line.events(kind) if one.event["request_id"] == request_id]
-    return event
 
 
 def file_of(works: Works, event: dict[str, Any], name: str) -> bytes:
@@ -283,39 +251,3 @@ def test_a_campaign_that_draws_nothing_from_words_needs_no_template(tenant: Inpu
     sent["spec"] = json.dumps(spec | {"task": REPLACE})
     refused = tenant.client.post("/v1/campaigns", data=sent, files={"file": ("goods.csv", rows)})
     assert problem(refused, 422, "invalid_campaign")["errors"][0]["code"] == "empty_prompt"
-
-
-def test_recalling_a_source_takes_back_what_was_made_from_it_and_nothing_else(
-    tenant: InputTenant, works: Works
-) -> None:
-    image, mask = photo(tenant, 23)
-    kept, other = photo(tenant, 24)
-    requests = [
-        asked(tenant, REPLACE, image=image, mask=mask),
-        asked(tenant, "image-to-image", image=image),
-        asked(tenant, REPLACE, image=kept, mask=other),
-    ]
-    assert {made(works, tenant, one)["state"] for one in requests} == {"released"}
-    found = tenant.client.delete(f"/v1/inputs/{image}", params={"dry_run": True}).json()
-    assert (found["released"], found["failing"], found["kept_by"]) == (2, 0, None)
-    assert tenant.read(image)["state"] == "ready"
-    recall = {"input_id": image, "reason_code": "rights"}
-    preview = tenant.client.post("/v1/recalls", json=recall, params={"dry_run": True}).json()
-    assert preview["assets"] == 2
-    waiting = asked(tenant, REPLACE, image=image, mask=mask)
-    assert tenant.client.post("/v1/recalls", json=recall | {"expected_assets": 2}).status_code == 202
-    shown = [tenant.client.get(f"/v1/requests/{one}/assets").json()["data"][0]["state"] for one in requests]
-    assert shown == ["recalled", "recalled", "released"]
-    assert made(works, tenant, waiting)["reason"] == "input_recalled"
-    kept_by = tenant.client.delete(f"/v1/inputs/{image}", params={"dry_run": True}).json()["kept_by"]
-    assert kept_by == "recall"
-
-
-def test_an_erasure_says_first_what_would_fail(tenant: InputTenant, works: Works) -> None:
-    image, mask = photo(tenant, 25)
-    waiting = asked(tenant, REPLACE, image=image, mask=mask)
-    found = tenant.client.delete(f"/v1/inputs/{mask}", params={"dry_run": True}).json()
-    assert (found["failing"], found["released"]) == (1, 0)
-    assert tenant.client.delete(f"/v1/inputs/{mask}").json()["state"] == "erased"
-    item = made(works, tenant, waiting)
-    assert (item["state"], item["reason"]) == ("failed", "input_erased")
