@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
 from api.edge.auth import Auditor, Caller, Reader
@@ -16,6 +16,7 @@ from api.edge.in_turn import InTurn
 from api.edge.middleware.conditional import hands_over
 from api.edge.paging import cursor_of_number, id_of, number_of, page, uuid_or_not_found
 from api.edge.problems import Problem
+from api.results.thumbnails import MEDIA_TYPE, thumbnail
 from api.schemas.assets import AssetReply, RenditionReply, SearchReply
 from api.schemas.base import NoQuery, NumberedPageQuery, Page, PageQuery
 from api.schemas.events import EventReply
@@ -31,6 +32,7 @@ from workers.jobs.recall.views import RecallMark, marks_of
 from workers.states import AssetState
 
 router = APIRouter(route_class=InTurn, prefix="/v1")
+_THUMBNAIL_SECONDS = 300  # that a browser may keep one: so long it may still be seen there after a recall
 
 
 @router.get("/requests/{request_id}/assets", tags=["Assets"], summary="Assets of a request, in the order of release")
@@ -59,6 +61,22 @@ def read(
         if hands_over(request):
             _record(conn, caller, parts, [view])
     return _reply(view, parts)
+
+
+@router.get(
+    "/assets/{asset_id}/thumbnail",
+    tags=["Assets"],
+    summary="A small picture of an asset",
+    response_class=Response,
+    responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def read_thumbnail(asset_id: PathId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Response:
+    """WebP, 256 pixels on the longer side, for lists. It is no file of the asset: it carries no manifest."""
+    with parts.transaction(caller.tenant) as conn:
+        view = get_asset(conn, caller.tenant, uuid_or_not_found(asset_id, "asset"))
+        refuse_recalled(view, marks_of(conn, caller.tenant, [view.id]))
+    headers = {"Cache-Control": f"private, max-age={_THUMBNAIL_SECONDS}"}
+    return Response(thumbnail(parts.store, view.renditions), media_type=MEDIA_TYPE, headers=headers)
 
 
 @router.get("/assets/{asset_id}/events", tags=["Audit"], summary="What the ledger says of an asset")

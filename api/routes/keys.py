@@ -6,10 +6,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Response, Security
 from sqlalchemy import Connection
 
-from api.edge.auth import Admin
+from api.edge.auth import Admin, Caller, authenticate
 from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
@@ -17,11 +17,12 @@ from api.edge.in_turn import InTurn
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.schemas.base import NoQuery, Page, PageQuery
 from api.schemas.fields import PathId
-from api.schemas.keys import KeyBody, KeyCreatedReply, KeyReply
+from api.schemas.keys import KeyBody, KeyCreatedReply, KeyReply, OwnKeyReply
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.keys import ApiKey, create_key, get_key, list_keys, revoke_key
 
 router = APIRouter(route_class=InTurn, prefix="/v1/keys", tags=["Keys"])
+Keyholder = Annotated[Caller, Security(authenticate, scopes=[])]  # any scope: it is told about itself
 
 
 @router.post("", status_code=201, response_model=KeyCreatedReply, summary="Create a key")
@@ -61,6 +62,13 @@ def list_all(caller: Admin, parts: PartsOf, query: Annotated[PageQuery, Query()]
         found = list_keys(conn, caller.tenant, limit=query.limit + 1, after=id_of(query.cursor))
     shown, cursor = page(found, query.limit)
     return Page(data=[KeyReply(**_fields(key)) for key in shown], next_cursor=cursor)
+
+
+@router.get("/own", summary="The key of this call")
+def read_own(caller: Keyholder, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> OwnKeyReply:
+    """Whose it is and what it may do, for clients that offer no more than that."""
+    with parts.transaction(caller.tenant) as conn:
+        return OwnKeyReply(**_fields(get_key(conn, caller.tenant, caller.key_id)), tenant=caller.tenant)
 
 
 @router.get("/{key_id}", summary="One key")

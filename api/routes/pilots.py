@@ -116,6 +116,7 @@ def pilot_reply(view: PilotView) -> PilotReply:
                 reason=item.reason,
                 counts_as_bad=item.is_bad,
                 sha256=list(item.sha256),
+                asset_id=item.asset_id,
             )
             for item in view.items
         ],

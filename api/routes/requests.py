@@ -119,6 +119,7 @@ def list_its_items(
             limit=query.limit + 1,
             after=id_of(query.cursor),
             state=query.state or None,
+            skip=query.skip,
         )
     shown, cursor = page(found, query.limit)
     return Page(data=[item_reply(view) for view in shown], next_cursor=cursor)

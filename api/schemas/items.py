@@ -19,6 +19,9 @@ class ItemsQuery(PageQuery):
     """Which page of a request's items."""
 
     state: ItemState | Literal[""] = Field("", description="only items in this state")
+    skip: int = Field(
+        0, ge=0, le=10**6, description="items to leave out before the page: a jump to a place, for lists that scroll"
+    )
 
 
 class CancelledReply(ReplyModel):

@@ -50,6 +50,12 @@ class KeyReply(ReplyModel):
     daily_images: int | None = Field(description="of an agent's key")
 
 
+class OwnKeyReply(KeyReply):
+    """The key that asks, with its tenant."""
+
+    tenant: str = Field(examples=["acme"])
+
+
 class KeyCreatedReply(KeyReply):
     """A new key. `key` is shown in this answer, and in a repeat of this call with its Idempotency-Key."""
 

@@ -71,6 +71,7 @@ class PilotItemReply(ReplyModel):
     reason: str | None
     counts_as_bad: bool = Field(description="failed, refused, recalled, or held and not released yet")
     sha256: list[str] = Field(description="of its files, sorted; of a held image, what a reviewer looks at")
+    asset_id: str | None = Field(None, description="of a released image")
 
 
 class PilotDecisionReply(ReplyModel):

@@ -161,10 +161,20 @@ class AcceptedReply(SubmissionReply):
     links: LinksReply
 
 
+class ExamplePromptReply(ReplyModel):
+    """A prompt as it would be drawn, with the values of its row."""
+
+    row: int
+    custom_id: str
+    variant: int
+    prompt: str
+
+
 class DryRunReply(SubmissionReply):
     """What would have been accepted. Nothing was stored."""
 
     dry_run: Literal[True] = True
+    examples: list[ExamplePromptReply] = Field([], description="the first ten images of a campaign that would be made")
     forecast: ForecastReply
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -18,7 +18,14 @@ from api.edge.problems import Complaint, Problem
 from api.schemas.channels import channels_of
 from api.schemas.marks import MarksBody
 from api.schemas.requests import CampaignBody, SingleBody
-from api.schemas.submission import AcceptedReply, DryRunReply, LinksReply, SubmissionReply, UnchangedReply
+from api.schemas.submission import (
+    AcceptedReply,
+    DryRunReply,
+    ExamplePromptReply,
+    LinksReply,
+    SubmissionReply,
+    UnchangedReply,
+)
 from api.schemas.targets import DeliverBody
 from api.submission.file_naming import file_templates
 from api.submission.pilot import PilotPlan, marked
@@ -38,6 +45,8 @@ from workers.jobs.types import NewDelivery, NewItem, NewRequest, new_id
 from workers.jobs.views import count_waiting
 from workers.metrics import ITEMS_REFUSED_AT_SUBMIT, ITEMS_SUBMITTED
 from workers.sampling.cards.registry import ModelCard
+
+_EXAMPLES = 10  # prompts that a check shows as they would be drawn
 
 
 class DrawnBy(NamedTuple):
@@ -115,9 +124,10 @@ def dry_run(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequ
     demand_currency(_limits(checked), parts.settings.currency, field="budget.currency")
     request = _request(caller, parts, checked)
     reused = ForeseenReuse(conn, request)
+    examples: list[ExamplePromptReply] = []
     if isinstance(checked.asked, CampaignBody):
         earlier = EarlierRows(conn, request, checked.asked)
-        reused.look(earlier.to_make(checked.items(request.id)))
+        reused.look(_told(earlier.to_make(checked.items(request.id)), examples))
         report = reused.reported(earlier.reported(checked.report))
     else:
         reused.look(checked.items(request.id))
@@ -125,7 +135,17 @@ def dry_run(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequ
     works = reused.works(checked.works)
     asked = checked.asked
     told, warnings = preview(conn, works, parts.settings, priority=asked.priority, deadline=asked.deadline)
-    return DryRunReply(**{**dict(report), "warnings": [*report.warnings, *warnings]}, forecast=told)
+    found = {**dict(report), "warnings": [*report.warnings, *warnings]}
+    return DryRunReply(**found, examples=examples, forecast=told)
+
+
+def _told(items: Iterable[NewItem], examples: list[ExamplePromptReply]) -> Iterator[NewItem]:
+    """The items themselves; the first of those that would be drawn are put into `examples` in passing."""
+    for item in items:
+        if len(examples) < _EXAMPLES and item.verdict.decision is not Decision.REFUSE:
+            told = {"row": item.row, "custom_id": item.custom_id, "variant": item.variant, "prompt": item.prompt}
+            examples.append(ExamplePromptReply.model_validate(told))
+        yield item
 
 
 def delivery_of(conn: Connection, tenant: str, asked: DeliverBody | None) -> NewDelivery | None:

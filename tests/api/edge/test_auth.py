@@ -52,6 +52,7 @@ ADDRESSES = [
     ("GET", "/v1/items/{item_id}", "read"),
     ("POST", "/v1/items/{item_id}/cancel", "submit"),
     ("GET", "/v1/assets/{asset_id}", "read"),
+    ("GET", "/v1/assets/{asset_id}/thumbnail", "read"),
     ("GET", "/v1/assets/{asset_id}/events", "audit"),
     ("POST", "/v1/identify", "read"),
     ("GET", "/v1/identify/{identification_id}", "read"),
@@ -115,7 +116,8 @@ ADDRESSES = [
     ("GET", "/v1/keys/{key_id}", "admin"),
     ("DELETE", "/v1/keys/{key_id}", "admin"),
 ]
-ANY_KEY = {("GET", "/v1/revocations")}  # tells nothing but what was recalled
+# They tell what was recalled, and of the key that asks.
+ANY_KEY = {("GET", "/v1/revocations"), ("GET", "/v1/keys/own")}
 NO_KEY = {("POST", "/v1/detect"), ("GET", "/v1/detect/{identification_id}")}  # tests/api/test_detect.py
 BINDINGS = {("POST", "matches/byBinding"), ("GET", "matches/byBinding"), ("GET", "manifests/{manifestId}")}
 NO_KEY |= {(method, f"/v1/soft-bindings/{path}") for method, path in BINDINGS}

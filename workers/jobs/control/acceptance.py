@@ -49,6 +49,7 @@ class SampledItem:
     state: str
     reason: str | None
     sha256: tuple[str, ...]
+    asset_id: str | None = None  # of a released one
 
     @property
     def is_bad(self) -> bool:
@@ -223,8 +224,14 @@ def _sampled(conn: Connection, tenant: str, request_id: str) -> tuple[SampledIte
         .scalar_subquery()
     )
     held = select(holds.c.sha256).where(holds.c.item_id == items.c.id, holds.c.tenant == items.c.tenant)
+    asset = select(assets.c.id).where(assets.c.item_id == items.c.id, assets.c.tenant == items.c.tenant)
     query = (
-        select(items, files.label("files"), held.scalar_subquery().label("held"))
+        select(
+            items,
+            files.label("files"),
+            held.scalar_subquery().label("held"),
+            asset.scalar_subquery().label("asset_id"),
+        )
         .where(items.c.request_id == request_id, items.c.tenant == tenant, items.c.sample)
         .order_by(items.c.id)
     )
@@ -237,6 +244,7 @@ def _sampled(conn: Connection, tenant: str, request_id: str) -> tuple[SampledIte
             row.state,
             row.reason,
             tuple(row.files or filter(None, [row.held])),
+            row.asset_id,
         )
         for row in conn.execute(query)
     )
