@@ -8,6 +8,7 @@ results/      what became of a request, as files
 openai/       the same for clients of the OpenAI API
 edge/         what surrounds every request: authentication, limits, errors, idempotency
 templates     prompt templates: `{column}` and nothing else
+console/      pages for a browser, made of calls of the API
 server/       below the application: connections, deadlines, what cannot be read
 openapi       the OpenAPI document
 capabilities  what the installed models can do, as JSON Schema

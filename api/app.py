@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from api import openapi
+from api.console.rooms import serve_console
 from api.edge.bodies import demand_plain_bytes
 from api.edge.dependencies import Parts
 from api.edge.docs_page import serve_docs
@@ -105,6 +106,8 @@ def create_app(settings: Settings) -> FastAPI:
     for module in _ROUTERS:
         app.include_router(module.router)
     serve_docs(app)
+    if settings.console:
+        serve_console(app)
     start_at_zero(settings.queue_names, _routes())
     openapi.install(app)
     _surround(app, settings)

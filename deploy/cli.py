@@ -21,6 +21,7 @@ COMMANDS = {
     "status": ("deploy.commands.stack.status:status", "Show the components of the embedded stack."),
     "campaign": ("deploy.commands.campaign.group:campaign", "Check, submit, watch and fetch campaigns."),
     "catalogue": ("deploy.commands.catalogue.group:catalogue", "Keep the pictures of a catalogue in order."),
+    "console": ("deploy.commands.stack.console:console", "Print a link that opens the console signed in."),
     "inputs": ("deploy.commands.inputs:inputs", "Send pictures in that images are made from."),
     "mark": ("deploy.commands.mark:mark", "Mark pictures that another tool made."),
     "target": ("deploy.commands.target.group:target", "Register buckets that released files are delivered to."),

@@ -361,6 +361,10 @@ class Settings(BaseSettings):
         pattern=r"^(\*|https?://[^\s,/*]+(,https?://[^\s,/*]+)*)?$",
         description="Web origins whose scripts may call the API, comma-separated; `*`: every origin. Unset: none.",
     )
+    console: bool = Field(True, description="Serve the console, the pages for a browser, at /console. docs/console.md.")
+    console_session_hours: float = Field(
+        12, gt=0, le=24 * 30, description="Maximum duration of a session of the console, in hours."
+    )
     metrics_port: int = Field(
         0,
         ge=0,

@@ -79,6 +79,10 @@ class Client:
     def delete(self, path: str) -> dict[str, Any]:
         return self._answer(lambda: self._http.delete(path))
 
+    def console_link(self) -> str:
+        """An address that opens the console with this key, once, within ten minutes."""
+        return str(self._http.base_url).rstrip("/") + str(self.post("/console/links")["path"])
+
     def requests(self) -> Iterator[dict[str, Any]]:
         """Every request of the tenant, newest first."""
         return self.pages("/v1/requests")

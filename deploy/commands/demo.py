@@ -52,6 +52,7 @@ def demo(data: Path, stop: bool) -> None:
         show_progress(client, reply["id"])
         folder = data / "demo" / reply["id"]
         made = frames(client, reply["id"], folder / "images")
+        link = client.console_link()
     page = write_page(made, NAME, folder / "contact-sheet.html")
     picture = write_picture(made, NAME, folder / "contact-sheet.png")
     intact = _ledger_is_intact(data)
@@ -60,6 +61,7 @@ def demo(data: Path, stop: bool) -> None:
         f"\n  images         {short_path(folder / 'images')}\n"
         f"  contact sheet  {short_path(page)}\n"
         f"                 {short_path(picture)}\n"
+        f"  console        {link}   (signs in once, within ten minutes)\n"
         f"  API docs       {api_url(state)}/docs   (key in {short_path(data / 'api.key')})\n"
         f"  audit          ./run presswork audit verify{given_data(data)}   ({verdict})\n"
         f"{_review(made, data)}"

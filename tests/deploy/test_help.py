@@ -49,6 +49,7 @@ ELSEWHERE = {  # commands whose file is named for what several of them share, or
     "down": "deploy.commands.stack.down",
     "status": "deploy.commands.stack.status",
     "env": "deploy.commands.stack.env",
+    "console": "deploy.commands.stack.console",
     "backup": "deploy.commands.installation.backup",
     "restore": "deploy.commands.installation.backup",
     "doctor": "deploy.commands.installation.doctor",

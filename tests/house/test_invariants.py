@@ -112,7 +112,7 @@ def test_no_table_no_message_and_no_reply_holds_image_bytes() -> None:
     }
     # Hashes of pictures, and of plain ones the mean colours of 8 x 8 parts: 192 bytes, by a CHECK.
     hashes = {f"fingerprints.{name}" for name in ("whole", "crops", "codes", "thumbnail")}
-    assert binary == {"api_keys.sha256", "idempotency_keys.fingerprint", *hashes}
+    assert binary == {"api_keys.sha256", "console_sessions.token_sha256", "idempotency_keys.fingerprint", *hashes}
     assert [parameter.annotation for parameter in signature(Queue.send).parameters.values()][1:] == ["str", "str"]
     for module in iter_modules(schemas.__path__):
         import_module(f"{schemas.__name__}.{module.name}")

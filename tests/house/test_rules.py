@@ -47,10 +47,9 @@ SAYS_ENOUGH = {  # path -> why such a name says what is in it all the same
     "api/schemas/base.py": "the base classes of everything that is sent and answered, and nothing else",
 }
 LEFT_OUT = {  # path -> when its tests may be left out, and who puts them in
-    "tests/contract/test_go.py": "where Go is not installed; .ci/run installs it where it may",
-    "tests/contract/test_promtool.py": "where promtool is not installed; .ci/run installs it where it may",
-    "tests/deploy/packaging/test_chart.py": "without the group chart, 270 MB; .ci/run installs it",
-    "tests/deploy/packaging/test_images.py": "without the group chart, 270 MB; .ci/run installs it",
+    "tests/api/console/test_browser.py": "where Chromium is not installed; .ci/run installs it where it may",
+    **dict.fromkeys((f"tests/contract/test_{n}.py" for n in ("go", "promtool")), "where .ci/run may not install it"),
+    **dict.fromkeys((f"tests/deploy/packaging/test_{n}.py" for n in ("chart", "images")), "without the group chart"),
 }
 # Dataclasses that are parts of a process or grow while they are filled.
 _PROCESS = {"Executor", "PartialSettlement", "Presence", "Standing", "Used"}

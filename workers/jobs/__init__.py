@@ -19,6 +19,7 @@ delivery/    targets of tenants, files on their way to them                   ca
 webhooks/    endpoints and deliveries                                         callers: api, any verb, clerk
 outcomes     the rows and the event of an outcome                             callers: settle, review
 keys         tenants and API keys                                             caller: api
+console/     who is signed in at the console                                  caller: api
 idempotency  stored replies                                                   caller: api
 views        what is read: requests, items                                    callers: api, commands
 asset_views  what is read: assets                                             callers: api, commands

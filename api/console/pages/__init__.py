@@ -1,0 +1,12 @@
+"""Pages of the console, one module a subject.
+
+entrance     sign in and out, links that sign in once, language and theme
+start        what the key may do
+campaigns    the list, one of them, and what can be done to it
+submission   a new campaign: checked first, then submitted
+review       held pictures, by keyboard
+sheets       contact sheet, and acceptance of a pilot
+assets       one picture: files, where it comes from, what vouches for it
+identify     whether a picture was made here
+registers    usage, models, inputs, audit, settings
+"""
