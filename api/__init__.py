@@ -4,6 +4,7 @@ app           the application: routes, middleware and error handlers put togethe
 routes/       the addresses, one module a resource
 schemas/      what is sent and answered, one module a resource
 submission/   how a request becomes rows
+catalogues/   from a feed to a plan, from a plan to a request
 results/      what became of a request, as files
 openai/       the same for clients of the OpenAI API
 edge/         what surrounds every request: authentication, limits, errors, idempotency

@@ -35,6 +35,8 @@ from api.routes import (
     batches,
     budgets,
     campaigns,
+    catalogue_plans,
+    catalogues,
     channels,
     detect,
     erasures,
@@ -76,7 +78,7 @@ _CORS_ANSWER = (
 )
 _ROUTERS = (
     *(streams, requests, campaigns, pilots, results, items, assets, reproductions, identify, detect, reviews, recalls),
-    *(revocations, webhooks, soft_bindings, inputs, marks, targets),
+    *(revocations, webhooks, soft_bindings, inputs, marks, targets, catalogues, catalogue_plans),
     *(images, files, batches, budgets, events, audit, proofs, models, channels, keys, erasures, legal_holds),
     operations,
 )

@@ -24,6 +24,7 @@ import psutil
 from sqlalchemy import create_engine, insert, text
 
 from bench.result import Ratio, parser, report
+from bench.system import wait_for_api
 from deploy.embedded.environment import process_environment
 from deploy.embedded.first_start import TENANT, api_key_file, prepare
 from deploy.embedded.stack import Stack
@@ -80,7 +81,7 @@ def _measure(stack: Stack, api: subprocess.Popen[bytes], rows: int) -> tuple[flo
     with httpx.Client(
         base_url=url, headers={"Authorization": f"Bearer {api_key_file(stack.data).read_text()}"}, timeout=300
     ) as client:
-        _wait(client)
+        wait_for_api(client)
         _submit(client, _plain_sheet(10), _PLAIN_SPEC, 10)
         _submit(client, _described_sheet(10), _DESCRIBED_SPEC, 10)
         idle = process.memory_info().rss
@@ -150,18 +151,6 @@ def _plain_insert(stack: Stack, rows: int) -> float:
         conn.execute(insert(items), again)
     engine.dispose()
     return time.perf_counter() - started
-
-
-def _wait(client: httpx.Client) -> None:
-    until = time.monotonic() + 60
-    while True:
-        try:
-            client.get("/healthz").raise_for_status()
-            return
-        except httpx.HTTPError as error:
-            if time.monotonic() > until:
-                raise SystemExit("the API did not start") from error
-            time.sleep(0.1)
 
 
 def _status(pid: int, name: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import httpx
 import psutil
 from sqlalchemy import create_engine, text
 
@@ -128,3 +129,16 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def wait_for_api(client: httpx.Client) -> None:
+    """Returns once it answers. Raises SystemExit after a minute."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            client.get("/healthz").raise_for_status()
+            return
+        except httpx.HTTPError as error:
+            if time.monotonic() > until:
+                raise SystemExit("the API did not start") from error
+            time.sleep(0.1)

@@ -5,6 +5,7 @@
     inbox/<tenant>/<id>                                    uploads: of identification questions and of inputs
     inputs/<tenant>/<input>/<attempt>/<picture>.<ext>      pictures that tasks may use, sanitised; never linked to
     files/<tenant>/<file>                                  files that clients of the OpenAI API upload
+    files/<tenant>/feeds/<plan>/<attempt>                  feeds of catalogues, as they were planned
     recalled/...                                           what the clerk took out of released/, under the same path
     ledger/checkpoints/<log>/<countdown>-<size>-<root>     anchors of the audit ledger (workers/sealing/anchors.py)
     ledger/revocations/<log>/<countdown>-<sequence>        revocation lists (workers/revocation_lists.py)
@@ -78,6 +79,10 @@ def input_key(tenant: str, input_id: str, attempt: int, name: str, media_type: s
 
 def file_key(tenant: str, file_id: str) -> str:
     return f"{FILES}/{tenant}/{file_id}"
+
+
+def feed_key(tenant: str, plan_id: str, attempt: int) -> str:
+    return f"{FILES}/{tenant}/feeds/{plan_id}/{attempt}"
 
 
 class ObjectStore:

@@ -60,6 +60,7 @@ class Parts:
     anonymous_uploads: Places
     lookups: Places
     background: Background
+    planning: Background  # of catalogues: a plan may take minutes, and holds up nothing else
     feed: Feed | None  # None: without the auditor's login
 
     @classmethod
@@ -122,6 +123,7 @@ class Parts:
                 gauge=HTTP_LOOKUPS.inc,
             ),
             background=Background(),
+            planning=Background(),
             feed=Feed(audit.begin) if audit is not None else None,
         )
 
@@ -132,6 +134,7 @@ class Parts:
     def close(self) -> None:
         self.room.close()
         self.background.close()
+        self.planning.close()
         if self.feed is not None:
             self.feed.close()
         for engine in (self.engine, self.auditor):

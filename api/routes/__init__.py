@@ -8,6 +8,8 @@ results      results of a request, as files
 images       images of a prompt, as the OpenAI API answers them
 files        files that clients of the OpenAI API upload, output files
 batches      a file of lines as one request, as the OpenAI API has it
+catalogues   catalogues, their runs, what is live
+catalogue_plans  plans of catalogues, and applies
 inputs       pictures that are sent in for tasks
 targets      targets of delivery, deliveries of requests
 marks        marks for pictures that another tool made

@@ -87,7 +87,7 @@ class MakeBody(OptionsBody):
         return self
 
 
-class LimitsBody(BodyModel):
+class CatalogueLimitsBody(BodyModel):
     """Where a plan stops and asks a person, instead of being applied."""
 
     changed_percent: int = Field(
@@ -122,7 +122,7 @@ class CatalogueBody(TableBody):
         description="columns whose change makes a picture anew; left out: those of the template. The picture, the"
         " model and the options always count; a price or a stock that the template does not ask for never does",
     )
-    limits: LimitsBody = Field(LimitsBody(), description="where a plan stops and asks")
+    limits: CatalogueLimitsBody = Field(CatalogueLimitsBody(), description="where a plan stops and asks")
     pilot: PilotBody | None = Field(
         None, description="sample of the first run that a person accepts; left out: the default sample"
     )

@@ -182,6 +182,40 @@ class WebhookTestMessage(_Content):
     data: WebhookTestContent
 
 
+class CataloguePausedContent(_Content):
+    """A catalogue of which nothing is applied by itself until a person decides."""
+
+    catalogue: str
+    reason: str = Field(description="safeguards | rollback")
+    figures: dict[str, Any]
+
+
+class CatalogueRunFinishedContent(_Content):
+    """A run of a catalogue of which nothing is open any more."""
+
+    catalogue: str
+    run: int
+    request_id: str
+    flipped: int = Field(description="pictures that became live")
+    counts: dict[str, int] = Field(description="its images by state", examples=[{"released": 41, "held": 1}])
+
+
+class CataloguePausedMessage(_Content):
+    """A catalogue asks for a person."""
+
+    type: Literal["catalogue.paused"]
+    timestamp: datetime
+    data: CataloguePausedContent
+
+
+class CatalogueRunFinishedMessage(_Content):
+    """A run of a catalogue is finished."""
+
+    type: Literal["catalogue.run_finished"]
+    timestamp: datetime
+    data: CatalogueRunFinishedContent
+
+
 MESSAGES: dict[str, type[BaseModel]] = {
     "asset.released": AssetReleasedMessage,
     "asset.recalled": AssetRecalledMessage,
@@ -190,6 +224,8 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "budget.low": BudgetLowMessage,
     "delivery.paused": DeliveryPausedMessage,
     "request.paused": RequestPausedMessage,
+    "catalogue.paused": CataloguePausedMessage,
+    "catalogue.run_finished": CatalogueRunFinishedMessage,
     "request.finished": RequestFinishedMessage,
     "webhook.test": WebhookTestMessage,
 }

@@ -18,6 +18,8 @@ WebhookEvent = Literal[
     "review.waiting",
     "budget.low",
     "delivery.paused",
+    "catalogue.paused",
+    "catalogue.run_finished",
 ]
 MAX_EVENTS = len(get_args(WebhookEvent))
 _WEBHOOK: dict[str, JsonValue] = {"url": "https://example.com/presswork", "events": ["asset.recalled"]}

@@ -70,6 +70,19 @@ class Client:
         """What a submission would be answered. Nothing is stored."""
         return self.submit_campaign(sheet, {**spec, "dry_run": True}, pictures=pictures)
 
+    def plan_catalogue(
+        self, name: str, written: Mapping[str, Any], feed: Path | None, pictures: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """POST /v1/catalogues/{name}/plans: the plan, which is made next."""
+        parts: dict[str, Any] = {"catalogue": (None, json.dumps(dict(written)), "application/json")}
+        if pictures:
+            parts["pictures"] = (None, json.dumps({"pictures": dict(pictures)}), "application/json")
+        if feed is None:
+            return self._answer(lambda: self._http.post(f"/v1/catalogues/{name}/plans", files=parts))
+        with feed.open("rb") as file:
+            parts["file"] = (feed.name, file, "application/octet-stream")
+            return self._answer(lambda: self._http.post(f"/v1/catalogues/{name}/plans", files=parts))
+
     def add_input(self, picture: Path, consent: str = "") -> dict[str, Any]:
         """POST /v1/inputs: a picture that images are made from."""
         with picture.open("rb") as file:

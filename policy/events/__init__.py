@@ -3,6 +3,7 @@
 line       requests, batches, items, links
 control    requests that are paused, resumed, changed, over
 deliveries targets of tenants, files that were delivered to them
+catalogues  catalogues: plans, runs, what is live
 files      files of clients of the OpenAI API, batch jobs
 inputs     pictures that tenants send in
 people     reviews, recalls, erasures, legal holds, questions
@@ -10,6 +11,16 @@ registers  tenants, API keys, webhooks, rule sets, models and decisions, verifie
 event      what every event is: kind, payload, private text, subjects
 """
 
+from policy.events.catalogues import (
+    CatalogueApplied,
+    CatalogueChanged,
+    CatalogueFlipped,
+    CataloguePaused,
+    CataloguePlanned,
+    CatalogueRolledBack,
+    CatalogueRunFinished,
+    SlotsRetired,
+)
 from policy.events.control import (
     BudgetChanged,
     ItemReused,
@@ -98,6 +109,13 @@ __all__ = [
     "BatchJobStarted",
     "BatchReturned",
     "BudgetChanged",
+    "CatalogueApplied",
+    "CatalogueChanged",
+    "CatalogueFlipped",
+    "CataloguePaused",
+    "CataloguePlanned",
+    "CatalogueRolledBack",
+    "CatalogueRunFinished",
     "DatabaseRestored",
     "DeliveryPaused",
     "DeliveryTargetChanged",
@@ -146,6 +164,7 @@ __all__ = [
     "RequestPaused",
     "RequestResumed",
     "ReuseRecalled",
+    "SlotsRetired",
     "TenantCreated",
     "TextErased",
     "VerifierRegistered",

@@ -9,7 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-_NOUNS = ("request", "batch", "item", "asset", "key", "recall", "erasure", "hold", "input", "file", "batch_job")
+_NOUNS = (
+    "request",
+    "batch",
+    "item",
+    "asset",
+    "key",
+    "recall",
+    "erasure",
+    "hold",
+    "input",
+    "file",
+    "batch_job",
+    "catalogue",
+)
 
 
 @dataclass(frozen=True, slots=True)

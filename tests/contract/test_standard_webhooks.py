@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from api.schemas.webhook_messages import MESSAGES
@@ -14,6 +15,9 @@ from tests.support.line import HOLD, Line, new_item
 from tests.support.recalls import Recalling
 from tests.support.receiver import Got, Receiver, deliver, listen, receiving
 from workers.cost.limits import Limits
+from workers.jobs.catalogue import flips
+from workers.jobs.catalogue.catalogues import pause
+from workers.jobs.catalogue.tables import catalogue_runs, catalogues
 from workers.jobs.control import phases, spending
 from workers.jobs.control.budget import set_budget
 from workers.jobs.delivery import deliveries
@@ -58,13 +62,27 @@ def every_message(recalling: Recalling, receiver: Receiver) -> tuple[str, str]:
         assert spending.tell_low(conn) == 1
     request_id = held.items[0].request_id
     stopped = TakenDelivery(request_id, "acme", new_id(), "", None, 0, (), {}, is_over=False, manifest_due=False)
-    with recalling.context().engine.begin() as conn:
+    with recalling.line.owner.begin() as conn:
         deliveries.paused(conn, stopped, "forbidden", "")
+        _tell_of_a_catalogue(conn, request_id)
     delivered = 0
     while sent := deliver(recalling):
         delivered += sent
     assert delivered == len(MESSAGES)
     return webhook_id, secret
+
+
+def _tell_of_a_catalogue(conn: Connection, request_id: str) -> None:
+    """A run that is over and the pause of its catalogue, written as the clerk writes them."""
+    spec = {"name": "shop"}
+    row = {"id": new_id(), "tenant": "acme", "name": "shop", "version": 1, "spec": spec, "key_id": new_id()}
+    stored = conn.execute(catalogues.insert().values(**row, spec_sha256="0" * 64).returning(catalogues)).one()
+    run = {"id": new_id(), "tenant": "acme", "catalogue_id": stored.id, "number": 1, "kind": "apply", "slots": 1}
+    made = catalogue_runs.insert().values(
+        **run, state="making", plan_id=new_id(), request_id=request_id, key_id=new_id()
+    )
+    flips.settle(conn, conn.execute(made.returning(catalogue_runs)).one())
+    pause(conn, stored, "safeguards", {"changed": 3}, actor="test")
 
 
 def test_the_library_verifies_every_message_and_nothing_that_was_changed(

@@ -48,7 +48,8 @@ class Receiver:
     location: str = ""
     headers: dict[str, str] = field(default_factory=dict)  # of the answer, besides
     drip_seconds: float = 0.0  # between two bytes of the answer's head
-    got: list[Got] = field(default_factory=list)
+    got: list[Got] = field(default_factory=list)  # by POST
+    asked: list[Got] = field(default_factory=list)  # by GET
 
     @property
     def url(self) -> str:
@@ -74,12 +75,18 @@ def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             self.end_headers()
 
         def do_GET(self) -> None:
+            receiver.asked.append(Got(self.path, {k.lower(): v for k, v in self.headers.items()}, b""))
             if receiver.drip_seconds:
                 self._drip()
                 return
             self.send_response(200 if receiver.status == 204 else receiver.status)
             if receiver.location:
                 self.send_header("Location", receiver.location)
+            for name, value in receiver.headers.items():
+                self.send_header(name, value)
+            if receiver.status == 304:
+                self.end_headers()
+                return
             self.send_header("Content-Length", str(len(receiver.body)))
             self.end_headers()
             with suppress(OSError):  # the caller had enough

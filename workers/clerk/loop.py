@@ -17,7 +17,18 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from workers import metrics
-from workers.clerk import deliveries, erasures, files, inputs, recalls, releases, removals, retention, webhooks
+from workers.clerk import (
+    catalogues,
+    deliveries,
+    erasures,
+    files,
+    inputs,
+    recalls,
+    releases,
+    removals,
+    retention,
+    webhooks,
+)
 from workers.clerk.context import ClerkContext
 from workers.crash import killer
 from workers.database import make_engine
@@ -39,6 +50,7 @@ DUTIES: Mapping[str, Duty] = {
     "inputs": inputs.run_once,
     "removals": removals.run_once,
     "files": files.run_once,
+    "catalogues": catalogues.run_once,
 }
 DELIVERIES: Mapping[str, Duty] = {"deliveries": deliveries.run_once}  # likewise: buckets may be slow
 MESSAGES: Mapping[str, Duty] = {"webhooks": webhooks.run_once}  # in a thread of its own: receivers may be slow

@@ -16,6 +16,7 @@ inputs/          pictures that tenants send in                                ca
 identification/  questions and fingerprints                                   callers: api, identify
 uploads/     files of clients of the OpenAI API, and batch jobs               callers: api, clerk
 delivery/    targets of tenants, files on their way to them                   callers: api, any verb, clerk
+catalogue/   catalogues: plans, runs, what is live                              callers: api, clerk
 webhooks/    endpoints and deliveries                                         callers: api, any verb, clerk
 outcomes     the rows and the event of an outcome                             callers: settle, review
 keys         tenants and API keys                                             caller: api

@@ -1,4 +1,5 @@
-"""Uploads of pictures, read after authentication and within limits of bytes and time.
+"""Uploads, read after authentication and within limits of bytes and time.
 
+catalogues  a catalogue with its feed
 inputs  a picture for tasks, or the address that it is fetched from
 """

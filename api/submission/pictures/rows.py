@@ -52,6 +52,14 @@ class RowPictures:
             self._by_id[found.id] = found
         return self._found[text]
 
+    def learn(self, ids: Iterable[str]) -> None:
+        """Looks these inputs up together, before rows name them one by one."""
+        new = [id for id in ids if id not in self._found]
+        with self._parts.transaction(self._tenant) as conn:
+            found = known_inputs(conn, self._tenant, new)
+        self._found |= found
+        self._by_id |= found
+
     def known(self, inputs: Iterable[tuple[str, str]]) -> list[KnownInput]:
         """The inputs of (role, id), as they were found."""
         return [self._by_id[id] for _, id in inputs if id in self._by_id]

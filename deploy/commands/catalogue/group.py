@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
+from deploy.commands.catalogue.apply import apply
 from deploy.commands.catalogue.check import check
+from deploy.commands.catalogue.history import history
+from deploy.commands.catalogue.list import list_
+from deploy.commands.catalogue.manifest import manifest
+from deploy.commands.catalogue.plan import plan
+from deploy.commands.catalogue.retire import retire
+from deploy.commands.catalogue.rollback import rollback
 from deploy.commands.catalogue.schema import schema
 
 
@@ -16,5 +23,5 @@ def catalogue() -> None:
     """
 
 
-for command in (check, schema):
+for command in (check, plan, apply, list_, history, rollback, retire, manifest, schema):
     catalogue.add_command(command)

@@ -71,7 +71,7 @@ def test_every_error_of_a_file_is_told_at_once(tmp_path: Path) -> None:
 
 def test_the_shipped_schema_is_the_one_that_the_model_makes() -> None:
     shipped = (REPOSITORY / "docs" / "catalogue.schema.json").read_text()
-    assert shipped == schema_text()
+    assert shipped == schema_text(), "run: presswork catalogue schema > docs/catalogue.schema.json"
 
 
 def test_every_shape_names_what_identifies_a_row_and_where_its_picture_is() -> None:

@@ -1,0 +1,13 @@
+"""Catalogues: how a feed becomes a plan, and a plan a request.
+
+feed       rows of a feed as a catalogue reads them
+parts      what a picture is made of, as digests, and the first part that differs
+pictures   source pictures of rows: fetched, hashed, stored once
+rows       rows to make, checked as those of a campaign are
+planning   a plan: every row compared with what is live
+safeguards     where a plan stops and asks a person
+applying   a plan carried out as a request
+manifest   what is live, as lines with file names
+
+Made in the background of one API process under a lease, as checks of batches are (workers/jobs/catalogue/plans.py).
+"""

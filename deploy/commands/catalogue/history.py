@@ -1,0 +1,26 @@
+"""`presswork catalogue history`: runs of a catalogue, the latest first."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from deploy.client import Client
+from deploy.commands.shared.options import api_options, json_option
+from deploy.commands.shared.tables import print_rows
+
+_COLUMNS = ("run", "kind", "state", "slots", "flipped", "started_at", "ended_at", "request_id", "to_run")
+
+
+@click.command()
+@click.argument("name", metavar="CATALOGUE")
+@click.option("--most", metavar="NUMBER", type=click.IntRange(1), default=50, show_default=True, help="Number of rows.")
+@json_option("Print the API's JSON, one object per line.")
+@api_options
+def history(name: str, data: Path, *, most: int, as_json: bool) -> None:
+    """List the runs of a catalogue, the latest first."""
+    with Client.of(data) as client:
+        runs = islice(client.pages(f"/v1/catalogues/{name}/runs"), most)
+        print_rows(runs, _COLUMNS, as_json=as_json)

@@ -1,0 +1,86 @@
+"""`presswork catalogue plan`: what an apply would do, without doing it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deploy.client import Client
+from deploy.commands.catalogue.file import read_file
+from deploy.commands.catalogue.pictures import sent_pictures
+from deploy.commands.catalogue.summary import plan_text
+from deploy.commands.shared.exit_status import exit_status
+from deploy.commands.shared.options import api_options, json_option
+from deploy.commands.shared.tables import as_line
+from deploy.errors import CallFailed
+
+_PAUSE_SECONDS = 0.3
+_MAKES = ("create", "change")
+
+
+@click.command(
+    epilog=exit_status(
+        "nothing to do", "the plan failed, or the API refused it", "something would be made; or wrong usage"
+    )
+)
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--feed",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    show_default="the address in `source.url`",
+    help="The feed: rows of the catalogue.",
+)
+@click.option(
+    "--pictures",
+    metavar="DIRECTORY",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    show_default="none",
+    help="Source pictures that the feed names by their path.",
+)
+@json_option("Print the API's JSON.")
+@api_options
+@click.pass_context
+def plan(
+    ctx: click.Context, file: Path, data: Path, *, feed: Path | None, pictures: Path | None, as_json: bool
+) -> None:
+    """Show what an apply would do, and store the plan.
+
+    FILE is the catalogue. Nothing is drawn. The plan is immutable and expires after a day.
+    """
+    read = read_file(file)
+    if isinstance(read, list):
+        for error in read:
+            click.echo(f"{file}, {error}", err=True)
+        ctx.exit(1)
+    with Client.of(data) as client:
+        named = sent_pictures(client, read.body, feed, pictures) if pictures and feed else {}
+        made = _made(client, client.plan_catalogue(read.body.name, read.written, feed, named))
+        changes = [] if as_json or made["state"] != "ready" else list(_first_changes(client, made))
+    if as_json:
+        click.echo(as_line(made))
+    elif made["state"] == "ready":
+        click.echo(plan_text(made, changes))
+    if made["state"] == "failed":
+        raise CallFailed("; ".join(_said(error) for error in made["errors"]))
+    ctx.exit(2 if any(made["counts"].get(kind) for kind in _MAKES) else 0)
+
+
+def _made(client: Client, plan: dict[str, Any]) -> dict[str, Any]:
+    while plan["state"] == "planning":
+        time.sleep(_PAUSE_SECONDS)
+        plan = client.get(f"/v1/catalogues/{plan['catalogue']}/plans/{plan['id']}")
+    return plan
+
+
+def _first_changes(client: Client, plan: dict[str, Any]) -> list[dict[str, Any]]:
+    path = f"/v1/catalogues/{plan['catalogue']}/plans/{plan['id']}/changes"
+    return [one for kind in ("change", "missing", "blocked") for one in client.get(path, kind=kind, limit=10)["data"]]
+
+
+def _said(error: dict[str, Any]) -> str:
+    place = f"row {error['row']}: " if error.get("row") else ""
+    return f"{place}{error['message']}. {error['remedy']}".rstrip()

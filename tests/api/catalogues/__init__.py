@@ -1,0 +1,1 @@
+"""Tests of /v1/catalogues: plans, applies, what is live."""

@@ -1,0 +1,120 @@
+"""Catalogues in few words: planned over HTTP, made by a worker's functions, flipped by the clerk's duty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from httpx import Response
+
+from tests.support.client import ApiTenant
+from tests.support.line import HOLD, LEASE, eventually, released
+from workers.jobs.catalogue import flips
+from workers.jobs.claim import claim
+from workers.jobs.dispatch import dispatch
+from workers.jobs.settle import settle
+from workers.jobs.types import Failed, Held
+
+SPEC: dict[str, Any] = {
+    "name": "chairs",
+    "key": "sku",
+    "make": {"template": "a {colour} {title}"},
+    "limits": {"changed_percent": 100},
+}
+HEADER = "sku,title,colour,price"
+
+
+def feed(rows: Sequence[str], header: str = HEADER) -> str:
+    return "\n".join([header, *rows]) + "\n"
+
+
+ROWS = [f"c-{n:02},chair {n},red,{n}.90" for n in range(1, 9)]
+
+
+@dataclass
+class Catalogue:
+    """One tenant's catalogue."""
+
+    api: ApiTenant
+    spec: dict[str, Any] = field(default_factory=lambda: dict(SPEC))
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.client = self.api.caller(**self.settings)
+        key = self.api.server.key(self.api.tenant, person="Ada")[1]  # a service's key confirms no safeguard
+        self.client.headers["Authorization"] = f"Bearer {key}"
+        self.url = f"/v1/catalogues/{self.spec['name']}"
+
+    def send(self, rows: str | None, **spec: Any) -> Response:
+        files: dict[str, Any] = {"catalogue": (None, json.dumps({**self.spec, **spec}), "application/json")}
+        if rows is not None:
+            files["file"] = ("feed.csv", rows, "text/csv")
+        return self.client.post(f"{self.url}/plans", files=files)
+
+    def plan(self, rows: str | None, **spec: Any) -> dict[str, Any]:
+        """The plan, ready or failed."""
+        sent = self.send(rows, **spec)
+        assert sent.status_code == 202, sent.text
+        return self.made(sent.json()["id"])
+
+    def made(self, id: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+
+        def is_made() -> bool:
+            found.update(self.client.get(f"{self.url}/plans/{id}").json())
+            return found["state"] != "planning"
+
+        eventually(is_made)
+        return found
+
+    def changes(self, plan: dict[str, Any], kind: str = "") -> list[tuple[str, int, str, str]]:
+        pages = self.client.get(f"{self.url}/plans/{plan['id']}/changes", params={"kind": kind} if kind else {})
+        return [(one["key"], one["view"], one["kind"], one["cause"]) for one in pages.json()["data"]]
+
+    def apply(self, plan: dict[str, Any], **body: Any) -> Response:
+        return self.client.post(f"{self.url}/plans/{plan['id']}/apply", json={"digest": plan["digest"], **body})
+
+    def applied(self, plan: dict[str, Any], **body: Any) -> dict[str, Any]:
+        answered = self.apply(plan, **body)
+        assert answered.status_code == 202, (answered.text, self.api.logs[-3:])
+        begun: dict[str, Any] = answered.json()
+        if begun["pilot"]:
+            with self.api.server.line.owner.begin() as conn:
+                conn.exec_driver_sql("update requests set phase = 'running' where id = %s", (begun["request_id"],))
+        return begun
+
+    def make(self, request_id: str, *, held: Sequence[str] = (), failed: Sequence[str] = ()) -> None:
+        """Every item of the request is settled, and the clerk looks."""
+        items = [item for item in self.api.items() if item.request_id == request_id and item.state == "pending"]
+        with self.api.server.line.worker.begin() as conn:
+            batch_id = dispatch(conn, "gpu", items[0].recipe_id, [i.id for i in items], lease=LEASE, claims_allowed=2)
+            claimed = claim(conn, str(batch_id), LEASE, "worker-1")
+            assert claimed is not None
+            outcomes: list[Any] = []
+            for item in claimed.items:
+                if item.custom_id in held:
+                    outcomes.append(Held(item, HOLD, f"quarantine/{item.id}", "b" * 64))
+                elif item.custom_id in failed:
+                    outcomes.append(Failed(item, "worker_lost"))
+                else:
+                    outcomes.append(released(claimed, item))
+            settle(conn, claimed, outcomes)
+        self.clerk()
+
+    def clerk(self) -> None:
+        with self.api.server.database.engine("clerk").begin() as conn:
+            while (run := flips.next_due(conn)) is not None:
+                flips.settle(conn, run)
+
+    def run(self, rows: str, **spec: Any) -> dict[str, Any]:
+        """Planned, applied and made."""
+        begun = self.applied(self.plan(rows, **spec), confirm=True)
+        self.make(begun["request_id"])
+        return begun
+
+    def live(self) -> dict[str, str]:
+        """Asset by key."""
+        text = self.client.get(f"{self.url}/manifest", params={"format": "jsonl"}).text
+        return {line["key"]: line["asset_id"] for line in map(json.loads, text.splitlines())}

@@ -1,0 +1,149 @@
+"""Views of catalogues: what is read of them, their plans, their runs, and what is live. Confined to one tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select, tuple_
+
+from workers.errors import NotFound
+from workers.jobs.asset_views import files_of
+from workers.jobs.catalogue.tables import (
+    catalogue_changes,
+    catalogue_plans,
+    catalogue_runs,
+    catalogue_slots,
+    catalogues,
+)
+from workers.jobs.results import Begin
+from workers.jobs.tables import assets, items, requests
+from workers.jobs.types import StoredRendition
+from workers.states import AssetState
+
+PAGE = 500  # slots of one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSlot:
+    """A live picture with its files, and what their names are made of."""
+
+    key: str
+    view: int
+    run: int
+    asset_id: str
+    item_id: str
+    released_at: Any
+    custom_id: str
+    row: int
+    variant: int
+    carried: tuple[str, ...]
+    file_suffix: str
+    columns: tuple[str, ...]
+    templates: Mapping[str, str]
+    files: tuple[StoredRendition, ...]
+
+
+def list_catalogues(conn: Connection, tenant: str) -> list[Row[Any]]:
+    """By name; there are few (catalogues.MAX_CATALOGUES)."""
+    query = select(catalogues).where(catalogues.c.tenant == tenant).order_by(catalogues.c.name)
+    return list(conn.execute(query))
+
+
+def get_catalogue(conn: Connection, tenant: str, name: str) -> Row[Any]:
+    """Raises NotFound."""
+    return _one(conn, select(catalogues).where(catalogues.c.tenant == tenant, catalogues.c.name == name), name)
+
+
+def get_plan(conn: Connection, tenant: str, plan_id: str, *, catalogue_id: str | None = None) -> Row[Any]:
+    """The plan with the name of its catalogue, which is the one given. Raises NotFound."""
+    named = select(catalogue_plans, catalogues.c.name).join(catalogues)
+    if catalogue_id is not None:
+        named = named.where(catalogue_plans.c.catalogue_id == catalogue_id)
+    return _one(conn, named.where(catalogue_plans.c.id == plan_id, catalogue_plans.c.tenant == tenant), plan_id)
+
+
+def list_changes(
+    conn: Connection, tenant: str, plan_id: str, *, kind: str, after: tuple[str, int] | None, limit: int
+) -> list[Row[Any]]:
+    """Changes of a plan by key and view, behind the one named."""
+    changes = catalogue_changes
+    query = select(changes).where(changes.c.plan_id == plan_id, changes.c.tenant == tenant)
+    if kind:
+        query = query.where(changes.c.kind == kind)
+    if after:
+        query = query.where(tuple_(changes.c.key, changes.c.view) > after)
+    return list(conn.execute(query.order_by(changes.c.key, changes.c.view).limit(limit)))
+
+
+def list_runs(conn: Connection, tenant: str, catalogue_id: str, *, before: int | None, limit: int) -> list[Row[Any]]:
+    """The latest first."""
+    runs = catalogue_runs
+    query = select(runs).where(runs.c.tenant == tenant, runs.c.catalogue_id == catalogue_id)
+    if before is not None:
+        query = query.where(runs.c.number < before)
+    return list(conn.execute(query.order_by(runs.c.number.desc()).limit(limit)))
+
+
+def live_slots(begin: Begin, tenant: str, catalogue_id: str, *, page: int = PAGE) -> Iterator[list[LiveSlot]]:
+    """Every live picture by key and view, page by page; no transaction is open between two pages."""
+    slots, after = catalogue_slots, None
+    while True:
+        query = (
+            select(
+                *(slots.c.key, slots.c.view, slots.c.run, slots.c.asset_id, assets.c.released_at),
+                *(
+                    items.c.id.label("item_id"),
+                    items.c.custom_id,
+                    items.c.row,
+                    items.c.variant,
+                    items.c.carried,
+                    items.c.file_suffix,
+                ),
+                *(requests.c.carried_columns, requests.c.file_templates),
+            )
+            .join(assets, assets.c.id == slots.c.asset_id)
+            .join(items, items.c.id == assets.c.item_id)
+            .join(requests, requests.c.id == items.c.request_id)
+            .where(slots.c.catalogue_id == catalogue_id, slots.c.tenant == tenant, slots.c.retired_at.is_(None))
+            .where(assets.c.state == AssetState.RELEASED)
+            .order_by(slots.c.key, slots.c.view)
+            .limit(page)
+        )
+        if after:
+            query = query.where(tuple_(slots.c.key, slots.c.view) > after)
+        with begin() as conn:
+            rows = conn.execute(query).all()
+            files = files_of(conn, tenant, [row.asset_id for row in rows])
+        if rows:
+            yield [_live(row, tuple(files[row.asset_id])) for row in rows]
+            after = (rows[-1].key, rows[-1].view)
+        if len(rows) < page:
+            return
+
+
+def _one(conn: Connection, query: Select[Any], named: str) -> Row[Any]:
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"no catalogue or plan {named}")
+    return row
+
+
+def _live(row: Any, files: tuple[StoredRendition, ...]) -> LiveSlot:
+    return LiveSlot(
+        key=row.key,
+        view=row.view,
+        run=row.run,
+        asset_id=row.asset_id,
+        item_id=row.item_id,
+        released_at=row.released_at,
+        custom_id=row.custom_id,
+        row=row.row,
+        variant=row.variant,
+        carried=tuple(row.carried),
+        file_suffix=row.file_suffix,
+        columns=tuple(row.carried_columns),
+        templates=row.file_templates,
+        files=files,
+    )
