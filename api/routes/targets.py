@@ -91,11 +91,15 @@ def check(target_id: PathId, caller: Admin, once: OnceOf, query: Annotated[NoQue
 
 
 @router.delete("/targets/{target_id}", status_code=204, summary="Remove a target of delivery")
-def remove(target_id: PathId, caller: Admin, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Response:
+def remove(target_id: PathId, caller: Admin, once: OnceOf, query: Annotated[NoQuery, Query()]) -> Response:
     """Nothing is delivered to it any more, and nothing there is withdrawn. What was delivered stays."""
-    with parts.transaction(caller.tenant) as conn:
-        targets.remove(conn, caller.tenant, uuid_or_not_found(target_id, "target"), actor=caller.actor)
-    return Response(status_code=204)
+    id = uuid_or_not_found(target_id, "target")
+
+    def work(conn: Connection) -> StoredReply:
+        targets.remove(conn, caller.tenant, id, actor=caller.actor)
+        return answered(204)
+
+    return once.run(caller.tenant, once.fingerprint(), work)
 
 
 @router.get("/requests/{request_id}/delivery", summary="How far the delivery of a request is")

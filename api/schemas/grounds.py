@@ -38,8 +38,10 @@ class ShadowBody(BodyModel):
 class GroundBody(BodyModel):
     """How a product stands on its new ground."""
 
-    placement: PlacementBody = Field(PlacementBody(), description="left out: where it was")
-    shadow: ShadowBody | None = Field(ShadowBody(), description="null: none")
+    placement: PlacementBody = Field(default_factory=PlacementBody, description="left out: where it was")
+    shadow: ShadowBody | None = Field(
+        default_factory=ShadowBody, description="null: none; left out: as its members say"
+    )
     around: bool = Field(
         False, description="the ground is drawn around the product, which the model sees; needs a model with inpaint"
     )

@@ -15,7 +15,16 @@ from api.schemas.requests import CampaignBody, SingleBody
 from tests.support.client import ApiServer, ApiTenant, campaign, problem
 
 PUBLIC = ("/v1/detect", "/v1/soft-bindings")
-WITHOUT_BODY = ("/pause", "/resume", "/reproductions", "/secret", "/enable", "/test", "/resend")  # the address says all
+WITHOUT_BODY = (
+    "/pause",
+    "/resume",
+    "/reproductions",
+    "/secret",
+    "/enable",
+    "/test",
+    "/resend",
+    "/check",
+)  # the address says all
 MAY_BE_EMPTY = ("/cancel", "/retry")
 NOBODY = "127.0.0.1:9"  # discard: nothing listens there
 

@@ -14,7 +14,7 @@ from typing import Any
 
 PACKAGE = "presswork_generated_client"
 # The generator knows files by octet-stream alone, and text by text/*.
-_FILES = ("image/*", "application/zip", "application/c2pa")
+_FILES = ("image/*", "image/webp", "application/zip", "application/c2pa")
 _KNOWN_AS = {**dict.fromkeys(_FILES, "application/octet-stream"), "application/jsonl": "text/plain"}
 
 
