@@ -37,6 +37,12 @@ ACTS = frozenset(
         *("policy.registered", "model.registered", "verifier.registered"),
     }
 )
+# Changes that come of an act that is told before, and whose own effects are told after.
+UNTOLD = frozenset(
+    {
+        "update erasures state",  # the clerk listed what an order means; each step of erasing, and the end, is told
+    }
+)
 _ASSIGNED = re.compile(r"\b(\w+)=")
 _APPENDS = "INSERT INTO audit.entries"
 
@@ -110,7 +116,8 @@ def _change(statement: UpdateBase, sql: str) -> str:
     assert isinstance(statement, Update)
     assigned = set(_ASSIGNED.findall(sql.partition(" SET ")[2].partition(" WHERE ")[0]))
     moves = sorted(STATES & assigned) if table not in MACHINERY else []
-    return f"{'!' * bool(moves)}update {table} {' '.join(moves)}".rstrip()
+    change = f"update {table} {' '.join(moves)}".rstrip()
+    return f"{'!' * (bool(moves) and change not in UNTOLD)}{change}"
 
 
 def _kinds(values: Any) -> list[str]:
