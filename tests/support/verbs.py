@@ -90,6 +90,7 @@ def _spells(node: ast.AST) -> bool:
 
 def _read(function: ast.FunctionDef, module: str, known: dict[str, str], spelled: set[str]) -> Function:
     read = Function(any(_spells(statement) for statement in function.body[1 if ast.get_docstring(function) else 0 :]))
+    known = known | _renamed(function, known)
     for node in ast.walk(function):
         if isinstance(node, ast.Name) and node.id in spelled:
             read.writes = True
@@ -103,3 +104,20 @@ def _read(function: ast.FunctionDef, module: str, known: dict[str, str], spelled
         if root in known:
             read.calls.add(f"{known[root]}.{last}")
     return read
+
+
+def _renamed(function: ast.FunctionDef, known: dict[str, str]) -> dict[str, str]:
+    """Shorter names that the function gives to what its module imported, as in `rows = console_sessions`."""
+    pairs = [
+        pair
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        for pair in zip(_each(target), _each(node.value), strict=False)
+    ]
+    named = {ast.unparse(name): ast.unparse(value) for name, value in pairs}
+    return {name: known[value] for name, value in named.items() if value in known}
+
+
+def _each(node: ast.expr) -> list[ast.expr]:
+    return node.elts if isinstance(node, ast.Tuple) else [node]

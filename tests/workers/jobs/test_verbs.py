@@ -26,17 +26,19 @@ from workers.states import BatchState, ItemState
 
 # Verbs that write and append no event, each with the reason. Every other verb that writes appends one. A verb that is
 # new fails the first test until it tells, or stands here.
-PART, LEASED, MACHINE, TREE = (
+PART, LEASED, MACHINE, TREE, SESSION = (
     "part of the verb that calls it, in whose transaction and event it is",
     "a lease: who works on it now; what comes of it is told",
     "state of machinery that is rebuilt, or forgotten, without loss to the record",
     "the ledger itself",
+    "a browser signed in or out; what a person does there is told, under the person's key",
 )
 SILENT = {
     "policy.ledger.tree.refusal.note": TREE,
     "policy.ledger.tree.seal.seal": TREE,
     "policy.ledger.witnesses.witness_policy.keep_cosignature": TREE,
     "workers.jobs.catalogue.catalogues.go_on": PART,
+    "workers.jobs.catalogue.flips.feeds_gone": "a plan that is over is forgotten; what it was, and did, is told",
     "workers.jobs.catalogue.plans.add": LEASED,
     "workers.jobs.catalogue.plans.begin": "nothing is decided yet; the plan is told once it is ready",
     "workers.jobs.catalogue.plans.fail": "nothing came of it; a plan has no effect until it is ready",
@@ -46,6 +48,9 @@ SILENT = {
     "workers.jobs.catalogue.sources.keep_sources": MACHINE,
     "workers.jobs.claim.pass_over": LEASED,
     "workers.jobs.claim.renew": LEASED,
+    "workers.jobs.console.sessions.close_session": SESSION,
+    "workers.jobs.console.sessions.open_session": SESSION,
+    "workers.jobs.console.sessions.take_link": SESSION,
     "workers.jobs.control.breaker.note": PART,
     "workers.jobs.control.breaker.watch": PART,
     "workers.jobs.control.budget.reserve": PART,
@@ -108,6 +113,7 @@ def test_the_reading_of_the_code_finds_verbs_of_every_form() -> None:
         "workers.jobs.control.budget.settle",
         "workers.jobs.fleet.members.gone",
         "workers.jobs.expire.fail_claim",
+        "workers.jobs.catalogue.flips.feeds_gone",  # under shorter names
     }
     assert some <= verbs()
     assert not any(name.endswith((".list_budgets", ".reason", ".settled_by")) for name in verbs())
