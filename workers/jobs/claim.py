@@ -17,6 +17,7 @@ from policy.marks.channels.channel import Channel
 from policy.marks.provenance.origin import StatedOrigin
 from policy.verdict import Finding
 from workers.errors import LeaseLost
+from workers.jobs.delivery.deliveries import delivers
 from workers.jobs.fleet.members import may_claim
 from workers.jobs.inputs.uses import WITHOUT_INPUTS, inputs_of_batch
 from workers.jobs.tables import batches, items, recipes, requests
@@ -67,6 +68,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, any
             channels=tuple(map(Channel.from_json, row.channels)),
             label_language=_label_language(row),
             inputs=made_from.get(row.id, ()),
+            delivers=row.delivers,
             origin=StatedOrigin.from_json(row.origin) if row.origin else None,
         )
         for row in conn.execute(
@@ -78,6 +80,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, any
                 requests.c.channels,
                 requests.c.carried_columns,
                 requests.c.origin,
+                delivers().label("delivers"),
             )
             .join(requests, requests.c.id == items.c.request_id)
             .where(items.c.batch_id == batch_id, items.c.state == ItemState.PLANNED)

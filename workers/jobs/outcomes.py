@@ -51,7 +51,8 @@ def write_assets(conn: Connection, attempt: Attempt, released: Sequence[Released
             for rendition in o.renditions
         ],
     )
-    deliveries.wake(conn, {o.item.request_id for o in released})
+    if delivering := {o.item.request_id for o in released if o.item.delivers}:
+        deliveries.wake(conn, delivering)
     for tenant in sorted({o.item.tenant for o in released}):
         notify(conn, tenant, "asset.released", [_notification(o) for o in released if o.item.tenant == tenant])
 

@@ -163,6 +163,7 @@ class Item:
     texts_read: TextsRead = ALL_READ
     inputs: tuple[ItemInput, ...] = ()  # what it is made from, in the order of their roles
     discarded: tuple[Discarded, ...] = ()  # earlier pictures, recorded at settlement; `seed` is that of the kept one
+    delivers: bool = True  # its request may have a delivery, which waits for its release
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,12 @@ from policy.verdict import Verdict
 from tests.support.line import ALLOW, HOLD, LEASE, REFUSE, Line, new_item, released, statements
 from workers.errors import Conflict, LeaseLost
 from workers.jobs.cancel import cancel_item, cancel_request
+from workers.jobs.delivery.tables import file_deliveries
+from workers.jobs.delivery.targets import NewTarget, register
 from workers.jobs.expire import expire
 from workers.jobs.settle import settle
 from workers.jobs.tables import assets, holds, renditions
-from workers.jobs.types import Claim, Failed, Held, Outcome, Refused, TextsRead
+from workers.jobs.types import Claim, Failed, Held, NewDelivery, Outcome, Refused, TextsRead
 from workers.states import WAKE_CHANNEL, AssetState, BatchState, ItemState
 
 
@@ -212,6 +214,24 @@ def test_a_batch_costs_the_same_few_statements_whatever_its_size(line: Line):
         counts.append(len(sent))
     # Eleven for the batch; one each for budgets, the breaker, the sealer's refusal, and whether a request is over.
     assert counts[0] == counts[1] <= 15
+
+
+def test_a_release_makes_the_delivery_of_its_request_due_and_announces_it_in_two_statements(line: Line):
+    line.add_tenant("acme")
+    bucket = NewTarget("shop", "https://s3.example.com", "auto", "shop", "", "a", "b", "list")
+    with line.as_tenant("acme") as conn:
+        wanted = NewDelivery(register(conn, "acme", bucket, actor="test"), "")
+    counts = []
+    for delivery in (None, wanted):
+        held = line.claim(line.dispatch(line.submit("acme", 3, delivery=delivery)[:2]))  # its request goes on
+        with line.owner.begin() as conn:
+            conn.execute(file_deliveries.update().values(due_at=None))  # nothing was left to do
+        with statements(line.worker) as sent:
+            settled(line, held, all_released(held))
+        counts.append(len(sent))
+    (waiting,) = rows_of(line, file_deliveries)
+    assert waiting.due_at is not None
+    assert counts[1] == counts[0] + 2
 
 
 def test_each_tenant_of_a_mixed_batch_reads_of_its_own_items(line: Line):

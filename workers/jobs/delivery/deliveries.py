@@ -1,6 +1,7 @@
 """Deliveries: the released files of one request on their way to one target.
 
     begin      with the request                                            caller: submit
+    delivers   whether a request has one                                   caller: claim
     wake       something was released or recalled: it is due               callers: settle, review, recall
     take       the next that is due, leased                                caller: clerk
     delivered  a file is there, with its event                             caller: clerk
@@ -77,6 +78,12 @@ def begin(conn: Connection, tenant: str, request_id: str, wanted: NewDelivery) -
         )
     )
     _announce(conn, 1)
+
+
+def delivers() -> ColumnElement[bool]:
+    """Whether the row of `requests` around it has a delivery, which it has from its first commit or never."""
+    of = file_deliveries.c.request_id  # all that a worker may read
+    return exists(select(of).where(of == requests.c.id)).correlate(requests)
 
 
 def wake(conn: Connection, request_ids: Collection[str]) -> None:
