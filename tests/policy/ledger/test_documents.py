@@ -108,7 +108,7 @@ def test_the_api_and_a_worker_register_what_they_load(own_api, settings_for):
     with own_api.line.auditor.connect() as conn:
         kept = texts(conn, [document.sha256 for document in documents])
     assert len(kept) == len({document.sha256 for document in documents}) >= 3
-    cards = len(registry.cards) + len(registry.upscalers) + len(registry.adapters)
+    cards = len(registry.cards) + len(registry.upscalers) + len(registry.adapters) + bool(registry.mask_network)
     assert own_api.line.kinds() == ["policy.registered", *["model.registered"] * cards, "verifier.registered"]
     own_api.app(log_level="DEBUG")  # another process
     assert len(own_api.line.kinds()) == 2 + cards
