@@ -158,7 +158,10 @@ REVOCATION_FAILURES = Counter("presswork_revocation_failures_total", "Failed att
 
 # Label values that are known beforehand, one list a label. Missing: what differs by installation or process, which
 # `start_at_zero` is told, and the anchors, whose series the sealer makes.
-_DUTIES = ("reviews", "recalls", "erasures", "retention", "removals", "inputs", "files", "webhooks", "deliveries")
+_DUTIES = (
+    *("reviews", "recalls", "erasures", "retention", "removals", "inputs", "files", "catalogues"),
+    *("webhooks", "deliveries"),
+)
 _KNOWN: dict[Counter | Gauge | Histogram, tuple[tuple[str, ...], ...]] = {
     ITEMS_SUBMITTED: (("single", "campaign", "batch", "marks"), tuple(Priority)),
     HTTP_CONNECTIONS_ENDED: (("refused", "made_room", "head_too_slow", "reader_stalled"),),

@@ -23,7 +23,7 @@ from policy.identify.answer import IdentificationFinding
 from tests.support.repository import REPOSITORY, text
 from tests.workers.jobs.fleet.test_faults import CASES as FAULTS
 from workers import metrics
-from workers.clerk.loop import DUTIES, MESSAGES
+from workers.clerk.loop import DELIVERIES, DUTIES, MESSAGES
 from workers.gpu.standing import UNEXPECTED_ERRORS
 from workers.jobs.fleet.faults import Fault
 
@@ -123,7 +123,7 @@ def test_what_its_own_process_sets_is_asked_for_at_all() -> None:
 def test_known_values_are_those_the_code_counts() -> None:
     """A renamed error or duty would start a series of its own beside one that stays at 0."""
     known = {metric: set(values[0]) for metric, values in metrics._KNOWN.items()}
-    assert known[metrics.CLERK_ACTS] == {*DUTIES, *MESSAGES}
+    assert known[metrics.CLERK_ACTS] == {*DUTIES, *MESSAGES, *DELIVERIES}
     assert known[metrics.IDENTIFICATIONS] == {*IdentificationFinding, "failed"}
     assert known[metrics.MARK_FAILURES] <= {*vars(policy.errors), *vars(workers.errors)}
     reasons = {reason for _, fault, reason in FAULTS if fault is not Fault.ITEM}
