@@ -15,11 +15,14 @@ from api.edge.dependencies import Parts
 from api.edge.problems import MEDIA_TYPE
 from api.schemas.batches import BatchBody
 from api.schemas.budgets import BudgetBody, LimitsBody
+from api.schemas.catalogue_runs import ApplyBody, PicturesBody, RetireBody, RollbackBody
+from api.schemas.catalogues import CatalogueBody
 from api.schemas.control import CancelBody, RequestPatchBody, RetryBody
 from api.schemas.files import MAX_EXPIRY_SECONDS, MIN_EXPIRY_SECONDS
 from api.schemas.images import ImagesBody
 from api.schemas.inputs import MAX_CONSENT_CHARS, MAX_FILE_NAME_CHARS, AddressBody
 from api.schemas.keys import KeyBody
+from api.schemas.marks import MarksBody
 from api.schemas.models import ModelDecisionBody
 from api.schemas.pilots import PilotDecisionBody
 from api.schemas.privacy import ErasureBody, LegalHoldBody
@@ -27,6 +30,7 @@ from api.schemas.problems import ProblemReply
 from api.schemas.recalls import RecallBody
 from api.schemas.requests import CampaignBody, LoraBody, SingleBody
 from api.schemas.reviews import DecisionBody, DecisionsBody
+from api.schemas.targets import TargetBody
 from api.schemas.webhook_messages import MESSAGES, webhooks_member
 from api.schemas.webhooks import WebhookBody, WebhookPatchBody
 
@@ -96,6 +100,21 @@ _CAMPAIGN_BODY = {
         },
     },
 }
+_PLAN_BODY = {
+    "type": "object",
+    "required": ["catalogue"],
+    "additionalProperties": False,
+    "properties": {
+        "catalogue": {"$ref": "#/components/schemas/CatalogueBody"},
+        "file": {
+            "type": "string",
+            "contentMediaType": "text/csv",
+            "format": "binary",
+            "description": "the feed, as the table of a campaign; left out where the catalogue names its address",
+        },
+        "pictures": {"$ref": "#/components/schemas/PicturesBody"},
+    },
+}
 _FILE_BODY = {
     "type": "object",
     "required": ["purpose", "file"],
@@ -149,6 +168,11 @@ _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/requests/{request_id}/pilot/accept", "post"): PilotDecisionBody,
     ("/v1/requests/{request_id}/pilot/reject", "post"): PilotDecisionBody,
     ("/v1/images/generations", "post"): ImagesBody,
+    ("/v1/marks", "post"): MarksBody,
+    ("/v1/catalogues/{name}/plans/{plan_id}/apply", "post"): ApplyBody,
+    ("/v1/catalogues/{name}/rollback", "post"): RollbackBody,
+    ("/v1/catalogues/{name}/retire", "post"): RetireBody,
+    ("/v1/targets", "post"): TargetBody,
     ("/v1/batches", "post"): BatchBody,
     ("/v1/budgets", "put"): BudgetBody,
     ("/v1/erasures", "post"): ErasureBody,
@@ -175,8 +199,18 @@ _OTHER_BODIES: dict[tuple[str, str], dict[str, Any]] = {
             "encoding": {"spec": {"contentType": "application/json"}, "file": {"contentType": "text/csv"}},
         }
     },
+    ("/v1/catalogues/{name}/plans", "post"): {
+        "multipart/form-data": {
+            "schema": _PLAN_BODY,
+            "encoding": {
+                **{part: {"contentType": "application/json"} for part in ("catalogue", "pictures")},
+                "file": {"contentType": "text/csv"},
+            },
+        }
+    },
 }
-_OWN: list[type[BaseModel]] = [*_JSON_BODIES.values(), AddressBody, CampaignBody, *MESSAGES.values(), ProblemReply]
+_NAMED = (AddressBody, CampaignBody, CatalogueBody, PicturesBody)  # by the bodies that are no JSON alone
+_OWN: list[type[BaseModel]] = [*_JSON_BODIES.values(), *_NAMED, *MESSAGES.values(), ProblemReply]
 _PROBLEM = {
     "description": "A problem (RFC 9457)",
     "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemReply"}}},

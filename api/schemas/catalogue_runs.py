@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from api.schemas.base import BodyModel, PageQuery, QueryModel, ReplyModel
 from api.schemas.fields import Line
 from api.schemas.pilots import PilotPlanReply
-from api.schemas.requests import MAX_CUSTOM_ID_CHARS, MAX_PICTURE_CHARS
+from api.schemas.requests import MAX_CUSTOM_ID_CHARS, MAX_PICTURE_CHARS, Picture
 from api.schemas.submission import WarningReply
 
 MAX_KEYS = 10_000  # named in one call
@@ -23,7 +23,7 @@ _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 class PicturesBody(BodyModel):
     """Files that were sent as inputs, by what the cells of the feed say."""
 
-    pictures: dict[Annotated[str, Field(max_length=MAX_PICTURE_CHARS)], str] = Field({}, max_length=10_000)
+    pictures: dict[Annotated[str, Field(max_length=MAX_PICTURE_CHARS)], Picture] = Field({}, max_length=10_000)
 
 
 class CatalogueReply(ReplyModel):

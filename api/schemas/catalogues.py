@@ -7,9 +7,10 @@ fills the gaps, and nothing that is written is dropped in silence.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic.config import JsonDict
 
 from api.edge.problems import quoted
 from api.schemas.base import BodyModel
@@ -36,6 +37,13 @@ _EXAMPLE: dict[str, JsonValue] = {
     "make": {"template": "{title}, {color|natural}, on a light ground", "variants": 1},
     "limits": {"changed_percent": 20, "rows_percent": 90},
 }
+
+
+def _without_those(schema: JsonDict) -> None:
+    """The fields of `make`: what is said elsewhere is none of them."""
+    properties = cast(JsonDict, schema["properties"])
+    for name in _SAID_ELSEWHERE:
+        del properties[name]
 
 
 def _public(url: str) -> str:
@@ -74,6 +82,8 @@ class SourceBody(BodyModel):
 
 class MakeBody(OptionsBody):
     """What is drawn for each row, and the files that are made of it. Seeds come from the key unless one is given."""
+
+    model_config = ConfigDict(json_schema_extra=_without_those)
 
     template: Annotated[SomeText, AfterValidator(_parsed)] = Field(
         description="prompt of a row; {column} is replaced by its value, as in a campaign"

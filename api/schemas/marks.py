@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic.config import JsonDict
 
 from api.schemas.base import BodyModel
 from api.schemas.budgets import LimitsBody
@@ -28,8 +29,22 @@ _MARKS: dict[str, JsonValue] = {
 _TYPES = sorted({one for kinds in SOURCE_TYPES.values() for one in kinds})
 
 
+def _with_none(kinds: tuple[str, ...]) -> list[JsonValue]:
+    return ["", *(kind for kind in kinds if kind)]
+
+
+_FITTING: JsonDict = {  # which source types go with a declaration
+    "oneOf": [
+        {"properties": {"declaration": {"const": said}, "source_type": {"enum": _with_none(kinds)}}}
+        for said, kinds in SOURCE_TYPES.items()
+    ]
+}
+
+
 class OriginBody(BodyModel):
     """What you state of the pictures. It is recorded as stated, with your key, and nobody checks it."""
+
+    model_config = ConfigDict(json_schema_extra=_FITTING)
 
     declaration: Literal["generated", "modified", "none"] = Field(
         description="generated: a model made them; modified: a model changed them; none: neither"

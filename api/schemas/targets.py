@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue
 
 from api.schemas.base import BodyModel, ReplyModel
-from api.schemas.fields import Line
+from api.schemas.fields import LINE, Line
 
 MAX_PREFIX_CHARS = 200
+_ENDPOINT = r"^https?://[^/?#@\\\s]+/?$"
+_NO_PATH = r"(^|/)\.\.?(/|$)|[^/]//+[^/]|\\"  # a part that is empty or leads up, a backslash
 _TARGET: dict[str, JsonValue] = {
     "name": "shop",
     "endpoint": "https://s3.eu-central-1.amazonaws.com",
@@ -24,21 +27,28 @@ _TARGET: dict[str, JsonValue] = {
 
 def _path(prefix: str) -> str:
     """Raises ValueError for a path with an empty part, or one that leads up."""
-    parts = prefix.strip("/").split("/") if prefix.strip("/") else []
-    if any(part in ("", ".", "..") for part in parts) or "\\" in prefix:
+    if re.search(_NO_PATH, prefix):
         raise ValueError("a prefix is a path of plain names, such as spring/2027")
-    return "/".join(parts)
+    return prefix.strip("/")
 
 
 def _without_path(endpoint: str) -> str:
-    if endpoint.count("/") > 2 and not endpoint.endswith("/"):
-        raise ValueError("an endpoint has no path; the bucket has a field of its own")
+    if not re.fullmatch(_ENDPOINT, endpoint):
+        raise ValueError("an endpoint is https:// and a host, without a path; the bucket has a field of its own")
     return endpoint.rstrip("/")
 
 
 TargetName = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,62}$", max_length=63)]
-Prefix = Annotated[Line, Field(max_length=MAX_PREFIX_CHARS), AfterValidator(_path)]
-Endpoint = Annotated[Line, Field(min_length=8, max_length=500), AfterValidator(_without_path)]
+Prefix = Annotated[
+    Line,
+    Field(max_length=MAX_PREFIX_CHARS, json_schema_extra={"pattern": LINE, "not": {"pattern": _NO_PATH}}),
+    AfterValidator(_path),
+]
+Endpoint = Annotated[
+    str,
+    Field(min_length=8, max_length=500, json_schema_extra={"pattern": _ENDPOINT}),
+    AfterValidator(_without_path),
+]
 
 
 class TargetBody(BodyModel):

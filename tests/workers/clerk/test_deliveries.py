@@ -109,7 +109,9 @@ _SOME = {"endpoint": "https://s3.example.com", "bucket": _BUCKET, "access_key_id
     [
         {"endpoint": "https://169.254.169.254"},
         {"endpoint": "http://s3.example.com"},
+        {"endpoint": "https://s3.example.com/a/"},
         {"prefix": "../up"},
+        {"prefix": "a//b"},
         {"bucket": "A"},
     ],
 )
