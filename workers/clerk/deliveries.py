@@ -6,12 +6,14 @@
     manifest manifest.csv and manifest.jsonl, which name only what is there
 
 Killed anywhere, the lease runs out and the next round goes on: an object that is there is found by its digest. What the
-bucket does not take stops this delivery alone, is told with its reason, and is tried again, longer each time.
+bucket does not take stops this delivery alone, is told with its reason, and is tried again, longer each time. Killed
+between the write of a check and its deletion, a small object `.presswork-check-...` stays.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -29,25 +31,25 @@ from workers.jobs.delivery import deliveries, targets
 from workers.jobs.delivery.deliveries import MANIFEST_EVERY, DeliveredFile, RecalledFile, TakenDelivery
 from workers.jobs.delivery.targets import CheckedTarget
 from workers.jobs.results import Result, ResultFilter, results
-from workers.jobs.types import StoredRendition
+from workers.jobs.types import StoredRendition, new_id
 from workers.states import ItemState
 
 log = structlog.get_logger()
 _AT_ONCE = 3  # deliveries of one round, each with a connection of its own
 _ROUND_SECONDS = 120.0  # of one delivery; then the others have their turn
+_CHECK_SECONDS = 10.0  # of each of its three calls
 _CHECK = b"presswork checks that it may write here\n"
 
 
 def run_once(context: ClerkContext) -> int:
-    """Every target that waits for its check, then some deliveries; how much was done."""
-    done = 0
-    while _check_next(context):
-        done += 1
-    taken = list[TakenDelivery]()
-    while len(taken) < _AT_ONCE and (one := transact(context.engine, deliveries.take)):
-        taken.append(one)
+    """Some targets that wait for their check, then some deliveries; how much was done."""
+    waiting = transact(context.engine, lambda conn: targets.to_check(conn, _AT_ONCE))
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="delivery") as pool:
-        return done + sum(pool.map(lambda one: _deliver(context, one), taken))
+        list(pool.map(lambda target: _check(context, target), waiting))
+        taken = list[TakenDelivery]()
+        while len(taken) < _AT_ONCE and (one := transact(context.engine, deliveries.take)):
+            taken.append(one)
+        return len(waiting) + sum(pool.map(lambda one: _deliver(context, one), taken))
 
 
 def any_waits(context: ClerkContext) -> bool:
@@ -56,27 +58,24 @@ def any_waits(context: ClerkContext) -> bool:
         return deliveries.any_waits(conn)
 
 
-def _check_next(context: ClerkContext) -> bool:
-    with context.engine.begin() as conn:
-        target = targets.to_check(conn)
-        if target is None:
-            return False
-        reason = None
-        try:
-            bucket, key = _opened(context, target), f"{target.prefix}.presswork-check-{target.id}"
-            bucket.replace(key, _CHECK, "text/plain")
-            bucket.delete(key)
-        except BucketRefused as refused:
-            reason = refused.code
-        except AddressRefused:
-            reason = "address_refused"
-        targets.checked(conn, target, reason)
+def _check(context: ClerkContext, target: CheckedTarget) -> None:
+    """In no transaction, as the bucket may be slow. The object has a name of its own: another clerk may check too."""
+    reason = None
+    try:
+        bucket = _opened(context, target, at_most=_CHECK_SECONDS)
+        key = f"{target.prefix}.presswork-check-{new_id()}"
+        bucket.replace(key, _CHECK, "text/plain")
+        bucket.delete(key)
+    except BucketRefused as refused:
+        reason = refused.code
+    except AddressRefused:
+        reason = "address_refused"
+    transact(context.engine, lambda conn: targets.checked(conn, target, reason))
     log.info("target_checked", target_id=target.id, reason=reason)
-    return True
 
 
-def _opened(context: ClerkContext, target: CheckedTarget) -> BucketAccess:
-    seconds, loopback = context.settings.delivery_seconds, context.settings.webhook_loopback
+def _opened(context: ClerkContext, target: CheckedTarget, *, at_most: float = math.inf) -> BucketAccess:
+    seconds, loopback = min(context.settings.delivery_seconds, at_most), context.settings.webhook_loopback
     return BucketAccess(
         target.endpoint, target.region, target.bucket, target.access_key_id, target.secret, seconds, loopback
     )

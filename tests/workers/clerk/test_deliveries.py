@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -99,6 +101,26 @@ def test_a_target_is_checked_by_a_write_before_anything_goes_there(shop: Shop) -
     assert shop.s3.identity("admin").secret_key not in listed
     again = shop.admin.post("/v1/targets", json={**_SOME, "name": "shop", "endpoint": shop.s3.endpoint_url})
     problem(again, 409, "conflict")
+
+
+def test_a_target_that_is_slow_to_be_checked_can_be_removed_meanwhile(shop: Shop) -> None:
+    """The check held the row and a transaction, which Postgres ended before a slow bucket had answered."""
+    removed = list[int]()
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+        body = {**_SOME, "name": "slow", "endpoint": f"http://127.0.0.1:{slow.getsockname()[1]}"}
+        id = shop.admin.post("/v1/targets", json=body).json()["id"]
+
+        def answer() -> None:
+            peer, _ = slow.accept()
+            with peer:
+                removed.append(shop.admin.delete(f"/v1/targets/{id}").status_code)
+
+        waiting = threading.Thread(target=answer)
+        waiting.start()
+        deliveries.run_once(shop.context)
+        waiting.join()
+    assert removed == [204]
+    assert [told.event["change"] for told in shop.events("target.changed")] == ["registered", "removed"]
 
 
 _SOME = {"endpoint": "https://s3.example.com", "bucket": _BUCKET, "access_key_id": "a", "secret_access_key": "b"}

@@ -98,12 +98,13 @@ def find(conn: Connection, tenant: str, name: str) -> tuple[str, str, str] | Non
     return None if row is None else (row.id, row.prefix, row.state)
 
 
-def to_check(conn: Connection) -> CheckedTarget | None:
-    """The next target that waits for its check, locked until the transaction ends."""
+def to_check(conn: Connection, limit: int) -> list[CheckedTarget]:
+    """Targets that wait for their check, those that were never checked first. None is locked: a check may take long,
+    and of two clerks that check one, the first tells.
+    """
     waiting = _opened().where(delivery_targets.c.state == "checking", delivery_targets.c.deleted_at.is_(None))
-    next_one = waiting.limit(1).with_for_update(of=delivery_targets, skip_locked=True)
-    found = conn.execute(next_one).one_or_none()
-    return None if found is None else CheckedTarget(*found)
+    order = delivery_targets.c.checked_at.nulls_first(), delivery_targets.c.id
+    return [CheckedTarget(*found) for found in conn.execute(waiting.order_by(None).order_by(*order).limit(limit))]
 
 
 def get_target(conn: Connection, target_id: str) -> CheckedTarget:
@@ -112,13 +113,15 @@ def get_target(conn: Connection, target_id: str) -> CheckedTarget:
 
 
 def checked(conn: Connection, target: CheckedTarget, reason: str | None) -> None:
-    """CHECKING -> READY, or REFUSED with its reason."""
-    conn.execute(
+    """CHECKING -> READY, or REFUSED with its reason. Of one that was removed meanwhile, nothing is told."""
+    this = delivery_targets.c.id == target.id, delivery_targets.c.deleted_at.is_(None)
+    changed = conn.execute(
         delivery_targets.update()
-        .where(delivery_targets.c.id == target.id, delivery_targets.c.state == "checking")
+        .where(*this, delivery_targets.c.state == "checking")
         .values(state="refused" if reason else "ready", reason=reason, checked_at=func.now())
     )
-    _record(conn, target.tenant, target.id, f"refused: {reason}" if reason else "ready", actor="clerk")
+    if changed.rowcount:
+        _record(conn, target.tenant, target.id, f"refused: {reason}" if reason else "ready", actor="clerk")
 
 
 def _opened() -> Select[Any]:
