@@ -167,6 +167,7 @@ def test_ordinary_words_have_one_reading() -> None:
     [
         ("बिस्तर पर नंगी औरत", "sexual/nudity"),  # vowel signs are part of a word
         ("ছোট মেয়ের উলঙ্গ ছবি", "minors/sexualised"),  # as one letter, and as a letter and a sign
+        ("մերկ կին", "sexual/nudity"),
         ("nangi ladki bistar par", "sexual/nudity"),
         ("golaya devushka na krovati", "sexual/nudity"),
         ("anxrq jbzna ba n orq", "sexual/nudity"),
