@@ -51,6 +51,7 @@ class Stamp:
     parts: tuple[AddedNetwork, ...] = ()  # networks beside the model that had a hand in it
     label: str = ""  # words of the visible label in the pixels
     origin: StatedOrigin | None = None  # of a picture that another tool made; then there is no model
+    guides: tuple[EditSource, ...] = ()  # pictures that the model was shown, and that this one is no edit of
 
     @property
     def watermark_hex(self) -> str:
@@ -67,10 +68,7 @@ class Maker:
 
 @dataclass(frozen=True, slots=True)
 class EditSource:
-    """The file that was edited, with any manifest that it carries.
-
-    The manifest is kept as the history of the new file.
-    """
+    """A file that was given, with any manifest that it carries: that is kept as the history of the new file."""
 
     data: bytes
     media_type: str

@@ -25,6 +25,7 @@ from workers.jobs.fleet import members as fleet
 from workers.jobs.tables import assets, batches, renditions
 from workers.jobs.types import Claim
 from workers.planning import planner, reconciler
+from workers.sampling.types import Sampler
 from workers.settings import Settings
 from workers.states import ItemState
 from workers.store import ObjectStore
@@ -44,7 +45,7 @@ class Works:
 
     def executor(
         self,
-        sampler: FakeSampler | None = None,
+        sampler: Sampler | None = None,
         *,
         signer: Signer | None = None,
         store: ObjectStore | None = None,

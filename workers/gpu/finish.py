@@ -109,7 +109,7 @@ class Finisher:
         if sample is not None:
             screened = self._regenerated(screened, lease, sample, sources)
         held, sampled, verdicts = screened.held, screened.sampled, screened.verdicts
-        stamps = [self._stamp(held, item) for item in held.items]
+        stamps = [self._stamp(held, item, sources) for item in held.items]
         writes = self.marker.prepare(sampled.images, [stamp.watermark_id for stamp in stamps])
         outcomes: list[Outcome] = []
         for n, item in enumerate(held.items):
@@ -247,7 +247,7 @@ class Finisher:
             lock=drawn.lock and replace(drawn.lock, unmarked=self.rules.unmarked_locks),
         )
 
-    def _stamp(self, held: Claim, item: ClaimedItem) -> Stamp:
+    def _stamp(self, held: Claim, item: ClaimedItem, sources: Sources) -> Stamp:
         return Stamp(
             asset_id=new_id(),
             watermark_id=secrets.randbits(48),
@@ -259,6 +259,7 @@ class Finisher:
             ledger_origin=self.ledger_origin,
             published_prompt=item.prompt if item.publish_prompt else "",
             parts=_parts(held.recipe),
+            guides=sources.guides.get(item.id, ()),
         )
 
     def _put(self, key_of: _KeyMaker, held: Claim, item: ClaimedItem, marked: Marked) -> StoredRendition:

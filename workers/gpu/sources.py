@@ -30,6 +30,7 @@ from workers.store import ObjectStore
 
 log = structlog.get_logger()
 REFUSED = "input_refused"
+_GUIDES = ("control_image", "reference_image")  # roles of inputs that a picture is no edit of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Sources:
     faults: Mapping[str, str] = field(default_factory=dict)
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)  # on its inputs, under the rules of now
     edited: Mapping[str, EditSource] = field(default_factory=dict)  # the file that the picture is an edit of
+    guides: Mapping[str, tuple[EditSource, ...]] = field(default_factory=dict)  # that the model was shown
     products: Mapping[str, RemovedBackground] = field(default_factory=dict)  # of tasks that change the background
 
 
@@ -65,6 +67,7 @@ class SourceReader:
         faults: dict[str, str] = {}
         verdicts: dict[str, Verdict] = {}
         edited: dict[str, EditSource] = {}
+        guides: dict[str, tuple[EditSource, ...]] = {}
         for item in held.items:
             try:
                 self._check(item, found, verdicts)
@@ -75,12 +78,13 @@ class SourceReader:
                 else:
                     pictures[item.id] = self._pictures(held.recipe, item, found)
                 if parent := next((each for each in item.inputs if each.role == "image"), None):
-                    edited[item.id] = self._edited(parent, found)
+                    edited[item.id] = self._file(parent, found)
+                guides[item.id] = tuple(self._file(each, found) for each in item.inputs if each.role in _GUIDES)
             except SourceUnusable as unusable:
                 faults[item.id] = unusable.code
             except NotFound:
                 faults[item.id] = "input_missing"
-        return Sources(pictures, faults, verdicts, edited, products)
+        return Sources(pictures, faults, verdicts, edited, guides, products)
 
     def _check(self, item: ClaimedItem, found: _Found, verdicts: dict[str, Verdict]) -> None:
         """Records the verdict on what the item is made from. Raises SourceUnusable where it may not be made."""
@@ -131,7 +135,7 @@ class SourceReader:
             found.pictures[each.input_id] = GivenPicture.read(data)
         return found.pictures[each.input_id]
 
-    def _edited(self, each: ItemInput, found: _Found) -> EditSource:
+    def _file(self, each: ItemInput, found: _Found) -> EditSource:
         """With its manifest where it carried one: that is the history of what is made from it."""
         if each.original_key is None:
             return EditSource(self._picture(each, found).data, "image/png", each.input_id)

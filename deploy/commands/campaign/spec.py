@@ -67,10 +67,17 @@ _OPTIONS: tuple[Any, ...] = (
         "--pictures",
         metavar="ZIP|FOLDER",
         type=click.Path(exists=True, path_type=Path),
-        help="Pictures that rows name in the columns image, mask and control_image.",
+        help="Pictures that rows name in the columns image, mask, control_image and reference_image.",
     ),
     click.option("--image", metavar="ID|FILE", help="Picture of every row that names none: an input, or a file."),
     click.option("--mask", metavar="ID|FILE", help="Mask of every row that names none."),
+    click.option("--control-image", metavar="ID|FILE", help="Picture whose lines guide every row that names none."),
+    click.option(
+        "--control",
+        metavar="canny",
+        type=click.Choice(("canny",)),
+        help="canny: the edges of that picture guide. Without it, it is such a map itself.",
+    ),
     click.option("--task", metavar="TASK", help="What is done, such as remove-background or inpaint."),
     click.option(
         "--lock",

@@ -109,7 +109,9 @@ class ManifestWriter:
                 c2pa.Builder(definition, self._context) as builder,
             ):
                 if source:
-                    _keep(builder, source)
+                    _keep(builder, source, "parentOf", _PARENT)
+                for name, guide in zip(_guides(stamp), stamp.guides, strict=True):
+                    _keep(builder, guide, "inputTo", name)
                 builder.sign(signer, media_type, io.BytesIO(data), signed)
         except c2pa.C2paError as error:
             reason = failures[0] if failures else error
@@ -117,8 +119,13 @@ class ManifestWriter:
         return signed.getvalue()
 
 
-def _keep(builder: c2pa.Builder, source: EditSource) -> None:
-    ingredient = {"title": source.title, "relationship": "parentOf", "label": _PARENT}
+def _guides(stamp: Stamp) -> list[str]:
+    """How the actions name the pictures that guided the model."""
+    return [f"guide-{n}" for n in range(len(stamp.guides))]
+
+
+def _keep(builder: c2pa.Builder, source: EditSource, relationship: str, label: str) -> None:
+    ingredient = {"title": source.title, "relationship": relationship, "label": label}
     try:
         builder.add_ingredient(ingredient, source.media_type, io.BytesIO(source.data))
     except c2pa.C2paError as error:
@@ -191,8 +198,9 @@ def _definition(
     agent = {"name": maker.name, "version": maker.version}
     done = {"when": stamp.made_at.isoformat(timespec="seconds"), "softwareAgent": agent}
     opened: dict[str, Any] = {"action": "c2pa.opened", **done, "parameters": {"ingredientIds": [_PARENT]}}
-    edited = {"action": "c2pa.edited", **done, "digitalSourceType": EDITED_SOURCE_TYPE}
-    created = {"action": "c2pa.created", **done, "digitalSourceType": DIGITAL_SOURCE_TYPE}
+    guided = {"parameters": {"ingredientIds": _guides(stamp)}} if stamp.guides else {}
+    edited = {"action": "c2pa.edited", **done, "digitalSourceType": EDITED_SOURCE_TYPE, **guided}
+    created = {"action": "c2pa.created", **done, "digitalSourceType": DIGITAL_SOURCE_TYPE, **guided}
     made = [opened, edited] if source else [created]
     if stamp.origin:  # the finisher always has its source
         made = [opened | _stated(stamp.origin)]

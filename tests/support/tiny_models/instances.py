@@ -62,8 +62,11 @@ INSTANCES = {
 
 
 @cache
-def build(models_dir: Path, name: str) -> ModelCard:
-    """The card of this instance, whose folder lies below `models_dir`. The same weights every time."""
+def build(models_dir: Path, name: str, side: int = 0) -> ModelCard:
+    """The card of this instance, whose folder lies below `models_dir`. The same weights every time.
+
+    `side` is what its pictures have where that is not its own: what is to be marked has 64 pixels.
+    """
     instance, folder = INSTANCES[name], models_dir / name
     torch.manual_seed(0)
     pipe = instance.build()
@@ -74,8 +77,8 @@ def build(models_dir: Path, name: str) -> ModelCard:
     write_card(
         folder,
         pipeline=type(pipe).__name__,
-        width=instance.side,
-        height=instance.side,
+        width=side or instance.side,
+        height=side or instance.side,
         min_side=16,
         num_inference_steps=instance.steps,
         guidance_scale=instance.guidance_scale,
