@@ -22,8 +22,8 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import boto3
 from botocore.config import Config
@@ -44,6 +44,7 @@ INPUTS = "inputs"
 CHECK_KEY = f"{RELEASED}/.write-check"  # no link is ever given to it
 _CHECK = b"presswork " * 100
 _TRIES = 4  # botocore's standard mode, with its own backoff
+_CHANGED_ON_THE_WAY = {"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"}  # codes of an answer
 _CONNECT_SECONDS = 2
 _READ_SECONDS = 60
 _PROBE_SECONDS = 2  # a store that takes longer to answer is not one to upload to
@@ -229,7 +230,7 @@ def _made_client(
 ) -> S3Client:
     """This process's client for these values. It is thread-safe, and making one costs 8 ms of CPU."""
     key_id, key = credentials
-    return boto3.client(
+    client = boto3.client(
         "s3",
         endpoint_url=endpoint,
         region_name=region,
@@ -244,6 +245,18 @@ def _made_client(
             max_pool_connections=_POOL,
         ),
     )
+    again: Any = partial(_sent_again, tries)  # the type stubs know no handler that answers
+    client.meta.events.register("needs-retry.s3.PutObject", again)
+    return client
+
+
+def _sent_again(tries: int, response: Any = None, attempts: int = 1, **_more: object) -> float | None:
+    """Seconds to wait before a put whose bytes the store received changed; None ends it. botocore knows no such retry.
+
+    Our bytes are what they were: `put` has compared them with their digest. A whole batch is not drawn again for that.
+    """
+    code = response[1].get("Error", {}).get("Code") if response else None
+    return 0.1 * 2**attempts if code in _CHANGED_ON_THE_WAY and attempts < tries else None
 
 
 def _status(error: ClientError) -> int:

@@ -29,8 +29,8 @@ create trigger no_room before insert on audit.entries for each statement execute
 
 
 def _puts(share: dict[HttpFault, float], seed: int) -> Callable[[str, str], HttpFault | None]:
-    """Faults of puts of pictures, each with its share."""
-    chance = random.Random(seed)
+    """Faults of puts of pictures, each with its share; the first ones are of each kind in turn."""
+    chance, unseen = random.Random(seed), list(share)
 
     def fault(method: str, path: str) -> HttpFault | None:
         if method != "PUT" or ".write-check" in path:
@@ -38,7 +38,7 @@ def _puts(share: dict[HttpFault, float], seed: int) -> Callable[[str, str], Http
         drawn = chance.random()
         for each, part in share.items():
             if (drawn := drawn - part) < 0:
-                return each
+                return unseen.pop() if unseen else each
         return None
 
     return fault
@@ -46,13 +46,14 @@ def _puts(share: dict[HttpFault, float], seed: int) -> Callable[[str, str], Http
 
 def test_a_store_that_errs_loses_answers_and_bodies_gets_every_picture_once(world: World) -> None:
     """FAULTS 25, 26, 27: 30 % errors, a put that was stored and not answered, half a body, a changed body."""
-    share = {HttpFault.ERROR: 0.3, HttpFault.NO_ANSWER: 0.1, HttpFault.CUT: 0.1, HttpFault.CHANGED: 0.1}
+    rest = of_size(0.05, 0.1)  # with 60 % in all, one put in eight fails four times, and the pauses add up to minutes
+    share = {HttpFault.ERROR: 0.3, HttpFault.NO_ANSWER: rest, HttpFault.CUT: rest, HttpFault.CHANGED: rest}
     world.planner()
     world.submit()
     with S3Proxy(world.s3.endpoint_url, _puts(share, seed=25)) as proxy:
         for _ in range(of_size(1, 2)):
             world.worker(s3_endpoint_url=proxy.url)
-        world.until_settled()
+        world.until_settled(seconds=300.0)
         assert set(proxy.seen) == set(share)
     world.assert_sound(ALL)
 

@@ -112,8 +112,8 @@ class World:
             f"after {seconds:g} s still not: {what}; states {dict(self.states())}\n{self.last_words()}"
         )
 
-    def until_settled(self) -> None:
-        self.until(lambda: not self._open_items(), "every item settled")
+    def until_settled(self, seconds: float = DEADLINE_SECONDS) -> None:
+        self.until(lambda: not self._open_items(), "every item settled", max(seconds, DEADLINE_SECONDS))
 
     def until_killed(self, process: Forked) -> None:
         """The crash point did it: the process ended by SIGKILL."""

@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.support.faulty_proxy import HttpFault, S3Proxy
 from tests.support.line import eventually
 from workers.errors import DigestMismatch, NotFound, StoreRefused, StoreUnavailable
 from workers.store import CHECK_KEY, ObjectStore, quarantine_key, released_key
@@ -49,6 +50,23 @@ def test_the_same_bytes_may_be_put_again(store: ObjectStore, s3):
     """A put that timed out after the store had it is repeated."""
     assert store.put(KEY, b"pixels", PNG) == store.put(KEY, b"pixels", PNG)
     assert s3.keys() == [KEY]
+
+
+def test_bytes_that_changed_on_the_way_are_sent_again(settings_for, s3):
+    """FAULTS 27: the store refuses them by their digest, and a whole batch is not drawn again for that."""
+    asked = iter([HttpFault.CHANGED, HttpFault.CHANGED, None])
+    with S3Proxy(s3.endpoint_url, lambda _method, _path: next(asked)) as proxy:
+        ObjectStore(settings_for("worker", s3_endpoint_url=proxy.url)).put(KEY, b"pixels", PNG)
+        assert proxy.seen[HttpFault.CHANGED] == 2
+    assert ObjectStore(settings_for("worker")).get(KEY) == b"pixels"
+
+
+def test_a_network_that_changes_every_byte_is_news_that_may_pass(settings_for, s3):
+    with S3Proxy(s3.endpoint_url, lambda _method, _path: HttpFault.CHANGED) as proxy:
+        with pytest.raises(StoreUnavailable):
+            ObjectStore(settings_for("worker", s3_endpoint_url=proxy.url)).put(KEY, b"pixels", PNG)
+        assert proxy.seen[HttpFault.CHANGED] == 4
+    assert s3.keys() == []
 
 
 def test_other_bytes_never_replace_what_is_there(store: ObjectStore):

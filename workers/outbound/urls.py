@@ -114,7 +114,8 @@ def _check_host(host: str, *, bracketed: bool, here: bool) -> None:
 def _looked_up(target: Target, seconds: float) -> list[Address]:
     """The resolver's answer in time: it cannot be interrupted, so it runs in a thread that nobody waits for."""
     deadline = time.monotonic() + seconds
-    if not _lookups.acquire(timeout=seconds):
+    places = _lookups
+    if not places.acquire(timeout=seconds):
         raise TimeoutError("too many lookups wait for the resolver")
     answers: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
 
@@ -124,7 +125,7 @@ def _looked_up(target: Target, seconds: float) -> list[Address]:
         except (OSError, UnicodeError) as error:
             answers.put(OSError(str(error)))
         finally:
-            _lookups.release()
+            places.release()
 
     threading.Thread(target=ask, name="webhook-resolver", daemon=True).start()
     try:
