@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,11 +27,11 @@ from policy.marks.pixel_check import PixelDifference, compare
 from policy.marks.provenance import signing
 from policy.marks.provenance.manifest import Manifest, ManifestReader, ManifestWriter, require_trusted
 from policy.marks.provenance.signing import Signer
-from policy.marks.pure_ground import KEPT, PureGround, pure_ground
+from policy.marks.pure_ground import KEPT, PureGround
 from policy.marks.renditions import LARGEST_SIDE, ORIGINAL, SMALLEST_SIDE, ordered
 from policy.marks.stamp import UNMARKED, EditSource, Maker, Stamp, declaration, source_type
 from policy.marks.watermark import Image, WatermarkReading
-from policy.marks.writers import NumpyWriter, Write, Writer
+from policy.marks.writers import NumpyWriter, PreparedMark, Write, Writer
 
 __all__ = ["Marked", "Marker", "Stamp", "evidence"]
 
@@ -74,7 +75,7 @@ class Marker:
         self._timed = bool(timestamp_url)
         self._marking = writer or NumpyWriter()
 
-    def prepare(self, images: NDArray[np.uint8], ids: Sequence[int]) -> list[Write]:
+    def prepare(self, images: NDArray[np.uint8], ids: Sequence[int]) -> list[PreparedMark]:
         """Watermark writers for pictures that are sampled together, uint8 [N, H, W, 3]; a device marks them together.
 
         The result is for `mark_all`. Pictures that are too small to be marked are refused later, one by one.
@@ -94,7 +95,7 @@ class Marker:
         renditions: Sequence[str],
         *,
         source: EditSource | None = None,
-        write: Write | None = None,
+        write: PreparedMark | None = None,
         channels: Sequence[Channel] = (),
         label_language: str = "",
         lock: ProductLock | None = None,
@@ -118,7 +119,7 @@ class Marker:
         self,
         name: str,
         image: Image,
-        marked: Write,
+        marked: PreparedMark,
         stamp: Stamp,
         source: EditSource | None,
         *,
@@ -142,20 +143,23 @@ class Marker:
         labelled = replace(stamp, label=picture.label.text if picture.label else "")
         return self._file(picture, own, labelled, source)
 
-    def _file(self, picture: RenderedPicture, marked: Write, stamp: Stamp, source: EditSource | None) -> Marked:
+    def _file(
+        self, picture: RenderedPicture, prepared: PreparedMark, stamp: Stamp, source: EditSource | None
+    ) -> Marked:
         name, image, lock = picture.name, picture.image, picture.lock
         packet = xmp.packet(stamp, self._maker, source_type(stamp, source))
-        ground = pure_ground(image)
+        ground, marked = prepared.ground, cast(Write, prepared)
         if lock and lock.strict:
             marked = lock.write(image, stamp.watermark_id, ground)
         refused: list[str] = []
         for scheme, coding, keeps in picture.rungs(marked, ground):
             called = scheme.name if scheme else UNMARKED
-            packed = encode(marked(scheme) if scheme else image, coding, packet)
+            copy = marked(scheme) if scheme else image
+            packed = encode(copy, coding, packet)
             if len(packed) > picture.max_bytes:
                 refused.append(f"{coding.name}: {len(packed):,} bytes")
                 continue
-            encoded = decode(packed, coding.media_type) if ground or lock else image
+            encoded = decode(packed, coding.media_type) if (ground or lock) and not coding.lossless else copy
             kept = ground.kept(image, encoded) if ground else 1.0
             if keeps and kept < KEPT:
                 refused.append(f"{coding.name}: {kept:.1%} of the {ground.colour if ground else ''} ground kept")
@@ -177,6 +181,9 @@ class Marker:
             difference = compare(image, pixels, lossless=coding.lossless)
             if difference.too_far:
                 refused.append(f"{called} in {coding.name}: {difference.too_far}")
+                continue
+            if coding.lossless and cv2.norm(pixels, copy, cv2.NORM_INF) > 0:
+                refused.append(f"{called} in {coding.name}: the file does not decode to the pixels that were encoded")
                 continue
             manifest = self._checked(data, coding, stamp, bound=scheme is not None)
             evidence = mark_evidence(stamp, reading, coding, difference, manifest) | _declared(picture, stamp, source)

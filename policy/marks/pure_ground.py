@@ -21,6 +21,7 @@ _LEAST_SHARE = 0.02  # of the picture; less is a highlight, not a ground
 # Levels from the ground's colour up to which nothing changes, and over how many more the mark sets in: where a shadow
 # fades out, a mark would end in a line.
 _TAIL, _RAMP = np.float32(3), np.float32(8)
+_SETS_IN = np.clip((np.arange(256, dtype=np.float32) - _TAIL) / _RAMP, 0, 1)
 _LITTLE = 0.25  # of the picture beside its ground (python -m bench.masks)
 _LEAST_PART = 0.002  # of the picture: a hole in a product through which the ground is seen
 
@@ -40,8 +41,9 @@ class PureGround:
 
     def kept(self, screened: Image, delivered: Image) -> float:
         """The share of ground pixels that are exactly as they were."""
-        same = (screened == delivered).all(axis=2) & self.pixels
-        return int(np.count_nonzero(same)) / int(np.count_nonzero(self.pixels))
+        red, green, blue = cv2.split(cv2.absdiff(screened, delivered))
+        changed = cv2.max(cv2.max(red, green), blue).astype(bool) & self.pixels
+        return 1 - int(np.count_nonzero(changed)) / int(np.count_nonzero(self.pixels))
 
     def to_json(self, kept: float) -> dict[str, Any]:
         """The evidence of one file."""
@@ -54,34 +56,34 @@ def pure_ground(image: Image) -> PureGround | None:
     None where it does not reach the border, or is no larger than a highlight. Most pictures cost their border alone.
     """
     edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    if not ((edge == 255).all(axis=1) | (edge == 0).all(axis=1)).any():
+    if not ((edge.min(axis=1) == 255) | (edge.max(axis=1) == 0)).any():
         return None
     red, green, blue = cv2.split(image)
     low, high = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
     white, black = _large(np.asarray(low == 255)), _large(np.asarray(high == 0))
+    of_white, of_black = int(np.count_nonzero(white)), int(np.count_nonzero(black))
     pixels = white | black
-    if pixels.mean() < _LEAST_SHARE:
+    if of_white + of_black < _LEAST_SHARE * pixels.size:
         return None
-    away = np.full(pixels.shape, 255, np.uint8)
-    if white.any():
-        away = np.minimum(away, 255 - low)
-    if black.any():
-        away = np.minimum(away, high)
-    where = np.clip((away.astype(np.float32) - _TAIL) / _RAMP, 0, 1)
+    away = 255 - low if of_white else high
+    if of_white and of_black:
+        away = cv2.min(away, high)
+    where = np.asarray(cv2.LUT(away, _SETS_IN), np.float32)
     where[pixels] = 0
-    return PureGround(pixels, "white" if white.sum() >= black.sum() else "black", where)
+    return PureGround(pixels, "white" if of_white >= of_black else "black", where)
 
 
 def _large(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Its connected parts that touch the border or are as large as a hole."""
-    if not flags.any():
-        return flags
-    _, labels, found, _ = cv2.connectedComponentsWithStats(flags.astype(np.uint8), connectivity=4)
     height, width = flags.shape
+    border = sum(int(np.count_nonzero(line)) for line in (flags[0], flags[-1], flags[:, 0], flags[:, -1]))
+    if border == 0 and np.count_nonzero(flags) < _LEAST_PART * flags.size:
+        return np.zeros_like(flags)
+    _, labels, found, _ = cv2.connectedComponentsWithStats(flags.astype(np.uint8), connectivity=4)
     left, top = found[:, cv2.CC_STAT_LEFT], found[:, cv2.CC_STAT_TOP]
     right, bottom = left + found[:, cv2.CC_STAT_WIDTH], top + found[:, cv2.CC_STAT_HEIGHT]
     at_border = (left == 0) | (top == 0) | (right == width) | (bottom == height)
     area = found[:, cv2.CC_STAT_AREA]
     kept = (area >= _LEAST_PART * flags.size) | (at_border & (area >= 64))
     kept[0] = False
-    return np.asarray(kept[labels])
+    return flags if kept[1:].all() else np.asarray(kept[labels])

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,16 +163,16 @@ def read_turned(image: Image, turns: Sequence[int]) -> tuple[WatermarkReading, i
 
     A cell's largest singular value is the same in every turn, so the cells are computed once and only change places.
     """
-    laid: dict[int, tuple[Floats, Floats]] = {}
-    for scheme in (*SCHEMES, *OFF_GROUND):
-        if scheme.grid not in laid:
-            side = scheme.grid // 8
-            small = cells.resize(image, scheme.grid, scheme.grid)
-            value, heard = _small_values(small), voting_cells(small)
-            laid[scheme.grid] = value.reshape(side, side), heard.reshape(side, side)
+
+    @cache
+    def laid(grid: int) -> tuple[Floats, Floats]:
+        side = grid // 8
+        small = cells.resize(image, grid, grid)
+        return _small_values(small).reshape(side, side), voting_cells(small).reshape(side, side)
+
     for turn in turns:
         for scheme in (*SCHEMES, *OFF_GROUND):
-            value, weight = (turned(plane, turn).ravel() for plane in laid[scheme.grid])
+            value, weight = (turned(plane, turn).ravel() for plane in laid(scheme.grid))
             bits = _majority(value, scheme, weight if scheme.off_ground else None)
             found = None if bits is None else payload.decode(bits, correct=scheme.correctable_bits)
             if found is not None:
@@ -216,6 +217,7 @@ def scheme_named(name: str) -> Scheme | None:
     return next((scheme for scheme in (*SCHEMES, *OFF_GROUND) if scheme.name == name), None)
 
 
+@lru_cache(maxsize=2 * len(SCHEMES))
 def places(scheme: Scheme) -> NDArray[np.int64]:
     """Which bit each cell carries, row by row.
 

@@ -27,7 +27,7 @@ from policy.marks.cutouts.marker import CutoutMarker
 from policy.marks.locks.product_lock import ProductLock
 from policy.marks.marker import Marked, Stamp, evidence
 from policy.marks.stamp import AddedNetwork, EditSource
-from policy.marks.writers import Write
+from policy.marks.writers import PreparedMark
 from policy.prompts.meaning.screen import MeaningScreen
 from policy.prompts.screen import screen_prompt
 from policy.rulebook.scope import Context
@@ -71,7 +71,7 @@ class _Drawn(NamedTuple):
     image: np.ndarray
     position: SamplingPosition
     stamp: Stamp
-    write: Write
+    write: PreparedMark
     source: EditSource | None  # the file that it is an edit of
     product: RemovedBackground | None  # whose background was removed or replaced
     record: Mapping[str, Any] | None  # of that, for provenance

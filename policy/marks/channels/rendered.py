@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -47,19 +48,21 @@ class RenderedPicture:
         off the product: where the rest cannot carry it, there is none, if policy allows that.
         """
         schemes = watermark.ladder(self.image)
+        reads = cache(partial(_reads, marked))
         nearest = self.codings if self.max_bytes < sys.maxsize else self.codings[::-1]
         if self.lock is not None and self.lock.strict:
-            beside = tuple(_readable(schemes, marked))
+            beside = [watermark.off_ground(scheme) for scheme in schemes]
             written: tuple[Scheme | None, ...] = (*beside, *((None,) if self.lock.unmarked else ()))
-            if ground:
-                yield from (Rung(scheme, coding, True) for scheme in written for coding in self.codings)
-            codings = nearest if ground else self.codings
-            yield from (Rung(scheme, coding, False) for scheme in written for coding in codings)
+            steps = [(self.codings, True), (nearest, False)] if ground else [(self.codings, False)]
+            for codings, keeps in steps:
+                for scheme in written:
+                    if scheme is None or reads(scheme):
+                        yield from (Rung(scheme, coding, keeps) for coding in codings)
             return
         if ground:
-            beside = tuple(_readable(schemes[::-1] if ground.leaves_little else schemes, marked))
-            yield from (Rung(scheme, coding, True) for coding in self.codings for scheme in beside)
-            yield from (Rung(scheme, coding, False) for coding in nearest for scheme in beside)
+            beside = [watermark.off_ground(scheme) for scheme in (schemes[::-1] if ground.leaves_little else schemes)]
+            for codings, keeps in ((self.codings, True), (nearest, False)):
+                yield from (Rung(scheme, coding, keeps) for coding in codings for scheme in beside if reads(scheme))
         yield from (Rung(scheme, coding, False) for coding in self.codings for scheme in schemes)
 
 
@@ -86,8 +89,7 @@ def for_channel(
     return RenderedPicture(channel.name, labelled, channel, label, there)
 
 
-def _readable(schemes: Sequence[Scheme], marked: Write) -> list[Scheme]:
-    """These schemes off the ground, as far as they read before any coding: a small product carries none."""
-    beside = [watermark.off_ground(scheme) for scheme in schemes]
-    read = [watermark.read(marked(scheme)) for scheme in beside]
-    return [scheme for scheme, found in zip(beside, read, strict=True) if found and found.scheme == scheme]
+def _reads(marked: Write, scheme: Scheme) -> bool:
+    """Whether this scheme reads before any coding: a product that is too small for it carries none."""
+    found = watermark.read(marked(scheme))
+    return found is not None and found.scheme == scheme
