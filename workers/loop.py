@@ -81,7 +81,12 @@ class Loop:
     def _run_round(self) -> float:
         """Seconds until the next one."""
         try:
-            more = self._run_once()
+            if self._run_once():
+                pause = 0.0
+            elif self._idle():
+                pause = self._rest_seconds
+            else:
+                pause = self._pause_seconds
         except (SQLAlchemyError, Transient) as error:
             self._failures += 1
             self._outage_pause = max(self._pause_seconds, min(2 * self._outage_pause, LONGEST_OUTAGE_PAUSE_SECONDS))
@@ -90,9 +95,7 @@ class Loop:
         if self._failures:
             log.info("round_recovered", loop=self.name, failures=self._failures)
             self._failures, self._outage_pause = 0, self._pause_seconds
-        if more:
-            return 0.0
-        return self._rest_seconds if self._idle() else self._pause_seconds
+        return pause
 
 
 class Wakeup:

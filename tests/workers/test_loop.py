@@ -56,6 +56,22 @@ def test_where_only_a_notify_can_bring_work_the_pause_is_a_rest():
     assert Script(False).run(rest_seconds=0.5, idle=lambda: True).pauses == [1], "a rest is no shorter than a pause"
 
 
+def test_a_service_that_is_away_when_asked_whether_to_rest_ends_no_process():
+    """The clerk ended in every outage of Postgres: it asked whether messages wait outside of its round."""
+    answers: list[bool | Exception] = [AWAY, True]
+
+    def idle() -> bool:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with capture_logs() as lines:
+        script = Script(False, False).run(rest_seconds=5.0, idle=idle)
+    assert [line["event"] for line in lines] == ["round_failed", "round_recovered"]
+    assert script.pauses == [2.0, 5.0]
+
+
 def test_what_is_away_is_asked_again_after_pauses_that_double_to_a_bound():
     outage = [AWAY, StoreUnavailable("no"), BrokerUnavailable("no"), AWAY, AWAY]
     script = Script(*outage, True, AWAY, False).run()
