@@ -29,6 +29,9 @@ class Accounts:
         for count in (self._items, self._settlements, self._digests, self._webhooks, self._reviews, self._ledger):
             count()
         self._left_over()
+        self._demand(not self.on.ended, f"processes ended by themselves: {self.on.ended}")
+        for tenant in self.customers.tenants:
+            self.wrong += [f"{tenant.name} was refused: {line}" for line in tenant.refused]
 
     def _demand(self, true: bool, what: str) -> None:
         if not true:
@@ -57,6 +60,11 @@ class Accounts:
         assets = self.on.query("select item_id::text as id from assets")
         self._demand(max(by_item.values(), default=0) <= 1, "an item was released twice in the ledger")
         self._demand(set(by_item) == {row.id for row in assets}, "assets and releases differ")
+        reused = Counter(body["event"]["item_id"] for body in self._bodies("item.reused"))
+        self.said.append(f"released: {len(by_item):,} made, {len(reused):,} taken from earlier campaigns")
+        self._demand(max(reused.values(), default=0) <= 1 and not reused.keys() & by_item, "an item was released twice")
+        delivered = self.on.states()["released"] + self.on.states()["recalled"]
+        self._demand(len(by_item) + len(reused) == delivered, f"{delivered} items released, or recalled since")
         first = Counter(
             body["event"]["item_id"]
             for kind in _SETTLED

@@ -68,6 +68,7 @@ class Installation:
 
     folder: Path
     kept: dict[str, Kept] = field(default_factory=dict)
+    ended: list[str] = field(default_factory=list)  # by themselves, with an error: no fault is a reason to end
     _open: ExitStack = field(default_factory=ExitStack)
     _stop: threading.Event = field(default_factory=threading.Event)
     # Held for every look at a process: its exit code can be read once, and a second reader at that moment would wait.
@@ -175,6 +176,8 @@ class Installation:
             for name, kept in list(self.kept.items()):
                 if kept.wanted and self._has_ended(kept):
                     if kept.process is not None:
+                        if (kept.process.returncode or 0) > 0:
+                            self.ended.append(f"{name} with status {kept.process.returncode}")
                         self._stop.wait(_RESTART_SECONDS)
                     self._start(name, kept)
 
