@@ -59,7 +59,7 @@ _redis_numbers = itertools.cycle(range(16))
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Collect no garbage while modules are imported: they stay, and each collection would look at all of them."""
-    begins_others = session.config.option.dist != "no" and not hasattr(session.config, "workerinput")
+    begins_others = getattr(session.config.option, "dist", "no") != "no" and not hasattr(session.config, "workerinput")
     if not begins_others:  # that process collects no tests
         gc.disable()
 
