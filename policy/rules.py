@@ -17,6 +17,7 @@ from pydantic import Field
 from policy.errors import RulesInvalid
 from policy.files import Read, parse_yaml, read_stored
 from policy.rulebook.classifiers import Bundled
+from policy.rulebook.consent import CONSENT, ConsentPart, ConsentRules
 from policy.rulebook.images import ImagePart, ImageRule
 from policy.rulebook.labels import LabelPart, LabelRules
 from policy.rulebook.lock import LockPart
@@ -32,7 +33,7 @@ TEXT = "text"  # category of findings about the characters of a prompt, not abou
 BROKEN = "broken"  # category of pictures that show nothing
 SCREENING = "screening"  # category of findings that say the screen itself did not run
 MARKS = "marks"  # category of findings about marks that did not hold
-BUILT_IN = frozenset({TEXT, BROKEN, SCREENING, MARKS})
+BUILT_IN = frozenset({TEXT, BROKEN, SCREENING, MARKS, CONSENT})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +53,7 @@ class Rules:
     review: ReviewRules
     unmarked_locks: bool  # files of strictly locked products may leave without a watermark
     label: LabelRules
+    consent: ConsentRules
 
     @classmethod
     def load(cls, path: Path) -> Rules:
@@ -72,6 +74,7 @@ class Rules:
             review=file.review.compiled(),
             unmarked_locks=file.lock.without_watermark == "allow",
             label=file.label.compiled(),
+            consent=file.consent.compiled(),
         )
 
     @property
@@ -130,6 +133,7 @@ class _File(RuleSetPart):
     review: ReviewPart = Field(default=ReviewPart())
     lock: LockPart = Field(default=LockPart())
     label: LabelPart = Field(default=LabelPart())
+    consent: ConsentPart = Field(default=ConsentPart())
 
 
 def _exemptions(exceptions: Sequence[ExceptionPart]) -> dict[tuple[str, str], tuple[Exemption, ...]]:

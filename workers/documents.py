@@ -13,6 +13,7 @@ from workers.errors import CardInvalid
 from workers.sampling.cards.contents import CARD
 from workers.sampling.cards.extras import AdapterCard, UpscalerCard
 from workers.sampling.cards.mask_networks import MaskNetworkCard
+from workers.sampling.cards.references import ReferenceCard
 from workers.sampling.cards.registry import ModelCard, Registry
 
 
@@ -25,7 +26,10 @@ def documents_of(rules: Rules, rules_path: Path, registry: Registry) -> tuple[Do
     if f"sha256:{policy.sha256}" != rules.version:
         raise RulesInvalid(f"{rules_path} was changed while this process started. Remedy: start it again")
     found = [policy]
-    cards: list[ModelCard | UpscalerCard | AdapterCard | MaskNetworkCard] = [*registry.cards.values()]
+    cards: list[ModelCard | UpscalerCard | AdapterCard | ReferenceCard | MaskNetworkCard] = [
+        *registry.cards.values(),
+        *registry.references.values(),
+    ]
     cards += [registry.mask_network] if registry.mask_network else []
     for card in (*cards, *registry.upscalers.values(), *registry.adapters.values()):
         listed = sorted(card.files, key=lambda file: file.path.encode())

@@ -85,10 +85,10 @@ REDRAWN_IMAGES = Counter(
 )
 UNUSABLE = Gauge(
     "presswork_unusable",
-    "Models, upscalers and adapters that are installed and that this process cannot use.",
+    "Models, upscalers, adapters and reference networks that are installed and that this process cannot use.",
     ["kind"],
 )
-for _kind in ("model", "upscaler", "adapter"):
+for _kind in ("model", "upscaler", "adapter", "reference"):
     UNUSABLE.labels(_kind).set(0)
 MODEL_LOADS = Counter("presswork_model_loads_total", "Models that were loaded into memory.")
 TEXT_EMBEDDINGS = Counter(

@@ -19,7 +19,10 @@ MADE_ELSEWHERE = "made-elsewhere"  # stands where others name a model
 
 # Fields that the first recipes did not have.
 _LATER = frozenset(
-    {"upscaler", "scheduler_options", "reproducible", "strength", "control", "canvas", "lock", "ground", "clearing"}
+    {
+        *("upscaler", "scheduler_options", "reproducible", "strength", "control", "canvas", "lock", "ground"),
+        *("clearing", "reference"),
+    }
 )
 
 
@@ -36,6 +39,14 @@ class Upscaler(NamedTuple):
 
     name: str
     factor: int
+    revision: str
+
+
+class Reference(NamedTuple):
+    """The network that shows the model a picture, how strongly that acts, and which bytes it is."""
+
+    name: str
+    scale: float
     revision: str
 
 
@@ -60,6 +71,7 @@ class Recipe:
     lock: str = ""  # strict: no watermark lies on the product whose background is replaced
     ground: str = ""  # how that product stands on its ground: workers.masks.options.GroundOptions as canonical JSON
     clearing: str = ""  # cleared: the one thing that a model of known things draws is taken out of its ground
+    reference: Reference | None = None  # what shows the model the reference picture
     canvas: tuple[int, int] | None = None  # width and height of the finished picture where a given one decides them
 
     @property
@@ -87,6 +99,7 @@ class Recipe:
         """Without an upscaler or options there is no such key: recipes older than those keep their id."""
         stored = {**asdict(self), "loras": [list(lora) for lora in self.loras]}
         stored["upscaler"] = self.upscaler._asdict() if self.upscaler else None
+        stored["reference"] = self.reference._asdict() if self.reference else None
         stored["scheduler_options"] = list(self.scheduler_options)
         stored["canvas"] = list(self.canvas) if self.canvas else None
         stored["ground"] = json.loads(self.ground) if self.ground else None
@@ -100,8 +113,9 @@ class Recipe:
         grown = Upscaler(**upscaler) if upscaler else None
         canvas = tuple(stored["canvas"]) if stored.get("canvas") else None
         ground = canonical(stored["ground"]) if stored.get("ground") else ""
+        shown = Reference(**stored["reference"]) if stored.get("reference") else None
         made = {"loras": loras, "upscaler": grown, "scheduler_options": options, "canvas": canvas, "ground": ground}
-        return cls(**{**stored, **made})
+        return cls(**{**stored, **made, "reference": shown})
 
 
 def canonical(stored: Mapping[str, Any]) -> str:

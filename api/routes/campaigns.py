@@ -59,8 +59,9 @@ def submit_campaign(
     columns `custom_id` (or `id`), `width`, `height`, `num_inference_steps`, `guidance_scale`, `upscale`,
     `loras` (`name` or `name:0.8`, a space between two), `seed`, `variants`, `negative_prompt`, `model`,
     `task`, `strength`, `priority` and `renditions` (names, a space between two) override the spec for their
-    row; the template asks for any other column by its name. `image`, `mask` and `control_image` name inputs
-    by id, or files of the ZIP that is sent as the part `pictures`. One cause is one error, with its rows.
+    row; the template asks for any other column by its name. `image`, `mask`, `control_image` and
+    `reference_image` name inputs by id, or files of the ZIP that is sent as the part `pictures`. One cause is
+    one error, with its rows.
     Rows that policy refuses do not stop the campaign: their items are stored as refused, and the reply lists
     them.
 
@@ -80,7 +81,7 @@ def submit_campaign(
     models = tenant_models(parts, caller.tenant)
     card = choose_model(models, spec.model)
     book = RecipeBook(card, parts.settings, models)
-    pictures = RowPictures(parts, caller.tenant, archive)
+    pictures = RowPictures(parts, caller.tenant, archive, spec.consent)
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as spooled:
         spool = cast(BinaryIO, spooled)
         campaign = Campaign(

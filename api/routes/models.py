@@ -118,7 +118,7 @@ def _page(every: Sequence[T], query: NumberedPageQuery) -> tuple[Sequence[T], st
 def _reply(registry: Registry, name: str, standing: ModelStanding) -> ModelReply:
     card = registry.get(name)
     factors = registry.upscalers_of(card)
-    tasks = tasks_of(card, Abilities(tuple(factors), registry.mask_network is not None))
+    tasks = tasks_of(card, Abilities.of(card, registry))
     beside = {"tasks": tasks, "upscale": [1, *sorted(factors)], "loras": list(registry.adapters_of(card))}
     decided = {"state": standing.state, "expires": standing.expires, "refused": standing.why}
     fields = asdict(card) | beside | decided | {"id": card.name}

@@ -95,7 +95,7 @@ Labels = Annotated[
     dict[str, Any], Field(max_length=MAX_LABELS, json_schema_extra=_LABELS), AfterValidator(_checked_labels)
 ]
 TASKS = (
-    *("text-to-image", "image-to-image", "inpaint", "edit", "control", "upscale"),
+    *("text-to-image", "image-to-image", "inpaint", "edit", "style", "control", "upscale", "try-on"),
     *("remove-background", "replace-background"),
     *("unconditional", "class-conditional"),
 )
@@ -160,7 +160,15 @@ class OptionsBody(BodyModel):
         " image itself. For remove-background and replace-background: the product, white or opaque; left out: found",
     )
     control_image: Picture | None = Field(None, description="the picture whose lines guide: an input's id")
-    reference_image: Picture | None = Field(None, description="no model here has a place for one yet")
+    reference_image: Picture | None = Field(
+        None, description="the picture whose style is taken, or the garment that is put on: an input's id"
+    )
+    reference_scale: float | None = Field(
+        None,
+        gt=0,
+        le=4,
+        description="how strongly reference_image acts; left out: as its network's card says",
+    )
     strength: float | None = Field(
         None, gt=0, le=1, description="how much of the image is drawn anew; 1: it hardly counts any more"
     )
@@ -253,6 +261,11 @@ class CampaignBody(OptionsBody, TableBody):
         description="images whose row, options and files are as in one of your last five campaigns with this template."
         " make: again, the same pictures; keep: not again, they stay with their earlier request. With a parent and no"
         " pilot, keep unless make is sent",
+    )
+    consent: Line = Field(
+        "",
+        max_length=500,
+        description="where the people who are shown by pictures of the ZIP agreed; kept as it is written",
     )
     dry_run: bool = Field(False, description="check and screen everything, store nothing, answer 200")
 

@@ -13,7 +13,7 @@ from api.submission.pictures.tasks import STANDARD, Abilities, complaints, is_wo
 from api.submission.tokens import prompt_tokens
 from api.submission.vocabulary import Vocabulary
 from workers.jobs.types import ALL_READ, TextsRead
-from workers.recipes import CLEARED, MAX_SEED, Lora, Recipe, Upscaler, canonical
+from workers.recipes import CLEARED, MAX_SEED, Lora, Recipe, Reference, Upscaler, canonical
 from workers.sampling.cards.mask_networks import MaskNetworkCard
 from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.families.family import CONTROL, REMOVE_BACKGROUND, TEXT_TO_IMAGE
@@ -39,6 +39,7 @@ class SamplingOptions(NamedTuple):
     canvas: tuple[int, int] | None = None
     lock: str = ""
     ground: str = ""  # GroundOptions as JSON
+    reference_scale: float | None = None
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Self:
@@ -66,15 +67,11 @@ class RecipeBook:
     def __init__(self, card: ModelCard, settings: Settings, registry: Registry) -> None:
         self.card, self._settings = card, settings
         self._upscalers, self._adapters = registry.upscalers_of(card), registry.adapters_of(card)
+        self._references, self.beside = registry.references_of(card), Abilities.of(card, registry)
         self._refused, self._mask_network = registry.refused.get(card.name), registry.mask_network
         self.vocabulary = Vocabulary(card, self._adapters) if card.knows else None
         self.tokens = prompt_tokens(card)
         self._made: dict[tuple[SamplingOptions, bool], RecipeOrErrors] = {}
-
-    @property
-    def beside(self) -> Abilities:
-        """What stands beside the model here."""
-        return Abilities(tuple(self._upscalers), self._mask_network is not None)
 
     def pictured(
         self, options: SamplingOptions, asked_task: str | None, pictures: Mapping[str, KnownInput], *, sized: bool
@@ -105,6 +102,7 @@ class RecipeBook:
             strength=asked.strength,
             control=asked.control,
             lock=asked.lock or "",
+            reference_scale=asked.reference_scale,
             ground=canonical(asked.ground.options().to_json()) if asked.ground else "",
         )
 
@@ -157,7 +155,7 @@ class RecipeBook:
     def _recipe(self, options: SamplingOptions) -> Recipe:
         if options.task == REMOVE_BACKGROUND and self._mask_network:
             return _cut_out(options, self._mask_network)
-        upscaler = self._upscalers.get(options.upscale)
+        upscaler, shows = self._upscalers.get(options.upscale), self._references.get(options.task)
         return Recipe(
             model=self.card.name,
             model_revision=self.card.revision,
@@ -176,6 +174,7 @@ class RecipeBook:
             clearing=CLEARED if options.canvas and self.card.knows else "",
             guidance_scale=float(options.guidance_scale),
             loras=tuple(Lora(name, scale, self._adapters[name].revision) for name, scale in options.loras),
+            reference=Reference(shows.name, options.reference_scale or shows.scale, shows.revision) if shows else None,
             upscaler=Upscaler(upscaler.name, upscaler.factor, upscaler.revision) if upscaler else None,
         )
 
@@ -218,6 +217,10 @@ class RecipeBook:
         if options.upscale != 1 and options.upscale not in self._upscalers:
             message = f"{card.name} has no upscaler of factor {options.upscale}"
             found.append(Complaint("model_limit", message, self._remedy("upscale"), field="upscale"))
+        shows, scale = self._references.get(options.task), options.reference_scale
+        if shows and scale and scale > shows.max_scale:
+            message = f"{scale:g} is above {shows.max_scale:g}, what {shows.name} takes"
+            found.append(Complaint("model_limit", message, f"Its own is {shows.scale:g}.", field="reference_scale"))
         for name, scale in options.loras:
             adapter = self._adapters.get(name)
             if adapter is None:

@@ -11,6 +11,7 @@ from api.edge.problems import Complaint, Problem
 from api.schemas.requests import SingleBody
 from api.submission.checked import CheckedRow, RowOptions
 from api.submission.findings import SubmissionFindings
+from api.submission.pictures.consent import consent_complaints
 from api.submission.pictures.known import KnownInput, demand_known, known_inputs
 from api.submission.pictures.tasks import is_wordless
 from api.submission.preview.forecast import works_of
@@ -69,7 +70,11 @@ def check_row(
     sized = asked.width is not None or asked.height is not None
     options = book.pictured(book.options(asked), asked.task, pictures, sized=sized)
     work = options.megapixel_steps * asked.variants
-    wrong = [*book.complaints(asked, options), *book.picture_complaints(options, pictures)]
+    wrong = [
+        *book.complaints(asked, options),
+        *book.picture_complaints(options, pictures),
+        *consent_complaints(parts.rules, context, options.task, pictures),
+    ]
     wordless = is_wordless(options.task, book.card)
     if complaints := [*wrong, *_complaints(asked, work, parts.settings, wordless=wordless)]:
         return complaints

@@ -21,14 +21,14 @@ UNMARKED = "none"
 class AddedNetwork:
     """A network besides the model: its name, the digest of its bytes, and its strength."""
 
-    role: str  # lora | upscaler
+    role: str  # lora | reference | upscaler
     name: str
     revision: str
-    amount: float  # the scale of a LoRA, the factor of an upscaler
+    amount: float  # the scale of a LoRA or a reference network, the factor of an upscaler
 
     def to_json(self) -> dict[str, Any]:
         """The entry in the manifest."""
-        word = {"lora": "scale", "upscaler": "factor"}[self.role]
+        word = "factor" if self.role == "upscaler" else "scale"
         return {"role": self.role, "name": self.name, "revision": self.revision, word: self.amount}
 
 

@@ -9,5 +9,6 @@ classifiers   classifiers that a rule set bundles
 regeneration  which pictures are sampled again
 labels        where a visible label is demanded
 review        who may release a held picture
+consent       of which inputs a stated consent is demanded
 lock          whether a strictly locked product may leave without a watermark
 """

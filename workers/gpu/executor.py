@@ -68,7 +68,7 @@ class Executor:
     def __post_init__(self) -> None:
         finisher = self.finisher
         products = ProductFinder(self.settings.models_dir)
-        self.sources = SourceReader(finisher.store, finisher.screen, finisher.rules.version, products)
+        self.sources = SourceReader(finisher.store, finisher.screen, finisher.rules, products)
 
     def run(self, batch_id: str) -> None:
         """claim -> sample -> finish -> settle. Safe to call any number of times for one batch."""

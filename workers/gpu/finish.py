@@ -279,8 +279,9 @@ class Finisher:
 def _parts(recipe: Recipe) -> tuple[AddedNetwork, ...]:
     """What else had a hand in the pictures of this recipe, for their public marks."""
     loras = tuple(AddedNetwork("lora", lora.name, lora.revision, lora.scale) for lora in recipe.loras)
-    grown = recipe.upscaler
-    return (*loras, AddedNetwork("upscaler", grown.name, grown.revision, grown.factor)) if grown else loras
+    beside = (("reference", recipe.reference, "scale"), ("upscaler", recipe.upscaler, "factor"))
+    added = (AddedNetwork(role, one.name, one.revision, getattr(one, how)) for role, one, how in beside if one)
+    return (*loras, *added)
 
 
 def _key_maker(verdict: Verdict) -> _KeyMaker:

@@ -16,7 +16,9 @@ import structlog
 
 from policy.images.screen import UNAVAILABLE, ImageScreen
 from policy.marks.stamp import EditSource
+from policy.rulebook.consent import GivenInput
 from policy.rulebook.scope import Context
+from policy.rules import Rules
 from policy.verdict import Decision, Finding, Stage, Verdict, merge
 from workers.errors import NotFound, ScreenUnavailable
 from workers.gpu.backgrounds import BACKGROUNDS, ProductFinder
@@ -54,7 +56,7 @@ class SourceReader:
 
     store: ObjectStore
     screen: ImageScreen
-    policy_version: str
+    rules: Rules
     products: ProductFinder
 
     def read(self, held: Claim) -> Sources:
@@ -70,10 +72,10 @@ class SourceReader:
         guides: dict[str, tuple[EditSource, ...]] = {}
         for item in held.items:
             try:
-                self._check(item, found, verdicts)
+                self._check(held.recipe, item, found, verdicts)
                 if held.recipe.task in BACKGROUNDS:
                     product = products[item.id] = self._product(held.recipe, item, found)
-                    doubts = Verdict(self.policy_version, product.chosen.check.findings)
+                    doubts = Verdict(self.rules.version, product.chosen.check.findings)
                     verdicts[item.id] = merge([verdicts[item.id], doubts])
                 else:
                     pictures[item.id] = self._pictures(held.recipe, item, found)
@@ -86,18 +88,25 @@ class SourceReader:
                 faults[item.id] = "input_missing"
         return Sources(pictures, faults, verdicts, edited, guides, products)
 
-    def _check(self, item: ClaimedItem, found: _Found, verdicts: dict[str, Verdict]) -> None:
+    def _check(self, recipe: Recipe, item: ClaimedItem, found: _Found, verdicts: dict[str, Verdict]) -> None:
         """Records the verdict on what the item is made from. Raises SourceUnusable where it may not be made."""
         for each in item.inputs:
             if each.state not in (InputState.READY, InputState.REFUSED):
                 raise SourceUnusable(f"input_{each.state}")
-        verdicts[item.id] = merge([self._verdict(each, item, found) for each in item.inputs])
+        each_one = [self._verdict(each, item, found) for each in item.inputs]
+        given = [
+            GivenInput(each.role, each.consent, verdict.scores)
+            for each, verdict in zip(item.inputs, each_one, strict=True)
+        ]
+        context = Context(item.tenant, item.campaign, recipe.model)
+        unstated = Verdict(self.rules.version, self.rules.consent.findings(context, recipe.task, given))
+        verdicts[item.id] = merge([*each_one, unstated])
         if verdicts[item.id].decision is Decision.REFUSE:
             raise SourceUnusable(REFUSED)
 
     def _verdict(self, each: ItemInput, item: ClaimedItem, found: _Found) -> Verdict:
         known = each.verdict
-        if known is not None and (known.policy_version == self.policy_version or each.state == InputState.REFUSED):
+        if known is not None and (known.policy_version == self.rules.version or each.state == InputState.REFUSED):
             return known
         if each.input_id not in found.verdicts:
             shown = self._picture(each, found).on_white()

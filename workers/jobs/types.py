@@ -141,10 +141,12 @@ class ItemInput:
     media_type: str = ""  # of that
     verdict: Verdict | None = None
     marks: Mapping[str, Any] | None = None  # that it carried when it was sent in
+    consent: bool = False  # somebody stated that the people who are shown agreed
 
-    def to_json(self) -> dict[str, str | None]:
+    def to_json(self) -> dict[str, str | bool | None]:
         """What events and provenance say of it."""
-        return {"role": self.role, "input_id": self.input_id, "sha256": self.sha256}
+        stated = {"consent": True} if self.consent else {}
+        return {"role": self.role, "input_id": self.input_id, "sha256": self.sha256, **stated}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,5 +20,6 @@ runs                one run of a pipeline
 windows             prompts that no text encoder reads to their end
 adapters            LoRAs on and off
 enlarge             upscalers
+references          networks that show a pipeline a picture, on and off
 sampler             a claim in, pixels out
 """

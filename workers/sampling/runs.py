@@ -10,15 +10,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from PIL.Image import Image
 
 from workers.errors import DeviceFailed, ModelRefused
 from workers.jobs.types import ClaimedItem
 from workers.recipes import Recipe
 from workers.sampling.calls import Called, arguments_of
 from workers.sampling.cards.registry import ModelCard
-from workers.sampling.families.family import Family
+from workers.sampling.families.family import SHOWN, Family
 from workers.sampling.given.paste import pasted
+from workers.sampling.given.pictures import REFERENCE
 from workers.sampling.pipelines import Loaded, is_device_error, is_out_of_memory
+from workers.sampling.references import ReferenceNetwork
 from workers.sampling.schedulers import build_scheduler, watch_steps
 from workers.sampling.types import BLACK, CANCELLED, NOT_FINITE, Pictures, Pixels, Watch
 
@@ -34,6 +37,7 @@ class Run(NamedTuple):
     items: Sequence[ClaimedItem]
     watch: Watch
     pictures: Mapping[str, Pictures]
+    reference: ReferenceNetwork | None = None
 
 
 class Drawn(NamedTuple):
@@ -78,7 +82,7 @@ def nothing(recipe: Recipe, images: int) -> Pixels:
 
 def _draw(run: Run) -> Drawn:
     """One run of the pipeline. A cancelled item is drawn along: its neighbours' run keeps its size."""
-    pipe, call = run.loaded.pipe_for(run.recipe.task)
+    pipe, call = run.loaded.pipe_for(SHOWN.get(run.recipe.task, run.recipe.task))
     family, count = run.card.family, len(run.items)
     latest: list[Any] = []
 
@@ -98,8 +102,10 @@ def _draw(run: Run) -> Drawn:
         extra["strength"] = run.recipe.strength
     if call.takes("guidance_rescale"):
         extra["guidance_rescale"] = run.card.guidance_rescale
+    shown = extra.pop(REFERENCE, None)
     arguments = arguments_of(Called(family, call, pipe), run.recipe, run.items, extra)
-    with torch.inference_mode(), _by_algorithms_of(run.recipe):
+    with torch.inference_mode(), _by_algorithms_of(run.recipe), _shown(run, pipe, shown) as seen:
+        arguments |= seen
         images = pipe(**arguments).images
         if family.output == "np":
             images = torch.from_numpy(images).permute(0, 3, 1, 2)
@@ -121,6 +127,20 @@ def _draw(run: Run) -> Drawn:
         NOT_FINITE if not h else BLACK if b else None for h, b in zip(healthy.tolist(), black.tolist(), strict=True)
     ]
     return Drawn(pixels, tuple(faults))
+
+
+@contextmanager
+def _shown(run: Run, pipe: Any, pictures: Sequence[Image] | None) -> Iterator[dict[str, Any]]:
+    """The pipeline with the network that shows it pictures, where the recipe has one, and the argument for that."""
+    if run.recipe.reference is None:
+        yield {}
+        return
+    if run.reference is None or not pictures:
+        raise ModelRefused(f"model {run.card.name}: {run.recipe.task} without a reference picture")
+    guided = run.recipe.guidance_scale > 1 and pipe.unet.config.time_cond_proj_dim is None
+    seen = run.reference.shown(pictures, guided=guided)
+    with run.reference.put_on(pipe, run.recipe.reference.scale, seen):
+        yield {run.card.family.shows: seen}
 
 
 @contextmanager

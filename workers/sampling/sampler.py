@@ -28,7 +28,7 @@ from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.embeddings import TextEmbeddings
 from workers.sampling.energy import EnergyMeter
 from workers.sampling.enlarge import Enlarger
-from workers.sampling.families.family import UPSCALE
+from workers.sampling.families.family import SHOWN, UPSCALE
 from workers.sampling.files.digests import bring_near
 from workers.sampling.files.folder_rules import check_extra
 from workers.sampling.fitting import BatchLimits
@@ -43,6 +43,7 @@ from workers.sampling.pipelines import (
 )
 from workers.sampling.receipts.comparison import PIXELS
 from workers.sampling.receipts.environment import environment_of, pixels_of
+from workers.sampling.references import References
 from workers.sampling.resident import Pipelines, default_budget
 from workers.sampling.runs import Drawn, Run, draw_if_it_fits, in_runs, nothing
 from workers.sampling.types import CANCELLED, OUT_OF_MEMORY, Pictures, Pixels, Sampled, Watch
@@ -79,6 +80,7 @@ class DiffusersSampler:
         self._pipelines = Pipelines(self._device, self._loading(load), memory or default_budget(self._device))
         self._embeddings = TextEmbeddings()
         self._enlargers: dict[str, Enlarger] = {}  # by revision; about a megabyte each
+        self._references = References(registry)
         self._fitting = BatchLimits()
         self.unusable: dict[tuple[str, str], str] = {}  # (kind, name) -> why this worker cannot use it
 
@@ -122,12 +124,18 @@ class DiffusersSampler:
             except Permanent as error:
                 self._set_aside("adapter", adapter.name, error)
 
+        for reference in self._registry.references_of(card).values():
+            try:
+                check_extra(reference)
+            except Permanent as error:
+                self._set_aside("reference", reference.name, error)
+
     def _set_aside(self, kind: str, name: str, error: Exception) -> None:
         self.unusable[kind, name] = str(error)
         log.error("unusable", kind=kind, name=name, reason=str(error))
 
     def _count_unusable(self) -> None:
-        for kind in ("model", "upscaler", "adapter"):
+        for kind in ("model", "upscaler", "adapter", "reference"):
             metrics.UNUSABLE.labels(kind).set(sum(1 for one, _ in self.unusable if one == kind))
 
     def make_ready(self, held: Claim) -> None:
@@ -136,6 +144,8 @@ class DiffusersSampler:
         self._pipelines.make_ready(card)
         for adapter, _ in self._adapters_for(card, held.recipe):
             bring_near(check_extra(adapter))
+        if reference := self._references.card_for(card, held.recipe):
+            bring_near(check_extra(reference))
 
     def sample(self, held: Claim, watch: Watch, pictures: Mapping[str, Pictures] | None = None) -> Sampled:
         """Pixels for a claim, uint8 [N, H, W, 3] and contiguous, in item order. Hold the GPU lock.
@@ -148,6 +158,7 @@ class DiffusersSampler:
         enlarger = self._enlarger_for(card, held.recipe)
         loaded = self._pipelines.get(card)
         use_adapters(loaded, self._adapters_for(card, held.recipe))
+        reference = self._references.beside(self._references.card_for(card, held.recipe), loaded)
         log_truncated_prompts(loaded, card, held.items)
         environment = environment_of(loaded.pipe, loaded.scheduler_config, self._device)
         images = nothing(held.recipe, len(held.items))
@@ -163,7 +174,7 @@ class DiffusersSampler:
                 if _only_enlarges(card, held.recipe):
                     drawn = _given(items, pictures or {})
                 else:
-                    drawn = self._draw_some(Run(loaded, card, held.recipe, items, watch, pictures or {}))
+                    drawn = self._draw_some(Run(loaded, card, held.recipe, items, watch, pictures or {}, reference))
                 done = todo[: len(drawn.images)]
                 todo = todo[len(done) :]
                 images[done] = drawn.images
@@ -186,7 +197,7 @@ class DiffusersSampler:
             raise ModelMissing(f"model {card.name}: asked for {recipe.model_revision}, this worker has {card.revision}")
         if _only_enlarges(card, recipe):
             return card
-        if recipe.task not in card.tasks:
+        if SHOWN.get(recipe.task, recipe.task) not in card.tasks:
             raise ModelRefused(f"model {card.name}: draws {', '.join(card.tasks)}, asked for {recipe.task}")
         problems = card.problems(
             width=recipe.width,

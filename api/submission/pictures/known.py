@@ -28,15 +28,26 @@ class KnownInput(NamedTuple):
     height: int | None
     verdict: Verdict | None
     name: str = ""
+    consented: bool = False
+
+    @property
+    def shown(self) -> str:
+        """As people know it."""
+        return self.name or self.id
 
 
 def known_inputs(conn: Connection, tenant: str, ids: Iterable[str]) -> dict[str, KnownInput]:
     """Those of these ids that are inputs of the tenant, in whatever state."""
-    columns = inputs.c.id, inputs.c.state, inputs.c.width, inputs.c.height, inputs.c.verdict, inputs.c.name
-    wanted = select(*columns).where(inputs.c.tenant == tenant, inputs.c.id.in_(list(ids)))
+    wanted = select(inputs).where(inputs.c.tenant == tenant, inputs.c.id.in_(list(ids)))
     return {
         row.id: KnownInput(
-            row.id, row.state, row.width, row.height, Verdict.from_json(row.verdict) if row.verdict else None, row.name
+            row.id,
+            row.state,
+            row.width,
+            row.height,
+            Verdict.from_json(row.verdict) if row.verdict else None,
+            row.name,
+            bool(row.consent),
         )
         for row in conn.execute(wanted)
     }

@@ -29,8 +29,9 @@ _DIGEST = "sha256:"
 class RowPictures:
     """What a campaign may name. One thread, one request."""
 
-    def __init__(self, parts: Parts, tenant: str, archive: PictureArchive | None) -> None:
-        self._parts, self._tenant, self.archive = parts, tenant, archive
+    def __init__(self, parts: Parts, tenant: str, archive: PictureArchive | None, consent: str = "") -> None:
+        """`consent` is stated of the people whom pictures of the archive show."""
+        self._parts, self._tenant, self.archive, self._consent = parts, tenant, archive, consent
         self._found: dict[str, KnownInput] = {}  # by what cells say
         self._by_id: dict[str, KnownInput] = {}
         self._ids: Mapping[str, str] = {}  # of the archive's pictures by digest, once they are received
@@ -88,6 +89,7 @@ class RowPictures:
                     key_id=caller.key_id,
                     origin="archive",
                     name=picture.name[-200:],
+                    consent=self._consent,
                     object=inbox_key(self._tenant, self._new[picture.sha256]),
                     sent_sha256=picture.sha256,
                     sent_bytes=picture.bytes,
@@ -124,7 +126,9 @@ class RowPictures:
             message = f"{quoted(text)} is no id of an input, and no ZIP of pictures came with the campaign"
             raise PictureUnusable("picture_not_in_zip", message, "Send the ZIP as the part 'pictures', or write an id.")
         picture = self.archive.find(text)
-        return KnownInput(_DIGEST + picture.sha256, InputState.RECEIVED, picture.width, picture.height, None)
+        name, size = picture.name, (picture.width, picture.height)
+        consented = bool(self._consent)
+        return KnownInput(_DIGEST + picture.sha256, InputState.RECEIVED, *size, None, name, consented)
 
 
 def _as_id(text: str) -> str | None:

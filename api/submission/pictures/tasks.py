@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from api.edge.problems import Complaint
 from api.submission.pictures.known import KnownInput
-from workers.sampling.cards.registry import ModelCard
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.families.family import (
     CONTROL,
     EDIT,
@@ -20,7 +20,10 @@ from workers.sampling.families.family import (
     INPAINT,
     REMOVE_BACKGROUND,
     REPLACE_BACKGROUND,
+    SHOWN,
+    STYLE,
     TEXT_TO_IMAGE,
+    TRY_ON,
     UPSCALE,
 )
 
@@ -28,43 +31,54 @@ if TYPE_CHECKING:
     from api.submission.recipes import SamplingOptions
 
 TASKS = (
-    *(TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINT, EDIT, CONTROL, UPSCALE, REMOVE_BACKGROUND, REPLACE_BACKGROUND),
+    *(TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINT, EDIT, STYLE, CONTROL, UPSCALE, TRY_ON),
+    *(REMOVE_BACKGROUND, REPLACE_BACKGROUND),
     *("unconditional", "class-conditional"),
 )
-BACKGROUNDS = (REMOVE_BACKGROUND, REPLACE_BACKGROUND)  # never guessed from the pictures of a request
+BACKGROUNDS = (REMOVE_BACKGROUND, REPLACE_BACKGROUND)
+_NAMED = (*BACKGROUNDS, TRY_ON)  # never guessed from the pictures of a request
 NEEDS: Mapping[str, tuple[str, ...]] = {
     IMAGE_TO_IMAGE: ("image",),
     INPAINT: ("image",),
     EDIT: ("image",),
+    STYLE: ("reference_image",),
     CONTROL: ("control_image",),
+    TRY_ON: ("image", "reference_image"),
     UPSCALE: ("image",),
     REMOVE_BACKGROUND: ("image",),
     REPLACE_BACKGROUND: ("image",),
 }
 ALSO_TAKES: Mapping[str, tuple[str, ...]] = {
     INPAINT: ("mask",),
+    TRY_ON: ("mask",),
     REMOVE_BACKGROUND: ("mask",),
     REPLACE_BACKGROUND: ("mask",),
 }
 STANDARD, STRICT = "standard", "strict"  # locks of a product whose background is replaced
 SMALLEST_SIDE = 64  # pixels, of a finished picture: policy.marks.watermark reads none below
-STRENGTHS: Mapping[str, float] = {IMAGE_TO_IMAGE: 0.6, INPAINT: 1.0}  # what a request gets that names none
+STRENGTHS: Mapping[str, float] = {IMAGE_TO_IMAGE: 0.6, INPAINT: 1.0, TRY_ON: 1.0}  # what a request gets that names none
 
 
 class Abilities(NamedTuple):
-    """What stands beside a model: the factors of its upscalers, and whether products are found here."""
+    """What stands beside a model."""
 
-    factors: tuple[int, ...] = ()
+    factors: tuple[int, ...] = ()  # of its upscalers
     finds_products: bool = False
+    shown: tuple[str, ...] = ()  # tasks for which a network shows it a reference picture
+
+    @classmethod
+    def of(cls, card: ModelCard, registry: Registry) -> Self:
+        shown = (task for task in registry.references_of(card) if SHOWN[task] in card.tasks)
+        return cls(tuple(registry.upscalers_of(card)), registry.mask_network is not None, tuple(sorted(shown)))
 
 
 def tasks_of(card: ModelCard, beside: Abilities) -> tuple[str, ...]:
     """What a model can be asked for: what its weights serve; with an upscaler, the upscaling of a given picture; with a
-    mask network, another background of one, or none.
+    mask network, another background of one, or none; with a reference network, the tasks that it was trained for.
     """
     upscale = (UPSCALE,) if beside.factors and UPSCALE not in card.tasks else ()
     backgrounds = BACKGROUNDS if TEXT_TO_IMAGE in card.tasks else (REMOVE_BACKGROUND,)
-    return (*card.tasks, *upscale, *(backgrounds if beside.finds_products else ()))
+    return (*card.tasks, *upscale, *(backgrounds if beside.finds_products else ()), *beside.shown)
 
 
 def is_wordless(task: str | None, card: ModelCard) -> bool:
@@ -78,7 +92,7 @@ def task_for(asked: str | None, roles: Collection[str], card: ModelCard, beside:
         return asked
     if not roles:
         return card.tasks[0]
-    fits = [task for task in tasks_of(card, beside) if task not in BACKGROUNDS and not list(_misfits(task, roles))]
+    fits = [task for task in tasks_of(card, beside) if task not in _NAMED and not list(_misfits(task, roles))]
     wanted = INPAINT if "mask" in roles else CONTROL if "control_image" in roles else IMAGE_TO_IMAGE
     return wanted if wanted in fits or not fits else fits[0]
 
@@ -163,6 +177,9 @@ def complaints(
         yield Complaint("mask_size", message, "Send a mask of the image's own size.", field="mask")
     yield from _strength(options)
     yield from _product(options, card)
+    if options.reference_scale is not None and task not in SHOWN:
+        message = f"{task} has no place for a reference_scale: no reference picture is shown"
+        yield Complaint("model_limit", message, "Leave it out.", field="reference_scale")
 
 
 def _misfits(task: str, roles: Collection[str]) -> Iterator[Complaint]:

@@ -9,12 +9,15 @@ from api.edge.problems import Complaint, quoted
 from api.schemas.requests import CampaignBody
 from api.submission.checked import RowOptions
 from api.submission.pictures.archive import PictureUnusable
+from api.submission.pictures.consent import consent_complaints
 from api.submission.pictures.known import KnownInput
 from api.submission.pictures.rows import RowPictures
 from api.submission.pictures.tasks import tasks_of
 from api.submission.recipes import RecipeBook, RecipeBooks, SamplingOptions, at
 from api.submission.table.cells import CellInvalid, choice, decimal_number, loras, renditions, whole_number
 from api.submission.table.columns import CHOICES, DECIMALS, WHOLE_NUMBERS, Columns
+from policy.rulebook.scope import Context
+from policy.rules import Rules
 from workers.recipes import MAX_SEED, ROLES
 from workers.settings import Settings
 from workers.sheets.sheet import SheetRow
@@ -27,10 +30,18 @@ class OwnColumns:
     """Reads what a row says about its own picture; complaints name the column as the file has it."""
 
     def __init__(
-        self, spec: CampaignBody, books: RecipeBooks, columns: Columns, settings: Settings, pictures: RowPictures
+        self,
+        spec: CampaignBody,
+        books: RecipeBooks,
+        columns: Columns,
+        *,
+        settings: Settings,
+        pictures: RowPictures,
+        rules: Rules,
+        context: Context,
     ) -> None:
         self._spec, self._books, self._columns, self._settings = spec, books, columns, settings
-        self._pictures = pictures
+        self._pictures, self._rules, self._context = pictures, rules, context
         self._pictured = bool(spec.task or spec.control or spec.strength or any(getattr(spec, r) for r in ROLES))
         self._places = {name: place for name, place in columns.own.items() if name not in ("custom_id", "id")}
         self._plain = RowOptions(books.default.options(spec), spec.seed, spec.variants, spec.negative_prompt)
@@ -55,7 +66,8 @@ class OwnColumns:
         pictures = self._named(row, cells, complaints)
         if (task or pictures or self._pictured or "strength" in asked) and not complaints:
             options = book.pictured(options, task or self._spec.task, pictures, sized=sized)
-            for complaint in book.picture_complaints(options, pictures):
+            unstated = consent_complaints(self._rules, self._context, options.task, pictures)
+            for complaint in (*book.picture_complaints(options, pictures), *unstated):
                 place = self.column(complaint.field or "") or complaint.field
                 complaints.append(at(complaint, row=row.number, line=row.line, column=place))
         made_from = tuple((role, known.id) for role, known in pictures.items())

@@ -56,7 +56,9 @@ class RowReader:
     ) -> None:
         self._plan, self._notices = plan, notices
         self._settings, self._rules, self._context = settings, rules, context
-        self._own = OwnColumns(spec, books, plan.columns, settings, pictures)
+        self._own = OwnColumns(
+            spec, books, plan.columns, settings=settings, pictures=pictures, rules=rules, context=context
+        )
         self._books, self._pictures = books, pictures
         self._values = plan.template.values
         self._kept = "error_value" in spec.accept

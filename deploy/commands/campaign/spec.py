@@ -78,6 +78,8 @@ _OPTIONS: tuple[Any, ...] = (
         type=click.Choice(("canny",)),
         help="canny: the edges of that picture guide. Without it, it is such a map itself.",
     ),
+    click.option("--reference-image", metavar="ID|FILE", help="Picture whose style every row takes that names none."),
+    click.option("--consent", metavar="TEXT", help="Where the people agreed whom pictures of --pictures show."),
     click.option("--task", metavar="TASK", help="What is done, such as remove-background or inpaint."),
     click.option(
         "--lock",

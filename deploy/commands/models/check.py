@@ -10,6 +10,7 @@ from deploy.commands.models.options import MODELS_DIR, open_card, open_registry
 from deploy.commands.shared.exit_status import exit_status
 from workers.errors import WorkerError
 from workers.sampling.cards.extras import AdapterCard, UpscalerCard
+from workers.sampling.cards.references import ReferenceCard
 from workers.sampling.files.folder_rules import check_extra, check_folder
 
 
@@ -19,7 +20,8 @@ from workers.sampling.files.folder_rules import check_extra, check_folder
 def check(name: str, models_dir: Path) -> None:
     """Check the files of the model NAME against its card.
 
-    Applies every loading rule to the model, its upscalers and its LoRAs, as a worker does before it loads them.
+    Applies every loading rule to the model, its upscalers, LoRAs and reference networks, as a worker
+    does before it loads them.
     """
     card = open_card(models_dir, name)
     if card.source.folder is None:
@@ -28,7 +30,8 @@ def check(name: str, models_dir: Path) -> None:
     registry = open_registry(models_dir)
     try:
         check_folder(card, folder, folder)
-        extras: list[UpscalerCard | AdapterCard] = [*registry.upscalers_of(card).values()]
+        extras: list[UpscalerCard | AdapterCard | ReferenceCard] = [*registry.upscalers_of(card).values()]
+        extras += [one for one in registry.references.values() if one.base.name == card.name]
         for beside in (*extras, *registry.adapters_of(card).values()):
             check_extra(beside)
             click.echo(f"{beside.name}: matches its card ({beside.revision})")

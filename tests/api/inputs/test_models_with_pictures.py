@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.support.foreign_files import saved
 from tests.support.pictures import product
 from tests.support.sent_inputs import InputTenant
 from tests.support.tiny_models.instances import build
+from tests.support.tiny_models.references import add_reference
 from tests.support.worker import Works
 from workers.sampling.cards.registry import Registry
 from workers.sampling.sampler import DiffusersSampler
@@ -75,6 +77,9 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     for name in MODELS:
         build(folder, name, SIDE)
+    base = build(folder, "sd-1.5", SIDE)
+    add_reference(folder, base)
+    add_reference(folder, base, "garment", tasks=["try-on"], scale=0.5)
     return folder
 
 
@@ -154,3 +159,58 @@ def test_a_model_that_takes_no_such_picture_refuses_it_by_name(studio: Studio) -
         answered = studio.tenant.client.post("/v1/requests", json={"prompt": PROMPT, **asked})
         found = problem(answered, 422, "invalid_body")["errors"][0]
         assert (found["code"], found["field"]) == (code, field), asked
+
+
+def test_the_style_of_a_picture_is_taken_and_the_network_is_on_record(studio: Studio) -> None:
+    looks = [studio.ready(87), studio.ready(88)]
+    asked = {"model": "sd-1.5", "seed": 6}
+    one, other = (studio.made(studio.ask(**asked, reference_image=look))[0] for look in looks)
+    assert one["receipt"]["pixels"] != other["receipt"]["pixels"]
+    assert (one["recipe"]["task"], one["recipe"]["reference"]["name"]) == ("style", "look")
+    assert (inputs_of(one), one["marks"]["declaration"]) == ([("reference_image", looks[0])], "generated")
+    manifest = studio.manifest(one)
+    assert [(each.relationship, each.title) for each in manifest.ingredients] == [("inputTo", looks[0])]
+    assert [(part["role"], part["name"]) for part in manifest.generation["parts"]] == [("reference", "look")]
+    assert one["recipe"]["reference"]["scale"] == 1.0
+
+
+def try_on(studio: Studio, **consent: str) -> dict[str, Any]:
+    person = np.dstack([product(96, 96, seed=89 if consent else 90), np.full((96, 96), 255, np.uint8)])
+    person[30:70, 30:70, 3] = 0  # where the garment is to be
+    image = str(studio.tenant.sent(saved(person), **consent)["id"])
+    return {"model": "sd-1.5", "task": "try-on", "image": image, "reference_image": studio.ready(91)}
+
+
+def test_a_garment_is_put_on_a_person_who_agreed_and_both_pictures_are_ingredients(studio: Studio) -> None:
+    asked = try_on(studio, consent="release 2026-11-30 of A. Doe")
+    (event,) = studio.made(studio.ask(**asked))
+    assert (event["recipe"]["task"], event["recipe"]["reference"]["scale"]) == ("try-on", 0.5)
+    assert inputs_of(event) == [("image", asked["image"]), ("reference_image", asked["reference_image"])]
+    assert [each.get("consent") for each in event["inputs"]] == [True, None]
+    assert event["marks"]["declaration"] == "modified"
+    related = [(each.relationship, each.title) for each in studio.manifest(event).ingredients]
+    assert related == [("parentOf", asked["image"]), ("inputTo", asked["reference_image"])]
+
+
+def test_without_a_stated_consent_nobody_is_dressed(studio: Studio) -> None:
+    asked = try_on(studio)
+    body = {"prompt": PROMPT, **asked}
+    document = problem(studio.tenant.client.post("/v1/requests", json=body), 422, "invalid_body")
+    (found,) = document["errors"]
+    assert (found["code"], found["field"]) == ("consent_missing", "image")
+    assert "consent" in found["remedy"]
+
+
+def test_a_consent_that_a_stricter_rule_set_asks_for_later_refuses_what_waits(studio: Studio) -> None:
+    """Nothing is drawn: the rule set of the worker decides, whatever that of the door was."""
+    request = studio.ask(model="instruct-pix2pix", image=studio.ready(92))
+    executor = studio.works.executor(studio.sampler, models_dir=studio.models_dir)
+    reader = executor.sources
+    rules = replace(reader.rules, consent=replace(reader.rules.consent, tasks=frozenset({"edit"})))
+    executor.sources = replace(reader, rules=rules)
+    for batch_id in studio.works.look(models_dir=studio.models_dir):
+        executor.run(batch_id)
+    (item,) = studio.tenant.client.get(f"/v1/requests/{request}/items").json()["data"]
+    assert item["state"] == "refused"
+    (event,) = [e.event for e in studio.works.line.events("item.refused") if e.event["request_id"] == request]
+    assert event["verdict"]["findings"][0]["rule"] == "consent/absent"

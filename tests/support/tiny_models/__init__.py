@@ -3,6 +3,7 @@
 tokenizers          every letter is a token
 parts               autoencoders, text encoders and image encoders
 unets               pipelines around a UNet
+references          networks that show a pipeline a picture
 transformers        pipelines around a diffusion transformer
 single_file         a checkpoint in one file
 instances           all of them by name, built once a session, as folders with cards

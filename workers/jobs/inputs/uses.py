@@ -70,6 +70,7 @@ def inputs_of_batch(conn: Connection, batch_id: str) -> dict[str, tuple[ItemInpu
                 media_type=row.media_type or "",
                 verdict=Verdict.from_json(row.verdict) if row.verdict else None,
                 marks=row.marks,
+                consent=bool(row.consent),
             )
         )
     return {item_id: tuple(theirs) for item_id, theirs in found.items()}

@@ -11,9 +11,9 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 CARD = "card.yaml"  # describes the files, so it is not one of them
 
@@ -27,6 +27,24 @@ class ModelFile:
     path: Annotated[str, Field(pattern=_PLAIN_PATH)]
     bytes: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where a model's files are: a folder (relative to the card), or a repository on the hub at one commit."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=False)
+
+    folder: str | None = None
+    hub: Annotated[str | None, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = None
+    commit: Annotated[str | None, Field(pattern="^[0-9a-f]{40}$")] = None
+    variant: Annotated[str | None, Field(pattern=r"^\w+$")] = None  # "fp16": which of the repository's weights
+
+    def __post_init__(self) -> None:
+        if (self.folder is None) == (self.hub is None):
+            raise ValueError("name either a folder or a hub repository")
+        if (self.hub is None) != (self.commit is None):
+            raise ValueError("a hub repository is pinned by its commit (40 hex digits), a folder has none")
 
 
 def revision_of(files: Iterable[ModelFile]) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, ConfigDict, Field
 
 from workers.errors import CardInvalid, ModelMissing
-from workers.sampling.cards.contents import CARD, ModelFile, revision_of
+from workers.sampling.cards.contents import CARD, ModelFile, ModelSource, revision_of
 from workers.sampling.cards.extras import (
     LORAS,
     STRICT,
@@ -33,6 +33,7 @@ from workers.sampling.cards.extras import (
 )
 from workers.sampling.cards.limits import ModelLimit, limits_of
 from workers.sampling.cards.mask_networks import NETWORK, MaskNetworkCard, read_mask_network
+from workers.sampling.cards.references import ReferenceCard, read_references
 from workers.sampling.families.family import Family
 from workers.sampling.families.schedulers import ALL, kinds_of
 from workers.sampling.families.table import family_of, pipelines
@@ -54,24 +55,6 @@ PipelineName = Annotated[str, AfterValidator(_known_pipeline)]
 SchedulerName = Annotated[str, AfterValidator(_known_scheduler)]
 C = TypeVar("C")
 Side = Annotated[int, Field(ge=8, le=16_384)]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSource:
-    """Where a model's files are: a folder (relative to the card), or a repository on the hub at one commit."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
-    folder: str | None = None
-    hub: Annotated[str | None, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = None
-    commit: Annotated[str | None, Field(pattern="^[0-9a-f]{40}$")] = None
-    variant: Annotated[str | None, Field(pattern=r"^\w+$")] = None  # "fp16": which of the repository's weights
-
-    def __post_init__(self) -> None:
-        if (self.folder is None) == (self.hub is None):
-            raise ValueError("name either a folder or a hub repository")
-        if (self.hub is None) != (self.commit is None):
-            raise ValueError("a hub repository is pinned by its commit (40 hex digits), a folder has none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +182,7 @@ class Registry:
     unusable: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (kind, name) -> why
     refused: Mapping[str, str] = field(default_factory=dict)  # models that may not be asked for -> why
     mask_network: MaskNetworkCard | None = None  # finds products; None: no background can be removed here
+    references: Mapping[str, ReferenceCard] = field(default_factory=dict)
 
     @classmethod
     def load(cls, models_dir: Path) -> Registry:
@@ -213,10 +197,13 @@ class Registry:
         cards = read_all(paths, ModelCard, "model", unusable)
         upscalers = read_extras(models_dir, UPSCALERS, UpscalerCard, unusable)
         adapters = read_extras(models_dir, LORAS, AdapterCard, unusable)
-        found = cls(cards, upscalers, adapters, unusable, mask_network=_mask_network(models_dir, unusable))
+        shows = read_references(models_dir, unusable)
+        network = _mask_network(models_dir, unusable)
+        found = cls(cards, upscalers, adapters, unusable, mask_network=network, references=shows)
         _without(cards, found._check_pins, "model", unusable)
         _without(cards, found._check_twins, "model", unusable)
         _without(adapters, found._check_base, "adapter", unusable)
+        _without(shows, found._check_base, "reference", unusable)
         if not cards:
             raise CardInvalid("; ".join(why for (kind, _), why in unusable.items() if kind == "model"))
         return found
@@ -247,6 +234,11 @@ class Registry:
         """The LoRAs trained for this very revision, by name."""
         return {name: adapter for name, adapter in self.adapters.items() if adapter.base.name == card.name}
 
+    def references_of(self, card: ModelCard) -> Mapping[str, ReferenceCard]:
+        """What shows this very revision a picture, by task; of two for a task the first by name."""
+        own = [one for name, one in sorted(self.references.items(), reverse=True) if one.base.name == card.name]
+        return {task: one for one in own for task in one.tasks}
+
     def _check_pins(self, card: ModelCard) -> None:
         factors = [self._pinned(card, pin).factor for pin in card.upscalers]
         if len(set(factors)) != len(factors):
@@ -265,7 +257,7 @@ class Registry:
             raise CardInvalid(f"{card.home / CARD}: upscalers: {pin.name} at {pin.revision}: {there}")
         return upscaler
 
-    def _check_base(self, adapter: AdapterCard) -> None:
+    def _check_base(self, adapter: AdapterCard | ReferenceCard) -> None:
         base = self.cards.get(adapter.base.name)
         if base is None or base.revision != adapter.base.revision:
             there = f"which is {base.revision} here" if base else "which is not here"
@@ -273,6 +265,8 @@ class Registry:
                 f"{adapter.home / CARD}: base: it was trained for {adapter.base.name} at {adapter.base.revision},"
                 f" {there}; an adapter of other weights draws noise. Remedy: train it again, or remove it"
             )
+        if isinstance(adapter, ReferenceCard) and not base.family.shows:
+            raise CardInvalid(f"{adapter.home / CARD}: base: {base.pipeline} cannot be shown a picture")
 
 
 def _mask_network(models_dir: Path, unusable: dict[tuple[str, str], str]) -> MaskNetworkCard | None:

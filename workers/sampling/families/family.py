@@ -17,6 +17,8 @@ IMAGE_TO_IMAGE = "image-to-image"
 INPAINT = "inpaint"
 EDIT = "edit"
 CONTROL = "control"
+STYLE = "style"
+TRY_ON = "try-on"
 UPSCALE = "upscale"
 UNCONDITIONAL = "unconditional"
 CLASS_CONDITIONAL = "class-conditional"
@@ -28,6 +30,8 @@ REPLACE_BACKGROUND = "replace-background"
 PER_ITEM = ("prompt", "class_label", "negative_prompt", "image", "mask_image", "control_image")
 PICTURES = ("image", "mask_image", "control_image")  # options that are pictures given to us
 SIZE = ("width", "height")
+# Tasks of a model that is shown a reference picture, and what it draws them as.
+SHOWN: Mapping[str, str] = {STYLE: TEXT_TO_IMAGE, TRY_ON: INPAINT}
 
 
 class Call(NamedTuple):
@@ -58,6 +62,7 @@ class Family:
     schedulers: tuple[str, ...]  # classes that fit what the denoiser predicts
     reads: Mapping[str, int | None] = field(default_factory=dict)  # tokens by tokenizer; None: its own model_max_length
     adapts: tuple[str, ...] = ()  # components that a LoRA may change
+    shows: str = ""  # argument for what a network made of a reference picture; "": nothing can be shown
     guidance: Literal["classifier-free", "embedded", "none"] = "classifier-free"
     negative_absent: Literal["empty", "other"] = "empty"  # whether a prompt left out is what an empty one is
     alone: bool = False  # an item's pixels depend on its neighbours' prompts: one image a run

@@ -29,6 +29,7 @@ _SD = {
 _SDXL = _SD | {"text_encoder_2": classes.CLIP_PROJECTED, "tokenizer_2": classes.CLIP_TOKENIZER}
 _READS = {"tokenizer": None}
 _READS_XL = {"tokenizer": None, "tokenizer_2": None}
+_SHOWN = "ip_adapter_image_embeds"
 _UNCHECKED = {"requires_safety_checker": False}
 _UNMARKED = {"add_watermarker": False}  # diffusers would put a watermark of its own into every picture
 
@@ -46,6 +47,7 @@ UNETS = (
         schedulers=schedulers.DIFFUSION,
         reads=_READS,
         adapts=("unet", "text_encoder"),
+        shows=_SHOWN,
         load=_UNCHECKED,
     ),
     Family(
@@ -61,6 +63,7 @@ UNETS = (
         schedulers=schedulers.DIFFUSION,
         reads=_READS_XL,
         adapts=("unet", "text_encoder", "text_encoder_2"),
+        shows=_SHOWN,
         negative_absent="other",  # zeros, see force_zeros_for_empty_prompt
         load=_UNMARKED,
     ),

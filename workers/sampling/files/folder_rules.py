@@ -17,6 +17,7 @@ from typing import Any
 from workers.errors import ModelMissing, ModelRefused
 from workers.sampling.cards.contents import paths_in
 from workers.sampling.cards.extras import AdapterCard, UpscalerCard
+from workers.sampling.cards.references import ReferenceCard
 from workers.sampling.cards.registry import ModelCard
 from workers.sampling.families.family import Family
 from workers.sampling.files.digests import DIGESTS
@@ -34,7 +35,8 @@ _CODE = ("auto_map", "custom_pipeline", "trust_remote_code")
 
 # Named by many model folders, never loaded: screening is the line's own, and nothing blackens a picture.
 NOT_LOADED = frozenset({"safety_checker", "feature_extractor", "image_encoder", "watermarker"})
-_Card = ModelCard | UpscalerCard | AdapterCard
+_Extra = UpscalerCard | AdapterCard | ReferenceCard
+_Card = ModelCard | _Extra
 
 
 def check_folder(card: ModelCard, folder: Path, boundary: Path) -> None:
@@ -52,15 +54,16 @@ def check_folder(card: ModelCard, folder: Path, boundary: Path) -> None:
         _check_inside(card, folder, path)
 
 
-def check_extra(card: UpscalerCard | AdapterCard) -> Path:
-    """The one file of an upscaler or an adapter, by the same rules. Raises ModelRefused or ModelMissing."""
+def check_extra(card: _Extra) -> Path:
+    """The first file of what lies beside a model; all keep the same rules. Raises ModelRefused or ModelMissing."""
     if not card.home.is_dir():
         raise ModelMissing(f"model {card.name}: there is no folder {card.home}")
     paths = paths_in(card.home)
     for path in paths:
         _check_kind(card, card.home / path, path, card.home)
     _check_contents(card, card.home, paths)
-    _check_inside(card, card.home, card.files[0].path)
+    for path in paths:
+        _check_inside(card, card.home, path)
     return card.home / card.files[0].path
 
 

@@ -19,10 +19,11 @@ from PIL import Image
 from workers.errors import MaskRefused
 from workers.masks import control
 from workers.recipes import MARK, Recipe
-from workers.sampling.families.family import CONTROL, INPAINT, UPSCALE
+from workers.sampling.families.family import CONTROL, INPAINT, SHOWN, TRY_ON, UPSCALE
 from workers.sampling.types import Pictures
 
 CANNY = "canny"
+REFERENCE = "reference_image"  # beside the options of the pipeline: a network reads it
 DRAWN_ANEW = 128  # of 255: from here on a mask's pixel is drawn anew
 
 
@@ -85,12 +86,14 @@ def pictures_for(recipe: Recipe, given: Mapping[str, GivenPicture]) -> Pictures:
             if found["image"].size != size:
                 raise SourceUnusable("input_size")
             return found
-        if recipe.task == INPAINT:
+        if recipe.task in (INPAINT, TRY_ON):
             found["mask_image"] = _covering(_mask(picture, given.get("mask")), size, Image.Resampling.BILINEAR)
         found["image"] = _covering(found["image"], size, Image.Resampling.LANCZOS)
     if recipe.task == CONTROL and (guide := given.get("control_image") or given.get("image")):
         shown = guide.on_white()
         found = {"control_image": _covering(Image.fromarray(_edges(shown) if recipe.control == CANNY else shown), size)}
+    if recipe.task in SHOWN and (reference := given.get("reference_image")):
+        found[REFERENCE] = Image.fromarray(reference.on_white())
     return found
 
 
