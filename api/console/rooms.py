@@ -9,10 +9,21 @@ from api.console.browser_files import send_file
 from api.console.failing import PageRoute
 from api.console.forwarding import AT as FORWARDED_AT
 from api.console.forwarding import forward
-from api.console.pages import assets, campaigns, entrance, identify, registers, review, sheets, start, submission
+from api.console.pages import (
+    assets,
+    campaigns,
+    catalogues,
+    entrance,
+    identify,
+    registers,
+    review,
+    sheets,
+    start,
+    submission,
+)
 from api.edge.problems import Problem
 
-_PAGES = (assets, campaigns, entrance, identify, registers, review, sheets, start, submission)
+_PAGES = (assets, campaigns, catalogues, entrance, identify, registers, review, sheets, start, submission)
 ROUTERS = (entrance.links, *(page.router for page in _PAGES))
 
 

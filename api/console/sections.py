@@ -17,6 +17,7 @@ SECTIONS = (
     ConsoleSection("start", "/console", ""),
     ConsoleSection("campaigns", "/console/campaigns", "read"),
     ConsoleSection("new", "/console/new", "submit"),
+    ConsoleSection("catalogues", "/console/catalogues", "read"),
     ConsoleSection("review", "/console/review", "review"),
     ConsoleSection("identify", "/console/identify", "read"),
     ConsoleSection("inputs", "/console/inputs", "read"),

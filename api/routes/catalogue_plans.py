@@ -17,7 +17,7 @@ from api.edge.bodies import json_body, parse
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.in_turn import InTurn
-from api.edge.paging import uuid_or_not_found
+from api.edge.paging import id_of, page, uuid_or_not_found
 from api.edge.problems import Complaint, Problem
 from api.edge.uploads.catalogues import SentCatalogue, catalogue_upload
 from api.schemas.base import NoQuery
@@ -28,6 +28,8 @@ from api.schemas.catalogue_runs import (
     ChangesQuery,
     ChangesReply,
     PicturesBody,
+    PlansQuery,
+    PlansReply,
     RunBegunReply,
     RunLinksReply,
     fields_of,
@@ -89,6 +91,19 @@ def create_plan(
     return reply
 
 
+@router.get("/{name}/plans", summary="Plans of a catalogue, the latest first")
+def list_plans(
+    name: CatalogueName, caller: Reader, parts: PartsOf, query: Annotated[PlansQuery, Query()]
+) -> PlansReply:
+    """What applies would do, or did."""
+    with parts.transaction(caller.tenant) as conn:
+        catalogue = views.get_catalogue(conn, caller.tenant, name)
+        before = id_of(query.cursor)
+        found = views.list_plans(conn, caller.tenant, catalogue.id, before=before, limit=query.limit + 1)
+    shown, more = page(found, query.limit)
+    return PlansReply(data=[_plan(row) for row in shown], next_cursor=more)
+
+
 @router.get("/{name}/plans/{plan_id}", summary="A plan")
 def read_plan(
     name: CatalogueName, plan_id: PlanId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]
@@ -115,9 +130,16 @@ def list_changes(
     after = (key, int(view)) if query.cursor else None
     with parts.transaction(caller.tenant) as conn:
         found = views.list_changes(conn, caller.tenant, plan.id, kind=query.kind, after=after, limit=query.limit + 1)
-    shown = found[: query.limit]
+        shown = found[: query.limit]
+        seen = views.pictures_of(conn, plan, [(row.key, row.view) for row in shown])
     more = f"{shown[-1].view}-{shown[-1].key}" if len(found) > query.limit else None
-    data = [CatalogueChangeReply(**fields_of(CatalogueChangeReply, row)) for row in shown]
+    data = [
+        CatalogueChangeReply(
+            **fields_of(CatalogueChangeReply, row), asset_before=pictures.before, asset_after=pictures.after
+        )
+        for row in shown
+        for pictures in (seen.get((row.key, row.view), views.BeforeAndAfter(None, None)),)
+    ]
     return ChangesReply(data=data, next_cursor=more)
 
 

@@ -93,6 +93,19 @@ class CataloguePlanReply(ReplyModel):
     errors: list[PlanErrorReply]
     created_at: datetime
     expires_at: datetime | None
+    run: int | None = Field(description="number of the run that applied it")
+    request_id: str | None = Field(description="of that run")
+
+
+class PlansQuery(PageQuery):
+    """Which page of the plans."""
+
+
+class PlansReply(ReplyModel):
+    """A page of plans, the latest first."""
+
+    data: list[CataloguePlanReply]
+    next_cursor: str | None
 
 
 class ChangesQuery(QueryModel):
@@ -114,6 +127,8 @@ class CatalogueChangeReply(ReplyModel):
     row: int | None
     line: int | None
     input_id: str | None
+    asset_before: str | None = Field(description="the picture that was live when the plan was made")
+    asset_after: str | None = Field(description="the picture that its run put in that place")
 
 
 class ChangesReply(ReplyModel):

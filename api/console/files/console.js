@@ -1,4 +1,5 @@
-// Behaviour of every page: the token of a change, the link that signs in once, instants in the reader's own zone.
+// Behaviour of every page: the token of a change, the link that signs in once, files that are dropped, instants in the
+// reader's own zone.
 (() => {
   "use strict";
   const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
@@ -41,6 +42,25 @@
   };
   localised(document);
   document.addEventListener("htmx:after:swap", () => localised(document));
+
+  // A file may be dropped where one may be chosen.
+  const zone = document.getElementById("dropzone"), chosen = zone?.querySelector("input[type=file]");
+  for (const kind of zone ? ["dragenter", "dragover"] : []) {
+    zone.addEventListener(kind, (event) => {
+      event.preventDefault();
+      zone.classList.add("over");
+    });
+  }
+  for (const kind of ["dragleave", "drop"]) zone?.addEventListener(kind, () => zone.classList.remove("over"));
+  zone?.addEventListener("drop", (event) => {
+    event.preventDefault();
+    if (!event.dataTransfer.files.length) return;
+    chosen.files = event.dataTransfer.files;
+    chosen.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  chosen?.addEventListener("change", () => {
+    document.getElementById("file-name").textContent = chosen.files[0]?.name ?? "";
+  });
 
   // A filter is sent when it changes; without scripts, its button does.
   for (const form of document.querySelectorAll("form[data-live]")) {

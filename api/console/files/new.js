@@ -3,7 +3,7 @@
   "use strict";
   const form = document.getElementById("new");
   if (!form) return;
-  const input = form.elements.file, name = document.getElementById("file-name"), zone = document.getElementById("dropzone");
+  const input = form.elements.file;
   let key = crypto.randomUUID?.() ?? String(Math.random()).slice(2); // one submission, however often the button is pressed
 
   const spec = () => {
@@ -21,23 +21,6 @@
   };
   form.addEventListener("input", changed);
   form.addEventListener("change", changed);
-  input.addEventListener("change", () => {
-    name.textContent = input.files[0]?.name ?? "";
-  });
-  for (const kind of ["dragenter", "dragover"]) {
-    zone.addEventListener(kind, (event) => {
-      event.preventDefault();
-      zone.classList.add("over");
-    });
-  }
-  for (const kind of ["dragleave", "drop"]) zone.addEventListener(kind, () => zone.classList.remove("over"));
-  zone.addEventListener("drop", (event) => {
-    event.preventDefault();
-    if (event.dataTransfer.files.length) {
-      input.files = event.dataTransfer.files;
-      input.dispatchEvent(new Event("change", { bubbles: true }));
-    }
-  });
   document.addEventListener("htmx:config:request", (event) => {
     const { request } = event.detail.ctx;
     if (request.form !== form) return;

@@ -3,6 +3,7 @@
 entrance     sign in and out, links that sign in once, language and theme
 start        what the key may do
 campaigns    the list, one of them, and what can be done to it
+catalogues   the list, one with its plans and runs, a plan as a difference
 submission   a new campaign: checked first, then submitted
 review       held pictures, by keyboard
 sheets       contact sheet, and acceptance of a pilot

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 from tests.support.campaigns import Sent, settled_campaign
+from tests.support.catalogues import ROWS, SPEC, Catalogue, feed
 from tests.support.client import ApiServer, ApiTenant, campaign
 from tests.support.line import eventually
 from tests.support.repository import REPOSITORY
@@ -83,7 +84,10 @@ def seen(opened: Seen) -> Iterator[Seen]:
 def test_no_page_has_a_serious_barrier_in_either_theme(seen: Seen) -> None:
     asset, request = seen.sent.released[0], seen.sent.id
     paths = ("", "/campaigns", f"/campaigns/{request}", f"/campaigns/{request}/sheet", "/new", "/review", "/identify")
-    paths = (*paths, f"/assets/{asset}", "/sign-in")
+    plan = Catalogue(seen.tenant, {**SPEC, "name": "stools"}).plan(feed(ROWS[:2]))
+    catalogue = ("/catalogues", "/catalogues/stools", f"/catalogues/stools/plans/{plan['id']}")
+    registers = ("/usage", "/models", "/inputs", "/audit", "/settings")
+    paths = (*paths, *catalogue, *registers, f"/assets/{asset}", "/sign-in")
     page, found = seen.page, {}
     for theme, path in ((theme, path) for path in paths for theme in ("light", "dark")):
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
@@ -153,6 +157,19 @@ def test_a_spreadsheet_is_dropped_checked_put_right_and_submitted(seen: Seen, tm
     page.click("#answer a.primary")
     page.wait_for_selector("#live")
     assert page.locator("#rows tbody tr").count() == 2
+
+
+def test_a_feed_is_dropped_planned_and_applied(seen: Seen, tmp_path: Path) -> None:
+    goods = Catalogue(seen.tenant)
+    goods.plan(feed(ROWS[:1]))
+    table = tmp_path / "feed.csv"
+    table.write_text(feed(ROWS[:2]))
+    page = seen.go("/console/catalogues/chairs")
+    page.set_input_files("#file", table)
+    page.click("#feed button")
+    page.wait_for_selector(".changes li >> nth=1")
+    page.click("button:text('Apply this plan')")
+    page.wait_for_selector("text=It was applied as run 1")
 
 
 def test_the_grid_holds_few_cells_and_finds_every_place(seen: Seen) -> None:

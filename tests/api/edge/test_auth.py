@@ -98,6 +98,7 @@ ADDRESSES = [
     ("GET", "/v1/models/{model}", "read"),
     ("PUT", "/v1/models/{model}/decision", "admin"),
     ("GET", "/v1/channels", "read"),
+    ("GET", "/v1/catalogues/{name}/plans", "read"),
     ("POST", "/v1/catalogues/{name}/plans", "submit"),
     ("GET", "/v1/catalogues", "read"),
     ("GET", "/v1/catalogues/{name}", "read"),

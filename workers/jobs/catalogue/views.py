@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, select, tuple_
 
@@ -12,6 +12,7 @@ from workers.errors import NotFound
 from workers.jobs.asset_views import files_of
 from workers.jobs.catalogue.tables import (
     catalogue_changes,
+    catalogue_flips,
     catalogue_plans,
     catalogue_runs,
     catalogue_slots,
@@ -57,11 +58,45 @@ def get_catalogue(conn: Connection, tenant: str, name: str) -> Row[Any]:
 
 
 def get_plan(conn: Connection, tenant: str, plan_id: str, *, catalogue_id: str | None = None) -> Row[Any]:
-    """The plan with the name of its catalogue, which is the one given. Raises NotFound."""
-    named = select(catalogue_plans, catalogues.c.name).join(catalogues)
+    """The plan with the name of its catalogue, which is the one given, and its run. Raises NotFound."""
+    named = _plans()
     if catalogue_id is not None:
         named = named.where(catalogue_plans.c.catalogue_id == catalogue_id)
     return _one(conn, named.where(catalogue_plans.c.id == plan_id, catalogue_plans.c.tenant == tenant), plan_id)
+
+
+def list_plans(conn: Connection, tenant: str, catalogue_id: str, *, before: str | None, limit: int) -> list[Row[Any]]:
+    """The latest first, as `get_plan` gives one."""
+    query = _plans().where(catalogue_plans.c.catalogue_id == catalogue_id, catalogue_plans.c.tenant == tenant)
+    if before:
+        query = query.where(catalogue_plans.c.id < before)
+    return list(conn.execute(query.order_by(catalogue_plans.c.id.desc()).limit(limit)))
+
+
+class BeforeAndAfter(NamedTuple):
+    """Pictures of one slot: the one live when the plan was made, and the one that its run put there."""
+
+    before: str | None
+    after: str | None
+
+
+def pictures_of(
+    conn: Connection, plan: Row[Any], slots: Sequence[tuple[str, int]]
+) -> dict[tuple[str, int], BeforeAndAfter]:
+    """Assets of these slots of a plan; a slot that never had a picture is not among them."""
+    flips, wanted = catalogue_flips, sorted({key for key, _ in slots})
+    query = (
+        select(flips.c.key, flips.c.view, flips.c.run, flips.c.asset_id)
+        .where(flips.c.catalogue_id == plan.catalogue_id, flips.c.tenant == plan.tenant, flips.c.key.in_(wanted))
+        .where(flips.c.run <= (plan.after_run if plan.run is None else plan.run))
+        .order_by(flips.c.run)
+    )
+    found: dict[tuple[str, int], BeforeAndAfter] = {}
+    for row in conn.execute(query):
+        was = found.get((row.key, row.view), BeforeAndAfter(None, None))
+        made = row.run == plan.run
+        found[row.key, row.view] = was._replace(after=row.asset_id) if made else was._replace(before=row.asset_id)
+    return found
 
 
 def list_changes(
@@ -121,6 +156,15 @@ def live_slots(begin: Begin, tenant: str, catalogue_id: str, *, page: int = PAGE
             after = (rows[-1].key, rows[-1].view)
         if len(rows) < page:
             return
+
+
+def _plans() -> Select[Any]:
+    run = (catalogue_runs.c.number.label("run"), catalogue_runs.c.request_id)
+    return (
+        select(catalogue_plans, catalogues.c.name, *run)
+        .join(catalogues, catalogues.c.id == catalogue_plans.c.catalogue_id)
+        .outerjoin(catalogue_runs, catalogue_runs.c.plan_id == catalogue_plans.c.id)
+    )
 
 
 def _one(conn: Connection, query: Select[Any], named: str) -> Row[Any]:
