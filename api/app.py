@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from threading import Event, Thread
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import Depends, FastAPI
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from api import openapi
+from api.catalogues import scheduled as scheduled_runs
 from api.console.rooms import serve_console
 from api.edge.bodies import demand_plain_bytes
 from api.edge.dependencies import Parts
@@ -36,6 +38,7 @@ from api.routes import (
     budgets,
     campaigns,
     catalogue_plans,
+    catalogue_schedules,
     catalogues,
     channels,
     detect,
@@ -78,7 +81,7 @@ _CORS_ANSWER = (
 )
 _ROUTERS = (
     *(streams, requests, campaigns, pilots, results, items, assets, reproductions, identify, detect, reviews, recalls),
-    *(revocations, webhooks, soft_bindings, inputs, marks, targets, catalogues, catalogue_plans),
+    *(revocations, webhooks, soft_bindings, inputs, marks, targets, catalogues, catalogue_plans, catalogue_schedules),
     *(images, files, batches, budgets, events, audit, proofs, models, channels, keys, erasures, legal_holds),
     operations,
 )
@@ -91,8 +94,13 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = POOL_THREADS
+        stop = Event()
+        scheduled = Thread(target=scheduled_runs.follow, args=(parts, stop), name="scheduled")
+        scheduled.start()
         yield
+        stop.set()
         parts.close()
+        scheduled.join()
 
     app = FastAPI(
         title="Presswork",

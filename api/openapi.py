@@ -172,6 +172,7 @@ _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/catalogues/{name}/plans/{plan_id}/apply", "post"): ApplyBody,
     ("/v1/catalogues/{name}/rollback", "post"): RollbackBody,
     ("/v1/catalogues/{name}/retire", "post"): RetireBody,
+    ("/v1/catalogues/{name}/schedule", "put"): CatalogueBody,
     ("/v1/targets", "post"): TargetBody,
     ("/v1/batches", "post"): BatchBody,
     ("/v1/budgets", "put"): BudgetBody,

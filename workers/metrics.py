@@ -159,7 +159,7 @@ REVOCATION_FAILURES = Counter("presswork_revocation_failures_total", "Failed att
 # Label values that are known beforehand, one list a label. Missing: what differs by installation or process, which
 # `start_at_zero` is told, and the anchors, whose series the sealer makes.
 _DUTIES = (
-    *("reviews", "recalls", "erasures", "retention", "removals", "inputs", "files", "catalogues"),
+    *("reviews", "recalls", "erasures", "retention", "removals", "inputs", "files", "catalogues", "schedules"),
     *("webhooks", "deliveries"),
 )
 _KNOWN: dict[Counter | Gauge | Histogram, tuple[tuple[str, ...], ...]] = {

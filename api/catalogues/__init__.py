@@ -5,8 +5,9 @@ parts      what a picture is made of, as digests, and the first part that differ
 pictures   source pictures of rows: fetched, hashed, stored once
 rows       rows to make, checked as those of a campaign are
 planning   a plan: every row compared with what is live
-safeguards     where a plan stops and asks a person
+safeguards  where a plan stops and asks a person
 applying   a plan carried out as a request
+scheduled  runs that begin by themselves
 manifest   what is live, as lines with file names
 
 Made in the background of one API process under a lease, as checks of batches are (workers/jobs/catalogue/plans.py).

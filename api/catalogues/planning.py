@@ -201,7 +201,7 @@ class _Plan:
             if read.texts.verdict.decision is Decision.REFUSE:
                 finding = read.texts.verdict.findings[0]
                 message = f"policy refuses the prompt: {finding.category}"
-                return Complaint("refused_by_policy", message, "SlotChange the row.", row=row.number, line=row.line)
+                return Complaint("refused_by_policy", message, "Change the row.", row=row.number, line=row.line)
             rows.found.add(read, self._model.book)
         return read
 
@@ -276,6 +276,8 @@ class _Plan:
                 told = [{name: stop[name] for name in ("code", "limit", "found")} for stop in stops]  # no column's name
                 figures = {"plan_id": self._planning.plan_id, "safeguards": told}
                 catalogues.pause(conn, row, catalogues.SAFEGUARDS, figures, actor=f"key:{self._row.key_id}")
+            elif row.paused_for == catalogues.SAFEGUARDS:
+                catalogues.go_on(conn, row.id)  # the feed was mended
 
 
 def _fail(parts: Parts, planning: Planning, complaints: list[Complaint]) -> None:

@@ -97,13 +97,18 @@ def problem_for(error: Exception, request: Request) -> Problem:
             return _http_problem(error, request)
         case DBAPIError() if worth_another_try(error):
             return Problem("database_unavailable", "Try again in a moment.", headers={"Retry-After": "2"})
+    return domain_problem(error) or Problem("internal_error", _LOGGED)
+
+
+def domain_problem(error: Exception) -> Problem | None:
+    """The problem that an error of ours is, over HTTP or without; None for any other."""
     for base in type(error).__mro__:
         if base in ANSWERS:
             answer = ANSWERS[base]
             seconds = getattr(error, "retry_after_seconds", answer.retry_after_seconds)
             headers = {"Retry-After": str(seconds)} if seconds else {}
             return Problem(answer.code, answer.detail or f"{error}.", headers=headers)
-    return Problem("internal_error", _LOGGED)
+    return error if isinstance(error, Problem) else None
 
 
 def _http_problem(error: HTTPException, request: Request) -> Problem:

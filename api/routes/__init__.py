@@ -10,6 +10,7 @@ files        files that clients of the OpenAI API upload, output files
 batches      a file of lines as one request, as the OpenAI API has it
 catalogues   catalogues, their runs, what is live
 catalogue_plans  plans of catalogues, and applies
+catalogue_schedules  catalogues that run by themselves
 inputs       pictures that are sent in for tasks
 targets      targets of delivery, deliveries of requests
 marks        marks for pictures that another tool made

@@ -9,6 +9,7 @@ pilots      pilots of campaigns
 control     what changes of a request while it runs
 catalogues  the file of a catalogue
 catalogue_runs  plans and runs of catalogues
+catalogue_schedules  schedules of catalogues
 tables      how the file of a campaign is read
 budgets     budgets and usage
 forecast    forecast of what a request would take

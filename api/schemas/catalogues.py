@@ -20,10 +20,12 @@ from api.schemas.requests import OptionsBody, SomeText
 from api.schemas.tables import ColumnName, ColumnNames, TableBody
 from api.templates import Template, TemplateInvalid
 from workers.errors import AddressRefused
+from workers.jobs.catalogue.timetable import MAX_CRON_CHARS, MAX_JITTER_MINUTES, MIN_MINUTES, cron_error, is_zone
 from workers.outbound.urls import MAX_URL_CHARS, check_url
 from workers.sheets.shapes import FeedShape, shapes
 
 CATALOGUE_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+_NAME_SCHEMA: JsonDict = {"pattern": CATALOGUE_NAME, "maxLength": 63}
 _SAID_ELSEWHERE = {
     "name": "the catalogue has one",
     "image": "`picture` names the column of source pictures",
@@ -61,6 +63,18 @@ def _parsed(template: str) -> str:
     except TemplateInvalid as error:
         raise ValueError(f"{error}. {error.remedy}".rstrip(".")) from error
     return template
+
+
+def _due(cron: str) -> str:
+    if wrong := cron_error(cron):
+        raise ValueError(f"{quoted(cron)} is no schedule: {wrong}; write, for example, 30 4 * * *")
+    return cron
+
+
+def _zone(name: str) -> str:
+    if not is_zone(name):
+        raise ValueError(f"{quoted(name)} is no time zone; write one such as Europe/Berlin")
+    return name
 
 
 def _named(name: str) -> str:
@@ -112,12 +126,34 @@ class CatalogueLimitsBody(BodyModel):
     images: int | None = Field(None, ge=1, le=1_000_000, description="images of a run; more pause")
 
 
+class ScheduleBody(BodyModel):
+    """When the catalogue runs by itself. `presswork catalogue schedule` starts it; a plan never does."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"cron": "30 4 * * *", "zone": "Europe/Berlin"}]})
+
+    cron: Annotated[Line, Field(max_length=MAX_CRON_CHARS), AfterValidator(_due)] = Field(
+        description="minute, hour, day of month, month and day of week, as cron has them; at most every"
+        f" {MIN_MINUTES} minutes"
+    )
+    zone: Annotated[Line, Field(max_length=64), AfterValidator(_zone)] = Field(
+        "UTC", description="time zone of the IANA database, such as Europe/Berlin"
+    )
+    jitter_minutes: int = Field(
+        0, ge=0, le=MAX_JITTER_MINUTES, description="a run begins up to so much later, so that not all begin at once"
+    )
+    apply: Literal["never", "within-limits", "always"] = Field(
+        "within-limits",
+        description="never: a plan is made, and a person applies it; within-limits: it is applied unless a safeguard"
+        " asks; always: also then",
+    )
+
+
 class CatalogueBody(TableBody):
     """A catalogue: its feed, what is drawn for each row, and when a person is asked."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
-    name: Annotated[str, AfterValidator(_named), Field(json_schema_extra={"pattern": CATALOGUE_NAME})] = Field(
+    name: Annotated[str, AfterValidator(_named), Field(json_schema_extra=_NAME_SCHEMA)] = Field(
         description="small letters, digits and hyphens; the same name is the same catalogue"
     )
     source: SourceBody = Field(SourceBody(), description="where the rows come from")
@@ -137,10 +173,14 @@ class CatalogueBody(TableBody):
         None, description="sample of the first run that a person accepts; left out: the default sample"
     )
 
+    schedule: ScheduleBody | None = Field(None, description="when it runs by itself; left out: never")
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if not self.keys:
             raise ValueError("`key` is missing: without a column that identifies a row, no change can be told")
+        if self.schedule and not self.source.url:
+            raise ValueError("`schedule` needs `source.url`: a run that begins by itself is sent no feed")
         named = Template.parse(self.make.template).candidates
         for column in self.watch:
             if column not in named:

@@ -128,7 +128,9 @@ class OptionsBody(BodyModel):
     width: int | None = Field(None, ge=1, le=MAX_NUMBER, description="pixels")
     height: int | None = Field(None, ge=1, le=MAX_NUMBER, description="pixels")
     num_inference_steps: int | None = Field(None, ge=1, le=MAX_NUMBER, description="denoising steps")
-    guidance_scale: float | None = Field(None, ge=0, allow_inf_nan=False, description="1 or less: no guidance")
+    guidance_scale: float | None = Field(
+        None, ge=0, le=MAX_NUMBER, allow_inf_nan=False, description="1 or less: no guidance"
+    )
     scheduler: ModelName | None = Field(None, description="one of the model's schedulers")
     scheduler_options: list[Literal["karras", "sde", "trailing"]] = Field(
         [],

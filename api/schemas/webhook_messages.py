@@ -200,6 +200,15 @@ class CatalogueRunFinishedContent(_Content):
     counts: dict[str, int] = Field(description="its images by state", examples=[{"released": 41, "held": 1}])
 
 
+class CatalogueTickStoppedContent(_Content):
+    """A due time of a schedule of which nothing was applied, though something may have to be."""
+
+    catalogue: str
+    due_at: datetime
+    outcome: str = Field(description="asked | failed | refused | overlapped")
+    reason: str = Field(examples=["safeguards"])
+
+
 class CataloguePausedMessage(_Content):
     """A catalogue asks for a person."""
 
@@ -216,6 +225,14 @@ class CatalogueRunFinishedMessage(_Content):
     data: CatalogueRunFinishedContent
 
 
+class CatalogueTickStoppedMessage(_Content):
+    """A scheduled run of a catalogue was not applied."""
+
+    type: Literal["catalogue.tick_stopped"]
+    timestamp: datetime
+    data: CatalogueTickStoppedContent
+
+
 MESSAGES: dict[str, type[BaseModel]] = {
     "asset.released": AssetReleasedMessage,
     "asset.recalled": AssetRecalledMessage,
@@ -226,6 +243,7 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "request.paused": RequestPausedMessage,
     "catalogue.paused": CataloguePausedMessage,
     "catalogue.run_finished": CatalogueRunFinishedMessage,
+    "catalogue.tick_stopped": CatalogueTickStoppedMessage,
     "request.finished": RequestFinishedMessage,
     "webhook.test": WebhookTestMessage,
 }

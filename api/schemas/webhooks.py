@@ -20,6 +20,7 @@ WebhookEvent = Literal[
     "delivery.paused",
     "catalogue.paused",
     "catalogue.run_finished",
+    "catalogue.tick_stopped",
 ]
 MAX_EVENTS = len(get_args(WebhookEvent))
 _WEBHOOK: dict[str, JsonValue] = {"url": "https://example.com/presswork", "events": ["asset.recalled"]}

@@ -165,6 +165,9 @@ class Client:
             raise CallFailed(f"cannot fetch the image from its link: {error}") from error
         return bytes(read)
 
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._answer(lambda: self._http.put(path, json=dict(body)))
+
     def post(
         self, path: str, body: dict[str, Any] | None = None, *, idempotency_key: str | None = None
     ) -> dict[str, Any]:

@@ -19,6 +19,9 @@ from policy.events.catalogues import (
     CataloguePlanned,
     CatalogueRolledBack,
     CatalogueRunFinished,
+    CatalogueScheduled,
+    CatalogueTickEnded,
+    CatalogueUnscheduled,
     SlotsRetired,
 )
 from policy.events.control import (
@@ -116,6 +119,9 @@ __all__ = [
     "CataloguePlanned",
     "CatalogueRolledBack",
     "CatalogueRunFinished",
+    "CatalogueScheduled",
+    "CatalogueTickEnded",
+    "CatalogueUnscheduled",
     "DatabaseRestored",
     "DeliveryPaused",
     "DeliveryTargetChanged",

@@ -94,3 +94,33 @@ class SlotsRetired(Event):
     kind: ClassVar[str] = "slots.retired"
     catalogue_id: str
     slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueScheduled(Event):
+    """A person let this version of a catalogue run by itself, by this timetable."""
+
+    kind: ClassVar[str] = "catalogue.scheduled"
+    catalogue_id: str
+    version: int
+    timetable: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueUnscheduled(Event):
+    """A catalogue runs by itself no longer."""
+
+    kind: ClassVar[str] = "catalogue.unscheduled"
+    catalogue_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueTickEnded(Event):
+    """A due time of a schedule was carried out, or was skipped; `run` is the run that it applied."""
+
+    kind: ClassVar[str] = "catalogue.ticked"
+    catalogue_id: str
+    due_at: str
+    outcome: str  # applied | nothing | asked | failed | refused | overlapped
+    reason: str
+    run: int | None

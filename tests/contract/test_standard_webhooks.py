@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from tests.support.line import HOLD, Line, new_item
 from tests.support.recalls import Recalling
 from tests.support.receiver import Got, Receiver, deliver, listen, receiving
 from workers.cost.limits import Limits
-from workers.jobs.catalogue import flips
+from workers.jobs.catalogue import flips, schedules, ticks
 from workers.jobs.catalogue.catalogues import pause
 from workers.jobs.catalogue.tables import catalogue_runs, catalogues
 from workers.jobs.control import phases, spending
@@ -74,7 +75,7 @@ def every_message(recalling: Recalling, receiver: Receiver) -> tuple[str, str]:
 
 def _tell_of_a_catalogue(conn: Connection, request_id: str) -> None:
     """A run that is over and the pause of its catalogue, written as the clerk writes them."""
-    spec = {"name": "shop"}
+    spec = {"name": "shop", "schedule": {"cron": "0 * * * *"}}
     row = {"id": new_id(), "tenant": "acme", "name": "shop", "version": 1, "spec": spec, "key_id": new_id()}
     stored = conn.execute(catalogues.insert().values(**row, spec_sha256="0" * 64).returning(catalogues)).one()
     run = {"id": new_id(), "tenant": "acme", "catalogue_id": stored.id, "number": 1, "kind": "apply", "slots": 1}
@@ -83,6 +84,9 @@ def _tell_of_a_catalogue(conn: Connection, request_id: str) -> None:
     )
     flips.settle(conn, conn.execute(made.returning(catalogue_runs)).one())
     pause(conn, stored, "safeguards", {"changed": 3}, actor="test")
+    due = schedules.start(conn, stored, key_id=new_id()).begin_at
+    ticks.begin_next(conn, due)
+    ticks.begin_next(conn, due + timedelta(hours=1))  # while the first is not over
 
 
 def test_the_library_verifies_every_message_and_nothing_that_was_changed(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from httpx import Response
 
+from api.catalogues.scheduled import carry_out
 from tests.support.client import ApiTenant
 from tests.support.line import HOLD, LEASE, eventually, released
-from workers.jobs.catalogue import flips
+from workers.jobs.catalogue import flips, ticks
+from workers.jobs.catalogue.ticks import Tick
 from workers.jobs.claim import claim
 from workers.jobs.dispatch import dispatch
 from workers.jobs.settle import settle
@@ -118,3 +121,24 @@ class Catalogue:
         """Asset by key."""
         text = self.client.get(f"{self.url}/manifest", params={"format": "jsonl"}).text
         return {line["key"]: line["asset_id"] for line in map(json.loads, text.splitlines())}
+
+    def start(self, **spec: Any) -> Response:
+        return self.client.put(f"{self.url}/schedule", json={**self.spec, **spec})
+
+    def begin(self) -> list[Tick]:
+        """What is to be carried out once the clerk looked at the next due time."""
+        server = self.api.server
+        due = datetime.fromisoformat(self.client.get(f"{self.url}/schedule").json()["begin_at"])
+        with server.line.owner.begin() as conn:  # of other tests
+            conn.exec_driver_sql("delete from catalogue_schedules where tenant <> %s", (self.api.tenant,))
+        with server.database.engine("clerk").begin() as conn:
+            assert ticks.begin_next(conn, due)
+        with server.app(**self.settings).state.parts.engine.begin() as conn:
+            return [tick for tick in ticks.waiting(conn) if tick.tenant == self.api.tenant]
+
+    def tick(self) -> dict[str, Any]:
+        """The next due time, begun by the clerk and carried out by the API's process."""
+        for tick in self.begin():
+            carry_out(self.api.server.app(**self.settings).state.parts, tick)
+        found: dict[str, Any] = self.client.get(f"{self.url}/schedule").json()["ticks"][0]
+        return found

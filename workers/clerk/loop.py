@@ -27,6 +27,7 @@ from workers.clerk import (
     releases,
     removals,
     retention,
+    schedules,
     webhooks,
 )
 from workers.clerk.context import ClerkContext
@@ -51,6 +52,7 @@ DUTIES: Mapping[str, Duty] = {
     "removals": removals.run_once,
     "files": files.run_once,
     "catalogues": catalogues.run_once,
+    "schedules": schedules.run_once,
 }
 DELIVERIES: Mapping[str, Duty] = {"deliveries": deliveries.run_once}  # likewise: buckets may be slow
 MESSAGES: Mapping[str, Duty] = {"webhooks": webhooks.run_once}  # in a thread of its own: receivers may be slow

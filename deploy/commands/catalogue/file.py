@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from api.edge.problems import Complaint
 from api.edge.validation import from_validation
 from api.schemas.catalogues import CatalogueBody
+from deploy.errors import CallFailed
 
 MAX_FILE_BYTES = 256 * 1024
 MAX_DEPTH = 20
@@ -77,6 +78,14 @@ def read_file(file: Path) -> CatalogueFile | list[FileError]:
         complaints = from_validation(found, CatalogueBody)
         errors = [_placed(one["loc"], lines, said) for one, said in zip(found, complaints, strict=False)]
         return sorted(errors, key=lambda one: one.line)
+
+
+def demand_file(file: Path) -> CatalogueFile:
+    """The catalogue. Raises CallFailed with everything that is wrong with it."""
+    read = read_file(file)
+    if isinstance(read, list):
+        raise CallFailed("\n".join(f"{file}, {error}" for error in read))
+    return read
 
 
 def _document(text: str, lines: dict[_Path, int]) -> dict[str, Any]:

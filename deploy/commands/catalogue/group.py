@@ -12,7 +12,9 @@ from deploy.commands.catalogue.manifest import manifest
 from deploy.commands.catalogue.plan import plan
 from deploy.commands.catalogue.retire import retire
 from deploy.commands.catalogue.rollback import rollback
+from deploy.commands.catalogue.schedule import schedule
 from deploy.commands.catalogue.schema import schema
+from deploy.commands.catalogue.ticks import ticks
 
 
 @click.group()
@@ -23,5 +25,5 @@ def catalogue() -> None:
     """
 
 
-for command in (check, plan, apply, list_, history, rollback, retire, manifest, schema):
+for command in (check, plan, apply, list_, history, rollback, retire, manifest, schedule, ticks, schema):
     catalogue.add_command(command)

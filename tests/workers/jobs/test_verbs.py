@@ -45,6 +45,7 @@ SILENT = {
     "workers.jobs.catalogue.plans.keep_feed": LEASED,
     "workers.jobs.catalogue.plans.renew": LEASED,
     "workers.jobs.catalogue.plans.take": LEASED,
+    "workers.jobs.catalogue.schedules.follow": PART,
     "workers.jobs.catalogue.sources.keep_sources": MACHINE,
     "workers.jobs.claim.pass_over": LEASED,
     "workers.jobs.claim.renew": LEASED,

@@ -2,7 +2,7 @@
 
     put      a new catalogue, or the next version of one; the same file again changes nothing     caller: api
     pause    a safeguard or a rollback asks for a person                                              caller: api
-    go_on    a person decided                                                                     caller: api
+    go_on    a person decided, or the feed was mended                                                 caller: api
     retire   goods are listed no longer                                                           caller: api
 
 Each is one transaction with its event. Killed before the commit, nothing happened.
@@ -78,7 +78,7 @@ def pause(conn: Connection, row: Row[Any], reason: str, figures: Mapping[str, An
 
 
 def go_on(conn: Connection, catalogue_id: str) -> None:
-    """A person decided: what is applied next says so with an event of its own."""
+    """A person decided, or a later plan has no safeguard: the apply, start or plan says so with its own event."""
     conn.execute(
         catalogues.update().where(catalogues.c.id == catalogue_id).values(paused_for=None, paused_figures=None)
     )

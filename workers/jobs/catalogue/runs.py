@@ -18,6 +18,7 @@ from policy import events
 from policy.ledger.append import append
 from workers.errors import Conflict, NotFound, Stale
 from workers.jobs.catalogue import catalogues as registry
+from workers.jobs.catalogue import schedules
 from workers.jobs.catalogue.tables import catalogue_plans, catalogue_runs, catalogues
 from workers.jobs.types import new_id
 
@@ -124,6 +125,7 @@ def begin(
     applied = events.CatalogueApplied(catalogue.id, plan.id, plan.digest, number, request_id, len(slots), confirmed)
     append(conn, tenant=catalogue.tenant, actor=f"key:{key_id}", events=[applied])
     registry.go_on(conn, catalogue.id)
+    schedules.follow(conn, catalogue.id, plan.version, plan.spec.get("schedule"))
     return number
 
 

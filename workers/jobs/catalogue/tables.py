@@ -152,3 +152,33 @@ catalogue_sources = Table(
     Column("input_id", _ID, nullable=False),
     Column("seen_at", _AT, nullable=False, server_default=func.now()),
 )
+
+catalogue_schedules = Table(
+    "catalogue_schedules",
+    metadata,
+    Column("catalogue_id", _ID, ForeignKey("catalogues.id"), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("version", Integer, nullable=False),  # of the file that a person let run by itself
+    Column("key_id", _ID, nullable=False),  # in whose name it runs
+    Column("timetable", JSONB, nullable=False),  # as the file says
+    Column("due_at", _AT, nullable=False),  # the next time of the timetable
+    Column("begin_at", _AT, nullable=False),  # that time with its jitter, or later where there was no room
+    Column("started_at", _AT, nullable=False, server_default=func.now()),
+)
+
+catalogue_ticks = Table(
+    "catalogue_ticks",
+    metadata,
+    Column("catalogue_id", _ID, ForeignKey("catalogues.id"), primary_key=True),
+    Column("due_at", _AT, primary_key=True),  # so each due time is taken once
+    Column("tenant", Text, nullable=False),
+    Column("state", Text, nullable=False),  # begun | ended
+    Column("plan_id", _ID, ForeignKey("catalogue_plans.id")),  # None: it was skipped
+    Column("missed", Integer, nullable=False, server_default=text("0")),  # due times before it that nobody took
+    Column("outcome", Text),  # applied | nothing | asked | failed | refused | overlapped
+    Column("reason", Text, nullable=False, server_default=""),  # a code
+    Column("run", Integer),  # of the catalogue, where it was applied
+    Column("lease_until", _AT),  # of the process that applies it
+    Column("begun_at", _AT, nullable=False, server_default=func.now()),
+    Column("ended_at", _AT),
+)

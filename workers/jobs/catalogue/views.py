@@ -57,6 +57,12 @@ def get_catalogue(conn: Connection, tenant: str, name: str) -> Row[Any]:
     return _one(conn, select(catalogues).where(catalogues.c.tenant == tenant, catalogues.c.name == name), name)
 
 
+def get_catalogue_by_id(conn: Connection, tenant: str, catalogue_id: str) -> Row[Any]:
+    """Raises NotFound."""
+    mine = catalogues.c.tenant == tenant, catalogues.c.id == catalogue_id
+    return _one(conn, select(catalogues).where(*mine), catalogue_id)
+
+
 def get_plan(conn: Connection, tenant: str, plan_id: str, *, catalogue_id: str | None = None) -> Row[Any]:
     """The plan with the name of its catalogue, which is the one given, and its run. Raises NotFound."""
     named = _plans()

@@ -35,6 +35,7 @@ EVENTS = (
     "delivery.paused",
     "catalogue.paused",
     "catalogue.run_finished",
+    "catalogue.tick_stopped",
 )
 MAX_WEBHOOKS = 10  # of a tenant: every event is written once for each
 MAX_SECRETS = 5  # of a webhook that sign at the same time: each is a signature in every message
