@@ -16,7 +16,7 @@ from workers.settings import Settings
 
 RUN_BATCH = "presswork.run_batch"
 _ANSWER_SECONDS = 2  # the broker answers a push within this, or the reconciler sends later
-_SWEEP_SECONDS = 5  # how often unacknowledged messages past their visibility timeout go back
+_LONGEST_SWEEP_SECONDS = 60.0
 
 
 def make_celery(settings: Settings) -> Celery:
@@ -36,7 +36,8 @@ def make_celery(settings: Settings) -> Celery:
         broker_connection_max_retries=None,
         broker_transport_options={
             "visibility_timeout": settings.visibility_timeout_seconds,
-            "unacked_restore_interval": _SWEEP_SECONDS,
+            # Each sweep for unacknowledged messages takes a lock, and so writes: seldom, beside the timeout it adds to.
+            "unacked_restore_interval": min(settings.visibility_timeout_seconds / 10, _LONGEST_SWEEP_SECONDS),
             "unacked_restore_throttle": 1,
             "queue_order_strategy": "priority",
             "socket_connect_timeout": _ANSWER_SECONDS,

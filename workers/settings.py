@@ -98,9 +98,10 @@ class Settings(BaseSettings):
         1.0, ge=0.05, description="Maximum pause of the planner and the reconciler between two rounds, in seconds."
     )
     rest_seconds: float = Field(
-        5.0,
+        15.0,
         ge=0.05,
-        description="Maximum pause between two looks while nothing is open and no NOTIFY arrives, in seconds.",
+        description="Maximum pause between two looks while nothing is open and no NOTIFY arrives, in seconds. Set 2"
+        " where a pooler in transaction mode swallows NOTIFY.",
     )
     seal_seconds: float = Field(
         1.0, ge=0.05, description="Interval between two seals of the ledger, in seconds. This is the tampering window."

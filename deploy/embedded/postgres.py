@@ -33,6 +33,7 @@ _OPTIONS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "max_wal_size": "512MB",
+    "min_wal_size": "32MB",  # two segments of 16 MiB: all that an idle server keeps
 }
 
 

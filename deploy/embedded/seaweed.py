@@ -1,4 +1,4 @@
-"""SeaweedFS, an S3 object store (`weed mini`), from a wheel, with one S3 identity per role.
+"""SeaweedFS, an S3 object store (`weed server`), from a wheel, with one S3 identity per role.
 
 Rights (a test tries each):
 
@@ -21,6 +21,7 @@ allow "released-elsewhere/".
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,6 @@ INNER_PORTS = (
     "volume.port.grpc",
     "filer.port",
     "filer.port.grpc",
-    "admin.port",
-    "admin.port.grpc",
 )
 _CLERK_PREFIXES = ("quarantine", "released", "recalled", "inputs")
 _WORKER_PREFIXES = ("quarantine", "released")
@@ -69,7 +68,6 @@ class Seaweed:
 
     def start(self) -> Child:
         self._directory.mkdir(mode=0o700, exist_ok=True)
-        (self._directory / "mini.options").unlink(missing_ok=True)  # it would bring the last run's ports back
         identities = self._directory / "identities.json"
         identities.touch(mode=0o600)
         identities.write_text(json.dumps({"identities": [self._identity(role) for role in S3_ROLES]}))
@@ -86,12 +84,11 @@ class Seaweed:
         An open port is too early: the first put waits for a volume. An empty object needs none, so it proves nothing.
         """
         client = self.client("admin")
+        for bucket, lock in ((BUCKET, False), (ANCHORS, True)):
+            with suppress(client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
+                client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=lock)
         client.put_object(Bucket=BUCKET, Key=_READY_KEY, Body=b"ready")
         client.get_object(Bucket=BUCKET, Key=_READY_KEY)["Body"].read()
-        try:
-            client.create_bucket(Bucket=ANCHORS, ObjectLockEnabledForBucket=True)
-        except (client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
-            return  # by an earlier start
 
     def client(self, role: str) -> Any:
         """A boto3 client with the rights of `role`."""
@@ -108,11 +105,15 @@ class Seaweed:
         )
 
     def _arguments(self) -> list[str]:
+        """Not `weed mini`: its maintenance worker looks for an admin server every 5 s, and logs that there is none."""
         options = {
             "dir": ".",
             "ip": LOOPBACK,
             "ip.bind": LOOPBACK,
-            "bucket": BUCKET,
+            "filer": "true",
+            "s3": "true",
+            "master.volumeSizeLimitMB": 128,
+            "volume.max": 0,  # as many as the disk has room for
             "s3.port": self.port,
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
@@ -126,11 +127,9 @@ class Seaweed:
             "filer.concurrentUploadLimitMB": 64,
             "volume.preStopSeconds": 0,
             "master.telemetry": "false",
-            "webdav": "false",
-            "admin.ui": "false",
             **self._inner_ports,
         }
-        return ["-logtostderr=true", "-v=-1", "mini", *(f"-{name}={value}" for name, value in options.items())]
+        return ["-logtostderr=true", "-v=-1", "server", *(f"-{name}={value}" for name, value in options.items())]
 
     def _inner_secrets(self) -> dict[str, str]:
         """Without these keys, anyone who reaches the port of the filer or a volume reads every object."""
@@ -139,6 +138,7 @@ class Seaweed:
             "WEED_JWT_SIGNING_READ_KEY": self._passwords["seaweed.volume_read"],
             "WEED_JWT_FILER_SIGNING_KEY": self._passwords["seaweed.filer_write"],
             "WEED_JWT_FILER_SIGNING_READ_KEY": self._passwords["seaweed.filer_read"],
+            "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",  # volumes at a time; of the default, 7, most stay empty
             # Its fixed buffers are 232 MiB, of which half are never touched. Under a limit near that (256 MiB) the
             # collector never rests: after some hundred objects it took 26 % of a core, idle. At 1 GiB it rests.
             "GOMEMLIMIT": "1GiB",

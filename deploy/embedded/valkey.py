@@ -19,6 +19,7 @@ requirepass {password}
 dir .
 appendonly yes
 appendfsync everysec
+auto-aof-rewrite-min-size 1mb
 save ""
 maxmemory 256mb
 maxmemory-policy noeviction

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from workers.loop import Loop, run_all
+from workers.loop import Every, Loop, run_all
 from workers.sealing.revocations import make_publisher
 from workers.sealing.sealer import make_sealer
 from workers.settings import Settings
@@ -19,9 +19,13 @@ def serve(settings: Settings, stop: threading.Event) -> None:
     """Run the sealer's process until `stop`; what was committed until then is sealed in a last round."""
     sealer, publisher = make_sealer(settings), make_publisher(settings)
 
+    look = Every(settings.rest_seconds, publisher.run_once)  # for the age of the list, and for what failed before
+
     def seal() -> bool:
-        sealer.run_once()
-        publisher.run_once()
+        if sealer.run_once():
+            publisher.run_once()  # only what was sealed just now can recall something
+        else:
+            look()
         return False  # a seal that follows at once would only make more checkpoints
 
     loops = [Loop("sealer", seal, pause_seconds=settings.seal_seconds, last_round=True)]
