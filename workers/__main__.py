@@ -13,6 +13,7 @@ import structlog
 
 from workers import logs, metrics
 from workers.settings import Settings
+from workers.states import FINISHING
 
 if TYPE_CHECKING:
     from policy.marks.writers import Writer
@@ -55,9 +56,17 @@ def serve_identify(settings: Settings) -> None:
 def serve_gpu(settings: Settings) -> None:
     """Make batches until SIGTERM: then finish what is being finished and give back what is being sampled."""
     from workers.sampling.cards.registry import Registry  # noqa: PLC0415
-    from workers.sampling.sampler import DiffusersSampler  # noqa: PLC0415
 
     registry = Registry.load(settings.models_dir)
+    if settings.queue_names == (FINISHING,):  # files of kept drawings alone: no device, no model
+        from workers.sampling.no_device import NoDevice  # noqa: PLC0415
+
+        executor = make_executor(settings, NoDevice(), device=NoDevice.device_id)
+        register_all(settings, executor, registry)
+        serve_executor(settings, executor)
+        return
+    from workers.sampling.sampler import DiffusersSampler  # noqa: PLC0415
+
     sampler = DiffusersSampler(
         registry, settings.device, settings.torch_threads, memory=settings.model_memory_mib << 20
     )
@@ -116,7 +125,8 @@ def serve_executor(settings: Settings, executor: Executor) -> None:
     worker_ready.connect(ready, weak=False)
     executor.replace_process = _end_softly
     transact(executor.engine, lambda _conn: presence.enter(), patience_seconds=60.0)
-    arguments = ["worker", "--pool=threads", f"--concurrency={settings.worker_threads}", "--queues", settings.queues]
+    arguments = ["worker", "--pool=threads", f"--concurrency={settings.worker_threads}", "--queues"]
+    arguments += [",".join(settings.queue_names)]
     arguments += ["--loglevel", settings.log_level, "--without-gossip", "--without-mingle", "-n", executor.worker]
     try:
         app.worker_main(arguments)
@@ -182,7 +192,14 @@ def make_executor(
         ),
         sampler=sampler,
         finisher=Finisher(
-            rules, ImageScreen.load(rules), meaning, marker, ObjectStore(settings), settings.ledger_origin, probe
+            rules,
+            ImageScreen.load(rules),
+            meaning,
+            marker,
+            ObjectStore(settings),
+            settings.ledger_origin,
+            probe,
+            keep_drawings=settings.keep_drawings,
         ),
         worker=f"{socket.gethostname()}-{os.getpid()}",
         device=device or f"{settings.device}@{socket.gethostname()}",

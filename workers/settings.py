@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from workers.cost.prices import Prices
+from workers.states import FINISHING
 
 # What a submission is warned of because of its model's card; docs/api.md says what each means.
 REFUSABLE_WARNINGS = (
@@ -54,12 +55,19 @@ class Settings(BaseSettings):
 
     # Batches and leases.
     queues: str = Field(
-        "gpu", description="Comma-separated names of the queues that a planner plans and a worker serves."
+        "gpu",
+        description="Comma-separated names of the queues that a planner plans and a worker serves. `finishing` is"
+        " always one of them; a worker of that alone needs no device.",
     )
     marks_queue: str = Field(
         "gpu",
         pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
         description="Name of the queue in which pictures of other tools are marked. No model draws there.",
+    )
+    keep_drawings: bool = Field(
+        True,
+        description="Keep the pixels of each picture without marks, so that other files are made of it without a"
+        " device. They take about as much room as the originals. Nobody links to them.",
     )
     max_batch: int = Field(8, ge=1, le=64, description="Maximum number of images sampled together.")
     max_batch_pixels: int = Field(8 * 1024 * 1024, ge=64 * 64, description="Maximum number of pixels sampled together.")
@@ -234,6 +242,11 @@ class Settings(BaseSettings):
     )
     retention_recalled_days: int = Field(
         365, ge=0, description="Retention of the files of recalled assets, in days. 0: kept forever."
+    )
+    retention_drawing_days: int = Field(
+        30,
+        ge=0,
+        description="Retention of kept drawings after a file was last made of them, in days. 0: kept forever.",
     )
     retention_input_days: int = Field(
         365, ge=0, description="Retention of inputs after the last request that named them, in days. 0: kept forever."
@@ -422,7 +435,9 @@ class Settings(BaseSettings):
 
     @property
     def queue_names(self) -> tuple[str, ...]:
-        return tuple(name.strip() for name in self.queues.split(",") if name.strip())
+        """Those that were named, and that of items which need no device."""
+        named = [name.strip() for name in self.queues.split(",") if name.strip()]
+        return tuple(dict.fromkeys((*named, FINISHING))) if named else ()
 
     @property
     def soft_binding_tenant_names(self) -> tuple[str, ...]:

@@ -103,6 +103,7 @@ class InputState(StrEnum):
 
 # Turns of a priority for each turn of the lowest, while all of them wait.
 TURNS_PER_PRIORITY: Mapping[str, int] = {Priority.INTERACTIVE: 16, Priority.STANDARD: 4, Priority.BULK: 1}
+FINISHING = "finishing"  # queue of items whose files are made of a kept drawing: a worker of it needs no device
 WAKE_CHANNEL = "presswork_pending"  # of NOTIFY: items wait to be planned; the payload is the queue
 ORDER_CHANNEL = "presswork_orders"  # of NOTIFY: the clerk has an order to carry out
 MESSAGE_CHANNEL = "presswork_messages"  # of NOTIFY: a message waits to be sent to a webhook

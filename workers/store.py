@@ -2,6 +2,7 @@
 
     released/<tenant>/<item>/<attempt>/<rendition>.<ext>   what tenants get presigned links to
     quarantine/<tenant>/<item>/<attempt>/<rendition>.<ext> what waits for a reviewer
+    drawings/<tenant>/<item>/<attempt>/drawing.png         pixels without marks, for later files; never linked to
     inbox/<tenant>/<id>                                    uploads: of identification questions and of inputs
     inputs/<tenant>/<input>/<attempt>/<picture>.<ext>      pictures that tasks may use, sanitised; never linked to
     files/<tenant>/<file>                                  files that clients of the OpenAI API upload
@@ -41,6 +42,7 @@ RECALLED = "recalled"
 INBOX = "inbox"
 FILES = "files"
 INPUTS = "inputs"
+DRAWINGS = "drawings"
 CHECK_KEY = f"{RELEASED}/.write-check"  # no link is ever given to it
 _CHECK = b"presswork " * 100
 _TRIES = 4  # botocore's standard mode, with its own backoff
@@ -68,6 +70,10 @@ def released_key(tenant: str, item_id: str, attempt: int, rendition: str, media_
 
 def quarantine_key(tenant: str, item_id: str, attempt: int, rendition: str, media_type: str) -> str:
     return f"{QUARANTINE}/{tenant}/{item_id}/{attempt}/{rendition}.{_MEDIA_SUFFIX[media_type]}"
+
+
+def drawing_key(tenant: str, item_id: str, attempt: int) -> str:
+    return f"{DRAWINGS}/{tenant}/{item_id}/{attempt}/drawing.png"
 
 
 def inbox_key(tenant: str, id: str) -> str:

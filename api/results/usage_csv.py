@@ -12,7 +12,7 @@ _NAMES = (
     *("group", "made", "refused", "failed", "cancelled"),
     *("gpu_seconds", "gpu_seconds_refused", "gpu_seconds_failed", "energy_joules"),
     *("currency", "cost", "cost_not_made"),
-    "reused",
+    *("reused", "reencoded"),
 )
 
 
@@ -22,7 +22,7 @@ def usage_csv(lines: Sequence[UsageLine]) -> bytes:
 
 
 def _rows(line: UsageLine) -> Iterator[Mapping[str, Any]]:
-    counts: dict[str, Any] = {name: getattr(line, name) for name in (*_NAMES[:9], _NAMES[-1])}
+    counts: dict[str, Any] = {name: getattr(line, name) for name in (*_NAMES[:9], *_NAMES[-2:])}
     for currency in sorted({*(line.cost or {}), *(line.cost_not_made or {})}) or [""]:
         money = {
             "currency": currency or None,

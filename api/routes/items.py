@@ -61,6 +61,7 @@ def item_reply(view: ItemView) -> ItemReply:
         verdict=_verdict(view),
         asset_id=view.asset_id,
         reused=view.reused,
+        drawing_item_id=view.drawing_item_id,
         not_reused=view.not_reused,
         gpu_seconds=view.gpu_seconds,
         cost=view.cost,

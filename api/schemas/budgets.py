@@ -91,6 +91,7 @@ class UsageReply(ReplyModel):
     group: str = Field(examples=["2026-11-30"])
     made: int = Field(description="released, held or recalled: what counts against budgets")
     reused: int = Field(0, description="took a picture that was there already; costs nothing")
+    reencoded: int = Field(0, description="files were made of a drawing that was kept; costs nothing")
     refused: int
     failed: int
     cancelled: int

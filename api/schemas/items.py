@@ -72,6 +72,9 @@ class ItemReply(ReplyModel):
     verdict: VerdictReply | None
     asset_id: str | None = Field(examples=[_ASSET_ID])
     reused: bool = Field(False, description="the asset was there already; the item took no GPU and cost nothing")
+    drawing_item_id: str | None = Field(
+        None, description="the item whose kept drawing the files are made of, without a GPU; null: it is drawn"
+    )
     not_reused: str | None = Field(
         None,
         description="why it was drawn: new, or the first field that differs from the earlier item of its row; policy:"

@@ -101,6 +101,9 @@ class SubmissionReply(ReplyModel):
         [], description="with `unchanged: keep`, the first 100 that are made; of a check, the first 100 not reused"
     )
     reused_items: int = Field(0, description="take a picture that is there already; cost nothing")
+    reencoded_items: int = Field(
+        0, description="their files are made of a drawing that was kept of the same picture; no GPU, and cost nothing"
+    )
 
 
 class LinksReply(ReplyModel):

@@ -20,7 +20,7 @@ from api.templates import Template, TemplateInvalid
 from policy.rulebook.scope import Context
 from policy.rules import Rules
 from policy.verdict import Decision, Verdict
-from workers.jobs.types import unread
+from workers.jobs.views import unread
 
 MAX_LISTED = 100  # complaints and refusals; a longer list helps nobody
 _NAMES_SHOWN = 20

@@ -103,7 +103,7 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
         report = earlier.reported(report)
     else:
         submitted = submit(conn, request, new_items)
-    report = report.model_copy(update={"reused_items": submitted.reused})
+    report = report.model_copy(update={"reused_items": submitted.reused, "reencoded_items": submitted.reencoded})
     ITEMS_SUBMITTED.labels(request.kind, request.priority).inc(submitted.items)
     ITEMS_REFUSED_AT_SUBMIT.inc(submitted.refused)
     accepted = AcceptedReply(

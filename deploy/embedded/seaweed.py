@@ -3,9 +3,9 @@
 Rights (a test tries each):
 
     admin     everything; for the supervisor, which makes the buckets, and for tests
-    worker    read, write, list on quarantine/ and released/; read on inputs/, from which it makes pictures
-    clerk     read, write, list on quarantine/, released/, recalled/ and inputs/: it moves and deletes as people
-              decided; write on files/: it deletes what expired
+    worker    read, write, list on quarantine/, released/ and drawings/; read on inputs/, from which it makes pictures
+    clerk     read, write, list on quarantine/, released/, recalled/, inputs/ and drawings/: it moves and deletes as
+              people decided; write on files/: it deletes what expired
     api       read on released/ and quarantine/: it signs the links that tenants and reviewers get;
               read, list on ledger/revocations/; write on inbox/, where pictures wait to be looked at;
               read, write on files/, which clients of the OpenAI API upload
@@ -45,8 +45,8 @@ INNER_PORTS = (
     "filer.port",
     "filer.port.grpc",
 )
-_CLERK_PREFIXES = ("quarantine", "released", "recalled", "inputs")
-_WORKER_PREFIXES = ("quarantine", "released")
+_CLERK_PREFIXES = ("quarantine", "released", "recalled", "inputs", "drawings")
+_WORKER_PREFIXES = ("quarantine", "released", "drawings")
 _READY_KEY = "released/.ready"
 
 

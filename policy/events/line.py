@@ -163,6 +163,7 @@ class ItemReleased(Event):
     negative_prompt_read_chars: int | None = None
     inputs: tuple[dict[str, Any], ...] = ()  # what it was made from: role, input_id and sha256 of each
     product: dict[str, Any] | None = None  # of background tasks: mask, its check, and the proof of the pixels
+    drawing: dict[str, Any] | None = None  # the kept one that its files were made of: item_id, sha256; None: drawn
 
     def subjects(self) -> tuple[str, ...]:
         return (*Event.subjects(self), *_of_inputs(self.inputs))
@@ -190,6 +191,7 @@ class ItemHeld(Event):
     negative_prompt_read_chars: int | None = None
     inputs: tuple[dict[str, Any], ...] = ()  # what it was made from: role, input_id and sha256 of each
     product: dict[str, Any] | None = None  # as in item.released
+    drawing: dict[str, Any] | None = None  # as in item.released
 
     def subjects(self) -> tuple[str, ...]:
         return (*Event.subjects(self), *_of_inputs(self.inputs))

@@ -59,7 +59,7 @@ def test_what_no_browser_sends_as_an_origin_is_refused(origins: str) -> None:
 def test_no_queue_at_all_is_refused() -> None:
     with pytest.raises(ValidationError, match="must name at least one queue"):
         make(queues=" , ")
-    assert make(queues="gpu, cpu").queue_names == ("gpu", "cpu")
+    assert make(queues="gpu, cpu").queue_names == ("gpu", "cpu", "finishing")
 
 
 def test_every_problem_is_listed_at_once() -> None:

@@ -22,6 +22,7 @@ from workers.database import transact
 from workers.errors import DigestMismatch, NotFound, StoreUnavailable, WorkerError
 from workers.jobs.outcomes import demand_sealable
 from workers.jobs.privacy import legal_holds
+from workers.jobs.privacy.drawings import forget
 from workers.jobs.review import carry_out
 from workers.jobs.review.carry_out import ReviewedPicture
 from workers.jobs.types import StoredRendition
@@ -76,7 +77,8 @@ def _carry_out(context: ClerkContext, item_id: str) -> bool:
     context.probe("reviewed", None)
     with context.engine.begin() as conn:  # until it ends, no legal hold is placed on what is being deleted
         if order.releasing is not None or legal_holds.is_free(conn, item_id):
-            for key in order.keys:
+            drawn = () if order.releasing else forget(conn, item_id)
+            for key in (*order.keys, *drawn):
                 context.store.delete(key)
     transact(context.engine, lambda conn: carry_out.carried_out(conn, item_id))
     return True

@@ -19,10 +19,10 @@ from sqlalchemy import Connection
 from policy.ledger.erase import Why
 from workers import metrics
 from workers.clerk.context import ClerkContext
-from workers.jobs.privacy import legal_holds, objects, retention
+from workers.jobs.privacy import drawings, legal_holds, objects, retention
 from workers.jobs.privacy.retention import BASIS, BY_PLACE, CLASSES, TEXTS
 from workers.jobs.types import new_id
-from workers.store import RELEASED, StoredObject
+from workers.store import DRAWINGS, RELEASED, StoredObject
 
 log = structlog.get_logger()
 _PAGE = 500  # keys of one look
@@ -84,6 +84,10 @@ def _give_up(conn: Connection, place: str, page: list[StoredObject], before: dat
     why = Why(new_id(), BASIS, BY_PLACE[place].name)
     for tenant, keys in sorted(old.items()):
         legal_holds.keep_holds_out(conn, tenant)
+        if place == DRAWINGS:
+            due = drawings.over(conn, tenant, keys, before)
+            given_up += objects.give_up(conn, {key: keys[key] for key in due}, tenant=tenant, why=why)
+            continue
         over = objects.over(conn, place, tenant, set(keys.values()), before)
         wanted = set() if place != RELEASED else set(keys) - objects.unlinked(conn, keys)
         found: dict[str, str | None] = {

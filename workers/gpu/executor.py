@@ -25,6 +25,7 @@ from workers.crash import Probe, no_probe
 from workers.database import transact
 from workers.errors import LeaseLost, LedgerRefused, OutOfMemory, StoreUnavailable
 from workers.gpu.backgrounds import ProductFinder, cut_outs, grounds_of, on_new_grounds, surroundings
+from workers.gpu.drawings import from_drawings
 from workers.gpu.finish import Finisher
 from workers.gpu.leases import Lease, LeaseWatch
 from workers.gpu.progress import PartialSettlement
@@ -41,6 +42,7 @@ from workers.recipes import MARK
 from workers.sampling.families.family import REMOVE_BACKGROUND, REPLACE_BACKGROUND
 from workers.sampling.types import OUT_OF_MEMORY, Sampled, Sampler
 from workers.settings import Settings
+from workers.states import FINISHING
 
 log = structlog.get_logger()
 _PASSED_OVER = timedelta(seconds=1)  # until a batch that this worker did not take is sent to another
@@ -161,7 +163,7 @@ class Executor:
             part,
             sampled,
             lease,
-            # A cut-out comes out the same whatever the seed, and a picture that was sent in is what it is.
+            # A cut-out comes out the same whatever the seed; a picture that was sent in or kept is what it is.
             None if _is_given(part) else lambda some: self._draw(some, lease, progress, sources),
             sources=sources,
             finished=lambda outcome: None if outcome.item.id in no_room else progress.add(outcome),
@@ -179,6 +181,8 @@ class Executor:
         """
         if held.recipe.task == MARK:
             return as_given(held, sources)
+        if held.queue == FINISHING:
+            return from_drawings(held, self.finisher.store, sources.faults)
         wanted = [item for item in held.items if item.id not in sources.faults]
         if not wanted:
             return undrawn(held, sources.faults)
@@ -234,7 +238,7 @@ def _only_cuts(held: Claim) -> bool:
 
 def _is_given(held: Claim) -> bool:
     """Whether what comes out is the same whatever the seed."""
-    return held.recipe.task in (REMOVE_BACKGROUND, MARK)
+    return held.queue == FINISHING or held.recipe.task in (REMOVE_BACKGROUND, MARK)
 
 
 def _parts(held: Claim) -> list[Claim]:

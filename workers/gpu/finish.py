@@ -10,23 +10,19 @@ and `discard` or the next attempt removes them.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from io import BytesIO
 from typing import Any, NamedTuple
 
 import numpy as np
 import structlog
-from PIL import Image
 
 from policy.errors import MarkError, PolicyError, SigningUnavailable
 from policy.images.screen import ImageScreen, pixels_digest
 from policy.marks.cutouts.marker import CutoutMarker
 from policy.marks.locks.product_lock import ProductLock
 from policy.marks.marker import Marked, Stamp, evidence
-from policy.marks.stamp import AddedNetwork, EditSource
+from policy.marks.stamp import EditSource
 from policy.marks.writers import PreparedMark
 from policy.prompts.meaning.screen import MeaningScreen
 from policy.prompts.screen import screen_prompt
@@ -37,9 +33,11 @@ from workers import metrics
 from workers.crash import Probe
 from workers.errors import DigestMismatch
 from workers.gpu.backgrounds import mask_file
+from workers.gpu.drawings import kept_drawing, png
 from workers.gpu.leases import Lease
 from workers.gpu.regeneration import ScreenedBatch, regenerate
 from workers.gpu.sources import NO_SOURCES, REFUSED, Sources
+from workers.gpu.stamps import stamp_of
 from workers.gpu.writing import compared
 from workers.jobs.types import (
     Claim,
@@ -47,18 +45,17 @@ from workers.jobs.types import (
     Failed,
     Finished,
     Held,
+    KeptDrawing,
     Outcome,
     Refused,
     Released,
     SamplingPosition,
     StoredRendition,
-    new_id,
 )
 from workers.masks.backgrounds import RemovedBackground
-from workers.recipes import Recipe
 from workers.sampling.families.family import REMOVE_BACKGROUND
 from workers.sampling.types import CANCELLED, Sampled
-from workers.store import QUARANTINE, RELEASED, ObjectStore, quarantine_key, released_key
+from workers.store import DRAWINGS, QUARANTINE, RELEASED, ObjectStore, quarantine_key, released_key
 
 log = structlog.get_logger()
 _KeyMaker = Callable[[str, str, int, str, str], str]  # tenant, item, attempt, rendition, media type
@@ -89,6 +86,7 @@ class Finisher:
     store: ObjectStore
     ledger_origin: str
     probe: Probe
+    keep_drawings: bool = False  # for later files of the same pictures
 
     def finish(
         self,
@@ -109,7 +107,10 @@ class Finisher:
         if sample is not None:
             screened = self._regenerated(screened, lease, sample, sources)
         held, sampled, verdicts = screened.held, screened.sampled, screened.verdicts
-        stamps = [self._stamp(held, item, sources) for item in held.items]
+        stamps = [
+            stamp_of(held, item, self.rules.version, self.ledger_origin, guides=sources.guides.get(item.id, ()))
+            for item in held.items
+        ]
         writes = self.marker.prepare(sampled.images, [stamp.watermark_id for stamp in stamps])
         outcomes: list[Outcome] = []
         for n, item in enumerate(held.items):
@@ -148,7 +149,7 @@ class Finisher:
             return
         tenants = {item.id: item.tenant for item in held.items}
         for item_id in item_ids:
-            for prefix in (RELEASED, QUARANTINE):
+            for prefix in (RELEASED, QUARANTINE, DRAWINGS):
                 folder = f"{prefix}/{tenants[item_id]}/{item_id}/"
                 for stored in self.store.list(folder):
                     attempt = int(stored.key.removeprefix(folder).partition("/")[0].partition(".")[0])
@@ -219,9 +220,18 @@ class Finisher:
             unmarked = self._hold(Stage.MARK, "marks", type(error).__name__, str(error))
             return self._hold_unmarked(held, item, drawn.image, merge([verdict, unmarked]))
         picture = (stamp.asset_id, stamp.watermark_id, drawn.position, evidence(files), stored)
+        kept = self._kept(held, item, drawn)
         if verdict.decision is Decision.HOLD:
-            return Held(item, verdict, stored[0].key, stored[0].sha256, Finished(*picture, product=record))
-        return Released(*picture, item=item, verdict=verdict, product=record)
+            return Held(item, verdict, stored[0].key, stored[0].sha256, Finished(*picture, product=record, kept=kept))
+        return Released(*picture, item=item, verdict=verdict, product=record, kept=kept)
+
+    def _kept(self, held: Claim, item: ClaimedItem, drawn: _Drawn) -> KeptDrawing | None:
+        if not self.keep_drawings:
+            return None
+        with metrics.FINISHING_SECONDS.labels("put").time():
+            return kept_drawing(
+                self.store, held, item, drawn.image, drawn.position, product=drawn.record, lock=drawn.lock
+            )
 
     def _files(self, held: Claim, item: ClaimedItem, drawn: _Drawn) -> tuple[Marked, ...]:
         """What the request asked for, marked; a cut-out keeps its transparency where the format has any."""
@@ -247,21 +257,6 @@ class Finisher:
             lock=drawn.lock and replace(drawn.lock, unmarked=self.rules.unmarked_locks),
         )
 
-    def _stamp(self, held: Claim, item: ClaimedItem, sources: Sources) -> Stamp:
-        return Stamp(
-            asset_id=new_id(),
-            watermark_id=secrets.randbits(48),
-            model=held.recipe.model,
-            model_revision=held.recipe.model_revision,
-            origin=item.stated,
-            policy_version=self.rules.version,
-            made_at=datetime.now(UTC),
-            ledger_origin=self.ledger_origin,
-            published_prompt=item.prompt if item.publish_prompt else "",
-            parts=_parts(held.recipe),
-            guides=sources.guides.get(item.id, ()),
-        )
-
     def _put(self, key_of: _KeyMaker, held: Claim, item: ClaimedItem, marked: Marked) -> StoredRendition:
         key = key_of(item.tenant, item.id, held.attempt, marked.name, marked.media_type)
         with metrics.FINISHING_SECONDS.labels("put").time():
@@ -272,24 +267,10 @@ class Finisher:
     def _hold_unmarked(self, held: Claim, item: ClaimedItem, image: np.ndarray, verdict: Verdict) -> Held:
         key = quarantine_key(item.tenant, item.id, held.attempt, UNMARKED, "image/png")
         with metrics.FINISHING_SECONDS.labels("put").time():
-            sha256 = self.store.put(key, _png(image), "image/png")
+            sha256 = self.store.put(key, png(image), "image/png")
         return Held(item, verdict, key, sha256)
-
-
-def _parts(recipe: Recipe) -> tuple[AddedNetwork, ...]:
-    """What else had a hand in the pictures of this recipe, for their public marks."""
-    loras = tuple(AddedNetwork("lora", lora.name, lora.revision, lora.scale) for lora in recipe.loras)
-    beside = (("reference", recipe.reference, "scale"), ("upscaler", recipe.upscaler, "factor"))
-    added = (AddedNetwork(role, one.name, one.revision, getattr(one, how)) for role, one, how in beside if one)
-    return (*loras, *added)
 
 
 def _key_maker(verdict: Verdict) -> _KeyMaker:
     """Where a marked picture is put: released/, or quarantine/ for a reviewer. The release put of finishing."""
     return released_key if verdict.allowed else quarantine_key
-
-
-def _png(image: np.ndarray) -> bytes:
-    buffer = BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()

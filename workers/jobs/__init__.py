@@ -12,6 +12,7 @@ cancel       items PENDING | PLANNED  -> CANCELLED                            ca
 review/      items HELD               -> RELEASED | REFUSED                   callers: api, clerk
 recall/      assets RELEASED          -> RECALLED                             callers: api, clerk
 privacy/     private text             -> erased; legal holds, retention       callers: api, clerk
+drawings/    pixels without marks, kept for later files                    callers: any verb
 inputs/          pictures that tenants send in                                callers: api, identify
 identification/  questions and fingerprints                                   callers: api, identify
 uploads/     files of clients of the OpenAI API, and batch jobs               callers: api, clerk

@@ -18,12 +18,13 @@ from policy.marks.provenance.origin import StatedOrigin
 from policy.verdict import Finding
 from workers.errors import LeaseLost
 from workers.jobs.delivery.deliveries import delivers
+from workers.jobs.drawings.drawings import of_batch
 from workers.jobs.fleet.members import may_claim
 from workers.jobs.inputs.uses import WITHOUT_INPUTS, inputs_of_batch
 from workers.jobs.tables import batches, items, recipes, requests
 from workers.jobs.types import Claim, ClaimedItem, TextsRead
 from workers.recipes import Recipe
-from workers.states import BatchState, ItemState
+from workers.states import FINISHING, BatchState, ItemState
 
 
 def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, anyway: bool = False) -> Claim | None:
@@ -49,6 +50,7 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, any
     append(conn, tenant=SYSTEM_TENANT, actor=f"worker:{worker}", events=[claimed])
     recipe = conn.execute(select(recipes.c.recipe).where(recipes.c.id == taken.recipe_id)).scalar_one()
     made_from = {} if recipe["task"] in WITHOUT_INPUTS else inputs_of_batch(conn, batch_id)
+    drawn = of_batch(conn, batch_id) if taken.queue == FINISHING else {}
     members = tuple(
         ClaimedItem(
             row.id,
@@ -69,6 +71,8 @@ def claim(conn: Connection, batch_id: str, lease: timedelta, worker: str, *, any
             label_language=_label_language(row),
             inputs=made_from.get(row.id, ()),
             delivers=row.delivers,
+            drawing=(kept := drawn.get(row.id)),
+            made_of={"item_id": kept.item_id, "sha256": kept.sha256} if kept else None,
             origin=StatedOrigin.from_json(row.origin) if row.origin else None,
         )
         for row in conn.execute(

@@ -76,12 +76,18 @@ def provenance(attempt: Attempt, item: Item, picture: Finished) -> dict[str, Any
         "marks": dict(picture.marks),
         **_inputs(item),
         **_product(picture),
+        **_drawing(item),
     }
 
 
 def _product(picture: Finished) -> dict[str, Any]:
     """The mask that it was made with, and the proof of the product's pixels; nothing for other tasks."""
     return {"product": dict(picture.product)} if picture.product else {}
+
+
+def _drawing(item: Item) -> dict[str, Any]:
+    """The kept drawing that its files were made of; nothing for what was drawn for it."""
+    return {"drawing": dict(item.made_of)} if item.made_of else {}
 
 
 def _inputs(item: Item) -> dict[str, Any]:
@@ -140,7 +146,7 @@ def event_of(attempt: Attempt, outcome: Outcome, *, review: dict[str, Any] | Non
     if isinstance(outcome, Held):
         waiting = tuple(asdict(rendition) for rendition in outcome.finished.renditions) if outcome.finished else ()
         made_with = _product(outcome.finished) if outcome.finished else {}
-        return events.ItemHeld(**asked, sha256=outcome.sha256, renditions=waiting, **cut, **made_with)
+        return events.ItemHeld(**asked, sha256=outcome.sha256, renditions=waiting, **cut, **made_with, **_drawing(item))
     return events.ItemRefused(**asked)
 
 

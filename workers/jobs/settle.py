@@ -20,6 +20,7 @@ from workers.cost.used import Used
 from workers.errors import Conflict, LeaseLost
 from workers.jobs.control import breaker, budget
 from workers.jobs.control.phases import end_settled
+from workers.jobs.drawings import drawings
 from workers.jobs.inputs.uses import withdrawn
 from workers.jobs.outcomes import discarded, event_of, provenance, write_assets
 from workers.jobs.tables import assets, batches, holds, items, renditions
@@ -110,6 +111,7 @@ def _lock_open(conn: Connection, held: Claim) -> set[str]:
 def _write(conn: Connection, held: Claim, outcomes: Sequence[Outcome], used: Used | None) -> frozenset[str]:
     """Rows and events of outcomes whose items are locked and open; ids of those whose inputs were withdrawn."""
     wanted, late = _without_withdrawn(conn, outcomes)
+    drawings.keep(conn, wanted)
     _write_items(conn, wanted, used or Used())
     write_assets(conn, held, [o for o in wanted if isinstance(o, Released)])
     _write_holds(conn, held, [o for o in wanted if isinstance(o, Held)])
@@ -125,7 +127,7 @@ def _write(conn: Connection, held: Claim, outcomes: Sequence[Outcome], used: Use
 
 
 def _without_withdrawn(conn: Connection, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], frozenset[str]]:
-    """The outcomes, where an input was withdrawn meanwhile a failure with that reason; and the ids of those."""
+    """The outcomes, where an input or a drawing is gone meanwhile a failure with that reason; and their ids."""
     made = [o for o in outcomes if isinstance(o, Released | Held)]
     gone = withdrawn(conn, {each.input_id for o in made for each in o.item.inputs})
     late = {
@@ -134,6 +136,8 @@ def _without_withdrawn(conn: Connection, outcomes: Sequence[Outcome]) -> tuple[l
         for each in o.item.inputs
         if each.input_id in gone
     }
+    unusable = drawings.unusable(conn, made)
+    late |= {o.item.id: Failed(o.item, unusable[o.item.id]) for o in made if o.item.id in unusable}
     return [late.get(o.item.id, o) for o in outcomes], frozenset(late)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -19,25 +20,31 @@ from sqlalchemy.dialects.postgresql import insert
 from policy import events
 from policy.ledger.append import append, timestamp
 from policy.verdict import Decision
+from workers.cost.forecast import Take
 from workers.jobs.control import breaker, budget, pilots, reuse, spending
 from workers.jobs.control.phases import end_settled
 from workers.jobs.delivery import deliveries
+from workers.jobs.drawings.drawings import take
 from workers.jobs.inputs.uses import use
 from workers.jobs.tables import items, recipes, requests
 from workers.jobs.types import NewItem, NewPilot, NewRequest, new_id
 from workers.recipes import Recipe
-from workers.states import WAKE_CHANNEL, ItemState, RequestPhase
+from workers.states import FINISHING, WAKE_CHANNEL, ItemState, RequestPhase
 
 _CHUNK = 1000  # rows a statement; more gains nothing and holds more memory
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """How many items were stored, how many of them were refused by their prompt at once, and how many were there."""
+    """How many items were stored, how many of them were refused by their prompt at once, and how many were there.
+
+    `reencoded` take a kept drawing: their files are made anew, and no device draws.
+    """
 
     items: int
     refused: int
     reused: int = 0
+    reencoded: int = 0
 
 
 def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) -> Submitted:
@@ -45,7 +52,7 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
 
     Raises BudgetExceeded, and ValueError for a request without items: the caller answers for its shape.
     """
-    stored = refused = reused = rows_made = last_row = 0
+    stored = refused = reused = reencoded = rows_made = last_row = 0
     wanted = budget.Reservation(request.currency)
     named: dict[str, Recipe] = {}
     queues = {request.queue}
@@ -53,8 +60,9 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
         named |= {item.recipe.id: item.recipe for item in chunk}
         queues |= {item.queue for item in chunk if item.queue}
         ids = [new_id() for _ in chunk]
-        taken, why = _reused(conn, request, chunk)
-        rows = [_row(request, item, ids[n], taken.get(n), why.get(n)) for n, item in enumerate(chunk)]
+        there = _there(conn, request, chunk)
+        rows = [_row(request, item, ids[n], there, n) for n, item in enumerate(chunk)]
+        queues |= {FINISHING} if there.drawings else set()
         wanted.add(rows)
         conn.execute(_store_items(tuple(rows[0]), conn.dialect), {"rows": json.dumps(rows)})
         use(conn, request.tenant, ((id, item.inputs) for item, id in zip(chunk, ids, strict=True)))
@@ -64,11 +72,12 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
             if item.verdict.decision is Decision.REFUSE
         ]
         rewritten = [_rewritten(request, item, id) for item, id in zip(chunk, ids, strict=True) if item.sent]
-        reuses = [_reuse(request, chunk[n], ids[n], one) for n, one in sorted(taken.items())]
+        reuses = [_reuse(request, chunk[n], ids[n], one) for n, one in sorted(there.reusable.items())]
         append(conn, tenant=request.tenant, actor=f"key:{request.key_id}", events=[*rewritten, *refusals, *reuses])
-        stored, refused, reused = stored + len(chunk), refused + len(refusals), reused + len(taken)
+        stored, refused, reused = stored + len(chunk), refused + len(refusals), reused + len(there.reusable)
+        reencoded += len(there.drawings)
         for n, item in enumerate(chunk):
-            if item.row != last_row and n not in taken and item.verdict.decision is not Decision.REFUSE:
+            if item.row != last_row and n not in there.reusable and item.verdict.decision is not Decision.REFUSE:
                 last_row, rows_made = item.row, rows_made + 1
     if not stored:
         raise ValueError("a request needs at least one item")
@@ -76,7 +85,7 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
     reserved = budget.reserve(conn, request.tenant, request.key_id, wanted)
     if request.budget:
         reserved.append(spending.begin(conn, request.tenant, request.id, request.budget, wanted))
-    _store_request(conn, request, stored, refused, reserved)
+    _store_request(conn, request, Submitted(stored, refused, reused, reencoded), reserved)
     if request.delivery:
         deliveries.begin(conn, request.tenant, request.id, request.delivery)
     breaker.watch(conn, request.tenant, request.id, rows_made)
@@ -84,20 +93,23 @@ def submit(conn: Connection, request: NewRequest, new_items: Iterable[NewItem]) 
         end_settled(conn, [request.id], actor=f"key:{request.key_id}")
     for queue in sorted(queues):
         conn.execute(select(func.pg_notify(WAKE_CHANNEL, queue)))
-    return Submitted(stored, refused, reused)
+    return Submitted(stored, refused, reused, reencoded)
 
 
-def _reused(
-    conn: Connection, request: NewRequest, chunk: Sequence[NewItem]
-) -> tuple[dict[int, reuse.Reusable], dict[int, str]]:
-    """By place: what is reused, held to the end of this transaction, and why anything else is not."""
-    found, why = reuse.find(conn, request, chunk)
+def _there(conn: Connection, request: NewRequest, chunk: Sequence[NewItem]) -> reuse.FoundContent:
+    """By place: what is reused and what is made of a kept drawing, both held; and why no asset is taken."""
+    found, drawings, why = reuse.find(conn, request, chunk)
     there = reuse.hold(conn, request.tenant, {one.asset_id for one in found.values()})
     gone = {n: "recalled" for n, one in found.items() if one.asset_id not in there}
-    return {n: one for n, one in found.items() if n not in gone}, why | gone
+    kept = take(conn, request.tenant, {one.item_id for one in drawings.values()})
+    return reuse.FoundContent(
+        {n: one for n, one in found.items() if n not in gone},
+        {n: one for n, one in drawings.items() if one.item_id in kept},
+        why | gone,
+    )
 
 
-def _store_request(conn: Connection, request: NewRequest, stored: int, refused: int, reserved: Sequence[str]) -> None:
+def _store_request(conn: Connection, request: NewRequest, stored: Submitted, reserved: Sequence[str]) -> None:
     conn.execute(
         requests.insert().values(
             id=request.id,
@@ -107,7 +119,8 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
             template=request.template,
             model=request.model,
             priority=request.priority,
-            item_count=stored,
+            item_count=stored.items,
+            of_drawings=stored.reencoded > 0,
             key_id=request.key_id,
             metadata=dict(request.metadata),
             renditions=list(request.renditions),
@@ -134,8 +147,8 @@ def _store_request(conn: Connection, request: NewRequest, stored: int, refused: 
         model=request.model,
         model_revision=request.model_revision,
         priority=request.priority,
-        items=stored,
-        refused=refused,
+        items=stored.items,
+        refused=stored.refused,
         policy_version=request.policy_version,
         renditions=request.renditions,
         publish_prompt=request.publish_prompt,
@@ -164,9 +177,8 @@ def _store_recipes(conn: Connection, named: Mapping[str, Recipe]) -> None:
     conn.execute(insert(recipes).on_conflict_do_nothing(), rows)
 
 
-def _row(
-    request: NewRequest, item: NewItem, id: str, taken: reuse.Reusable | None, not_reused: str | None
-) -> dict[str, Any]:
+def _row(request: NewRequest, item: NewItem, id: str, there: reuse.FoundContent, n: int) -> dict[str, Any]:
+    taken, drawing = there.reusable.get(n), there.drawings.get(n)
     refused = item.verdict.decision is Decision.REFUSE
     state = ItemState.REFUSED if refused else ItemState.RELEASED if taken else ItemState.PENDING
     verdict = item.verdict.to_json() if refused else taken.verdict if taken else None
@@ -185,18 +197,24 @@ def _row(
         "rewrites": [asdict(finding) for finding in item.verdict.rewrites] or None,
         "prompt_read_chars": item.texts_read.prompt,
         "negative_prompt_read_chars": item.texts_read.negative_prompt,
-        "seed": taken.seed if taken else item.seed,
+        "seed": (taken or drawing or item).seed,
         "recipe_id": item.recipe.id,
-        "queue": item.queue or request.queue,
+        "queue": FINISHING if drawing else item.queue or request.queue,
         "priority": item.priority or request.priority,
         "state": state,
         "verdict": verdict,
         "sample": item.sample,
         "content_key": reuse.content_key(request, item) if item.verdict.decision is Decision.ALLOW else None,
         "reused_asset_id": taken.asset_id if taken else None,
-        "not_reused": not_reused,
-        **budget.reservation(request.share.get(item.recipe.work_id) if state is ItemState.PENDING else None),
+        "drawing_item_id": drawing.item_id if drawing else None,
+        "not_reused": there.why.get(n),
+        **budget.reservation(_share(request, item, drawing) if state is ItemState.PENDING else None),
     }
+
+
+def _share(request: NewRequest, item: NewItem, drawing: reuse.TakenDrawing | None) -> Take | None:
+    """What the item is expected to take at P90; nothing where no device draws it."""
+    return Take(0.0, Decimal(0)) if drawing else request.share.get(item.recipe.work_id)
 
 
 @lru_cache(maxsize=4)

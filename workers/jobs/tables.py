@@ -105,7 +105,8 @@ requests = Table(
     Column("file_templates", JSONB, nullable=False),  # of file names, by channel or rendition; "" is for all others
     *(Column("created_at", _AT, nullable=False, server_default=func.now()), Column("cancelled_at", _AT)),
     Column("origin", JSONB(none_as_null=True)),  # what is stated of pictures that were made elsewhere
-    Column("queue", Text, nullable=False),  # of all its items
+    Column("queue", Text, nullable=False),  # of all its items that are drawn
+    Column("of_drawings", Boolean, nullable=False, server_default=false()),  # some are made of kept drawings
     Column("phase", Text, nullable=False, server_default="running"),
     Column("paused_for", Text),
     Column("paused_from", Text),  # the phase in which it goes on
@@ -188,6 +189,7 @@ items = Table(
     *(Column("gpu_seconds_reserved", _GPU_SECONDS), Column("cost_reserved", _MONEY)),  # P90 at submit; None: unknown
     *(Column("content_key", Text), Column("not_reused", Text)),  # of pixels and files; why no asset was taken
     Column("reused_asset_id", _ID, ForeignKey("assets.id", use_alter=True)),  # that was there already
+    Column("drawing_item_id", _ID, ForeignKey("items.id")),  # whose kept drawing its files are made of; None: drawn
     Column("erased_at", _AT),  # prompt, negative_prompt, carried and file_suffix were erased
     UniqueConstraint("request_id", "custom_id", "variant"),
 )
@@ -264,37 +266,4 @@ turns = Table(
     Column("queue", Text, primary_key=True),
     Column("lane", Text, primary_key=True),  # "priority:bulk", "tenant:bulk:acme", "clock:priority"
     Column("virtual_time", Double, nullable=False),  # images planned / weight, advanced by dispatch
-)
-
-gpu_workers = Table(
-    "gpu_workers",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("queues", ARRAY(Text), nullable=False),
-    Column("threads", Integer, nullable=False),  # batches that it takes at the same time
-    Column("device", Text, nullable=False),
-    Column("started_at", _AT, nullable=False, server_default=func.now()),
-    Column("seen_at", _AT, nullable=False, server_default=func.now()),  # its last heartbeat
-    Column("stopped", Text),  # why it takes nothing now; None: it takes batches
-    Column("device_class", Text, nullable=False, server_default=""),  # the name that its device gives itself
-)
-
-worker_refusals = Table(
-    "worker_refusals",
-    metadata,
-    Column("worker", Text, ForeignKey("gpu_workers.name", ondelete="CASCADE"), primary_key=True),
-    Column("recipe_id", Text, ForeignKey("recipes.id"), primary_key=True),
-    Column("reason", Text, nullable=False),  # stable code, as an item's
-    Column("refused_at", _AT, nullable=False, server_default=func.now()),  # for the first time
-    Column("until", _AT),  # None: as long as the process lives
-)
-
-devices = Table(
-    "devices",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("errors", Integer, nullable=False),  # in a row
-    Column("batch_ids", ARRAY(_ID), nullable=False),  # batches that it failed with meanwhile
-    Column("failed_at", _AT),
-    Column("out_at", _AT),  # taken out of use; a person readmits it
 )

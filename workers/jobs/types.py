@@ -34,11 +34,6 @@ class TextsRead(NamedTuple):
 ALL_READ = TextsRead()
 
 
-def unread(text: str, chars: int | None) -> str:
-    """The end of a text that the model does not read, "" where it reads all of it."""
-    return "" if chars is None else text[chars:].strip(" ,;")
-
-
 @dataclass(frozen=True, slots=True)
 class NewItem:
     """One image to make, as submitted. A verdict that refuses makes it REFUSED at once.
@@ -64,6 +59,7 @@ class NewItem:
     sample: bool = False  # of the pilot: made before a person accepts the rest
     inputs: Mapping[str, str] = field(default_factory=dict)  # ids of inputs by role
     differs: str = ""  # what is not as it was in the earlier item of its row; "": nothing known
+    drawing_of: str | None = None  # the item whose kept drawing it is made of, and of nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +162,7 @@ class Item:
     inputs: tuple[ItemInput, ...] = ()  # what it is made from, in the order of their roles
     discarded: tuple[Discarded, ...] = ()  # earlier pictures, recorded at settlement; `seed` is that of the kept one
     delivers: bool = True  # its request may have a delivery, which waits for its release
+    made_of: Mapping[str, str] | None = None  # item_id and sha256 of a kept drawing; None: it is drawn itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +176,7 @@ class ClaimedItem(Item):
     channels: tuple[Channel, ...] = ()  # further files that its request asked for
     label_language: str = ""  # of its row; "": that of each channel's label
     origin: StatedOrigin | None = None  # where another tool made it
+    drawing: KeptDrawing | None = None  # that its files are made of; None: it is drawn, or that is gone
 
     @property
     def stated(self) -> StatedOrigin | None:
@@ -223,6 +221,19 @@ class SamplingPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptDrawing:
+    """The pixels of a picture as they came off and were screened, without marks, kept to make other files of them."""
+
+    item_id: str  # that it was drawn for
+    key: str  # of a lossless file; its alpha is that of the lock, if there is one
+    sha256: str
+    bytes: int
+    position: SamplingPosition
+    product: Mapping[str, Any] | None = None  # what provenance says of the product, of background tasks
+    lock: Mapping[str, Any] | None = None  # facts of a product that stays as it was, and whether strictly
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRendition:
     """An object that lies in the store, with the digest the store itself verified."""
 
@@ -245,6 +256,7 @@ class Finished:
     marks: Mapping[str, Any]  # policy.marks.Marked.evidence
     renditions: tuple[StoredRendition, ...]
     product: Mapping[str, Any] | None = field(default=None, kw_only=True)  # mask and proof, of background tasks
+    kept: KeptDrawing | None = field(default=None, kw_only=True)  # of what was drawn; None: not kept, or kept before
 
 
 @dataclass(frozen=True, slots=True)

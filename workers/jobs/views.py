@@ -17,7 +17,6 @@ from workers.errors import NotFound
 from workers.jobs.control.reuse import is_of_item
 from workers.jobs.control.usage import cost_of
 from workers.jobs.tables import assets, items, recipes, requests
-from workers.jobs.types import unread
 from workers.states import ItemState
 
 
@@ -73,6 +72,7 @@ class ItemView:
     verdict: Mapping[str, Any] | None
     asset_id: str | None
     reused: bool  # the asset was made for another item
+    drawing_item_id: str | None  # whose kept drawing its files are made of
     not_reused: str | None  # why it was drawn, where pictures that were there already might have been taken
     gpu_seconds: float | None
     cost: float | None
@@ -230,6 +230,7 @@ def _item(row: Row[Any]) -> ItemView:
         verdict=row.verdict,
         asset_id=row.asset_id,
         reused=row.reused_asset_id is not None,
+        drawing_item_id=row.drawing_item_id,
         not_reused=row.not_reused,
         gpu_seconds=None if row.gpu_seconds is None else float(row.gpu_seconds),
         cost=cost_of(row),
@@ -238,3 +239,8 @@ def _item(row: Row[Any]) -> ItemView:
         settled_at=row.settled_at,
         erased_at=row.erased_at,
     )
+
+
+def unread(text: str, chars: int | None) -> str:
+    """The end of a text that the model does not read, "" where it reads all of it."""
+    return "" if chars is None else text[chars:].strip(" ,;")

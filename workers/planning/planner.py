@@ -43,7 +43,7 @@ from workers.planning.affinity import Affinity, WarmModel
 from workers.planning.turns import Pending, plan
 from workers.queue import Queue
 from workers.settings import Settings
-from workers.states import BATCH_OPEN, TURNS_PER_PRIORITY, Gate, ItemState
+from workers.states import BATCH_OPEN, FINISHING, TURNS_PER_PRIORITY, Gate, ItemState
 
 log = structlog.get_logger()
 _LOADED = (recipes.c.recipe["model_revision"].astext, recipes.c.recipe["loras"].astext)  # as `WarmModel` has them
@@ -160,11 +160,11 @@ def _pending(
     first = (
         select(requests.c.id, requests.c.deadline, requests.c.gate)
         .where(
-            requests.c.queue == name,
+            requests.c.of_drawings if name == FINISHING else requests.c.queue == name,
             requests.c.tenant == tenants.c.id,
             requests.c.priority == priority.c.priority,
             requests.c.gate != literal(str(Gate.CLOSED), literal_execute=True),  # meets the partial index
-            exists().where(*_of_gate(requests.c.id, requests.c.gate)),
+            exists().where(*_of_gate(name, requests.c.id, requests.c.gate)),
         )
         .order_by(requests.c.deadline, requests.c.id)
         .limit(per_lane)
@@ -186,7 +186,7 @@ def _pending(
     )
     oldest = (
         select(items.c.id, items.c.recipe_id)
-        .where(*_of_gate(lanes.c.request_id, lanes.c.gate), items.c.recipe_id.not_in(without))
+        .where(*_of_gate(name, lanes.c.request_id, lanes.c.gate), items.c.recipe_id.not_in(without))
         .order_by(items.c.sample.desc(), items.c.id)
         .limit(func.greatest(max_batch, per_lane / lanes.c.requests))
         .lateral("oldest")
@@ -212,12 +212,14 @@ def _pending(
     return [Pending(*row[:-2], WarmModel(*row[-2:])) for row in rows]
 
 
-def _of_gate(request_id: ColumnElement[str], gate: ColumnElement[str]) -> tuple[ColumnElement[bool], ...]:
-    """Pending items that the gate of their request lets through, and that wait for no input.
+def _of_gate(name: str, request_id: ColumnElement[str], gate: ColumnElement[str]) -> tuple[ColumnElement[bool], ...]:
+    """Pending items of a queue that the gate of their request lets through, and that wait for no input.
 
-    One range of the index `items_waiting`; of each, a look at the index of its inputs.
+    One range of the index `items_waiting`, or `items_waiting_for_drawings`; of each, a look at the index of its inputs.
     """
+    of_drawing = items.c.drawing_item_id
     return (
+        of_drawing.is_not(None) if name == FINISHING else of_drawing.is_(None),
         items.c.request_id == request_id,
         items.c.sample >= (gate == literal(str(Gate.SAMPLE))),
         items.c.state == literal(str(ItemState.PENDING), literal_execute=True),  # meets the partial index

@@ -5,6 +5,7 @@ cards/              cards of models, upscalers and adapters
 families/           how diffusers serves each architecture
 files/              what may lie in a model's folder
 types               what the sampler returns
+no_device           stands where others have a device
 
 Worker processes only:
 pipelines           checks and loads pipelines

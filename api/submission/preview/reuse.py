@@ -23,20 +23,21 @@ class ForeseenReuse:
 
     def __init__(self, conn: Connection, request: NewRequest) -> None:
         self._conn, self._request = conn, request
-        self._reused = Counter[str]()  # by work
+        self._reused, self._reencoded = Counter[str](), Counter[str]()  # by work
         self._drawn: list[ChangedRowReply] = []
 
     def look(self, new_items: Iterable[NewItem]) -> None:
         stream = iter(new_items)
         while chunk := list(islice(stream, _CHUNK)):
-            found, why = find(self._conn, self._request, chunk)
+            found, drawings, why = find(self._conn, self._request, chunk)
             self._reused.update(chunk[n].recipe.work_id for n in found)
+            self._reencoded.update(chunk[n].recipe.work_id for n in drawings)
             told = (n for n in sorted(why) if why[n] not in _UNTOLD)
             self._drawn += [_changed(chunk[n], why[n]) for n in islice(told, _LISTED - len(self._drawn))]
 
     def works(self, works: Sequence[Work]) -> tuple[Work, ...]:
-        """The work without what is reused."""
-        reused, left = self._reused.copy(), []
+        """The work without what is reused or made of a kept drawing."""
+        reused, left = self._reused + self._reencoded, []
         for work in works:  # of two queues with the same work, the first gives what it has
             taken = min(work.images, reused[work.work_id])
             reused[work.work_id] -= taken
@@ -45,7 +46,8 @@ class ForeseenReuse:
 
     def reported(self, report: SubmissionReply) -> SubmissionReply:
         changed = report.changed or self._drawn
-        return report.model_copy(update={"reused_items": self._reused.total(), "changed": changed})
+        taken = {"reused_items": self._reused.total(), "reencoded_items": self._reencoded.total()}
+        return report.model_copy(update={**taken, "changed": changed})
 
 
 def _changed(item: NewItem, reason: str) -> ChangedRowReply:

@@ -25,6 +25,8 @@ def reply_text(reply: Mapping[str, Any]) -> str:
         lines.append(f"  items that a reviewer must release: {reply['held_items']}")
     if reply.get("reused_items"):
         lines.append(f"  items that take a picture which is there already: {reply['reused_items']:,}")
+    if reply.get("reencoded_items"):
+        lines.append(f"  items whose files are made of a kept drawing, without a GPU: {reply['reencoded_items']:,}")
     if pilot := reply.get("pilot"):
         lines.append(f"  pilot: {pilot['sampled']} images are made first. {pilot['proves']}")
     if reply.get("rewritten_items"):

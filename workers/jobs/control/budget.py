@@ -36,7 +36,8 @@ _SECOND, _MONEY = Decimal("0.000001"), Decimal("0.000000001")  # the places that
 _SETTLE = text(
     """
     WITH settled AS (
-      SELECT b.id AS budget, count(*) AS images, count(*) FILTER (WHERE i.state = ANY (:made)) AS made,
+      SELECT b.id AS budget, count(*) FILTER (WHERE i.drawing_item_id IS NULL) AS images,
+             count(*) FILTER (WHERE i.state = ANY (:made) AND i.drawing_item_id IS NULL) AS made,
              coalesce(sum(i.gpu_seconds_reserved), 0) AS seconds, coalesce(sum(i.cost_reserved), 0) AS cost,
              coalesce(sum(i.gpu_seconds) FILTER (WHERE i.state = ANY (:made)), 0) AS seconds_made,
              coalesce(sum(i.cost) FILTER (WHERE i.state = ANY (:made) AND i.currency = b.currency), 0) AS cost_made
@@ -88,7 +89,7 @@ class Reservation:
             if row["state"] != ItemState.PENDING:
                 continue
             seconds, cost = row["gpu_seconds_reserved"], row["cost_reserved"]
-            self.images += 1
+            self.images += row["drawing_item_id"] is None  # what is made of a kept drawing is not drawn again
             self.unknown_seconds += seconds is None
             self.unknown_cost += cost is None
             self.gpu_seconds += Decimal(seconds or 0)

@@ -1,7 +1,7 @@
 """Reuse of pictures: an item whose content was drawn before for its tenant takes that asset, and no GPU.
 
     content_key   digest of everything that decides the pixels, and of the files that are made of them
-    find          for each of some new items: the asset that it takes, or why it takes none
+    find          for each of some new items: the asset that it takes, or the drawing, or why it takes none
     hold          the assets among these that stay released until this transaction ends           caller: submit
     recall        items that reuse an asset which is recalled -> RECALLED                        caller: recall orders
 
@@ -9,6 +9,9 @@ Only a released asset of the same tenant is taken, that the rule set of now has 
 item is not erased. `hold` locks what it answers: a recall of the same moment waits and then finds the new items too; an
 asset that is being recalled already is passed over and drawn anew. Two requests at once that need the same new picture
 both draw it. A reused item was never in a batch, reserves nothing and costs nothing.
+
+Where the pixels are the same and the files, or the rule set, are others, the item takes the drawing that was kept of
+that picture: its files are made of it, screened and marked under the rules of now, and no device draws anything.
 """
 
 from __future__ import annotations
@@ -34,11 +37,14 @@ _FIND = text(
     FROM unnest(CAST(:keys AS text[])) WITH ORDINALITY AS sent(key, n)
     CROSS JOIN LATERAL (
       SELECT i.seed, i.verdict, CAST(a.id AS text) AS asset_id, i.content_key = sent.key AS same_files,
-        a.policy_version = :policy_version AS same_policy
+        a.policy_version = :policy_version AS same_policy, CAST(d.item_id AS text) AS drawing
       FROM items i JOIN assets a ON a.item_id = i.id
+      LEFT JOIN (drawings d JOIN items root ON root.id = d.item_id AND root.tenant = d.tenant
+                 AND root.state = 'released')
+        ON d.item_id = coalesce(i.drawing_item_id, i.id) AND d.tenant = i.tenant
       WHERE i.tenant = :tenant AND left(i.content_key, 32) = left(sent.key, 32) AND i.state = 'released'
         AND i.erased_at IS NULL
-      ORDER BY 4 DESC, 5 DESC, i.id DESC LIMIT 1
+      ORDER BY 4 DESC, 5 DESC, d.item_id IS NULL, i.id DESC LIMIT 1
     ) AS there
     """
 )
@@ -51,6 +57,21 @@ class Reusable(NamedTuple):
     asset_id: str
     seed: int
     verdict: Mapping[str, Any]
+
+
+class TakenDrawing(NamedTuple):
+    """A kept drawing that an item's files are made of, and the seed that it was drawn with."""
+
+    item_id: str
+    seed: int
+
+
+class FoundContent(NamedTuple):
+    """What is there already of some new items, by their place, and for all others why no asset is taken."""
+
+    reusable: dict[int, Reusable]
+    drawings: dict[int, TakenDrawing]
+    why: dict[int, str]  # as `ItemView.not_reused` says it; also of those that take a drawing
 
 
 def content_key(request: NewRequest, item: NewItem) -> str:
@@ -73,24 +94,31 @@ def content_key(request: NewRequest, item: NewItem) -> str:
     return _digest(drawn)[:_CONTENT] + _digest(files)[:16]
 
 
-def find(
-    conn: Connection, request: NewRequest, new_items: Sequence[NewItem]
-) -> tuple[dict[int, Reusable], dict[int, str]]:
-    """By place in `new_items`: what may be reused, and for all others why not, as `ItemView.not_reused` says it."""
+def find(conn: Connection, request: NewRequest, new_items: Sequence[NewItem]) -> FoundContent:
+    """What each of these items may take of what is there. Nothing is held by it."""
+    drawings = {
+        n: TakenDrawing(item.drawing_of, item.seed)
+        for n, item in enumerate(new_items)
+        if item.drawing_of and item.verdict.decision is not Decision.REFUSE
+    }
     why = {n: reason for n, item in enumerate(new_items) if (reason := _closed(request, item))}
+    why |= dict.fromkeys(drawings, "renditions")
     asked = [n for n in range(len(new_items)) if n not in why]
+    found: dict[int, Reusable] = {}
     if not asked:
-        return {}, why
+        return FoundContent(found, drawings, why)
     keys = [content_key(request, new_items[n]) for n in asked]
     sent = {"keys": keys, "tenant": request.tenant, "policy_version": request.policy_version}
-    found: dict[int, Reusable] = {}
     for row in conn.execute(_FIND, sent):
         n = asked[row.n - 1]
         if row.same_files and row.same_policy:
             found[n] = Reusable(row.asset_id, row.seed, row.verdict)
-        else:
-            why[n] = "policy" if row.same_files else "renditions"
-    return found, why | {n: new_items[n].differs or "new" for n in asked if n not in found and n not in why}
+            continue
+        why[n] = "policy" if row.same_files else "renditions"
+        if row.drawing:
+            drawings[n] = TakenDrawing(row.drawing, row.seed)
+    new = {n: new_items[n].differs or "new" for n in asked if n not in found and n not in why}
+    return FoundContent(found, drawings, why | new)
 
 
 def hold(conn: Connection, tenant: str, asset_ids: Collection[str]) -> set[str]:

@@ -29,20 +29,22 @@ from workers.states import ITEM_OPEN, REQUEST_OVER, PauseReason, RequestPhase
 
 _COUNTED = text(
     """
-    SELECT count(*) FILTER (WHERE state IN ('pending', 'planned')) AS images_reserved,
+    SELECT count(*) FILTER (WHERE state IN ('pending', 'planned') AND drawing_item_id IS NULL) AS images_reserved,
       count(*) FILTER (WHERE made) AS images_made,
       coalesce(sum(gpu_seconds_reserved) FILTER (WHERE state IN ('pending', 'planned')), 0) AS gpu_seconds_reserved,
       coalesce(sum(gpu_seconds) FILTER (WHERE made), 0) AS gpu_seconds_made,
       coalesce(sum(cost_reserved) FILTER (WHERE state IN ('pending', 'planned')), 0) AS cost_reserved,
       coalesce(sum(cost) FILTER (WHERE made AND currency = :currency), 0) AS cost_made
     FROM (
-      SELECT *, reused_asset_id IS NULL AND (state IN ('released', 'held', 'recalled')
+      SELECT *, reused_asset_id IS NULL AND drawing_item_id IS NULL AND (state IN ('released', 'held', 'recalled')
         OR state = 'refused' AND EXISTS (SELECT FROM holds h WHERE h.item_id = items.id)) AS made
       FROM items WHERE request_id = :request_id
     ) AS i
     """
 )
-_IN_FLIGHT = "SELECT count(*) FROM items i WHERE i.request_id = r.id AND i.state = 'planned'"
+_IN_FLIGHT = (
+    "SELECT count(*) FROM items i WHERE i.request_id = r.id AND i.state = 'planned' AND i.drawing_item_id IS NULL"
+)
 _SPENT = text(
     f"""
     SELECT CAST(r.id AS text) AS id, r.tenant FROM requests r JOIN budgets b ON b.request_id = r.id

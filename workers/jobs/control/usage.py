@@ -38,6 +38,7 @@ class UsageLine:
     failed: int
     cancelled: int
     reused: int = 0  # took a picture that was there already
+    reencoded: int = 0  # were made of a drawing that was kept
     gpu_seconds: float = 0.0
     gpu_seconds_refused: float = 0.0
     gpu_seconds_failed: float = 0.0
@@ -56,7 +57,7 @@ def usage(
     request_id: str | None = None,
 ) -> list[UsageLine]:
     """In the order of the groups, at most MAX_LINES."""
-    made = items.c.state.in_(COUNTED) & items.c.reused_asset_id.is_(None)
+    made = items.c.state.in_(COUNTED) & items.c.reused_asset_id.is_(None) & items.c.drawing_item_id.is_(None)
     not_made = items.c.state.in_(_NOT_MADE)
     counts = [func.count().filter(items.c.state == state).label(state) for state in ("refused", "failed", "cancelled")]
     seconds = [
@@ -70,6 +71,7 @@ def usage(
             func.count().filter(made).label("made"),
             *counts,
             func.count(items.c.reused_asset_id).label("reused"),
+            func.count(items.c.drawing_item_id).filter(items.c.state.in_(COUNTED)).label("reencoded"),
             func.sum(items.c.gpu_seconds).filter(made).label("gpu_seconds"),
             *seconds,
             func.sum(items.c.energy_joules).label("energy_joules"),
@@ -98,14 +100,14 @@ def usage(
 
 
 _ADDED = (
-    *("made", "refused", "failed", "cancelled", "reused"),
+    *("made", "refused", "failed", "cancelled", "reused", "reencoded"),
     *("gpu_seconds", "gpu_seconds_refused", "gpu_seconds_failed", "energy_joules"),
 )
 
 
 def cost_of(item: Row[Any]) -> float | None:
     """What an item costs its tenant: nothing where it was not made; None where it has no price."""
-    if item.reused_asset_id is not None:
+    if item.reused_asset_id is not None or item.drawing_item_id is not None:
         return 0.0
     if item.cost is None:
         return None
@@ -120,6 +122,7 @@ def _line(row: Row[Any]) -> UsageLine:
         failed=int(row.failed),
         cancelled=int(row.cancelled),
         reused=int(row.reused),
+        reencoded=int(row.reencoded),
         gpu_seconds=float(row.gpu_seconds or 0),
         gpu_seconds_refused=float(row.gpu_seconds_refused or 0),
         gpu_seconds_failed=float(row.gpu_seconds_failed or 0),

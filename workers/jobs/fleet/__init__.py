@@ -2,5 +2,6 @@
 
 members  workers, the recipes they refuse, devices
 measured  what batches took, live device classes, what waits, the last hour
+tables   the tables
 faults   who is at fault for an error, and for a death that nobody explained
 """

@@ -16,14 +16,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from policy.ledger import erase as ledger
 from policy.ledger.erase import Why
 from policy.ledger.tables import entries, private
-from workers.jobs.privacy import legal_holds
-from workers.jobs.privacy.select import LOOSE_KINDS, UNSETTLED
+from workers.jobs.privacy import drawings, legal_holds
+from workers.jobs.privacy.select import CLERK, LOOSE_KINDS, UNSETTLED
 from workers.jobs.privacy.tables import legal_holds as holds_table
 from workers.jobs.recall.tables import recalls
 from workers.jobs.tables import idempotency_keys, items, requests, reviews
 from workers.jobs.uploads.files import dismiss_of_requests
 
-CLERK = "clerk"
 COMMENT_FIELDS = ("comment", "reason")
 
 # What is left of a stored reply: ids, no words. The fingerprint goes too: it is a plain hash of the request, and tells
@@ -52,6 +51,7 @@ def erase_items(conn: Connection, ids: Sequence[str], *, tenant: str, why: Why, 
         conn.execute(reviews.update().where(reviews.c.item_id.in_(chosen), reviews.c.comment != "").values(comment=""))
     blanked = conn.scalars(items.update().where(items.c.id.in_(chosen)).values(**blank).returning(items.c.request_id))
     dismiss_of_requests(conn, tenant, set(blanked))
+    drawings.give_up(conn, tenant, chosen, why)
     names = [f"item:{id}" for id in chosen]
     copies = {"items": len(chosen)}
     texts = ledger.erase(

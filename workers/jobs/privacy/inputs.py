@@ -22,9 +22,9 @@ from policy.ledger.erase import Why
 from workers.errors import Conflict, NotFound, UnderLegalHold
 from workers.jobs.inputs.tables import inputs, item_inputs
 from workers.jobs.privacy import legal_holds, objects
-from workers.jobs.privacy.erase import CLERK
 from workers.jobs.privacy.orders import REQUESTED
 from workers.jobs.privacy.retention import BASIS, STEP
+from workers.jobs.privacy.select import CLERK
 from workers.jobs.privacy.tables import legal_holds as holds_table
 from workers.jobs.tables import items
 from workers.jobs.types import new_id

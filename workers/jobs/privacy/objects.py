@@ -21,8 +21,7 @@ from policy.events import PictureErased
 from policy.ledger.append import append
 from policy.ledger.erase import Why
 from workers.jobs.privacy import legal_holds
-from workers.jobs.privacy.erase import CLERK
-from workers.jobs.privacy.select import UNSETTLED
+from workers.jobs.privacy.select import CLERK, UNSETTLED
 from workers.jobs.privacy.tables import erasure_targets, erasures, removals
 from workers.jobs.recall.tables import recall_assets
 from workers.jobs.tables import assets, holds, items, renditions

@@ -25,14 +25,13 @@ from policy.ledger.tables import entries
 from workers.errors import Conflict, NotFound, UnderLegalHold
 from workers.jobs.privacy import legal_holds
 from workers.jobs.privacy.erase import (
-    CLERK,
     erase_events,
     erase_items,
     erase_replies,
     erase_requests,
     unsettled_request,
 )
-from workers.jobs.privacy.select import UNSETTLED, ErasureCounts, ErasureScope, targets
+from workers.jobs.privacy.select import CLERK, UNSETTLED, ErasureCounts, ErasureScope, targets
 from workers.jobs.privacy.tables import erasure_targets, erasures, removals
 from workers.jobs.tables import idempotency_keys, items, requests
 from workers.jobs.types import new_id

@@ -100,6 +100,13 @@ CLASSES = (
         place="recalled",
     ),
     RetentionClass(
+        "drawing",
+        "kept drawings: pixels of images without marks, of which other files are made",
+        "the last time that a file was made of it",
+        "a channel is changed within weeks; the drawing is nearly all that a second GPU run would bring",
+        place="drawings",
+    ),
+    RetentionClass(
         "input",
         "inputs, pictures that tenants sent in",
         "the last request that named it",

@@ -20,6 +20,7 @@ from workers.jobs.privacy.tables import legal_holds as holds_table
 from workers.jobs.tables import assets, holds, idempotency_keys, items, requests
 from workers.states import ITEM_OPEN, ItemState
 
+CLERK = "clerk"  # who acts in the events of what is erased
 UNSETTLED = (*ITEM_OPEN, ItemState.HELD)  # still need their prompt: to be made, or to be reviewed
 NOUNS = ("item", "asset", "request", "key", "tenant", "text")
 LOOSE_KINDS = ("recall.ordered", "hold.placed")  # events with private text that are of no item and no request

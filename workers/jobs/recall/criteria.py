@@ -42,7 +42,7 @@ class Licensed(Protocol):
 class Criteria:
     """All that are given must hold. `licensed` are the model revisions and LoRAs that carry `licence`."""
 
-    asset_id: str | None = None
+    asset_id: str | None = None  # and what was made of the same drawing
     request_id: str | None = None
     model: str | None = None
     model_revision: str | None = None  # "sha256:..."
@@ -146,12 +146,13 @@ def _matching(tenant: str | None, criteria: Criteria, *columns: Any) -> Select[A
 def _conditions(given: Criteria) -> list[ColumnElement[bool]]:
     recipe = recipes.c.recipe
     plain: list[tuple[Any, Any]] = [
-        (assets.c.id, given.asset_id),
         (recipe["model"].astext, given.model),
         (recipe["model_revision"].astext, given.model_revision),
         (assets.c.policy_version, given.policy_version),
     ]
     wanted: list[ColumnElement[bool]] = [column == value for column, value in plain if value is not None]
+    if given.asset_id is not None:
+        wanted.append(_of_one_drawing(given.asset_id))
     if given.request_id is not None:
         reusing = items.alias("reusing")
         reused = reusing.c.reused_asset_id == assets.c.id, reusing.c.request_id == given.request_id
@@ -174,6 +175,20 @@ def _conditions(given: Criteria) -> list[ColumnElement[bool]]:
     if given.until is not None:
         wanted.append(assets.c.released_at < given.until)
     return wanted
+
+
+def _of_one_drawing(asset_id: str) -> ColumnElement[bool]:
+    """The asset, and those whose files were made of the same drawing: they show the same picture."""
+    named, named_item = assets.alias("named"), items.alias("named_item")
+    root = func.coalesce(named_item.c.drawing_item_id, named_item.c.id)
+    of_named = (
+        select(root)
+        .select_from(named.join(named_item, named_item.c.id == named.c.item_id))
+        .where(named.c.id == asset_id, named.c.tenant == assets.c.tenant)
+        .correlate(assets)
+        .scalar_subquery()
+    )
+    return or_(assets.c.id == asset_id, func.coalesce(items.c.drawing_item_id, items.c.id) == of_named)
 
 
 def _has_lora(name: str) -> ColumnElement[bool]:

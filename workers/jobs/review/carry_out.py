@@ -135,6 +135,7 @@ def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]
     asked = (row.custom_id, row.variant, row.prompt, row.negative_prompt)
     read = TextsRead(row.prompt_read_chars, row.negative_prompt_read_chars)
     item = Item(row.id, row.request_id, row.tenant, *asked, seed=int(made["seed"]), row=row.row, texts_read=read)
+    item = replace(item, made_of=made.get("drawing"))
     item = replace(item, inputs=tuple(ItemInput(state="ready", **each) for each in made.get("inputs", ())))
     return ReviewedPicture(
         attempt=Attempt(row.batch_id, hold.attempt, Recipe.from_json(row.recipe)),

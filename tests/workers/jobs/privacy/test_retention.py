@@ -56,7 +56,7 @@ def test_the_defaults_keep_texts_for_ever_and_replies_and_objects_for_a_while():
     periods = {known.name: Settings.model_fields[known.setting].default for known in CLASSES}
     assert periods == {
         **dict.fromkeys(("prompt", "template", "comment"), 0),
-        **{"reply": 30, "quarantine": 90, "leftover": 7, "recalled": 365, "input": 365},
+        **{"reply": 30, "quarantine": 90, "leftover": 7, "recalled": 365, "drawing": 30, "input": 365},
     }
     assert all(known.why and known.since for known in CLASSES)
 
