@@ -7,6 +7,7 @@ same size, so an image that was drawn with `reproducible: strict`, alone, always
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -33,6 +34,7 @@ from workers.jobs.identification.tables import fingerprints
 from workers.jobs.recall.views import marks_of
 from workers.jobs.views import ItemView, get_item, get_request, list_items
 from workers.recipes import MARK, Recipe
+from workers.sampling.families.family import REMOVE_BACKGROUND
 from workers.sampling.receipts.comparison import PIXELS, first_difference
 
 _LABEL = "reproduces"  # in the metadata of the request that draws an asset again
@@ -62,7 +64,12 @@ def draw_again(
     recipe = Recipe.from_json(dict(view.provenance["recipe"]))
     if recipe.task == MARK:
         raise Problem("conflict", "Another tool made this picture; nothing here can draw it again.")
-    checked = check_single(_asked(view, item, recipe), parts, caller.tenant)
+    with parts.transaction(caller.tenant) as conn:
+        model = get_request(conn, caller.tenant, item.request_id).model
+    try:
+        checked = check_single(_asked(view, item, recipe, model), parts, caller.tenant)
+    except Problem as refused:  # a model that is gone, an input that was erased
+        raise Problem("conflict", f"It cannot be drawn again: {refused.detail}") from refused
     (again,) = checked.items(view.id)
     if again.recipe != recipe:
         raise Problem("conflict", f"It would be drawn by another recipe here: {_changed(recipe, again.recipe)}.")
@@ -101,13 +108,21 @@ def read_reproduction(
     return reply.model_copy(update={"result": result, "difference": first_difference(then, now)})
 
 
-def _asked(view: AssetView, item: ItemView, recipe: Recipe) -> SingleBody:
+def _asked(view: AssetView, item: ItemView, recipe: Recipe, model: str) -> SingleBody:
+    """The request that asked for it, of one image. A cut-out's recipe names the network that found the product."""
     again = {
         "name": f"reproduction of {view.id}",
         "prompt": item.prompt,
         "negative_prompt": item.negative_prompt,
         "custom_id": item.custom_id,
-        "model": recipe.model,
+        "model": model if recipe.task == REMOVE_BACKGROUND else recipe.model,
+        "task": recipe.task,
+        **{each["role"]: each["input_id"] for each in view.provenance.get("inputs", ())},
+        "strength": recipe.strength,
+        "control": recipe.control,
+        "ground": json.loads(recipe.ground) if recipe.ground else None,
+        "lock": recipe.lock or None,
+        "reference_scale": recipe.reference.scale if recipe.reference else None,
         "width": recipe.width,
         "height": recipe.height,
         "num_inference_steps": recipe.num_inference_steps,

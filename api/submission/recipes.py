@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 from api.edge.problems import Complaint, Problem, did_you_mean, quoted
 from api.schemas.requests import OptionsBody
 from api.submission.pictures.known import KnownInput, unusable
-from api.submission.pictures.tasks import STANDARD, Abilities, complaints, is_wordless, task_for, with_pictures
+from api.submission.pictures.tasks import STANDARD, Abilities, complaints, is_undrawn, task_for, with_pictures
 from api.submission.tokens import prompt_tokens
 from api.submission.vocabulary import Vocabulary
 from workers.jobs.types import ALL_READ, TextsRead
@@ -179,7 +179,7 @@ class RecipeBook:
         )
 
     def _card_complaints(self, options: SamplingOptions, negative_prompt: str) -> list[Complaint]:
-        if is_wordless(options.task, self.card):
+        if is_undrawn(options.task, self.card):
             return []  # its pipeline draws nothing
         problems = self.card.problems(
             width=options.width,

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import structlog
 
+from policy.images.screen import pixels_digest
 from policy.marks.cutouts.files import over, without_ground
 from policy.marks.locks.product_lock import ProductLock
 from policy.marks.marker import Marked
@@ -40,6 +41,7 @@ from workers.recipes import CLEARED
 from workers.sampling.cards.mask_networks import MaskNetworkCard, read_mask_network
 from workers.sampling.families.family import INPAINT, REMOVE_BACKGROUND, REPLACE_BACKGROUND, TEXT_TO_IMAGE
 from workers.sampling.given.pictures import GivenPicture, SourceUnusable, pictures_for
+from workers.sampling.receipts.comparison import PIXELS
 from workers.sampling.types import Pictures, Sampled
 
 BACKGROUNDS = (REMOVE_BACKGROUND, REPLACE_BACKGROUND)
@@ -94,7 +96,7 @@ def cut_outs(held: Claim, products: Mapping[str, RemovedBackground]) -> Sampled:
     """The products on white, as they are screened; their transparency is in `products`."""
     cut = [products[item.id].cutout for item in held.items]
     images = np.stack([over(without_ground(one.colours, one.alpha), one.alpha, 255) for one in cut])
-    positions = tuple(SamplingPosition(1, 0, _DEVICE) for _ in held.items)
+    positions = tuple(SamplingPosition(1, 0, _DEVICE, {PIXELS: pixels_digest(image)}) for image in images)
     records = {item.id: products[item.id].to_json() for item in held.items}
     return Sampled(images, {}, positions, 0.0, records=records)
 

@@ -83,6 +83,13 @@ def tasks_of(card: ModelCard, beside: Abilities) -> tuple[str, ...]:
 
 def is_wordless(task: str | None, card: ModelCard) -> bool:
     """Whether nothing is drawn from words, so that a request may come without any."""
+    call = card.family.calls.get(task or card.tasks[0])
+    reads = call is None or call.takes("prompt") or call.takes("class_label")
+    return not reads or is_undrawn(task, card)
+
+
+def is_undrawn(task: str | None, card: ModelCard) -> bool:
+    """Whether the model's own pipeline draws nothing: a product is cut out, or a picture is enlarged as it is."""
     return task == REMOVE_BACKGROUND or (task == UPSCALE and UPSCALE not in card.tasks)
 
 
@@ -166,7 +173,7 @@ def complaints(
         return
     yield from _misfits(task, pictures)
     image, mask = pictures.get("image"), pictures.get("mask")
-    of_its_size = task in BACKGROUNDS or is_wordless(task, card)
+    of_its_size = task in BACKGROUNDS or is_undrawn(task, card)
     if of_its_size and image and not image.width:
         message = f"the size of input {image.id} is not known yet"
         yield Complaint("input_size", message, "Wait until it is ready, then send the request.", field="image")

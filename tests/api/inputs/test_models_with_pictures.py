@@ -77,6 +77,7 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     for name in MODELS:
         build(folder, name, SIDE)
+    build(folder, "ddpm")
     base = build(folder, "sd-1.5", SIDE)
     add_reference(folder, base)
     add_reference(folder, base, "garment", tasks=["try-on"], scale=0.5)
@@ -214,3 +215,28 @@ def test_a_consent_that_a_stricter_rule_set_asks_for_later_refuses_what_waits(st
     assert item["state"] == "refused"
     (event,) = [e.event for e in studio.works.line.events("item.refused") if e.event["request_id"] == request]
     assert event["verdict"]["findings"][0]["rule"] == "consent/absent"
+
+
+def test_what_was_made_from_pictures_is_drawn_again_from_them_to_the_bit(studio: Studio) -> None:
+    asked = {"model": "sd-1.5", "reproducible": "strict", "reference_image": studio.ready(93), "reference_scale": 0.4}
+    (first,) = studio.made(studio.ask(**asked))
+    here = f"/v1/assets/{first['asset_id']}/reproductions"
+    accepted = studio.tenant.client.post(here)
+    assert accepted.status_code == 202, accepted.text
+    (second,) = studio.made(accepted.json()["id"])
+    assert inputs_of(second) == inputs_of(first)
+    assert studio.tenant.client.get(f"{here}/{accepted.json()['id']}").json()["result"] == "exact"
+    assert studio.tenant.client.delete(f"/v1/inputs/{asked['reference_image']}").status_code == 200
+    document = problem(studio.tenant.client.post(here), 409, "conflict")
+    assert "was erased" in document["detail"]
+
+
+def test_a_model_that_reads_no_words_is_asked_without_any(studio: Studio) -> None:
+    send = studio.tenant.client.post
+    answered = send("/v1/requests", json={"model": "ddpm", "dry_run": True})
+    assert answered.status_code == 200, answered.text
+    wrong = send("/v1/requests", json={"model": "ddpm", "num_inference_steps": 999})
+    assert problem(wrong, 422, "invalid_body")["errors"][0]["field"] == "num_inference_steps"
+    spec = {"data": {"spec": json.dumps({"model": "ddpm", "dry_run": True})}}
+    answered = send("/v1/campaigns", files={"file": ("r.csv", b"custom_id\na\nb\n")}, **spec)
+    assert (answered.status_code, answered.json()["items"]) == (200, 2), answered.text

@@ -16,7 +16,7 @@ from workers.errors import ModelRefused
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe
 from workers.sampling.receipts.comparison import PIXELS, first_difference
-from workers.sampling.types import Pixels, Sampler
+from workers.sampling.types import Pictures, Pixels, Sampler
 
 EQUAL_TO_THE_EYE = 40.0  # dB of PSNR; the marks of a released file alone cost about as much
 
@@ -50,10 +50,12 @@ def reproduce(
     size: int,
     position: int,
     released: Pixels | None = None,
+    pictures: Pictures | None = None,
 ) -> Reproduction:
-    """Draws the item again in a run of `size` at `position`. Raises what the sampler raises."""
+    """Draws the item again in a run of `size` at `position`, from its own pictures. Raises what the sampler raises."""
     items = tuple(replace(item, id=f"{item.id}-{n}") for n in range(size))
-    sampled = sampler.sample(Claim("reproduction", 1, recipe, "", items), _Watch())
+    given = {one.id: pictures for one in items} if pictures else {}
+    sampled = sampler.sample(Claim("reproduction", 1, recipe, "", items), _Watch(), given)
     if fault := sampled.faults.get(items[position].id):
         raise ModelRefused(f"nothing came out this time: {fault}")
     image, now = sampled.images[position], sampled.positions[position].receipt
