@@ -9,6 +9,7 @@ safeguards  where a plan stops and asks a person
 applying   a plan carried out as a request
 scheduled  runs that begin by themselves
 manifest   what is live, as lines with file names
+deliverables  files of the last run: the feed with its pictures, its errors, the run
 
 Made in the background of one API process under a lease, as checks of batches are (workers/jobs/catalogue/plans.py).
 """

@@ -62,19 +62,30 @@ class CatalogueFeed:
         """The columns that the template reads."""
         return tuple(name for name in self.names if name in self._in_template)
 
+    @property
+    def header(self) -> tuple[str, ...]:
+        """Every column of the feed, in order."""
+        return self._sheet.header
+
     def rows(self) -> Iterator[FeedRow]:
         """Rows that are taken. Of two with one key, the second has a problem. Raises SheetInvalid."""
+        return (taken for _, taken in self.every_row() if taken is not None)
+
+    def every_row(self) -> Iterator[tuple[SheetRow, FeedRow | None]]:
+        """Every row as it is written, and what is taken of it, None for nothing. Raises SheetInvalid."""
         seen: dict[str, int] = {}
         for row in self._sheet.rows():
             cells = list(row.cells) + [""] * (self._sheet.width - len(row.cells))
             if not self._selection.take(cells):
+                yield row, None
                 continue
             key = "-".join(filter(None, (cells[place].strip() for place in self._key)))
             picture = self._picture_of(cells)
             self._cleaning.clean(cells)
             kept = tuple(_plain(cells[place]) for place in self._places)
             problem = self._problem(row, key, seen)
-            yield FeedRow(row.number, row.line, f"row {row.number}" if problem else key, kept, picture, problem)
+            taken = FeedRow(row.number, row.line, f"row {row.number}" if problem else key, kept, picture, problem)
+            yield row, taken
 
     def _others(self) -> list[str]:
         """Columns that something but the template asks for: names of files, languages of labels, the pilot."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import tempfile
+from typing import Annotated, BinaryIO, Literal, cast
 
 from fastapi import APIRouter, Depends, Path, Query
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy import Connection
+from starlette.background import BackgroundTask
 
 from api.catalogues import manifest
+from api.catalogues.deliverables import LastRun
 from api.edge.auth import Reader, Submitter
 from api.edge.bodies import json_body
 from api.edge.dependencies import PartsOf
@@ -19,6 +22,7 @@ from api.results.documents import DOCUMENTS
 from api.schemas.base import NoQuery
 from api.schemas.catalogue_runs import (
     CatalogueDetailReply,
+    CatalogueFileQuery,
     CatalogueManifestQuery,
     CatalogueReply,
     CataloguesReply,
@@ -36,6 +40,7 @@ from workers.jobs.catalogue import catalogues, runs, views
 from workers.jobs.idempotency import StoredReply
 
 router = APIRouter(route_class=InTurn, prefix="/v1/catalogues", tags=["Catalogues"])
+_MEMORY_BYTES = _CHUNK_BYTES = 1024 * 1024  # of a file; beyond it lies on disk
 CatalogueName = Annotated[str, Path(max_length=63, description="name of the catalogue")]
 
 
@@ -127,3 +132,43 @@ def read_manifest(
     headers = {"Content-Disposition": disposition(f"{name}.{query.format}")}
     body = write(manifest.names(links=query.links), lines)
     return StreamingResponse(body, media_type=media_type, headers=headers)
+
+
+@router.get(
+    "/{name}/files/{file}",
+    summary="File of the last run: feed.csv, errors.csv or run.json",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "The file"}},
+)
+def read_file(
+    name: CatalogueName,
+    file: Literal["feed.csv", "errors.csv", "run.json"],
+    caller: Reader,
+    parts: PartsOf,
+    query: Annotated[CatalogueFileQuery, Query()],
+) -> Response:
+    """feed.csv is the feed as it was planned, with its pictures. errors.csv has the rows without one, and why.
+
+    errors.csv has the feed's own columns first, so that it can be corrected and sent again. 409: no run was applied
+    yet, or its feed is kept no longer.
+    """
+    with parts.transaction(caller.tenant) as conn:
+        catalogue = views.get_catalogue(conn, caller.tenant, name)
+    run = LastRun(parts, caller.tenant, catalogue)
+    headers = {"Content-Disposition": disposition(f"{name}-{file}")}
+    if file == "run.json":
+        return JSONResponse(run.about(), headers=headers)
+    body = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115 - closed once it is sent
+    try:
+        if file == "feed.csv":
+            run.write_feed(cast(BinaryIO, body), query.address)
+        else:
+            run.write_errors(cast(BinaryIO, body))
+    except BaseException:
+        body.close()
+        raise
+    body.seek(0)
+    pieces = iter(lambda: body.read(_CHUNK_BYTES), b"")
+    return StreamingResponse(
+        pieces, media_type="text/csv; charset=utf-8", headers=headers, background=BackgroundTask(body.close)
+    )

@@ -231,6 +231,17 @@ class CatalogueManifestQuery(QueryModel):
     links: bool = Field(False, description="with a presigned link for each file")
 
 
+class CatalogueFileQuery(QueryModel):
+    """How the names of pictures are written into the feed."""
+
+    address: str = Field(
+        "",
+        max_length=2_000,
+        description="put before each file name in feed.csv, such as the address of the folder that has them",
+        examples=["https://cdn.shop.example/chairs/"],
+    )
+
+
 def fields_of(model: type[BaseModel], row: Row[Any]) -> dict[str, Any]:
     """What a row has of a reply's fields, by their names."""
     return {name: value for name, value in row._mapping.items() if name in model.model_fields}

@@ -10,9 +10,9 @@ history  their runs
 rollback  return to what was live after an earlier run
 retire   goods that are listed no longer
 manifest  what is live
+files    files of the last run: manifest, feed with pictures, errors
 schedule  it runs by itself from now on, or no longer
 ticks    what became of the runs that began by themselves
-summary  plans as text
 pictures  files beside a feed, sent as inputs
 file     catalogue.yaml, read with the line of everything in it
 """

@@ -6,6 +6,7 @@ import click
 
 from deploy.commands.catalogue.apply import apply
 from deploy.commands.catalogue.check import check
+from deploy.commands.catalogue.files import files
 from deploy.commands.catalogue.history import history
 from deploy.commands.catalogue.list import list_
 from deploy.commands.catalogue.manifest import manifest
@@ -25,5 +26,5 @@ def catalogue() -> None:
     """
 
 
-for command in (check, plan, apply, list_, history, rollback, retire, manifest, schedule, ticks, schema):
+for command in (check, plan, apply, list_, history, rollback, retire, manifest, files, schedule, ticks, schema):
     catalogue.add_command(command)

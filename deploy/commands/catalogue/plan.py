@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import click
 from deploy.client import Client
 from deploy.commands.catalogue.file import read_file
 from deploy.commands.catalogue.pictures import sent_pictures
-from deploy.commands.catalogue.summary import plan_text
 from deploy.commands.shared.exit_status import exit_status
 from deploy.commands.shared.options import api_options, json_option
 from deploy.commands.shared.tables import as_line
@@ -19,6 +19,8 @@ from deploy.errors import CallFailed
 
 _PAUSE_SECONDS = 0.3
 _MAKES = ("create", "change")
+_KINDS = ("create", "change", "keep", "missing", "blocked")
+_PLAIN = ("create", "keep", "missing")  # whose causes say nothing more
 
 
 @click.command(
@@ -69,6 +71,29 @@ def plan(
     ctx.exit(2 if any(made["counts"].get(kind) for kind in _MAKES) else 0)
 
 
+def plan_text(plan: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> str:
+    """What a person reads before an apply."""
+    lines = [f"catalogue {plan['catalogue']}, version {plan['version']}: {plan['rows']:,} rows", counts_text(plan)]
+    lines += [f"  {_change(one)}" for one in changes]
+    if forecast := _forecast(plan["forecast"] or {}):
+        lines.append(forecast)
+    lines += [f"asks for a person: {safeguard['message']}" for safeguard in plan["safeguards"]]
+    if plan["counts"].get("create") or plan["counts"].get("change"):
+        confirm = " --confirm" if plan["safeguards"] else ""
+        lines.append(f"next: presswork catalogue apply {plan['catalogue']} {plan['id']}{confirm}")
+    return "\n".join(lines)
+
+
+def counts_text(plan: Mapping[str, Any]) -> str:
+    """ "create 120, change 41 (photo 30, column colour 11), keep 8,839, missing 3, blocked 2"."""
+    said = []
+    for kind in _KINDS:
+        causes = {} if kind in _PLAIN else plan["causes"].get(kind, {})
+        listed = ", ".join(f"{cause} {count:,}" for cause, count in causes.items())
+        said.append(f"{kind} {plan['counts'].get(kind, 0):,}" + (f" ({listed})" if listed else ""))
+    return ", ".join(said)
+
+
 def _made(client: Client, plan: dict[str, Any]) -> dict[str, Any]:
     while plan["state"] == "planning":
         time.sleep(_PAUSE_SECONDS)
@@ -84,3 +109,18 @@ def _first_changes(client: Client, plan: dict[str, Any]) -> list[dict[str, Any]]
 def _said(error: dict[str, Any]) -> str:
     place = f"row {error['row']}: " if error.get("row") else ""
     return f"{place}{error['message']}. {error['remedy']}".rstrip()
+
+
+def _change(one: Mapping[str, Any]) -> str:
+    place = f"row {one['row']}, " if one["row"] else ""
+    return f"{one['kind']}: {one['key']} ({place}{one['cause']}) {one['detail']}".rstrip()
+
+
+def _forecast(forecast: Mapping[str, Any]) -> str:
+    if not forecast.get("images"):
+        return ""
+    seconds, cost = forecast.get("gpu_seconds"), forecast.get("cost")
+    said = [f"about {seconds['p50']:,} GPU seconds"] if seconds else []
+    if cost:
+        said.append(f"about {cost['p50']:,} {forecast['currency']}")
+    return "; ".join([*said, *filter(None, [forecast.get("message")])])

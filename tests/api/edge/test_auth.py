@@ -109,6 +109,7 @@ ADDRESSES = [
     ("POST", "/v1/catalogues/{name}/rollback", "submit"),
     ("POST", "/v1/catalogues/{name}/retire", "submit"),
     ("GET", "/v1/catalogues/{name}/manifest", "read"),
+    ("GET", "/v1/catalogues/{name}/files/{file}", "read"),
     ("PUT", "/v1/catalogues/{name}/schedule", "submit"),
     ("GET", "/v1/catalogues/{name}/schedule", "read"),
     ("DELETE", "/v1/catalogues/{name}/schedule", "submit"),

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from deploy.cli import main
-from deploy.commands.catalogue.summary import counts_text
+from deploy.commands.catalogue.plan import counts_text
 from tests.support.client import ApiServer
 
 CATALOGUE = """\
@@ -54,6 +54,8 @@ def test_a_plan_is_shown_applied_and_listed(
         assert "making" in called("history", "mugs").output
         assert "key,view,channel,file_name" in called("manifest", "mugs").output
         assert "mugs" in called("list").output
+        assert called("files", "mugs", "-o", str(tmp_path / "out")).exit_code == 0
+        assert "m-2,cup,../secret.png,picture_unusable" in (tmp_path / "out" / "errors.csv").read_text()
         assert "0 pictures are listed no longer" in called("retire", "mugs", "m-9").output
         assert called("rollback", "mugs", "--to", "0").exit_code == 1
         feed.write_text("sku,name\n1,2\n")

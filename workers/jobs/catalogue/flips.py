@@ -11,6 +11,7 @@ elsewhere is left alone. Killed anywhere before the commit: the next round does 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, text
@@ -23,6 +24,7 @@ from workers.jobs.webhooks.deliveries import Notification, notify
 from workers.states import REQUEST_OVER, ItemState, RequestPhase
 
 ACTOR = "clerk"
+KEPT = timedelta(days=30)  # the feed of a catalogue's last run, of which files are made
 _OVER = tuple(map(str, REQUEST_OVER))
 
 _FLIP = text(
@@ -106,14 +108,21 @@ def settle(conn: Connection, run: Row[Any]) -> int:
         append(conn, tenant=run.tenant, actor=ACTOR, events=[flip])
     if run.state == "making":
         _tell(conn, run, counts, flipped)
+    elif not flipped:  # a reviewer refused what was held
+        append(conn, tenant=run.tenant, actor=ACTOR, events=[_finished(run, counts)])
     return flipped
 
 
 def old_feeds(conn: Connection, limit: int = 100) -> dict[str, str]:
-    """Keys of feeds by plan, of plans that are over and whose rows no run needs any more."""
+    """Keys of feeds by plan, of plans that are over and whose rows neither a run nor the files of the last one need."""
     plans, runs = catalogue_plans, catalogue_runs
     old = func.coalesce(plans.c.expires_at, plans.c.created_at + text("interval '1 day'")) < func.clock_timestamp()
-    needed = select(runs.c.id).where(runs.c.plan_id == plans.c.id, runs.c.state == "making")
+    later = runs.alias()
+    newer = select(later.c.id).where(
+        later.c.catalogue_id == runs.c.catalogue_id, later.c.kind == "apply", later.c.number > runs.c.number
+    )
+    last = ~newer.exists() & (runs.c.started_at > func.clock_timestamp() - KEPT)
+    needed = select(runs.c.id).where(runs.c.plan_id == plans.c.id, (runs.c.state == "making") | last)
     found = select(plans.c.id, plans.c.feed_key).where(plans.c.feed_key.is_not(None), old, ~needed.exists())
     return {row.id: row.feed_key for row in conn.execute(found.limit(limit))}
 
@@ -136,9 +145,12 @@ def _counts(conn: Connection, request_id: str) -> dict[str, int]:
     return {row.state: row.n for row in conn.execute(counted)}
 
 
+def _finished(run: Row[Any], counts: dict[str, int]) -> events.CatalogueRunFinished:
+    return events.CatalogueRunFinished(run.catalogue_id, run.number, run.request_id, counts)
+
+
 def _tell(conn: Connection, run: Row[Any], counts: dict[str, int], flipped: int) -> None:
-    finished = events.CatalogueRunFinished(run.catalogue_id, run.number, run.request_id, counts)
-    append(conn, tenant=run.tenant, actor=ACTOR, events=[finished])
+    append(conn, tenant=run.tenant, actor=ACTOR, events=[_finished(run, counts)])
     name = conn.execute(select(catalogues.c.name).where(catalogues.c.id == run.catalogue_id)).scalar_one()
     content = {
         "catalogue": name,

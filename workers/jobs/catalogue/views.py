@@ -21,7 +21,7 @@ from workers.jobs.catalogue.tables import (
 from workers.jobs.results import Begin
 from workers.jobs.tables import assets, items, requests
 from workers.jobs.types import StoredRendition
-from workers.states import AssetState
+from workers.states import AssetState, ItemState
 
 PAGE = 500  # slots of one transaction
 
@@ -44,6 +44,15 @@ class LiveSlot:
     columns: tuple[str, ...]
     templates: Mapping[str, str]
     files: tuple[StoredRendition, ...]
+
+
+class UnmadeRow(NamedTuple):
+    """A row of a feed of which a picture is not there. `state` is of its item, "" where there is none."""
+
+    row: int
+    code: str
+    detail: str
+    state: str = ""
 
 
 def list_catalogues(conn: Connection, tenant: str) -> list[Row[Any]]:
@@ -125,6 +134,29 @@ def list_runs(conn: Connection, tenant: str, catalogue_id: str, *, before: int |
     if before is not None:
         query = query.where(runs.c.number < before)
     return list(conn.execute(query.order_by(runs.c.number.desc()).limit(limit)))
+
+
+def last_applied(conn: Connection, tenant: str, catalogue_id: str) -> Row[Any] | None:
+    """The last run that was applied; None: there was none."""
+    runs = catalogue_runs
+    mine = runs.c.tenant == tenant, runs.c.catalogue_id == catalogue_id, runs.c.kind == "apply"
+    return conn.execute(select(runs).where(*mine).order_by(runs.c.number.desc()).limit(1)).one_or_none()
+
+
+def unmade(conn: Connection, tenant: str, run: Row[Any]) -> Iterator[UnmadeRow]:
+    """Rows of a run's feed of which a picture is not there: blocked in its plan, or held, refused or failed."""
+    changes = catalogue_changes
+    blocked = select(changes.c.row, changes.c.cause, changes.c.detail).where(
+        changes.c.plan_id == run.plan_id, changes.c.tenant == tenant, changes.c.kind == "blocked"
+    )
+    for row in conn.execute(blocked.where(changes.c.row.is_not(None))):
+        yield UnmadeRow(row.row, row.cause, row.detail)
+    states = (ItemState.HELD, ItemState.REFUSED, ItemState.FAILED)
+    made = select(items.c.row, items.c.state, items.c.reason).where(
+        items.c.request_id == run.request_id, items.c.tenant == tenant, items.c.state.in_(states)
+    )
+    for row in conn.execute(made):
+        yield UnmadeRow(row.row, row.reason or row.state, "", row.state)
 
 
 def live_slots(begin: Begin, tenant: str, catalogue_id: str, *, page: int = PAGE) -> Iterator[list[LiveSlot]]:
