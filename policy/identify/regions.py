@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.fingerprints import Image
+from policy.levels import highest
 
 MOST_REGIONS = 4
 
@@ -44,7 +45,7 @@ def regions(image: Image) -> list[Region]:
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     found: dict[tuple[int, int, int, int], int] = {}
     for ground in _grounds(small):
-        differs = np.abs(small.astype(np.int16) - ground).max(axis=2) > _DIFFERS
+        differs = highest(np.abs(small.astype(np.int16) - ground)) > _DIFFERS
         for joined in (differs, _opened(differs)):
             for left, top, width, height, area in _boxes(joined):
                 share = width * height / (size[0] * size[1])
@@ -94,7 +95,8 @@ def _boxes(mask: NDArray[np.bool_]) -> list[list[int]]:
 def _exact(small: Image, ground: NDArray[np.int16], box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """The box without edge rows and columns that are mostly background (what closing added, a word that touches)."""
     left, top, width, height = box
-    part = np.abs(small[top : top + height, left : left + width].astype(np.int16) - ground).max(axis=2) > _DIFFERS
+    inside = small[top : top + height, left : left + width].astype(np.int16)
+    part = highest(np.abs(inside - ground)) > _DIFFERS
     rows, columns = np.flatnonzero(part.mean(axis=1) > 0.4), np.flatnonzero(part.mean(axis=0) > 0.4)
     if not len(rows) or not len(columns):
         return left, top, left + width, top + height

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.fingerprints import turned
+from policy.levels import highest, lowest
 from policy.marks import payload
 from policy.marks import watermark_cells as cells
 
@@ -235,7 +236,7 @@ def voting_cells(small: Image) -> Floats:
     """1 for each cell of a picture on its grid that is not all but white or all but black, else 0: float32 [N]."""
     side = small.shape[0] // 8
     means = cells.resize(small, side, side).astype(np.float32)
-    white, black = means.min(axis=2) >= 255 - _PURE_LEVELS, means.max(axis=2) <= _PURE_LEVELS
+    white, black = lowest(means) >= 255 - _PURE_LEVELS, highest(means) <= _PURE_LEVELS
     return np.asarray(~(white | black), np.float32).ravel()
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.fingerprints import Image
+from policy.levels import highest, lowest
 
 Floats = NDArray[np.float32]
 
@@ -101,7 +102,7 @@ def _compared(
     structured = np.maximum(spread_here, spread_there) > max(_STRUCTURE, _NOISE * noise)
     differs = structured & (correlated < _CORRELATED)
     differs |= np.abs(mean_here - mean_there) > _LUMA_APART
-    if float((here.max(axis=2) - here.min(axis=2))[seen].mean()) >= _GREY:
+    if float((highest(here) - lowest(here))[seen].mean()) >= _GREY:
         apart = here - there
         for channel in (0, 2):
             differs |= np.abs(mean(apart[..., channel] - apart[..., 1])) > _CHROMA_APART

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from policy.fingerprints import Image
 from policy.identify.register import FRAME
+from policy.levels import highest, lowest
 
 _SIDE = 128
 _COVERED = 0.1  # the share of the common part that may show something else
@@ -88,11 +89,16 @@ def _coarse(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _saturation(pixels: NDArray[np.float32]) -> float:
-    return float((pixels.max(axis=1) - pixels.min(axis=1)).mean())
+    return float((highest(pixels) - lowest(pixels)).mean())
 
 
 def _varies(pixels: NDArray[np.float32]) -> bool:
-    return float(((pixels - pixels.mean(axis=0)) ** 2).mean()) >= _FLAT
+    return _variance(pixels) >= _FLAT
+
+
+def _variance(pixels: NDArray[np.float32]) -> float:
+    """Around the mean of each channel."""
+    return float(((pixels - pixels.mean(axis=0)) ** 2).mean())
 
 
 def _close(here: NDArray[np.float32], there: NDArray[np.float32]) -> float:
@@ -108,16 +114,18 @@ def _explained(here: NDArray[np.float32], there: NDArray[np.float32]) -> float:
     kept = np.ones(len(here), bool)
     apart = np.zeros(len(here), np.float32)
     for _ in range(3):
-        x, y = here[kept].ravel(), there[kept].ravel()
-        spread = float(x.var())
-        gain = float(((x - x.mean()) * (y - y.mean())).mean()) / spread if spread > 1e-6 else 0.0
+        x, y = here[kept], there[kept]
+        mean_x, mean_y = x.mean(), y.mean()
+        x -= mean_x
+        y -= mean_y
+        spread = float(np.vdot(x, x))
+        gain = float(np.vdot(x, y)) / spread if spread > 1e-6 * x.size else 0.0
         gain = min(max(gain, 0.2), 5.0)
-        apart = ((there - y.mean() - gain * (here - x.mean())) ** 2).mean(axis=1)
+        left = there - mean_y - gain * (here - mean_x)
+        apart = np.einsum("ij,ij->i", left, left) / np.float32(left.shape[1])
         kept = apart <= np.quantile(apart, 1 - _COVERED)
-    if not _varies(there[kept]):
-        return 0.0
-    variance = float(((there[kept] - there[kept].mean(axis=0)) ** 2).mean())
-    return max(0.0, 1 - float(apart[kept].mean()) / variance)
+    variance = _variance(there[kept])
+    return max(0.0, 1 - float(apart[kept].mean()) / variance) if variance >= _FLAT else 0.0
 
 
 __all__ = ["FRAME", "Similarity", "compare", "fineness"]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.fingerprints import Image
+from policy.levels import highest, lowest
 
 _SIDE = 64
 _FEWEST = 300  # places
@@ -33,7 +34,7 @@ def is_recoloured(copy: Image, known: NDArray[np.uint8], original: Image) -> boo
     pair = _places(copy, known, original)
     if pair is None:
         return False
-    return float(np.median(np.abs(pair[0] - pair[1]).max(axis=1))) > _OTHER_COLOURS
+    return float(np.median(highest(np.abs(pair[0] - pair[1])))) > _OTHER_COLOURS
 
 
 def coloured_like(original: Image, known: NDArray[np.uint8], copy: Image) -> Image | None:
@@ -84,5 +85,5 @@ def _terms(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     scaled = pixels / np.float32(255)
     luma = scaled @ _LUMA
     red, green, blue = scaled.T
-    hue = (scaled.max(axis=1), scaled.min(axis=1), np.abs(red - green), np.abs(green - blue), np.abs(blue - red))
+    hue = (highest(scaled), lowest(scaled), np.abs(red - green), np.abs(green - blue), np.abs(blue - red))
     return np.column_stack([np.ones_like(luma), scaled, luma**2, luma**3, *hue]).astype(np.float32)

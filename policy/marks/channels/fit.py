@@ -9,6 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from policy.levels import highest
 from policy.marks.channels.channel import Channel
 from policy.marks.channels.frame import ChannelFrame
 from policy.marks.watermark import Image
@@ -50,7 +51,7 @@ def product_box(image: Image) -> tuple[float, float, float, float]:
     small = image if factor == 1 else cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     edge = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
     ground = np.median(edge, axis=0)
-    differs = (np.abs(small.astype(np.int16) - ground.astype(np.int16)).max(axis=2) > _STANDS_OUT).astype(np.uint8)
+    differs = (highest(np.abs(small.astype(np.int16) - ground.astype(np.int16))) > _STANDS_OUT).astype(np.uint8)
     differs = cv2.morphologyEx(differs, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     rows, columns = np.flatnonzero(differs.any(axis=1)), np.flatnonzero(differs.any(axis=0))
     if differs.mean() < _LEAST_SHARE or not rows.size:
