@@ -21,6 +21,7 @@ from deploy.embedded.passwords import S3Identity
 from deploy.embedded.seaweed import BUCKET, INNER_PORTS
 from deploy.embedded.stack import PREFERRED_PORTS, Stack
 from policy.marks.provenance.certificates import make_development_chain
+from tests.support import authorities
 from tests.support.databases import Database, Databases
 from tests.support.line import Line
 from workers.settings import Settings
@@ -66,6 +67,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_collection_finish() -> None:
     """Leave what was imported out of every later garbage collection, and collect a tenth as often as usual."""
+    authorities.read_once()
     gc.freeze()
     gc.set_threshold(10_000, 20, 10)
     gc.enable()
