@@ -1,4 +1,4 @@
-"""Certificate authorities, read once a process: httpx reads them for every client, which costs 36 ms of CPU each time."""
+"""Certificate authorities, read once a process: httpx reads them for every client, with 36 ms of CPU each time."""
 
 from __future__ import annotations
 
