@@ -24,7 +24,7 @@ revocations  the signed list of recalled files
 identify     whether a picture was made here
 detect       the same without a key
 soft_bindings  the manifest of a picture, by its watermark
-channels     presets of channels
+channels     presets of channels; channels that are added to an earlier request
 models       model cards
 keys         API keys of the tenant
 webhooks     who is notified

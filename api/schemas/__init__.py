@@ -15,6 +15,7 @@ budgets     budgets and usage
 forecast    forecast of what a request would take
 submission  the reply to a submission
 channels    further files of an image
+added_channels  further files of the images of an earlier request
 results     results of a request, summary
 images      images of the OpenAI API
 files       files of the OpenAI API

@@ -17,5 +17,6 @@ findings    complaints, refusals and warnings so far
 notices     warnings about rows, one entry a cause
 refused_warnings  warnings that refuse a request here
 words       warnings about words that a model does not draw
-store       the one caller of `jobs.submit`
+store       a checked request as rows
+again/      other files of what an earlier request released
 """

@@ -110,18 +110,26 @@ class FileNames:
 
     def suffixes(self, row: CheckedRow) -> tuple[str, ...]:
         """One a variant, mostly ""; what sets the names of its files apart from those of the rows before."""
-        values = {name: row.carried[place] for name, place in self._columns if place < len(row.carried)}
-        values["custom_id"], values["row"] = row.custom_id, str(row.number)
-        return tuple([self._suffix(row, values, variant) for variant in range(row.own.variants)])
+        values = self._values(row.number, row.custom_id, row.carried)
+        asked = row.own.renditions or self._asked
+        return tuple([self._suffix(values, variant, asked) for variant in range(row.own.variants)])
 
-    def _suffix(self, row: CheckedRow, values: dict[str, str], variant: int) -> str:
+    def of_item(self, number: int, custom_id: str, carried: Sequence[str], variant: int) -> str:
+        """The same for one image of a row."""
+        return self._suffix(self._values(number, custom_id, carried), variant, self._asked)
+
+    def _values(self, number: int, custom_id: str, carried: Sequence[str]) -> dict[str, str]:
+        values = {name: carried[place] for name, place in self._columns if place < len(carried)}
+        return values | {"custom_id": custom_id, "row": str(number)}
+
+    def _suffix(self, values: dict[str, str], variant: int, asked: Sequence[str]) -> str:
         values["variant"] = str(variant)
         suffix = ""
-        files = [self._renditions[name] for name in row.own.renditions or self._asked]
+        files = [self._renditions[name] for name in asked]
         for template, channel, extension in (*files, *self._channels):
             values["channel"] = channel
             name = file_name(template, values, extension=extension)
-            suffix = distinct(name, f"{row.custom_id}\n{variant}", self._taken) or suffix
+            suffix = distinct(name, f"{values['custom_id']}\n{variant}", self._taken) or suffix
         return suffix
 
 
@@ -149,16 +157,20 @@ class LabelLanguages:
 
     def of_row(self, row: CheckedRow) -> list[Complaint]:
         """Of one row's cells. An empty cell takes the channel's own language."""
+        return self.of_cells(row.number, row.line, row.carried)
+
+    def of_cells(self, number: int, line: int | None, carried: Sequence[str]) -> list[Complaint]:
+        """The same of the cells by themselves."""
         if not self._columns:
             return []
-        cells = dict(zip(self._header, row.carried, strict=False))
+        cells = dict(zip(self._header, carried, strict=False))
         return [
             Complaint(
                 "label_language",
                 f"{quoted(cells[name])} is no language of a label",
                 f"Write one of {', '.join(label_texts())}, or leave the cell empty.",
-                row=row.number,
-                line=row.line,
+                row=number,
+                line=line,
                 column=name,
             )
             for name in self._columns

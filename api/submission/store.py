@@ -1,8 +1,8 @@
-"""Storing a checked request as rows: the one place where the API calls `jobs.submit`."""
+"""Storing a checked request as rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -32,6 +32,7 @@ from api.submission.pilot import PilotPlan, marked
 from api.submission.preview.forecast import forecast_of, preview
 from api.submission.preview.reuse import ForeseenReuse
 from api.submission.table.earlier import EarlierRows
+from policy.marks.channels.channel import Channel
 from policy.marks.provenance.origin import StatedOrigin
 from policy.rulebook.scope import Context
 from policy.verdict import Decision
@@ -212,11 +213,15 @@ def _demand_few(checked: CheckedRequest) -> None:
 
 
 def _demand_labels(caller: Caller, parts: Parts, checked: CheckedRequest) -> None:
-    """Raises Problem where the rule set refuses files without a visible label; where it holds them, a worker does."""
-    context = Context(caller.tenant, checked.asked.name, checked.card.name)
     if checked.origin and checked.origin.declaration == "none":
         return
-    unlabelled = [channel.name for channel in channels_of(checked.asked.channels) if channel.label is None]
+    context = Context(caller.tenant, checked.asked.name, checked.card.name)
+    demand_labels(parts, context, channels_of(checked.asked.channels))
+
+
+def demand_labels(parts: Parts, context: Context, channels: Sequence[Channel]) -> None:
+    """Raises Problem where the rule set refuses files without a visible label; where it holds them, a worker does."""
+    unlabelled = [channel.name for channel in channels if channel.label is None]
     for finding in parts.rules.label.findings(context, unlabelled):
         if finding.decision is Decision.REFUSE:
             remedy = "Give each channel a `label`; GET /v1/channels lists its languages."

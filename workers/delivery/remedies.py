@@ -16,6 +16,8 @@ FAILURES = {
     "no_place": "Choose a placement at which the product lies on the picture.",
     "input_erased": "Send the picture again, then the row.",
     "input_recalled": "Use another picture.",
+    "drawing_gone": "Send the row again: the picture is drawn anew.",
+    "drawing_recalled": "Nothing: the picture that it was made of was recalled.",
     "input_failed": "Send another picture: the input says what is wrong with it.",
     "model_missing": "Ask the operator to install the model on a worker, then send it again.",
 }

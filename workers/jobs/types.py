@@ -59,7 +59,7 @@ class NewItem:
     sample: bool = False  # of the pilot: made before a person accepts the rest
     inputs: Mapping[str, str] = field(default_factory=dict)  # ids of inputs by role
     differs: str = ""  # what is not as it was in the earlier item of its row; "": nothing known
-    drawing_of: str | None = None  # the item whose kept drawing it is made of, and of nothing else
+    drawing_of: str | None = None  # the item whose kept drawing it is made of, unless an asset is there
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from deploy.client import Client
-from deploy.commands.campaign.spec import pictures_of, rows_of, spec_of, spec_options
+from deploy.commands.campaign.asked.spec import pictures_of, rows_of, spec_of, spec_options
 from deploy.commands.campaign.summary import reply_text
 from deploy.commands.shared.exit_status import exit_status
 from deploy.commands.shared.options import api_options, json_option

@@ -29,7 +29,7 @@ ADDRESSES = [
     ("PATCH", "/v1/requests/{request_id}", "submit"),
     ("POST", "/v1/requests/{request_id}/pause", "submit"),
     ("POST", "/v1/requests/{request_id}/resume", "submit"),
-    *(("POST", f"/v1/requests/{{request_id}}/{verb}", "submit") for verb in ("cancel", "retry")),
+    *(("POST", f"/v1/requests/{{request_id}}/{verb}", "submit") for verb in ("cancel", "channels", "retry")),
     ("GET", "/v1/requests/{request_id}/pilot", "read"),
     ("POST", "/v1/requests/{request_id}/pilot/accept", "submit"),
     ("POST", "/v1/requests/{request_id}/pilot/reject", "submit"),

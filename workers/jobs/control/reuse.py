@@ -96,20 +96,13 @@ def content_key(request: NewRequest, item: NewItem) -> str:
 
 def find(conn: Connection, request: NewRequest, new_items: Sequence[NewItem]) -> FoundContent:
     """What each of these items may take of what is there. Nothing is held by it."""
-    drawings = {
-        n: TakenDrawing(item.drawing_of, item.seed)
-        for n, item in enumerate(new_items)
-        if item.drawing_of and item.verdict.decision is not Decision.REFUSE
-    }
+    drawings: dict[int, TakenDrawing] = {}
     why = {n: reason for n, item in enumerate(new_items) if (reason := _closed(request, item))}
-    why |= dict.fromkeys(drawings, "renditions")
     asked = [n for n in range(len(new_items)) if n not in why]
     found: dict[int, Reusable] = {}
-    if not asked:
-        return FoundContent(found, drawings, why)
     keys = [content_key(request, new_items[n]) for n in asked]
     sent = {"keys": keys, "tenant": request.tenant, "policy_version": request.policy_version}
-    for row in conn.execute(_FIND, sent):
+    for row in conn.execute(_FIND, sent) if asked else ():
         n = asked[row.n - 1]
         if row.same_files and row.same_policy:
             found[n] = Reusable(row.asset_id, row.seed, row.verdict)
@@ -117,6 +110,9 @@ def find(conn: Connection, request: NewRequest, new_items: Sequence[NewItem]) ->
         why[n] = "policy" if row.same_files else "renditions"
         if row.drawing:
             drawings[n] = TakenDrawing(row.drawing, row.seed)
+    for n, item in enumerate(new_items):
+        if item.drawing_of and n not in found and item.verdict.decision is not Decision.REFUSE:
+            drawings[n], why[n] = TakenDrawing(item.drawing_of, item.seed), "renditions"
     new = {n: new_items[n].differs or "new" for n in asked if n not in found and n not in why}
     return FoundContent(found, drawings, why | new)
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import click
 import yaml
 
-from deploy.commands.campaign.table import TABLE_OPTIONS, table_fields
+from deploy.commands.campaign.asked.table import TABLE_OPTIONS, table_fields
 
 _MOST_BYTES = 1024 * 1024  # of a spec file, as the API takes
 _OPTIONS: tuple[Any, ...] = (
