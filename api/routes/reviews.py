@@ -29,6 +29,8 @@ from api.schemas.reviews import (
     HeldItemDetailReply,
     HeldItemReply,
     HeldPictureReply,
+    ReviewClaimsBody,
+    ReviewClaimsReply,
     ReviewsQuery,
     held_item,
     hold_fields,
@@ -38,6 +40,7 @@ from policy.ledger.append import append
 from workers import metrics
 from workers.errors import WorkerError
 from workers.jobs.idempotency import StoredReply
+from workers.jobs.review import claims
 from workers.jobs.review.decide import ReviewDecision, Reviewed, review
 from workers.jobs.review.views import HoldView, get_hold, list_holds
 
@@ -72,6 +75,25 @@ def read(
         picture=_picture(view, parts),
         asset_id=view.asset_id if view.state in ("released", "recalled") else None,
     )
+
+
+@router.post("/claims", response_model=ReviewClaimsReply, summary="Say what you are about to look at")
+def claim_some(
+    caller: Reviewer,
+    parts: PartsOf,
+    *,
+    once: OnceOf,
+    query: Annotated[NoQuery, Query()],
+    asked: Annotated[ReviewClaimsBody, Depends(json_body(ReviewClaimsBody))],
+) -> Response:
+    """For two minutes, so that two reviewers do not look at the same picture. It stops nobody from deciding."""
+
+    def work(conn: Connection) -> StoredReply:
+        return answered(
+            200, ReviewClaimsReply(**claims.claim(conn, caller.tenant, caller.key_id, asked.item_ids)._asdict())
+        )
+
+    return once.run(caller.tenant, once.fingerprint(asked), work)
 
 
 @router.post("/{item_id}", response_model=DecisionReply, summary="Release or refuse a held picture")

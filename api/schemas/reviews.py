@@ -15,6 +15,7 @@ from workers.jobs.review.decide import categories, people_agreed, why_not_releas
 from workers.jobs.review.views import HoldFilter, HoldView
 
 MAX_DECISIONS = 100  # of one call
+MAX_CLAIMS = 20
 
 _ITEM_ID = "0199c0de-7b1b-7d02-8a44-0c5a5f0c2f10"
 _SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -57,6 +58,22 @@ class DecisionsBody(BodyModel):
     """Several decisions; each stands for itself."""
 
     decisions: list[ItemDecisionBody] = Field(min_length=1, max_length=MAX_DECISIONS)
+
+
+class ReviewClaimsBody(BodyModel):
+    """Held pictures that a reviewer is about to look at."""
+
+    item_ids: list[Annotated[str, BeforeValidator(_canonical), Field(json_schema_extra={"format": "uuid"})]] = Field(
+        min_length=1, max_length=MAX_CLAIMS
+    )
+
+
+class ReviewClaimsReply(ReplyModel):
+    """Which of them are this reviewer's for a while. One in neither list is not held, or decided."""
+
+    claimed: list[str] = Field(description="no other key is given these before `until`")
+    taken: list[str] = Field(description="another key is looking at these")
+    until: datetime | None
 
 
 class ReviewsQuery(PageQuery):

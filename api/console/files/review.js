@@ -50,9 +50,25 @@
     return promise;
   }
 
+  /** Two reviewers do not meet: what another one is looking at goes behind the rest, once. True if something went. */
+  const mine = new Map(), put_off = new Set();
+  async function claim(some) {
+    const wanted = some.filter((item) => !(mine.get(item.item_id) > Date.now())).map((item) => item.item_id);
+    if (!wanted.length) return false;
+    const body = JSON.stringify({ item_ids: wanted });
+    const said = await ask("/v1/reviews/claims", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+    for (const id of said.claimed) mine.set(id, Date.parse(said.until) - 30_000);
+    const others = queue.filter((item) => said.taken.includes(item.item_id) && !put_off.has(item.item_id));
+    for (const item of others) put_off.add(item.item_id);
+    queue = [...queue.filter((item) => !others.includes(item)), ...others];
+    return others.length > 0;
+  }
+
   async function show() {
     closeReasons();
     const item = queue[place];
+    if (item && !put_off.has(item.item_id) && (await claim([item]).catch(() => false))) return show();
+    if (queue[place] !== item) return; // decided, or another one is shown meanwhile
     stage.classList.toggle("hidden", !item);
     at("empty").classList.toggle("hidden", Boolean(item));
     at("bulk").disabled = !item;
@@ -69,7 +85,8 @@
     at("unreleasable").textContent = item.why_not_releasable ?? "";
     at("release").disabled = !item.releasable;
     cover(item);
-    for (const next of queue.slice(place + 1, place + 1 + AHEAD)) detail(next).catch(() => {});
+    const ahead = () => queue.slice(place + 1, place + 1 + AHEAD);
+    claim(ahead()).catch(() => {}).then(() => ahead().forEach((next) => detail(next).catch(() => {})));
     try {
       const found = await detail(item);
       if (queue[place] !== item) return;

@@ -70,6 +70,7 @@ ADDRESSES = [
     ("GET", "/v1/audit/packs", "audit"),
     ("GET", "/v1/reviews", "review"),
     ("GET", "/v1/reviews/{item_id}", "review"),
+    ("POST", "/v1/reviews/claims", "review"),
     ("POST", "/v1/reviews/{item_id}", "review"),
     ("POST", "/v1/reviews", "review"),
     ("POST", "/v1/recalls", "admin"),

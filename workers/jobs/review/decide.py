@@ -20,6 +20,7 @@ from policy.rulebook.review import ReviewRules
 from workers.errors import Conflict, NotFound, NotReleasable, OwnCampaign, Stale
 from workers.jobs.control import breaker
 from workers.jobs.keys import PersonBehind, person_behind, same_person
+from workers.jobs.review import claims
 from workers.jobs.tables import holds, items, recipes, requests, reviews
 from workers.jobs.types import new_id
 from workers.states import ORDER_CHANNEL, ItemState
@@ -100,6 +101,7 @@ def review(
         breaker.note(conn, [hold.item_id], kind="reviewed")
         conn.execute(select(func.pg_notify(ORDER_CHANNEL, "")))
     append(conn, tenant=tenant, actor=f"key:{key_id}", events=happened)
+    claims.end(conn, tenant, key_id, hold.item_id)
     return Reviewed(hold.item_id, decided.decision, final, needed, len(agreed))
 
 
