@@ -12,7 +12,7 @@ _ID = UUID(as_uuid=False)
 review_claims = Table(
     "review_claims",
     metadata,
-    Column("item_id", _ID, ForeignKey("items.id"), primary_key=True),
+    Column("item_id", _ID, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("key_id", _ID, nullable=False),  # of the reviewer
     Column("until", DateTime(timezone=True), nullable=False),
