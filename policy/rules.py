@@ -20,7 +20,7 @@ from policy.rulebook.classifiers import Bundled
 from policy.rulebook.consent import CONSENT, ConsentPart, ConsentRules
 from policy.rulebook.images import ImagePart, ImageRule
 from policy.rulebook.labels import LabelPart, LabelRules
-from policy.rulebook.lock import LockPart
+from policy.rulebook.lock import CutoutPart, LockPart
 from policy.rulebook.meaning import MeaningPart, MeaningRules
 from policy.rulebook.parts import RuleSetPart, Terms, category_of
 from policy.rulebook.prompts import ExceptionPart, Exemption, PromptPart, PromptRule, PromptRulePart
@@ -52,6 +52,7 @@ class Rules:
     meaning: MeaningRules
     review: ReviewRules
     unmarked_locks: bool  # files of strictly locked products may leave without a watermark
+    unmarked_cutouts: bool  # cut-outs whose product has no room for one may do so
     label: LabelRules
     consent: ConsentRules
 
@@ -73,6 +74,7 @@ class Rules:
             strict=frozenset(name for name, category in file.categories.items() if not category.exceptions),
             review=file.review.compiled(),
             unmarked_locks=file.lock.without_watermark == "allow",
+            unmarked_cutouts=file.cutout.without_watermark == "allow",
             label=file.label.compiled(),
             consent=file.consent.compiled(),
         )
@@ -132,6 +134,7 @@ class _File(RuleSetPart):
     exceptions: list[ExceptionPart] = Field(default=[])
     review: ReviewPart = Field(default=ReviewPart())
     lock: LockPart = Field(default=LockPart())
+    cutout: CutoutPart = Field(default=CutoutPart())
     label: LabelPart = Field(default=LabelPart())
     consent: ConsentPart = Field(default=ConsentPart())
 

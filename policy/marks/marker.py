@@ -226,7 +226,7 @@ def require_markable(image: Image) -> None:
 def mark_evidence(
     stamp: Stamp, reading: WatermarkReading | None, coding: Coding, difference: PixelDifference, manifest: Manifest
 ) -> dict[str, Any]:
-    """The ledger's record of the marks of one file. Without a reading it carries no watermark, by a strict lock."""
+    """The ledger's record of the marks of one file. Without a reading it carries none, as the rule set allows."""
     return {
         "watermark": {
             "scheme": reading.scheme.name if reading else UNMARKED,

@@ -79,5 +79,7 @@ def test_the_rules_that_ship_take_two_where_it_hurts_and_nobody_for_minors() -> 
 def test_a_file_without_a_watermark_leaves_only_where_the_rule_set_says_so(tmp_path: Path) -> None:
     assert not Rules.load(written(tmp_path)).unmarked_locks
     assert Rules.load(written(tmp_path, lock={"without_watermark": "allow"})).unmarked_locks
+    assert not Rules.load(written(tmp_path)).unmarked_cutouts
+    assert Rules.load(written(tmp_path, cutout={"without_watermark": "allow"})).unmarked_cutouts
     with pytest.raises(RulesInvalid, match=r"lock\.without_watermark: Input should be 'allow' or 'forbid'"):
         Rules.load(written(tmp_path, lock={"without_watermark": "maybe"}))

@@ -245,6 +245,7 @@ class Finisher:
                 source=drawn.source,
                 channels=item.channels,
                 label_language=item.label_language,
+                unmarked=self.rules.unmarked_cutouts,
             )
         return self.marker.mark_all(
             drawn.image,

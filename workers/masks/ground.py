@@ -20,6 +20,7 @@ Flags = NDArray[np.bool_]
 _UNIFORM = 0.85  # of the border's pixels have to be near its colour
 _NEAR = 14.0  # levels of the strongest channel
 _DARKEST_SHADOW = 0.35  # of the ground's lightness
+_CERTAIN, _MOST_CERTAIN = 3.0, 40.0  # times the ground's own spread, and levels, from which a pixel cannot be ground
 _HUE_NEAR = 10.0  # levels that a shadow may be off the line from black to the ground's colour
 _SMOOTH = 24.0  # levels from pixel to pixel, up to which a shade may be a shadow; edges of products have more
 _LEAST_HOLE = 0.002  # of the picture
@@ -30,6 +31,7 @@ _METHOD = "ground"
 class KeyedGround:
     """The ground's colour, and what is not ground, with and without its shadow. `without` lies inside `shadowed`.
 
+    `certain` differs from the ground by more than that varies around the edge: a painted or lit ground is never even.
     `enclosed` is what has the ground's colour and cannot be reached from the border: the hole of a handle, or white
     print on a product before white. Colour alone cannot tell which.
     """
@@ -38,6 +40,7 @@ class KeyedGround:
     shadowed: Flags
     without: Flags
     enclosed: Flags
+    certain: Flags
 
     @property
     def method(self) -> str:
@@ -50,10 +53,13 @@ def keyed(picture: Pixels, colour: tuple[int, int, int] | None = None) -> KeyedG
     ground = colour or _colour(picture)
     if ground is None:
         return None
-    near = np.abs(picture.astype(np.float32) - np.array(ground, np.float32)).max(axis=2) <= _NEAR
+    distance = np.abs(picture.astype(np.float32) - np.array(ground, np.float32)).max(axis=2)
+    near = distance <= _NEAR
     plain = _from_border(near)
-    shade = _from_border(plain | _shades(picture, ground))
-    return KeyedGround(ground, _whole(~plain), _whole(~shade), _large(near & ~plain))
+    shade = _from_border(plain | _shades(picture, ground, _HUE_NEAR))
+    far = min(max(_NEAR, _CERTAIN * float(np.percentile(_edge(distance), 95))), _MOST_CERTAIN)
+    unsure = _from_border((distance <= far) | _shades(picture, ground, _HUE_NEAR * far / _NEAR))
+    return KeyedGround(ground, _whole(~plain), _whole(~shade), _large(near & ~plain), _whole(~unsure))
 
 
 def mask_by_ground(found: KeyedGround) -> Mask | None:
@@ -69,7 +75,7 @@ def agreement(product: Flags, found: KeyedGround) -> float:
 
     What it encloses of the ground's colour counts as added, so a person looks at holes and at white on white.
     """
-    least, most = found.without & ~found.enclosed, found.shadowed & ~found.enclosed
+    least, most = found.certain & ~found.enclosed, found.shadowed & ~found.enclosed
     return min(_share(most, product), _share(product, least))
 
 
@@ -78,14 +84,19 @@ def _share(part: Flags, whole: Flags) -> float:
 
 
 def _colour(picture: Pixels) -> tuple[int, int, int] | None:
-    edge = np.concatenate([picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]]).astype(np.float32)
+    edge = _edge(picture.astype(np.float32))
     ground = np.median(edge, axis=0)
     near = (np.abs(edge - ground).max(axis=1) <= _NEAR).mean()
     red, green, blue = (round(float(channel)) for channel in ground)
     return (red, green, blue) if near >= _UNIFORM else None
 
 
-def _shades(picture: Pixels, ground: tuple[int, int, int]) -> Flags:
+def _edge(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Its outermost pixels, one after another."""
+    return np.concatenate([picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1]])
+
+
+def _shades(picture: Pixels, ground: tuple[int, int, int], off_hue: float) -> Flags:
     """Pixels that may be the ground in a soft shadow: darker, of its colour, and without an edge."""
     colour = np.array(ground, np.float32)
     pixels = cv2.GaussianBlur(picture, (3, 3), 0).astype(np.float32)
@@ -94,7 +105,7 @@ def _shades(picture: Pixels, ground: tuple[int, int, int]) -> Flags:
     lightness = pixels.mean(axis=2)
     kernel = np.ones((3, 3), np.uint8)
     steps = cv2.dilate(lightness, kernel) - cv2.erode(lightness, kernel)
-    return np.asarray((share >= _DARKEST_SHADOW) & (share <= 1.05) & (off <= _HUE_NEAR) & (steps <= _SMOOTH))
+    return np.asarray((share >= _DARKEST_SHADOW) & (share <= 1.05) & (off <= off_hue) & (steps <= _SMOOTH))
 
 
 def _from_border(flags: Flags) -> Flags:

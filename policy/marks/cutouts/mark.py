@@ -35,6 +35,9 @@ class CutoutReading:
         return self.reading is not None and {"white", "black"} <= set(self.grounds)
 
 
+UNREAD = CutoutReading(None, ())  # of a file that carries no watermark
+
+
 def schemes(alpha: Alpha) -> tuple[Scheme, ...]:
     """The schemes of a cut-out of this size, best first."""
     picture = np.broadcast_to(alpha[..., None], (*alpha.shape, 3))

@@ -115,10 +115,26 @@ def test_what_the_mark_changes_inside_the_product_is_bounded(files: dict[str, Ma
 
 
 def test_a_product_that_is_too_small_for_a_watermark_is_held(marker: CutoutMarker) -> None:
+    with pytest.raises(MarkUnreadable, match=r"original: the product is too small or too thin.* reads over nothing"):
+        marker.mark_cutout(bottle(256).picture, _small(), STAMP)
+
+
+def test_it_leaves_with_its_manifest_alone_where_the_rule_set_allows_that(marker: CutoutMarker) -> None:
+    colours, alpha = bottle(256).picture, _small()
+    files = marker.mark_cutout(colours, alpha, STAMP, ("original", "webp"), unmarked=True)
+    for file in files:
+        _, shown = decode_cutout(file.data, file.media_type)
+        assert np.array_equal(shown, alpha)
+        assert file.evidence["watermark"]["scheme"] == "none"
+        assert file.evidence["transparency"]["read_over"] == []
+        assert file.evidence["manifest"]["state"] == "Trusted"
+    assert np.array_equal(decode_cutout(files[0].data, "image/png")[0][alpha == 255], colours[alpha == 255])
+
+
+def _small() -> np.ndarray:
     alpha = np.zeros((256, 256), np.uint8)
     alpha[100:130, 100:130] = 255
-    with pytest.raises(MarkUnreadable, match=r"original: .* reads over nothing"):
-        marker.mark_cutout(bottle(256).picture, alpha, STAMP)
+    return alpha
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,19 @@ def test_the_shadow_in_a_mask_is_no_disagreement_and_half_of_the_ground_is(shot:
     assert ground.agreement(keyed.shadowed | (np.mgrid[:SIDE, :SIDE][1] < 60), keyed) < measures.LEAST_AGREEMENT
 
 
+def test_a_ground_that_is_not_even_hides_no_fault_and_makes_none() -> None:
+    """Painted and lit grounds vary by more than a studio's paper; the right mask must not be held for that."""
+    picture = np.full((SIDE, SIDE, 3), (150, 200, 240), np.uint8)
+    picture[:, np.arange(SIDE) // 10 % 3 == 0, 0] += 9
+    picture[30:170, 50:150] = (176, 200, 240)  # a light around the product
+    picture[40:160, 60:140] = (200, 60, 60)
+    keyed = ground.keyed(picture)
+    assert keyed is not None
+    assert keyed.without.sum() > keyed.certain.sum() == 9600
+    assert not choose.choose(picture, TrueFinder(block())).check.hold
+    assert MaskFault.DISAGREE in choose.choose(picture, TrueFinder(block(60, 110))).check.faults
+
+
 def test_an_enclosed_hole_of_the_ground_s_colour_is_for_a_person() -> None:
     picture = np.full((SIDE, SIDE, 3), 255, np.uint8)
     picture[40:160, 60:140] = (30, 60, 90)
