@@ -40,8 +40,8 @@ _HEAVY = re.compile(
     r"|transformers|tests\.support\.(?:cutouts|pictures|released|tiny_models|tiny_pipeline|worker))\b",
     re.MULTILINE,
 )
-# Files that take a minute and more, longest first: begun last, one would go on alone when all the others are done.
-LONG_FILES = (
+# What takes a minute and more, longest first: begun last, one would go on alone when all the others are done.
+LONG = (
     "tests/behaviour/test_end_to_end.py",
     "tests/crash/test_crash.py",
     "tests/models/test_train.py",
@@ -53,7 +53,7 @@ LONG_FILES = (
     "tests/crash/test_recalls.py",
     "tests/crash/test_erasures.py",
     "tests/crash/test_reviews.py",
-    *("tests/house/test_rules.py", "tests/house/test_install.py", "tests/workers/sampling/test_registry.py"),
+    *("tests/house/", "tests/workers/sampling/test_registry.py"),
 )
 _redis_numbers = itertools.cycle(range(16))
 
@@ -87,12 +87,16 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first. Mark as pure what needs none of the services, no process and none of the heavy libraries."""
-    place = {name: place for place, name in enumerate(LONG_FILES)}
-    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
+    items.sort(key=lambda item: _place(item.nodeid.partition("::")[0]))
     for item in items:
         served = "stack" in getattr(item, "fixturenames", ()) or item.get_closest_marker("processes")
         if not served and not _is_heavy(item.path):
             item.add_marker("pure")
+
+
+@cache
+def _place(file: str) -> int:
+    return next((place for place, name in enumerate(LONG) if file.startswith(name)), len(LONG))
 
 
 @cache

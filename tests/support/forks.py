@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from multiprocessing.connection import Connection, Pipe, wait
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +48,11 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     return True
 
 
+def _file(item: pytest.Item) -> Path:
+    """What one fork runs. The tests of the house are one: each of their files would parse all of ours anew."""
+    return item.path.parent if item.path.parent.name == "house" else item.path
+
+
 @dataclass(slots=True)
 class _Fork:
     """A running process, and the tests of its file that it has not ended yet, by their places in the session."""
@@ -62,7 +68,7 @@ class _Parent:
     def __init__(self, session: pytest.Session) -> None:
         self._session = session
         self._hook = session.config.hook
-        by_file = groupby(range(len(session.items)), key=lambda place: session.items[place].path)
+        by_file = groupby(range(len(session.items)), key=lambda place: _file(session.items[place]))
         self._files = deque(list(places) for _, places in by_file)
         self._forks: dict[Connection, _Fork] = {}
 
