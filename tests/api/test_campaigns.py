@@ -144,7 +144,7 @@ def test_a_dry_run_says_the_same_and_stores_nothing(api: ApiTenant) -> None:
     assert report.pop("dry_run") is True
     assert report.pop("forecast")
     assert [example["prompt"] for example in report.pop("examples")] == ["a red car on a white background"]
-    assert [(row["row"], row["reason"]) for row in report.pop("changed")] == [(2, "prompt refuse")], "why not reused"
+    assert [(row["row"], row["reason"]) for row in report.pop("changed")] == [(2, "prompt refused")], "why not reused"
     assert report == {name: real[name] for name in report}
 
 

@@ -24,6 +24,7 @@ from workers.jobs.types import new_id
 from workers.jobs.webhooks.deliveries import Notification, notify
 from workers.states import (
     ITEM_OPEN,
+    ORDER_CHANNEL,
     REQUEST_OPEN,
     REQUEST_OVER,
     WAKE_CHANNEL,
@@ -260,6 +261,7 @@ def _record_ends(conn: Connection, ended: Sequence[Row[Any]], actor: str) -> Non
         append(conn, tenant=tenant, actor=actor, events=happened)
         told = [_notification(row, counts[row.id]) for row in ended if row.tenant == tenant]
         notify(conn, tenant, "request.finished", told)
+    conn.execute(select(func.pg_notify(ORDER_CHANNEL, "")))  # the clerk makes the pictures of a catalogue live
 
 
 def _notification(row: Row[Any], counts: Mapping[str, int]) -> Notification:

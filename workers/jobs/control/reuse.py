@@ -31,6 +31,7 @@ from workers.jobs.types import NewItem, NewRequest
 from workers.states import ItemState
 
 _CONTENT = 32  # characters of a key that stand for the pixels; the others stand for the files
+_CLOSED = {Decision.HOLD: "prompt held", Decision.REFUSE: "prompt refused"}  # nothing is looked for
 _FIND = text(
     """
     SELECT sent.n, there.*
@@ -153,7 +154,7 @@ def _closed(request: NewRequest, item: NewItem) -> str:
     if not request.reuse:
         return "off"
     decision = item.verdict.decision
-    return "" if decision is Decision.ALLOW else f"prompt {decision}"
+    return _CLOSED.get(decision, "")
 
 
 def _digest(value: Any) -> str:

@@ -106,7 +106,7 @@ def test_a_request_of_which_everything_is_there_is_finished_with_its_submission(
         ("renditions", {}, {"channels": (_SQUARE,)}),
         ("renditions", {}, {"publish_prompt": True}),
         ("policy", {}, {"policy_version": "sha256:" + "9" * 64}),
-        ("prompt hold", {"verdict": _HELD_PROMPT}, {}),
+        ("prompt held", {"verdict": _HELD_PROMPT}, {}),
         ("off", {}, {"reuse": False}),
     ],
 )
