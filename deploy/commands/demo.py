@@ -20,6 +20,7 @@ from deploy.commands.shared.stack import api_url
 from deploy.commands.stack.up import print_phase
 from deploy.demo.contact_sheet import write_page, write_picture
 from deploy.demo.gallery import Frame, frames
+from deploy.demo.goods.photos import write_goods
 from deploy.embedded import background
 from deploy.extras import require
 
@@ -55,6 +56,7 @@ def demo(data: Path, stop: bool) -> None:
         link = client.console_link()
     page = write_page(made, NAME, folder / "contact-sheet.html")
     picture = write_picture(made, NAME, folder / "contact-sheet.png")
+    catalogue = write_goods(data / "demo" / "goods")
     intact = _ledger_is_intact(data)
     verdict = "the ledger is intact" if intact else "FAILED, see above"
     click.echo(
@@ -65,6 +67,7 @@ def demo(data: Path, stop: bool) -> None:
         f"  API docs       {api_url(state)}/docs   (key in {short_path(data / 'api.key')})\n"
         f"  audit          ./run presswork audit verify{given_data(data)}   ({verdict})\n"
         f"{_review(made, data)}"
+        f"{_catalogue(catalogue, data)}"
     )
     if stop:
         background.stop(data, report=print_phase)
@@ -75,6 +78,16 @@ def demo(data: Path, stop: bool) -> None:
         )
     if not intact:
         sys.exit(1)
+
+
+def _catalogue(file: Path, data: Path) -> str:
+    """The lines about the catalogue that can be planned next."""
+    folder = short_path(file.parent)
+    return (
+        f"  catalogue      {short_path(file)}   (40 goods with their photos; docs/catalogue.md)\n"
+        f"                 ./run presswork catalogue plan {short_path(file)} --feed {folder}/goods.csv"
+        f" --pictures {folder}{given_data(data)}\n"
+    )
 
 
 def _review(made: Sequence[Frame], data: Path) -> str:
