@@ -45,8 +45,10 @@ _CHECKED_ROWS = 2_000  # of the campaign beside it
 # As a first run leaves it, without drawing a picture of each row.
 _LIVE = text(
     """
-    INSERT INTO catalogue_slots (catalogue_id, key, view, tenant, asset_id, run, picture_digest, delivery_digest, parts)
-    SELECT p.catalogue_id, c.key, c.view, c.tenant, gen_random_uuid(), 1, c.picture_digest, c.delivery_digest, c.parts
+    INSERT INTO catalogue_slots (catalogue_id, key, view, tenant, asset_id, item_id, run, picture_digest,
+                                 delivery_digest, parts)
+    SELECT p.catalogue_id, c.key, c.view, c.tenant, gen_random_uuid(), gen_random_uuid(), 1, c.picture_digest,
+           c.delivery_digest, c.parts
     FROM catalogue_changes c JOIN catalogue_plans p ON p.id = c.plan_id WHERE c.kind = 'create'
     """
 )

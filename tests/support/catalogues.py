@@ -90,6 +90,10 @@ class Catalogue:
 
     def make(self, request_id: str, *, held: Sequence[str] = (), failed: Sequence[str] = ()) -> None:
         """Every item of the request is settled, and the clerk looks."""
+        self.settle(request_id, held=held, failed=failed)
+        self.clerk()
+
+    def settle(self, request_id: str, *, held: Sequence[str] = (), failed: Sequence[str] = ()) -> None:
         items = [item for item in self.api.items() if item.request_id == request_id and item.state == "pending"]
         with self.api.server.line.worker.begin() as conn:
             batch_id = dispatch(conn, "gpu", items[0].recipe_id, [i.id for i in items], lease=LEASE, claims_allowed=2)
@@ -104,7 +108,6 @@ class Catalogue:
                 else:
                     outcomes.append(released(claimed, item))
             settle(conn, claimed, outcomes)
-        self.clerk()
 
     def clerk(self) -> None:
         with self.api.server.database.engine("clerk").begin() as conn:

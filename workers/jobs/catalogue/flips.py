@@ -30,26 +30,27 @@ _OVER = tuple(map(str, REQUEST_OVER))
 _FLIP = text(
     """
     WITH due AS (
-      SELECT c.key, c.view, c.picture_digest, c.delivery_digest, c.parts, a.id AS asset_id
+      SELECT c.key, c.view, c.picture_digest, c.delivery_digest, c.parts, a.id AS asset_id, i.id AS item_id
       FROM catalogue_changes c
       JOIN items i ON i.request_id = :request AND i.tenant = :tenant AND i.custom_id = c.key AND i.variant = c.view - 1
-      JOIN assets a ON a.item_id = i.id AND a.state = 'released'
+      JOIN assets a ON (a.item_id = i.id OR a.id = i.reused_asset_id) AND a.tenant = :tenant AND a.state = 'released'
       WHERE c.plan_id = :plan AND c.taken AND NOT EXISTS (
         SELECT FROM catalogue_flips f
         WHERE f.catalogue_id = :catalogue AND f.run = :run AND f.key = c.key AND f.view = c.view)
     ), live AS (
-      INSERT INTO catalogue_slots AS s (catalogue_id, key, view, tenant, asset_id, run, picture_digest, delivery_digest,
-                                        parts)
-      SELECT :catalogue, key, view, :tenant, asset_id, :run, picture_digest, delivery_digest, parts FROM due
+      INSERT INTO catalogue_slots AS s (catalogue_id, key, view, tenant, asset_id, item_id, run, picture_digest,
+                                        delivery_digest, parts)
+      SELECT :catalogue, key, view, :tenant, asset_id, item_id, :run, picture_digest, delivery_digest, parts FROM due
       ON CONFLICT (catalogue_id, key, view) DO UPDATE
-      SET asset_id = excluded.asset_id, run = excluded.run, picture_digest = excluded.picture_digest,
-          delivery_digest = excluded.delivery_digest, parts = excluded.parts, tried_digest = NULL, tried_item = NULL,
-          retired_at = NULL
+      SET asset_id = excluded.asset_id, item_id = excluded.item_id, run = excluded.run,
+          picture_digest = excluded.picture_digest, delivery_digest = excluded.delivery_digest, parts = excluded.parts,
+          tried_digest = NULL, tried_item = NULL, retired_at = NULL
       WHERE s.run <= excluded.run
       RETURNING s.key, s.view
     )
-    INSERT INTO catalogue_flips (catalogue_id, run, key, view, tenant, asset_id, picture_digest, delivery_digest, parts)
-    SELECT :catalogue, :run, key, view, :tenant, asset_id, picture_digest, delivery_digest, parts
+    INSERT INTO catalogue_flips (catalogue_id, run, key, view, tenant, asset_id, item_id, picture_digest,
+                                 delivery_digest, parts)
+    SELECT :catalogue, :run, key, view, :tenant, asset_id, item_id, picture_digest, delivery_digest, parts
     FROM due JOIN live USING (key, view)
     """
 )

@@ -41,24 +41,26 @@ _CHUNK = 10_000  # slots of a statement
 _BACK = text(
     """
     WITH was AS (
-      SELECT DISTINCT ON (key, view) key, view, asset_id, picture_digest, delivery_digest, parts
+      SELECT DISTINCT ON (key, view) key, view, asset_id, item_id, picture_digest, delivery_digest, parts
       FROM catalogue_flips WHERE catalogue_id = :catalogue AND run <= :to_run
       ORDER BY key, view, run DESC
     ), wanted AS (
-      SELECT s.key, s.view, w.asset_id, w.picture_digest, w.delivery_digest, w.parts
+      SELECT s.key, s.view, w.asset_id, w.item_id, w.picture_digest, w.delivery_digest, w.parts
       FROM catalogue_slots s
       LEFT JOIN was w USING (key, view)
       LEFT JOIN assets a ON a.id = w.asset_id AND a.tenant = :tenant
-      WHERE s.catalogue_id = :catalogue AND s.asset_id IS DISTINCT FROM w.asset_id
+      WHERE s.catalogue_id = :catalogue AND (s.asset_id, s.item_id) IS DISTINCT FROM (w.asset_id, w.item_id)
         AND (w.asset_id IS NULL OR a.state = 'released')
     ), flipped AS (
       UPDATE catalogue_slots s
-      SET asset_id = wanted.asset_id, picture_digest = wanted.picture_digest, parts = wanted.parts,
+      SET asset_id = wanted.asset_id, item_id = wanted.item_id, picture_digest = wanted.picture_digest,
+          parts = wanted.parts,
           delivery_digest = wanted.delivery_digest, run = :run
       FROM wanted WHERE s.catalogue_id = :catalogue AND s.key = wanted.key AND s.view = wanted.view
     )
-    INSERT INTO catalogue_flips (catalogue_id, run, key, view, tenant, asset_id, picture_digest, delivery_digest, parts)
-    SELECT :catalogue, :run, key, view, :tenant, asset_id, picture_digest, delivery_digest, parts FROM wanted
+    INSERT INTO catalogue_flips (catalogue_id, run, key, view, tenant, asset_id, item_id, picture_digest,
+                                 delivery_digest, parts)
+    SELECT :catalogue, :run, key, view, :tenant, asset_id, item_id, picture_digest, delivery_digest, parts FROM wanted
     """
 )
 

@@ -97,6 +97,7 @@ catalogue_slots = Table(
     Column("view", SmallInteger, primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("asset_id", _ID),  # the live picture; None: none yet
+    Column("item_id", _ID),  # that put it here, and names its files: another than the asset's where it was reused
     Column("run", Integer, nullable=False),  # the run that it comes from, or was tried in
     Column("picture_digest", Text),  # of the live picture
     Column("delivery_digest", Text),
@@ -136,6 +137,7 @@ catalogue_flips = Table(
     Column("view", SmallInteger, primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("asset_id", _ID),  # live from then on; None: none
+    Column("item_id", _ID),
     Column("picture_digest", Text),
     Column("delivery_digest", Text),
     Column("parts", JSONB(none_as_null=True)),

@@ -177,7 +177,7 @@ def live_slots(begin: Begin, tenant: str, catalogue_id: str, *, page: int = PAGE
                 *(requests.c.carried_columns, requests.c.file_templates),
             )
             .join(assets, assets.c.id == slots.c.asset_id)
-            .join(items, items.c.id == assets.c.item_id)
+            .join(items, items.c.id == slots.c.item_id)
             .join(requests, requests.c.id == items.c.request_id)
             .where(slots.c.catalogue_id == catalogue_id, slots.c.tenant == tenant, slots.c.retired_at.is_(None))
             .where(assets.c.state == AssetState.RELEASED)

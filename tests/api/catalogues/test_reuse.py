@@ -1,0 +1,64 @@
+"""Pictures that a run finds made: they become live without being drawn, under the names that this run gives."""
+
+from __future__ import annotations
+
+import json
+
+from tests.support.catalogues import ROWS, Catalogue, feed
+from tests.support.client import ApiTenant
+
+
+def _made(chairs: Catalogue) -> None:
+    """A first run of three, screened under the rules that the API has."""
+    chairs.run(feed(ROWS[:3]))
+    rules = chairs.api.server.app().state.parts.rules
+    with chairs.api.server.line.owner.begin() as conn:
+        same = "update assets set policy_version = %s where tenant = %s"
+        conn.exec_driver_sql(same, (rules.version, chairs.api.tenant))
+
+
+def _names(chairs: Catalogue) -> dict[str, str]:
+    text = chairs.client.get(f"{chairs.url}/manifest", params={"format": "jsonl"}).text
+    return {line["key"]: line["file_name"] for line in map(json.loads, text.splitlines())}
+
+
+def test_other_names_of_files_draw_nothing_and_a_rollback_brings_the_old_ones(api: ApiTenant) -> None:
+    chairs = Catalogue(api)
+    _made(chairs)
+    before, names = chairs.live(), _names(chairs)
+    make = {**chairs.spec["make"], "file": "{sku}-x.{ext}"}
+    plan = chairs.plan(feed(ROWS[:3]), make=make)
+    assert plan["causes"] == {"change": {"delivery": 3}}
+    chairs.applied(plan, confirm=True)
+    assert not [item for item in api.items() if item.state == "pending"]
+    chairs.clerk()
+    assert chairs.live() == before
+    assert _names(chairs) == {key: f"{key}-x.png" for key in before}
+    assert chairs.plan(feed(ROWS[:3]), make=make)["counts"] == {"keep": 3}
+    assert chairs.client.post(f"{chairs.url}/rollback", json={"to_run": 1}).json()["flipped"] == 3
+    assert _names(chairs) == names
+
+
+def test_goods_that_are_there_again_are_live_with_the_picture_they_had(api: ApiTenant) -> None:
+    chairs = Catalogue(api)
+    _made(chairs)
+    before = chairs.live()
+    chairs.client.post(f"{chairs.url}/retire", json={"keys": ["c-01"]})
+    begun = chairs.applied(chairs.plan(feed(ROWS[:3])))
+    chairs.clerk()
+    assert chairs.live() == before
+    (run, _) = chairs.client.get(f"{chairs.url}/runs").json()["data"]
+    assert (run["request_id"], run["state"], run["flipped"]) == (begun["request_id"], "finished", 1)
+
+
+def test_a_run_whose_held_picture_is_refused_ends_with_an_event(api: ApiTenant) -> None:
+    chairs = Catalogue(api)
+    begun = chairs.applied(chairs.plan(feed(ROWS[:3])))
+    chairs.make(begun["request_id"], held=["c-02"])
+    assert chairs.client.get(f"{chairs.url}/runs").json()["data"][0]["state"] == "holding"
+    with api.server.line.owner.begin() as conn:  # as a reviewer does
+        conn.exec_driver_sql("update items set state = 'refused' where tenant = %s and state = 'held'", (api.tenant,))
+    chairs.clerk()
+    assert chairs.client.get(f"{chairs.url}/runs").json()["data"][0]["state"] == "finished"
+    counts = [event.event["counts"] for event in api.events("catalogue.finished")]
+    assert counts == [{"released": 2, "held": 1}, {"released": 2, "refused": 1}]
