@@ -221,7 +221,7 @@ def test_usage_tells_gpu_seconds_and_money_and_so_do_the_request_and_its_results
     assert caller.get(here).json()["used"] == {**told, "group": here.rpartition("/")[2]}
     table = caller.get("/v1/usage?by=tenant&format=csv")
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
-    assert table.text.splitlines()[1] == f"{api.tenant},1,0,1,0,10.0,0.0,10.0,,EUR,0.01,0.01,0"
+    assert table.text.splitlines()[1] == f"{api.tenant},1,0,1,0,10.0,0.0,10.0,,EUR,0.01,0.01,0,0"
     results = [json.loads(one) for one in caller.get(f"{here}/results?format=jsonl").text.splitlines()]
     figures = [(one["presswork_gpu_seconds"], one["presswork_cost"], one["presswork_currency"]) for one in results]
     assert figures == [(10.0, 0.01, "EUR"), (10.0, 0.0, "EUR")]
