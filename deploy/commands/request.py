@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from deploy.client import Client
+from deploy.commands.campaign.change import change, standing
 from deploy.commands.shared.exit_status import exit_status
 from deploy.commands.shared.options import api_options
 
@@ -36,27 +37,6 @@ def pause(request_id: str, data: Path) -> None:
 def resume(request_id: str, data: Path) -> None:
     """Let a paused request go on."""
     _post(data, request_id, "resume")
-
-
-@request.command(epilog=_STATUS)
-@click.argument("request_id", metavar="REQUEST")
-@click.option(
-    "--priority", type=click.Choice(["interactive", "standard", "bulk"]), help="Class of turns of what waits."
-)
-@click.option("--deadline", metavar="MOMENT", help='Such as 2027-03-01T18:00:00Z. "none" takes the deadline away.')
-@click.option(
-    "--at-deadline",
-    type=click.Choice(["pause", "expire"]),
-    help="pause: what waits goes on when somebody resumes it. expire: it is cancelled.",
-)
-@api_options
-def change(request_id: str, data: Path, **given: Any) -> None:
-    """Change priority and deadline of a request while it runs."""
-    wanted = {name: value for name, value in given.items() if value is not None}
-    if wanted.get("deadline") == "none":
-        wanted["deadline"] = None
-    with Client.of(data) as client:
-        click.echo(summary(client.patch(f"/v1/requests/{request_id}", wanted)))
 
 
 @request.command(epilog=_STATUS)
@@ -93,17 +73,9 @@ def cancel(
         click.echo(f"cancelled: {reply['cancelled']} items")
 
 
-def summary(status: dict[str, Any]) -> str:
-    """A request's phase and counts in one line."""
-    why = f" ({status['paused_for']})" if status["paused_for"] else ""
-    counts = ", ".join(f"{count} {state}" for state, count in status["counts"].items() if count)
-    deadline = f", deadline {status['deadline']}" if status["deadline"] else ""
-    return f"request {status['id']}: {status['phase']}{why}, {status['priority']}{deadline}; {counts}"
-
-
 def _post(data: Path, request_id: str, verb: str) -> None:
     with Client.of(data) as client:
-        click.echo(summary(client.post(f"/v1/requests/{request_id}/{verb}")))
+        click.echo(standing(client.post(f"/v1/requests/{request_id}/{verb}")))
 
 
 def _range(text: str) -> list[int]:
@@ -112,3 +84,6 @@ def _range(text: str) -> list[int]:
         return [int(first), int(last or first)]
     except ValueError:
         raise click.BadParameter(f"{text!r} is neither a row nor FIRST-LAST", param_hint="--rows") from None
+
+
+request.add_command(change)

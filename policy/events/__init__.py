@@ -37,7 +37,13 @@ from policy.events.control import (
     RequestResumed,
     ReuseRecalled,
 )
-from policy.events.deliveries import AssetDelivered, DeliveryPaused, DeliveryTargetChanged, DeliveryWithdrawn
+from policy.events.deliveries import (
+    AssetDelivered,
+    DeliveryPaused,
+    DeliveryResumed,
+    DeliveryTargetChanged,
+    DeliveryWithdrawn,
+)
 from policy.events.event import Event, Private
 from policy.events.files import (
     BatchJobCancelled,
@@ -124,6 +130,7 @@ __all__ = [
     "CatalogueUnscheduled",
     "DatabaseRestored",
     "DeliveryPaused",
+    "DeliveryResumed",
     "DeliveryTargetChanged",
     "DeliveryWithdrawn",
     "ErasureFinished",

@@ -53,3 +53,12 @@ class DeliveryPaused(Event):
     request_id: str
     target_id: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryResumed(Event):
+    """A target that did not take a request's files takes them again."""
+
+    kind: ClassVar[str] = "delivery.resumed"
+    request_id: str
+    target_id: str

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 _PIECE = 64 * 1024
 _ERROR = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
+_FULL = b"HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _SKEWED = (
     b"<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the request time and the current time"
     b" is too large.</Message></Error>"
@@ -35,7 +36,11 @@ class HttpFault(StrEnum):
     CUT = "cut"  # half of the body arrives, then the connection ends
     CHANGED = "changed"  # the last byte of the body is another one
     CUT_ANSWER = "cut_answer"  # half of the answer's body arrives
+    FULL = "full"  # answered 507, as by a store whose disk is full
     CLOCK_OFF = "clock_off"  # answered 403, as to a signature of an hour ago
+
+
+_REFUSALS = {HttpFault.ERROR: _ERROR, HttpFault.CLOCK_OFF: _CLOCK_OFF, HttpFault.FULL: _FULL}
 
 
 class TcpProxy:
@@ -164,8 +169,8 @@ class S3Proxy(TcpProxy):
             fault = self.fault(asked.first[0], asked.first[1])
             if fault is not None:
                 self.seen[fault] += 1
-            if fault in (HttpFault.ERROR, HttpFault.CLOCK_OFF):
-                client.sendall(_ERROR if fault is HttpFault.ERROR else _CLOCK_OFF)
+            if fault in _REFUSALS:
+                client.sendall(_REFUSALS[fault])
                 return
             server.sendall(asked.raw)
             if asked.fields.get("expect", "").lower() == "100-continue":

@@ -9,6 +9,7 @@ list     requests, newest first
 show     one request, with its summary
 items    results of a request, as a table or a file
 cancel   cancel what is open
+change   priority, deadline and budget
 retry    make failed images again
 channels  other files of what was released
 fetch    files into a folder, a ZIP or a bucket

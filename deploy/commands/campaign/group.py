@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from deploy.commands.campaign.cancel import cancel
+from deploy.commands.campaign.change import change
 from deploy.commands.campaign.channels import channels
 from deploy.commands.campaign.check import check
 from deploy.commands.campaign.fetch import fetch
@@ -26,5 +27,21 @@ def campaign() -> None:
     """
 
 
-for command in (check, submit, watch, list_, show, items, cancel, retry, channels, fetch, sheet, pilot, accept, reject):
+for command in (
+    check,
+    submit,
+    watch,
+    list_,
+    show,
+    items,
+    cancel,
+    change,
+    retry,
+    channels,
+    fetch,
+    sheet,
+    pilot,
+    accept,
+    reject,
+):
     campaign.add_command(command)

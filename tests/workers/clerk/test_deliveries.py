@@ -17,6 +17,7 @@ from sqlalchemy import text
 from tests.conftest import S3
 from tests.support.campaigns import Sent, settled_campaign, table
 from tests.support.client import ApiTenant, campaign, problem
+from tests.support.faulty_proxy import HttpFault, S3Proxy
 from workers.clerk import deliveries, recalls
 from workers.clerk.context import ClerkContext
 from workers.store import ObjectStore
@@ -190,8 +191,38 @@ def test_a_bucket_that_is_gone_half_way_pauses_tells_once_and_resumes(shop: Shop
     assert [event.event["reason"] for event in shop.events("delivery.paused")] == ["occupied"]
     assert shop.s3.client().get_object(Bucket=_BUCKET, Key="shop/0043.png")["Body"].read() == b"of somebody else"
     shop.s3.client().delete_object(Bucket=_BUCKET, Key="shop/0043.png")
-    told = shop.deliver(sent)
-    assert (told["paused_for"], told["files"]) == (None, {"delivered": 2})
+    for _ in range(2):
+        told = shop.deliver(sent)
+        assert (told["paused_for"], told["files"]) == (None, {"delivered": 2})
+    assert len(shop.events("delivery.resumed")) == 1
+
+
+def test_a_bucket_that_is_full_or_goes_away_half_way_gets_every_file_once(shop: Shop) -> None:
+    """FAULTS 57, in the middle of files and of the manifest: stored without an answer, cut off, full."""
+    ahead = {
+        "/shop/0043.png": [HttpFault.FULL, HttpFault.NO_ANSWER, HttpFault.CUT],
+        "/shop/manifest.csv": [HttpFault.ERROR, HttpFault.NO_ANSWER],
+    }
+
+    def fault(method: str, path: str) -> HttpFault | None:
+        left = ahead.get(path.removeprefix(f"/{_BUCKET}"), []) if method == "PUT" else []
+        return left.pop(0) if left else None
+
+    with S3Proxy(shop.s3.endpoint_url, fault) as proxy:
+        shop.register(endpoint=proxy.url)
+        sent = settled_campaign(shop.api, deliver={"target": "shop"})
+        reasons = []
+        while (told := shop.deliver(sent))["paused_for"]:
+            reasons.append(told["paused_for"])
+            assert len(reasons) < 9, reasons
+        assert reasons[0] == "full"
+        assert proxy.seen[HttpFault.FULL] == proxy.seen[HttpFault.ERROR] == 1
+        assert ahead["/shop/manifest.csv"] == []
+    assert told["files"] == {"delivered": 2}
+    assert [name for name in shop.names() if name.endswith(".png")] == ["0042.png", "0043.png"]
+    assert [row["presswork_state"] for row in shop.manifest()][:2] == ["released", "released"]
+    assert len(shop.events("asset.delivered")) == 2, "each file is told once, whatever went wrong between"
+    assert len(shop.events("delivery.resumed")) == 1
 
 
 @pytest.mark.parametrize(("on_recall", "left"), [("withdraw", False), ("list", True)])

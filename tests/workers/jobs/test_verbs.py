@@ -62,7 +62,6 @@ SILENT = {
     "workers.jobs.control.spending.begin": PART,
     "workers.jobs.control.spending.tell_low": "a message that a budget runs low; what was spent is told item by item",
     "workers.jobs.delivery.deliveries.begin": PART,
-    "workers.jobs.delivery.deliveries.rested": LEASED,
     "workers.jobs.delivery.deliveries.take": LEASED,
     "workers.jobs.delivery.deliveries.wake": MACHINE,
     "workers.jobs.delivery.deliveries.wake_recalled": MACHINE,

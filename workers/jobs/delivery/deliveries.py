@@ -178,11 +178,14 @@ def withdrawn(conn: Connection, taken: TakenDelivery, file: RecalledFile, *, sta
 
 
 def rested(conn: Connection, taken: TakenDelivery, *, wrote_manifest: bool, again_at: datetime | None) -> None:
-    """Unless something woke it meanwhile. `again_at` is None where nothing is left to do."""
+    """Unless something woke it meanwhile. `again_at` is None where nothing is left to do. A pause ends, and is told."""
     values = {"manifest_at": func.clock_timestamp()} if wrote_manifest else {}
     healthy = {"paused_for": None, "detail": "", "failures": 0}
     ours = file_deliveries.c.request_id == taken.request_id
-    conn.execute(file_deliveries.update().where(ours, _mine()).values(due_at=again_at, **healthy, **values))
+    done = conn.execute(file_deliveries.update().where(ours, _mine()).values(due_at=again_at, **healthy, **values))
+    if done.rowcount and taken.paused_for:
+        resumed = events.DeliveryResumed(taken.request_id, taken.target_id)
+        append(conn, tenant=taken.tenant, actor="clerk", events=[resumed])
 
 
 def paused(conn: Connection, taken: TakenDelivery, reason: str, detail: str) -> None:
