@@ -34,6 +34,7 @@ ELSEWHERE = {  # commands whose file is named for what several of them share, or
     "submit": "deploy.commands.campaign.submit",
     "watch": "deploy.commands.campaign.watch",
     "fetch": "deploy.commands.campaign.fetch",
+    "request change": "deploy.commands.campaign.change",
     "campaign accept": "deploy.commands.campaign.pilot",
     "campaign reject": "deploy.commands.campaign.pilot",
     "audit approvals": "deploy.commands.audit.questions",

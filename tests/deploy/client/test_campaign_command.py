@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,22 +23,11 @@ from deploy.errors import AddressInvalid, CallFailed, FetchFailed
 from deploy.sheet.page import A_PAGE, page_count, pages
 from deploy.sheet.tiles import Tile
 from tests.conftest import S3
-from tests.support.campaigns import Sent, settled_campaign, table
+from tests.support.campaigns import Sent, table
 from tests.support.client import ApiTenant
 from tests.support.pilots import a_person, make_sample
 
 PICTURES = {"0042.png": b"picture of row-1", "0043.png": b"picture of row-2"}
-
-
-@pytest.fixture
-def installed(api: ApiTenant, s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sent, str]]:
-    """A settled campaign behind a real server, and the environment that leads to it."""
-    sent = settled_campaign(api)
-    with api.server.served() as served:
-        url = f"http://127.0.0.1:{served.port}"
-        monkeypatch.setenv("PRESSWORK_URL", url)
-        monkeypatch.setenv("PRESSWORK_KEY", sent.caller.headers["Authorization"].removeprefix("Bearer "))
-        yield sent, url
 
 
 def presswork(*arguments: str | Path, stdin: str | None = None) -> Result:
@@ -278,65 +266,3 @@ def test_a_sheet_goes_on_in_further_pages_and_escapes_what_it_shows() -> None:
     assert first.count("&lt;title&gt;") == 2, "in the head and in the heading"
     assert "all {{rows}}</p>" in first, "braces of a text are no place"
     assert first.count("{{") == 1
-
-
-def test_a_request_is_changed_while_it_runs_and_the_line_says_what_stands(installed: tuple[Sent, str]) -> None:
-    sent, _ = installed
-    told = presswork(
-        "campaign", "change", sent.id, "--priority", "bulk", "--images", "9", "--deadline", "2999-01-01T00:00:00Z"
-    )
-    assert told.exit_code == 0, told.output
-    assert "running, bulk, deadline 2999-01-01T00:00:00Z, budget images 9; " in told.output
-    told = presswork("request", "change", sent.id, "--no-budget", "--deadline", "none")
-    assert told.exit_code == 0, told.output
-    assert "budget" not in told.output
-    assert "deadline" not in told.output
-    for wrong, said in (
-        ((), "nothing is to be changed"),
-        (("--images", "0"), "images"),
-        (("--no-budget", "--images", "3"), "--no-budget"),
-        (("--cost", "5", "--currency", "eur"), "currency"),
-        (("--deadline", "2020-01-01T00:00:00Z"), "passed already"),
-    ):
-        refused = presswork("campaign", "change", sent.id, *wrong)
-        assert refused.exit_code != 0
-        assert said in refused.output, refused.output
-
-
-def test_other_files_of_what_was_released_are_asked_for_from_the_command_line(
-    installed: tuple[Sent, str], s3: S3
-) -> None:
-    sent, _ = installed
-    told = presswork("campaign", "channels", sent.id, "--channel", "square")
-    assert told.exit_code != 0
-    assert "no drawing is kept any more" in told.output
-    told = presswork("campaign", "channels", sent.id, "--channel", '{"name": "shop", "size": [10, 10]}')
-    assert "channels" in told.output
-    assert told.exit_code != 0
-    assert "no JSON" in presswork("campaign", "channels", sent.id, "--channel", "{").output
-
-
-def test_a_target_is_added_listed_checked_and_removed(installed: tuple[Sent, str], monkeypatch) -> None:
-    """No clerk runs here, so the check does not come: the command says so and ends."""
-    monkeypatch.setattr("deploy.commands.target.add._WAIT_SECONDS", 0.0)
-    asked = (
-        "target",
-        "add",
-        "shop",
-        "--endpoint",
-        "https://s3.example.com",
-        "--bucket",
-        "acme-shop",
-        "--access-key-id",
-        "key",
-    )
-    assert "there is no secret" in presswork(*asked).output
-    monkeypatch.setenv("PRESSWORK_TARGET_SECRET", "a secret that is not shown")
-    told = presswork(*asked)
-    assert told.exit_code != 0
-    assert "was not checked in time" in told.output
-    assert "a secret" not in told.output
-    assert "shop" in presswork("target", "list").output
-    assert presswork("target", "remove", "shop").exit_code == 0
-    assert "shop" not in presswork("target", "list").output
-    assert presswork("target", "remove", "shop").exit_code != 0
