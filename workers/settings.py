@@ -379,6 +379,18 @@ class Settings(BaseSettings):
     console_session_hours: float = Field(
         12, gt=0, le=24 * 30, description="Maximum duration of a session of the console, in hours."
     )
+    oidc_issuer: str | None = Field(
+        None,
+        description="Issuer (OpenID Connect) at which people sign in to the console. Unset: API keys only.",
+    )
+    oidc_client_id: str = Field("", description="Client id that the issuer gave this installation.")
+    oidc_client_secret: SecretStr | None = Field(None, description="Client secret. Unset: a public client.")
+    oidc_redirect_url: str = Field(
+        "", description="Address of the callback as browsers see it: https://HOST/console/oidc/callback."
+    )
+    oidc_roles_file: Path | None = Field(
+        None, description="YAML file: which group of the issuer has which scopes in which tenant. docs/console.md."
+    )
     metrics_port: int = Field(
         0,
         ge=0,
@@ -419,6 +431,8 @@ class Settings(BaseSettings):
                 f"max_waits ({self.max_waits}) and max_uploads ({self.max_uploads}) together must be below"
                 f" max_connections ({self.max_connections}), or slow callers hold every connection"
             )
+        if self.oidc_issuer and not (self.oidc_client_id and self.oidc_redirect_url and self.oidc_roles_file):
+            raise ValueError("oidc_issuer needs oidc_client_id, oidc_redirect_url and oidc_roles_file")
         Prices.parse(self.prices, self.currency)
         if not self.queue_names:
             raise ValueError("queues must name at least one queue; the default is 'gpu'")

@@ -15,6 +15,7 @@ from api.console.pages import (
     catalogues,
     entrance,
     identify,
+    openid,
     registers,
     review,
     sheets,
@@ -23,7 +24,7 @@ from api.console.pages import (
 )
 from api.edge.problems import Problem
 
-_PAGES = (assets, campaigns, catalogues, entrance, identify, registers, review, sheets, start, submission)
+_PAGES = (assets, campaigns, catalogues, entrance, identify, openid, registers, review, sheets, start, submission)
 ROUTERS = (entrance.links, *(page.router for page in _PAGES))
 
 

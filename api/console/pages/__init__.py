@@ -1,6 +1,7 @@
 """Pages of the console, one module a subject.
 
 entrance     sign in and out, links that sign in once, language and theme
+openid       sign in at an identity provider
 start        what the key may do
 campaigns    the list, one of them, and what can be done to it
 catalogues   the list, one with its plans and runs, a plan as a difference

@@ -26,18 +26,18 @@ Keyholder = Annotated[Caller, Security(authenticate, scopes=[])]
 
 
 @router.get(SIGN_IN)
-async def ask_for_key(request: Request, next: str = HOME) -> Response:
-    return render(request, "sign_in.html", next=_own(next), wrong=False)
+async def ask_for_key(request: Request, parts: PartsOf, next: str = HOME) -> Response:
+    return _sign_in_page(request, parts, own_page(next))
 
 
 @router.post(SIGN_IN)
 async def sign_in(request: Request, parts: PartsOf, form: FormOf) -> Response:
     """A session, and on to the page that was wanted. A wrong key is told as the API tells it: by no detail."""
-    key, wanted = form.get("key", "").strip(), _own(form.get("next", HOME))
+    key, wanted = form.get("key", "").strip(), own_page(form.get("next", HOME))
     try:
         return await _signed_in(request, parts, key, wanted)
     except (SignInNeeded, UnicodeEncodeError):
-        return render(request, "sign_in.html", status=401, next=wanted, wrong=True)
+        return _sign_in_page(request, parts, wanted, status=401, wrong=True)
 
 
 @router.get("/console/enter")
@@ -72,7 +72,7 @@ async def sign_out(visit: VisitOf, parts: PartsOf, form: ChangeOf) -> Response:
 @router.post("/console/preferences")
 async def prefer(request: Request, form: FormOf) -> Response:
     """Language and theme, kept in the browser. It needs no session: the page to sign in has them too."""
-    response = RedirectResponse(_own(form.get("next", HOME)), 303)
+    response = RedirectResponse(own_page(form.get("next", HOME)), 303)
     for cookie, value, allowed in (
         (COOKIE, form.get("language", ""), LANGUAGES),
         (THEME_COOKIE, form.get("theme", ""), THEMES),
@@ -90,6 +90,11 @@ def make_link(request: Request, caller: Keyholder, parts: PartsOf) -> Response:
     return JSONResponse({"path": f"/console/enter#{token}", "expires_at": ends.isoformat()}, 201)
 
 
+def _sign_in_page(request: Request, parts: Parts, wanted: str, *, status: int = 200, wrong: bool = False) -> Response:
+    oidc = bool(parts.settings.oidc_issuer)
+    return render(request, "sign_in.html", status=status, next=wanted, wrong=wrong, oidc=oidc)
+
+
 async def _signed_in(request: Request, parts: Parts, key: str, wanted: str) -> Response:
     own = (await call_api(request, key, "GET", "/v1/keys/own")).json()
     token, _ = await run_in_threadpool(begin_session, parts, own["id"], key, "session")
@@ -98,7 +103,7 @@ async def _signed_in(request: Request, parts: Parts, key: str, wanted: str) -> R
     return response
 
 
-def _own(address: str) -> str:
+def own_page(address: str) -> str:
     """A page of the console, whatever was asked for: no redirect leads elsewhere."""
     is_own = address == HOME or address.startswith(f"{HOME}/")
     return quote(address, safe="/-_.~") if is_own and ".." not in address and "//" not in address else HOME
