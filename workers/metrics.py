@@ -91,6 +91,11 @@ UNUSABLE = Gauge(
 for _kind in ("model", "upscaler", "adapter", "reference"):
     UNUSABLE.labels(_kind).set(0)
 MODEL_LOADS = Counter("presswork_model_loads_total", "Models that were loaded into memory.")
+SOURCE_LATENTS = Counter(
+    "presswork_source_latents_total",
+    "Calls of autoencoders for pictures, by whether their answer was kept: hit or miss.",
+    ["result"],
+)
 TEXT_EMBEDDINGS = Counter(
     "presswork_text_embeddings_total",
     "Calls of text encoders, by whether their answer was kept: hit or miss.",
@@ -192,6 +197,7 @@ _KNOWN: dict[Counter | Gauge | Histogram, tuple[tuple[str, ...], ...]] = {
     ),
     REVIEWS: (("release", "refuse"), ("yes", "no")),
     TEXT_EMBEDDINGS: (("hit", "miss"),),
+    SOURCE_LATENTS: (("hit", "miss"),),
     IDENTIFICATIONS: (("ours", "ours_altered", "shares_content", "not_found", "conflicting", "failed"),),
     INPUTS: (("ready", "refused", "failed"),),
 }

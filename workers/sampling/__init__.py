@@ -9,7 +9,7 @@ no_device           stands where others have a device
 
 Worker processes only:
 pipelines           checks and loads pipelines
-embeddings          what text encoders made of the same tokens
+kept/               what text encoders and autoencoders made of the same input
 resident            which pipelines stay in memory
 given/              what pipelines get of the pictures that an item is made from
 calls               from the options of a request to the arguments of a pipeline

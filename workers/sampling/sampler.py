@@ -25,13 +25,14 @@ from workers.recipes import Recipe
 from workers.sampling.adapters import check_adapter, use_adapters
 from workers.sampling.cards.extras import AdapterCard, UpscalerCard
 from workers.sampling.cards.registry import ModelCard, Registry
-from workers.sampling.embeddings import TextEmbeddings
 from workers.sampling.energy import EnergyMeter
 from workers.sampling.enlarge import Enlarger
 from workers.sampling.families.family import SHOWN, UPSCALE
 from workers.sampling.files.digests import bring_near
 from workers.sampling.files.folder_rules import check_extra
 from workers.sampling.fitting import BatchLimits
+from workers.sampling.kept.embeddings import TextEmbeddings
+from workers.sampling.kept.latents import SourceLatents
 from workers.sampling.pipelines import (
     Load,
     Loaded,
@@ -78,7 +79,7 @@ class DiffusersSampler:
         self.device_class = self._device_name
         self._energy = EnergyMeter.of(self._device)
         self._pipelines = Pipelines(self._device, self._loading(load), memory or default_budget(self._device))
-        self._embeddings = TextEmbeddings()
+        self._embeddings, self._latents = TextEmbeddings(), SourceLatents()
         self._enlargers: dict[str, Enlarger] = {}  # by revision; about a megabyte each
         self._references = References(registry)
         self._fitting = BatchLimits()
@@ -88,6 +89,7 @@ class DiffusersSampler:
         def load_and_remember(card: ModelCard, device: torch.device) -> Loaded:
             loaded = load(card, device)
             self._embeddings.remember(card.revision, loaded)
+            self._latents.remember(card.revision, loaded)
             return loaded
 
         return load_and_remember
@@ -247,6 +249,7 @@ class DiffusersSampler:
                 self._fitting.went_through(memory, size)
                 return drawn
             self._embeddings.forget()
+            self._latents.forget()
             empty_cache()
             if self._pipelines.free_others(run.card):
                 continue

@@ -9,7 +9,7 @@ import torch
 from prometheus_client import REGISTRY
 
 from tests.support.tiny_models.instances import build
-from workers.sampling.embeddings import TextEmbeddings
+from workers.sampling.kept.embeddings import TextEmbeddings
 from workers.sampling.pipelines import Loaded, load_pipeline
 
 CPU = torch.device("cpu")
@@ -81,7 +81,7 @@ def test_the_memory_is_bounded_and_the_last_used_stays(encode) -> None:
     for n in range(12):
         ask(f"a car number {n}")
         ask("a red car")
-        assert embeddings._bytes <= 100_000
+        assert embeddings._kept._bytes <= 100_000
     before = counted("miss")
     ask("a red car")
     assert counted("miss") == before

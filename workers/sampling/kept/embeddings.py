@@ -11,7 +11,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from transformers.utils import ModelOutput
@@ -19,17 +19,46 @@ from transformers.utils import ModelOutput
 from workers import metrics
 from workers.sampling.pipelines import Loaded
 
+T = TypeVar("T")
 MOST_BYTES = 256 << 20  # about 60 prompts of T5-XXL, or 1,700 of CLIP
 _HIT, _MISS = (metrics.TEXT_EMBEDDINGS.labels(result) for result in ("hit", "miss"))
+
+
+class KeptOutputs(Generic[T]):
+    """What networks made, by digest, within a bound of bytes, the last used the longest. One thread at a time."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self._kept: OrderedDict[bytes, tuple[T, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: bytes) -> T | None:
+        found = self._kept.get(key)
+        if found is None:
+            return None
+        self._kept.move_to_end(key)
+        return found[0]
+
+    def keep(self, key: bytes, made: T, size: int) -> None:
+        if size > self._most:
+            return
+        self._kept[key] = (made, size)
+        self._bytes += size
+        while self._bytes > self._most:
+            _, (_, freed) = self._kept.popitem(last=False)
+            self._bytes -= freed
+
+    def forget(self) -> None:
+        """Give the memory back."""
+        self._kept.clear()
+        self._bytes = 0
 
 
 class TextEmbeddings:
     """Of one worker. Used by the thread that holds the GPU lock."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most = most_bytes
-        self._kept: OrderedDict[bytes, tuple[ModelOutput, int]] = OrderedDict()
-        self._bytes = 0
+        self._kept: KeptOutputs[ModelOutput] = KeptOutputs(most_bytes)
 
     def remember(self, revision: str, loaded: Loaded) -> None:
         """From now on the text encoders of this pipeline are asked once for the same tokens and adapters."""
@@ -39,37 +68,25 @@ class TextEmbeddings:
 
     def forget(self) -> None:
         """Give the memory back."""
-        self._kept.clear()
-        self._bytes = 0
+        self._kept.forget()
 
     def _encode(
         self, encoder: str, adapters: Mapping[str, float], forward: Callable[..., Any], *args: Any, **more: Any
     ) -> Any:
-        key = _key(encoder, adapters, args, more)
+        key = digest_of(f"{encoder} {sorted(adapters.items())}", args, more)
         if key is not None and (kept := self._kept.get(key)):
-            self._kept.move_to_end(key)
             _HIT.inc()
-            return _copy(kept[0])
+            return _copy(kept)
         made = forward(*args, **more)
         _MISS.inc()
         if key is not None and isinstance(made, ModelOutput):
-            self._keep(key, _copy(made))
+            self._kept.keep(key, _copy(made), sum(tensor.nbytes for tensor in _tensors(made)))
         return made
 
-    def _keep(self, key: bytes, made: ModelOutput) -> None:
-        size = sum(tensor.nbytes for tensor in _tensors(made))
-        if size > self._most:
-            return
-        self._kept[key] = (made, size)
-        self._bytes += size
-        while self._bytes > self._most:
-            _, (_, freed) = self._kept.popitem(last=False)
-            self._bytes -= freed
 
-
-def _key(encoder: str, adapters: Mapping[str, float], args: tuple[Any, ...], more: Mapping[str, Any]) -> bytes | None:
-    """A digest of everything that the encoder reads. None where an argument is neither a tensor nor plain."""
-    digest = hashlib.sha256(f"{encoder} {sorted(adapters.items())}".encode())
+def digest_of(network: str, args: tuple[Any, ...], more: Mapping[str, Any]) -> bytes | None:
+    """A digest of everything that a network reads. None where an argument is neither a tensor nor plain."""
+    digest = hashlib.sha256(network.encode())
     for name, value in (*((str(n), value) for n, value in enumerate(args)), *sorted(more.items())):
         if isinstance(value, torch.Tensor):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
