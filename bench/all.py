@@ -29,7 +29,7 @@ from bench.result import Ratio
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROGRAMS = (
     *("affinity", "breaker", "campaign", "catalogue", "copies", "evidence", "fairness", "identify", "ledger", "marks"),
-    *("masks", "model", "screening", "second_opinion", "siblings", "throughput", "window"),
+    *("masks", "model", "screening", "second_opinion", "siblings", "tasks", "throughput", "window"),
 )
 SECONDS = {"quick": 300.0, "full": 7200.0}  # a program that takes longer hangs
 _GRACE_SECONDS = 30.0  # to stop its services
