@@ -50,13 +50,17 @@ def on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return (mixed // 255).astype(np.uint8)
 
 
+def seen(picture: Picture) -> np.ndarray:
+    """Its colours as a task gets them, uint8 [H, W, 3]: white where nothing is seen."""
+    if picture.alpha is None:
+        return picture.pixels
+    return np.where(picture.alpha[..., None] == 0, np.uint8(255), picture.pixels)
+
+
 def encoded(picture: Picture) -> bytes:
     """The PNG that is stored."""
-    if picture.alpha is None:
-        image = Image.fromarray(picture.pixels)
-    else:
-        colours = np.where(picture.alpha[..., None] == 0, np.uint8(255), picture.pixels)
-        image = Image.fromarray(np.dstack([colours, picture.alpha]))
+    colours = seen(picture)
+    image = Image.fromarray(colours if picture.alpha is None else np.dstack([colours, picture.alpha]))
     buffer = BytesIO()
     image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

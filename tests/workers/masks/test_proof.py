@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.commands.audit.delivered.lock import lock as lock_command
+from policy.intake.picture import open_picture
 from policy.marks.channels.channel import Channel
 from policy.marks.encode import decode
 from policy.marks.marker import Marked, Marker
@@ -22,6 +23,7 @@ from tests.policy.marks.test_marker import STAMP
 from tests.support.pictures import texture
 from tests.support.products import bottle
 from workers.errors import MaskRefused
+from workers.intake.sanitise import encoded
 from workers.masks import proof
 from workers.masks.backgrounds import RemovedBackground, remove_background, replace_background
 from workers.masks.options import GroundOptions, Placement
@@ -109,6 +111,20 @@ def test_the_command_says_yes_no_and_cannot_say(files):
     assert "carries no manifest" in run(files, "source.png").output
     (files / "none.png").write_bytes(b"\x89PNG nothing")
     assert run(files, "none.png").exit_code == 2
+
+
+def test_colours_that_the_source_hides_are_no_other_picture(marker, files):
+    """A task gets white where nothing is seen; the buyer has the file as it was sent."""
+    hidden = np.where(SHOT.alpha[..., None] == 0, np.uint8(7), SHOT.picture)
+    sent = cv2.imencode(".png", np.dstack([hidden[..., ::-1], SHOT.alpha]))[1].tobytes()
+    task = open_picture(encoded(open_picture(sent, keep_alpha=True)), keep_alpha=True)
+    made = replace_background(
+        remove_background(task.pixels, None, given=task.alpha), texture(260, 240, seed=5), GroundOptions(PLACES[0])
+    )
+    (file,) = marker.mark_all(made.picture, STAMP, ("original",), lock=proof.lock_of(task.pixels, made, strict=True))
+    (files / "layered.png").write_bytes(file.data)
+    (files / "sent.png").write_bytes(sent)
+    assert run(files, "layered.png", "sent.png").exit_code == 0
 
 
 def test_a_file_that_was_changed_after_it_was_signed_is_named(files):

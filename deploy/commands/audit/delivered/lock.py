@@ -70,14 +70,15 @@ def lock(
 def _steps(file: Path, source: Path, mask: Path | None, anchors: Path | None, *, read_writing: bool) -> list[Checked]:
     from policy.intake.picture import open_picture  # noqa: PLC0415 - numpy and cv2 only when a file is read
     from policy.marks.provenance.manifest import ManifestReader  # noqa: PLC0415
+    from workers.intake.sanitise import seen  # noqa: PLC0415
     from workers.masks import proof  # noqa: PLC0415
 
     content = file.read_bytes()
     delivered = open_picture(content)
     manifest = ManifestReader(anchors.read_text() if anchors else "").read(content, delivered.media_type)
-    original = open_picture(source.read_bytes(), keep_alpha=True)
+    original = seen(open_picture(source.read_bytes(), keep_alpha=True))
     given = open_picture(mask.read_bytes()).pixels[..., 0] if mask else None
-    steps, expected, shape = proof.audit(delivered.pixels, manifest, original.pixels, alpha=given)
+    steps, expected, shape = proof.audit(delivered.pixels, manifest, original, alpha=given)
     if read_writing and expected is not None and shape is not None:
         from policy.images.ocr import RapidReader  # noqa: PLC0415 - an optional extra
 
