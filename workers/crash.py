@@ -14,7 +14,6 @@
     erased   (clerk) after that commit
     given_up (clerk) an event gives an object up, its bytes are still there
     deleted  (clerk) the bytes are gone, and the row that orders it is still there
-    ticking  (clerk) a scheduled run has begun in a transaction that is not committed
     questioned (identify) a question is claimed, nothing is known yet
     answered (identify) after the answer's commit, before the upload is deleted
 
@@ -34,7 +33,7 @@ Probe = Callable[[str, Claim | None], None]
 POINTS = (
     *("dispatched", "received", "claimed", "sampling", "sampled", "finishing", "finished", "settled"),
     *("copied", "reviewed", "withdrawn", "removing", "moved"),
-    *("erasing", "erased", "given_up", "deleted", "ticking"),
+    *("erasing", "erased", "given_up", "deleted"),
     *("questioned", "answered"),
 )
 _WITHOUT_CLAIM = (
