@@ -21,7 +21,10 @@ class AddedChannelsBody(BodyModel):
 
     channels: Channels = Field([], description="names of presets, or their fields, as in a campaign")
     renditions: Renditions = Field((ORIGINAL,), description="files in full size; the original PNG is always among them")
-    file: FileTemplateText = Field("", description="name of each file, as in a campaign")
+    file: FileTemplateText = Field(
+        "",
+        description="name of each file, as in a campaign; left out: as in the earlier request, with the channel",
+    )
     deliver: DeliverBody | None = Field(None, description="deliver released files to a bucket of your own")
 
     @model_validator(mode="after")

@@ -147,7 +147,13 @@ def _item(parts: Parts, names: FileNames, released: ReleasedItem) -> NewItem:
 def _named(conn: Connection, earlier: Row[Any], asked: AddedChannelsBody) -> _Named:
     several = select(items.c.id).where(items.c.request_id == earlier.id, items.c.variant > 0).limit(1)
     variants = 2 if conn.execute(several).first() else 1
-    return _Named(asked.file, variants, list(asked.channels), tuple(asked.renditions))
+    return _Named(asked.file or _earlier_file(earlier), variants, list(asked.channels), tuple(asked.renditions))
+
+
+def _earlier_file(earlier: Row[Any]) -> str:
+    """The template of the earlier request, with the channel in it, so that the names of its files differ."""
+    template = str(earlier.file_templates.get("", ""))
+    return template if "{channel}" in template else template.replace(".{ext}", ".{channel}.{ext}")
 
 
 def _demand_columns(earlier: Row[Any], asked: AddedChannelsBody) -> None:

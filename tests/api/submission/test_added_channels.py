@@ -15,6 +15,7 @@ from workers.jobs.claim import claim
 from workers.jobs.dispatch import dispatch
 from workers.jobs.settle import settle
 from workers.jobs.types import KeptDrawing, SamplingPosition, new_id
+from workers.jobs.views import get_request
 from workers.states import FINISHING
 
 ROWS = [["0042", "backpack", "de", ""], ["0043", "car", "en", ""], ["../../x", "car", "xx", ""]]
@@ -59,6 +60,10 @@ def test_what_was_released_is_asked_for_in_other_files_without_a_gpu(api: ApiTen
     assert {item.queue for item in api.items() if item.request_id == reply["id"]} == {FINISHING}
     told = api.events("request.accepted")[-1]
     assert (told.event["parent_id"], told.event["items"]) == (id, 2)
+    like_before = added(caller, id, channels=[SHOP]).json()["id"]
+    with api.server.line.as_tenant(api.tenant) as conn:
+        templates = get_request(conn, api.tenant, like_before).file_templates
+    assert templates == {"": "{SKU}.{channel}.{ext}", "shop": "{SKU}.{channel}.{ext}"}
     same = {"Idempotency-Key": new_id()}
     once = [caller.post(f"/v1/requests/{id}/channels", json={"channels": ["square"]}, headers=same) for _ in range(2)]
     assert once[0].json()["id"] == once[1].json()["id"]
