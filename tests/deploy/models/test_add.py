@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from safetensors.torch import load_file, save_file
 
 from deploy.commands.models.group import models
+from tests.support.tiny_models import unets
 from tests.support.tiny_models.instances import build
 from tests.support.tiny_models.single_file import write_single_file
 from workers.errors import ModelMissing, ModelRefused
@@ -185,6 +186,19 @@ def test_a_single_file_becomes_the_same_weights(sources: Path, tmp_path: Path) -
     assert told.exit_code == 0, told.output
     got = load_pipeline(read_card(tmp_path / "models" / "dreamy_v8" / "card.yaml"), CPU).pipe
     for part in ("unet", "vae", "text_encoder"):
+        theirs = getattr(pipe, part).state_dict()
+        assert all(torch.equal(theirs[name], t) for name, t in getattr(got, part).state_dict().items()), part
+
+
+def test_a_single_file_of_sdxl_becomes_the_same_weights_with_both_text_encoders(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    unets.stable_diffusion_xl_two_widths().save_pretrained(tmp_path / "base", safe_serialization=True)
+    assert add(tmp_path / "base", tmp_path / "models").exit_code == 0
+    pipe = unets.stable_diffusion_xl_two_widths()
+    told = add(write_single_file(pipe, tmp_path / "juggler.safetensors"), tmp_path / "models", "--like", "base")
+    assert told.exit_code == 0, told.output
+    got = load_pipeline(read_card(tmp_path / "models" / "juggler" / "card.yaml"), CPU).pipe
+    for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
         theirs = getattr(pipe, part).state_dict()
         assert all(torch.equal(theirs[name], t) for name, t in getattr(got, part).state_dict().items()), part
 

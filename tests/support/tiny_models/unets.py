@@ -19,6 +19,7 @@ from diffusers import (
     UNet2DConditionModel,
     UNet2DModel,
 )
+from transformers import CLIPTextModelWithProjection
 
 from tests.support.tiny_models import parts, tokenizers
 
@@ -64,6 +65,15 @@ def latent_consistency() -> Any:
 
 def stable_diffusion_xl() -> Any:
     return diffusers.StableDiffusionXLPipeline(**_sdxl())
+
+
+def stable_diffusion_xl_two_widths() -> Any:
+    """Text encoders of two widths, as the published one has: by that a single file's are told apart."""
+    wide = parts.clip_projected(hidden_act="gelu").config
+    wide.hidden_size = 2 * parts.WIDE
+    unet = _unet(**_SDXL_UNET | {"cross_attention_dim": 3 * parts.WIDE})
+    encoder = CLIPTextModelWithProjection(wide)
+    return diffusers.StableDiffusionXLPipeline(**_sdxl() | {"unet": unet, "text_encoder_2": encoder})
 
 
 def stable_diffusion_xl_turbo() -> Any:
