@@ -14,12 +14,14 @@ from policy.errors import RulesInvalid
 from workers.errors import WorkerError
 from workers.logs import configure
 from workers.settings import Settings
+from workers.tracing import spans as tracing
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way."""
     settings = Settings()
     configure(settings.log_level, "api")
+    tracing.configure(settings, "api")
     logging.getLogger("uvicorn.error").addFilter(_is_ours_to_log)
     signal.signal(signal.SIGTERM, _leave)  # uvicorn drains first, then hands the signal back
     try:

@@ -18,6 +18,7 @@ outbound/        calls to addresses that tenants choose
 queue            batch ids through Celery
 documents        rule sets and cards for the ledger
 metrics, logs    metrics and log lines
+tracing/         what became of a request, for a collector of traces
 errors           errors of the job line
 loop             the loop of a process, one turn after another, and its wakeup by NOTIFY
 crash            named points where tests kill a process

@@ -14,6 +14,7 @@ import structlog
 from workers import logs, metrics
 from workers.settings import Settings
 from workers.states import FINISHING
+from workers.tracing import spans as tracing
 
 if TYPE_CHECKING:
     from policy.marks.writers import Writer
@@ -226,6 +227,7 @@ def main() -> None:
         raise SystemExit(USAGE)
     settings = Settings()  # read from the environment
     logs.configure(settings.log_level, sys.argv[1])
+    tracing.configure(settings, sys.argv[1])
     metrics.start_at_zero(settings.queue_names)
     metrics.serve(settings.metrics_port, settings.metrics_host)
     processes[sys.argv[1]](settings)

@@ -405,6 +405,12 @@ class Settings(BaseSettings):
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="Lowest level that is logged: DEBUG, INFO, WARNING or ERROR.",
     )
+    otlp_url: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="URL to which traces are sent as OTLP in JSON, such as `http://collector:4318/v1/traces`. Unset:"
+        " nothing is traced.",
+    )
     crash_point: str = Field("", description="For tests only: name of the step at which the process kills itself.")
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -46,6 +47,7 @@ from workers.jobs.types import NewDelivery, NewItem, NewRequest, new_id
 from workers.jobs.views import count_waiting
 from workers.metrics import ITEMS_REFUSED_AT_SUBMIT, ITEMS_SUBMITTED
 from workers.sampling.cards.registry import ModelCard
+from workers.tracing import spans
 
 _EXAMPLES = 10  # prompts that a check shows as they would be drawn
 
@@ -77,6 +79,7 @@ class CheckedRequest:
 
 def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedRequest) -> StoredReply:
     """202 with the request's id. Commits with the caller's transaction, and not before: no broker is asked."""
+    began = time.time_ns()
     parts.registers.ensure()
     demand_future(conn, checked.asked.deadline)
     demand_currency(_limits(checked), parts.settings.currency, field="budget.currency")
@@ -107,6 +110,7 @@ def store(conn: Connection, caller: Caller, parts: Parts, checked: CheckedReques
     report = report.model_copy(update={"reused_items": submitted.reused, "reencoded_items": submitted.reencoded})
     ITEMS_SUBMITTED.labels(request.kind, request.priority).inc(submitted.items)
     ITEMS_REFUSED_AT_SUBMIT.inc(submitted.refused)
+    spans.submitted(request.id, began, tenant=caller.tenant, kind=request.kind, items=submitted.items)
     accepted = AcceptedReply(
         **dict(report),
         id=request.id,

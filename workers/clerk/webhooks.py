@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -31,6 +32,7 @@ from workers.jobs.webhooks.deliveries import (
 )
 from workers.jobs.webhooks.endpoints import SECRET_PREFIX
 from workers.outbound.post import post
+from workers.tracing.spans import traced, traceparent
 from workers.version import VERSION
 
 log = structlog.get_logger()
@@ -104,15 +106,21 @@ def _serve(context: ClerkContext, delivery: Delivery | None, give_up: timedelta)
 
 
 def _send(context: ClerkContext, delivery: Delivery) -> DeliveryAttempt:
-    settings = context.settings
-    answer = post(
-        delivery.url,
-        delivery.body.encode(),
-        headers(delivery),
-        seconds=settings.webhook_seconds,
-        loopback=settings.webhook_loopback,
-    )
+    settings, about = context.settings, _request_of(delivery)
+    with traced("webhook", [about] if about else [], message_id=delivery.message_id, attempt=delivery.attempt):
+        answer = post(
+            delivery.url,
+            delivery.body.encode(),
+            headers(delivery) | ({"traceparent": parent} if (parent := traceparent(about)) else {}),
+            seconds=settings.webhook_seconds,
+            loopback=settings.webhook_loopback,
+        )
     return DeliveryAttempt(answer.status, answer.error, answer.milliseconds, answer.retry_after_seconds)
+
+
+def _request_of(delivery: Delivery) -> str:
+    """The request that a message is about; "" where it is about none."""
+    return str(json.loads(delivery.body)["data"].get("request_id") or "")
 
 
 def _key(secret: str) -> bytes:

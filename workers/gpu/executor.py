@@ -43,6 +43,7 @@ from workers.sampling.families.family import REMOVE_BACKGROUND, REPLACE_BACKGROU
 from workers.sampling.types import OUT_OF_MEMORY, Sampled, Sampler
 from workers.settings import Settings
 from workers.states import FINISHING
+from workers.tracing.spans import traced
 
 log = structlog.get_logger()
 _PASSED_OVER = timedelta(seconds=1)  # until a batch that this worker did not take is sent to another
@@ -83,7 +84,7 @@ class Executor:
             return
         used = Used(self.settings.price_list)
         progress = PartialSettlement(self.engine, held, self._unsettled, self.settle_every_seconds, used)
-        with self._keep(held) as lease:
+        with self._keep(held) as lease, traced("batch", _requests_of(held), batch_id=batch_id, attempt=held.attempt):
             try:
                 for part in _parts(held):
                     self._make(part, lease, progress)
@@ -199,7 +200,8 @@ class Executor:
         with self.gpu:
             metrics.GPU_WAIT_SECONDS.observe(time.monotonic() - asked)
             lease.check()
-            with metrics.SAMPLING_SECONDS.time():
+            sampling = traced("sample", _requests_of(held), model=held.recipe.model, images=len(held.items))
+            with metrics.SAMPLING_SECONDS.time(), sampling:
                 watch = LeaseWatch(lease, self.probe, held)
                 pictures = sources.pictures if task != REPLACE_BACKGROUND else surroundings(held, sources.products)
                 given = {"pictures": pictures} if pictures else {}
@@ -229,6 +231,10 @@ class Executor:
             self.settings.return_seconds,
             self.replace_process,
         )
+
+
+def _requests_of(held: Claim) -> set[str]:
+    return {item.request_id for item in held.items}
 
 
 def _only_cuts(held: Claim) -> bool:

@@ -9,8 +9,9 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.edge.middleware.correlation import request_id, trace
+from api.edge.middleware.correlation import Trace, request_id, trace
 from workers.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from workers.tracing.spans import Attribute, Span, called
 
 log = structlog.get_logger()
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -46,7 +47,7 @@ class RequestContext:
         inner = {**scope, "method": "GET" if method == "HEAD" else method}
         inner["state"] = {**scope.get("state", {}), "request_id": id, "head_only": method == "HEAD"}
         unread = _announces_body(headers)
-        started, status = time.perf_counter(), 500
+        started, status, began = time.perf_counter(), 500, time.time_ns()
 
         async def received() -> Message:
             nonlocal unread
@@ -69,6 +70,8 @@ class RequestContext:
                 await self._app(inner, received, answered)
             finally:
                 _record(inner, method, status, time.perf_counter() - started)
+                if caller and caller.is_sampled:
+                    _trace(inner, method, status, caller, began)
 
 
 def _complete(headers: MutableHeaders, id: str, traceparent: str | None, unread: bool) -> None:
@@ -93,6 +96,15 @@ def _record(scope: Scope, sent: str, status: int, seconds: float) -> None:
     if route not in _QUIET:
         caller = {name: scope["state"][name] for name in ("tenant", "key_id") if name in scope["state"]}
         log.info("http_request", method=method, route=route, status=status, seconds=round(seconds, 4), **caller)
+
+
+def _trace(scope: Scope, method: str, status: int, caller: Trace, began: int) -> None:
+    """Our span in the caller's trace; what it submitted has a trace of its own, which links here."""
+    route = _route(scope)
+    name = f"{method if method in _METHODS else 'other'} {route}"
+    ids = (caller.trace_id, caller.span_id, caller.parent_span_id)
+    told: dict[str, Attribute] = {"http.response.status_code": status, "http.route": route}
+    called(Span(*ids, name, began, time.time_ns(), told, failed=str(status) if status >= 500 else "", server=True))
 
 
 def _route(scope: Scope) -> str:

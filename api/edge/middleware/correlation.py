@@ -28,6 +28,11 @@ class Trace:
     flags: str
 
     @property
+    def is_sampled(self) -> bool:
+        """Whether the caller records this trace."""
+        return self.flags == "01"
+
+    @property
     def traceparent(self) -> str:
         """The header that names our span, for the answer."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
