@@ -36,6 +36,9 @@ class Pipelines:
         self._measure = measure or weights_of
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()  # by revision
         self._sizes: dict[str, int] = {}  # measured, of every model that was ever loaded
+        self._now: dict[
+            str, tuple[tuple[str, ...], int]
+        ] = {}  # of those loaded now: adapters in memory, bytes with them
 
     def make_ready(self, card: ModelCard) -> None:
         """Fetch and check the files of a model that is not loaded, and have the system read them. Without the lock.
@@ -56,7 +59,7 @@ class Pipelines:
             metrics.MODEL_LOADS.inc()
         self._loaded.move_to_end(card.revision)
         self._make_room(0)
-        metrics.MODEL_MEMORY.set(sum(self._measure(loaded) for loaded in self._loaded.values()))
+        metrics.MODEL_MEMORY.set(sum(self._size(revision) for revision in self._loaded))
         return self._loaded[card.revision]
 
     def free_others(self, card: ModelCard) -> bool:
@@ -79,7 +82,7 @@ class Pipelines:
 
     def _make_room(self, wanted: int) -> None:
         """Let go of those not used for longest until `wanted` more fit; with 0, of all but the last at the most."""
-        sizes = {revision: self._measure(loaded) for revision, loaded in self._loaded.items()}
+        sizes = {revision: self._size(revision) for revision in self._loaded}
         stay = 0 if wanted else 1
         while len(self._loaded) > stay and sum(sizes.values()) + wanted > self._budget:
             oldest = next(iter(self._loaded))
@@ -87,8 +90,18 @@ class Pipelines:
             del sizes[oldest]
             empty_cache()
 
+    def _size(self, revision: str) -> int:
+        """Measured once, and again when adapters came or went: it looks at every tensor."""
+        loaded = self._loaded[revision]
+        adapters = tuple(loaded.resident)
+        known = self._now.get(revision)
+        if known is None or known[0] != adapters:
+            known = self._now[revision] = (adapters, self._measure(loaded))
+        return known[1]
+
     def _let_go(self, revision: str) -> None:
         del self._loaded[revision]
+        self._now.pop(revision, None)
         log.info("model_unloaded", revision=revision)
 
 

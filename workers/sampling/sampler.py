@@ -82,12 +82,14 @@ class DiffusersSampler:
         self._embeddings, self._latents = TextEmbeddings(), SourceLatents()
         self._enlargers: dict[str, Enlarger] = {}  # by revision; about a megabyte each
         self._references = References(registry)
+        self._environments: dict[str, dict[str, str]] = {}  # by revision, of the pipelines as they were loaded
         self._fitting = BatchLimits()
         self.unusable: dict[tuple[str, str], str] = {}  # (kind, name) -> why this worker cannot use it
 
     def _loading(self, load: Load) -> Load:
         def load_and_remember(card: ModelCard, device: torch.device) -> Loaded:
             loaded = load(card, device)
+            self._environments[card.revision] = environment_of(loaded.pipe, loaded.scheduler_config, self._device)
             self._embeddings.remember(card.revision, loaded)
             self._latents.remember(card.revision, loaded)
             return loaded
@@ -162,7 +164,7 @@ class DiffusersSampler:
         use_adapters(loaded, self._adapters_for(card, held.recipe))
         reference = self._references.beside(self._references.card_for(card, held.recipe), loaded)
         log_truncated_prompts(loaded, card, held.items)
-        environment = environment_of(loaded.pipe, loaded.scheduler_config, self._device)
+        environment = self._environments[card.revision]
         images = nothing(held.recipe, len(held.items))
         meter = self._energy.start()
         started = time.monotonic()
