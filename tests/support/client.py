@@ -18,9 +18,9 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from sqlalchemy import func, select
 
-from api.app import create_app
 from api.edge.limits.waiting import WaitingRoom
 from api.server.serve import make_server
+from tests.support.apps import make_app
 from tests.support.line import Line
 from workers.jobs.keys import SCOPES, ApiKey, create_key, create_tenant
 from workers.jobs.tables import items, requests
@@ -60,7 +60,7 @@ class ApiServer:
         """The application with these settings changed; built once for each set of changes."""
         name = repr(sorted(changes.items()))
         if name not in self._apps:
-            self._apps[name] = create_app(self.settings_for("api", **changes))
+            self._apps[name] = make_app(self.settings_for("api", **changes))
             self.stack.callback(self._apps[name].state.parts.close)
         return self._apps[name]
 
@@ -96,7 +96,7 @@ class ApiServer:
     def served(self, **changes: Any) -> Iterator[Served]:
         """A real server as `python -m api` runs it, for what only happens on a socket."""
         settings = self.settings_for("api", **changes)
-        app = create_app(settings)  # its own: the server closes it at the end
+        app = make_app(settings)  # its own: the server closes it at the end
         server = make_server(app, settings)
         with socket.create_server(("127.0.0.1", 0)) as listening:
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
