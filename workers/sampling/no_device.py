@@ -10,7 +10,7 @@ from workers.sampling.types import Sampled
 
 
 class NoDevice:
-    """Stands where others have a device. Nothing is loaded, and torch is not needed."""
+    """Stands where others have a device. No model is loaded, and no device is asked."""
 
     device_id = f"none@{socket.gethostname()}"
     device_class = ""
