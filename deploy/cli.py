@@ -36,7 +36,7 @@ COMMANDS = {
     "ledger": ("deploy.commands.ledger:ledger", "Replace the signing key of the ledger."),
     "witness": ("deploy.commands.witness:witness", "Run a witness that cosigns the heads of other logs."),
     "privacy": ("deploy.commands.privacy:privacy", "Erase private text and manage legal holds."),
-    "policy": ("deploy.commands.policy.group:policy", "Inspect and test rule sets."),
+    "policy": ("deploy.commands.policy.group:policy", "Inspect, test and approve rule sets."),
     "marks": ("deploy.commands.marks:marks", "Read the watermark and the manifest of images."),
     "reproduce": ("deploy.commands.reproduce:reproduce", "Draw the released asset ID again and compare."),
     "models": ("deploy.commands.models.group:models", "Add, approve, retire, audit and show models."),

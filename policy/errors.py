@@ -2,6 +2,7 @@
 
 PolicyError
   + PolicyUnavailable     a rule set, classifier or its weights cannot be used; hold, do not release
+  |   + RulesNotApproved  too few people approved the rule set
   + RulesInvalid          a rule set file breaks its schema; the message names the place
   + MarkError             the picture could not be marked; it must not leave
   |   + MarkUnreadable    the watermark does not read back from the final bytes
@@ -29,6 +30,10 @@ class PolicyError(Exception):
 
 class PolicyUnavailable(PolicyError):
     """A rule set, classifier or its weights cannot be used."""
+
+
+class RulesNotApproved(PolicyUnavailable):
+    """Fewer people approved the rule set than the installation asks for."""
 
 
 class RulesInvalid(PolicyError):

@@ -80,15 +80,26 @@ def serve_gpu(settings: Settings) -> None:
 
 
 def register_all(settings: Settings, executor: Executor, registry: Registry) -> None:
-    """Keep the texts of the rule set and the cards before a batch is judged by them. Raises if they cannot be kept."""
+    """Keep the texts of the rule set and the cards before a batch is judged by them. Raises if they cannot be kept.
+
+    Ends the process where too few people approved the rule set: nothing is judged by one that lacks them.
+    """
+    from policy.errors import RulesNotApproved  # noqa: PLC0415
     from policy.ledger.documents import register  # noqa: PLC0415
     from workers.database import transact  # noqa: PLC0415
     from workers.documents import documents_of  # noqa: PLC0415
+    from workers.jobs.rulesets.approvals import demand_approved  # noqa: PLC0415
 
     documents = documents_of(executor.finisher.rules, settings.policy_rules, registry)
     actor = f"worker:{executor.worker}"
+    rules, needed = executor.finisher.rules, settings.rules_approvals
     new = transact(executor.engine, lambda conn: register(conn, documents, actor=actor), patience_seconds=60.0)
     log.info("registered", documents=len(documents), new=new)
+    try:
+        transact(executor.engine, lambda conn: demand_approved(conn, rules.version, needed), patience_seconds=60.0)
+    except RulesNotApproved as error:
+        log.error("rules_not_approved", error=str(error))
+        raise SystemExit(str(error)) from error
 
 
 def serve_executor(settings: Settings, executor: Executor) -> None:

@@ -137,6 +137,13 @@ class Settings(BaseSettings):
         description=f"Comma-separated codes of warnings that refuse a request: {', '.join(REFUSABLE_WARNINGS)}.",
     )
     policy_rules: Path = Field(_ROOT / "policy" / "rulesets" / "default.yaml", description="File of the rule set.")
+    rules_approvals: int = Field(
+        0,
+        ge=0,
+        le=5,
+        description="Number of different people who must have approved the rule set (`presswork policy approve`)"
+        " before it is used. 0: none.",
+    )
     device: str = Field("auto", description="Torch device: auto, cpu, cuda, cuda:1, ...")
     model_memory_mib: int = Field(
         0,

@@ -71,7 +71,12 @@ class Parts:
         screen_prompt(rules, "", tenant="")  # compiles the rules, which would cost the first caller half a second
         engine = _engine(settings.database_url.get_secret_value(), "api", settings.api_pool_size)
         store = ObjectStore(settings)
-        registers = Registers(engine, documents_of(rules, settings.policy_rules, registry))
+        registers = Registers(
+            engine,
+            documents_of(rules, settings.policy_rules, registry),
+            policy_version=rules.version,
+            approvals=settings.rules_approvals,
+        )
         registers.begin()
         counter = SharedCounter(settings.redis_url.get_secret_value())
         audit = _engine(auditor.get_secret_value(), "api-audit", _AUDIT_POOL) if auditor else None

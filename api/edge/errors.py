@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from api.edge.middleware.methods import allowed
 from api.edge.problems import Problem
 from api.edge.validation import from_validation
-from policy.errors import LedgerError, NotProvable, NotSealedYet, PolicyError, TooMuch
+from policy.errors import LedgerError, NotProvable, NotSealedYet, PolicyError, RulesNotApproved, TooMuch
 from workers import errors
 from workers.database import worth_another_try
 
@@ -54,6 +54,7 @@ ANSWERS: dict[type[Exception], Answer] = {
     NotSealedYet: Answer("not_found", retry_after_seconds=1),
     TooMuch: Answer("limit_exceeded"),
     LedgerError: Answer("internal_error", _LOGGED),
+    RulesNotApproved: Answer("policy_unavailable", retry_after_seconds=30),
     PolicyError: Answer("policy_unavailable", "Nothing was stored. Try again later.", 30),
     PoolTimeout: Answer("busy", "Try again in a moment.", 1),
 }

@@ -49,6 +49,20 @@ class PolicyRegistered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyApproved(Event):
+    """A person approved a rule set, by the digest of its text."""
+
+    kind: ClassVar[str] = "policy.approved"
+    policy_version: str
+    name: str
+    person: Private  # who approved it
+    reason: Private
+
+    def subjects(self) -> tuple[str, ...]:
+        return (f"policy:{self.policy_version}",)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRegistered(Event):
     """A model revision was first used. The text of its card is kept under `card_sha256`."""
 

@@ -8,6 +8,7 @@ expire       batch RUNNING, overdue   -> DISPATCHED, split or ABANDONED       ca
 control/     requests paused, resumed, changed, over                          callers: api, any verb, planner
 fleet/       workers, what they refuse, devices; who is at fault              callers: executor, planner
 models/      decisions about models                                           callers: api, commands
+rulesets/    approvals of rule sets                                           callers: api, worker, commands
 cancel       items PENDING | PLANNED  -> CANCELLED                            caller: api
 review/      items HELD               -> RELEASED | REFUSED                   callers: api, clerk
 recall/      assets RELEASED          -> RECALLED                             callers: api, clerk

@@ -1,6 +1,7 @@
-"""`presswork policy`: inspects and tests rule sets.
+"""`presswork policy`: inspects, tests and approves rule sets.
 
 group        the command group
+approve      approve
 check        check
 check_image  check-image
 hash         hash

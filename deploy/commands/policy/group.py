@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from deploy.commands.policy.approve import approve
 from deploy.commands.policy.check import check
 from deploy.commands.policy.check_image import check_image
 from deploy.commands.policy.hash import hash_images
@@ -14,11 +15,11 @@ from deploy.commands.policy.simulate import simulate
 
 @click.group()
 def policy() -> None:
-    """Inspect and test rule sets.
+    """Inspect, test and approve rule sets.
 
-    Nothing is generated and nothing is stored.
+    Nothing is generated. Only an approval is stored.
     """
 
 
-for command in (check, check_image, show, report, simulate, hash_images):
+for command in (approve, check, check_image, show, report, simulate, hash_images):
     policy.add_command(command)

@@ -136,11 +136,11 @@ def test_rules_that_change_while_a_process_starts_are_refused(settings_for, tmp_
 
 def test_a_database_that_is_away_postpones_and_is_met_again(ledger):
     away = create_engine("postgresql+psycopg://nobody@127.0.0.1:9/none", connect_args={"connect_timeout": 1})
-    waiting = Registers(away, [rule_set("house", RULES)])
+    waiting = Registers(away, [rule_set("house", RULES)], policy_version="", approvals=0)
     waiting.begin()
     with pytest.raises(SQLAlchemyError):
         waiting.ensure()
-    later = Registers(ledger.database.engine("api"), [rule_set("house", RULES)])
+    later = Registers(ledger.database.engine("api"), [rule_set("house", RULES)], policy_version="", approvals=0)
     later.begin()
     later.ensure()
     assert kinds(ledger) == ["policy.registered"]

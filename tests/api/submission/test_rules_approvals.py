@@ -1,0 +1,56 @@
+"""Approvals of rule sets: nothing is submitted under a text that too few different people approved."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from deploy.cli import main
+from policy.rules import Rules
+from tests.support.client import ApiServer, campaign
+from tests.support.rule_files import DEFAULT_RULES
+from workers.jobs.rulesets.approvals import RulesApproval, approve
+
+VERSION = Rules.load(DEFAULT_RULES).version
+
+
+def _approve(server: ApiServer, person: str, version: str = VERSION) -> int:
+    with server.line.worker.begin() as conn:
+        return approve(conn, RulesApproval(version, "house", person, "read it"), actor="presswork policy")
+
+
+def test_a_rule_set_is_used_once_two_different_people_approved_its_text(own_api: ApiServer) -> None:
+    client = own_api.caller("acme", rules_approvals=2)
+    assert _approve(own_api, "Ada Lovelace") == 1
+    assert _approve(own_api, " ADA  lovelace") == 1  # the same person
+    assert _approve(own_api, "Ben", "sha256:" + "0" * 64) == 1  # another text
+    refused = campaign(client)
+    assert refused.status_code == 503
+    assert refused.json()["code"] == "policy_unavailable"
+    assert "has 1 of the 2 approvals" in refused.json()["detail"]
+    assert _approve(own_api, "Ben") == 2
+    assert campaign(client).status_code == 202  # without a restart
+    approved = [event for event in own_api.line.events() if event.kind == "policy.approved"]
+    assert len(approved) == 3
+    assert "Ada" not in str([event.event for event in approved])
+
+
+def test_of_one_person_twice_at_once_one_approval_counts(own_api: ApiServer) -> None:
+    at_once = [threading.Thread(target=_approve, args=(own_api, "Ada")) for _ in range(4)]
+    for thread in at_once:
+        thread.start()
+    for thread in at_once:
+        thread.join()
+    assert [event.kind for event in own_api.line.events()].count("policy.approved") == 1
+
+
+def test_the_command_says_how_many_people_approved_and_refuses_nobody(tmp_path: Path) -> None:
+    runner = CliRunner()
+    nobody = runner.invoke(main, ["policy", "approve", "--by", "  ", "--data", str(tmp_path)])
+    assert nobody.exit_code == 2
+    assert "write a name" in nobody.output
+    broken = tmp_path / "rules.yaml"
+    broken.write_text("name: x\nnonsense: 1\n")
+    assert runner.invoke(main, ["policy", "approve", "--by", "Ada", "--rules", str(broken)]).exit_code == 2
