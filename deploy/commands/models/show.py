@@ -28,6 +28,7 @@ def show(name: str, models_dir: Path) -> None:
         f"schedulers     {', '.join(card.schedulers)}",
         *(f"upscaler       {u.name}: {u.factor} times, {u.licence}" for u in registry.upscalers_of(card).values()),
         *(f"LoRA           {a.name}: {a.title}, {a.licence}" for a in registry.adapters_of(card).values()),
+        *(f"{task:14} {one.name}: {one.title}, {one.licence}" for task, one in registry.references_of(card).items()),
         f"knows          {', '.join(card.knows) or 'no list'}",
         f"colours        {', '.join(card.colours) or 'no list'}",
         f"backgrounds    {', '.join(card.backgrounds) or 'no list'}",
