@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from api.capabilities import narrow_budget, narrow_lora, narrow_options
 from api.edge.dependencies import Parts
 from api.edge.problems import MEDIA_TYPE
+from api.schemas.added_channels import AddedChannelsBody
 from api.schemas.batches import BatchBody
 from api.schemas.budgets import BudgetBody, LimitsBody
 from api.schemas.catalogue_runs import ApplyBody, PicturesBody, RetireBody, RollbackBody
@@ -29,7 +30,7 @@ from api.schemas.privacy import ErasureBody, LegalHoldBody
 from api.schemas.problems import ProblemReply
 from api.schemas.recalls import RecallBody
 from api.schemas.requests import CampaignBody, LoraBody, SingleBody
-from api.schemas.reviews import DecisionBody, DecisionsBody
+from api.schemas.reviews import DecisionBody, DecisionsBody, ReviewClaimsBody
 from api.schemas.targets import TargetBody
 from api.schemas.webhook_messages import MESSAGES, webhooks_member
 from api.schemas.webhooks import WebhookBody, WebhookPatchBody
@@ -163,6 +164,7 @@ _INPUT_BODY: dict[str, Any] = {
 _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/requests", "post"): SingleBody,
     ("/v1/requests/{request_id}", "patch"): RequestPatchBody,
+    ("/v1/requests/{request_id}/channels", "post"): AddedChannelsBody,
     ("/v1/requests/{request_id}/cancel", "post"): CancelBody,
     ("/v1/requests/{request_id}/retry", "post"): RetryBody,
     ("/v1/requests/{request_id}/pilot/accept", "post"): PilotDecisionBody,
@@ -184,6 +186,7 @@ _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/webhooks", "post"): WebhookBody,
     ("/v1/webhooks/{webhook_id}", "patch"): WebhookPatchBody,
     ("/v1/reviews", "post"): DecisionsBody,
+    ("/v1/reviews/claims", "post"): ReviewClaimsBody,
     ("/v1/reviews/{item_id}", "post"): DecisionBody,
 }
 _MAY_BE_EMPTY = {("/v1/requests/{request_id}/cancel", "post"), ("/v1/requests/{request_id}/retry", "post")}
