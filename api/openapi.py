@@ -166,7 +166,6 @@ _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/requests/{request_id}", "patch"): RequestPatchBody,
     ("/v1/requests/{request_id}/channels", "post"): AddedChannelsBody,
     ("/v1/requests/{request_id}/cancel", "post"): CancelBody,
-    ("/v1/requests/{request_id}/channels", "post"): AddedChannelsBody,
     ("/v1/requests/{request_id}/retry", "post"): RetryBody,
     ("/v1/requests/{request_id}/pilot/accept", "post"): PilotDecisionBody,
     ("/v1/requests/{request_id}/pilot/reject", "post"): PilotDecisionBody,
