@@ -6,16 +6,20 @@ Runs before the body is read, so that a caller without a key cannot make us stor
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from sqlalchemy.exc import IntegrityError
 
-from api.edge.dependencies import PartsOf
+from api.edge.dependencies import Parts, PartsOf
 from api.edge.limits.rate_limit import admit
 from api.edge.problems import Problem
-from workers.jobs.keys import KEY_PREFIX, find_key
+from workers.errors import NotFound
+from workers.jobs.keys import KEY_PREFIX, ApiKey, create_key, find_key
 
 _KEY_NAMES = frozenset({"key", "api_key", "apikey", "api-key", "token", "access_token", "authorization"})
 # What a key of the scope `agent` may do where others need `submit`: send what is bounded, pause and cancel its own.
@@ -118,3 +122,18 @@ Reviewer = Annotated[Caller, Security(authenticate, scopes=["review"])]
 Auditor = Annotated[Caller, Security(authenticate, scopes=["audit"])]
 Admin = Annotated[Caller, Security(authenticate, scopes=["admin"])]
 PersonSubmitter = Annotated[Caller, Depends(demand_person)]
+
+
+def key_of_person(
+    parts: Parts, person: str, tenant: str, scopes: Iterable[str], ends: datetime, *, actor: str
+) -> tuple[ApiKey, str]:
+    """An API key for somebody who signed in elsewhere: it bears their name and ends by itself. With its event.
+
+    Returns the stored key and the key itself. Raises NotFound for a tenant that does not exist.
+    """
+    name = f"console of {person}"[:200]
+    try:
+        with parts.transaction(tenant) as conn:
+            return create_key(conn, tenant, name=name, scopes=scopes, actor=actor, expires_at=ends, person=person)
+    except IntegrityError as error:
+        raise NotFound(f"no tenant {tenant!r}") from error

@@ -12,7 +12,6 @@ from functools import lru_cache
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from sqlalchemy.exc import IntegrityError
 from starlette.concurrency import run_in_threadpool
 
 from api.console.failing import PageRoute
@@ -20,9 +19,10 @@ from api.console.openid import OpenIdAttempt, OpenIdPerson, OpenIdProvider, Open
 from api.console.pages.entrance import HOME, own_page
 from api.console.rendering import render
 from api.console.sessions import begin_session, give_cookie
+from api.edge.auth import key_of_person
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.problems import Problem
-from workers.jobs.keys import create_key
+from workers.errors import NotFound
 from workers.settings import Settings
 
 log = structlog.get_logger()
@@ -71,19 +71,9 @@ async def come_back(request: Request, parts: PartsOf, state: str = "", code: str
 
 def _session(parts: Parts, person: OpenIdPerson) -> str:
     ends = datetime.now(UTC) + timedelta(hours=parts.settings.console_session_hours)
-    name = f"console of {person.name}"[:200]
     try:
-        with parts.transaction(person.tenant) as conn:
-            stored, key = create_key(
-                conn,
-                person.tenant,
-                name=name,
-                scopes=person.scopes,
-                actor=f"oidc:{person.name}",
-                expires_at=ends,
-                person=person.name,
-            )
-    except IntegrityError as error:
+        stored, key = key_of_person(parts, person.name, person.tenant, person.scopes, ends, actor=f"oidc:{person.name}")
+    except NotFound as error:
         raise OpenIdRefused("role", f"a role names the tenant {person.tenant!r}, which does not exist") from error
     token, _ = begin_session(parts, stored.id, key, "session")
     return token
