@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from workers.jobs.catalogue.ticks import Tick
 from workers.jobs.claim import claim
 from workers.jobs.dispatch import dispatch
 from workers.jobs.settle import settle
-from workers.jobs.types import Failed, Held
+from workers.jobs.types import Failed, Held, KeptDrawing, SamplingPosition
 
 SPEC: dict[str, Any] = {
     "name": "chairs",
@@ -43,6 +43,7 @@ class Catalogue:
     api: ApiTenant
     spec: dict[str, Any] = field(default_factory=lambda: dict(SPEC))
     settings: dict[str, Any] = field(default_factory=dict)
+    keeps: bool = False  # a drawing of each picture that is drawn
 
     def __post_init__(self) -> None:
         self.client = self.api.caller(**self.settings)
@@ -95,8 +96,9 @@ class Catalogue:
 
     def settle(self, request_id: str, *, held: Sequence[str] = (), failed: Sequence[str] = ()) -> None:
         items = [item for item in self.api.items() if item.request_id == request_id and item.state == "pending"]
+        ids, (first, *_) = [item.id for item in items], items
         with self.api.server.line.worker.begin() as conn:
-            batch_id = dispatch(conn, "gpu", items[0].recipe_id, [i.id for i in items], lease=LEASE, claims_allowed=2)
+            batch_id = dispatch(conn, first.queue, first.recipe_id, ids, lease=LEASE, claims_allowed=2)
             claimed = claim(conn, str(batch_id), LEASE, "worker-1")
             assert claimed is not None
             outcomes: list[Any] = []
@@ -106,8 +108,13 @@ class Catalogue:
                 elif item.custom_id in failed:
                     outcomes.append(Failed(item, "worker_lost"))
                 else:
-                    outcomes.append(released(claimed, item))
+                    outcomes.append(replace(released(claimed, item), kept=self._kept(item)))
             settle(conn, claimed, outcomes)
+
+    def _kept(self, item: Any) -> KeptDrawing | None:
+        if not self.keeps or item.made_of:
+            return None
+        return KeptDrawing(item.id, f"drawings/{item.id}", "a" * 64, 9, SamplingPosition(1, 0, "cpu"))
 
     def clerk(self) -> None:
         with self.api.server.database.engine("clerk").begin() as conn:

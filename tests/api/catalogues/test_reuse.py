@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+
+import pytest
 
 from tests.support.catalogues import ROWS, Catalogue, feed
 from tests.support.client import ApiTenant
+from workers.states import FINISHING
 
 
 def _made(chairs: Catalogue) -> None:
@@ -37,6 +41,29 @@ def test_other_names_of_files_draw_nothing_and_a_rollback_brings_the_old_ones(ap
     assert chairs.plan(feed(ROWS[:3]), make=make)["counts"] == {"keep": 3}
     assert chairs.client.post(f"{chairs.url}/rollback", json={"to_run": 1}).json()["flipped"] == 3
     assert _names(chairs) == names
+
+
+@pytest.mark.parametrize(
+    "changed", [{"format": "webp"}, {"quality": 60}, {"size": [64, 64]}], ids=["format", "quality", "size"]
+)
+def test_other_files_are_made_of_kept_drawings_and_no_device_draws(changed: dict[str, Any], api: ApiTenant) -> None:
+    chairs = Catalogue(api, keeps=True)
+    shop = {"name": "shop", "size": [96, 96], "fit": "pad", "format": "jpeg", "quality": 90}
+    chairs.spec["make"] = {**chairs.spec["make"], "channels": [shop]}
+    _made(chairs)
+    before = chairs.live()
+    make = {**chairs.spec["make"], "channels": [{**shop, **changed}]}
+    plan = chairs.plan(feed(ROWS[:3]), make=make)
+    assert plan["causes"] == {"change": {"delivery": 3}}
+    begun = chairs.applied(plan, confirm=True)
+    made = [item for item in api.items() if item.request_id == begun["request_id"]]
+    assert {item.queue for item in made} == {FINISHING}, "a worker of this queue has no device"
+    assert {item.drawing_item_id for item in made} == {item.id for item in api.items()} - {item.id for item in made}
+    assert chairs.live() == before
+    chairs.make(begun["request_id"])
+    after = chairs.live()
+    assert {key for key in after if after[key] != before[key]} == {"c-01", "c-02", "c-03"}
+    assert chairs.plan(feed(ROWS[:3]), make=make)["counts"] == {"keep": 3}
 
 
 def test_goods_that_are_there_again_are_live_with_the_picture_they_had(api: ApiTenant) -> None:
