@@ -42,7 +42,8 @@ class Begun:
     """A run that was begun, with the answer to its submission."""
 
     run: int
-    reply: StoredReply
+    retired: int  # slots that marks of the feed took out
+    reply: StoredReply | None  # None: it makes no picture
 
 
 class Apply:
@@ -64,11 +65,14 @@ class Apply:
             self._plan = get_plan(conn, tenant, self._plan_id)
             runs.demand_applicable(conn, catalogues.demand(conn, tenant, self._plan.name), self._plan, self._digest)
             found = runs.choose(conn, self._plan_id, self._choice)
-            self._demand_known(found)
+            removed = runs.to_retire(conn, self._plan_id, self._choice.only)
+            self._demand_known([*found, *removed])
             self._slots = runs.limited(found, self._choice.limit)
             chosen = frozenset(self._slots)
             inputs = {row.key: row.input_id for row in changes_of(conn, self._plan_id) if (row.key, row.view) in chosen}
         if not self._slots:
+            if removed:
+                return
             raise Conflict(f"plan {self._plan_id} makes no picture")
         self._spec = CatalogueBody.model_validate_json(json.dumps(self._plan.spec))
         model = CatalogueModel(self._parts, tenant, self._spec)
@@ -87,10 +91,17 @@ class Apply:
         catalogue = catalogues.demand(conn, caller.tenant, self._plan.name)
         plan = get_plan(conn, caller.tenant, self._plan_id)
         runs.demand_applicable(conn, catalogue, plan, self._digest)
-        reply = store(conn, caller, self._parts, self._checked)
-        request_id = str(reply.body["id"])
-        number = runs.begin(conn, catalogue, plan, request_id=request_id, slots=self._slots, key_id=caller.key_id)
-        return Begun(number, reply)
+        reply = store(conn, caller, self._parts, self._checked) if self._slots else None
+        number, retired = runs.begin(
+            conn,
+            catalogue,
+            plan,
+            request_id=str(reply.body["id"]) if reply else None,
+            slots=self._slots,
+            only=self._choice.only,
+            key_id=caller.key_id,
+        )
+        return Begun(number, retired, reply)
 
     def _demand_known(self, found: Sequence[Slot]) -> None:
         """What was asked for by key is in the plan. Raises Problem."""

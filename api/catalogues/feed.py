@@ -7,7 +7,7 @@ change nothing. A row that cannot be used says why and stops no other. Memory ho
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -28,6 +28,7 @@ from workers.sheets.sheet import ReadingHints, SheetRow, Spreadsheet
 
 MAX_ROWS = 200_000  # of a feed
 MAX_COLUMNS = 100  # that somebody asks for
+_UNMARKED = "|0|no|false"  # what the column of `remove` says of rows that stay, as values of a condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class FeedRow:
     key: str
     cells: tuple[str, ...]  # one for each of the feed's names
     picture: str  # what its cell says, "" for none
+    removed: bool = False  # its mark says that its pictures leave the catalogue
     problem: Complaint | None = None
 
 
@@ -47,7 +49,8 @@ class CatalogueFeed:
 
     def __init__(self, spec: CatalogueBody, file: BinaryIO, tokens: PromptTokens | None) -> None:
         self._spec, self._template = spec, Template.parse(spec.make.template)
-        asked = {*self._template.candidates, *self._others(), *spec.keys, *spec.where, *spec.fill_down}
+        conditions = (*spec.where, spec.remove)
+        asked = {*self._template.candidates, *self._others(), *spec.keys, *conditions, *spec.fill_down}
         hints = ReadingHints(spec.delimiter or "", spec.encoding or "", spec.sheet)
         self._sheet = Spreadsheet(file, Wanted.of([name for name in asked if name]), hints)
         self.complaints: list[Complaint] = []
@@ -81,10 +84,12 @@ class CatalogueFeed:
                 continue
             key = "-".join(filter(None, (cells[place].strip() for place in self._key)))
             picture = self._picture_of(cells)
+            removed = self._removal is not None and self._removal.take(cells)
             self._cleaning.clean(cells)
             kept = tuple(_plain(cells[place]) for place in self._places)
             problem = self._problem(row, key, seen)
-            taken = FeedRow(row.number, row.line, f"row {row.number}" if problem else key, kept, picture, problem)
+            name = f"row {row.number}" if problem else key
+            taken = FeedRow(row.number, row.line, name, kept, picture, removed and problem is None, problem)
             yield row, taken
 
     def _others(self) -> list[str]:
@@ -130,10 +135,21 @@ class CatalogueFeed:
                 filters.setdefault(name, list(of_shape))
         self._cleaning = Cleaning(filters, places, tokens)
         self.complaints += [*self._selection.complaints, *self._cleaning.complaints]
+        self._removal = self._removed_by(clean_name(spec.remove), places)
         column = clean_name(spec.picture_column)
         self._picture = places.get(column)
         if column and self._picture is None:
             self.complaints.append(missing_column(column, places, "picture"))
+
+    def _removed_by(self, text: str, places: Mapping[str, int]) -> RowSelection | None:
+        """The condition under which a row is a mark to remove; None: no row is one."""
+        if not text:
+            return None
+        condition = f"{text}!={_UNMARKED}" if text in places else text
+        selection = RowSelection(places, fill_down=(), group="", where=[condition])
+        if selection.complaints:
+            self.complaints.append(missing_column(text, places, "remove"))
+        return selection
 
     def _picture_of(self, cells: list[str]) -> str:
         """The first of several pictures, as shops write them with commas between."""

@@ -97,6 +97,7 @@ class _Plan:
         self._spec = CatalogueBody.model_validate_json(json.dumps(planning.row.spec))
         self._model = CatalogueModel(parts, self._tenant, self._spec)
         self._seen, self._keys = FeedCounts(), set[str]()
+        self._removed = dict[str, FeedRow]()  # rows that are marks to remove, by key
         self._kept = 0
 
     def make(self) -> None:
@@ -119,7 +120,7 @@ class _Plan:
                 raise _Unplannable(Complaint("no_rows", message, "Look at the feed, and at `where`."))
         finally:
             feed.close()
-        self._missing()
+        self._gone()
         self._end(made_of.base, sha256, rows)
 
     def _read_feed(self) -> str:
@@ -151,7 +152,7 @@ class _Plan:
     def _compare(
         self, chunk: list[FeedRow], made_of: PictureParts, rows: CatalogueRows, pictures: SourcePictures
     ) -> None:
-        found = pictures.find(row.picture for row in chunk if row.problem is None)
+        found = pictures.find(row.picture for row in chunk if row.problem is None and not row.removed)
         changes: list[SlotChange] = []
         asked: list[tuple[FeedRow, dict[str, str], str | None]] = []
         wanted: list[WantedSlot] = []
@@ -160,6 +161,9 @@ class _Plan:
             if self._seen.rows > MAX_ROWS:
                 message = f"the feed has more than {MAX_ROWS:,} rows"
                 raise _Unplannable(Complaint("too_many_rows", message, "Make several catalogues of it."))
+            if row.removed:
+                self._removed[row.key] = row
+                continue
             picture = found.get(row.picture)
             problem = row.problem or self._without_picture(row, picture)
             if row.problem is None:
@@ -239,13 +243,15 @@ class _Plan:
             return Complaint("no_picture", f"the cell of '{column}' is empty", "Fill it in.", row=row.number)
         return picture
 
-    def _missing(self) -> None:
-        """Slots whose row is gone: listed, and never removed by themselves."""
+    def _gone(self) -> None:
+        """Slots whose row is gone, which is listed and removes nothing, and those whose row is a mark to remove."""
         gone: list[SlotChange] = []
         with self._parts.transaction(self._tenant) as conn:
             for key, view in live_keys(conn, self._row.catalogue_id):
                 self._seen.live += 1
-                if key not in self._keys or view > self._spec.make.variants:
+                if removed := self._removed.get(key):
+                    gone.append(SlotChange(key, view, "retire", "remove", removed.number, removed.line))
+                elif key not in self._keys or view > self._spec.make.variants:
                     gone.append(SlotChange(key, view, "missing", "no_row" if key not in self._keys else "no_view"))
         for start in range(0, len(gone), _CHUNK):
             with self._parts.transaction(self._tenant) as conn:

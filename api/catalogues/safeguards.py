@@ -24,9 +24,9 @@ def safeguards(
     limits: CatalogueLimitsBody, seen: FeedCounts, counts: Mapping[str, int], *, last_rows: int | None
 ) -> Iterator[dict[str, Any]]:
     """What stops the plan: a stable code, the figures, and a sentence."""
-    moved = counts.get("change", 0) + counts.get("missing", 0)
+    moved = sum(counts.get(kind, 0) for kind in ("change", "missing", "retire"))
     if seen.live and moved * 100 > seen.live * limits.changed_percent:
-        message = f"{moved:,} of {seen.live:,} pictures changed or are missing"
+        message = f"{moved:,} of {seen.live:,} pictures changed, are missing or are to be removed"
         yield _safeguard("changed", message, limits.changed_percent, moved * 100 / seen.live)
     if last_rows and seen.rows * 100 < last_rows * limits.rows_percent:
         message = f"the feed has {seen.rows:,} rows, and the last run had {last_rows:,}"

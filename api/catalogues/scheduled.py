@@ -24,7 +24,7 @@ from api.edge.errors import domain_problem
 from api.edge.problems import Problem
 from policy.errors import PolicyError
 from workers.errors import Conflict, WorkerError
-from workers.jobs.catalogue import catalogues, ticks
+from workers.jobs.catalogue import catalogues, plans, ticks
 from workers.jobs.catalogue.runs import Choice
 from workers.jobs.catalogue.ticks import Tick
 from workers.jobs.catalogue.views import get_catalogue_by_id, get_plan
@@ -79,7 +79,7 @@ def _ending(conn: Connection, schedule: Row[Any], plan: Row[Any], key: ApiKey) -
     """None: it is applied."""
     if plan.state == "failed":
         return _Ending("failed", plan.errors[0]["code"])
-    if not (plan.counts.get("create") or plan.counts.get("change")):
+    if not any(plan.counts.get(kind) for kind in plans.APPLIED):
         return _Ending("nothing")
     if not is_valid(conn, key.tenant, key.id) or "submit" not in key.scopes:
         return _Ending("refused", "key_revoked")

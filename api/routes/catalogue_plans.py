@@ -160,7 +160,9 @@ def apply(
     query: Annotated[NoQuery, Query()],
     asked: Annotated[ApplyBody, Depends(json_body(ApplyBody))],
 ) -> Response:
-    """Makes exactly the pictures that the plan shows, once. 409: the catalogue moved since, or a run is being made.
+    """Makes exactly the pictures that the plan shows, and retires what its feed marks, once.
+
+    409: the catalogue moved since, or a run is being made.
 
     What policy holds or refuses, and what fails, leaves the old picture live. The first run is a pilot. A person
     overrules the safeguards of a plan, with `confirm`.
@@ -182,16 +184,18 @@ def apply(
 
 def _begun(applying: Apply, conn: Connection, name: str, plan_id: str) -> StoredReply:
     begun = applying.begin(conn)
-    body: dict[str, Any] = dict(begun.reply.body)
+    body: dict[str, Any] = dict(begun.reply.body) if begun.reply else {}
+    id = body.get("id")
     reply = RunBegunReply(
         catalogue=name,
         run=begun.run,
         plan_id=plan_id,
-        request_id=body["id"],
-        slots=body["items"],
+        request_id=id,
+        slots=body.get("items", 0),
+        retired=begun.retired,
         pilot=body.get("pilot"),
-        warnings=body["warnings"],
-        links=RunLinksReply(request=links(body["id"]).request),
+        warnings=body.get("warnings", []),
+        links=RunLinksReply(request=links(id).request if id else None),
     )
     return answered(202, reply)
 

@@ -16,7 +16,7 @@ from api.schemas.submission import WarningReply
 
 MAX_KEYS = 10_000  # named in one call
 Key = Annotated[Line, Field(min_length=1, max_length=MAX_CUSTOM_ID_CHARS)]
-Kind = Literal["create", "change", "missing", "blocked"]
+Kind = Literal["create", "change", "retire", "missing", "blocked"]
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
@@ -153,17 +153,18 @@ class ApplyBody(BodyModel):
 class RunLinksReply(ReplyModel):
     """Where to look next."""
 
-    request: str
+    request: str | None
 
 
 class RunBegunReply(ReplyModel):
-    """A run that was begun; its request makes the pictures."""
+    """A run that was begun; its request makes the pictures. One that only retires has none, and is over."""
 
     catalogue: str
     run: int
     plan_id: str
-    request_id: str
+    request_id: str | None
     slots: int = Field(description="pictures that it makes")
+    retired: int = Field(description="pictures that leave the catalogue, since their rows are marked")
     pilot: PilotPlanReply | None = Field(description="the sample that a person accepts first")
     warnings: list[WarningReply]
     links: RunLinksReply

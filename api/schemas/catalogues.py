@@ -162,6 +162,11 @@ class CatalogueBody(TableBody):
         description="column that names the source picture: an https address, the id of an input, or a file of the ZIP"
         " that is sent along; left out: the shape's, where the task needs one",
     )
+    remove: ColumnName | Literal[""] = Field(
+        "",
+        description="column that marks rows whose pictures leave the catalogue: any value but 0, no or false does;"
+        " or a condition as in `where`, such as status=discontinued. A row that is missing never removes anything",
+    )
     make: MakeBody = Field(description="what is drawn")
     watch: ColumnNames = Field(
         [],

@@ -40,7 +40,7 @@ class CatalogueApplied(Event):
     plan_id: str
     digest: str
     run: int
-    request_id: str
+    request_id: str | None  # None: it makes no picture
     slots: int
     confirmed: tuple[str, ...]
 
@@ -89,7 +89,7 @@ class CataloguePaused(Event):
 
 @dataclass(frozen=True, slots=True)
 class SlotsRetired(Event):
-    """A person took goods out of a catalogue: their pictures are listed no longer, and stay where they are."""
+    """Goods were taken out of a catalogue, by a person or by marks of the feed: their pictures are listed no longer."""
 
     kind: ClassVar[str] = "slots.retired"
     catalogue_id: str

@@ -11,9 +11,10 @@ from fastapi.responses import RedirectResponse
 from api.console.failing import PageRoute
 from api.console.visits import ChangeOf, Visit, VisitOf
 from api.edge.problems import Problem
+from workers.jobs.catalogue.plans import APPLIED
 
 router = APIRouter(route_class=PageRoute)
-KINDS = ("create", "change", "missing", "blocked")
+KINDS = ("create", "change", "retire", "missing", "blocked")
 _ON_A_PAGE, _CHANGES_ON_A_PAGE = 20, 50
 
 
@@ -85,7 +86,7 @@ async def apply(visit: VisitOf, name: str, plan_id: str, form: ChangeOf) -> Resp
 
 def _shown(visit: Visit, plan: dict[str, Any]) -> dict[str, Any]:
     """What both templates need. What safeguards stop, a key of a person applies: the API refuses any other."""
-    ready = plan["state"] == "ready" and bool(plan["counts"].get("create") or plan["counts"].get("change"))
+    ready = plan["state"] == "ready" and any(plan["counts"].get(kind) for kind in APPLIED)
     open_to_it = ready and visit.may("submit")
     needs_person = open_to_it and bool(plan["safeguards"]) and not visit.key["person"]
     may_apply = open_to_it and not needs_person

@@ -45,6 +45,10 @@ def apply(
     if as_json:
         click.echo(as_line(begun))
         return
+    if begun["retired"]:
+        click.echo(f"run {begun['run']} of {name} takes out {begun['retired']:,} pictures; a rollback brings them back")
+    if not begun["request_id"]:
+        return
     click.echo(f"run {begun['run']} of {name} makes {begun['slots']:,} pictures as request {begun['request_id']}")
     if begun["pilot"]:
         click.echo(

@@ -18,14 +18,14 @@ from deploy.commands.shared.tables import as_line
 from deploy.errors import CallFailed
 
 _PAUSE_SECONDS = 0.3
-_MAKES = ("create", "change")
-_KINDS = ("create", "change", "keep", "missing", "blocked")
-_PLAIN = ("create", "keep", "missing")  # whose causes say nothing more
+_APPLIED = ("create", "change", "retire")
+_KINDS = ("create", "change", "keep", "retire", "missing", "blocked")
+_PLAIN = ("create", "keep", "retire", "missing")  # whose causes say nothing more
 
 
 @click.command(
     epilog=exit_status(
-        "nothing to do", "the plan failed, or the API refused it", "something would be made; or wrong usage"
+        "nothing to do", "the plan failed, or the API refused it", "something would be made or removed; or wrong usage"
     )
 )
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -68,7 +68,7 @@ def plan(
         click.echo(plan_text(made, changes))
     if made["state"] == "failed":
         raise CallFailed("; ".join(_said(error) for error in made["errors"]))
-    ctx.exit(2 if any(made["counts"].get(kind) for kind in _MAKES) else 0)
+    ctx.exit(2 if _changes_something(made) else 0)
 
 
 def plan_text(plan: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> str:
@@ -78,7 +78,7 @@ def plan_text(plan: Mapping[str, Any], changes: Sequence[Mapping[str, Any]]) -> 
     if forecast := _forecast(plan["forecast"] or {}):
         lines.append(forecast)
     lines += [f"asks for a person: {safeguard['message']}" for safeguard in plan["safeguards"]]
-    if plan["counts"].get("create") or plan["counts"].get("change"):
+    if _changes_something(plan):
         confirm = " --confirm" if plan["safeguards"] else ""
         lines.append(f"next: presswork catalogue apply {plan['catalogue']} {plan['id']}{confirm}")
     return "\n".join(lines)
@@ -88,10 +88,16 @@ def counts_text(plan: Mapping[str, Any]) -> str:
     """ "create 120, change 41 (photo 30, column colour 11), keep 8,839, missing 3, blocked 2"."""
     said = []
     for kind in _KINDS:
+        if kind == "retire" and not plan["counts"].get(kind):
+            continue
         causes = {} if kind in _PLAIN else plan["causes"].get(kind, {})
         listed = ", ".join(f"{cause} {count:,}" for cause, count in causes.items())
         said.append(f"{kind} {plan['counts'].get(kind, 0):,}" + (f" ({listed})" if listed else ""))
     return ", ".join(said)
+
+
+def _changes_something(plan: Mapping[str, Any]) -> bool:
+    return any(plan["counts"].get(kind) for kind in _APPLIED)
 
 
 def _made(client: Client, plan: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +109,8 @@ def _made(client: Client, plan: dict[str, Any]) -> dict[str, Any]:
 
 def _first_changes(client: Client, plan: dict[str, Any]) -> list[dict[str, Any]]:
     path = f"/v1/catalogues/{plan['catalogue']}/plans/{plan['id']}/changes"
-    return [one for kind in ("change", "missing", "blocked") for one in client.get(path, kind=kind, limit=10)["data"]]
+    kinds = ("change", "retire", "missing", "blocked")
+    return [one for kind in kinds for one in client.get(path, kind=kind, limit=10)["data"]]
 
 
 def _said(error: dict[str, Any]) -> str:

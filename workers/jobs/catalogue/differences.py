@@ -21,8 +21,8 @@ _COMPARE = text(
       SELECT sent.n, s.parts, s.asset_id, s.retired_at,
         CASE WHEN s.tried_digest = sent.picture AND i.state IN ('held', 'refused', 'failed') THEN i.state
              WHEN a.state = 'recalled' AND s.picture_digest = sent.picture THEN 'recalled'
-             WHEN s.asset_id IS NULL THEN 'new'
              WHEN s.retired_at IS NOT NULL THEN 'retired'
+             WHEN s.asset_id IS NULL THEN 'new'
              WHEN s.picture_digest <> sent.picture THEN 'picture'
              WHEN s.delivery_digest <> sent.delivery THEN 'delivery'
              ELSE 'same' END AS found

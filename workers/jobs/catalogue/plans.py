@@ -24,6 +24,7 @@ from policy.ledger.append import append
 from workers.errors import LimitExceeded
 from workers.jobs.catalogue.tables import catalogue_changes, catalogue_plans
 
+APPLIED = ("create", "change", "retire")  # kinds of changes that an apply carries out
 HOURS = 24  # of a plan that is ready
 LEASE_SECONDS = 120
 ATTEMPTS = 3
@@ -50,7 +51,7 @@ class SlotChange:
 
     key: str
     view: int
-    kind: str  # create | change | missing | blocked
+    kind: str  # create | change | retire | missing | blocked
     cause: str
     row: int | None = None
     line: int | None = None

@@ -37,6 +37,26 @@ _TAKE = text(
     WHERE c.plan_id = :plan_id AND c.key = chosen.key AND c.view = chosen.view
     """
 )
+_MARKED = """
+    SELECT key, view FROM catalogue_changes
+    WHERE plan_id = :plan_id AND kind = 'retire' AND (:all OR key = ANY (CAST(:keys AS text[])))
+"""
+_TO_RETIRE = text(f"{_MARKED} ORDER BY key, view")
+_RETIRE = text(
+    f"""
+    WITH gone AS (
+      UPDATE catalogue_slots s
+      SET asset_id = NULL, item_id = NULL, picture_digest = NULL, delivery_digest = NULL, parts = NULL, run = :run,
+          retired_at = clock_timestamp()
+      FROM ({_MARKED}) AS marked
+      WHERE s.catalogue_id = :catalogue AND s.key = marked.key AND s.view = marked.view
+        AND s.asset_id IS NOT NULL AND s.retired_at IS NULL
+      RETURNING s.key, s.view
+    )
+    INSERT INTO catalogue_flips (catalogue_id, run, key, view, tenant)
+    SELECT :catalogue, :run, key, view, :tenant FROM gone
+    """  # noqa: S608 - a statement of our own
+)
 _CHUNK = 10_000  # slots of a statement
 _BACK = text(
     """
@@ -54,7 +74,7 @@ _BACK = text(
     ), flipped AS (
       UPDATE catalogue_slots s
       SET asset_id = wanted.asset_id, item_id = wanted.item_id, picture_digest = wanted.picture_digest,
-          parts = wanted.parts,
+          parts = wanted.parts, retired_at = CASE WHEN s.asset_id IS NOT NULL THEN s.retired_at END,
           delivery_digest = wanted.delivery_digest, run = :run
       FROM wanted WHERE s.catalogue_id = :catalogue AND s.key = wanted.key AND s.view = wanted.view
     )
@@ -86,6 +106,12 @@ def choose(conn: Connection, plan_id: str, choice: Choice) -> list[Slot]:
     return [Slot(row.key, row.view) for row in conn.execute(_CHOOSE, asked)]
 
 
+def to_retire(conn: Connection, plan_id: str, only: Sequence[str]) -> list[Slot]:
+    """The slots of a plan whose rows are marks to remove."""
+    asked = {"plan_id": plan_id, "all": not only, "keys": list(only)}
+    return [Slot(row.key, row.view) for row in conn.execute(_TO_RETIRE, asked)]
+
+
 def limited(found: Sequence[Slot], limit: int | None) -> Sequence[Slot]:
     """The first of them. A limit ends between two goods, so that no picture of one is made without the other."""
     if limit is None or len(found) <= limit:
@@ -111,9 +137,19 @@ def demand_applicable(conn: Connection, catalogue: Row[Any], plan: Row[Any], dig
 
 
 def begin(
-    conn: Connection, catalogue: Row[Any], plan: Row[Any], *, request_id: str, slots: Sequence[Slot], key_id: str
-) -> int:
-    """The number of the run. Its request was stored in this transaction, and the catalogue's row is locked."""
+    conn: Connection,
+    catalogue: Row[Any],
+    plan: Row[Any],
+    *,
+    request_id: str | None,
+    slots: Sequence[Slot],
+    only: Sequence[str],
+    key_id: str,
+) -> tuple[int, int]:
+    """(number of the run, slots that marks of the feed retire). The catalogue's row is locked.
+
+    Its request was stored in this transaction; without one the run makes no picture, and is over at once.
+    """
     taken = catalogue_plans.update().where(catalogue_plans.c.id == plan.id, catalogue_plans.c.state == "ready")
     if conn.execute(taken.values(state="applied")).rowcount != 1:
         raise Conflict(f"plan {plan.id} was applied already")
@@ -122,13 +158,16 @@ def begin(
         conn.execute(_TAKE, {"plan_id": plan.id, "keys": list(keys), "views": list(views)})
     number = _next(conn, catalogue, last_rows=plan.feed_rows)
     run = {"plan_id": plan.id, "request_id": request_id, "slots": len(slots)}
-    _insert(conn, catalogue, number, kind="apply", state="making", key_id=key_id, **run)
+    over = {"state": "making"} if request_id else {"state": "finished", "ended_at": func.clock_timestamp()}
+    _insert(conn, catalogue, number, kind="apply", key_id=key_id, **over, **run)
     confirmed = tuple(safeguard["code"] for safeguard in plan.safeguards)
     applied = events.CatalogueApplied(catalogue.id, plan.id, plan.digest, number, request_id, len(slots), confirmed)
-    append(conn, tenant=catalogue.tenant, actor=f"key:{key_id}", events=[applied])
+    retired = _retire(conn, catalogue, plan.id, number, only)
+    gone = [events.SlotsRetired(catalogue.id, retired)] if retired else []
+    append(conn, tenant=catalogue.tenant, actor=f"key:{key_id}", events=[applied, *gone])
     registry.go_on(conn, catalogue.id)
     schedules.follow(conn, catalogue.id, plan.version, plan.spec.get("schedule"))
-    return number
+    return number, retired
 
 
 def roll_back(conn: Connection, catalogue: Row[Any], to_run: int, *, key_id: str) -> tuple[int, int]:
@@ -151,6 +190,13 @@ def roll_back(conn: Connection, catalogue: Row[Any], to_run: int, *, key_id: str
     append(conn, tenant=catalogue.tenant, actor=actor, events=[back])
     registry.pause(conn, catalogue, registry.ROLLBACK, {"run": number, "to_run": to_run}, actor=actor)
     return number, flipped
+
+
+def _retire(conn: Connection, catalogue: Row[Any], plan_id: str, number: int, only: Sequence[str]) -> int:
+    """How many slots have no picture any more. They are flips of the run, so a rollback brings the pictures back."""
+    asked = {"plan_id": plan_id, "all": not only, "keys": list(only)}
+    mine = {"catalogue": catalogue.id, "tenant": catalogue.tenant, "run": number}
+    return conn.execute(_RETIRE, asked | mine).rowcount
 
 
 def _demand_idle(conn: Connection, catalogue: Row[Any]) -> None:

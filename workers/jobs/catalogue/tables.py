@@ -77,7 +77,7 @@ catalogue_changes = Table(
     Column("key", Text, primary_key=True),
     Column("view", SmallInteger, primary_key=True),  # 1-based number of the variant
     Column("tenant", Text, nullable=False),
-    Column("kind", Text, nullable=False),  # create | change | missing | blocked
+    Column("kind", Text, nullable=False),  # create | change | retire | missing | blocked
     Column("cause", Text, nullable=False),  # the first part that differs, or why it is blocked
     Column("row", Integer),  # 1-based data row of the feed
     Column("line", Integer),
@@ -104,7 +104,7 @@ catalogue_slots = Table(
     Column("parts", JSONB(none_as_null=True)),
     Column("tried_digest", Text),  # of the last picture that was held, refused or failed
     Column("tried_item", _ID),
-    Column("retired_at", _AT),  # a person took it out of the catalogue
+    Column("retired_at", _AT),  # a person took it out, or a mark of the feed, which takes the picture as well
 )
 
 catalogue_runs = Table(
@@ -117,7 +117,7 @@ catalogue_runs = Table(
     Column("kind", Text, nullable=False),  # apply | rollback
     Column("state", Text, nullable=False),  # making | holding | finished
     Column("plan_id", _ID),
-    Column("request_id", _ID),
+    Column("request_id", _ID),  # None: it makes no picture
     Column("to_run", Integer),  # of a rollback: the run whose state is live again; 0: before the first
     Column("key_id", _ID, nullable=False),
     Column("slots", Integer, nullable=False),  # pictures that it makes, or slots that it flips back
