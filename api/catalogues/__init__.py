@@ -1,6 +1,7 @@
 """Catalogues: how a feed becomes a plan, and a plan a request.
 
 feed       rows of a feed as a catalogue reads them
+fetching   the feed of a plan, from the store or its address
 parts      what a picture is made of, as digests, and the first part that differs
 pictures   source pictures of rows: fetched, hashed, stored once
 rows       rows to make, checked as those of a campaign are

@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 from sqlalchemy import Connection
 
 from api.catalogues.feed import CatalogueFeed
-from api.catalogues.parts import PictureParts
+from api.catalogues.parts import DELIVERY, RULES, PictureParts
 from api.catalogues.rows import CatalogueModel, CatalogueRows, pilot_of
 from api.edge.auth import Caller
 from api.edge.dependencies import Parts
@@ -26,8 +26,10 @@ from api.submission.checked import CheckedRow
 from api.submission.pilot import PilotPlan
 from api.submission.preview.forecast import works_of
 from api.submission.store import CheckedRequest, store
+from policy.verdict import Finding, Verdict
 from workers.errors import Conflict, NotFound, Stale
 from workers.jobs.catalogue import catalogues, runs
+from workers.jobs.catalogue.kept import KeptSlot, kept_slots
 from workers.jobs.catalogue.plans import changes_of
 from workers.jobs.catalogue.runs import Choice, Slot
 from workers.jobs.catalogue.views import get_plan
@@ -69,6 +71,7 @@ class Apply:
             self._demand_known([*found, *removed])
             self._slots = runs.limited(found, self._choice.limit)
             chosen = frozenset(self._slots)
+            self._kept = kept_slots(conn, self._plan, (DELIVERY, RULES))
             inputs = {row.key: row.input_id for row in changes_of(conn, self._plan_id) if (row.key, row.view) in chosen}
         if not self._slots:
             if removed:
@@ -163,8 +166,21 @@ class Apply:
             row = CheckedRow.from_line(line)
             recipe = model.book.recipe(row.options)
             for item in row.items(recipe.id, recipe):
-                if Slot(item.custom_id, item.variant + 1) in self._chosen:
-                    yield item
+                slot = Slot(item.custom_id, item.variant + 1)
+                if slot in self._chosen:
+                    yield self._of_drawing(item, self._kept[slot]) if slot in self._kept else item
+
+    def _of_drawing(self, item: NewItem, kept: KeptSlot) -> NewItem:
+        """Its files are made of what is drawn, under the texts that it was drawn of. A worker screens both again."""
+        return replace(
+            item,
+            prompt=kept.prompt,
+            negative_prompt=kept.negative_prompt,
+            seed=kept.seed,
+            verdict=Verdict(self._parts.rules.version, tuple(map(Finding.from_json, kept.rewrites))),
+            texts_read=kept.texts_read,
+            drawing_of=kept.drawing,
+        )
 
     def _pilot(self, pilot: PilotPlan | None) -> PilotPlan | None:
         """The sample without views that are not made; None where nothing of it is left."""

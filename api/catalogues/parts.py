@@ -17,6 +17,7 @@ from api.submission.recipes import RecipeBook
 
 SHORT = 12  # hexadecimal digits of a part: it tells values of one place apart, and proves nothing
 PHOTO, DELIVERY = "photo", "delivery"
+RULES = "rule set"  # another than the live picture was judged by; no part of it
 COLUMN = "column "  # before the name of a column
 _DELIVERED = {"channels", "renditions", "file", "publish_prompt"}
 _ELSEWHERE = _DELIVERED | {"model", "template", "negative_prompt", "seed", "variants", "metadata"}

@@ -10,7 +10,6 @@ out, and the next look begins again (workers/jobs/catalogue/plans.py).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from dataclasses import replace
@@ -18,7 +17,8 @@ from itertools import islice
 from typing import BinaryIO, cast
 
 from api.catalogues.feed import MAX_ROWS, CatalogueFeed, FeedRow
-from api.catalogues.parts import DELIVERY, PictureParts, blanked, first_difference
+from api.catalogues.fetching import LeaseLost, Unplannable, read_feed
+from api.catalogues.parts import DELIVERY, RULES, PictureParts, blanked, first_difference
 from api.catalogues.pictures import SourcePicture, SourcePictures
 from api.catalogues.rows import CatalogueModel, CatalogueRows
 from api.catalogues.safeguards import FeedCounts, safeguards
@@ -28,28 +28,21 @@ from api.schemas.catalogues import CatalogueBody
 from api.submission.checked import CheckedRow
 from api.submission.preview.forecast import preview, works_of
 from policy.verdict import Decision
-from workers.errors import NotFound, TooManyInputs
+from workers.errors import TooManyInputs
 from workers.jobs.catalogue import catalogues, plans
 from workers.jobs.catalogue.differences import SlotDifference, WantedSlot, differences, live_keys
 from workers.jobs.catalogue.plans import Planned, Planning, SlotChange
-from workers.outbound.fetch import fetch
 from workers.sheets.errors import SheetInvalid
 from workers.states import Priority
-from workers.store import feed_key
 
 _CHUNK = 1_000  # rows of one comparison
 _MEMORY_BYTES = 1024 * 1024  # of a feed; beyond it lies on disk
-_FEED_SECONDS = 120.0
 _UNDECIDED = {
     "held": "the picture waits for a reviewer",
     "refused": "policy refused the picture; another prompt or --again makes it anew",
     "failed": "the picture could not be made; --again tries once more",
     "recalled": "the picture was recalled",
 }
-
-
-class _LeaseLost(Exception):
-    """Another process makes the plan."""
 
 
 def make_plan(parts: Parts, tenant: str, plan_id: str) -> None:
@@ -65,11 +58,11 @@ def make_plan(parts: Parts, tenant: str, plan_id: str) -> None:
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
         try:
             _Plan(parts, planning, cast(BinaryIO, file)).make()
-        except _LeaseLost:
+        except LeaseLost:
             return
         except SheetInvalid as error:
             _fail(parts, planning, [Complaint(error.code, error.message, error.remedy, line=error.line)])
-        except _Unplannable as found:
+        except Unplannable as found:
             _fail(parts, planning, found.complaints)
         except Problem as problem:
             if problem.status >= 500:
@@ -77,14 +70,6 @@ def make_plan(parts: Parts, tenant: str, plan_id: str) -> None:
             _fail(parts, planning, [*problem.errors] or [Complaint(problem.code, problem.detail, "")])
         except TooManyInputs as error:
             _fail(parts, planning, [Complaint("too_many_open_inputs", f"{error}", "Plan again in some minutes.")])
-
-
-class _Unplannable(Exception):
-    """No plan can be made of this feed with this catalogue."""
-
-    def __init__(self, *complaints: Complaint) -> None:
-        super().__init__(complaints[0].message)
-        self.complaints = list(complaints)
 
 
 class _Plan:
@@ -98,17 +83,17 @@ class _Plan:
         self._model = CatalogueModel(parts, self._tenant, self._spec)
         self._seen, self._keys = FeedCounts(), set[str]()
         self._removed = dict[str, FeedRow]()  # rows that are marks to remove, by key
-        self._kept = 0
+        self._kept = self._unscreened = 0  # the latter of the former: by earlier rules, and no drawing is kept
 
     def make(self) -> None:
-        sha256 = self._read_feed()
+        sha256 = read_feed(self._parts, self._planning, self._spec, self._file)
         feed = CatalogueFeed(self._spec, self._file, self._model.book.tokens)
         try:
             if feed.complaints:
-                raise _Unplannable(*feed.complaints)
+                raise Unplannable(*feed.complaints)
             rows = CatalogueRows(self._parts, self._tenant, self._spec, self._model, feed.names)
             if rows.complaints:
-                raise _Unplannable(*rows.complaints)
+                raise Unplannable(*rows.complaints)
             made_of = PictureParts(self._spec, self._model.book, feed.names, self._spec.watch or feed.template_names)
             pictures = SourcePictures(self._parts, self._tenant, self._row.key_id, self._row.pictures, self._renew)
             stream = feed.rows()
@@ -117,37 +102,11 @@ class _Plan:
                 self._compare(chunk, made_of, rows, pictures)
             if not self._seen.rows:
                 message = "the feed has no row that is taken"
-                raise _Unplannable(Complaint("no_rows", message, "Look at the feed, and at `where`."))
+                raise Unplannable(Complaint("no_rows", message, "Look at the feed, and at `where`."))
         finally:
             feed.close()
         self._gone()
         self._end(made_of.base, sha256, rows)
-
-    def _read_feed(self) -> str:
-        """The feed in `file`, and in the store; its SHA-256."""
-        row, digest = self._row, hashlib.sha256()
-        if row.feed_key:
-            try:
-                for piece in self._parts.store.stream(row.feed_key):
-                    self._file.write(piece)
-                    digest.update(piece)
-            except NotFound:
-                raise _Unplannable(Complaint("missing", "the feed is gone", "Send it again.")) from None
-            return digest.hexdigest()
-        settings = self._parts.settings
-        url = self._spec.source.url
-        most, here = settings.max_body_bytes, settings.webhook_loopback
-        got = fetch(url, seconds=_FEED_SECONDS, most_bytes=most, loopback=here, accept="*/*")
-        if got.error:
-            message = f"the address of the feed gave nothing: {got.error.replace('_', ' ')}"
-            raise _Unplannable(Complaint(f"fetch_{got.error}", message, "Correct `source.url`, or plan again later."))
-        self._file.write(got.body)
-        key = feed_key(self._tenant, self._planning.plan_id, self._planning.attempt)
-        self._parts.store.put(key, got.body, "application/octet-stream")
-        with self._parts.transaction(self._tenant) as conn:
-            if not plans.keep_feed(conn, self._planning, key):
-                raise _LeaseLost
-        return hashlib.sha256(got.body).hexdigest()
 
     def _compare(
         self, chunk: list[FeedRow], made_of: PictureParts, rows: CatalogueRows, pictures: SourcePictures
@@ -160,7 +119,7 @@ class _Plan:
             self._seen.rows += 1
             if self._seen.rows > MAX_ROWS:
                 message = f"the feed has more than {MAX_ROWS:,} rows"
-                raise _Unplannable(Complaint("too_many_rows", message, "Make several catalogues of it."))
+                raise Unplannable(Complaint("too_many_rows", message, "Make several catalogues of it."))
             if row.removed:
                 self._removed[row.key] = row
                 continue
@@ -179,26 +138,31 @@ class _Plan:
                 wanted.append(WantedSlot(row.key, view, made_of.picture(parts, photo, view), delivery))
         rows.pictures.learn([input_id for _, _, input_id in asked if input_id])
         with self._parts.transaction(self._tenant) as conn:
-            different = differences(conn, self._tenant, self._row.catalogue_id, wanted)
+            rules, catalogue_id = self._parts.rules.version, self._row.catalogue_id
+            found_different = differences(conn, self._tenant, catalogue_id, wanted, rules_version=rules)
+            different = [one for one in found_different if one.found != "unscreened"]
+            self._unscreened += len(found_different) - len(different)
             self._kept += len(wanted) - len(different)
             read: dict[int, CheckedRow | Complaint] = {}
             for one in different:
                 row, parts, input_id = asked[one.n]
                 if one.found not in _UNDECIDED and row.number not in read:
-                    read[row.number] = self._checked(rows, row, input_id)
+                    read[row.number] = self._checked(rows, row, input_id, draws=one.found != "rules")
                 changes.append(self._change(one, wanted[one.n], (row, parts, input_id), read.get(row.number)))
             if not plans.add(conn, self._planning, changes):
-                raise _LeaseLost
+                raise LeaseLost
 
     def _renew(self) -> None:
         """Long work goes on under its lease alone, and ends with its process."""
         if self._parts.planning.is_closed:
-            raise _LeaseLost
+            raise LeaseLost
         with self._parts.transaction(self._tenant) as conn:
             if not plans.renew(conn, self._planning):
-                raise _LeaseLost
+                raise LeaseLost
 
-    def _checked(self, rows: CatalogueRows, row: FeedRow, input_id: str | None) -> CheckedRow | Complaint:
+    def _checked(
+        self, rows: CatalogueRows, row: FeedRow, input_id: str | None, *, draws: bool
+    ) -> CheckedRow | Complaint:
         rows.found.rows += 1
         read = rows.read(row, input_id)
         if isinstance(read, CheckedRow):
@@ -206,7 +170,8 @@ class _Plan:
                 finding = read.texts.verdict.findings[0]
                 message = f"policy refuses the prompt: {finding.category}"
                 return Complaint("refused_by_policy", message, "Change the row.", row=row.number, line=row.line)
-            rows.found.add(read, self._model.book)
+            if draws:
+                rows.found.add(read, self._model.book)
         return read
 
     def _change(
@@ -231,7 +196,8 @@ class _Plan:
             return replace(plain, cause="back")
         for part in blanked(one.parts or {}, parts):
             self._seen.blanks[part] += 1
-        cause = DELIVERY if one.found == "delivery" else first_difference(one.parts or {}, parts)
+        of_all = {"delivery": DELIVERY, "rules": RULES}
+        cause = of_all.get(one.found) or first_difference(one.parts or {}, parts)
         return replace(plain, kind="change", cause=cause)
 
     def _without_picture(self, row: FeedRow, picture: SourcePicture | Complaint | None) -> Complaint | None:
@@ -256,7 +222,7 @@ class _Plan:
         for start in range(0, len(gone), _CHUNK):
             with self._parts.transaction(self._tenant) as conn:
                 if not plans.add(conn, self._planning, gone[start : start + _CHUNK]):
-                    raise _LeaseLost
+                    raise LeaseLost
 
     def _end(self, base: str, feed_sha256: str, rows: CatalogueRows) -> None:
         works = works_of(rows.found, self._model.books, self._parts.settings)
@@ -264,7 +230,10 @@ class _Plan:
             row = catalogues.demand(conn, self._tenant, self._spec.name)
             counts, causes = plans.counted(conn, self._planning.plan_id)
             counts = {**counts, "keep": self._kept}
-            stops = list(safeguards(self._spec.limits, self._seen, counts, last_rows=row.last_rows))
+            if self._unscreened:
+                causes["keep"] = {RULES: self._unscreened}
+            fed = {**counts, "change": counts.get("change", 0) - causes.get("change", {}).get(RULES, 0)}
+            stops = list(safeguards(self._spec.limits, self._seen, fed, last_rows=row.last_rows))
             forecast, _ = preview(conn, works, self._parts.settings, priority=Priority.BULK, deadline=None)
             planned = Planned(
                 digest=plans.digest_of(conn, self._planning.plan_id, base, feed_sha256),
@@ -277,7 +246,7 @@ class _Plan:
                 forecast=forecast.model_dump(mode="json"),
             )
             if not plans.ready(conn, self._planning, planned):
-                raise _LeaseLost
+                raise LeaseLost
             if stops:
                 told = [{name: stop[name] for name in ("code", "limit", "found")} for stop in stops]  # no column's name
                 figures = {"plan_id": self._planning.plan_id, "safeguards": told}

@@ -20,7 +20,7 @@ from deploy.errors import CallFailed
 _PAUSE_SECONDS = 0.3
 _APPLIED = ("create", "change", "retire")
 _KINDS = ("create", "change", "keep", "retire", "missing", "blocked")
-_PLAIN = ("create", "keep", "retire", "missing")  # whose causes say nothing more
+_PLAIN = ("create", "retire", "missing")  # whose causes say nothing more
 
 
 @click.command(

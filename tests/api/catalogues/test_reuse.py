@@ -15,10 +15,6 @@ from workers.states import FINISHING
 def _made(chairs: Catalogue) -> None:
     """A first run of three, screened under the rules that the API has."""
     chairs.run(feed(ROWS[:3]))
-    rules = chairs.api.server.app().state.parts.rules
-    with chairs.api.server.line.owner.begin() as conn:
-        same = "update assets set policy_version = %s where tenant = %s"
-        conn.exec_driver_sql(same, (rules.version, chairs.api.tenant))
 
 
 def _names(chairs: Catalogue) -> dict[str, str]:
@@ -64,6 +60,35 @@ def test_other_files_are_made_of_kept_drawings_and_no_device_draws(changed: dict
     after = chairs.live()
     assert {key for key in after if after[key] != before[key]} == {"c-01", "c-02", "c-03"}
     assert chairs.plan(feed(ROWS[:3]), make=make)["counts"] == {"keep": 3}
+
+
+def test_a_new_rule_set_screens_kept_drawings_again_and_draws_nothing(api: ApiTenant) -> None:
+    chairs = Catalogue(api, keeps=True)
+    chairs.spec["make"]["template"] = "a {colour} {title} for {price}"
+    chairs.spec |= {"watch": ["colour", "title"], "limits": {"changed_percent": 0, "rows_percent": 0}}
+    _made(chairs)
+    before = chairs.live()
+    drawn = {item.id for item in api.items()}
+    with api.server.line.owner.begin() as conn:
+        conn.exec_driver_sql("update assets set policy_version = 'sha256:0' where tenant = %s", (api.tenant,))
+        conn.exec_driver_sql(
+            "delete from drawings d using items i where d.tenant = %s and i.id = d.item_id and i.custom_id = 'c-03'",
+            (api.tenant,),
+        )
+    sent = feed([row.replace(".90", ".10") for row in ROWS[:3]])
+    plan = chairs.plan(sent)
+    assert plan["causes"] == {"change": {"rule set": 2}, "keep": {"rule set": 1}}
+    assert (plan["safeguards"], plan["forecast"]["images"]) == ([], 0), "no mistake of the feed, and nothing to draw"
+    begun = chairs.applied(plan)
+    made = [item for item in api.items() if item.request_id == begun["request_id"]]
+    assert {item.queue for item in made} == {FINISHING}
+    assert {item.drawing_item_id for item in made} < drawn
+    assert {item.prompt for item in made} == {"a red chair 1 for 1.90", "a red chair 2 for 2.90"}, "as it was drawn"
+    chairs.make(begun["request_id"], held=["c-02"])
+    after = chairs.live()
+    assert [key for key in after if after[key] != before[key]] == ["c-01"]
+    again = chairs.plan(sent)
+    assert (again["counts"], chairs.changes(again)) == ({"blocked": 1, "keep": 2}, [("c-02", 1, "blocked", "held")])
 
 
 def test_goods_that_are_there_again_are_live_with_the_picture_they_had(api: ApiTenant) -> None:

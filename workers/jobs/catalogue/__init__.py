@@ -5,6 +5,7 @@ catalogues  put, paused, gone on                                                
 plans       planning -> ready | failed -> applied                               caller: api
 differences which rows of a feed differ from what is live                       caller: api
 runs        begun with its request; rolled back                                 caller: api
+kept        drawings of live pictures, for changes that draw nothing                 caller: api
 timetable   when the runs of a schedule are due
 schedules   a catalogue's file runs by itself: started, stopped                 callers: api, runs
 ticks       due times: begun -> ended                                           callers: clerk, api

@@ -25,6 +25,12 @@ _COMPARE = text(
              WHEN s.asset_id IS NULL THEN 'new'
              WHEN s.picture_digest <> sent.picture THEN 'picture'
              WHEN s.delivery_digest <> sent.delivery THEN 'delivery'
+             WHEN a.policy_version <> :rules THEN CASE WHEN EXISTS (
+               SELECT FROM items made
+               JOIN drawings d ON d.item_id = coalesce(made.drawing_item_id, made.id) AND d.tenant = made.tenant
+               JOIN items root ON root.id = d.item_id AND root.state = 'released'
+               WHERE made.id = a.item_id AND made.tenant = :tenant AND made.erased_at IS NULL)
+               THEN 'rules' ELSE 'unscreened' END
              ELSE 'same' END AS found
       FROM unnest(CAST(:keys AS text[]), CAST(:views AS smallint[]), CAST(:pictures AS text[]),
                   CAST(:deliveries AS text[])) WITH ORDINALITY AS sent (key, view, picture, delivery, n)
@@ -49,16 +55,22 @@ class SlotDifference(NamedTuple):
     """What a slot is not as it was. `parts` are those of the live picture, None where there is none."""
 
     n: int  # 0-based place among those that were asked for
-    found: str  # new | picture | delivery | retired | recalled | held | refused | failed
+    found: str  # new | picture | delivery | rules | unscreened | retired | recalled | held | refused | failed
     parts: Mapping[str, str] | None
 
 
-def differences(conn: Connection, tenant: str, catalogue_id: str, wanted: Sequence[WantedSlot]) -> list[SlotDifference]:
-    """The slots that are not as the feed asks. One statement."""
+def differences(
+    conn: Connection, tenant: str, catalogue_id: str, wanted: Sequence[WantedSlot], *, rules_version: str
+) -> list[SlotDifference]:
+    """The slots that are not as the feed asks, or not judged by these rules. One statement.
+
+    `rules` can be screened again, since the drawing is kept; `unscreened` cannot.
+    """
     keys, views, pictures, deliveries = zip(*wanted, strict=True) if wanted else ((), (), (), ())
     asked = {
         "tenant": tenant,
         "catalogue": catalogue_id,
+        "rules": rules_version,
         "keys": list(keys),
         "views": list(views),
         "pictures": list(pictures),
