@@ -17,7 +17,7 @@ from workers.store import feed_key
 _SECONDS = 120.0
 
 
-class LeaseLost(Exception):
+class PlanLost(Exception):
     """Another process makes the plan."""
 
 
@@ -30,7 +30,7 @@ class Unplannable(Exception):
 
 
 def read_feed(parts: Parts, planning: Planning, spec: CatalogueBody, file: BinaryIO) -> str:
-    """The feed in `file`, and in the store; its SHA-256. Raises LeaseLost and Unplannable."""
+    """The feed in `file`, and in the store; its SHA-256. Raises PlanLost and Unplannable."""
     row, digest = planning.row, hashlib.sha256()
     if row.feed_key:
         try:
@@ -50,5 +50,5 @@ def read_feed(parts: Parts, planning: Planning, spec: CatalogueBody, file: Binar
     parts.store.put(key, got.body, "application/octet-stream")
     with parts.transaction(row.tenant) as conn:
         if not plans.keep_feed(conn, planning, key):
-            raise LeaseLost
+            raise PlanLost
     return hashlib.sha256(got.body).hexdigest()

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import BinaryIO, cast
 
 from api.catalogues.feed import MAX_ROWS, CatalogueFeed, FeedRow
-from api.catalogues.fetching import LeaseLost, Unplannable, read_feed
+from api.catalogues.fetching import PlanLost, Unplannable, read_feed
 from api.catalogues.parts import DELIVERY, RULES, PictureParts, blanked, first_difference
 from api.catalogues.pictures import SourcePicture, SourcePictures
 from api.catalogues.rows import CatalogueModel, CatalogueRows
@@ -58,7 +58,7 @@ def make_plan(parts: Parts, tenant: str, plan_id: str) -> None:
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
         try:
             _Plan(parts, planning, cast(BinaryIO, file)).make()
-        except LeaseLost:
+        except PlanLost:
             return
         except SheetInvalid as error:
             _fail(parts, planning, [Complaint(error.code, error.message, error.remedy, line=error.line)])
@@ -150,15 +150,15 @@ class _Plan:
                     read[row.number] = self._checked(rows, row, input_id, draws=one.found != "rules")
                 changes.append(self._change(one, wanted[one.n], (row, parts, input_id), read.get(row.number)))
             if not plans.add(conn, self._planning, changes):
-                raise LeaseLost
+                raise PlanLost
 
     def _renew(self) -> None:
         """Long work goes on under its lease alone, and ends with its process."""
         if self._parts.planning.is_closed:
-            raise LeaseLost
+            raise PlanLost
         with self._parts.transaction(self._tenant) as conn:
             if not plans.renew(conn, self._planning):
-                raise LeaseLost
+                raise PlanLost
 
     def _checked(
         self, rows: CatalogueRows, row: FeedRow, input_id: str | None, *, draws: bool
@@ -222,7 +222,7 @@ class _Plan:
         for start in range(0, len(gone), _CHUNK):
             with self._parts.transaction(self._tenant) as conn:
                 if not plans.add(conn, self._planning, gone[start : start + _CHUNK]):
-                    raise LeaseLost
+                    raise PlanLost
 
     def _end(self, base: str, feed_sha256: str, rows: CatalogueRows) -> None:
         works = works_of(rows.found, self._model.books, self._parts.settings)
@@ -246,7 +246,7 @@ class _Plan:
                 forecast=forecast.model_dump(mode="json"),
             )
             if not plans.ready(conn, self._planning, planned):
-                raise LeaseLost
+                raise PlanLost
             if stops:
                 told = [{name: stop[name] for name in ("code", "limit", "found")} for stop in stops]  # no column's name
                 figures = {"plan_id": self._planning.plan_id, "safeguards": told}

@@ -72,8 +72,8 @@ def next_due(conn: Connection) -> Row[Any] | None:
     """A run with something to do, locked: its request is over, or a picture of it is held no longer."""
     runs = catalogue_runs
     over = select(requests.c.id).where(requests.c.id == runs.c.request_id, requests.c.phase.in_(_OVER))
-    held = select(items.c.id).where(items.c.request_id == runs.c.request_id, items.c.state == ItemState.HELD)
-    counted = select(func.count()).select_from(held.subquery()).scalar_subquery()
+    held = select(func.count()).where(items.c.request_id == runs.c.request_id, items.c.state == ItemState.HELD)
+    counted = held.correlate(runs).scalar_subquery()
     waits = (runs.c.state == "holding") & (counted < func.coalesce(runs.c.counts["held"].as_integer(), 0))
     due = ((runs.c.state == "making") & over.exists()) | waits
     query = select(runs).where(runs.c.state != "finished", due).order_by(runs.c.id).limit(1)
