@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from mcp import Client as McpClient
-from mcp.client.stdio import StdioServerParameters
+from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from deploy.agents import planned
 from deploy.agents.people import PERSONS_ACTS
@@ -205,7 +205,7 @@ def test_a_file_that_is_no_picture_is_not_sent(call: Call, tmp_path) -> None:
 def test_the_command_serves_the_tools_over_stdio(served: Served, tenant: ApiTenant) -> None:
     key = agents_key(tenant)
     command = StdioServerParameters(command=sys.executable, args=["-m", "deploy.cli", "mcp"], env=of_agent(served, key))
-    plan = asyncio.run(called(command, "plan", {"template": TEMPLATE, "rows": ROWS}))
+    plan = asyncio.run(called(stdio_client(command, errlog=sys.stderr), "plan", {"template": TEMPLATE, "rows": ROWS}))
     assert plan["images"] == 2
 
 

@@ -189,7 +189,11 @@ class _Child:
             os._exit(status)
 
     def _separate(self) -> None:
-        """Output and temporary folders of its own; what is reported goes to the parent only."""
+        """Output and temporary folders of its own; what is reported goes to the parent only.
+
+        An interrupt is heard by what tests start, also where the shell began us in the background, deaf to it.
+        """
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         plugins = self._session.config.pluginmanager
         capture = plugins.getplugin("capturemanager")
         capture.stop_global_capturing()

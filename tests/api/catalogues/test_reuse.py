@@ -114,6 +114,8 @@ def test_goods_that_are_there_again_are_live_with_the_picture_they_had(api: ApiT
 
 
 def test_a_run_whose_held_picture_is_refused_ends_with_an_event(api: ApiTenant) -> None:
+    other = Catalogue(ApiTenant(api.server, []))  # what others have held is no part of it
+    other.make(other.applied(other.plan(feed(ROWS[:2])))["request_id"], held=["c-01", "c-02"])
     chairs = Catalogue(api)
     begun = chairs.applied(chairs.plan(feed(ROWS[:3])))
     chairs.make(begun["request_id"], held=["c-02"])

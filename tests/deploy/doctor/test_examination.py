@@ -180,6 +180,7 @@ def test_a_queue_without_a_worker_is_a_warning(make: Make) -> None:
     assert [(f.state, f.found) for f in found] == [
         (Health.WARNING, "none serves queue gpu"),
         (Health.WARNING, "none serves queue large"),
+        (Health.WARNING, "none serves queue finishing"),
     ]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ import yaml
 from tests.support.repository import REPOSITORY
 from workers.settings import Settings
 
-helm = pytest.importorskip("helm_python.chart", reason="helm-python-sdk has no wheel for this platform")
+if find_spec("helm_python") is None:
+    pytest.skip("helm-python-sdk has no wheel for this platform", allow_module_level=True)
 validate = pytest.importorskip("kubernetes_validate")
 
 CHART = REPOSITORY / "deploy" / "chart"
@@ -23,9 +26,17 @@ LONG_RUNNING = ("Deployment",)
 
 
 @cache
+def helm() -> Any:
+    """Helm's library. Its Go runtime has threads, so it is loaded by the process that calls it, never before a fork."""
+    return import_module("helm_python.chart")
+
+
+@cache
 def rendered(case: Path) -> list[dict[str, Any]]:
-    manifests = helm.Chart.load(str(CHART)).render(
-        yaml.safe_load(case.read_text()), name="shop", namespace="images", is_install=True
+    manifests = (
+        helm()
+        .Chart.load(str(CHART))
+        .render(yaml.safe_load(case.read_text()), name="shop", namespace="images", is_install=True)
     )
     return [one for text in manifests.values() for one in yaml.safe_load_all(text) if one]
 
@@ -57,7 +68,7 @@ def test_every_object_is_valid_by_the_strict_schema_of_its_kind(case: Path) -> N
 
 @each_case
 def test_helm_lints_it_without_a_warning(case: Path) -> None:
-    report = helm.lint(str(CHART), yaml.safe_load(case.read_text()), strict=True, namespace="images")
+    report = helm().lint(str(CHART), yaml.safe_load(case.read_text()), strict=True, namespace="images")
     said = [message for message in report["messages"] if message["severity"] >= 2]
     assert (said, report["errors"]) == ([], [])
 
@@ -170,7 +181,7 @@ def test_the_clerk_alone_may_leave_and_only_to_public_addresses() -> None:
 )
 def test_a_wrong_value_is_refused_by_its_name(wrong: dict[str, Any], named: str) -> None:
     with pytest.raises(Exception, match=named):
-        helm.Chart.load(str(CHART)).validate_schema(helm.Chart.load(str(CHART)).merge_values(wrong))
+        helm().Chart.load(str(CHART)).validate_schema(helm().Chart.load(str(CHART)).merge_values(wrong))
 
 
 def test_the_chart_carries_the_alerts_and_the_dashboard_as_they_are() -> None:
