@@ -19,6 +19,7 @@ from policy.images.thresholds import apply_rule
 from policy.ledger.reading.events import Recorded
 from policy.prompts.meaning.thresholds import apply_rules, unscored
 from policy.prompts.screen import screen_prompt
+from policy.prompts.weights import WeightsInvalid, plain_text
 from policy.rulebook.prompts import PromptField
 from policy.rulebook.scope import Context
 from policy.rules import SCREENING, Rules
@@ -205,9 +206,11 @@ def reevaluate(
         return NotEvaluated.UNNAMED
     model = str(recorded.event.get("recipe", {}).get("model", ""))
     context = Context(recorded.tenant, campaign=recorded.request_name or "", model=model)
+    syntax = str(recorded.event.get("recipe", {}).get("prompt_syntax", ""))
     prompts = [
-        _screened(rules, text or "", tenant=context.tenant, field=field, campaign=context.campaign, model=context.model)
+        _screened(rules, each, tenant=context.tenant, field=field, campaign=context.campaign, model=context.model)
         for field, text in zip(PromptField, texts, strict=True)
+        for each in _readings(text or "", syntax)
     ]
     kept = tuple(f for f in was.findings if f.stage is Stage.MARK or f.category == SCREENING)
     pictures: tuple[Finding, ...] = ()
@@ -215,12 +218,21 @@ def reevaluate(
     if _pictured(recorded):
         try:
             pictures = tuple(_picture_findings(rules, was, kept))
-            scores = _meant(rules, texts[0] or "", was, kept, meaning)
+            scores = _meant(rules, _readings(texts[0] or "", syntax)[-1], was, kept, meaning)
         except KeyError:
             complete = False
     meant = apply_rules(rules, scores, context)
     now = merge([*prompts, Verdict(rules.version, (*pictures, *meant, *_written(rules, was), *kept), scores)])
     return now if complete or now.decision is not Decision.ALLOW else NotEvaluated.UNSCORED
+
+
+def _readings(text: str, syntax: str) -> tuple[str, ...]:
+    """The text as it was sent, and the words that the model reads of it where those are others."""
+    try:
+        words = plain_text(text, syntax)
+    except WeightsInvalid:  # it was refused at submit under the bounds of then
+        return (text,)
+    return (text,) if words == text else (text, words)
 
 
 def _meant(

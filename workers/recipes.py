@@ -21,7 +21,7 @@ MADE_ELSEWHERE = "made-elsewhere"  # stands where others name a model
 _LATER = frozenset(
     {
         *("upscaler", "scheduler_options", "reproducible", "strength", "control", "canvas", "lock", "ground"),
-        *("clearing", "reference"),
+        *("clearing", "reference", "prompt_syntax"),
     }
 )
 
@@ -72,6 +72,7 @@ class Recipe:
     ground: str = ""  # how that product stands on its ground: workers.masks.options.GroundOptions as canonical JSON
     clearing: str = ""  # cleared: the one thing that a model of known things draws is taken out of its ground
     reference: Reference | None = None  # what shows the model the reference picture
+    prompt_syntax: str = ""  # of policy.prompts.weights; "": prompts are words and nothing else
     canvas: tuple[int, int] | None = None  # width and height of the finished picture where a given one decides them
 
     @property

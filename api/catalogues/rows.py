@@ -19,12 +19,12 @@ from api.submission.checked import CheckedRow
 from api.submission.file_naming import FileNames, LabelLanguages, template_complaints
 from api.submission.findings import SubmissionFindings
 from api.submission.pictures.rows import RowPictures
-from api.submission.recipes import RecipeBook, RecipeBooks, choose_model
+from api.submission.recipes import RecipeBook, RecipeBooks
 from api.submission.table.cleaning import Cleaning
 from api.submission.table.columns import Columns
 from api.submission.table.rows import RowPlan, RowReader
 from api.submission.table.selection import RowSelection
-from api.submission.tenant_models import tenant_models
+from api.submission.tenant_models import choose_model, tenant_models
 from api.templates import Template
 from policy.rulebook.scope import Context
 from workers.sampling.families.family import CONTROL
@@ -89,7 +89,7 @@ class CatalogueRows:
             raise ValueError("a row without a condition is always taken")
         if wrong := self._languages.of_row(read):
             return wrong[0]
-        read = replace(read, texts_read=self._book.texts_read(read.texts.prompt, read.texts.negative_prompt))
+        read = replace(read, texts_read=self._book.texts_read(read.texts, read.options.prompt_syntax))
         suffixes = self._names.suffixes(read) if self._names else ()
         return replace(read, file_suffixes=suffixes) if any(suffixes) else read
 

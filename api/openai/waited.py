@@ -21,10 +21,9 @@ from api.openai.drawn import error_event, events_of, images_reply
 from api.openai.edits import TAKING_A_PICTURE
 from api.openai.pictures import inputs_of
 from api.schemas.images import ImagesBody, ImagesReply
-from api.submission.recipes import choose_model
 from api.submission.single import check_single
 from api.submission.store import store
-from api.submission.tenant_models import tenant_models
+from api.submission.tenant_models import choose_model, tenant_models
 from workers.errors import WorkerError
 from workers.jobs.control.phases import resting_requests
 

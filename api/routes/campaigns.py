@@ -23,9 +23,9 @@ from api.submission.campaign import Campaign
 from api.submission.pictures.archive import PictureArchive
 from api.submission.pictures.rows import RowPictures
 from api.submission.preview.forecast import works_of
-from api.submission.recipes import RecipeBook, choose_model
+from api.submission.recipes import RecipeBook
 from api.submission.store import CheckedRequest, dry_run, store
-from api.submission.tenant_models import tenant_models
+from api.submission.tenant_models import choose_model, tenant_models
 
 router = APIRouter(route_class=InTurn, prefix="/v1/campaigns", tags=["Campaigns"])
 _MEMORY_BYTES = 1024 * 1024  # of the spool; beyond it lies on disk

@@ -22,6 +22,7 @@ from api.schemas.base import NoQuery, NumberedPageQuery, Page
 from api.schemas.models import ModelDecisionBody, ModelDecisionReply, ModelReply, ModelsReply, UnusableReply
 from api.submission.pictures.tasks import Abilities, tasks_of
 from api.submission.tenant_models import tenant_models, tenant_standings
+from policy.prompts.weights import WEIGHTS
 from workers.errors import NotFound
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.keys import get_key
@@ -120,6 +121,7 @@ def _reply(registry: Registry, name: str, standing: ModelStanding) -> ModelReply
     factors = registry.upscalers_of(card)
     tasks = tasks_of(card, Abilities.of(card, registry))
     beside = {"tasks": tasks, "upscale": [1, *sorted(factors)], "loras": list(registry.adapters_of(card))}
+    beside["prompt_syntax"] = [WEIGHTS] if card.family.weighs else []
     decided = {"state": standing.state, "expires": standing.expires, "refused": standing.why}
     fields = asdict(card) | beside | decided | {"id": card.name}
     return ModelReply(**{field: fields[field] for field in ModelReply.model_fields if field in fields})

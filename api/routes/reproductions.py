@@ -130,6 +130,7 @@ def _asked(view: AssetView, item: ItemView, recipe: Recipe, model: str) -> Singl
         "scheduler": recipe.scheduler,
         "scheduler_options": list(recipe.scheduler_options),
         "reproducible": recipe.reproducible or None,
+        "prompt_syntax": recipe.prompt_syntax or None,
         "upscale": recipe.upscale,
         "loras": [{"name": lora.name, "scale": lora.scale} for lora in recipe.loras],
         "seed": int(view.provenance["seed"]),

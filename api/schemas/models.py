@@ -58,6 +58,7 @@ class ModelReply(ReplyModel):
     tasks: list[str] = Field(description="what it can be asked for, as `task` takes them", examples=[["text-to-image"]])
     upscale: list[int] = Field(description="factors its pictures can be enlarged by, as `upscale` takes them")
     loras: list[str] = Field(description="adapters trained for it, as `loras` takes them")
+    prompt_syntax: list[str] = Field(description="how prompts may be written besides plain words; empty: not at all")
     knows: list[str] = Field(description="what it was trained on; empty for a general model")
 
 

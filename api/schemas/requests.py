@@ -141,6 +141,11 @@ class OptionsBody(BodyModel):
     reproducible: Literal["strict"] | None = Field(
         None, description="strict: each image is drawn alone, so that it can be drawn again to the last bit; slower"
     )
+    prompt_syntax: Literal["weights"] | None = Field(
+        None,
+        description="weights: (word:1.3), ((word)) and [word] say how much words count, as in AUTOMATIC1111's web UI;"
+        " for models read by CLIP. Left out: brackets are words",
+    )
     upscale: int = Field(
         1,
         ge=1,

@@ -224,7 +224,7 @@ class Campaign:
         unnameable = list(template_complaints(self.spec, sheet.header))
         languages = LabelLanguages(self.spec, sheet.header)
         found.complain(*unnameable, *languages.complaints)
-        for code, piece, _ in left_over(plan.template.frame):
+        for code, piece, _ in left_over(plan.template.frame, self.spec.prompt_syntax or ""):
             found.notices.add(code, 0, texts=[piece])
         reader = RowReader(
             self.spec,
@@ -262,7 +262,7 @@ class Campaign:
             found.complain(*read)
             return
         book = self.books.of(read.own.model)
-        read = replace(read, texts_read=book.texts_read(read.texts.prompt, read.texts.negative_prompt))
+        read = replace(read, texts_read=book.texts_read(read.texts, read.options.prompt_syntax))
         names, languages = files
         found.complain(*languages.of_row(read))
         if names is not None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from api.submission.recipes import SamplingOptions
 from api.submission.screening import Screened
+from policy.prompts.weights import plain_text
 from policy.verdict import Verdict
 from workers.jobs.types import ALL_READ, NewItem, TextsRead
 from workers.recipes import Recipe, seed_for
@@ -56,6 +57,11 @@ class CheckedRow:
     def sent_prompt(self) -> str:
         """The prompt as it was sent, before the rule set rewrote it."""
         return self.texts.sent.get("prompt", self.texts.prompt)
+
+    @property
+    def sent_words(self) -> str:
+        """The prompt as it was sent, without the brackets and numbers of a prompt syntax."""
+        return plain_text(self.sent_prompt, self.options.prompt_syntax)
 
     def items(self, seeded_by: str, recipe: Recipe, queue: str | None = None) -> Iterator[NewItem]:
         """One item a variant, in order. `queue` is that of a model other than the request's.

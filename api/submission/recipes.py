@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
-from api.edge.problems import Complaint, Problem, did_you_mean, quoted
+from api.edge.problems import Complaint, did_you_mean, quoted
 from api.schemas.requests import OptionsBody
 from api.submission.pictures.known import KnownInput, unusable
 from api.submission.pictures.tasks import STANDARD, Abilities, complaints, is_undrawn, task_for, with_pictures
+from api.submission.screening import Screened
 from api.submission.tokens import prompt_tokens
 from api.submission.vocabulary import Vocabulary
 from workers.jobs.types import ALL_READ, TextsRead
@@ -40,10 +41,11 @@ class SamplingOptions(NamedTuple):
     lock: str = ""
     ground: str = ""  # GroundOptions as JSON
     reference_scale: float | None = None
+    prompt_syntax: str = ""
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Self:
-        read = cls._make(stored)
+        read = cls(*stored)  # plans of catalogues keep rows from before the last fields
         loras = tuple((name, scale) for name, scale in read.loras)
         canvas = read.canvas and (read.canvas[0], read.canvas[1])  # JSON made a list of it
         return read._replace(loras=loras, scheduler_options=tuple(read.scheduler_options), canvas=canvas)
@@ -98,6 +100,7 @@ class RecipeBook:
             loras=self.loras((lora.name, lora.scale) for lora in asked.loras),
             scheduler_options=tuple(sorted(set(asked.scheduler_options))),
             reproducible=asked.reproducible or "",
+            prompt_syntax=asked.prompt_syntax or "",
             task=asked.task or card.tasks[0],
             strength=asked.strength,
             control=asked.control,
@@ -139,11 +142,11 @@ class RecipeBook:
             found.append(Complaint("seed_too_large", message, f"The largest is {MAX_SEED} (2^53 - 1).", field="seed"))
         return found
 
-    def texts_read(self, prompt: str, negative_prompt: str) -> TextsRead:
+    def texts_read(self, texts: Screened, syntax: str) -> TextsRead:
         """How much of both texts the model reads; all, where its tokenizer cannot be read here."""
         if self.tokens is None:
             return ALL_READ
-        return TextsRead(self.tokens.read_chars(prompt), self.tokens.read_chars(negative_prompt))
+        return TextsRead(*(self.tokens.sent_chars_read(text, syntax) for text in (texts.prompt, texts.negative_prompt)))
 
     def recipe(self, options: SamplingOptions) -> Recipe:
         """The recipe of options that `make` accepted."""
@@ -165,6 +168,7 @@ class RecipeBook:
             scheduler=options.scheduler,
             scheduler_options=options.scheduler_options,
             reproducible=options.reproducible,
+            prompt_syntax=options.prompt_syntax,
             task=options.task,
             strength=options.strength,
             control=options.control if options.task == CONTROL else "",
@@ -214,6 +218,10 @@ class RecipeBook:
         if why := misfit(options.scheduler, options.scheduler_options, flow=card.family.matches_flows):
             remedy = "Leave it out, or name another scheduler of the model."
             found.append(Complaint("model_limit", why, remedy, field="scheduler_options"))
+        if options.prompt_syntax and not card.family.weighs:
+            message = f"{card.name} reads no weights of words"
+            remedy = "Leave it out, or choose a Stable Diffusion 1, 2 or XL model."
+            found.append(Complaint("model_limit", message, remedy, field="prompt_syntax"))
         if options.upscale != 1 and options.upscale not in self._upscalers:
             message = f"{card.name} has no upscaler of factor {options.upscale}"
             found.append(Complaint("model_limit", message, self._remedy("upscale"), field="upscale"))
@@ -277,21 +285,6 @@ class RecipeBooks:
         if name not in self._books:
             self._books[name] = RecipeBook(self._registry.get(name), self._settings, self._registry)
         return self._books[name]
-
-
-def choose_model(registry: Registry, name: str | None) -> ModelCard:
-    """The card asked for; without a name, the only one there is. Raises Problem naming the models."""
-    names = registry.names()
-    if name is None and len(names) == 1:
-        return registry.get(names[0])
-    if name is not None and name in names:
-        return registry.get(name)
-    message = "more than one model is installed" if name is None else f"there is no model '{name}'"
-    if name is not None and ("model", name) in registry.unusable:
-        message = f"the model '{name}' cannot be used here; GET /v1/models/unusable says why"
-    remedy = f"The models are: {', '.join(names)}.{did_you_mean(name or '', names)}"
-    complaint = Complaint("model_missing", message, remedy, field="model")
-    raise Problem("model_missing", f"{message}. {remedy}", errors=[complaint])
 
 
 def at(complaint: Complaint, *, row: int, line: int, column: str | None) -> Complaint:

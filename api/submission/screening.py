@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from api.edge.problems import Complaint
 from api.schemas.submission import RefusedRowReply, RewrittenRowReply
 from api.submission.pictures.known import KnownInput
-from policy.prompts.rewrite import prepare
-from policy.prompts.screen import screen_prompt
+from policy.prompts.rewrite import Prepared, prepare
+from policy.prompts.screen import screen_prompt, screen_reading
+from policy.prompts.weights import WeightsInvalid, plain_text
 from policy.rulebook.prompts import PromptField
 from policy.rulebook.scope import Context
 from policy.rules import Rules
@@ -25,15 +27,46 @@ class Screened:
     sent: Mapping[str, str]
 
 
-def screen(rules: Rules, context: Context, prompt: str, negative_prompt: str) -> Screened:
-    """The verdict on both texts together, after the rewrites that the rules ask for."""
+def screen(
+    rules: Rules, context: Context, prompt: str, negative_prompt: str, syntax: str = ""
+) -> Screened | list[Complaint]:
+    """The verdict on both texts together, after the rewrites that the rules ask for; or why weights cannot be read.
+
+    In a prompt syntax a text is screened as it was sent, and as the words that the model reads: brackets hide none.
+    """
+    if wrong := _unreadable(prompt, negative_prompt, syntax):
+        return wrong
     wanted = prepare(rules, prompt, context)
     sent = {} if wanted.text == prompt else {"prompt": prompt}
-    if not negative_prompt:
-        return Screened(wanted.text, "", wanted.verdict, sent)
-    unwanted = prepare(rules, negative_prompt, context, PromptField.NEGATIVE_PROMPT)
-    sent |= {} if unwanted.text == negative_prompt else {"negative_prompt": negative_prompt}
-    return Screened(wanted.text, unwanted.text, merge([wanted.verdict, unwanted.verdict]), sent)
+    unwanted = Prepared("", Verdict(rules.version))
+    if negative_prompt:
+        unwanted = prepare(rules, negative_prompt, context, PromptField.NEGATIVE_PROMPT)
+        sent |= {} if unwanted.text == negative_prompt else {"negative_prompt": negative_prompt}
+    if sent and (wrong := _unreadable(wanted.text, unwanted.text, syntax)):
+        return [replace(one, message=f"{one.message}, once the rule set rewrote the text") for one in wrong]
+    verdict = _of_words(rules, context, wanted, PromptField.PROMPT, syntax)
+    if negative_prompt:
+        verdict = merge([verdict, _of_words(rules, context, unwanted, PromptField.NEGATIVE_PROMPT, syntax)])
+    return Screened(wanted.text, unwanted.text, verdict, sent)
+
+
+def _of_words(rules: Rules, context: Context, made: Prepared, field: PromptField, syntax: str) -> Verdict:
+    """With the verdict on the plain words, where they are not the text itself."""
+    plain = plain_text(made.text, syntax)
+    if plain == made.text:
+        return made.verdict
+    named = {"tenant": context.tenant, "campaign": context.campaign, "model": context.model}
+    return screen_reading(rules, plain, made.verdict, field=field, **named)
+
+
+def _unreadable(prompt: str, negative_prompt: str, syntax: str) -> list[Complaint]:
+    found = []
+    for field, text in (("prompt", prompt), ("negative_prompt", negative_prompt)):
+        try:
+            plain_text(text, syntax)
+        except WeightsInvalid as error:
+            found.append(Complaint("prompt_syntax", str(error), error.remedy, field=field))
+    return found
 
 
 def with_inputs(texts: Screened, pictures: Iterable[KnownInput]) -> Screened:

@@ -15,11 +15,11 @@ from api.submission.pictures.consent import consent_complaints
 from api.submission.pictures.known import KnownInput, demand_known, known_inputs
 from api.submission.pictures.tasks import is_wordless
 from api.submission.preview.forecast import works_of
-from api.submission.recipes import RecipeBook, RecipeBooks, choose_model
+from api.submission.recipes import RecipeBook, RecipeBooks
 from api.submission.refused_warnings import refused_warnings
 from api.submission.screening import screen, with_inputs
 from api.submission.store import CheckedRequest
-from api.submission.tenant_models import tenant_models
+from api.submission.tenant_models import choose_model, tenant_models
 from policy.rulebook.scope import Context
 from workers.recipes import ROLES
 from workers.settings import Settings
@@ -78,12 +78,14 @@ def check_row(
     wordless = is_wordless(options.task, book.card)
     if complaints := [*wrong, *_complaints(asked, work, parts.settings, wordless=wordless)]:
         return complaints
-    texts = screen(parts.rules, context, asked.prompt, asked.negative_prompt)
+    texts = screen(parts.rules, context, asked.prompt, asked.negative_prompt, options.prompt_syntax)
+    if isinstance(texts, list):
+        return texts
     texts = with_inputs(texts, pictures.values())
     made_from = tuple((role, known.id) for role, known in pictures.items())
     sources = {"prompt": asked.prompt, "negative_prompt": asked.negative_prompt}
     own = RowOptions(options, asked.seed, asked.variants, asked.negative_prompt, inputs=made_from)
-    read = book.texts_read(texts.prompt, texts.negative_prompt)
+    read = book.texts_read(texts, options.prompt_syntax)
     return CheckedRow(number, line, asked.custom_id, texts, own, sources, texts_read=read)
 
 

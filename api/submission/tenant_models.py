@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from api.edge.dependencies import Parts
+from api.edge.problems import Complaint, Problem, did_you_mean
 from workers.jobs.models.decisions import standing_decisions
-from workers.sampling.cards.registry import Registry
+from workers.sampling.cards.registry import ModelCard, Registry
 from workers.sampling.cards.standing import ModelStanding, standing_of
 
 
@@ -34,3 +35,18 @@ def tenant_standings(parts: Parts, tenant: str) -> Mapping[str, ModelStanding]:
         )
         for name, card in parts.registry.cards.items()
     }
+
+
+def choose_model(registry: Registry, name: str | None) -> ModelCard:
+    """The card asked for; without a name, the only one there is. Raises Problem naming the models."""
+    names = registry.names()
+    if name is None and len(names) == 1:
+        return registry.get(names[0])
+    if name is not None and name in names:
+        return registry.get(name)
+    message = "more than one model is installed" if name is None else f"there is no model '{name}'"
+    if name is not None and ("model", name) in registry.unusable:
+        message = f"the model '{name}' cannot be used here; GET /v1/models/unusable says why"
+    remedy = f"The models are: {', '.join(names)}.{did_you_mean(name or '', names)}"
+    complaint = Complaint("model_missing", message, remedy, field="model")
+    raise Problem("model_missing", f"{message}. {remedy}", errors=[complaint])

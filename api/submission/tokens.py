@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from policy.prompts.weights import read_weights
 from workers.sampling.cards.registry import ModelCard
 
 _MOST_TOKENS = 100_000  # transformers writes 1e30 where a tokenizer states no limit
@@ -60,6 +61,14 @@ class PromptTokens:
                 return word.start() + (len(self._parts(word.group(), left)[0]) if inside else 0)
             left -= tokens
         return None
+
+    def sent_chars_read(self, text: str, syntax: str) -> int | None:
+        """The same of a text in a prompt syntax, counted with its brackets: only its plain words are read."""
+        if not syntax:
+            return self.read_chars(text)
+        weighed = read_weights(text)
+        place = self.read_chars(weighed.plain)
+        return None if place is None else weighed.sent_at(place)
 
     def _at_most(self, text: str) -> int:
         """No fewer than the tokens of the text. Article numbers differ in every row and would be counted once each.

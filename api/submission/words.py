@@ -24,7 +24,7 @@ class WordFindings:
 
     def look(self, row: CheckedRow) -> None:
         self._rows += 1
-        seen = self._vocabulary.read(row.sent_prompt)
+        seen = self._vocabulary.read(row.sent_words)
         if seen.strange:
             self._strange.add(row.number, seen.strange)
         if len(seen.known) > 1:

@@ -5,6 +5,7 @@ rewrite         replaces terms of rewrite rules, then screens         caller: ap
 hits            which matches of which rules count, after exceptions
 matcher         finds all terms of a rule set in one pass
 quiet           shows that no rule about terms meets a text, from what is remembered of its words
+weights         the words of a prompt in which brackets weigh them   caller: workers, api
 personal        finds personal data by its shape and check digits
 cases           tables of test prompts that ship with the rule set
 parity          how often groups of people are stopped, on counterfactual prompts

@@ -41,6 +41,19 @@ def screen_prompt(
     return Verdict(rules.version, tuple(findings))
 
 
+def screen_reading(
+    rules: Rules, reading: str, sent: Verdict, *, tenant: str, field: str, campaign: str = "", model: str = ""
+) -> Verdict:
+    """The verdict on a text as it was sent, and on how a model reads it, such as its words without the brackets.
+
+    What both hold is found once.
+    """
+    found = screen_prompt(rules, reading, tenant=tenant, field=field, campaign=campaign, model=model).findings
+    known = {(finding.rule, finding.decision) for finding in sent.findings}
+    besides = (finding for finding in found if (finding.rule, finding.decision) not in known)
+    return Verdict(sent.policy_version, (*sent.findings, *besides))
+
+
 def place_of(field: str) -> PromptField:
     return PromptField.NEGATIVE_PROMPT if field == PromptField.NEGATIVE_PROMPT else PromptField.PROMPT
 

@@ -76,6 +76,13 @@ def test_an_item_is_judged_as_if_it_came_today(rules, item, before, after):
     assert report.unchanged == (before == after)
 
 
+@pytest.mark.parametrize(("syntax", "after"), [({}, "allow"), ({"prompt_syntax": "weights"}, "hold")])
+def test_weighed_words_are_judged_without_their_brackets(rules, syntax, after):
+    item = settled("a n(u:1.2)de woman")
+    item = replace(item, event=item.event | {"recipe": syntax})
+    assert simulate(rules, [item]).table["allow"][after] == 1
+
+
 @pytest.mark.parametrize(
     ("item", "reason"),
     [

@@ -10,7 +10,7 @@ and `discard` or the next attempt removes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -25,7 +25,8 @@ from policy.marks.marker import Marked, Stamp, evidence
 from policy.marks.stamp import EditSource
 from policy.marks.writers import PreparedMark
 from policy.prompts.meaning.screen import MeaningScreen
-from policy.prompts.screen import screen_prompt
+from policy.prompts.screen import screen_prompt, screen_reading
+from policy.prompts.weights import plain_text
 from policy.rulebook.scope import Context
 from policy.rules import Rules
 from policy.verdict import Decision, Finding, Stage, Verdict, merge
@@ -164,7 +165,10 @@ class Finisher:
         contexts = [Context(item.tenant, item.campaign, held.recipe.model) for item in held.items]
         with metrics.FINISHING_SECONDS.labels("meaning").time():
             meanings = self.meaning.screen(
-                [(item.prompt, context) for item, context in zip(held.items, contexts, strict=True)]
+                [
+                    (plain_text(item.prompt, held.recipe.prompt_syntax), context)
+                    for item, context in zip(held.items, contexts, strict=True)
+                ]
             )
         with metrics.FINISHING_SECONDS.labels("screen").time():
             try:
@@ -185,13 +189,15 @@ class Finisher:
             for item, context, meaning, picture in zip(held.items, contexts, meanings, pictures, strict=True)
         ]
 
-    def _texts(self, held: Claim, item: ClaimedItem) -> list[Verdict]:
-        return [
-            screen_prompt(
-                self.rules, text, tenant=item.tenant, field=field, campaign=item.campaign, model=held.recipe.model
-            )
-            for field, text in (("prompt", item.prompt), ("negative_prompt", item.negative_prompt))
-        ]
+    def _texts(self, held: Claim, item: ClaimedItem) -> Iterator[Verdict]:
+        """On both texts as they were sent, and on the words that the model read of them."""
+        named = {"tenant": item.tenant, "campaign": item.campaign, "model": held.recipe.model}
+        for field, text in (("prompt", item.prompt), ("negative_prompt", item.negative_prompt)):
+            verdict = screen_prompt(self.rules, text, field=field, **named)
+            words = plain_text(text, held.recipe.prompt_syntax)
+            if words != text:
+                verdict = screen_reading(self.rules, words, verdict, field=field, **named)
+            yield verdict
 
     def _hold(self, stage: Stage, category: str, rule: str, detail: str = "") -> Verdict:
         return Verdict(self.rules.version, (Finding(Decision.HOLD, stage, category, rule, detail=detail),))

@@ -11,6 +11,7 @@ Worker processes only:
 pipelines           checks and loads pipelines
 kept/               what text encoders and autoencoders made of the same input
 resident            which pipelines stay in memory
+prompts/            weights of words in prompts
 given/              what pipelines get of the pictures that an item is made from
 calls               from the options of a request to the arguments of a pipeline
 schedulers          a fresh scheduler for each run

@@ -21,6 +21,7 @@ from workers.sampling.families.family import SHOWN, Family
 from workers.sampling.given.paste import pasted
 from workers.sampling.given.pictures import REFERENCE
 from workers.sampling.pipelines import Loaded, is_device_error, is_out_of_memory
+from workers.sampling.prompts.emphasis import weighted
 from workers.sampling.references import ReferenceNetwork
 from workers.sampling.schedulers import build_scheduler, watch_steps
 from workers.sampling.types import BLACK, CANCELLED, NOT_FINITE, Pictures, Pixels, Watch
@@ -103,9 +104,13 @@ def _draw(run: Run) -> Drawn:
     if call.takes("guidance_rescale"):
         extra["guidance_rescale"] = run.card.guidance_rescale
     shown = extra.pop(REFERENCE, None)
-    arguments = arguments_of(Called(family, call, pipe), run.recipe, run.items, extra)
-    with torch.inference_mode(), _by_algorithms_of(run.recipe), _shown(run, pipe, shown) as seen:
-        arguments |= seen
+    with (
+        torch.inference_mode(),
+        _by_algorithms_of(run.recipe),
+        _shown(run, pipe, shown) as seen,
+        weighted(pipe, family, run.recipe, run.items) as worded,
+    ):
+        arguments = arguments_of(Called(family, call, pipe), run.recipe, worded, extra) | seen
         images = pipe(**arguments).images
         if family.output == "np":
             images = torch.from_numpy(images).permute(0, 3, 1, 2)

@@ -163,7 +163,7 @@ class DiffusersSampler:
         loaded = self._pipelines.get(card)
         use_adapters(loaded, self._adapters_for(card, held.recipe))
         reference = self._references.beside(self._references.card_for(card, held.recipe), loaded)
-        log_truncated_prompts(loaded, card, held.items)
+        log_truncated_prompts(loaded, card, held)
         environment = self._environments[card.revision]
         images = nothing(held.recipe, len(held.items))
         meter = self._energy.start()

@@ -22,9 +22,9 @@ from api.schemas.batches import EDITS, BatchLineBody
 from api.schemas.images import MAX_URL_CHARS, EditsBody, ImagesBody
 from api.submission.checked import CheckedRow
 from api.submission.pictures.known import demand_known, known_inputs
-from api.submission.recipes import RecipeBook, RecipeBooks, choose_model
+from api.submission.recipes import RecipeBook, RecipeBooks
 from api.submission.single import check_row, refused_warnings_of
-from api.submission.tenant_models import tenant_models
+from api.submission.tenant_models import choose_model, tenant_models
 from policy.rulebook.scope import Context
 from workers.sampling.cards.registry import ModelCard
 from workers.sheets.objects import MAX_LINE_BYTES

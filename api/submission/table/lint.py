@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from policy.prompts.weights import WEIGHTS
+
 # Excel in five languages, Google Sheets, LibreOffice; Python, pandas, SQL and JavaScript.
 _BROKEN = frozenset(
     """
@@ -74,11 +76,16 @@ def is_error_value(text: str) -> bool:
     return bare in _BROKEN or (bare.startswith("#") and _HASHES.fullmatch(bare) is not None)
 
 
-def left_over(text: str) -> Iterator[tuple[str, str, str]]:
-    """(code, the piece, what it is) for syntax that nobody replaced and this installation does not read."""
+def left_over(text: str, syntax: str = "") -> Iterator[tuple[str, str, str]]:
+    """(code, the piece, what it is) for syntax that nobody replaced and this installation does not read.
+
+    `syntax` is what prompts are read in: weights are read where it is "weights".
+    """
     if _SIGNS.search(text):
         rest = text
         for code, pattern, what in _LEFT_OVER:
+            if code == "leftover_weight" and syntax == WEIGHTS:
+                continue
             if found := pattern.search(rest):
                 yield code, found.group(), what
                 rest = pattern.sub(" ", rest)

@@ -11,7 +11,7 @@ from api.submission.checked import CheckedRow
 from api.submission.notices import Notices
 from api.submission.pictures.rows import RowPictures
 from api.submission.pictures.tasks import is_wordless
-from api.submission.recipes import RecipeBooks
+from api.submission.recipes import RecipeBooks, at
 from api.submission.screening import screen, with_inputs
 from api.submission.table.cleaning import Cleaning
 from api.submission.table.columns import Columns
@@ -89,11 +89,13 @@ class RowReader:
         prompt = self._prompt(row, cells, complaints, wordless=wordless)
         if complaints:
             return complaints
-        self._lint(row.number, cells)
+        self._lint(row.number, cells, own.options.prompt_syntax)
         sources = {value.name: cells[value.column] for value in self._values}
         sources["template"], sources["negative_prompt"] = self._frame, own.negative_prompt
         context = Context(self._context.tenant, self._context.campaign, own.model) if own.model else self._context
-        texts = screen(self._rules, context, prompt, own.negative_prompt)
+        texts = screen(self._rules, context, prompt, own.negative_prompt, own.options.prompt_syntax)
+        if isinstance(texts, list):
+            return [at(wrong, row=row.number, line=row.line, column=self._source_of(wrong, cells)) for wrong in texts]
         texts = with_inputs(texts, self._pictures.known(own.inputs))
         return CheckedRow(row.number, row.line, custom_id, texts, own, sources, carried)
 
@@ -197,10 +199,17 @@ class RowReader:
             message = f"the cell holds a NUL character: {quoted(text)}"
             complaints.append(complaint_of(row, "nul", message, "Remove it.", column))
 
-    def _lint(self, number: int, cells: list[str]) -> None:
+    def _source_of(self, complaint: Complaint, cells: list[str]) -> str | None:
+        """The column that a text comes from: of a prompt, the longest of them."""
+        if complaint.field == "negative_prompt":
+            return self._own.column("negative_prompt")
+        longest = max(self._values, key=lambda value: len(cells[value.column]), default=None)
+        return longest.name if longest else None
+
+    def _lint(self, number: int, cells: list[str], syntax: str) -> None:
         for value in self._values:
-            for code, piece, _ in left_over(cells[value.column]):
+            for code, piece, _ in left_over(cells[value.column], syntax):
                 self._notices.add(code, number, value.name, [piece])
         if self._negative is not None:
-            for code, piece, _ in left_over(cells[self._negative]):
+            for code, piece, _ in left_over(cells[self._negative], syntax):
                 self._notices.add(code, number, self._plan.columns.name(self._negative), [piece])

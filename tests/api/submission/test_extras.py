@@ -18,6 +18,7 @@ def test_a_model_says_what_can_be_asked_for_beside_it(api: ApiTenant) -> None:
     listed = api.caller().get("/v1/models").json()["data"][0]
     assert listed["upscale"] == [1, 4]
     assert isinstance(listed["loras"], list)
+    assert listed["prompt_syntax"] == ["weights"]
 
 
 def test_an_upscaled_request_names_the_network_and_its_bytes_in_its_recipe(api: ApiTenant) -> None:

@@ -134,6 +134,17 @@ def test_a_negative_prompt_is_screened_by_the_rules_for_negative_prompts(works: 
     assert ("prompt", "sexual/undressing") in findings(works, item_id)
 
 
+def test_the_words_that_a_model_reads_are_screened_though_brackets_stand_between_them(works: Works):
+    weighed = replace(RECIPE, prompt_syntax="weights")
+    texts = ("a n(s:1.2)fw poster", "a (nsfw:1.2) poster", "a (red:1.2) poster")
+    asked = [new_item(n, prompt=text, recipe=weighed) for n, text in enumerate(texts, 1)]
+    apart, plain, fine = works.line.submit("acme", 3, new_items=asked)
+    (batch_id,) = works.look()
+    works.executor().run(batch_id)
+    assert works.line.states() == {ItemState.REFUSED: 2, ItemState.RELEASED: 1}
+    assert [findings(works, each).count(("prompt", "sexual/explicit")) for each in (apart, plain, fine)] == [1, 1, 0]
+
+
 def test_a_picture_that_a_person_must_see_waits_in_quarantine(works: Works):
     ids = works.line.submit("acme", 2)
     works.executor(FakeSampler(pictures={"row-1": GREY})).run(works.line.dispatch(ids))

@@ -61,6 +61,7 @@ class Family:
     scalars: frozenset[str] = frozenset()  # further names in model_index.json: numbers, text, null, mappings
     schedulers: tuple[str, ...]  # classes that fit what the denoiser predicts
     reads: Mapping[str, int | None] = field(default_factory=dict)  # tokens by tokenizer; None: its own model_max_length
+    weighs: Mapping[str, str] = field(default_factory=dict)  # tokenizer by text encoder whose tokens can be weighed
     adapts: tuple[str, ...] = ()  # components that a LoRA may change
     shows: str = ""  # argument for what a network made of a reference picture; "": nothing can be shown
     guidance: Literal["classifier-free", "embedded", "none"] = "classifier-free"

@@ -36,6 +36,11 @@ _OPTIONS: tuple[Any, ...] = (
     click.option("--model", metavar="NAME", help="Name of the model. Not needed if there is only one."),
     click.option("--upscale", metavar="FACTOR", type=int, help="Factor by which each side is enlarged, such as 4."),
     click.option("--lora", "loras", multiple=True, metavar="NAME[:SCALE]", help="LoRA of the model. Repeatable."),
+    click.option(
+        "--prompt-syntax",
+        type=click.Choice(("weights",)),
+        help="weights: (word:1.3), ((word)) and [word] say how much words count, as in AUTOMATIC1111.",
+    ),
     click.option("--variants", metavar="NUMBER", type=int, show_default="1", help="Number of images for each row."),
     click.option(
         "--priority",
