@@ -26,6 +26,8 @@ from typing import Any
 
 import pytest
 
+_STILLBORN = 5  # forks that may end before their first test: then something is wrong with all of them
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--forks", type=int, default=0, help="collect once, and run the tests in so many forked processes")
@@ -71,6 +73,8 @@ class _Parent:
         by_file = groupby(range(len(session.items)), key=lambda place: _file(session.items[place]))
         self._files = deque(list(places) for _, places in by_file)
         self._forks: dict[Connection, _Fork] = {}
+        self._begun: set[int] = set()
+        self._stillborn = 0
 
     def run(self, count: int) -> None:
         if threading.active_count() > 1:
@@ -86,6 +90,8 @@ class _Parent:
                 self._stop_if_asked()
         finally:
             self._end()
+        if left := [item.nodeid for place, item in enumerate(self._session.items) if place not in self._begun]:
+            raise RuntimeError(f"{len(left)} tests were collected and not run, {left[0]} among them")
 
     def _fork(self) -> None:
         ours, theirs = Pipe()
@@ -111,6 +117,7 @@ class _Parent:
                 connection.send(list(fork.ahead))
         elif said == "began":
             fork.last = fork.ahead.popleft()
+            self._begun.add(fork.last)
         elif said == "report":
             self._report(self._hook.pytest_report_from_serializable(config=self._session.config, data=value))
         elif said == "warned":
@@ -128,9 +135,13 @@ class _Parent:
         status = os.waitstatus_to_exitcode(os.waitpid(fork.pid, 0)[1])
         if status == 0:
             return
-        if fork.last is not None:
+        ended = f"signal {-status}" if status < 0 else f"exit code {status}"
+        if fork.last is None:
+            self._stillborn += 1
+            if self._stillborn > _STILLBORN:
+                raise RuntimeError(f"{self._stillborn} processes ended before they ran a test, the last with {ended}")
+        else:
             item = self._session.items[fork.last]
-            ended = f"signal {-status}" if status < 0 else f"exit code {status}"
             told = f"the process that ran this test ended with {ended}"
             self._report(pytest.TestReport(item.nodeid, item.location, {}, "failed", told, "call"))
         if fork.ahead:
