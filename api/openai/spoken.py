@@ -22,6 +22,7 @@ THEIR_NAMES = {
     "num_inference_steps": "quality",
     "variants": "n",
     "renditions": "output_format",
+    "channels": "output_compression",
 }
 
 
@@ -44,9 +45,15 @@ class OpenAIRoute(InTurn):
         return run
 
 
+def their_name(field: str | None) -> str | None:
+    """The parameter as the client's caller wrote it: the client decides whether it is in the URL or in the body."""
+    bare = (field or "").removeprefix("query.").removeprefix("body.")
+    return THEIR_NAMES.get(bare, bare or field)
+
+
 def spoken(problem: Problem) -> Problem:
     """The same problem, as 400 where it was 422, with the fields that the caller sent."""
     if problem.status != 422:
         return problem
-    errors = [replace(error, field=THEIR_NAMES.get(error.field or "", error.field)) for error in problem.errors]
+    errors = [replace(error, field=their_name(error.field)) for error in problem.errors]
     return Problem("invalid_request", problem.detail, errors=errors, headers=problem.headers, more=problem.more)

@@ -13,13 +13,14 @@ from fastapi.responses import Response, StreamingResponse
 from sqlalchemy import Connection
 
 from api.edge.auth import Caller, Reader, Submitter
-from api.edge.bodies import parse
+from api.edge.bodies import parse, too_large
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.middleware.conditional import hands_over
 from api.edge.multipart import FileUpload, file_upload
 from api.edge.paging import uuid_or_not_found
 from api.edge.problems import Problem
+from api.edge.uploads.inputs import checked
 from api.openai.batches.outputs import output_content
 from api.openai.spoken import OpenAIRoute
 from api.schemas.base import NoQuery
@@ -33,7 +34,7 @@ from workers.store import file_key
 
 router = APIRouter(route_class=OpenAIRoute, prefix="/v1/files", tags=["OpenAI"])
 FileId = Annotated[str, Path(max_length=200, description="file-...")]
-_MEDIA_TYPE = "application/jsonl"
+_MEDIA_TYPE, _BYTES = "application/jsonl", "application/octet-stream"
 _PIECE_BYTES = 1024 * 1024
 
 
@@ -45,11 +46,14 @@ def create_file(
     query: Annotated[NoQuery, Query()],
     upload: Annotated[FileUpload, Depends(file_upload)],
 ) -> Response:
-    """A multipart body with `purpose=batch`, the `file`, and perhaps `expires_after[anchor]` and `[seconds]`.
+    """A multipart body with `purpose`, the `file`, and perhaps `expires_after[anchor]` and `[seconds]`.
 
-    Its lines are read when a batch is made of it. It expires after 30 days, if nothing else is said.
+    `batch`: lines, read when a batch is made of them. `vision`: a picture, which edits name by `file_id`. It expires
+    after 30 days, if nothing else is said.
     """
     asked = parse(FileBody, json.dumps(_nested(upload)).encode())
+    if asked.purpose == files.VISION:
+        _demand_picture(upload, parts.settings.input_max_bytes)
     sha256 = _sha256(upload.file)
     name = "".join(c if c.isprintable() else "_" for c in upload.name)[:MAX_NAME_CHARS] or "upload"
     fingerprint = once.fingerprint(asked, name.encode(), sha256.encode())
@@ -66,6 +70,7 @@ def create_file(
             sha256=sha256,
             seconds=asked.expires_after.seconds,
             most=parts.settings.max_files_bytes,
+            purpose=asked.purpose,
         )
     # No connection is held while the store works. Of two repeats at the same moment both may upload: one row is
     # finished, and the clerk deletes the other upload.
@@ -106,7 +111,7 @@ def read_file(file_id: FileId, caller: Reader, parts: PartsOf, query: Annotated[
     "/{file_id}/content",
     summary="The content of a file",
     response_class=StreamingResponse,
-    responses={200: {"content": {_MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {kind: {"schema": {"type": "string"}} for kind in (_MEDIA_TYPE, _BYTES)}}},
 )
 def read_content(
     request: Request, file_id: FileId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]
@@ -115,7 +120,7 @@ def read_content(
     with parts.transaction(caller.tenant) as conn:
         view = get_file(conn, caller.tenant, _id(file_id))
     pieces = _pieces(parts, caller, view, is_seen=hands_over(request))
-    return StreamingResponse(pieces, media_type=_MEDIA_TYPE)
+    return StreamingResponse(pieces, media_type=_BYTES if view.purpose == files.VISION else _MEDIA_TYPE)
 
 
 @router.delete("/{file_id}", response_model=DeletedFileReply, summary="Delete a file")
@@ -136,6 +141,14 @@ def _pieces(parts: Parts, caller: Caller, view: FileView, *, is_seen: bool) -> I
         return output_content(parts, caller, view, is_seen=is_seen)
     stored = parts.store.stream(file_key(caller.tenant, view.id))
     return chain((next(stored, b""),), stored)
+
+
+def _demand_picture(upload: FileUpload, most: int) -> None:
+    """Raises Problem for what an edit could not take."""
+    if upload.size > most:
+        raise too_large(most)
+    upload.file.seek(0)
+    checked(upload.file.read(), "file")
 
 
 def _nested(upload: FileUpload) -> dict[str, object]:
@@ -173,5 +186,5 @@ def _reply(view: FileView) -> StoredFileReply:
         created_at=int(view.created_at.timestamp()),
         expires_at=int(view.expires_at.timestamp()) if view.expires_at else None,
         filename=view.name,
-        purpose="batch_output" if view.part else "batch",
+        purpose=view.purpose,
     )

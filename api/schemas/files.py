@@ -25,7 +25,7 @@ class ExpiryBody(BodyModel):
 class FileBody(BodyModel):
     """The fields beside the file itself. In the form, `expires_after` is `expires_after[anchor]` and `[seconds]`."""
 
-    purpose: Literal["batch"] = Field(description="what the file is for")
+    purpose: Literal["batch", "vision"] = Field(description="batch: its lines; vision: a picture that edits name")
     expires_after: ExpiryBody = Field(
         ExpiryBody(anchor="created_at", seconds=MAX_EXPIRY_SECONDS), description="left out: 30 days"
     )
@@ -37,7 +37,7 @@ class FilesQuery(QueryModel):
     after: str = Field("", max_length=41, pattern=_AFTER, description="the last id of the page before")
     limit: int = Field(10_000, ge=1, le=10_000)
     order: Literal["asc", "desc"] = Field("desc", description="by creation")
-    purpose: Literal["batch", "batch_output"] | None = None
+    purpose: Literal["batch", "batch_output", "vision"] | None = None
 
 
 class StoredFileReply(ReplyModel):
@@ -49,7 +49,7 @@ class StoredFileReply(ReplyModel):
     created_at: int
     expires_at: int | None
     filename: str
-    purpose: Literal["batch", "batch_output"]
+    purpose: Literal["batch", "batch_output", "vision"]
     status: Literal["processed"] = "processed"
     status_details: str | None = None
 

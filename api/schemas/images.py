@@ -69,7 +69,7 @@ class PictureBody(BodyModel):
         None, description="a data URL with the picture in base64, or an https address that it is fetched from"
     )
     file_id: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
-        None, description="the id of an input: POST /v1/inputs"
+        None, description="the id of a file with the purpose vision, or of an input: POST /v1/inputs"
     )
 
     @model_validator(mode="after")

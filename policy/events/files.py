@@ -21,7 +21,7 @@ class FileStored(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileDeleted(Event):
-    """A file was deleted: its tenant asked for it, it expired, or text that stands in it was erased."""
+    """A file was deleted: its tenant asked for it, it expired, or what stands in it was erased."""
 
     kind: ClassVar[str] = "file.deleted"
     file_id: str

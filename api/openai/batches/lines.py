@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeVar
 
@@ -12,13 +12,15 @@ from pydantic import BaseModel, ValidationError
 from api.edge.auth import Caller
 from api.edge.bodies import strict_json
 from api.edge.dependencies import Parts
+from api.edge.errors import domain_problem
 from api.edge.problems import Complaint, Problem, quoted
 from api.edge.validation import from_validation
 from api.openai.asked import single_of
 from api.openai.edits import TAKING_A_PICTURE
 from api.openai.pictures import inputs_of, pictures_of
-from api.openai.spoken import THEIR_NAMES
+from api.openai.spoken import their_name
 from api.schemas.batches import EDITS, BatchLineBody
+from api.schemas.channels import MAX_CHANNELS, ChannelBody
 from api.schemas.images import MAX_URL_CHARS, EditsBody, ImagesBody
 from api.submission.checked import CheckedRow
 from api.submission.pictures.known import demand_known, known_inputs
@@ -26,13 +28,15 @@ from api.submission.recipes import RecipeBook, RecipeBooks
 from api.submission.single import check_row, refused_warnings_of
 from api.submission.tenant_models import choose_model, tenant_models
 from policy.rulebook.scope import Context
+from workers.errors import WorkerError
 from workers.sampling.cards.registry import ModelCard
 from workers.sheets.objects import MAX_LINE_BYTES
 
 MAX_EDIT_BYTES = MAX_URL_CHARS + MAX_LINE_BYTES  # of a line with a picture in it
 MAX_LINES = 50_000  # of a batch, as OpenAI documents it
 # What an answer repeats of its line, kept as the row's own cells.
-CARRIED = ("response_format", "output_format", "quality", "safety_identifier", "user")
+CARRIED = ("response_format", "output_format", "quality", "safety_identifier", "user", "output_compression")
+_OTHER_BATCH = "Send them in another batch."
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -60,7 +64,9 @@ class BatchLines:
         self._models = tenant_models(parts, caller.tenant)
         self.books: RecipeBooks | None = None  # the first line's model is the request's own
         self.renditions: dict[str, None] = {}
+        self.channels: dict[str, ChannelBody | str] = {}  # of lines that choose a quality
         self._ids: dict[str, int] = {}
+        self._taken: dict[str, str] = {}  # files of pictures -> the inputs that they became
 
     def read(self, number: int, line: int, raw: bytes) -> CheckedRow | list[LineError]:
         """The row of this number, screened. `line` is the physical one."""
@@ -103,9 +109,13 @@ class BatchLines:
                 pictures = demand_known(ids, known_inputs(conn, self._tenant, ids.values())) if ids else {}
             single = single_of(body, card, self._models, max_steps=parts.settings.max_steps, pictures=ids)
         except Problem as problem:
-            raise _Wrong(problem.errors) from problem
+            raise _Wrong(_named(problem)) from problem
+        except WorkerError as error:
+            if (known := domain_problem(error)) is None or known.status >= 500:
+                raise
+            raise _Wrong(_named(known)) from error
         except RequestValidationError as error:
-            raise _Wrong(_without_body(from_validation(error.errors()))) from error
+            raise _Wrong(from_validation(error.errors())) from error
         if self.books is None:
             first = RecipeBook(card, parts.settings, self._models)
             self.books = RecipeBooks(first, parts.settings, self._models)
@@ -118,14 +128,26 @@ class BatchLines:
         if refused := refused_warnings_of(row, book, parts, context):
             raise _Wrong(refused)
         self.renditions |= dict.fromkeys(single.renditions)
+        self._choose(single.channels)
         own = row.own._replace(model=card.name, priority=body.priority if "priority" in body.model_fields_set else None)
         return replace(row, own=own, carried=[str(getattr(body, name) or "") for name in CARRIED])
+
+    def _choose(self, channels: Iterable[ChannelBody | str]) -> None:
+        """Every image of the batch gets these files too, so they are few, and those of one quality have one size."""
+        for channel in channels:
+            if isinstance(channel, ChannelBody) and self.channels.setdefault(channel.name, channel) != channel:
+                message = f"lines before ask for {channel.name} in another size"
+                raise _Wrong([Complaint("not_available", message, _OTHER_BATCH, field="output_compression")])
+        if len(self.channels) > MAX_CHANNELS:
+            message = f"the lines choose more than {MAX_CHANNELS} qualities"
+            raise _Wrong([Complaint("not_available", message, _OTHER_BATCH, field="output_compression")])
 
     def _inputs(self, body: EditsBody, card: ModelCard) -> dict[str, str]:
         if not TAKING_A_PICTURE.intersection(card.tasks):
             message, remedy = f"{card.name} draws from a prompt alone", "GET /v1/models lists the tasks of each."
             raise _Wrong([Complaint("edits_not_supported", message, remedy, field="model")])
-        return inputs_of(self._caller, self._parts, pictures_of(body, self._parts.settings.input_max_bytes))
+        pictures = pictures_of(body, self._parts.settings.input_max_bytes)
+        return inputs_of(self._caller, self._parts, pictures, self._taken)
 
 
 class _Wrong(Exception):
@@ -133,7 +155,7 @@ class _Wrong(Exception):
 
     def __init__(self, complaints: Iterable[Complaint]) -> None:
         super().__init__()
-        self.complaints = [replace(one, field=THEIR_NAMES.get(one.field or "", one.field)) for one in complaints]
+        self.complaints = [replace(one, field=their_name(one.field)) for one in complaints]
 
 
 def numbered_lines(file: BinaryIO, most: int) -> Iterator[tuple[int, bytes]]:
@@ -159,11 +181,16 @@ def _validated(model: type[M], value: object) -> M:
         raise _Wrong(found) from error
 
 
-def _without_body(complaints: list[Complaint]) -> list[Complaint]:
-    return [replace(one, field=(one.field or "").removeprefix("body.")) for one in complaints]
+def _named(problem: Problem) -> Sequence[Complaint]:
+    """What is wrong with a line; a problem without complaints, such as an unknown file, is one itself."""
+    return problem.errors or [
+        Complaint(problem.code, problem.detail.removesuffix("."), "Send another.", field="images")
+    ]
 
 
 def carried_of(cells: Mapping[str, str]) -> ImagesBody:
     """What a line asked of its answer, read back; the defaults where its cells were erased."""
-    kept = {name: text for name in CARRIED if (text := cells.get(name))}
+    kept: dict[str, str | int] = {name: text for name in CARRIED if (text := cells.get(name))}
+    if quality := cells.get("output_compression"):
+        kept["output_compression"] = int(quality)
     return ImagesBody.model_validate({"prompt": "-", **kept})

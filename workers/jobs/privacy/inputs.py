@@ -1,7 +1,7 @@
 """Erasure of inputs: what no task may use any more, and the objects that go with it.
 
     would_erase    what an erasure would do now                                                      caller: api
-    erase_input    any but RECALLED -> ERASED, with its event; its tenant's name for it is forgotten   caller: api
+    erase_input    any but RECALLED -> ERASED, with its event; its name and files with its bytes go     caller: api
     expire_inputs  READY, unused for its retention period -> ERASED, with its event                    caller: clerk
     give_up_inputs the objects of erased inputs, which the clerk then deletes from the store           caller: clerk
 
@@ -28,6 +28,7 @@ from workers.jobs.privacy.select import CLERK
 from workers.jobs.privacy.tables import legal_holds as holds_table
 from workers.jobs.tables import items
 from workers.jobs.types import new_id
+from workers.jobs.uploads.files import dismiss_of_picture
 from workers.states import ITEM_OPEN, ORDER_CHANNEL, InputState, ItemState
 
 _GONE = {"state": InputState.ERASED, "name": "", "address": "", "lease_until": None}
@@ -45,7 +46,9 @@ class InputErasure(NamedTuple):
 
 def erase_input(conn: Connection, tenant: str, id: str, actor: str) -> bool:
     """Any state but RECALLED -> ERASED; False if it was erased before. Raises NotFound, Conflict, UnderLegalHold."""
-    ours = select(inputs.c.state, inputs.c.sha256).where(inputs.c.id == id, inputs.c.tenant == tenant)
+    ours = select(inputs.c.state, inputs.c.sha256, inputs.c.sent_sha256).where(
+        inputs.c.id == id, inputs.c.tenant == tenant
+    )
     row = conn.execute(ours.with_for_update()).one_or_none()
     if row is None:
         raise NotFound(f"no input {id}")
@@ -60,6 +63,8 @@ def erase_input(conn: Connection, tenant: str, id: str, actor: str) -> bool:
     settled = func.coalesce(inputs.c.settled_at, now)
     conn.execute(inputs.update().where(inputs.c.id == id).values(**_GONE, withdrawn_at=now, settled_at=settled))
     append(conn, tenant=tenant, actor=actor, events=[events.InputWithdrawn(id, "erased", row.sha256)])
+    if row.sent_sha256:
+        dismiss_of_picture(conn, tenant, row.sent_sha256, actor=actor)
     conn.execute(select(func.pg_notify(ORDER_CHANNEL, "")))
     return True
 

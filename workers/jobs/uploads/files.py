@@ -3,7 +3,7 @@
     begin     a row without `stored_at`, before the bytes are put into the store
     finish    the bytes lie there: the file exists, with its event
     delete    its tenant wants it gone: it is answered as unknown from this commit on
-    dismiss   expired files, uploads that came to no end, and files whose text is erased: deleted the same way
+    dismiss   expired files, uploads that came to no end, and files whose content is erased: deleted the same way
     gone      the store has deleted the object: the row goes
 
 Killed between `begin` and `finish`, the row stays without an event, and `dismiss` takes it after an hour. Killed
@@ -25,6 +25,7 @@ from workers.jobs.uploads.tables import batch_jobs, files
 from workers.states import ORDER_CHANNEL
 
 CLERK = "clerk"
+BATCH, VISION = "batch", "vision"  # purposes of what tenants upload: lines of a batch, a picture
 STEP = 100  # files of one round of the clerk
 _UPLOAD = timedelta(hours=1)  # longer than any body may take to arrive and to be put
 
@@ -38,7 +39,16 @@ class GoneFile(NamedTuple):
 
 
 def begin(
-    conn: Connection, *, id: str, tenant: str, name: str, size: int, sha256: str, seconds: int | None, most: int
+    conn: Connection,
+    *,
+    id: str,
+    tenant: str,
+    name: str,
+    size: int,
+    sha256: str,
+    seconds: int | None,
+    most: int,
+    purpose: str = BATCH,
 ) -> None:
     """A file that is about to be put into the store. Raises LimitExceeded where the tenant keeps too much.
 
@@ -56,7 +66,7 @@ def begin(
     expires_at = None if seconds is None else func.now() + timedelta(seconds=seconds)
     conn.execute(
         files.insert().values(
-            id=id, tenant=tenant, purpose="batch", name=name, bytes=size, sha256=sha256, expires_at=expires_at
+            id=id, tenant=tenant, purpose=purpose, name=name, bytes=size, sha256=sha256, expires_at=expires_at
         )
     )
 
@@ -106,6 +116,12 @@ def dismiss_of_requests(conn: Connection, tenant: str, request_ids: Collection[s
     return _dismiss(conn, due, "erased")
 
 
+def dismiss_of_picture(conn: Connection, tenant: str, sha256: str, *, actor: str) -> int:
+    """Deletes the files with exactly these bytes: a picture that is erased is in none of them."""
+    due = select(files.c.id).where(files.c.tenant == tenant, files.c.purpose == VISION, files.c.sha256 == sha256)
+    return _dismiss(conn, due, "erased", actor=actor)
+
+
 def deleted(conn: Connection) -> list[GoneFile]:
     """Files whose rows are still there, oldest first."""
     query = select(files.c.id, files.c.tenant, files.c.sha256.is_not(None)).where(files.c.deleted_at.is_not(None))
@@ -117,7 +133,7 @@ def gone(conn: Connection, ids: Sequence[str]) -> None:
     conn.execute(files.delete().where(files.c.id.in_(ids), files.c.deleted_at.is_not(None)))
 
 
-def _dismiss(conn: Connection, due: Select[Any], reason: str) -> int:
+def _dismiss(conn: Connection, due: Select[Any], reason: str, *, actor: str = CLERK) -> int:
     there = due.where(files.c.deleted_at.is_(None)).order_by(files.c.id)
     chosen = there.with_for_update(skip_locked=True).cte("chosen")
     dismissed = conn.execute(
@@ -128,5 +144,5 @@ def _dismiss(conn: Connection, due: Select[Any], reason: str) -> int:
     ).all()
     for tenant in sorted({row.tenant for row in dismissed}):
         told = [events.FileDeleted(row.id, reason) for row in dismissed if row.tenant == tenant and row.stored_at]
-        append(conn, tenant=tenant, actor=CLERK, events=told)
+        append(conn, tenant=tenant, actor=actor, events=told)
     return len(dismissed)

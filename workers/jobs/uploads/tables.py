@@ -15,7 +15,7 @@ files = Table(
     metadata,
     Column("id", _ID, primary_key=True),  # UUIDv7: ordered by creation
     Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
-    Column("purpose", Text, nullable=False),  # batch | batch_output
+    Column("purpose", Text, nullable=False),  # batch | batch_output | vision
     Column("name", Text, nullable=False),  # as its sender called it
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", Text),  # None: what it holds is made when it is read
