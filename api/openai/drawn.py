@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from api.edge.auth import Caller
 from api.edge.dependencies import Parts
 from api.edge.problems import Complaint, Problem
-from api.openai.asked import FORMATS
+from api.openai.asked import file_name_of
 from api.schemas.images import ImageReply, ImagesBody, ImagesReply
 from policy.events import AssetLinked
 from policy.ledger.append import append
@@ -87,7 +87,7 @@ def _image(parts: Parts, asked: ImagesBody, asset: AssetView, item: ItemView) ->
 
 
 def _file(asked: ImagesBody, asset: AssetView) -> StoredRendition:
-    wanted = FORMATS[asked.output_format or "png"]
+    wanted = file_name_of(asked)
     return next(file for file in asset.renditions if file.name == wanted)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,9 @@ from api.schemas.images import MAX_URL_CHARS, EditsBody, ImagesBody
 TAKING_A_PICTURE = frozenset({"image-to-image", "inpaint", "edit"})
 MAX_IMAGES = 16  # parts that are read, so that the answer can say that one is taken
 _FIELD_BYTES = 256 * 1024  # a prompt of 32,000 characters, and what stands beside it
-_FIELDS = 24
+_FIELDS = 40  # 16 labels among them
+_LABEL = re.compile(r"metadata\[(.*)\]", re.DOTALL)
+_DECIMALS = ("guidance_scale", "strength")
 _WHOLE_NUMBERS = ("n", "output_compression", "partial_images", "seed", "num_inference_steps")
 
 
@@ -69,7 +72,8 @@ def _fields(form: FormData) -> dict[str, Any]:
         message = "the fidelity to the picture cannot be chosen by this field"
         complaint = Complaint("not_available", message, "Send strength instead.", field="input_fidelity")
         raise Problem("invalid_body", f"input_fidelity: {message}.", errors=[complaint])
-    return fields
+    labels = {label[1]: fields.pop(name) for name in list(fields) if (label := _LABEL.fullmatch(name))}
+    return ({"metadata": labels} if labels else {}) | fields
 
 
 def _typed(name: str, value: str) -> Any:
@@ -84,6 +88,3 @@ def _typed(name: str, value: str) -> Any:
     if value in ("true", "false") and name == "stream":
         return value == "true"
     return value
-
-
-_DECIMALS = ("guidance_scale", "strength")

@@ -44,9 +44,12 @@ class ImagesBody(BodyModel):
         "auto", description="transparent: not there yet"
     )
     output_format: Literal["png", "jpeg", "webp"] | None = "png"
-    output_compression: int | None = Field(None, ge=0, le=100, description="anything but 100: not there yet")
+    output_compression: int | None = Field(
+        None, ge=0, le=100, description="quality of a jpeg or webp file, 50 to 100; 100: our everyday file"
+    )
     response_format: Literal["b64_json", "url"] | None = "b64_json"
     moderation: Literal["auto", "low"] | None = Field("auto", description="low: policy here does not bend")
+    style: Literal["vivid", "natural"] | None = Field(None, description="of models that are retired: not there")
     stream: bool | None = Field(False, description="server-sent events; each image is one event when it is made")
     partial_images: int | None = Field(0, ge=0, le=3, description="fewer are sent: none")
     user: Word | None = None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -22,7 +24,7 @@ from tests.support.painter import file_of, painting
 from tests.support.pictures import product
 from tests.support.sent_inputs import InputTenant
 from workers.identification import loop
-from workers.jobs.tables import recipes
+from workers.jobs.tables import recipes, requests
 from workers.jobs.types import Failed, Refused
 
 SIZE = "128x128"
@@ -78,6 +80,24 @@ def test_a_link_and_another_format_are_given_where_they_are_asked_for(api: ApiTe
     assert len(api.events("asset.linked")) == 1
 
 
+@pytest.mark.parametrize(("format", "quality"), [("jpeg", 50), ("webp", 99)])
+def test_the_quality_of_a_file_is_the_one_asked_for(api: ApiTenant, client, painter, format, quality) -> None:
+    asked = {"size": "512x512", "output_format": format, "output_compression": quality}
+    with painter():
+        made = client.images.generate(prompt="a red car", **asked)
+    assert base64.b64decode(made.data[0].b64_json) == file_of(api.items()[0].id, f"{format}-{quality}")
+    with api.server.line.owner.connect() as conn:
+        (channel,) = conn.execute(select(requests.c.channels).where(requests.c.tenant == api.tenant)).scalar_one()
+    told = {name: channel[name] for name in ("width", "height", "format", "quality")}
+    assert told == {"width": 512, "height": 512, "format": format, "quality": quality}
+
+
+def test_every_limit_of_a_generation_is_allowed_at_the_limit(api: ApiTenant, client, painter) -> None:
+    asked = {"prompt": "x" * 2_000, "n": 10, "partial_images": 3, "user": "u" * 512, "output_format": "webp"}
+    with painter(), client.images.generate(size=SIZE, stream=True, output_compression=100, **asked) as stream:
+        assert [event.type for event in stream] == ["image_generation.completed"] * 10
+
+
 def test_a_stream_ends_with_the_whole_image(api: ApiTenant, client, painter) -> None:
     with painter(), client.images.generate(prompt="a red car", size=SIZE, stream=True, partial_images=2) as stream:
         (event,) = list(stream)
@@ -107,10 +127,12 @@ def test_an_error_in_a_stream_is_raised(client, painter) -> None:
         ({"model": "gpt-image-1"}, "model"),
         ({"background": "transparent"}, "background"),
         ({"output_format": "gif"}, "output_format"),
-        ({"output_format": "jpeg", "output_compression": 50}, "output_compression"),
+        ({"output_format": "jpeg", "output_compression": 49}, "output_compression"),
+        ({"output_format": "webp", "output_compression": 101}, "output_compression"),
         ({"output_compression": 100}, "output_compression"),
         ({"moderation": "low"}, "moderation"),
         ({"style": "vivid"}, "style"),
+        ({"moderation": None, "style": None, "size": "1x1"}, "size"),
         ({"partial_images": 1}, "partial_images"),
         ({"extra_body": {"frame_count": 4}}, "frame_count"),
     ],
@@ -152,6 +174,20 @@ def test_what_a_repetition_cannot_mend_is_not_repeated(api: ApiTenant, s3: S3, s
     assert (caught.value.code, len(attempts), {item.state for item in api.items()}) == (code, 1, {state})
 
 
+def test_a_passing_fault_is_repeated_after_the_time_it_says(api: ApiTenant, monkeypatch) -> None:
+    client, waited = client_of(api, max_requests_per_minute=1), list[float]()
+    monkeypatch.setattr("openai._base_client.time", SimpleNamespace(sleep=waited.append, time=time.time))
+    attempts = sent(client)
+    client.with_options(organization="org-1", project="proj-1").models.list()
+    with pytest.raises(openai.RateLimitError) as caught:
+        client.models.list()
+    assert (caught.value.type, caught.value.code, len(attempts)) == ("rate_limit_error", "rate_limited", 4)
+    said = float(caught.value.response.headers["retry-after"])
+    assert caught.value.response.headers["x-should-retry"] == "true"
+    assert len(waited) == 2
+    assert all(abs(seconds - said) < 2 for seconds in waited)
+
+
 def test_the_same_idempotency_key_makes_the_images_once(api: ApiTenant, client, painter) -> None:
     asked = {"prompt": "a red car", "size": SIZE, "extra_headers": {"Idempotency-Key": "hero-1"}}
     with painter():
@@ -166,7 +202,8 @@ def test_an_edit_is_made_from_its_picture_and_mask(api: ApiTenant, client, paint
     for data in (mug, saved(mask)):
         tenant.sent(data)  # the client's own upload is then the same input, looked at
     with painter():
-        made = client.images.edit(image=mug, mask=saved(mask), prompt="a red car", extra_body={"strength": 0.5})
+        ours = {"strength": 0.5, "metadata": {"ticket": "MKT-1"}}
+        made = client.images.edit(image=[mug], mask=saved(mask), prompt="a red car", extra_body=ours)
         stream = client.images.edit(image=mug, prompt="a red car", stream=True)
         (event,) = list(stream)
     assert len(made.data) == 1
@@ -177,6 +214,7 @@ def test_an_edit_is_made_from_its_picture_and_mask(api: ApiTenant, client, paint
         ids = [item.recipe_id for item in api.items()]
         tasks = [conn.scalar(select(recipes.c.recipe["task"].astext).where(recipes.c.id == id)) for id in ids]
     assert tasks == ["inpaint", "image-to-image"]
+    assert api.caller().get(f"/v1/requests/{made.request_id}").json()["metadata"] == {"ticket": "MKT-1"}
 
 
 def test_an_edit_that_cannot_be_had_names_its_field(client) -> None:
@@ -188,6 +226,7 @@ def test_an_edit_that_cannot_be_had_names_its_field(client) -> None:
         ({"image": mug, "mask": saved(product(64, 64))}, "mask"),
         ({"image": mug, "input_fidelity": "high"}, "input_fidelity"),
         ({"image": mug, "background": "transparent"}, "background"),
+        ({"image": mug, "output_format": "jpeg", "output_compression": 60}, "output_compression"),
         ({"image": mug, "extra_body": {"strength": 2}}, "strength"),
     ]
     for asked, param in wrong:

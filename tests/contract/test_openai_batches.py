@@ -34,7 +34,7 @@ def client(api: ApiTenant) -> openai.OpenAI:
 def test_a_batch_ends_with_an_output_file_and_an_error_file(api: ApiTenant, s3: S3, client) -> None:
     lines = [
         line_of("two", n=2, safety_identifier="s-1", quality="low"),
-        line_of("link", response_format="url", output_format="webp"),
+        line_of("link", response_format="url", output_format="webp", output_compression=80),
         line_of("forbidden", prompt="porn"),
         line_of("held"),
         line_of("broken"),
@@ -80,7 +80,7 @@ def test_a_batch_ends_with_an_output_file_and_an_error_file(api: ApiTenant, s3: 
     ]
     assert (body["size"], body["quality"], body["output_format"], body["withheld"]) == ("128x128", "low", "png", 0)
     link = output["link"]["response"]["body"]["data"][0]["url"]
-    assert httpx.get(link).content == file_of(items["link", 0].id, "webp")
+    assert httpx.get(link).content == file_of(items["link", 0].id, "webp-80")
 
     errors = lines_of(client, ended.error_file_id)
     assert {name: line["response"]["status_code"] for name, line in errors.items()} == {
@@ -127,7 +127,8 @@ def test_the_bytes_of_an_output_file_are_those_that_are_read(api: ApiTenant, s3:
         (line_of("a", model="gpt-image-1"), "model_missing", "model"),
         (line_of("a", prompt=""), "too_short", "prompt"),
         (line_of("a", prompt="x" * 2_001), "prompt_too_long", "prompt"),
-        (line_of("a", style="vivid"), "unknown_field", "style"),
+        (line_of("a", style="vivid"), "not_available", "style"),
+        (line_of("a", svg={}), "unknown_field", "svg"),
         (line_of("a", background="transparent"), "not_available", "background"),
         (b'{"custom_id": "' + b"x" * (1024 * 1024) + b'"}', "line_too_long", None),
     ],
@@ -150,6 +151,17 @@ def test_as_many_lines_as_may_be_are_a_batch_and_one_more_is_none(api: ApiTenant
     failed = polled(client, batch_of(client, *lines), "in_progress", "failed")
     assert [(error.code, error.line) for error in failed.errors.data] == [("too_many_rows", 4)]
     assert polled(client, batch_of(client), "failed").errors.data[0].code == "no_rows"
+
+
+def test_lines_choose_up_to_twelve_qualities_each_in_one_size(api: ApiTenant, client) -> None:
+    def line(n: int, size: str = "128x128") -> dict[str, Any]:
+        return line_of(f"{n} {size}", output_format="jpeg", output_compression=50 + n, size=size)
+
+    lines = [line(n) for n in range(12)]
+    assert polled(client, batch_of(client, *lines), "in_progress", "failed").status == "in_progress"
+    for wrong in (line(12), line(0, "512x512")):
+        (error,) = polled(client, batch_of(client, *lines, wrong), "failed").errors.data
+        assert (error.code, error.line, error.param) == ("not_available", 13, "output_compression")
 
 
 def test_a_batch_that_needs_more_than_there_is_left_fails_whole(api: ApiTenant, client) -> None:

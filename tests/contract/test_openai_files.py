@@ -66,6 +66,7 @@ def test_a_file_of_the_largest_size_is_taken_and_one_byte_more_is_not(api: ApiTe
     [
         ({"purpose": "fine-tune"}, "purpose"),
         ({"expires_after": {"anchor": "created_at", "seconds": 3_599}}, "expires_after.seconds"),
+        ({"expires_after": {"anchor": "created_at", "seconds": 2_592_001}}, "expires_after.seconds"),
         ({"expires_after": {"anchor": "now", "seconds": 3_600}}, "expires_after.anchor"),
         ({"extra_body": {"other": "x"}}, "other"),
     ],
@@ -74,6 +75,28 @@ def test_a_file_that_cannot_be_is_a_bad_request_that_names_the_field(client, fie
     with pytest.raises(openai.BadRequestError) as caught:
         client.files.create(**{"file": ("lines.jsonl", b"{}"), "purpose": "batch", **fields})
     assert caught.value.param == param
+
+
+def test_limits_of_files_and_batches_are_allowed_at_the_limit_and_no_further(api: ApiTenant, client) -> None:
+    for seconds in (3_600, 2_592_000):
+        expiry = {"anchor": "created_at", "seconds": seconds}
+        file = client.files.create(
+            file=("lines.jsonl", jsonl(line_of("a" * 128))), purpose="batch", expires_after=expiry
+        )
+        assert file.expires_at - file.created_at == seconds
+    labels = {f"{n:064}": "x" * 512 for n in range(16)}
+    asked = {"input_file_id": file.id, "endpoint": ENDPOINT, "completion_window": "24h"}
+    batch = client.batches.create(**asked, metadata=labels, output_expires_after=expiry)
+    assert polled(client, batch, "in_progress", "failed").metadata == labels
+    for metadata in ({"x" * 65: ""}, {"x": "x" * 513}):
+        with pytest.raises(openai.BadRequestError):
+            client.batches.create(**asked, metadata=metadata)
+    for pages, most in ((client.files.list, 10_000), (client.batches.list, 100)):
+        assert pages(limit=most).has_more is False
+        for wrong in (0, most + 1):
+            with pytest.raises(openai.BadRequestError) as caught:
+                pages(limit=wrong)
+            assert caught.value.param == "limit"
 
 
 def test_another_tenant_sees_neither_file_nor_batch(api: ApiTenant, client) -> None:

@@ -31,10 +31,12 @@ def file_of(item_id: str, name: str) -> bytes:
 
 
 @contextmanager
-def painting(line: Line, s3: S3, tenant: str, decide: Decide | None = None) -> Iterator[None]:
-    """Until the block ends, every pending item of the tenant is settled: released, or as `decide` says."""
+def painting(
+    line: Line, s3: S3, tenant: str, decide: Decide | None = None, *, most: int | None = None
+) -> Iterator[None]:
+    """Until the block ends, pending items of the tenant are settled, `most` of them: released, or as `decide` says."""
     stop = threading.Event()
-    painter = threading.Thread(target=_paint, args=(line, s3, tenant, decide or releasing(s3), stop), daemon=True)
+    painter = threading.Thread(target=_paint, args=(line, tenant, decide or releasing(s3), stop, most), daemon=True)
     painter.start()
     try:
         yield
@@ -43,17 +45,21 @@ def painting(line: Line, s3: S3, tenant: str, decide: Decide | None = None) -> I
         painter.join()
 
 
-def _paint(line: Line, s3: S3, tenant: str, decide: Decide, stop: threading.Event) -> None:
+def _paint(line: Line, tenant: str, decide: Decide, stop: threading.Event, most: int | None) -> None:
     pending = select(items.c.id, items.c.recipe_id).where(items.c.tenant == tenant, items.c.state == ItemState.PENDING)
-    while not stop.wait(0.02):
+    left = most
+    while not stop.wait(0.02) and left != 0:
         with line.worker.begin() as conn:
             waiting = conn.execute(pending.order_by(items.c.id)).all()
-            same = [row.id for row in waiting if row.recipe_id == waiting[0].recipe_id][:8]
+            same = [row.id for row in waiting if row.recipe_id == waiting[0].recipe_id][
+                : 8 if left is None else min(8, left)
+            ]
             batch = dispatch(conn, "gpu", waiting[0].recipe_id, same, lease=LEASE, claims_allowed=2) if same else None
             held = claim(conn, batch, LEASE, "painter") if batch else None
         if held is not None:
             with line.worker.begin() as conn:
                 settle(conn, held, [decide(held, item) for item in held.items])
+            left = None if left is None else left - len(held.items)
 
 
 def releasing(s3: S3) -> Decide:
@@ -61,11 +67,12 @@ def releasing(s3: S3) -> Decide:
 
     def decide(held: Claim, item: ClaimedItem) -> Outcome:
         files = []
-        for name in item.renditions:
+        channels = {channel.name: channel.media_type for channel in item.channels}
+        for name in (*item.renditions, *channels):
             key = f"released/{item.tenant}/{item.id}/{held.attempt}/{name}"
             content = file_of(item.id, name)
             s3.client("worker").put_object(Bucket=s3.bucket, Key=key, Body=content)
-            files.append(StoredRendition(name, key, RENDITIONS[name], 128, 128, len(content), "a" * 64))
+            files.append(StoredRendition(name, key, (RENDITIONS | channels)[name], 128, 128, len(content), "a" * 64))
         return replace(released(held, item), renditions=tuple(files))
 
     return decide

@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from api.openai.asked import FORMATS
+from api.openai.asked import file_name_of
 from api.openai.batches.lines import CARRIED, carried_of
 from api.openai.drawn import nothing_made
 from api.schemas.images import ImageReply, ImagesBody, ImagesReply
@@ -111,6 +111,6 @@ def answered_lines(
         if any(result.state in ITEM_OPEN for result in results):
             continue
         asked = carried_of(dict(zip(CARRIED, results[0].carried, strict=False)))
-        wanted = FORMATS[asked.output_format or "png"]
+        wanted = file_name_of(asked)
         files = tuple((result, file) for result in results for file in result.files if file.name == wanted)
         yield AnsweredLine(request_id, phase, created_at, results, asked, files)

@@ -106,6 +106,7 @@ class _Checking:
             model=books.default.card.name,
             priority=Priority.BULK,
             renditions=tuple(dict.fromkeys((ORIGINAL, *self._lines.renditions))),
+            channels=list(self._lines.channels.values()),
             metadata=dict(check.metadata),
             deadline=check.expires_at.isoformat(),
             at_deadline="expire",
