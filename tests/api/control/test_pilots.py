@@ -35,7 +35,8 @@ def test_a_pilot_is_planned_shown_and_accepted(api: ApiTenant) -> None:
     assert (first.status_code, first.json()["phase"]) == (200, "running")
     assert (again.headers["Idempotency-Replayed"], again.json()) == ("true", first.json())
     problem(person.post(f"{here}/accept", json=decision), 409, "conflict")
-    problem(a_person(api, "bob").post(f"{here}/reject", json=decision), 409, "conflict")
+    for verb in ("accept", "reject"):
+        problem(a_person(api, "bob").post(f"{here}/{verb}", json=decision), 409, "conflict")
     (made,) = first.json()["decisions"]
     assert (made["decision"], made["by"], made["bad"]) == ("accept", "ann", 1)
     (told,) = api.events("pilot.accepted")
@@ -64,6 +65,16 @@ def test_a_wrong_decision_changes_nothing(api: ApiTenant) -> None:
     assert person.get(here).json()["phase"] == "awaiting_acceptance"
     rejected = person.post(f"{here}/reject", json={"digest": digest}).json()
     assert (rejected["phase"], [one["decision"] for one in rejected["decisions"]]) == ("paused", ["reject"])
+
+
+def test_where_four_eyes_are_asked_the_submitter_does_not_accept(api: ApiTenant) -> None:
+    ann, bob = a_person(api), a_person(api, "bob")
+    here = f"{campaign(ann, ROWS, pilot=PILOT | {'four_eyes': True}).json()['links']['request']}/pilot"
+    make_sample(api)
+    decision = {"digest": ann.get(here).json()["digest"]}
+    for same in (ann, a_person(api)):
+        problem(same.post(f"{here}/accept", json=decision), 403, "own_campaign")
+    assert bob.post(f"{here}/accept", json=decision).json()["phase"] == "running"
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from tests.conftest import S3
 from tests.support.client import ApiTenant, campaign, problem
+from tests.support.line import eventually
+from tests.support.painter import painting, releasing
+from workers.jobs.control import spending
+from workers.jobs.types import Claim, ClaimedItem, Failed
 
 _TABLE = "object,colour\ncar,red\nbackpack,blue\n"
 
@@ -53,6 +60,45 @@ def test_a_number_that_is_none_is_no_budget(api: ApiTenant) -> None:
         body = f'{{"budget": {{"gpu_seconds": {number}}}}}'
         answer = caller.patch(here, content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code in (400, 422), answer.text
+
+
+def test_a_campaign_stops_at_its_budget_goes_on_when_it_is_raised_and_is_made_whole_by_a_retry(
+    api: ApiTenant, s3: S3
+) -> None:
+    caller, line = api.caller(), api.server.line
+    table = "id,object,colour\n" + "".join(f"row-{n},car,red\n" for n in range(1, 13))
+    here = campaign(caller, table, budget={"images": 8}).json()["links"]["request"]
+    seeds = {item.custom_id: item.seed for item in api.items()}
+    failing = {"row-2", "row-11"}
+
+    def decide(held: Claim, item: ClaimedItem) -> Any:
+        return Failed(item, "black") if item.custom_id in failing else releasing(s3)(held, item)
+
+    def looked() -> dict[str, Any]:
+        with line.worker.begin() as conn:
+            spending.stop(conn, actor="reconciler")
+        return caller.get(here).json()
+
+    with painting(line, s3, api.tenant, decide, most=9):
+        eventually(lambda: sum(item.state != "pending" for item in api.items()) == 9)
+    paused = looked()
+    assert (paused["phase"], paused["paused_for"], paused["budget"]["images_made"]) == ("paused", "budget", 8)
+    assert caller.post(f"{here}/resume").json()["phase"] == "running"
+    assert looked()["phase"] == "paused", "it is still spent"
+    assert caller.patch(here, json={"budget": {"images": 12}}).json()["phase"] == "running"
+    with painting(line, s3, api.tenant, decide):
+        eventually(lambda: looked()["phase"] == "finished")
+        problem(caller.post(f"{here}/pause"), 409, "conflict")
+        problem(caller.post(f"{here}/resume"), 409, "conflict")
+        assert looked()["counts"] | {"released": 10, "failed": 2} == looked()["counts"]
+        failing.clear()
+        assert caller.post(f"{here}/retry").json() == {"items": 2, "round": 1}
+        eventually(lambda: looked()["phase"] == "finished")
+    done = looked()
+    assert (done["counts"]["released"], done["budget"]["images_made"]) == (12, 12)
+    assert {item.custom_id: item.seed for item in api.items()} == seeds
+    (usage,) = caller.get("/v1/usage?by=request").json()["data"]
+    assert (usage["made"], usage["failed"]) == (12, 0)
 
 
 def test_a_request_that_is_over_has_no_budget_to_change(api: ApiTenant) -> None:

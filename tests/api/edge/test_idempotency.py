@@ -14,6 +14,7 @@ from tests.support.client import GOOD, SPEC, ApiServer, ApiTenant, campaign, pro
 from tests.support.reviews import SHA256, Reviewing
 
 KEY = {"Idempotency-Key": "spring-2027"}
+NEW_WEBHOOK = {"url": "https://example.com/hook", "events": ["asset.recalled"]}
 NEW_KEY = {"name": "catalogue", "scopes": ["read"]}
 
 
@@ -229,6 +230,33 @@ def test_every_changing_operation_takes_an_idempotency_key(api: ApiTenant) -> No
     ]
     asks = ("post", "/v1/soft-bindings/matches/byBinding")  # a question whose standard sends it by POST
     assert without == [asks]
+
+
+def test_a_repeat_behaves_the_same_way_at_every_address(api: ApiTenant) -> None:
+    """Status, body and header of the first answer; and refused where the key was used at another address."""
+    caller = api.caller()
+    here = f"/v1/requests/{caller.post('/v1/requests', json={'prompt': 'a red car', 'variants': 2}).json()['id']}"
+    hook = f"/v1/webhooks/{caller.post('/v1/webhooks', json=NEW_WEBHOOK).json()['id']}"
+    calls = [
+        ("/v1/requests", {"prompt": "a red car"}),
+        ("/v1/webhooks", NEW_WEBHOOK),
+        (f"{hook}/secret", None),
+        (f"{hook}/test", None),
+        *((f"{here}/{verb}", None) for verb in ("pause", "resume", "retry")),
+        (f"/v1/items/{api.items()[0].id}/cancel", None),
+        (f"{here}/cancel", {"variants": [1]}),
+        ("/v1/keys", NEW_KEY),
+        ("/v1/budgets", {"images": 10}),
+        ("/v1/legal-holds", {"reason": "claim"}),
+    ]
+    for n, (address, body) in enumerate(calls):
+        key = {"Idempotency-Key": f"call-{n}"}
+        call = caller.put if address == "/v1/budgets" else caller.post
+        first, again = (call(address, json=body, headers=key) for _ in range(2))
+        assert first.is_success, (address, first.text)
+        assert (again.status_code, again.json()) == (first.status_code, first.json()), address
+        assert [answer.headers.get("idempotency-replayed") for answer in (first, again)] == [None, "true"], address
+        problem(caller.post(f"{here}/cancel", json={"variants": [15]}, headers=key), 422, "idempotency_key_reused")
 
 
 def _named(caller: Any) -> list[dict[str, Any]]:
