@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 from tests.support.campaigns import Sent, settled_campaign
@@ -170,6 +171,18 @@ def test_a_feed_is_dropped_planned_and_applied(seen: Seen, tmp_path: Path) -> No
     page.wait_for_selector(".changes li >> nth=1")
     page.click("button:text('Apply this plan')")
     page.wait_for_selector("text=It was applied as run 1")
+
+
+def test_pictures_are_dropped_and_what_is_refused_is_told_by_name(seen: Seen, tmp_path: Path) -> None:
+    good, bad = tmp_path / "mug.png", tmp_path / "notes.png"
+    Image.new("RGB", (64, 64), (200, 30, 30)).save(good)
+    bad.write_text("no picture")
+    page = seen.go("/console/inputs")
+    page.set_input_files("#file", [good, bad])
+    page.wait_for_selector("#outcome strong:text('notes.png')")
+    seen.complaints[:] = [one for one in seen.complaints if "400" not in one and "422" not in one]  # the refusal itself
+    page = seen.go("/console/inputs")
+    assert "mug.png" in page.inner_text("table")
 
 
 def test_the_grid_holds_few_cells_and_finds_every_place(seen: Seen) -> None:
