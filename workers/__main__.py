@@ -154,7 +154,7 @@ def _end_softly() -> None:
 def _mark_writer(settings: Settings) -> Writer:
     """Where the pictures are drawn they are marked too, unless that is the processor: numpy is faster there."""
     from policy.marks.writers import NumpyWriter, TorchWriter  # noqa: PLC0415
-    from workers.sampling.pipelines import choose_device  # noqa: PLC0415
+    from workers.sampling.device.devices import choose_device  # noqa: PLC0415
 
     device = choose_device(settings.device)
     return NumpyWriter() if device.type == "cpu" else TorchWriter(device)

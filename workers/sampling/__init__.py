@@ -8,6 +8,7 @@ types               what the sampler returns
 no_device           stands where others have a device
 
 Worker processes only:
+device/             what a worker knows of its device: names, energy, batches that fit
 pipelines           checks and loads pipelines
 kept/               what text encoders and autoencoders made of the same input
 resident            which pipelines stay in memory
@@ -15,8 +16,6 @@ prompts/            weights of words in prompts
 given/              what pipelines get of the pictures that an item is made from
 calls               from the options of a request to the arguments of a pipeline
 schedulers          a fresh scheduler for each run
-energy              joules that the device reports
-fitting             how many images fit in memory at once
 receipts/           what it takes to draw a picture again, and drawing it again
 runs                one run of a pipeline
 windows             prompts that no text encoder reads to their end

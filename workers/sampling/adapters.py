@@ -20,8 +20,9 @@ from torch import Tensor
 
 from workers.errors import ModelRefused
 from workers.sampling.cards.extras import AdapterCard
+from workers.sampling.device.faults import is_out_of_memory
 from workers.sampling.files.folder_rules import check_extra
-from workers.sampling.pipelines import Loaded, in_a_line, is_out_of_memory
+from workers.sampling.pipelines import Loaded, in_a_line
 
 log = structlog.get_logger()
 KEPT = 8  # adapters in memory beside one model; each is a few percent of it

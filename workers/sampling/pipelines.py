@@ -6,7 +6,6 @@ thread at a time: the one that holds the GPU lock.
 
 from __future__ import annotations
 
-import gc
 import inspect
 import logging
 import warnings
@@ -27,6 +26,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemory
 from workers.sampling.calls import check_signature
 from workers.sampling.cards.registry import ModelCard
+from workers.sampling.device.faults import is_out_of_memory
 from workers.sampling.families.family import Call, Family
 from workers.sampling.files.folder_rules import NOT_LOADED, check_folder
 
@@ -117,13 +117,6 @@ def in_a_line(error: Exception) -> str:
     return f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of this name; "auto" is the first CUDA device, else the CPU."""
-    if name != "auto":
-        return torch.device(name)
-    return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-
-
 def keep_libraries_quiet() -> None:
     """Progress bars, advice and deprecations would break our JSON log lines; errors still come through them.
 
@@ -141,27 +134,6 @@ def keep_libraries_quiet() -> None:
     for name in ("diffusers", "transformers", "huggingface_hub"):
         warnings.filterwarnings("ignore", category=FutureWarning, module=rf"{name}\..*")
     warnings.filterwarnings("ignore", message="Already found a `peft_config`")  # two adapters on purpose
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device, its libraries or the host ran out of memory; on a CPU only the message says so."""
-    messages = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in messages)
-
-
-def is_device_error(error: BaseException) -> bool:
-    """Whether the device itself failed: its context is lost, and only a new process can use it again."""
-    messages = ("CUDA error", "device-side assert", "CUDNN_STATUS_EXECUTION_FAILED", "CUBLAS_STATUS_EXECUTION_FAILED")
-    return not is_out_of_memory(error) and (
-        isinstance(error, torch.AcceleratorError) or any(words in str(error) for words in messages)
-    )
-
-
-def empty_cache() -> None:
-    """Gives unused memory back to the device. Call it with no exception in flight: a traceback keeps tensors in use."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _locate(card: ModelCard) -> tuple[Path, Path]:

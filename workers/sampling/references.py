@@ -21,8 +21,9 @@ from workers.errors import ModelMissing, ModelRefused, OutOfMemory
 from workers.recipes import Recipe
 from workers.sampling.cards.references import ADAPTER, ENCODER, ReferenceCard
 from workers.sampling.cards.registry import ModelCard, Registry
+from workers.sampling.device.faults import is_out_of_memory
 from workers.sampling.files.folder_rules import check_extra
-from workers.sampling.pipelines import Loaded, in_a_line, is_out_of_memory
+from workers.sampling.pipelines import Loaded, in_a_line
 
 log = structlog.get_logger()
 _PARTS = ("image_proj", "ip_adapter")  # of the file, as its authors wrote it

@@ -17,8 +17,9 @@ import torch
 from workers import metrics
 from workers.errors import OutOfMemory
 from workers.sampling.cards.registry import ModelCard
+from workers.sampling.device.faults import empty_cache
 from workers.sampling.files.digests import bring_near
-from workers.sampling.pipelines import Load, Loaded, check_files, empty_cache
+from workers.sampling.pipelines import Load, Loaded, check_files
 
 log = structlog.get_logger()
 _SHARE_OF_DEVICE = 0.6  # the rest is for what a run needs beside the weights

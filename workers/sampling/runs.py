@@ -17,10 +17,11 @@ from workers.jobs.types import ClaimedItem
 from workers.recipes import Recipe
 from workers.sampling.calls import Called, arguments_of
 from workers.sampling.cards.registry import ModelCard
+from workers.sampling.device.faults import is_device_error, is_out_of_memory
 from workers.sampling.families.family import SHOWN, Family
 from workers.sampling.given.paste import pasted
 from workers.sampling.given.pictures import REFERENCE
-from workers.sampling.pipelines import Loaded, is_device_error, is_out_of_memory
+from workers.sampling.pipelines import Loaded
 from workers.sampling.prompts.emphasis import weighted
 from workers.sampling.references import ReferenceNetwork
 from workers.sampling.schedulers import build_scheduler, watch_steps

@@ -10,7 +10,6 @@ records where each image came off.
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Mapping, Sequence
 
@@ -25,23 +24,17 @@ from workers.recipes import Recipe
 from workers.sampling.adapters import check_adapter, use_adapters
 from workers.sampling.cards.extras import AdapterCard, UpscalerCard
 from workers.sampling.cards.registry import ModelCard, Registry
-from workers.sampling.energy import EnergyMeter
+from workers.sampling.device.devices import choose_device, class_of, id_of
+from workers.sampling.device.energy import EnergyMeter
+from workers.sampling.device.faults import empty_cache, is_out_of_memory
+from workers.sampling.device.fitting import BatchLimits
 from workers.sampling.enlarge import Enlarger
 from workers.sampling.families.family import SHOWN, UPSCALE
 from workers.sampling.files.digests import bring_near
 from workers.sampling.files.folder_rules import check_extra
-from workers.sampling.fitting import BatchLimits
 from workers.sampling.kept.embeddings import TextEmbeddings
 from workers.sampling.kept.latents import SourceLatents
-from workers.sampling.pipelines import (
-    Load,
-    Loaded,
-    choose_device,
-    empty_cache,
-    is_out_of_memory,
-    keep_libraries_quiet,
-    load_pipeline,
-)
+from workers.sampling.pipelines import Load, Loaded, keep_libraries_quiet, load_pipeline
 from workers.sampling.receipts.comparison import PIXELS
 from workers.sampling.receipts.environment import environment_of, pixels_of
 from workers.sampling.references import References
@@ -74,8 +67,8 @@ class DiffusersSampler:
         keep_libraries_quiet()
         self._registry = registry
         self._device = choose_device(device)
-        self._device_name = _name_of(self._device)
-        self.device_id = _id_of(self._device)
+        self._device_name = class_of(self._device)
+        self.device_id = id_of(self._device)
         self.device_class = self._device_name
         self._energy = EnergyMeter.of(self._device)
         self._pipelines = Pipelines(self._device, self._loading(load), memory or default_budget(self._device))
@@ -286,14 +279,3 @@ def _enlarged(enlarger: Enlarger, images: Pixels, held: Claim, faults: Mapping[s
                 raise
             raise OutOfMemory(f"upscaler {enlarger.card.name}: one tile does not fit") from None
     return grown
-
-
-def _id_of(device: torch.device) -> str:
-    """The same for every process on this device, and no other device's."""
-    if device.type == "cuda":
-        return str(torch.cuda.get_device_properties(device).uuid)
-    return f"{device}@{socket.gethostname()}"
-
-
-def _name_of(device: torch.device) -> str:
-    return str(torch.cuda.get_device_name(device)) if device.type == "cuda" else str(device)

@@ -24,6 +24,7 @@ from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemo
 from workers.sampling import pipelines
 from workers.sampling.cards.contents import ModelFile, file_of, revision_of
 from workers.sampling.cards.registry import ModelCard, Registry
+from workers.sampling.device import faults
 from workers.sampling.files import digests
 from workers.sampling.files.safetensors_header import check_safetensors
 from workers.sampling.pipelines import Loaded, load_pipeline
@@ -426,8 +427,8 @@ def test_weights_are_measured_once_each(folder: Path) -> None:
 def test_the_memory_message_of_a_real_cpu_allocation_is_known() -> None:
     with pytest.raises(RuntimeError) as failure:
         torch.empty(2**50)
-    assert pipelines.is_out_of_memory(failure.value)
-    assert not pipelines.is_out_of_memory(RuntimeError("shapes do not match"))
+    assert faults.is_out_of_memory(failure.value)
+    assert not faults.is_out_of_memory(RuntimeError("shapes do not match"))
 
 
 def test_equal_files_make_equal_revisions_whatever_their_order(folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from workers.sampling.energy import EnergyMeter, counter
+from workers.sampling.device.energy import EnergyMeter, counter
 
 
 class Nvml:

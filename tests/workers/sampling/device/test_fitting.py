@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from workers.sampling.fitting import RUNS_BEFORE_A_TRIAL, BatchLimits
+from workers.sampling.device.fitting import RUNS_BEFORE_A_TRIAL, BatchLimits
 
 
 def run(sizes: BatchLimits, room: int, wanted: int = 8) -> list[int]:
