@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -66,10 +67,15 @@ def serve_gpu(settings: Settings) -> None:
         register_all(settings, executor, registry)
         serve_executor(settings, executor)
         return
+    from workers.sampling.device.speed import speed_for  # noqa: PLC0415
     from workers.sampling.sampler import DiffusersSampler  # noqa: PLC0415
 
     sampler = DiffusersSampler(
-        registry, settings.device, settings.torch_threads, memory=settings.model_memory_mib << 20
+        registry,
+        settings.device,
+        settings.torch_threads,
+        memory=settings.model_memory_mib << 20,
+        choose=partial(speed_for, compiled=settings.compile),
     )
     cards = map(registry.get, registry.names())
     sampler.prepare([card.name for card in cards if card.queue in settings.queue_names])

@@ -145,6 +145,11 @@ class Settings(BaseSettings):
         " before it is used. 0: none.",
     )
     device: str = Field("auto", description="Torch device: auto, cpu, cuda, cuda:1, ...")
+    compile: bool = Field(
+        False,
+        description="Compile the blocks that a denoiser repeats, with torch.compile, whenever a model is loaded onto"
+        " CUDA. Loading takes longer, by a minute or so.",
+    )
     model_memory_mib: int = Field(
         0,
         ge=0,

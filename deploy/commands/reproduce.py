@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +124,7 @@ def _drawn_again(
     import numpy as np  # noqa: PLC0415 - what draws takes seconds to load
     from PIL import Image  # noqa: PLC0415
 
+    from workers.sampling.device.speed import speed_for  # noqa: PLC0415
     from workers.sampling.given.pictures import GivenPicture, SourceUnusable, pictures_for  # noqa: PLC0415
     from workers.sampling.receipts.reproduction import reproduce as draw_again  # noqa: PLC0415
     from workers.sampling.sampler import DiffusersSampler  # noqa: PLC0415
@@ -136,7 +138,12 @@ def _drawn_again(
         raise Undetermined(f"its pictures cannot be used: {unusable.code}") from unusable
     texts = str(found["prompt"]), found["negative_prompt"] or ""
     return draw_again(
-        DiffusersSampler(registry, device, int(receipt.get("threads") or 0)),
+        DiffusersSampler(
+            registry,
+            device,
+            int(receipt.get("threads") or 0),
+            choose=partial(speed_for, compiled="compiled" in receipt.get("speed", "").split()),
+        ),
         recipe,
         ClaimedItem(str(found["item_id"]), "", "", "", 0, *texts, int(found["seed"])),
         receipt,

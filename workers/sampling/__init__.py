@@ -8,7 +8,7 @@ types               what the sampler returns
 no_device           stands where others have a device
 
 Worker processes only:
-device/             what a worker knows of its device: names, energy, batches that fit
+device/             what a worker knows of its device: names, energy, speed, batches that fit
 pipelines           checks and loads pipelines
 kept/               what text encoders and autoencoders made of the same input
 resident            which pipelines stay in memory

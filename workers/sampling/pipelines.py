@@ -27,6 +27,7 @@ from workers.errors import HubUnavailable, ModelMissing, ModelRefused, OutOfMemo
 from workers.sampling.calls import check_signature
 from workers.sampling.cards.registry import ModelCard
 from workers.sampling.device.faults import is_out_of_memory
+from workers.sampling.device.speed import PLAIN, Speed
 from workers.sampling.families.family import Call, Family
 from workers.sampling.files.folder_rules import NOT_LOADED, check_folder
 
@@ -37,16 +38,29 @@ log = structlog.get_logger()
 class Loaded:
     """A diffusers pipeline in memory. Every run puts its own scheduler in, made from the model's `scheduler_config`.
 
-    `adapters` are those it wears now, with their scales: workers.sampling.adapters alone changes them.
+    `adapters` are those it wears now, with their scales: workers.sampling.adapters alone changes them. `speed` is how
+    its weights were prepared (workers.sampling.device.speed).
     """
 
     pipe: Any
     scheduler_config: Mapping[str, Any]
     family: Family
     call: Call
+    speed: Speed = PLAIN
     adapters: dict[str, float] = field(default_factory=dict)
     resident: OrderedDict[str, None] = field(default_factory=OrderedDict)  # adapters in memory, last used last
     others: dict[str, Any] = field(default_factory=dict)  # pipelines of other tasks, with the same weights
+
+    @property
+    def denoiser(self) -> Any:
+        """Its transformer or UNet; None where it has neither."""
+        return getattr(self.pipe, "transformer", None) or getattr(self.pipe, "unet", None)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What its denoiser computes in. The pipeline's own answer is that of its first part, often the autoencoder."""
+        dtype: torch.dtype = getattr(self.denoiser, "dtype", torch.float32)
+        return dtype
 
     def pipe_for(self, task: str) -> tuple[Any, Call]:
         """The pipeline of one of the family's tasks and how it is called. Weights are shared between tasks."""
@@ -57,7 +71,7 @@ class Loaded:
             # Named one by one: diffusers leaves out a part whose class the other pipeline does not annotate (tiny VAE).
             kept = self.pipe.components.keys() & _parameters(call.pipeline)
             parts = {name: self.pipe.components[name] for name in kept}
-            self.others[task] = getattr(diffusers, call.pipeline).from_pipe(self.pipe, dtype=self.pipe.dtype, **parts)
+            self.others[task] = getattr(diffusers, call.pipeline).from_pipe(self.pipe, dtype=self.dtype, **parts)
             self.others[task].set_progress_bar_config(disable=True)
         return self.others[task], call
 

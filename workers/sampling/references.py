@@ -134,7 +134,7 @@ class References:
 def _encoder(card: ReferenceCard, loaded: Loaded) -> tuple[Any, Any]:
     folder = card.home / ENCODER
     encoder = CLIPVisionModelWithProjection.from_pretrained(
-        str(folder), dtype=loaded.pipe.dtype, use_safetensors=True, local_files_only=True
+        str(folder), dtype=loaded.dtype, use_safetensors=True, local_files_only=True
     )
     side = encoder.config.image_size
     return encoder.to(loaded.pipe.device).eval(), CLIPImageProcessor(size=side, crop_size=side)

@@ -18,6 +18,7 @@ from workers.recipes import Recipe
 from workers.sampling.calls import Called, arguments_of
 from workers.sampling.cards.registry import ModelCard
 from workers.sampling.device.faults import is_device_error, is_out_of_memory
+from workers.sampling.device.speed import attention_by, divide_decoding, to_host
 from workers.sampling.families.family import SHOWN, Family
 from workers.sampling.given.paste import pasted
 from workers.sampling.given.pictures import REFERENCE
@@ -105,9 +106,12 @@ def _draw(run: Run) -> Drawn:
     if call.takes("guidance_rescale"):
         extra["guidance_rescale"] = run.card.guidance_rescale
     shown = extra.pop(REFERENCE, None)
+    speed = run.loaded.speed
+    divide_decoding(pipe, speed, images=count, pixels=run.recipe.width * run.recipe.height)
     with (
         torch.inference_mode(),
         _by_algorithms_of(run.recipe),
+        attention_by(speed),
         _shown(run, pipe, shown) as seen,
         weighted(pipe, family, run.recipe, run.items) as worded,
     ):
@@ -121,7 +125,7 @@ def _draw(run: Run) -> Drawn:
         if images.shape[1] == _GREY:
             images = images.expand(-1, 3, -1, -1)
         black = images.flatten(1).amax(1) == 0
-        pixels = (images.float() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        pixels = to_host((images.float() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous(), speed).numpy()
     if pixels.shape != (count, run.recipe.height, run.recipe.width, 3):
         raise ModelRefused(
             f"model {run.card.name}: drew {pixels.shape[0]} of {pixels.shape[2]} x {pixels.shape[1]}, asked for {count}"

@@ -24,10 +24,12 @@ from workers.recipes import Recipe
 from workers.sampling.adapters import check_adapter, use_adapters
 from workers.sampling.cards.extras import AdapterCard, UpscalerCard
 from workers.sampling.cards.registry import ModelCard, Registry
+from workers.sampling.device.compilation import prepared
 from workers.sampling.device.devices import choose_device, class_of, id_of
 from workers.sampling.device.energy import EnergyMeter
 from workers.sampling.device.faults import empty_cache, is_out_of_memory
 from workers.sampling.device.fitting import BatchLimits
+from workers.sampling.device.speed import ChooseSpeed, speed_for
 from workers.sampling.enlarge import Enlarger
 from workers.sampling.families.family import SHOWN, UPSCALE
 from workers.sampling.files.digests import bring_near
@@ -57,6 +59,7 @@ class DiffusersSampler:
         *,
         load: Load = load_pipeline,
         memory: int = 0,
+        choose: ChooseSpeed = speed_for,
     ) -> None:
         """`torch_threads` 0 leaves torch's own choice, `memory` (bytes) 0 a share of the device's.
 
@@ -71,7 +74,7 @@ class DiffusersSampler:
         self.device_id = id_of(self._device)
         self.device_class = self._device_name
         self._energy = EnergyMeter.of(self._device)
-        self._pipelines = Pipelines(self._device, self._loading(load), memory or default_budget(self._device))
+        self._pipelines = Pipelines(self._device, self._loading(load, choose), memory or default_budget(self._device))
         self._embeddings, self._latents = TextEmbeddings(), SourceLatents()
         self._enlargers: dict[str, Enlarger] = {}  # by revision; about a megabyte each
         self._references = References(registry)
@@ -79,10 +82,10 @@ class DiffusersSampler:
         self._fitting = BatchLimits()
         self.unusable: dict[tuple[str, str], str] = {}  # (kind, name) -> why this worker cannot use it
 
-    def _loading(self, load: Load) -> Load:
+    def _loading(self, load: Load, choose: ChooseSpeed) -> Load:
         def load_and_remember(card: ModelCard, device: torch.device) -> Loaded:
-            loaded = load(card, device)
-            self._environments[card.revision] = environment_of(loaded.pipe, loaded.scheduler_config, self._device)
+            loaded = prepared(load(card, device), card, device, choose)
+            self._environments[card.revision] = environment_of(loaded, self._device)
             self._embeddings.remember(card.revision, loaded)
             self._latents.remember(card.revision, loaded)
             return loaded

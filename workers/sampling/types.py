@@ -48,6 +48,15 @@ class Watch(Protocol):
         """Ids of items that were cancelled meanwhile; it only grows."""
 
 
+class Unwatched:
+    """A watch of what nobody leased and nobody cancels."""
+
+    cancelled: frozenset[str] = frozenset()
+
+    def check(self) -> None:
+        """Goes on."""
+
+
 class Sampler(Protocol):
     """What draws. The real one is workers.sampling.sampler.DiffusersSampler."""
 

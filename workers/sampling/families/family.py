@@ -68,6 +68,7 @@ class Family:
     negative_absent: Literal["empty", "other"] = "empty"  # whether a prompt left out is what an empty one is
     alone: bool = False  # an item's pixels depend on its neighbours' prompts: one image a run
     stages: tuple[str, ...] = ("",)  # attributes that hold the pipelines with a scheduler, in order; "": the pipeline
+    vae_overflows: bool = False  # in float16: it computes in float32 beside a denoiser of float16
     load: Mapping[str, Any] = field(default_factory=dict)  # arguments of from_pretrained
     output: Literal["pt", "np"] = "pt"  # what the pipeline can be asked to return
 

@@ -154,6 +154,7 @@ TRANSFORMERS = (
         schedulers=schedulers.FLOW_SOLVERS,
         reads={"tokenizer": 300},
         adapts=("transformer",),
+        vae_overflows=True,
     ),
     Family(
         name="aura-flow",
@@ -168,6 +169,7 @@ TRANSFORMERS = (
         schedulers=schedulers.FLOW,
         reads={"tokenizer": 256},
         adapts=("transformer",),
+        vae_overflows=True,
     ),
     Family(
         name="lumina-2",

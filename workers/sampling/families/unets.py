@@ -69,6 +69,7 @@ UNETS = (
         adapts=("unet", "text_encoder", "text_encoder_2"),
         shows=_SHOWN,
         negative_absent="other",  # zeros, see force_zeros_for_empty_prompt
+        vae_overflows=True,
         load=_UNMARKED,
     ),
     Family(
@@ -141,6 +142,7 @@ UNETS = (
         weighs=_WEIGHS_XL,
         adapts=("unet", "text_encoder", "text_encoder_2"),
         negative_absent="other",
+        vae_overflows=True,
         load=_UNMARKED,
     ),
     Family(

@@ -6,7 +6,6 @@ The digest is that of the pixels as they came off the device, before marks and e
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -14,17 +13,20 @@ from typing import Any
 import numpy as np
 import torch
 
+from workers.sampling.pipelines import Loaded
+
 _LIBRARIES = ("torch", "diffusers", "transformers", "peft", "safetensors")
 
 
-def environment_of(pipe: Any, scheduler_config: Mapping[str, Any], device: torch.device) -> dict[str, str]:
-    """What is the same for all pictures of a run: dtype, attention, scheduler, libraries and driver."""
-    denoiser = getattr(pipe, "transformer", None) or getattr(pipe, "unet", None)
+def environment_of(loaded: Loaded, device: torch.device) -> dict[str, str]:
+    """What is the same for all pictures of a run: dtype, attention, speed, scheduler, libraries and driver."""
+    config = sorted(loaded.scheduler_config.items(), key=lambda item: item[0])
     return {
         "generator": "cpu",
-        "dtype": str(getattr(denoiser, "dtype", "")).removeprefix("torch."),
-        "attention": _attention(denoiser),
-        "scheduler_config": _digest(repr(sorted(scheduler_config.items(), key=lambda item: item[0])).encode()),
+        "dtype": str(getattr(loaded.denoiser, "dtype", "")).removeprefix("torch."),
+        "attention": " ".join([_processor(loaded.denoiser), *loaded.speed.attention]).strip(),
+        "speed": str(loaded.speed),
+        "scheduler_config": _digest(repr(config).encode()),
         **_libraries(),
         "driver": str(torch.version.cuda or "") if device.type == "cuda" else "",
         "threads": str(torch.get_num_threads()) if device.type == "cpu" else "",
@@ -48,7 +50,7 @@ def _version(name: str) -> str:
         return ""
 
 
-def _attention(denoiser: Any) -> str:
+def _processor(denoiser: Any) -> str:
     """The class of the denoiser's first attention processor."""
     processors = getattr(denoiser, "attn_processors", None) or {}
     return next((type(processor).__name__ for processor in processors.values()), "")

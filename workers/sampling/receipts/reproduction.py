@@ -16,7 +16,7 @@ from workers.errors import ModelRefused
 from workers.jobs.types import Claim, ClaimedItem
 from workers.recipes import Recipe
 from workers.sampling.receipts.comparison import PIXELS, first_difference
-from workers.sampling.types import Pictures, Pixels, Sampler
+from workers.sampling.types import Pictures, Pixels, Sampler, Unwatched
 
 EQUAL_TO_THE_EYE = 40.0  # dB of PSNR; the marks of a released file alone cost about as much
 
@@ -30,15 +30,6 @@ class Reproduction:
     difference: str | None  # the first field of the receipt that differs; None if none does
     pixels: str  # SHA-256 of what was drawn now
     image: Pixels  # [H, W, 3]
-
-
-class _Watch:
-    """Nobody cancels, and nothing is leased."""
-
-    cancelled: frozenset[str] = frozenset()
-
-    def check(self) -> None:
-        """Goes on."""
 
 
 def reproduce(
@@ -55,7 +46,7 @@ def reproduce(
     """Draws the item again in a run of `size` at `position`, from its own pictures. Raises what the sampler raises."""
     items = tuple(replace(item, id=f"{item.id}-{n}") for n in range(size))
     given = {one.id: pictures for one in items} if pictures else {}
-    sampled = sampler.sample(Claim("reproduction", 1, recipe, "", items), _Watch(), given)
+    sampled = sampler.sample(Claim("reproduction", 1, recipe, "", items), Unwatched(), given)
     if fault := sampled.faults.get(items[position].id):
         raise ModelRefused(f"nothing came out this time: {fault}")
     image, now = sampled.images[position], sampled.positions[position].receipt
