@@ -31,6 +31,10 @@ PROGRAMS = (
     *("affinity", "breaker", "campaign", "catalogue", "copies", "evidence", "fairness", "identify", "ledger", "marks"),
     *("masks", "model", "screening", "second_opinion", "siblings", "tasks", "throughput", "window"),
 )
+APART = {  # program -> why it is none of those
+    "gpu": "its figures need a CUDA device; tests/bench runs its smoke mode",
+    "soak": "it counts losses under faults for half an hour, and has no ratio",
+}
 SECONDS = {"quick": 300.0, "full": 7200.0}  # a program that takes longer hangs
 _GRACE_SECONDS = 30.0  # to stop its services
 _LAST_WORDS = 1_500  # characters of a crashed program's output that are shown

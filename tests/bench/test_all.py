@@ -157,6 +157,8 @@ def test_a_report_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 def test_every_program_reports_and_every_record_is_of_one() -> None:
     written = {path.stem for path in (REPOSITORY / "bench").glob("*.py") if "report(" in path.read_text("utf-8")}
     assert written - {"result", "all"} == set(bench_all.PROGRAMS)
+    apart = {path.parent.name for path in (REPOSITORY / "bench").glob("*/__main__.py")}
+    assert apart == set(bench_all.APART)
     records = record.load()
     assert {each.program for each in records.values()} <= set(bench_all.PROGRAMS)
     assert all(each.tolerance > 1 and each.value > 0 for each in records.values())

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from datetime import date
 
-from bench.all import PROGRAMS
+from bench.all import APART, PROGRAMS
 from tests.support.repository import REPOSITORY, files, text
 
 PAGES = [
@@ -23,6 +23,7 @@ _MEASURED = re.compile(
 NOT_FIGURES = {  # program or heading -> why it needs no date
     "python -m bench.all": "runs the others",
     "python -m bench.model": "named without a figure",
+    "python -m bench.gpu": "named without a figure: no GPU was at hand",
     "docs/compliance.md: EU AI Act, Art. 50(2), and its code of practice": "a threshold, with its test beside it",
     "docs/models.md: Upscaling": "an equality that a test holds, on a picture of the reference",
     "docs/control.md: Pilot": "a bound that is computed, with its test beside it",
@@ -89,4 +90,4 @@ def _git(*words: str) -> str:
 
 def test_every_program_of_the_prose_is_run_by_bench_all() -> None:
     named = {name for page in PAGES for name in re.findall(r"python -m bench\.(\w+)", text(page))}
-    assert named - {"all"} <= set(PROGRAMS)
+    assert named - {"all"} <= {*PROGRAMS, *APART}
