@@ -18,13 +18,27 @@ from api.console.pages import (
     openid,
     registers,
     review,
+    settings,
     sheets,
     start,
     submission,
 )
 from api.edge.problems import Problem
 
-_PAGES = (assets, campaigns, catalogues, entrance, identify, openid, registers, review, sheets, start, submission)
+_PAGES = (
+    assets,
+    campaigns,
+    catalogues,
+    entrance,
+    identify,
+    openid,
+    registers,
+    review,
+    settings,
+    sheets,
+    start,
+    submission,
+)
 ROUTERS = (entrance.links, *(page.router for page in _PAGES))
 
 

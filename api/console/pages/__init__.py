@@ -10,5 +10,6 @@ review       held pictures, by keyboard
 sheets       contact sheet, and acceptance of a pilot
 assets       one picture: files, where it comes from, what vouches for it
 identify     whether a picture was made here
-registers    usage, models, inputs, audit, settings
+registers    usage, models, inputs, audit
+settings     keys, webhooks, targets, recalls and legal holds of the tenant
 """

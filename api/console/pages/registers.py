@@ -1,15 +1,13 @@
-"""Registers: usage and budgets, models, inputs, the ledger's answers, and what an admin sets for the tenant."""
+"""Registers: usage and budgets, models, inputs, and the ledger's answers."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Response
-from fastapi.responses import RedirectResponse
 
 from api.console.failing import PageRoute
-from api.console.visits import CallRefused, ChangeOf, Visit, VisitOf
+from api.console.visits import CallRefused, Visit, VisitOf
 from api.edge.problems import Problem
 
 router = APIRouter(route_class=PageRoute)
@@ -64,32 +62,6 @@ async def audit(visit: VisitOf, question: str = "refusals", cursor: str = "", mo
         head=head,
         first=not cursor,
     )
-
-
-@router.get("/console/settings")
-async def settings(visit: VisitOf) -> Response:
-    """Keys, webhooks, recalls and legal holds of the tenant. The keys themselves are shown nowhere."""
-    visit.demand("admin")
-    keys, webhooks = await visit.get("/v1/keys", limit=500), await visit.get("/v1/webhooks", limit=500)
-    recalls, holds = (
-        await visit.get("/v1/recalls", limit=_ON_A_PAGE),
-        await visit.get("/v1/legal-holds", limit=_ON_A_PAGE),
-    )
-    return visit.page(
-        "settings.html",
-        section="settings",
-        keys=keys["data"],
-        webhooks=webhooks["data"],
-        recalls=recalls["data"],
-        holds=holds["data"],
-    )
-
-
-@router.post("/console/settings/keys/{key_id}/revoke")
-async def revoke(visit: VisitOf, key_id: str, form: ChangeOf) -> Response:
-    """The key stops working at once, and with it its sessions; of one's own key, this one too."""
-    await visit.send("DELETE", f"/v1/keys/{quote(key_id, safe='')}")
-    return RedirectResponse("/console/settings", 303)
 
 
 async def _checkpoint(visit: Visit) -> str | None:
