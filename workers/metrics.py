@@ -165,7 +165,7 @@ REVOCATION_FAILURES = Counter("presswork_revocation_failures_total", "Failed att
 # `start_at_zero` is told, and the anchors, whose series the sealer makes.
 _DUTIES = (
     *("reviews", "recalls", "erasures", "retention", "removals", "inputs", "files", "catalogues", "schedules"),
-    *("webhooks", "deliveries"),
+    *("webhooks", "deliveries", "catalogue_deliveries"),
 )
 _KNOWN: dict[Counter | Gauge | Histogram, tuple[tuple[str, ...], ...]] = {
     ITEMS_SUBMITTED: (("single", "campaign", "batch", "marks"), tuple(Priority)),

@@ -25,7 +25,7 @@ from api.schemas.catalogues import CatalogueBody
 from api.submission.checked import CheckedRow
 from api.submission.pilot import PilotPlan
 from api.submission.preview.forecast import works_of
-from api.submission.store import CheckedRequest, store
+from api.submission.store import CheckedRequest, delivery_of, store
 from policy.verdict import Finding, Verdict
 from workers.errors import Conflict, NotFound, Stale
 from workers.jobs.catalogue import catalogues, runs
@@ -33,8 +33,9 @@ from workers.jobs.catalogue.kept import KeptSlot, kept_slots
 from workers.jobs.catalogue.plans import changes_of
 from workers.jobs.catalogue.runs import Choice, Slot
 from workers.jobs.catalogue.views import get_plan
+from workers.jobs.delivery.catalogue_deliveries import follow
 from workers.jobs.idempotency import StoredReply
-from workers.jobs.types import NewItem
+from workers.jobs.types import NewDelivery, NewItem
 
 _MEMORY_BYTES = 1024 * 1024  # of a feed and of its rows; beyond it they lie on disk
 
@@ -73,11 +74,11 @@ class Apply:
             chosen = frozenset(self._slots)
             self._kept = kept_slots(conn, self._plan, (DELIVERY, RULES))
             inputs = {row.key: row.input_id for row in changes_of(conn, self._plan_id) if (row.key, row.view) in chosen}
+        self._spec = CatalogueBody.model_validate_json(json.dumps(self._plan.spec))
         if not self._slots:
             if removed:
                 return
             raise Conflict(f"plan {self._plan_id} makes no picture")
-        self._spec = CatalogueBody.model_validate_json(json.dumps(self._plan.spec))
         model = CatalogueModel(self._parts, tenant, self._spec)
         self._chosen, self._model = chosen, model
         with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
@@ -104,7 +105,15 @@ class Apply:
             only=self._choice.only,
             key_id=caller.key_id,
         )
+        follow(conn, catalogue.id, caller.tenant, self._place(conn))
         return Begun(number, retired, reply)
+
+    def _place(self, conn: Connection) -> NewDelivery | None:
+        """Where what is live goes: below a prefix of its own, as a manifest is written over an older one."""
+        asked = self._spec.deliver
+        if asked is not None and not asked.prefix:
+            asked = asked.model_copy(update={"prefix": self._spec.name})
+        return delivery_of(conn, self._caller.tenant, asked)
 
     def _demand_known(self, found: Sequence[Slot]) -> None:
         """What was asked for by key is in the plan. Raises Problem."""

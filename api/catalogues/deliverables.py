@@ -21,7 +21,7 @@ from sqlalchemy import Row
 from api.catalogues.feed import CatalogueFeed
 from api.edge.dependencies import Parts
 from api.schemas.catalogues import CatalogueBody
-from workers.delivery.lines import ResultLines
+from workers.delivery.catalogue_lines import about_run, object_name, slot_lines
 from workers.delivery.outcome import OUTCOME_PREFIX, with_apostrophe
 from workers.delivery.remedies import remedy
 from workers.errors import Conflict
@@ -48,18 +48,7 @@ class LastRun:
 
     def about(self) -> dict[str, Any]:
         """The run, and the plan that it carried out."""
-        run, plan = self._run, self._plan
-        times = {name: getattr(run, name) for name in ("started_at", "ended_at")}
-        return {
-            "catalogue": self._catalogue.name,
-            **{name: getattr(run, name) for name in ("number", "state", "request_id", "slots", "flipped", "counts")},
-            **{name: at.isoformat(timespec="milliseconds") if at else None for name, at in times.items()},
-            "plan": {
-                "id": plan.id,
-                **{name: getattr(plan, name) for name in ("version", "digest", "feed_sha256", "feed_rows", "counts")},
-                "safeguards": [one["code"] for one in plan.safeguards],
-            },
-        }
+        return about_run(self._catalogue.name, self._run, self._plan)
 
     def write_feed(self, file: BinaryIO, address: str) -> None:
         """The feed, with the name of each row's first picture in the picture column, behind `address`.
@@ -97,11 +86,12 @@ class LastRun:
                     _write(file, b"", map(with_apostrophe, [*cells, said, what]))
 
     def _first_files(self) -> Iterator[tuple[str, str]]:
-        """(key, name of the first file) of each first view."""
+        """(key, name of the first file) of each first view; where it is delivered, the name of its object."""
         for page in live_slots(lambda: self._parts.transaction(self._tenant), self._tenant, self._catalogue.id):
             for slot in page:
                 if slot.view == 1 and slot.files:
-                    yield slot.key, ResultLines(slot.columns, slot.templates).file_name(slot, slot.files[0])
+                    _, line = next(slot_lines(slot))
+                    yield slot.key, object_name(line) if self._spec.deliver else line["file_name"]
 
     @contextmanager
     def _feed(self) -> Iterator[CatalogueFeed]:

@@ -10,12 +10,10 @@ from api.edge.auth import Caller
 from api.edge.dependencies import Parts
 from policy.events import AssetLinked
 from policy.ledger.append import append
+from workers.delivery.catalogue_lines import BEHIND, COLUMNS, slot_lines
 from workers.delivery.file_names import disposition
-from workers.delivery.lines import ResultLines
 from workers.jobs.catalogue.views import LiveSlot, live_slots
 
-COLUMNS = ("key", "view", "channel", "file_name", "sha256", "bytes", "width", "height", "media_type", "asset_id")
-BEHIND = ("run", "released_at")
 LINK = ("url", "url_expires_at")
 
 
@@ -40,26 +38,10 @@ def names(*, links: bool) -> Sequence[str]:
 
 
 def _lines(parts: Parts, slot: LiveSlot, *, links: bool) -> Iterator[dict[str, Any]]:
-    lines = ResultLines(slot.columns, slot.templates)
-    for file in slot.files:
-        name = lines.file_name(slot, file)
-        about: dict[str, Any] = {
-            "key": slot.key,
-            "view": slot.view,
-            "channel": file.name,
-            "file_name": name,
-            "sha256": file.sha256,
-            "bytes": file.bytes,
-            "width": file.width,
-            "height": file.height,
-            "media_type": file.media_type,
-            "asset_id": slot.asset_id,
-            "run": slot.run,
-            "released_at": slot.released_at.isoformat(timespec="milliseconds"),
-        }
+    for file, about in slot_lines(slot):
         if links:
             seconds = parts.settings.link_seconds
             ends = datetime.now(UTC) + timedelta(seconds=seconds)
-            about["url"] = parts.store.presign(file.key, seconds, disposition(name))
+            about["url"] = parts.store.presign(file.key, seconds, disposition(about["file_name"]))
             about["url_expires_at"] = ends.isoformat(timespec="seconds")
         yield about

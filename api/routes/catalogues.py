@@ -21,6 +21,7 @@ from api.edge.paging import cursor_of_number, number_of
 from api.results.documents import DOCUMENTS
 from api.schemas.base import NoQuery
 from api.schemas.catalogue_runs import (
+    CatalogueDeliveryReply,
     CatalogueDetailReply,
     CatalogueFileQuery,
     CatalogueManifestQuery,
@@ -37,6 +38,7 @@ from api.schemas.catalogue_runs import (
 )
 from workers.delivery.file_names import disposition
 from workers.jobs.catalogue import catalogues, runs, views
+from workers.jobs.delivery.views import get_catalogue_delivery
 from workers.jobs.idempotency import StoredReply
 
 router = APIRouter(route_class=InTurn, prefix="/v1/catalogues", tags=["Catalogues"])
@@ -56,9 +58,12 @@ def list_all(caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()])
 def read(
     name: CatalogueName, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]
 ) -> CatalogueDetailReply:
-    """As its file was last sent."""
+    """As its file was last sent, and how far what is live is at its target."""
     with parts.transaction(caller.tenant) as conn:
-        return CatalogueDetailReply(**fields_of(CatalogueDetailReply, views.get_catalogue(conn, caller.tenant, name)))
+        row = views.get_catalogue(conn, caller.tenant, name)
+        found = get_catalogue_delivery(conn, caller.tenant, row.id)
+    delivery = CatalogueDeliveryReply(**fields_of(CatalogueDeliveryReply, found)) if found else None
+    return CatalogueDetailReply(**fields_of(CatalogueDetailReply, row), delivery=delivery)
 
 
 @router.get("/{name}/runs", summary="Runs of a catalogue, the latest first")

@@ -44,10 +44,24 @@ class CataloguesReply(ReplyModel):
     data: list[CatalogueReply]
 
 
+class CatalogueDeliveryReply(ReplyModel):
+    """How far what is live is at a target. It goes on by itself, also after a pause."""
+
+    target: str = Field(description="its name", examples=["shop"])
+    prefix: str = Field(description="of all its objects", examples=["generated/garden-chairs/"])
+    paused_for: str | None = Field(description="as of requests; null: it goes on", examples=["forbidden"])
+    detail: str = Field(description="the same in words")
+    waiting: bool = Field(description="something changed since the manifest was written")
+    run: int | None = Field(description="the last run when the manifest was written")
+    files: int = Field(description="that the manifest names")
+    manifest_at: datetime | None
+
+
 class CatalogueDetailReply(CatalogueReply):
     """A catalogue with its file."""
 
     spec: dict[str, Any]
+    delivery: CatalogueDeliveryReply | None = Field(description="null: its file names no target")
 
 
 class SafeguardReply(ReplyModel):

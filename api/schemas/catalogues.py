@@ -18,6 +18,7 @@ from api.schemas.fields import Line
 from api.schemas.pilots import PilotBody
 from api.schemas.requests import OptionsBody, SomeText
 from api.schemas.tables import ColumnName, ColumnNames, TableBody
+from api.schemas.targets import DeliverBody
 from api.templates import Template, TemplateInvalid
 from workers.errors import AddressRefused
 from workers.jobs.catalogue.timetable import MAX_CRON_CHARS, MAX_JITTER_MINUTES, MIN_MINUTES, cron_error, is_zone
@@ -31,6 +32,7 @@ _SAID_ELSEWHERE = {
     "image": "`picture` names the column of source pictures",
     "max_images": "`limits.images` says it",
     "deadline": "each run has its own time",
+    "deliver": "`deliver` of the catalogue names the target of what is live",
 }
 _WITHOUT_PICTURE = (None, "text-to-image", "unconditional", "class-conditional")
 _EXAMPLE: dict[str, JsonValue] = {
@@ -177,7 +179,11 @@ class CatalogueBody(TableBody):
     pilot: PilotBody | None = Field(
         None, description="sample of the first run that a person accepts; left out: the default sample"
     )
-
+    deliver: DeliverBody | None = Field(
+        None,
+        description="bucket of your own to which what is live is brought, with its manifest; `prefix` left out: the"
+        " name of the catalogue",
+    )
     schedule: ScheduleBody | None = Field(None, description="when it runs by itself; left out: never")
 
     @model_validator(mode="after")

@@ -77,9 +77,10 @@ class RequestPausedContent(_Content):
 
 
 class DeliveryPausedContent(_Content):
-    """A delivery that stands still, and why."""
+    """A delivery that stands still, and why: of a request, or of what is live of a catalogue."""
 
-    request_id: str
+    request_id: str | None
+    catalogue: str | None = Field(description="its name, where the delivery is of no request")
     target_id: str
     reason: str = Field(examples=["forbidden"])
 
@@ -143,7 +144,7 @@ class ReviewWaitingMessage(_Content):
 
 
 class DeliveryPausedMessage(_Content):
-    """A target does not take a request's files; it is tried again by itself."""
+    """A target does not take the files of a request or a catalogue; it is tried again by itself."""
 
     type: Literal["delivery.paused"]
     timestamp: datetime

@@ -14,6 +14,7 @@ event      what every event is: kind, payload, private text, subjects
 from policy.events.catalogues import (
     CatalogueApplied,
     CatalogueChanged,
+    CatalogueDelivered,
     CatalogueFlipped,
     CataloguePaused,
     CataloguePlanned,
@@ -121,6 +122,7 @@ __all__ = [
     "BudgetChanged",
     "CatalogueApplied",
     "CatalogueChanged",
+    "CatalogueDelivered",
     "CatalogueFlipped",
     "CataloguePaused",
     "CataloguePlanned",

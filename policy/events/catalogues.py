@@ -97,6 +97,17 @@ class SlotsRetired(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CatalogueDelivered(Event):
+    """The manifest at a target names what is live, and every file that it names is there."""
+
+    kind: ClassVar[str] = "catalogue.delivered"
+    catalogue_id: str
+    run: int
+    target_id: str
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogueScheduled(Event):
     """A person let this version of a catalogue run by itself, by this timetable."""
 

@@ -35,30 +35,32 @@ class AssetDelivered(Event):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryWithdrawn(Event):
-    """A delivered file of a recalled asset: deleted in the target, or left there and listed as recalled."""
+    """A delivered file of a recalled asset: deleted in the target, or left there. Or one that a catalogue replaced."""
 
     kind: ClassVar[str] = "delivery.withdrawn"
     asset_id: str
     item_id: str
     rendition: str
     target_id: str
-    state: str  # withdrawn | listed
+    state: str  # withdrawn | listed | replaced
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPaused(Event):
-    """A target did not take a request's files. It is tried again by itself."""
+    """A target did not take the files of a request or a catalogue. It is tried again by itself."""
 
     kind: ClassVar[str] = "delivery.paused"
-    request_id: str
+    request_id: str | None
     target_id: str
     reason: str
+    catalogue_id: str | None = None  # where it is of no request
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResumed(Event):
-    """A target that did not take a request's files takes them again."""
+    """A target that did not take the files of a request or a catalogue takes them again."""
 
     kind: ClassVar[str] = "delivery.resumed"
-    request_id: str
+    request_id: str | None
     target_id: str
+    catalogue_id: str | None = None  # where it is of no request

@@ -18,7 +18,8 @@ from workers.jobs.catalogue.ticks import Tick
 from workers.jobs.claim import claim
 from workers.jobs.dispatch import dispatch
 from workers.jobs.settle import settle
-from workers.jobs.types import Failed, Held, KeptDrawing, SamplingPosition
+from workers.jobs.types import Claim, Failed, Held, KeptDrawing, Released, SamplingPosition
+from workers.store import ObjectStore
 
 SPEC: dict[str, Any] = {
     "name": "chairs",
@@ -44,6 +45,7 @@ class Catalogue:
     spec: dict[str, Any] = field(default_factory=lambda: dict(SPEC))
     settings: dict[str, Any] = field(default_factory=dict)
     keeps: bool = False  # a drawing of each picture that is drawn
+    stores: bool = False  # bytes of each file
 
     def __post_init__(self) -> None:
         self.client = self.api.caller(**self.settings)
@@ -108,12 +110,20 @@ class Catalogue:
                 elif item.custom_id in failed:
                     outcomes.append(Failed(item, "worker_lost"))
                 else:
-                    outcomes.append(replace(released(claimed, item), kept=self._kept(item)))
+                    outcomes.append(replace(self._released(claimed, item), kept=self._kept(item)))
             settle(conn, claimed, outcomes)
         with self.api.server.line.owner.begin() as conn:  # the verdicts of these outcomes name no rule set
             same = "update assets set policy_version = %s where tenant = %s and request_id = %s"
             rules = self.api.server.app(**self.settings).state.parts.rules
             conn.exec_driver_sql(same, (rules.version, self.api.tenant, request_id))
+
+    def _released(self, claimed: Claim, item: Any) -> Released:
+        outcome = released(claimed, item)
+        if not self.stores:
+            return outcome
+        (file,), said = outcome.renditions, f"picture {item.id}".encode()
+        digest = ObjectStore(self.api.server.settings_for("worker")).put(file.key, said, file.media_type)
+        return replace(outcome, renditions=(replace(file, sha256=digest, bytes=len(said)),))
 
     def _kept(self, item: Any) -> KeptDrawing | None:
         if not self.keeps or item.made_of:

@@ -12,5 +12,6 @@ schedules  what is due of catalogues begins
 removals   the store deletes what was given up
 files      uploaded files are deleted when they expire or are to go
 deliveries  released files to buckets of tenants: checked writes, manifests, withdrawal
+catalogue_deliveries  what is live of catalogues to the same buckets: new objects, then the manifest
 webhooks   messages are sent and repeated
 """

@@ -62,7 +62,7 @@ def _check(context: ClerkContext, target: CheckedTarget) -> None:
     """In no transaction, as the bucket may be slow. The object has a name of its own: another clerk may check too."""
     reason = None
     try:
-        bucket = _opened(context, target, at_most=_CHECK_SECONDS)
+        bucket = open_bucket(context, target, at_most=_CHECK_SECONDS)
         key = f"{target.prefix}.presswork-check-{new_id()}"
         bucket.replace(key, _CHECK, "text/plain")
         bucket.delete(key)
@@ -74,7 +74,8 @@ def _check(context: ClerkContext, target: CheckedTarget) -> None:
     log.info("target_checked", target_id=target.id, reason=reason)
 
 
-def _opened(context: ClerkContext, target: CheckedTarget, *, at_most: float = math.inf) -> BucketAccess:
+def open_bucket(context: ClerkContext, target: CheckedTarget, *, at_most: float = math.inf) -> BucketAccess:
+    """The target's bucket. Raises AddressRefused."""
     seconds, loopback = min(context.settings.delivery_seconds, at_most), context.settings.webhook_loopback
     return BucketAccess(
         target.endpoint, target.region, target.bucket, target.access_key_id, target.secret, seconds, loopback
@@ -85,7 +86,7 @@ def _deliver(context: ClerkContext, taken: TakenDelivery) -> int:
     """What of this delivery can be done now; how many files were delivered."""
     target = transact(context.engine, lambda conn: targets.get_target(conn, taken.target_id))
     try:
-        return _Courier(context, taken, target, _opened(context, target)).run()
+        return _Courier(context, taken, target, open_bucket(context, target)).run()
     except BucketRefused as refused:
         reason, said = refused.code, str(refused)
     except AddressRefused as refused:

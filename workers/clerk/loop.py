@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from workers import metrics
 from workers.clerk import (
+    catalogue_deliveries,
     catalogues,
     deliveries,
     erasures,
@@ -54,7 +55,10 @@ DUTIES: Mapping[str, Duty] = {
     "catalogues": catalogues.run_once,
     "schedules": schedules.run_once,
 }
-DELIVERIES: Mapping[str, Duty] = {"deliveries": deliveries.run_once}  # likewise: buckets may be slow
+DELIVERIES: Mapping[str, Duty] = {  # in a thread of their own: buckets may be slow
+    "deliveries": deliveries.run_once,
+    "catalogue_deliveries": catalogue_deliveries.run_once,
+}
 MESSAGES: Mapping[str, Duty] = {"webhooks": webhooks.run_once}  # in a thread of its own: receivers may be slow
 
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from deploy.cli import main
+from deploy.commands.catalogue.history import delivery_text
 from deploy.commands.catalogue.plan import counts_text
 from tests.support.client import ApiServer
 
@@ -61,6 +62,14 @@ def test_a_plan_is_shown_applied_and_listed(
         feed.write_text("sku,name\n1,2\n")
         failed = called("plan", file, "--feed", str(feed))
         assert (failed.exit_code, "is no column" in failed.output) == (1, True)
+
+
+def test_a_delivery_says_what_is_there_and_why_it_stands_still() -> None:
+    there = {"target": "shop", "prefix": "chairs/", "run": 3, "files": 1200, "paused_for": None, "waiting": False}
+    assert delivery_text(there) == "target shop, chairs/: 1,200 files, as after run 3"
+    assert delivery_text({**there, "waiting": True}).endswith("run 3; newer ones are on their way")
+    still = {**there, "run": None, "paused_for": "full", "detail": "PUT c-1.png: 507"}
+    assert delivery_text(still) == "target shop, chairs/: no manifest yet; stands still: full (PUT c-1.png: 507)"
 
 
 def test_counts_name_the_causes_of_what_changes() -> None:

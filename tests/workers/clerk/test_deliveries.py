@@ -2,94 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import socket
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
-from sqlalchemy import text
 
-from tests.conftest import S3
-from tests.support.campaigns import Sent, settled_campaign, table
-from tests.support.client import ApiTenant, campaign, problem
+from tests.support.campaigns import settled_campaign, table
+from tests.support.client import campaign, problem
 from tests.support.faulty_proxy import HttpFault, S3Proxy
+from tests.support.shop import BUCKET, Shop
 from workers.clerk import deliveries, recalls
-from workers.clerk.context import ClerkContext
-from workers.store import ObjectStore
-
-_BUCKET = "acme-shop"
 
 
 class Died(BaseException):
     """Stands in for SIGKILL: no handler of ours sees it."""
-
-
-@dataclass(slots=True)
-class Shop:
-    """A tenant with a bucket of its own, and the clerk that delivers there."""
-
-    api: ApiTenant
-    s3: S3
-    admin: TestClient
-    context: ClerkContext
-
-    def register(self, name: str = "shop", **changes: Any) -> dict[str, Any]:
-        identity = self.s3.identity("admin")
-        body = {
-            "name": name,
-            "endpoint": self.s3.endpoint_url,
-            "bucket": _BUCKET,
-            "prefix": name,
-            "access_key_id": identity.access_key,
-            "secret_access_key": identity.secret_key,
-            **changes,
-        }
-        answered = self.admin.post("/v1/targets", json=body)
-        assert answered.status_code == 201, answered.text
-        assert body["secret_access_key"] not in answered.text
-        deliveries.run_once(self.context)
-        found: dict[str, Any] = self.admin.get(f"/v1/targets/{answered.json()['id']}").json()
-        return found
-
-    def names(self, prefix: str = "shop/") -> list[str]:
-        pages = self.s3.client().list_objects_v2(Bucket=_BUCKET, Prefix=prefix)
-        return sorted(entry["Key"].removeprefix(prefix) for entry in pages.get("Contents", []))
-
-    def manifest(self, prefix: str = "shop/") -> list[dict[str, str]]:
-        body = self.s3.client().get_object(Bucket=_BUCKET, Key=f"{prefix}manifest.csv")["Body"].read()
-        return list(csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline="")))
-
-    def deliver(self, sent: Sent) -> dict[str, Any]:
-        """A round as soon as the delivery is due."""
-        self.due(sent)
-        deliveries.run_once(self.context)
-        found: dict[str, Any] = self.admin.get(f"/v1/requests/{sent.id}/delivery").json()
-        return found
-
-    def due(self, sent: Sent) -> None:
-        with self.api.server.line.owner.begin() as conn:
-            conn.execute(text("update file_deliveries set due_at = now() where request_id = :id"), {"id": sent.id})
-
-    def events(self, kind: str) -> list[Any]:
-        return self.api.events(kind)
-
-
-@pytest.fixture
-def shop(api: ApiTenant, s3: S3) -> Iterator[Shop]:
-    client = s3.client()
-    client.create_bucket(Bucket=_BUCKET)
-    server = api.server
-    settings = server.settings_for("clerk", webhook_loopback=True, delivery_seconds=5)
-    context = ClerkContext(server.database.engine("clerk"), ObjectStore(settings), settings)
-    yield Shop(api, s3, api.caller(webhook_loopback=True), context)
-    for entry in client.list_objects_v2(Bucket=_BUCKET).get("Contents", []):
-        client.delete_object(Bucket=_BUCKET, Key=entry["Key"])
-    client.delete_bucket(Bucket=_BUCKET)
 
 
 def test_a_target_is_checked_by_a_write_before_anything_goes_there(shop: Shop) -> None:
@@ -124,7 +52,7 @@ def test_a_target_that_is_slow_to_be_checked_can_be_removed_meanwhile(shop: Shop
     assert [told.event["change"] for told in shop.events("target.changed")] == ["registered", "removed"]
 
 
-_SOME = {"endpoint": "https://s3.example.com", "bucket": _BUCKET, "access_key_id": "a", "secret_access_key": "b"}
+_SOME = {"endpoint": "https://s3.example.com", "bucket": BUCKET, "access_key_id": "a", "secret_access_key": "b"}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +87,7 @@ def test_released_files_arrive_once_under_their_names_with_a_manifest(shop: Shop
 
 
 def _objects(shop: Shop) -> list[Any]:
-    found: list[Any] = shop.s3.client().list_objects_v2(Bucket=_BUCKET)["Contents"]
+    found: list[Any] = shop.s3.client().list_objects_v2(Bucket=BUCKET)["Contents"]
     return found
 
 
@@ -183,14 +111,14 @@ def test_a_clerk_killed_behind_a_write_doubles_nothing(shop: Shop) -> None:
 def test_a_bucket_that_is_gone_half_way_pauses_tells_once_and_resumes(shop: Shop) -> None:
     shop.register()
     sent = settled_campaign(shop.api, deliver={"target": "shop"})
-    shop.s3.client().put_object(Bucket=_BUCKET, Key="shop/0043.png", Body=b"of somebody else")
+    shop.s3.client().put_object(Bucket=BUCKET, Key="shop/0043.png", Body=b"of somebody else")
     for _ in range(2):
         told = shop.deliver(sent)
         assert (told["paused_for"], told["files"]) == ("occupied", {"delivered": 1})
     assert "0043.png" in told["detail"]
     assert [event.event["reason"] for event in shop.events("delivery.paused")] == ["occupied"]
-    assert shop.s3.client().get_object(Bucket=_BUCKET, Key="shop/0043.png")["Body"].read() == b"of somebody else"
-    shop.s3.client().delete_object(Bucket=_BUCKET, Key="shop/0043.png")
+    assert shop.s3.client().get_object(Bucket=BUCKET, Key="shop/0043.png")["Body"].read() == b"of somebody else"
+    shop.s3.client().delete_object(Bucket=BUCKET, Key="shop/0043.png")
     for _ in range(2):
         told = shop.deliver(sent)
         assert (told["paused_for"], told["files"]) == (None, {"delivered": 2})
@@ -205,7 +133,7 @@ def test_a_bucket_that_is_full_or_goes_away_half_way_gets_every_file_once(shop: 
     }
 
     def fault(method: str, path: str) -> HttpFault | None:
-        left = ahead.get(path.removeprefix(f"/{_BUCKET}"), []) if method == "PUT" else []
+        left = ahead.get(path.removeprefix(f"/{BUCKET}"), []) if method == "PUT" else []
         return left.pop(0) if left else None
 
     with S3Proxy(shop.s3.endpoint_url, fault) as proxy:

@@ -22,6 +22,7 @@ from policy.events import Private
 from policy.ledger.append import append
 from workers.errors import LimitExceeded, NotFound
 from workers.jobs.catalogue.tables import catalogue_slots, catalogues
+from workers.jobs.delivery import catalogue_deliveries
 from workers.jobs.types import new_id
 from workers.jobs.webhooks.deliveries import Notification, notify
 
@@ -91,6 +92,7 @@ def retire(conn: Connection, row: Row[Any], keys: Sequence[str], *, actor: str) 
     retired = conn.execute(slots.update().where(*mine).values(retired_at=func.clock_timestamp())).rowcount
     if retired:
         append(conn, tenant=row.tenant, actor=actor, events=[events.SlotsRetired(row.id, retired)])
+        catalogue_deliveries.wake(conn, row.id)
     return retired
 
 

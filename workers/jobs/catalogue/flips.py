@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Row, func, select, text
 from policy import events
 from policy.ledger.append import append
 from workers.jobs.catalogue.tables import catalogue_changes, catalogue_plans, catalogue_runs, catalogues
+from workers.jobs.delivery import catalogue_deliveries
 from workers.jobs.tables import items, requests
 from workers.jobs.webhooks.deliveries import Notification, notify
 from workers.states import REQUEST_OVER, ItemState, RequestPhase
@@ -107,6 +108,7 @@ def settle(conn: Connection, run: Row[Any]) -> int:
     if flipped:
         flip = events.CatalogueFlipped(run.catalogue_id, run.number, flipped)
         append(conn, tenant=run.tenant, actor=ACTOR, events=[flip])
+        catalogue_deliveries.wake(conn, run.catalogue_id)
     if run.state == "making":
         _tell(conn, run, counts, flipped)
     elif not flipped:  # a reviewer refused what was held

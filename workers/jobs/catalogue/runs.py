@@ -20,6 +20,7 @@ from workers.errors import Conflict, NotFound, Stale
 from workers.jobs.catalogue import catalogues as registry
 from workers.jobs.catalogue import schedules
 from workers.jobs.catalogue.tables import catalogue_plans, catalogue_runs, catalogues
+from workers.jobs.delivery import catalogue_deliveries
 from workers.jobs.types import new_id
 
 _CHOOSE = text(
@@ -188,6 +189,7 @@ def roll_back(conn: Connection, catalogue: Row[Any], to_run: int, *, key_id: str
     actor = f"key:{key_id}"
     back = events.CatalogueRolledBack(catalogue.id, number, to_run, flipped)
     append(conn, tenant=catalogue.tenant, actor=actor, events=[back])
+    catalogue_deliveries.wake(conn, catalogue.id)
     registry.pause(conn, catalogue, registry.ROLLBACK, {"run": number, "to_run": to_run}, actor=actor)
     return number, flipped
 
@@ -196,7 +198,10 @@ def _retire(conn: Connection, catalogue: Row[Any], plan_id: str, number: int, on
     """How many slots have no picture any more. They are flips of the run, so a rollback brings the pictures back."""
     asked = {"plan_id": plan_id, "all": not only, "keys": list(only)}
     mine = {"catalogue": catalogue.id, "tenant": catalogue.tenant, "run": number}
-    return conn.execute(_RETIRE, asked | mine).rowcount
+    retired = conn.execute(_RETIRE, asked | mine).rowcount
+    if retired:
+        catalogue_deliveries.wake(conn, catalogue.id)
+    return retired
 
 
 def _demand_idle(conn: Connection, catalogue: Row[Any]) -> None:

@@ -3,5 +3,6 @@
 tables      targets, their secrets, deliveries of requests, files that were delivered
 targets     targets are registered, checked, removed                   callers: api, clerk
 deliveries  a request's delivery begins, is taken, stands still         callers: submit, clerk
+catalogue_deliveries  what is live of a catalogue, again after each change   callers: api, flips, clerk
 views       what is read of both                                        callers: api
 """

@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from policy import events
 from policy.ledger.append import append
+from workers.jobs.delivery import catalogue_deliveries
 from workers.jobs.delivery.tables import delivered_files, delivery_targets, file_deliveries
 from workers.jobs.tables import assets, requests
 from workers.jobs.types import NewDelivery, new_id
@@ -92,16 +93,17 @@ def wake(conn: Connection, request_ids: Collection[str]) -> None:
 
 
 def wake_recalled(conn: Connection, asset_ids: Collection[str]) -> None:
-    """Every delivery that has a file of these assets, also of requests that reused them."""
+    """Every delivery that has a file of these assets, also of requests that reused them, and of catalogues."""
     delivered_to = select(delivered_files.c.request_id).where(delivered_files.c.asset_id.in_(asset_ids))
     _announce(conn, conn.execute(_woken().where(file_deliveries.c.request_id.in_(delivered_to))).rowcount)
+    catalogue_deliveries.wake_recalled(conn, asset_ids)
 
 
 def any_waits(conn: Connection) -> bool:
     """Whether a target waits for its check, or a delivery for its time."""
     checking = exists().where(delivery_targets.c.state == "checking", delivery_targets.c.deleted_at.is_(None))
     waiting = exists().where(file_deliveries.c.due_at.is_not(None))
-    return bool(conn.execute(select(checking | waiting)).scalar_one())
+    return bool(conn.execute(select(checking | waiting | catalogue_deliveries.waits())).scalar_one())
 
 
 def take(conn: Connection) -> TakenDelivery | None:
@@ -211,7 +213,7 @@ def paused(conn: Connection, taken: TakenDelivery, reason: str, detail: str) -> 
         actor="clerk",
         events=[events.DeliveryPaused(taken.request_id, taken.target_id, reason)],
     )
-    content = {"request_id": taken.request_id, "target_id": taken.target_id, "reason": reason}
+    content = {"request_id": taken.request_id, "catalogue": None, "target_id": taken.target_id, "reason": reason}
     notify(conn, taken.tenant, "delivery.paused", [Notification(new_id(), content)])
 
 

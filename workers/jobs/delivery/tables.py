@@ -1,8 +1,8 @@
-"""Tables of delivery, as SQLAlchemy Core: targets, their secrets, deliveries of requests, delivered files."""
+"""Tables of delivery, as SQLAlchemy Core: targets, their secrets, deliveries of requests and catalogues, files."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Integer, Table, Text, func, text
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKey, Integer, Table, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import UUID
 
 from workers.jobs.tables import metadata
@@ -64,5 +64,42 @@ delivered_files = Table(
     Column("sha256", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("state", Text, nullable=False, server_default="delivered"),  # delivered -> withdrawn | listed
+    Column("delivered_at", _AT, nullable=False, server_default=func.now()),
+)
+
+catalogue_deliveries = Table(
+    "catalogue_deliveries",
+    metadata,
+    Column("catalogue_id", _ID, ForeignKey("catalogues.id"), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("target_id", _ID, ForeignKey("delivery_targets.id"), nullable=False),
+    Column("prefix", Text, nullable=False),  # of all its keys, that of the target before it
+    Column("asked", BigInteger, nullable=False, server_default=text("1")),  # changes of what is live
+    Column("lease_until", _AT),
+    Column("paused_for", Text),  # stable code; None: it goes on
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("failures", Integer, nullable=False, server_default=text("0")),  # in a row
+    Column("due_at", _AT),  # None: nothing is left to do
+    Column("manifest_at", _AT),
+    Column("manifest_round", BigInteger),  # value of `asked` that the manifest shows
+    Column("run", Integer),  # the last one when the manifest was written
+    Column("files", Integer, nullable=False, server_default=text("0")),  # that the manifest names
+    Column("created_at", _AT, nullable=False, server_default=func.now()),
+    UniqueConstraint("target_id", "prefix"),
+)
+
+catalogue_objects = Table(
+    "catalogue_objects",
+    metadata,
+    Column("catalogue_id", _ID, ForeignKey("catalogues.id"), primary_key=True),
+    Column("key", Text, primary_key=True),  # in the tenant's bucket
+    Column("tenant", Text, nullable=False),
+    Column("asset_id", _ID, ForeignKey("assets.id"), nullable=False),
+    Column("item_id", _ID, nullable=False),
+    Column("rendition", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("round", BigInteger, nullable=False),  # value of `asked` when it was last among what is live
+    Column("unlisted_at", _AT),  # since when no manifest names it; None: the last one does
     Column("delivered_at", _AT, nullable=False, server_default=func.now()),
 )

@@ -19,6 +19,7 @@ from policy import events
 from policy.events import Private
 from policy.ledger.append import append
 from workers.errors import Conflict, LimitExceeded, NotFound
+from workers.jobs.delivery import catalogue_deliveries
 from workers.jobs.delivery.tables import delivery_secrets, delivery_targets, file_deliveries
 from workers.jobs.types import new_id
 from workers.states import ORDER_CHANNEL
@@ -78,6 +79,7 @@ def recheck(conn: Connection, tenant: str, target_id: str, *, actor: str) -> Non
     _change(conn, tenant, target_id, state="checking", reason=None)
     ours = (file_deliveries.c.target_id == target_id, file_deliveries.c.paused_for.is_not(None))
     conn.execute(file_deliveries.update().where(*ours).values(due_at=func.now(), failures=0))
+    catalogue_deliveries.try_now(conn, target_id)
     _announce(conn)
     _record(conn, tenant, target_id, "rechecked", actor=actor)
 
@@ -87,6 +89,7 @@ def remove(conn: Connection, tenant: str, target_id: str, *, actor: str) -> None
     _change(conn, tenant, target_id, deleted_at=func.now())
     ours = file_deliveries.c.target_id == target_id
     conn.execute(file_deliveries.update().where(ours).values(paused_for="removed", due_at=None))
+    catalogue_deliveries.remove(conn, target_id)
     _record(conn, tenant, target_id, "removed", actor=actor)
 
 

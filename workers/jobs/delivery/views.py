@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from workers.errors import NotFound
-from workers.jobs.delivery.tables import delivered_files, delivery_targets, file_deliveries
+from workers.jobs.delivery.tables import catalogue_deliveries, delivered_files, delivery_targets, file_deliveries
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,18 @@ def get_delivery(conn: Connection, tenant: str, request_id: str) -> FileDelivery
         bytes=int(sum(size for _, _, size in counted)),
         manifest_at=row.manifest_at,
     )
+
+
+def get_catalogue_delivery(conn: Connection, tenant: str, catalogue_id: str) -> Row[Any] | None:
+    """How far what is live of a catalogue is, with the name of its target. None: it goes nowhere."""
+    table = catalogue_deliveries
+    waiting = table.c.asked.is_distinct_from(table.c.manifest_round)
+    query = (
+        select(table, delivery_targets.c.name.label("target"), waiting.label("waiting"))
+        .join(delivery_targets, delivery_targets.c.id == table.c.target_id)
+        .where(table.c.catalogue_id == catalogue_id, table.c.tenant == tenant)
+    )
+    return conn.execute(query).one_or_none()
 
 
 _COLUMNS = tuple(delivery_targets.c[name] for name in TargetView.__slots__)
