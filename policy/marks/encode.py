@@ -22,6 +22,7 @@ from policy.marks.channels.channel import MIN_QUALITY, Channel
 from policy.marks.watermark import Image
 
 MEDIA_TYPE = "image/png"
+_WEBP = "image/webp"
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Rows less the rows above them, deflated by ISA-L at its level 2: a fifth of the time of libpng's Paeth filter with
@@ -75,15 +76,19 @@ _THREADS = {"image/avif": {"max_threads": 1}}
 
 
 def codings_of(channel: Channel) -> tuple[Coding, ...]:
-    """The codings of a channel, best first.
+    """The codings of a channel, in the order in which they are tried.
 
-    Without quality and limit of bytes they are the everyday ones. With a limit, the quality falls step by step; with a
-    quality alone, full chroma follows, which costs bytes and keeps more of the mark.
+    Without quality and limit of bytes they are the everyday ones. With a limit, the quality falls step by step. With a
+    quality alone, full chroma follows, which costs bytes and keeps more of the mark. WebP has none: there the everyday
+    codings follow, as most marks are lost below quality 80.
     """
     everyday = CODINGS[channel.media_type]
     if channel.media_type == MEDIA_TYPE or (channel.quality is None and channel.max_bytes is None):
         return everyday
     best = channel.quality or int(everyday[0].options["quality"])
+    if channel.max_bytes is None and channel.media_type == _WEBP:
+        better = (one for one in everyday if one.lossless or one.options["quality"] > best)
+        return (_coding(_WEBP, best, "4:2:0"), *better)
     if channel.max_bytes is None:
         return tuple(_coding(channel.media_type, best, chroma) for chroma in ("4:2:0", "4:4:4"))
     qualities = [*range(best, MIN_QUALITY, -_STEP), MIN_QUALITY]
@@ -92,7 +97,7 @@ def codings_of(channel: Channel) -> tuple[Coding, ...]:
 
 def _coding(media_type: str, quality: int, chroma: str) -> Coding:
     options = {**_BY_QUALITY[media_type], "quality": quality}
-    if media_type != "image/webp":  # WebP knows 4:2:0 alone
+    if media_type != _WEBP:  # it knows 4:2:0 alone
         options["subsampling"] = chroma
     return Coding(f"{quality} {chroma}", media_type, options=options)
 

@@ -116,7 +116,15 @@ def test_a_picture_that_is_too_narrow_for_its_words_is_not_released() -> None:
         draw_label(flat(64, 400, WHITE), LabelStyle(), "modified", "fi")
 
 
-@pytest.mark.parametrize("channel", [LABELLED, replace(WIDE, format="webp"), replace(TALL, quality=70)])
+@pytest.mark.parametrize(
+    "channel",
+    [
+        LABELLED,
+        replace(WIDE, format="webp"),
+        replace(TALL, quality=70),
+        Channel("web", 128, 128, format="webp", quality=50),
+    ],
+)
 def test_each_channel_carries_marks_of_its_own_in_its_final_bytes(marker, chain, channel: Channel) -> None:
     original, made = marker.mark_all(product(256, 256), STAMP, ("original",), channels=[channel])
     seen = inspect(made.data, chain.anchors.read_text())
