@@ -20,6 +20,8 @@ from workers.jobs.types import ClaimedItem
 from workers.recipes import Recipe
 from workers.sampling.families.family import Family
 
+_MOST_RESTORED = 2.0  # times, and its inverse; beyond it, or below zero, the mean itself was near zero
+
 
 class _Part(NamedTuple):
     """What one encoder gives of the numbers of a token."""
@@ -102,5 +104,11 @@ def _scaled(made: Any, texts: Sequence[WeightedText], parts: Sequence[_Part]) ->
                 continue  # what weighs something is beyond the window
             plain = made[n, :, first : first + width].float()
             scaled = plain * weights[:, None]
-            made[n, :, first : first + width] = scaled * (plain.mean() / scaled.mean())
+            made[n, :, first : first + width] = scaled * _restoring(plain, scaled)
     return made
+
+
+def _restoring(plain: Any, scaled: Any) -> float:
+    """What brings the mean back. 1 where that is no small change: a mean near zero says nothing of the numbers."""
+    factor = float(plain.mean() / scaled.mean())
+    return factor if 1 / _MOST_RESTORED <= factor <= _MOST_RESTORED else 1.0

@@ -19,7 +19,7 @@ from workers.recipes import Recipe
 from workers.sampling.cards.registry import Registry
 from workers.sampling.families.table import FAMILIES
 from workers.sampling.pipelines import Loaded, load_pipeline
-from workers.sampling.prompts.emphasis import token_weights, weighted
+from workers.sampling.prompts.emphasis import _restoring, token_weights, weighted
 from workers.sampling.receipts.comparison import PIXELS
 from workers.sampling.receipts.reproduction import reproduce
 from workers.sampling.sampler import DiffusersSampler
@@ -116,10 +116,17 @@ def test_each_encoder_is_scaled_by_token_and_keeps_its_mean_and_the_pooled_text_
         weights = token_weights(getattr(pipe, tokenizer), read_weights(text), before.shape[0])
         assert sorted(set(weights)) == [1.0, 1.5]
         scaled = before * torch.tensor(weights)[:, None]
-        assert torch.allclose(made[0][0, :, first:end], scaled * (before.mean() / scaled.mean()), rtol=1e-5)
+        assert torch.allclose(made[0][0, :, first:end], scaled * _restoring(before, scaled), rtol=1e-5)
         first = end
     assert first == plain[0].shape[2]
     assert all(torch.equal(one, other) for one, other in zip(plain[2:], made[2:], strict=True) if one is not None)
+
+
+def test_a_mean_near_zero_is_no_measure_and_turns_no_sign() -> None:
+    plain = torch.tensor([[1.0, 2.0], [-1.5, -1.4]])
+    for weight, factor in ((1.1, 1.0), (2.0, 1.0), (1.02, 0.1 / 0.042), (0.9, 0.1 / 0.39), (0.98, 0.1 / 0.158)):
+        scaled = plain * torch.tensor([1.0, weight])[:, None]
+        assert _restoring(plain, scaled) == pytest.approx(factor if 0.5 <= factor <= 2 else 1.0, rel=1e-4)
 
 
 def test_a_weight_beyond_the_window_changes_nothing(draw: Drawing) -> None:
