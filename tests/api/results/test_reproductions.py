@@ -36,7 +36,8 @@ def asked(api: ApiTenant, **more: Any) -> None:
 
 
 def test_an_asset_is_drawn_again_and_is_the_same_to_the_bit(api: ApiTenant) -> None:
-    asked(api, loras=[{"name": "two-ink", "scale": 0.5}], negative_prompt="blur", guidance_scale=4)
+    weighed = {"prompt_syntax": "weights", "negative_prompt": "(blur:1.2)"}
+    asked(api, loras=[{"name": "two-ink", "scale": 0.5}], guidance_scale=4, **weighed)
     first = drawn(api, pixels="a" * 64, torch="2.13.0")
     caller = api.caller()
     accepted = caller.post(f"/v1/assets/{first}/reproductions")
