@@ -45,6 +45,30 @@ def test_dies(number):
 def test_comes_after(service):
     pass
 """
+_ENDS = """
+import os, signal
+import pytest
+
+def test_ends_as_if_all_were_well():
+    os._exit(0)
+
+def test_is_interrupted():
+    raise KeyboardInterrupt
+
+def test_interrupts_itself():
+    os.kill(os.getpid(), signal.SIGINT)
+
+def test_fails():
+    assert 0
+"""
+
+
+def test_a_test_that_ends_its_process_quietly_fails_and_the_rest_is_run(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"test_{name}.py").write_text(_ENDS)
+    told = _run(tmp_path, "--forks", "1")
+    assert "8 failed in" in told.splitlines()[-1], told
+    assert "--forks is 0 or more" in _run(tmp_path, "--forks", "-1")
 
 
 def test_forks_report_failures_reruns_warnings_and_their_own_death(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Pytest's own loop does what needs no fork: it lists tests, and stops after an error of collection."""
     options = session.config.option
+    if options.forks < 0:
+        raise pytest.UsageError("--forks is 0 or more")
     is_broken = session.testsfailed and not options.continue_on_collection_errors
     if not options.forks or options.collectonly or is_broken:
         return None
@@ -62,6 +64,7 @@ class _Fork:
     pid: int
     ahead: deque[int] = field(default_factory=deque)
     last: int | None = None
+    is_done: bool = False
 
 
 class _Parent:
@@ -115,6 +118,8 @@ class _Parent:
             fork.ahead = deque(self._files.popleft() if self._files else [])
             with suppress(BrokenPipeError):  # it died meanwhile: the next look at it tells
                 connection.send(list(fork.ahead))
+        elif said == "done":
+            fork.is_done = True
         elif said == "began":
             fork.last = fork.ahead.popleft()
             self._begun.add(fork.last)
@@ -129,11 +134,11 @@ class _Parent:
         self._hook.pytest_runtest_logreport(report=report)
 
     def _bury(self, connection: Connection) -> None:
-        """The tests that a dead fork had not begun go to a new one."""
+        """The tests that a dead fork had not begun go to a new one. Only its own word says that it is not dead."""
         fork = self._forks.pop(connection)
         connection.close()
         status = os.waitstatus_to_exitcode(os.waitpid(fork.pid, 0)[1])
-        if status == 0:
+        if fork.is_done:
             return
         ended = f"signal {-status}" if status < 0 else f"exit code {status}"
         if fork.last is None:
@@ -189,15 +194,18 @@ class _Child:
             with suppress(EOFError, BrokenPipeError):  # the parent is gone
                 with self._fixtures():
                     self._run_files()
+                self._parent.send(("done", None))
                 status = 0
-        except KeyboardInterrupt:
-            status = 0
+        except KeyboardInterrupt:  # the parent's, or a test's own: then the parent misses the word that all was run
+            status = 2
         except BaseException:  # noqa: BLE001 - the parent names the test
             traceback.print_exc()
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
+            try:
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                os._exit(status)
 
     def _separate(self) -> None:
         """Output and temporary folders of its own; what is reported goes to the parent only.
