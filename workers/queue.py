@@ -51,6 +51,8 @@ def make_celery(settings: Settings) -> Celery:
 
 def _verifying(url: str) -> str:
     """A rediss:// URL that says so: kombu takes any certificate where nothing is said, and redis-py does not."""
+    if ";" in url:  # several brokers, of which the next one is asked where one is away
+        return ";".join(map(_verifying, url.split(";")))
     parts = urlsplit(url)
     if parts.scheme != "rediss" or "ssl_cert_reqs" in parse_qs(parts.query):
         return url

@@ -70,9 +70,14 @@ class OpenIdRoles(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class OpenIdPerson:
-    """Who signed in: a name that stays the same, a tenant, and what they may do there."""
+    """Who signed in, a tenant, and what they may do there.
+
+    `name` is subject and issuer: nothing else stays a person's own (OpenID Connect Core 1.0, 5.7). `called` is for
+    people to read, and may change.
+    """
 
     name: str
+    called: str
     tenant: str
     scopes: tuple[str, ...]
 
@@ -130,10 +135,14 @@ class OpenIdProvider:
 
     def person(self, attempt: OpenIdAttempt, state: str, code: str) -> OpenIdPerson:
         """Who came back with this code. Raises OpenIdRefused."""
-        if not hmac.compare_digest(state.encode(), attempt.state.encode()):
+        if not hmac.compare_digest(state.encode("utf-8", "replace"), attempt.state.encode("utf-8", "replace")):
             raise OpenIdRefused("state", "the state is that of another sign-in")
         claims = self._claims(self._id_token(attempt, code), attempt.nonce)
-        return _person(claims, _roles(self._roles_file, self._roles_file.stat().st_mtime_ns), self._issuer)
+        try:
+            changed_at = self._roles_file.stat().st_mtime_ns
+        except OSError as error:
+            raise OpenIdRefused("role", f"the table of roles cannot be read: {error}") from error
+        return _person(claims, _roles(self._roles_file, changed_at), self._issuer)
 
     def _id_token(self, attempt: OpenIdAttempt, code: str) -> str:
         endpoint = self._endpoint("token_endpoint")
@@ -260,9 +269,10 @@ def _person(claims: Mapping[str, Any], roles: OpenIdRoles, issuer: str) -> OpenI
         raise OpenIdRefused("role", f"no role for {claims['sub']!r} with {roles.claim} {groups!r:.200}")
     tenant = mine[0].tenant
     scopes = {scope for role in mine if role.tenant == tenant for scope in role.scopes}
+    parts = urlsplit(issuer)
+    name = f"{claims['sub']}@{parts.netloc}{parts.path}"
     email = claims.get("email")
-    is_known = isinstance(email, str) and email and claims.get("email_verified") is True
-    name = str(email).lower() if is_known else f"{claims['sub']}@{urlsplit(issuer).hostname}"
-    if len(name) > _MOST_CHARS or not name.isprintable():
+    called = str(email) if isinstance(email, str) and claims.get("email_verified") is True else name
+    if max(len(name), len(called)) > _MOST_CHARS or not (name + called).isprintable():
         raise OpenIdRefused("token", "the person's name is too long or has control characters")
-    return OpenIdPerson(name, tenant, tuple(sorted(scopes)))
+    return OpenIdPerson(name, called, tenant, tuple(sorted(scopes)))

@@ -125,13 +125,14 @@ PersonSubmitter = Annotated[Caller, Depends(demand_person)]
 
 
 def key_of_person(
-    parts: Parts, person: str, tenant: str, scopes: Iterable[str], ends: datetime, *, actor: str
+    parts: Parts, person: str, tenant: str, scopes: Iterable[str], ends: datetime, *, called: str
 ) -> tuple[ApiKey, str]:
     """An API key for somebody who signed in elsewhere: it bears their name and ends by itself. With its event.
 
+    `person` is who they are for four eyes, `called` what people read in the list of keys.
     Returns the stored key and the key itself. Raises NotFound for a tenant that does not exist.
     """
-    name = f"console of {person}"[:200]
+    name, actor = f"console of {called}"[:200], f"oidc:{person}"
     try:
         with parts.transaction(tenant) as conn:
             return create_key(conn, tenant, name=name, scopes=scopes, actor=actor, expires_at=ends, person=person)

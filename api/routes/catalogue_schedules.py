@@ -46,6 +46,8 @@ def start_schedule(
     def work(conn: Connection) -> StoredReply:
         written = asked.model_dump(mode="json", exclude_unset=True)
         catalogue = catalogues.put(conn, caller.tenant, written, key_id=caller.key_id)
+        if catalogue.paused_for == catalogues.ROLLBACK:
+            demand_person(caller)
         return answered(200, _shown(conn, schedules.start(conn, catalogue, key_id=caller.key_id), name))
 
     return once.run(caller.tenant, once.fingerprint(asked), work)

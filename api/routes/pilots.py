@@ -70,6 +70,7 @@ def _work(request_id: str, caller: Caller, parts: Parts, decided: PilotDecision)
     rules = parts.rules.review
 
     def work(conn: Connection) -> StoredReply:
+        parts.registers.ensure()
         _demand_sampled(look(conn, caller.tenant, request_id), decided.rejected)
         shown = decide(conn, caller.tenant, request_id, decided, key_id=caller.key_id, rules=rules)
         return answered(200, pilot_reply(shown))

@@ -154,6 +154,7 @@ def decide_several(
 
 
 def _decide(conn: Connection, item_id: str, asked: DecisionBody, caller: Caller, parts: Parts) -> Reviewed:
+    parts.registers.ensure()  # who may release what is for rules that enough people approved
     judgement = ReviewDecision(item_id, asked.decision, asked.sha256, asked.comment)
     return review(
         conn,

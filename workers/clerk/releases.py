@@ -20,6 +20,7 @@ from workers import metrics
 from workers.clerk.context import ClerkContext
 from workers.database import transact
 from workers.errors import DigestMismatch, NotFound, StoreUnavailable, WorkerError
+from workers.jobs.drawings.drawings import RECALLED
 from workers.jobs.outcomes import demand_sealable
 from workers.jobs.privacy import legal_holds
 from workers.jobs.privacy.drawings import forget
@@ -65,6 +66,9 @@ def _carry_out(context: ClerkContext, item_id: str) -> bool:
             return False
         if order.releasing is not None:
             demand_sealable(conn)  # before the copy: a refused order would be copied again each round
+            if carry_out.shows_recalled(conn, item_id):
+                carry_out.fail(conn, order.releasing, RECALLED)
+                return True
             try:
                 stored = _put_all(context, order.releasing)
             except (NotFound, DigestMismatch) as error:

@@ -26,14 +26,14 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from policy.errors import PictureRefused
+from policy.errors import PictureRefused, RulesNotApproved
 from policy.identify.search import identify
 from policy.images.screen import ImageScreen
 from policy.marks.provenance.manifest import ManifestReader
 from policy.rules import Rules
 from workers import metrics
 from workers.crash import Probe, killer
-from workers.database import make_engine
+from workers.database import make_engine, transact
 from workers.errors import NotFound, StoreUnavailable
 from workers.identification.indexing import index_some
 from workers.identification.released import ReleasedIndex
@@ -41,6 +41,7 @@ from workers.intake.accept import IntakeContext, accept_next
 from workers.jobs.identification import questions
 from workers.jobs.identification.questions import Question
 from workers.jobs.inputs import intake as inputs
+from workers.jobs.rulesets.approvals import demand_approved
 from workers.loop import Every, Loop, Wakeup
 from workers.settings import Settings
 from workers.states import QUESTION_CHANNEL
@@ -69,7 +70,11 @@ class IdentifyContext:
 def serve(settings: Settings, stop: threading.Event) -> None:
     """Run the identify process until `stop`."""
     context = make_context(settings)
-    context.intake.screen()  # a process that cannot screen does not start
+    try:
+        context.intake.screen()  # a process that cannot screen does not start
+    except RulesNotApproved as error:
+        log.error("rules_not_approved", error=str(error))
+        raise SystemExit(str(error)) from error
     swept = Every(_SWEEP_SECONDS, lambda: sweep(context))
 
     def run_round() -> bool:
@@ -103,9 +108,17 @@ def make_context(settings: Settings) -> IdentifyContext:
     store = ObjectStore(settings)
     manifests = ManifestReader(settings.trust_anchors.read_text())
     probe = killer(settings.crash_point)
-    screen = cache(lambda: ImageScreen.load(Rules.load(settings.policy_rules)))
+    screen = cache(lambda: _screen(settings, engine))
     intake = IntakeContext(engine, store, screen, manifests, settings, probe)
     return IdentifyContext(engine, store, ReleasedIndex(engine, store), manifests, settings, probe, intake)
+
+
+def _screen(settings: Settings, engine: Engine) -> ImageScreen:
+    """What inputs are screened with: rules that enough people approved. Raises RulesNotApproved."""
+    rules = Rules.load(settings.policy_rules)
+    needed = settings.rules_approvals
+    transact(engine, lambda conn: demand_approved(conn, rules.version, needed), patience_seconds=60.0)
+    return ImageScreen.load(rules)
 
 
 def run_once(context: IdentifyContext, stop: threading.Event) -> int:

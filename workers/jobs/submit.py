@@ -21,6 +21,7 @@ from policy import events
 from policy.ledger.append import append, timestamp
 from policy.verdict import Decision
 from workers.cost.forecast import Take
+from workers.errors import Stale
 from workers.jobs.control import breaker, budget, pilots, reuse, spending
 from workers.jobs.control.phases import end_settled
 from workers.jobs.delivery import deliveries
@@ -102,6 +103,9 @@ def _there(conn: Connection, request: NewRequest, chunk: Sequence[NewItem]) -> r
     there = reuse.hold(conn, request.tenant, {one.asset_id for one in found.values()})
     gone = {n: "recalled" for n, one in found.items() if one.asset_id not in there}
     kept = take(conn, request.tenant, {one.item_id for one in drawings.values()})
+    lost = [n for n, one in drawings.items() if one.item_id not in kept and chunk[n].drawing_of]
+    if lost:  # it was to cost no device: nothing is drawn in its place
+        raise Stale(f"the kept drawing of {chunk[lost[0]].custom_id!r} was given up meanwhile; ask again")
     return reuse.FoundContent(
         {n: one for n, one in found.items() if n not in gone},
         {n: one for n, one in drawings.items() if one.item_id in kept},

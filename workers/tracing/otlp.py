@@ -13,6 +13,7 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Mapping, Sequence
+from http.client import HTTPException
 from typing import Any
 
 import structlog
@@ -80,7 +81,7 @@ class Exporter:
             with urllib.request.urlopen(asked, timeout=_ANSWER_SECONDS):  # noqa: S310
                 self._away = False
                 return True
-        except OSError as error:  # urllib's own errors are of this class
+        except (OSError, HTTPException, ValueError) as error:  # urllib's own errors are of the first class
             self._tell(type(error).__name__)
             return False
 

@@ -52,13 +52,16 @@
 
   /** Two reviewers do not meet: what another one is looking at goes behind the rest, once. True if something went. */
   const mine = new Map(), put_off = new Set();
+  let shown = null, turn = 0; // the picture on the screen, which alone is decided about; which drawing of it is the last
   async function claim(some) {
     const wanted = some.filter((item) => !(mine.get(item.item_id) > Date.now())).map((item) => item.item_id);
     if (!wanted.length) return false;
     const body = JSON.stringify({ item_ids: wanted });
     const said = await ask("/v1/reviews/claims", { method: "POST", body, headers: { "Content-Type": "application/json" } });
     for (const id of said.claimed) mine.set(id, Date.parse(said.until) - 30_000);
-    const others = queue.filter((item) => said.taken.includes(item.item_id) && !put_off.has(item.item_id));
+    // Only what lies behind the picture on the screen moves: a key that is pressed meanwhile acts on what is seen.
+    const from = shown === queue[place] ? place + 1 : place;
+    const others = queue.slice(from).filter((item) => said.taken.includes(item.item_id) && !put_off.has(item.item_id));
     for (const item of others) put_off.add(item.item_id);
     queue = [...queue.filter((item) => !others.includes(item)), ...others];
     return others.length > 0;
@@ -66,9 +69,12 @@
 
   async function show() {
     closeReasons();
-    const item = queue[place];
-    if (item && !put_off.has(item.item_id) && (await claim([item]).catch(() => false))) return show();
-    if (queue[place] !== item) return; // decided, or another one is shown meanwhile
+    const mineTurn = ++turn;
+    let item = queue[place];
+    if (shown !== item) shown = null; // until it is drawn, nothing is decided
+    if (item && !put_off.has(item.item_id)) await claim([item]).catch(() => false);
+    if (turn !== mineTurn) return; // a later one draws
+    item = shown = queue[place] ?? null;
     stage.classList.toggle("hidden", !item);
     at("empty").classList.toggle("hidden", Boolean(item));
     at("bulk").disabled = !item;
@@ -121,7 +127,7 @@
 
   function decide(decision, comment) {
     const item = queue[place];
-    if (!item || (decision === "release" && !item.releasable)) return;
+    if (!item || item !== shown || (decision === "release" && !item.releasable)) return;
     send(); // the one before has waited long enough
     queue.splice(place, 1);
     outbox = { item, decision, place, comment: at("comment").value.trim() || comment, timer: setTimeout(send, UNDO_MILLISECONDS) };
@@ -163,7 +169,7 @@
       presswork.toast(`${made.item.custom_id}: ${error.message}`, "bad");
       if (!outbox) at("outbox").replaceChildren();
       if (error.code !== "conflict") queue.splice(Math.min(made.place, queue.length), 0, made.item);
-      if (queue.length === 1) show();
+      if (queue[place] !== shown) show();
     }
   }
 

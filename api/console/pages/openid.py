@@ -72,7 +72,7 @@ async def come_back(request: Request, parts: PartsOf, state: str = "", code: str
 def _session(parts: Parts, person: OpenIdPerson) -> str:
     ends = datetime.now(UTC) + timedelta(hours=parts.settings.console_session_hours)
     try:
-        stored, key = key_of_person(parts, person.name, person.tenant, person.scopes, ends, actor=f"oidc:{person.name}")
+        stored, key = key_of_person(parts, person.name, person.tenant, person.scopes, ends, called=person.called)
     except NotFound as error:
         raise OpenIdRefused("role", f"a role names the tenant {person.tenant!r}, which does not exist") from error
     token, _ = begin_session(parts, stored.id, key, "session")

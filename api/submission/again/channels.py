@@ -49,6 +49,7 @@ def add_channels(
     conn: Connection, caller: Caller, parts: Parts, request_id: str, asked: AddedChannelsBody
 ) -> StoredReply:
     """202 with the id of the linked request. Commits with the caller's transaction. Raises NotFound and Problem."""
+    parts.registers.ensure()
     demand_sent_by(conn, caller, request_id)
     mine = select(requests).where(requests.c.id == request_id, requests.c.tenant == caller.tenant)
     earlier = conn.execute(mine).one_or_none()

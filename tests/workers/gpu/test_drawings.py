@@ -15,10 +15,13 @@ from policy.ledger.erase import Why
 from policy.marks.channels.channel import Channel
 from policy.marks.inspect import inspect
 from policy.marks.locks.product_lock import ProductLock
+from tests.support.databases import Database
 from tests.support.line import Line, new_item
+from tests.support.reviews import Reviewing, clerk
 from tests.support.worker import Works
+from workers.clerk.releases import run_once
 from workers.cost.limits import Limits
-from workers.errors import StoreRefused
+from workers.errors import Stale, StoreRefused
 from workers.gpu.drawings import from_drawings, kept_drawing
 from workers.gpu.executor import Executor
 from workers.jobs.control.budget import list_budgets, set_budget
@@ -27,7 +30,7 @@ from workers.jobs.privacy.drawings import over
 from workers.jobs.privacy.erase import erase_items
 from workers.jobs.recall.criteria import Criteria, preview
 from workers.jobs.recall.orders import order
-from workers.jobs.tables import assets, renditions
+from workers.jobs.tables import assets, items, renditions
 from workers.jobs.types import SamplingPosition, new_id
 from workers.sampling.no_device import NoDevice
 from workers.states import FINISHING, ItemState
@@ -137,6 +140,31 @@ def test_a_recall_reaches_what_waits_and_what_was_made_of_the_same_drawing(works
     assert works.line.item(spared).state == "released"
 
 
+def test_a_recall_of_a_request_takes_the_same_pictures_of_other_requests(works: Works) -> None:
+    first, other = works.line.item(drawn(works)[0]), works.line.item(again(works)[0])
+    without_device(works)
+    with works.line.as_tenant("acme") as conn:
+        for request_id in (first.request_id, other.request_id):
+            assert preview(conn, "acme", Criteria(request_id=request_id)).released == 4
+
+
+def test_a_review_releases_nothing_that_shows_a_recalled_picture(works: Works, database: Database) -> None:
+    root = drawn(works)[0]
+    reviewing = Reviewing(works.line)
+    (held,) = reviewing.made_and_held(works)
+    with works.line.owner.begin() as conn:  # as what was made of the drawing, and held
+        conn.execute(
+            text("update items set drawing_item_id = :root, queue = 'finishing' where id = :id"),
+            {"root": root, "id": held},
+        )
+        asset = conn.scalar(select(assets.c.id).where(assets.c.item_id == root))
+    with works.line.as_tenant("acme") as conn:
+        order(conn, "acme", Criteria(asset_id=asset), reason_code="rights", reason="x", actor="key:k")
+    reviewing.say("release", held)
+    run_once(clerk(database, works))
+    assert (works.line.item(held).state, works.line.item(held).reason) == ("failed", "drawing_recalled")
+
+
 def test_an_altered_drawing_is_not_used(works: Works) -> None:
     drawn(works, 1)
     (waiting,) = again(works, 1)
@@ -146,10 +174,11 @@ def test_an_altered_drawing_is_not_used(works: Works) -> None:
     assert works.line.item(waiting).reason == "drawing_gone"
 
 
-def test_the_database_refuses_a_drawing_of_another_tenant(works: Works) -> None:
+def test_a_drawing_of_another_tenant_is_not_found_and_nothing_is_drawn_in_its_place(works: Works) -> None:
     (id,) = drawn(works, 1)
-    ids = works.line.submit("rival", 1, new_items=[new_item(1, drawing_of=id)], channels=(WIDE,))
-    assert works.line.item(ids[0]).drawing_item_id is None, "it is not found, so the picture is drawn"
+    with pytest.raises(Stale, match="given up meanwhile"):
+        works.line.submit("rival", 1, new_items=[new_item(1, drawing_of=id)], channels=(WIDE,))
+    assert {item.tenant for item in all_of(works.line, items)} == {"acme"}
 
 
 def test_a_locked_product_comes_back_with_its_lock(works: Works) -> None:

@@ -21,6 +21,7 @@ from workers.jobs.catalogue import catalogues as registry
 from workers.jobs.catalogue import schedules
 from workers.jobs.catalogue.tables import catalogue_plans, catalogue_runs, catalogues
 from workers.jobs.delivery import catalogue_deliveries
+from workers.jobs.keys import get_key
 from workers.jobs.types import new_id
 
 _CHOOSE = text(
@@ -167,7 +168,8 @@ def begin(
     gone = [events.SlotsRetired(catalogue.id, retired)] if retired else []
     append(conn, tenant=catalogue.tenant, actor=f"key:{key_id}", events=[applied, *gone])
     registry.go_on(conn, catalogue.id)
-    schedules.follow(conn, catalogue.id, plan.version, plan.spec.get("schedule"))
+    if get_key(conn, catalogue.tenant, key_id).person is not None:
+        schedules.follow(conn, catalogue.id, plan.version, plan.spec.get("schedule"))
     return number, retired
 
 

@@ -28,7 +28,7 @@ SHOWN_TICKS = 50
 
 
 def start(conn: Connection, catalogue: Row[Any], *, key_id: str) -> Row[Any]:
-    """The schedule. The same times again keep the next one. A pause ends: a person decided."""
+    """The schedule. The same times again keep the next one. A pause ends: that of a rollback by a person."""
     written = dict(catalogue.spec["schedule"])
     timetable = Timetable.of(written)
     now: datetime = conn.execute(select(func.clock_timestamp())).scalar_one()
@@ -56,7 +56,10 @@ def stop(conn: Connection, catalogue: Row[Any], *, actor: str) -> None:
 
 
 def follow(conn: Connection, catalogue_id: str, version: int, written: Any) -> None:
-    """The file of an apply is the one that runs, where its timetable is the one that was started."""
+    """The file of a person's apply is the one that runs, where its timetable is the one that was started.
+
+    What a machine's key applied does not run by itself in the name of the person who started the schedule.
+    """
     schedules = catalogue_schedules
     mine = schedules.c.catalogue_id == catalogue_id, schedules.c.timetable == (written or {})
     conn.execute(schedules.update().where(*mine).values(version=version))

@@ -156,7 +156,7 @@ def _conditions(given: Criteria) -> list[ColumnElement[bool]]:
     if given.request_id is not None:
         reusing = items.alias("reusing")
         reused = reusing.c.reused_asset_id == assets.c.id, reusing.c.request_id == given.request_id
-        wanted.append(or_(assets.c.request_id == given.request_id, exists().where(*reused)))
+        wanted.append(or_(_of_drawings(given.request_id), exists().where(*reused)))
     if given.lora is not None:
         wanted.append(_has_lora(given.lora))
     if given.input_id is not None:
@@ -175,6 +175,13 @@ def _conditions(given: Criteria) -> list[ColumnElement[bool]]:
     if given.until is not None:
         wanted.append(assets.c.released_at < given.until)
     return wanted
+
+
+def _of_drawings(request_id: str) -> ColumnElement[bool]:
+    """Assets of a request, and those whose files were made of the same drawings: they show the same pictures."""
+    own = items.alias("own")
+    roots = select(func.coalesce(own.c.drawing_item_id, own.c.id)).where(own.c.request_id == request_id)
+    return or_(assets.c.request_id == request_id, items.c.id.in_(roots), items.c.drawing_item_id.in_(roots))
 
 
 def _of_one_drawing(asset_id: str) -> ColumnElement[bool]:

@@ -16,10 +16,11 @@ from policy.ledger.append import append
 from policy.verdict import Verdict
 from workers.errors import Conflict
 from workers.jobs.outcomes import event_of, write_assets
-from workers.jobs.tables import holds, items, recipes, reviews
+from workers.jobs.recall.tables import recall_assets
+from workers.jobs.tables import assets, holds, items, recipes, reviews
 from workers.jobs.types import Attempt, Failed, Item, ItemInput, Released, SamplingPosition, StoredRendition, TextsRead
 from workers.recipes import Recipe
-from workers.states import ItemState
+from workers.states import AssetState, ItemState
 
 ACTOR = "clerk"
 
@@ -82,8 +83,22 @@ def release(conn: Connection, order: ReviewedPicture, stored: Sequence[StoredRen
     append(conn, tenant=picture.item.tenant, actor=ACTOR, events=[happened])
 
 
+def shows_recalled(conn: Connection, item_id: str) -> bool:
+    """Whether it was made of the drawing of a picture that was recalled. Else none is until the commit."""
+    of = items.alias("of")
+    named = select(of.c.drawing_item_id).where(of.c.id == item_id, of.c.drawing_item_id.is_not(None)).scalar_subquery()
+    drawn = conn.execute(
+        select(assets.c.id, assets.c.state).where(assets.c.item_id == named).with_for_update(read=True)
+    )
+    ids = {row.id: row.state for row in drawn}
+    if not ids:
+        return False
+    ordered = conn.execute(select(recall_assets.c.asset_id).where(recall_assets.c.asset_id.in_(ids))).first()
+    return ordered is not None or AssetState.RECALLED in ids.values()
+
+
 def fail(conn: Connection, order: ReviewedPicture, reason: str) -> None:
-    """HELD -> FAILED: the bytes that were reviewed are not there any more. What is there stays, as evidence."""
+    """HELD -> FAILED: what was reviewed is gone, or may not be shown. What is there stays, as evidence."""
     item = order.picture.item
     _move(conn, item.id, state=ItemState.FAILED, reason=reason)
     append(conn, tenant=item.tenant, actor=ACTOR, events=[event_of(order.attempt, Failed(item, reason))])
