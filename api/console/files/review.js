@@ -50,12 +50,12 @@
     return promise;
   }
 
-  /** Two reviewers do not meet: what another one is looking at goes behind the rest, once. True if something went. */
+  /** Two reviewers do not meet: what another one is looking at goes behind the rest, once. */
   const mine = new Map(), put_off = new Set();
   let shown = null, turn = 0; // the picture on the screen, which alone is decided about; which drawing of it is the last
   async function claim(some) {
     const wanted = some.filter((item) => !(mine.get(item.item_id) > Date.now())).map((item) => item.item_id);
-    if (!wanted.length) return false;
+    if (!wanted.length) return;
     const body = JSON.stringify({ item_ids: wanted });
     const said = await ask("/v1/reviews/claims", { method: "POST", body, headers: { "Content-Type": "application/json" } });
     for (const id of said.claimed) mine.set(id, Date.parse(said.until) - 30_000);
@@ -64,17 +64,15 @@
     const others = queue.slice(from).filter((item) => said.taken.includes(item.item_id) && !put_off.has(item.item_id));
     for (const item of others) put_off.add(item.item_id);
     queue = [...queue.filter((item) => !others.includes(item)), ...others];
-    return others.length > 0;
   }
 
   async function show() {
     closeReasons();
-    const mineTurn = ++turn;
-    let item = queue[place];
-    if (shown !== item) shown = null; // until it is drawn, nothing is decided
-    if (item && !put_off.has(item.item_id)) await claim([item]).catch(() => false);
-    if (turn !== mineTurn) return; // a later one draws
-    item = shown = queue[place] ?? null;
+    const own = ++turn, next = queue[place];
+    if (shown !== next) shown = null; // until it is drawn, nothing is decided
+    if (next && !put_off.has(next.item_id)) await claim([next]).catch(() => {});
+    if (turn !== own) return; // a later one draws
+    const item = (shown = queue[place] ?? null);
     stage.classList.toggle("hidden", !item);
     at("empty").classList.toggle("hidden", Boolean(item));
     at("bulk").disabled = !item;

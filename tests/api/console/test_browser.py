@@ -141,6 +141,23 @@ def test_held_pictures_are_decided_by_keyboard_and_taken_back_before_they_are_se
     page.wait_for_selector("#picture:not(.covered)", state="attached")
 
 
+def test_a_key_decides_about_the_picture_on_the_screen_where_another_reviewer_has_claimed_some(seen: Seen) -> None:
+    reviewing = Reviewing(seen.tenant.server.line, seen.tenant.tenant)
+    taken, free, last = reviewing.hold("weapons", "weapons", "weapons")
+    ben = seen.tenant.caller(("review",))
+    assert ben.post("/v1/reviews/claims", json={"item_ids": [taken]}).json()["claimed"] == [taken]
+    page = seen.go("/console/review?category=weapons")
+    page.wait_for_selector("#name:not(:empty)")
+    assert page.inner_text("#name") == "row-2"  # what Ben looks at comes later
+    page.keyboard.press("p")
+    page.wait_for_selector("#name:text-is('row-3')")
+    page.keyboard.press("p")  # the one before is sent at once
+    eventually(lambda: reviewing.said(free))
+    page.wait_for_selector("#name:text-is('row-1')")
+    eventually(lambda: reviewing.said(last))
+    assert not reviewing.said(taken)
+
+
 def test_a_spreadsheet_is_dropped_checked_put_right_and_submitted(seen: Seen, tmp_path: Path) -> None:
     table = tmp_path / "goods.csv"
     table.write_text("sku,product\n1,backpack\n2,red car\n")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
+from policy.errors import RulesNotApproved
 from policy.rules import Rules
 from tests.support.client import ApiServer, campaign
+from tests.support.reviews import SHA256, Reviewing
 from tests.support.rule_files import DEFAULT_RULES
+from workers.identification.loop import make_context
 from workers.jobs.rulesets.approvals import RulesApproval, approve
 
 VERSION = Rules.load(DEFAULT_RULES).version
@@ -30,11 +34,22 @@ def test_a_rule_set_is_used_once_two_different_people_approved_its_text(own_api:
     assert refused.status_code == 503
     assert refused.json()["code"] == "policy_unavailable"
     assert "has 1 of the 2 approvals" in refused.json()["detail"]
+    (held,) = Reviewing(own_api.line).hold("brands")
+    decision = {"decision": "release", "comment": "fine", "sha256": SHA256}
+    assert client.post(f"/v1/reviews/{held}", json=decision).status_code == 503  # who may release is for rules, too
     assert _approve(own_api, "Ben") == 2
     assert campaign(client).status_code == 202  # without a restart
     approved = [event for event in own_api.line.events() if event.kind == "policy.approved"]
     assert len(approved) == 3
     assert "Ada" not in str([event.event for event in approved])
+
+
+def test_the_process_that_screens_inputs_needs_the_approvals_too(own_api: ApiServer) -> None:
+    context = make_context(own_api.settings_for("identify", rules_approvals=1))
+    with pytest.raises(RulesNotApproved, match="0 of the 1"):
+        context.intake.screen()
+    _approve(own_api, "Ada")
+    assert context.intake.screen() is not None
 
 
 def test_of_one_person_twice_at_once_one_approval_counts(own_api: ApiServer) -> None:
