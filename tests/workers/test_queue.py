@@ -33,6 +33,14 @@ def test_a_message_carries_the_batch_id_and_nothing_else(settings, redis_url):
     assert (message["headers"]["task"], message["content-type"]) == (RUN_BATCH, "application/json")
 
 
+def test_the_certificate_of_each_of_several_brokers_is_verified(settings_for):
+    several = "rediss://one:6380/0;rediss://two:6380/0?ssl_ca_certs=/ca.pem;redis://three:6379/0"
+    first, second, third = make_celery(settings_for("worker", redis_url=several)).conf.broker_url.split(";")
+    assert first == "rediss://one:6380/0?ssl_cert_reqs=required"
+    assert second == "rediss://two:6380/0?ssl_ca_certs=/ca.pem&ssl_cert_reqs=required"
+    assert third == "redis://three:6379/0"
+
+
 def test_a_message_goes_to_the_queue_it_names(settings, redis_url):
     queue = Queue(settings)
     for name in ("gpu", "large", "gpu"):

@@ -76,6 +76,17 @@ def test_what_runs_is_the_file_that_a_person_started_or_applied(nightly: Catalog
     assert nightly.tick()["outcome"] == "applied"
 
 
+def test_a_file_that_a_machine_applied_does_not_run_in_the_name_of_a_person(nightly: Catalogue, shop: Receiver) -> None:
+    shop.body = feed([*ROWS, "s-01,stool,red,1"]).encode()
+    other = {"make": {"template": "one {colour} {title}"}, "limits": {"changed_percent": 100}}
+    service = nightly.api.server.key(nightly.api.tenant)[1]
+    nightly.client.headers["Authorization"] = f"Bearer {service}"
+    nightly.make(nightly.applied(nightly.plan(None, **other))["request_id"])
+    shop.body = feed([*ROWS, "s-01,stool,blue,1"]).encode()
+    tick = nightly.tick()
+    assert (tick["outcome"], tick["reason"]) == ("asked", "new_file")
+
+
 @pytest.mark.parametrize(
     ("before", "ending"),
     [

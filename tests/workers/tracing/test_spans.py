@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -102,6 +104,25 @@ def test_without_a_collector_nothing_is_recorded_or_started() -> None:
     with traced("batch", [new_id()]):
         assert spans.traceparent(new_id()) == ""
     assert threading.active_count() == before
+
+
+def test_a_collector_that_answers_something_else_than_http_ends_no_thread() -> None:
+    """Such as the gRPC port of a collector, which the setting names by mistake."""
+    with socket.create_server(("127.0.0.1", 0)) as other, capture_logs() as lines:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    asking, _ = other.accept()
+                    asking.sendall(b"\x00\x00\x12\x04 no HTTP at all\r\n")
+                    asking.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        exporter = Exporter(f"http://127.0.0.1:{other.getsockname()[1]}/v1/traces", "test")
+        exporter.add(Span("0" * 31 + "1", "0" * 15 + "1", "", "batch", 1, 2))
+        exporter.close()
+        other.shutdown(socket.SHUT_RDWR)
+    assert [line["event"] for line in lines] == ["traces_not_sent"]
 
 
 def test_a_collector_that_is_away_costs_one_line_in_the_log_and_no_wait() -> None:
