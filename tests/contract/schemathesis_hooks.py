@@ -8,11 +8,29 @@ import string
 from typing import Any
 
 import schemathesis
+from hypothesis.strategies._internal import regex as from_regex
 
 _HEADER = "Idempotency-Key"
 _VALID = re.compile(r"[\x21-\x7e]{1,255}")
 _LETTERS = string.ascii_letters + string.digits
 _ENOUGH = 16  # characters that no two calls draw alike
+
+_base_regex_strategy = from_regex.base_regex_strategy
+_kept: dict[tuple[Any, ...], Any] = {}
+
+
+def _kept_regex_strategy(regex: re.Pattern[str], *, parsed: Any = None, alphabet: Any) -> Any:
+    """Strategy of a pattern, made once. That of a line of text takes a second: it lists the characters it leaves out.
+
+    The document has that pattern in thirty places, and it is made several times for each.
+    """
+    key = (regex.pattern, regex.flags, repr(alphabet))
+    if key not in _kept:
+        _kept[key] = _base_regex_strategy(regex, parsed=parsed, alphabet=alphabet)
+    return _kept[key]
+
+
+from_regex.base_regex_strategy = _kept_regex_strategy  # type: ignore[assignment]  # ours are of text only
 
 
 @schemathesis.hook
