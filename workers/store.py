@@ -92,6 +92,11 @@ def feed_key(tenant: str, plan_id: str, attempt: int) -> str:
     return f"{FILES}/{tenant}/feeds/{plan_id}/{attempt}"
 
 
+def rows_key(feed: str) -> str:
+    """Of the rows of a feed as an apply read them; they are deleted with it."""
+    return f"{feed}.rows"
+
+
 class ObjectStore:
     """S3 through boto3. Thread-safe. Raises StoreUnavailable where waiting helps."""
 

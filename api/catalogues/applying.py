@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
 from sqlalchemy import Connection
 
-from api.catalogues.feed import CatalogueFeed
+from api.catalogues.feed import CatalogueFeed, FeedRow
 from api.catalogues.parts import DELIVERY, RULES, PictureParts
 from api.catalogues.rows import CatalogueModel, CatalogueRows, pilot_of
 from api.edge.auth import Caller
@@ -27,6 +28,7 @@ from api.submission.pilot import PilotPlan
 from api.submission.preview.forecast import works_of
 from api.submission.store import CheckedRequest, delivery_of, store
 from policy.verdict import Finding, Verdict
+from workers.delivery.feed_rows import FeedRowsWriter
 from workers.errors import Conflict, NotFound, Stale
 from workers.jobs.catalogue import catalogues, runs
 from workers.jobs.catalogue.kept import KeptSlot, kept_slots
@@ -36,6 +38,7 @@ from workers.jobs.catalogue.views import get_plan
 from workers.jobs.delivery.catalogue_deliveries import follow
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.types import NewDelivery, NewItem
+from workers.store import rows_key
 
 _MEMORY_BYTES = 1024 * 1024  # of a feed and of its rows; beyond it they lie on disk
 
@@ -75,19 +78,25 @@ class Apply:
             self._kept = kept_slots(conn, self._plan, (DELIVERY, RULES))
             inputs = {row.key: row.input_id for row in changes_of(conn, self._plan_id) if (row.key, row.view) in chosen}
         self._spec = CatalogueBody.model_validate_json(json.dumps(self._plan.spec))
-        if not self._slots:
-            if removed:
-                return
+        if not self._slots and not removed:
             raise Conflict(f"plan {self._plan_id} makes no picture")
-        model = CatalogueModel(self._parts, tenant, self._spec)
-        self._chosen, self._model = chosen, model
-        with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
+        self._chosen, model = chosen, CatalogueModel(self._parts, tenant, self._spec)
+        with (
+            tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file,
+            tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as read,
+        ):
             self._fetch_feed(cast(BinaryIO, file))
             feed = CatalogueFeed(self._spec, cast(BinaryIO, file), model.book.tokens)
+            kept = FeedRowsWriter(cast(BinaryIO, read), feed.header, feed.picture_place)
             try:
-                self._checked = self._read(feed, model, inputs)
+                if self._slots:
+                    self._checked = self._read(feed, model, inputs, kept)
+                else:
+                    deque(_kept(feed, kept), maxlen=0)
             finally:
                 feed.close()
+            key = rows_key(str(self._plan.feed_key))
+            self._parts.store.put_file(key, cast(BinaryIO, read), "application/x-ndjson", kept.sha256)
 
     def begin(self, conn: Connection) -> Begun:
         """The run with its request, in the caller's transaction. Raises as `check` does, and as a submission does."""
@@ -133,7 +142,9 @@ class Apply:
         except NotFound as error:
             raise Stale("the feed of the plan is gone; plan again") from error
 
-    def _read(self, feed: CatalogueFeed, model: CatalogueModel, inputs: Mapping[str, str | None]) -> CheckedRequest:
+    def _read(
+        self, feed: CatalogueFeed, model: CatalogueModel, inputs: Mapping[str, str | None], kept: FeedRowsWriter
+    ) -> CheckedRequest:
         spec, tenant = self._spec, self._caller.tenant
         base = PictureParts(spec, model.book, feed.names, spec.watch or feed.template_names).base
         if base != self._plan.base:
@@ -144,7 +155,7 @@ class Apply:
         found.raise_complaints()
         rows.pictures.learn([id for id in inputs.values() if id])
         found.begin_pilot(pilot_of(spec, len(self._slots), is_first=self._plan.after_run == 0))
-        for row in feed.rows():
+        for row in _kept(feed, kept):
             if row.problem is not None or row.key not in inputs:
                 continue
             found.rows += 1
@@ -199,3 +210,11 @@ class Apply:
         keys = {row.number: row.custom_id for row in map(CheckedRow.from_line, self._rows)}
         made = frozenset((row, view) for row, view in pilot.sampled if Slot(keys[row], view + 1) in self._chosen)
         return replace(pilot, pilot=replace(pilot.pilot, sampled=len(made)), sampled=made) if made else None
+
+
+def _kept(feed: CatalogueFeed, kept: FeedRowsWriter) -> Iterator[FeedRow]:
+    """The rows that are taken. Every row is written down for the files of the run."""
+    for row, taken in feed.every_row():
+        kept.write(row.number, taken.key if taken else None, row.cells)
+        if taken is not None:
+            yield taken

@@ -21,6 +21,7 @@ from api.submission.table.columns import missing_column, unknown_column
 from api.submission.table.selection import RowSelection
 from api.submission.tokens import PromptTokens
 from api.templates import Template
+from workers.delivery.catalogue_files import PICTURE
 from workers.delivery.file_names import OWN as OWN_NAMES
 from workers.sheets.headers import Wanted
 from workers.sheets.names import clean_name
@@ -69,6 +70,12 @@ class CatalogueFeed:
     def header(self) -> tuple[str, ...]:
         """Every column of the feed, in order."""
         return self._sheet.header
+
+    @property
+    def picture_place(self) -> int:
+        """Of the column that gets names of pictures; behind the last one where the feed has none."""
+        name = clean_name(self._spec.picture_column) or PICTURE
+        return self._sheet.header.index(name) if name in self._sheet.header else len(self._sheet.header)
 
     def rows(self) -> Iterator[FeedRow]:
         """Rows that are taken. Of two with one key, the second has a problem. Raises SheetInvalid."""

@@ -131,6 +131,16 @@ class CatalogueLimitsBody(BodyModel):
 class ScheduleBody(BodyModel):
     """When the catalogue runs by itself. `presswork catalogue schedule` starts it; a plan never does."""
 
+class CatalogueDeliverBody(DeliverBody):
+    """Where what is live is brought, with its manifest and the feed."""
+
+    address: Annotated[Line, Field(max_length=MAX_URL_CHARS)] = Field(
+        "",
+        description="put before the place of each object in the delivered feed.csv; left out: the bare place",
+        examples=["https://cdn.shop.example/chairs/"],
+    )
+
+
     model_config = ConfigDict(json_schema_extra={"examples": [{"cron": "30 4 * * *", "zone": "Europe/Berlin"}]})
 
     cron: Annotated[Line, Field(max_length=MAX_CRON_CHARS), AfterValidator(_due)] = Field(
@@ -179,7 +189,7 @@ class CatalogueBody(TableBody):
     pilot: PilotBody | None = Field(
         None, description="sample of the first run that a person accepts; left out: the default sample"
     )
-    deliver: DeliverBody | None = Field(
+    deliver: CatalogueDeliverBody | None = Field(
         None,
         description="bucket of your own to which what is live is brought, with its manifest; `prefix` left out: the"
         " name of the catalogue",

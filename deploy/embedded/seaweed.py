@@ -166,7 +166,7 @@ def actions(role: str) -> list[str]:
         case "clerk":
             verbs = ("Read", "Write", "List")
             moved = [f"{verb}:{BUCKET}/{prefix}/*" for verb in verbs for prefix in _CLERK_PREFIXES]
-            return [*moved, f"Write:{BUCKET}/files/*"]
+            return [*moved, *(f"{verb}:{BUCKET}/files/*" for verb in ("Read", "Write"))]
         case "api":
             lists = [f"{verb}:{BUCKET}/ledger/revocations/*" for verb in ("Read", "List")]
             links = [f"Read:{BUCKET}/{prefix}/*" for prefix in ("released", "quarantine")]

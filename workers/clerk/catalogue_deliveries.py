@@ -1,7 +1,7 @@
 """Deliveries of catalogues: what is live, brought to a tenant's bucket after each flip, rollback, removal and recall.
 
     objects   each file under a name that its digest is part of, written once: nothing is overwritten
-    run.json, manifest.jsonl, manifest.csv    then, so that they name only what is there
+    feed.csv, errors.csv, run.json, manifest.jsonl, manifest.csv    then, so that they name only what is there
     withdraw  files of recalled pictures at once, files that no manifest has named for 30 days
 
 Killed anywhere, the lease runs out and the next round goes on: an object that is there is found by its digest, and the
@@ -18,24 +18,28 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from time import monotonic
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import structlog
+from sqlalchemy import Row
 
 from workers.clerk.context import ClerkContext
 from workers.clerk.deliveries import open_bucket
 from workers.database import transact
 from workers.delivery.bucket import BucketAccess, BucketRefused
+from workers.delivery.catalogue_files import ERRORS_NAME, FEED_NAME, write_errors, write_feed
 from workers.delivery.catalogue_lines import BEHIND, COLUMNS, about_run, object_name, slot_lines
+from workers.delivery.feed_rows import FeedRows
 from workers.delivery.manifests import CSV_NAME, JSONL_NAME
 from workers.delivery.outcome import with_apostrophe
 from workers.errors import AddressRefused, NotFound
-from workers.jobs.catalogue.views import LiveSlot, get_catalogue_by_id, get_plan, last_applied, live_slots
+from workers.jobs.catalogue.views import LiveSlot, get_catalogue_by_id, get_plan, last_applied, live_slots, unmade
 from workers.jobs.delivery import catalogue_deliveries as deliveries
 from workers.jobs.delivery import targets
 from workers.jobs.delivery.catalogue_deliveries import CatalogueObject, TakenCatalogue
 from workers.jobs.delivery.targets import CheckedTarget
 from workers.jobs.types import StoredRendition
+from workers.store import rows_key
 
 log = structlog.get_logger()
 _AT_ONCE = 3  # deliveries of one round
@@ -43,6 +47,7 @@ _ROUND_SECONDS = 120.0  # of one delivery; then the others have their turn
 _MEMORY_BYTES = 1024 * 1024  # of a manifest; beyond it lies on disk
 _OBJECT = "object"  # the column that says where a file lies, below the prefix
 _RUN_NAME = "run.json"
+_CSV = "text/csv; charset=utf-8"
 
 
 def run_once(context: ClerkContext) -> int:
@@ -80,6 +85,7 @@ class _CatalogueCourier:
         self._context, self._taken, self._target, self._bucket = context, taken, target, bucket
         self._ends = monotonic() + _ROUND_SECONDS
         self._files = self._brought = 0
+        self._names = dict[str, str]()  # of each key's first object
 
     def run(self) -> int:
         """How many files were brought."""
@@ -110,6 +116,8 @@ class _CatalogueCourier:
                 table.write(_row((*line.values(), object_name(line))))
                 objects.write(f"{json.dumps({**line, _OBJECT: object_name(line)}, ensure_ascii=False)}\n".encode())
                 self._files += 1
+                if slot.view == 1:
+                    self._names.setdefault(slot.key, object_name(line))
         return True
 
     def _bring(self, key: str, slot: LiveSlot, file: StoredRendition) -> bool:
@@ -133,11 +141,13 @@ class _CatalogueCourier:
         with self._context.engine.begin() as conn:
             catalogue = get_catalogue_by_id(conn, self._taken.tenant, self._taken.catalogue_id)
             run = last_applied(conn, self._taken.tenant, self._taken.catalogue_id)
-            about = about_run(catalogue.name, run, get_plan(conn, self._taken.tenant, run.plan_id)) if run else {}
-        said = json.dumps(about, ensure_ascii=False, indent=2).encode()
-        files = ((_RUN_NAME, "application/json", said), (JSONL_NAME, "application/x-ndjson", _whole(objects)))
-        for name, media_type, data in (*files, (CSV_NAME, "text/csv; charset=utf-8", _whole(table))):
-            self._bucket.replace(self._taken.prefix + name, data, media_type)
+            plan = get_plan(conn, self._taken.tenant, run.plan_id) if run else None
+        if run and plan:
+            self._tell_rows(run, plan)
+            about = json.dumps(about_run(catalogue.name, run, plan), ensure_ascii=False, indent=2).encode()
+            self._replace(_RUN_NAME, "application/json", about)
+        self._replace(JSONL_NAME, "application/x-ndjson", _whole(objects))
+        self._replace(CSV_NAME, _CSV, _whole(table))
         self._context.probe("manifest_delivered", None)
         with self._context.engine.begin() as conn:
             old = deliveries.listed(conn, self._taken, run=catalogue.runs, files=self._files)
@@ -148,6 +158,31 @@ class _CatalogueCourier:
             state = "listed" if keeps else "withdrawn" if was_recalled else "replaced"
             with self._context.engine.begin() as conn:
                 deliveries.gone(conn, self._taken, one, state)
+
+    def _tell_rows(self, run: Row[Any], plan: Row[Any]) -> None:
+        """feed.csv and errors.csv, of the rows that the apply read; without them, those that are there stay."""
+        address = plan.spec["deliver"].get("address", "") if plan.spec.get("deliver") else ""
+        with self._context.engine.begin() as conn:
+            found = list(unmade(conn, self._taken.tenant, run))
+        with (
+            tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as read,
+            tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as feed,
+            tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as errors,
+        ):
+            try:
+                for piece in self._context.store.stream(rows_key(str(plan.feed_key))):
+                    read.write(piece)
+            except NotFound:
+                log.warning("catalogue_rows_missing", catalogue_id=self._taken.catalogue_id, plan_id=plan.id)
+                return
+            rows = FeedRows(cast(BinaryIO, read))
+            write_feed(cast(BinaryIO, feed), rows, self._names, address)
+            write_errors(cast(BinaryIO, errors), rows, found)
+            self._replace(FEED_NAME, _CSV, _whole(feed))
+            self._replace(ERRORS_NAME, _CSV, _whole(errors))
+
+    def _replace(self, name: str, media_type: str, data: bytes) -> None:
+        self._bucket.replace(self._taken.prefix + name, data, media_type)
 
 
 def _row(cells: Iterable[Any]) -> bytes:

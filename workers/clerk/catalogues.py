@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from workers.clerk.context import ClerkContext
 from workers.jobs.catalogue import flips
+from workers.store import rows_key
 
 
 def run_once(context: ClerkContext) -> int:
@@ -23,6 +24,7 @@ def run_once(context: ClerkContext) -> int:
     with context.engine.begin() as conn:
         feeds = flips.old_feeds(conn)
     for key in feeds.values():
+        context.store.delete(rows_key(key))
         context.store.delete(key)
     if feeds:
         with context.engine.begin() as conn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from typing import Any
@@ -24,7 +25,7 @@ class Died(BaseException):
 def _chairs(shop: Shop, **registered: Any) -> Catalogue:
     shop.register(**registered)
     chairs = Catalogue(shop.api, stores=True)
-    chairs.spec["deliver"] = {"target": "shop"}
+    chairs.spec["deliver"] = {"target": "shop", "address": "https://cdn/"}
     return chairs
 
 
@@ -48,6 +49,11 @@ def _there(shop: Shop) -> dict[str, str]:
     lines = [json.loads(line) for line in read("manifest.jsonl").decode().splitlines()]
     assert [row["object"] for row in shop.manifest(prefix)] == [line["object"] for line in lines]
     return {line["key"]: read(line["object"]).decode() for line in lines}
+
+
+def _text(shop: Shop, name: str) -> str:
+    body: bytes = shop.s3.client().get_object(Bucket=BUCKET, Key=f"shop/chairs/{name}")["Body"].read()
+    return body.decode()
 
 
 def _objects(shop: Shop) -> dict[str, Any]:
@@ -75,14 +81,32 @@ def test_what_is_live_is_brought_after_each_flip_and_a_rollback_brings_the_old_m
     sent_back = chairs.client.get(f"{chairs.url}/files/feed.csv", params={"address": "https://cdn/"}).text
     named = [f"https://cdn/{row['object']}" for row in shop.manifest("shop/chairs/")]
     assert [line.rpartition(",")[2] for line in sent_back.splitlines()[-3:]] == named
+    assert _text(shop, "feed.csv") == sent_back
     chairs.client.post(f"{chairs.url}/rollback", json={"to_run": 1})
     assert _deliver(shop, chairs)["run"] == 3
+    assert _text(shop, "feed.csv") != sent_back
     assert (_there(shop), _objects(shop)) == (first, after)
     chairs.client.post(f"{chairs.url}/retire", json={"keys": ["c-03"]})
     _deliver(shop, chairs)
     assert list(_there(shop)) == ["c-01", "c-02"]
     assert len(shop.events("asset.delivered")) == 4
     assert [event.event["files"] for event in shop.events("catalogue.delivered")] == [3, 3, 3, 2]
+
+
+def test_rows_without_a_picture_lie_beside_what_is_live_also_where_nothing_became_live(shop: Shop) -> None:
+    chairs = _chairs(shop)
+    chairs.run(feed(ROWS[:2]))
+    begun = chairs.applied(chairs.plan(feed([*ROWS[:2], "c-03,,red,3", "c-04,stool,red,4"])))
+    chairs.make(begun["request_id"], failed=["c-04"])
+    _deliver(shop, chairs)
+    errors = list(csv.DictReader(_text(shop, "errors.csv").removeprefix("\ufeff").splitlines()))
+    assert [(row["sku"], row["title"], row["presswork_code"]) for row in errors] == [
+        ("c-03", "", "empty_value"),
+        ("c-04", "stool", "worker_lost"),
+    ]
+    sent_back = list(csv.DictReader(_text(shop, "feed.csv").removeprefix("\ufeff").splitlines()))
+    named = [f"https://cdn/{row['object']}" for row in shop.manifest("shop/chairs/")]
+    assert [row["picture"] for row in sent_back] == [*named, "", ""]
 
 
 def test_a_clerk_killed_anywhere_doubles_nothing_and_the_old_manifest_stays_whole(shop: Shop) -> None:

@@ -20,12 +20,13 @@ from policy import events
 from policy.ledger.append import append
 from workers.jobs.catalogue.tables import catalogue_changes, catalogue_plans, catalogue_runs, catalogues
 from workers.jobs.delivery import catalogue_deliveries
+from workers.jobs.delivery.tables import catalogue_deliveries as deliveries
 from workers.jobs.tables import items, requests
 from workers.jobs.webhooks.deliveries import Notification, notify
 from workers.states import REQUEST_OVER, ItemState, RequestPhase
 
 ACTOR = "clerk"
-KEPT = timedelta(days=30)  # the feed of a catalogue's last run, of which files are made
+KEPT = timedelta(days=30)  # the feed of a last run, of which files are made; where they are delivered, it stays
 _OVER = tuple(map(str, REQUEST_OVER))
 
 _FLIP = text(
@@ -108,7 +109,7 @@ def settle(conn: Connection, run: Row[Any]) -> int:
     if flipped:
         flip = events.CatalogueFlipped(run.catalogue_id, run.number, flipped)
         append(conn, tenant=run.tenant, actor=ACTOR, events=[flip])
-        catalogue_deliveries.wake(conn, run.catalogue_id)
+    catalogue_deliveries.wake(conn, run.catalogue_id)  # also where nothing was flipped: its errors are others
     if run.state == "making":
         _tell(conn, run, counts, flipped)
     elif not flipped:  # a reviewer refused what was held
@@ -124,7 +125,10 @@ def old_feeds(conn: Connection, limit: int = 100) -> dict[str, str]:
     newer = select(later.c.id).where(
         later.c.catalogue_id == runs.c.catalogue_id, later.c.kind == "apply", later.c.number > runs.c.number
     )
-    last = ~newer.exists() & (runs.c.started_at > func.clock_timestamp() - KEPT)
+    goes = deliveries.c.catalogue_id == runs.c.catalogue_id
+    delivered = select(deliveries.c.catalogue_id).where(goes)
+    young = runs.c.started_at > func.clock_timestamp() - KEPT
+    last = ~newer.exists() & (young | delivered.exists())
     needed = select(runs.c.id).where(runs.c.plan_id == plans.c.id, (runs.c.state == "making") | last)
     found = select(plans.c.id, plans.c.feed_key).where(plans.c.feed_key.is_not(None), old, ~needed.exists())
     return {row.id: row.feed_key for row in conn.execute(found.limit(limit))}
