@@ -63,6 +63,7 @@ from api.routes import (
     reviews,
     revocations,
     soft_bindings,
+    sources,
     streams,
     targets,
     webhooks,
@@ -81,7 +82,18 @@ _CORS_ANSWER = (
 )
 _ROUTERS = (
     *(streams, requests, campaigns, pilots, results, items, assets, reproductions, identify, detect, reviews, recalls),
-    *(revocations, webhooks, soft_bindings, inputs, marks, targets, catalogues, catalogue_plans, catalogue_schedules),
+    *(
+        revocations,
+        webhooks,
+        soft_bindings,
+        inputs,
+        sources,
+        marks,
+        targets,
+        catalogues,
+        catalogue_plans,
+        catalogue_schedules,
+    ),
     *(images, files, batches, budgets, events, audit, proofs, models, channels, keys, erasures, legal_holds),
     operations,
 )

@@ -23,6 +23,7 @@ COMMANDS = {
     "catalogue": ("deploy.commands.catalogue.group:catalogue", "Keep the pictures of a catalogue in order."),
     "console": ("deploy.commands.stack.console:console", "Print a link that opens the console signed in."),
     "inputs": ("deploy.commands.inputs:inputs", "Send pictures in that images are made from."),
+    "source": ("deploy.commands.source.group:source", "Register buckets that inputs and feeds are read from."),
     "mark": ("deploy.commands.mark:mark", "Mark pictures that another tool made."),
     "target": ("deploy.commands.target.group:target", "Register buckets that released files are delivered to."),
     "submit": ("deploy.commands.campaign.submit:submit", "Submit a campaign: a file of rows and a prompt template."),

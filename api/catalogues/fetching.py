@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import BinaryIO
 
 from api.edge.dependencies import Parts
@@ -11,9 +12,15 @@ from api.schemas.catalogues import CatalogueBody
 from workers.errors import NotFound
 from workers.jobs.catalogue import plans
 from workers.jobs.catalogue.plans import Planning
-from workers.outbound.fetch import fetch
+from workers.jobs.inputs import sources
+from workers.outbound.objects import fetch_from
+from workers.outbound.places import SourceAccess
 from workers.store import feed_key
 
+REMEDIES_OF_SOURCES = {
+    "source_unknown": "Have an admin register its bucket with presswork source add, and keep to its prefix.",
+    "forbidden": "Let the key of the source read it.",
+}
 _SECONDS = 120.0
 
 
@@ -41,10 +48,12 @@ def read_feed(parts: Parts, planning: Planning, spec: CatalogueBody, file: Binar
             raise Unplannable(Complaint("missing", "the feed is gone", "Send it again.")) from None
         return digest.hexdigest()
     most, here = parts.settings.max_body_bytes, parts.settings.webhook_loopback
-    got = fetch(spec.source.url, seconds=_SECONDS, most_bytes=most, loopback=here, accept="*/*")
+    access = partial(source_of, parts, row.tenant)
+    got = fetch_from(spec.source.url, access, seconds=_SECONDS, most_bytes=most, loopback=here, accept="*/*")
     if got.error:
         message = f"the address of the feed gave nothing: {got.error.replace('_', ' ')}"
-        raise Unplannable(Complaint(f"fetch_{got.error}", message, "Correct `source.url`, or plan again later."))
+        remedy = REMEDIES_OF_SOURCES.get(got.error, "Correct `source.url`, or plan again later.")
+        raise Unplannable(Complaint(f"fetch_{got.error}", message, remedy))
     file.write(got.body)
     key = feed_key(row.tenant, planning.plan_id, planning.attempt)
     parts.store.put(key, got.body, "application/octet-stream")
@@ -52,3 +61,9 @@ def read_feed(parts: Parts, planning: Planning, spec: CatalogueBody, file: Binar
         if not plans.keep_feed(conn, planning, key):
             raise PlanLost
     return hashlib.sha256(got.body).hexdigest()
+
+
+def source_of(parts: Parts, tenant: str, bucket: str) -> SourceAccess | None:
+    """What opens the bucket that a tenant registered as a source."""
+    with parts.transaction(tenant) as conn:
+        return sources.access(conn, tenant, bucket)

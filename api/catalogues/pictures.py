@@ -1,8 +1,9 @@
 """Source pictures of a feed: looked up, or fetched and hashed, and stored once as inputs by their content.
 
-A cell names an https address, the id of an input, or a file that was sent along with the plan. The bytes decide: a new
-address with the same bytes is the same picture. The ETag of an address only saves the transfer. An address that gives
-no picture blocks its row and no other; redirects are not followed, so none leads to a private address.
+A cell names an https address, an object of a source (s3://BUCKET/KEY), the id of an input, or a file that was sent
+along with the plan. The bytes decide: a new address with the same bytes is the same picture. The ETag of an address
+only saves the transfer. An address that gives no picture blocks its row and no other; redirects are not followed, so
+none leads to a private address.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
+from api.catalogues.fetching import REMEDIES_OF_SOURCES, source_of
 from api.edge.dependencies import Parts
 from api.edge.problems import Complaint, quoted
 from policy.errors import PictureRefused
@@ -22,13 +25,14 @@ from workers.jobs.catalogue.sources import KnownSource, digests_of_inputs, keep_
 from workers.jobs.inputs.received import NewInput, receive
 from workers.jobs.inputs.received import known as known_input
 from workers.jobs.types import new_id
-from workers.outbound.fetch import fetch
+from workers.outbound.objects import fetch_from
 from workers.store import inbox_key
 
 _AT_ONCE = 8  # addresses
 _TOGETHER = 32  # addresses between two renewals of the lease, each within PRESSWORK_INPUT_FETCH_SECONDS
 _FETCH_SECONDS = 900.0  # of one plan: slow servers of one tenant must not hold up the plans of others
 _REMEDIES = {
+    **REMEDIES_OF_SOURCES,
     "redirect": "Write the address that it leads to.",
     "status": "Correct the address, or put the picture there.",
     "too_large": "Put a smaller file there, such as a JPEG.",
@@ -93,8 +97,9 @@ class SourcePictures:
 
     def _one(self, address: str, known: KnownSource | None) -> KnownSource | Complaint:
         settings = self._parts.settings
-        got = fetch(
+        got = fetch_from(
             address,
+            partial(source_of, self._parts, self._tenant),
             seconds=settings.input_fetch_seconds,
             most_bytes=settings.input_max_bytes,
             loopback=settings.webhook_loopback,
@@ -162,5 +167,5 @@ def _unknown(cell: str) -> Complaint:
 
 
 def _no_address(cell: str) -> Complaint:
-    message = f"{quoted(cell)} is no https address, no id of an input and no file that was sent along"
+    message = f"{quoted(cell)} is no https:// or s3:// address, no id of an input and no file that was sent along"
     return Complaint("picture_unusable", message, "Write an address, or send the pictures with --pictures.")

@@ -12,6 +12,7 @@ catalogues   catalogues, their runs, what is live
 catalogue_plans  plans of catalogues, and applies
 catalogue_schedules  catalogues that run by themselves
 inputs       pictures that are sent in for tasks
+sources      buckets of tenants that inputs and feeds are read from
 targets      targets of delivery, deliveries of requests
 marks        marks for pictures that another tool made
 budgets      how many images may be made, and how many were

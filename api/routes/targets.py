@@ -11,21 +11,18 @@ from sqlalchemy import Connection
 
 from api.edge.auth import Admin, Reader
 from api.edge.bodies import json_body
-from api.edge.dependencies import Parts, PartsOf
+from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.in_turn import InTurn
+from api.edge.limits.addresses import demand_public
 from api.edge.paging import id_of, page, uuid_or_not_found
-from api.edge.problems import Complaint, Problem
 from api.schemas.base import NoQuery, Page, PageQuery
 from api.schemas.fields import PathId
 from api.schemas.targets import FileDeliveryReply, TargetBody, TargetReply
-from workers.errors import AddressRefused
 from workers.jobs.delivery import targets, views
 from workers.jobs.idempotency import StoredReply
-from workers.outbound.urls import check_new_url
 
 router = APIRouter(route_class=InTurn, prefix="/v1", tags=["Delivery"])
-_LOOKUP_SECONDS = 1.0  # of the endpoint's name; a slow resolver costs a caller no more
 
 
 @router.post("/targets", status_code=201, response_model=TargetReply, summary="Register a target of delivery")
@@ -43,7 +40,7 @@ def register(
     fingerprint = once.fingerprint(asked)
     if replayed := once.replay(caller.tenant, fingerprint):
         return replayed
-    _check_address(once.parts, caller.tenant, asked.endpoint)
+    demand_public(once.parts, caller.tenant, asked.endpoint, field="endpoint")
 
     def work(conn: Connection) -> StoredReply:
         new = targets.NewTarget(
@@ -114,13 +111,3 @@ def read_delivery(
 
 def _shown(one: views.TargetView) -> TargetReply:
     return TargetReply(**asdict(one))
-
-
-def _check_address(parts: Parts, tenant: str, endpoint: str) -> None:
-    """Raises Problem. A tenant's slow names take only its own places."""
-    try:
-        with parts.lookups.take(tenant):
-            check_new_url(endpoint, seconds=_LOOKUP_SECONDS, loopback=parts.settings.webhook_loopback)
-    except AddressRefused as error:
-        complaint = Complaint("invalid", str(error), "Give a public https:// address.", field="endpoint")
-        raise Problem("invalid_body", f"endpoint: {error}.", errors=[complaint]) from error

@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 
 from api.edge.auth import Admin
 from api.edge.bodies import json_body
-from api.edge.dependencies import Parts, PartsOf
+from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.in_turn import InTurn
+from api.edge.limits.addresses import demand_public
 from api.edge.paging import cursor_of_number, id_of, number_of, page, uuid_or_not_found
-from api.edge.problems import Complaint, Problem
 from api.schemas.base import NoQuery, NumberedPageQuery, Page, PageQuery
 from api.schemas.fields import PathId
 from api.schemas.webhooks import (
@@ -26,15 +26,12 @@ from api.schemas.webhooks import (
     WebhookReply,
     WebhookSecretReply,
 )
-from workers.errors import AddressRefused
 from workers.jobs.idempotency import StoredReply
 from workers.jobs.webhooks import endpoints, requested, views
-from workers.outbound.urls import check_new_url
 
 router = APIRouter(route_class=InTurn, prefix="/v1/webhooks", tags=["Webhooks"])
 # What is no such id is answered 404, as an unknown id is.
 MessageId = Annotated[str, Path(json_schema_extra={"pattern": "^msg_[A-Za-z0-9_-]{1,100}$"})]
-_LOOKUP_SECONDS = 1.0  # of a name, when its address is stored; a slow resolver costs a caller no more
 
 
 @router.post("", status_code=201, response_model=WebhookCreatedReply, summary="Add a webhook")
@@ -54,7 +51,7 @@ def create(
         return replayed
     with once.parts.transaction(caller.tenant) as conn:
         endpoints.demand_room(conn, caller.tenant)  # before the name is looked up, which may take a second
-    _check_address(once.parts, caller.tenant, asked.url)
+    demand_public(once.parts, caller.tenant, asked.url, field="url")
 
     def work(conn: Connection) -> StoredReply:
         stored, secret = endpoints.create_webhook(conn, caller.tenant, asked.url, asked.events, actor=caller.actor)
@@ -100,7 +97,7 @@ def change(
     if asked.url is not None:
         with once.parts.transaction(caller.tenant) as conn:
             views.get_webhook(conn, caller.tenant, id)  # before the name is looked up, which may take a second
-        _check_address(once.parts, caller.tenant, asked.url)
+        demand_public(once.parts, caller.tenant, asked.url, field="url")
 
     def work(conn: Connection) -> StoredReply:
         changed = endpoints.update_webhook(
@@ -209,16 +206,6 @@ def resend(
         return answered(202, _shown(requested.resend(conn, caller.tenant, id, message_id, actor=caller.actor)))
 
     return once.run(caller.tenant, once.fingerprint(), work)
-
-
-def _check_address(parts: Parts, tenant: str, url: str) -> None:
-    """Raises Problem. A tenant's slow names take only its own places."""
-    try:
-        with parts.lookups.take(tenant):
-            check_new_url(url, seconds=_LOOKUP_SECONDS, loopback=parts.settings.webhook_loopback)
-    except AddressRefused as error:
-        complaint = Complaint("invalid", str(error), "Give a public https:// address.", field="url")
-        raise Problem("invalid_body", f"url: {error}.", errors=[complaint]) from error
 
 
 def _shown(one: views.DeliveryView) -> DeliveryReply:

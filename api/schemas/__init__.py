@@ -22,6 +22,7 @@ files       files of the OpenAI API
 batches     batches of the OpenAI API
 streams     streams of events
 inputs      pictures that are sent in for tasks
+sources     buckets that inputs and feeds are read from
 targets     targets of delivery, deliveries of requests
 marks       marks for pictures that another tool made
 items       items

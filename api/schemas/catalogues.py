@@ -22,6 +22,7 @@ from api.schemas.targets import DeliverBody
 from api.templates import Template, TemplateInvalid
 from workers.errors import AddressRefused
 from workers.jobs.catalogue.timetable import MAX_CRON_CHARS, MAX_JITTER_MINUTES, MIN_MINUTES, cron_error, is_zone
+from workers.outbound.places import S3_SCHEME, object_place
 from workers.outbound.urls import MAX_URL_CHARS, check_url
 from workers.sheets.shapes import FeedShape, shapes
 
@@ -53,7 +54,7 @@ def _without_those(schema: JsonDict) -> None:
 def _public(url: str) -> str:
     if url:
         try:
-            check_url(url, loopback=True)
+            object_place(url) if url.startswith(S3_SCHEME) else check_url(url, loopback=True)
         except AddressRefused as refused:
             raise ValueError(f"{refused}") from refused
     return url
@@ -92,7 +93,9 @@ class SourceBody(BodyModel):
         "plain", description="layout of the feed, which fills what is not written: " + ", ".join(shapes())
     )
     url: Annotated[Line, Field(max_length=MAX_URL_CHARS), AfterValidator(_public)] = Field(
-        "", description="public https address of the feed; left out: the file is sent with each plan"
+        "",
+        description="public https address of the feed, or s3://BUCKET/PATH of a registered source; left out: the file"
+        " is sent with each plan",
     )
 
 
@@ -128,9 +131,6 @@ class CatalogueLimitsBody(BodyModel):
     images: int | None = Field(None, ge=1, le=1_000_000, description="images of a run; more pause")
 
 
-class ScheduleBody(BodyModel):
-    """When the catalogue runs by itself. `presswork catalogue schedule` starts it; a plan never does."""
-
 class CatalogueDeliverBody(DeliverBody):
     """Where what is live is brought, with its manifest and the feed."""
 
@@ -140,6 +140,9 @@ class CatalogueDeliverBody(DeliverBody):
         examples=["https://cdn.shop.example/chairs/"],
     )
 
+
+class ScheduleBody(BodyModel):
+    """When the catalogue runs by itself. `presswork catalogue schedule` starts it; a plan never does."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"cron": "30 4 * * *", "zone": "Europe/Berlin"}]})
 
@@ -171,8 +174,8 @@ class CatalogueBody(TableBody):
     source: SourceBody = Field(SourceBody(), description="where the rows come from")
     picture: ColumnName | Literal[""] = Field(
         "",
-        description="column that names the source picture: an https address, the id of an input, or a file of the ZIP"
-        " that is sent along; left out: the shape's, where the task needs one",
+        description="column that names the source picture: an https or s3:// address, the id of an input, or a file of"
+        " the ZIP that is sent along; left out: the shape's, where the task needs one",
     )
     remove: ColumnName | Literal[""] = Field(
         "",

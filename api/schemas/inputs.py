@@ -34,7 +34,7 @@ class AddressBody(BodyModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_ADDRESS]})
 
     url: Annotated[Line, Field(min_length=1, max_length=MAX_URL_CHARS)] = Field(
-        description="https, a public host, no redirect; fetched once"
+        description="https, a public host, no redirect; or s3://BUCKET/PATH of a registered source. Fetched once"
     )
     name: FileName = Field("", description="your own name for it")
     consent: Consent = Field("", description=_CONSENT)

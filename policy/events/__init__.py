@@ -54,7 +54,7 @@ from policy.events.files import (
     FileDeleted,
     FileStored,
 )
-from policy.events.inputs import InputFailed, InputReceived, InputScreened, InputWithdrawn
+from policy.events.inputs import InputFailed, InputReceived, InputScreened, InputWithdrawn, SourceChanged
 from policy.events.line import (
     AssetDownloaded,
     AssetLinked,
@@ -182,6 +182,7 @@ __all__ = [
     "RequestResumed",
     "ReuseRecalled",
     "SlotsRetired",
+    "SourceChanged",
     "TenantCreated",
     "TextErased",
     "VerifierRegistered",

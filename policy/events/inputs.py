@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from policy.events.event import Event
+from policy.events.event import Event, Private
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +52,16 @@ class InputWithdrawn(Event):
     input_id: str
     reason: str  # erased | recalled | retention
     sha256: str | None  # of the stored picture
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChanged(Event):
+    """A bucket of a tenant's own was registered, or removed, as a source of inputs and feeds."""
+
+    kind: ClassVar[str] = "source.changed"
+    source_id: str
+    change: str  # registered | removed
+    url: Private  # address, bucket and prefix; "" but where it was registered
+
+    def subjects(self) -> tuple[str, ...]:
+        return (f"source:{self.source_id}",)

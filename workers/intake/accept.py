@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import Engine
@@ -30,9 +31,10 @@ from workers import metrics
 from workers.crash import Probe
 from workers.errors import NotFound, ScreenUnavailable, StoreUnavailable
 from workers.intake import sanitise
-from workers.jobs.inputs import intake
+from workers.jobs.inputs import intake, sources
 from workers.jobs.inputs.intake import ClaimedInput, LookedAt, StoredInput
-from workers.outbound.fetch import fetch
+from workers.outbound.objects import fetch_from
+from workers.outbound.places import SourceAccess
 from workers.settings import Settings
 from workers.store import ObjectStore, input_key
 
@@ -116,8 +118,9 @@ def _sent(context: IntakeContext, claimed: ClaimedInput) -> bytes:
     """The bytes as they were sent. Raises PictureRefused for an address that gives none, and NotFound."""
     if claimed.object is None:
         settings = context.settings
-        got = fetch(
+        got = fetch_from(
             claimed.address,
+            partial(_source, context, claimed.tenant),
             seconds=settings.input_fetch_seconds,
             most_bytes=settings.input_max_bytes,
             loopback=settings.webhook_loopback,
@@ -129,6 +132,11 @@ def _sent(context: IntakeContext, claimed: ClaimedInput) -> bytes:
     if hashlib.sha256(data).hexdigest() != claimed.sent_sha256:
         raise NotFound(f"the upload of {claimed.id} is not what was sent")
     return data
+
+
+def _source(context: IntakeContext, tenant: str, bucket: str) -> SourceAccess | None:
+    with context.engine.begin() as conn:
+        return sources.access(conn, tenant, bucket)
 
 
 def _screened(context: IntakeContext, claimed: ClaimedInput, picture: Picture) -> Verdict:

@@ -5,4 +5,6 @@ public_addresses  which IP addresses are public
 pinned            connections to the addresses that were checked
 post              a message to one
 fetch             a file from one
+places            what an s3:// address names, and the bucket that it is read from
+objects           an object from a bucket that a tenant registered as a source
 """

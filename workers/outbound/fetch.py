@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import httpcore
 
@@ -30,6 +31,7 @@ class FetchResult:
     error: str | None
     etag: str = ""
     unchanged: bool = False
+    status: int | None = None  # of an answer that is no picture
 
 
 def fetch(
@@ -41,16 +43,18 @@ def fetch(
     context: ssl.SSLContext | None = None,
     accept: str = "image/*",
     etag: str = "",
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> FetchResult:
     """GET and tell how it went; never raises for what the other side does. Any thread.
 
-    With the `etag` of an earlier answer, the body is asked for only where it is another one.
+    With the `etag` of an earlier answer, the body is asked for only where it is another one. `headers` are our own,
+    such as a signature: an address of somebody's choice has none.
     """
     started = time.monotonic()
     try:
         target = check_url(url, loopback=loopback)
         backend = PinnedBackend(resolve(target, seconds, loopback=loopback), started + seconds)
-        asked = {"Accept": accept, **({"If-None-Match": etag} if etag else {})}
+        asked = {**headers, "Accept": accept, **({"If-None-Match": etag} if etag else {})}
         return _get(target, backend, context or tls_context(), most_bytes, asked)
     except FAILURES as problem:
         return FetchResult(b"", failure_code(problem))
@@ -68,7 +72,8 @@ def _get(
         if answer.status == 304 and "If-None-Match" in asked:
             return FetchResult(b"", None, asked["If-None-Match"], unchanged=True)
         if answer.status != 200:
-            return FetchResult(b"", "redirect" if 300 <= answer.status < 400 else "status")
+            error = "redirect" if 300 <= answer.status < 400 else "status"
+            return FetchResult(b"", error, status=answer.status)
         for chunk in answer.iter_stream():
             body += chunk
             if len(body) > most_bytes:

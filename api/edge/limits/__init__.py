@@ -7,6 +7,7 @@ client_address  who calls, behind the proxies that a setting names
 places          how much of what takes long a tenant may have at once
 turns           requests of a caller that run at once, and those that wait for a thread
 waiting         replies that are held back until a row changes
+addresses       addresses that tenants register: public, and looked up in a tenant's own places
 agents          what an agent's key may do, and the bounds of what it sends
 money           the currency of a budget
 held            streams that keep their place until they end

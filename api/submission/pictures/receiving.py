@@ -8,8 +8,10 @@ from api.edge.problems import Complaint, Problem
 from api.edge.uploads.inputs import SentInput
 from policy.intake.picture import check_input
 from workers.errors import AddressRefused
+from workers.jobs.inputs import sources
 from workers.jobs.inputs.received import NewInput, known
 from workers.jobs.types import new_id
+from workers.outbound.places import S3_SCHEME, object_place
 from workers.outbound.urls import check_url
 from workers.store import inbox_key
 
@@ -19,7 +21,7 @@ def received(caller: Caller, parts: Parts, sent: SentInput, digest: str) -> NewI
     new = NewInput(new_id(), caller.tenant, caller.key_id, "upload", sent.name, sent.address, sent.consent)
     if sent.address:
         try:
-            check_url(sent.address, loopback=parts.settings.webhook_loopback)
+            _demand_readable(caller, parts, sent.address)
         except AddressRefused as refused:
             complaint = Complaint("url", str(refused), "Send another address, or the file itself.", field="url")
             raise Problem("invalid_body", f"url: {refused}.", errors=[complaint]) from refused
@@ -32,3 +34,17 @@ def received(caller: Caller, parts: Parts, sent: SentInput, digest: str) -> NewI
     key = inbox_key(caller.tenant, new.id)
     parts.store.put(key, sent.data, "application/octet-stream")
     return new._replace(object=key)
+
+
+def _demand_readable(caller: Caller, parts: Parts, address: str) -> None:
+    """Raises AddressRefused. What is there is looked at where it is fetched."""
+    if not address.startswith(S3_SCHEME):
+        check_url(address, loopback=parts.settings.webhook_loopback)
+        return
+    place = object_place(address)
+    with parts.transaction(caller.tenant) as conn:
+        source = sources.access(conn, caller.tenant, place.bucket)
+    if source is None or not place.key.startswith(source.prefix):
+        raise AddressRefused(
+            f"no source of yours has {S3_SCHEME}{place.bucket}/...; an admin registers one (/v1/sources)"
+        )

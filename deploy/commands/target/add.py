@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 from deploy.client import Client
 from deploy.commands.shared.exit_status import exit_status
 from deploy.commands.shared.options import api_options, json_option
+from deploy.commands.shared.secrets import secret_of
 from deploy.commands.shared.tables import as_line, print_object
 from deploy.errors import CallFailed
 
@@ -37,9 +37,7 @@ def add(data: Path, *, secret_file: Path | None, as_json: bool, **asked: Any) ->
 
     It is checked at once: an object is written, read back and deleted. The secret is never shown again.
     """
-    secret = secret_file.read_text().strip() if secret_file else os.environ.get(_SECRET, "")
-    if not secret:
-        raise click.UsageError(f"there is no secret. Give --secret-file, or set {_SECRET}")
+    secret = secret_of(secret_file, _SECRET)
     with Client.of(data) as client:
         found = client.post("/v1/targets", {**asked, "secret_access_key": secret})
         found = checked(client, found["id"])

@@ -1,4 +1,4 @@
-"""Tables of inputs, as SQLAlchemy Core: pictures that tenants send in, and which item is made from which of them."""
+"""Tables of inputs, as SQLAlchemy Core: pictures that tenants send in, sources of such, what is made of them."""
 
 from __future__ import annotations
 
@@ -41,6 +41,28 @@ inputs = Table(
     Column("settled_at", _AT),
     Column("used_at", _AT),  # when an item last asked for it
     Column("withdrawn_at", _AT),
+)
+
+source_buckets = Table(
+    "source_buckets",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("bucket", Text, nullable=False),  # what s3:// addresses call it; one source of a tenant
+    Column("prefix", Text, nullable=False),  # of what may be read: "" or a path that ends in /
+    Column("access_key_id", Text, nullable=False),
+    Column("created_at", _AT, nullable=False, server_default=func.clock_timestamp()),
+    Column("deleted_at", _AT),
+)
+
+source_secrets = Table(
+    "source_secrets",
+    metadata,
+    Column("source_id", _ID, ForeignKey("source_buckets.id"), primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("secret", Text, nullable=False),  # read by api (feeds, and their pictures) and identify (inputs)
 )
 
 item_inputs = Table(
