@@ -6,6 +6,7 @@ states           states of items and batches
 recipes          what items of one batch have in common
 cost/            what images take of a device, and what that costs
 sheets/          tables of callers: CSV, Excel, JSON lines, Parquet, feeds
+thumbnails/      small pictures for lists, and ThumbHash
 planning/        the planner process
 sealing/         the sealer process
 clerk/           the clerk process

@@ -218,6 +218,7 @@ def make_executor(
             settings.ledger_origin,
             probe,
             keep_drawings=settings.keep_drawings,
+            thumbnails=settings.thumbnails,
         ),
         worker=f"{socket.gethostname()}-{os.getpid()}",
         device=device or f"{settings.device}@{socket.gethostname()}",

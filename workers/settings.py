@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         description="Keep the pixels of each picture without marks, so that other files are made of it without a"
         " device. They take about as much room as the originals. Nobody links to them.",
     )
+    thumbnails: bool = Field(
+        True,
+        description="Make a small WebP of each finished picture and store it beside its files, for lists. Off: the API"
+        " makes it each time one is asked for.",
+    )
     max_batch: int = Field(8, ge=1, le=64, description="Maximum number of images sampled together.")
     max_batch_pixels: int = Field(8 * 1024 * 1024, ge=64 * 64, description="Maximum number of pixels sampled together.")
     window: int = Field(

@@ -16,7 +16,7 @@ from api.edge.in_turn import InTurn
 from api.edge.middleware.conditional import hands_over
 from api.edge.paging import cursor_of_number, id_of, number_of, page, uuid_or_not_found
 from api.edge.problems import Problem
-from api.results.thumbnails import MEDIA_TYPE, thumbnail
+from api.results.thumbnails import small_picture
 from api.schemas.assets import AssetReply, RenditionReply, SearchReply
 from api.schemas.base import NoQuery, NumberedPageQuery, Page, PageQuery
 from api.schemas.events import EventReply
@@ -27,9 +27,10 @@ from policy.ledger.append import append
 from policy.ledger.reading.events import events_about
 from workers.delivery.file_names import disposition
 from workers.delivery.lines import ResultLines
-from workers.jobs.asset_views import AssetView, get_asset, list_assets
+from workers.jobs.asset_views import AssetView, get_asset, list_assets, thumbnail_of
 from workers.jobs.recall.views import RecallMark, marks_of
 from workers.states import AssetState
+from workers.thumbnails.picture import MEDIA_TYPE
 
 router = APIRouter(route_class=InTurn, prefix="/v1")
 _THUMBNAIL_SECONDS = 300  # that a browser may keep one: so long it may still be seen there after a recall
@@ -75,8 +76,9 @@ def read_thumbnail(asset_id: PathId, caller: Reader, parts: PartsOf, query: Anno
     with parts.transaction(caller.tenant) as conn:
         view = get_asset(conn, caller.tenant, uuid_or_not_found(asset_id, "asset"))
         refuse_recalled(view, marks_of(conn, caller.tenant, [view.id]))
+        made = thumbnail_of(conn, caller.tenant, view.id)
     headers = {"Cache-Control": f"private, max-age={_THUMBNAIL_SECONDS}"}
-    return Response(thumbnail(parts.store, view.renditions), media_type=MEDIA_TYPE, headers=headers)
+    return Response(small_picture(parts.store, made, view.renditions), media_type=MEDIA_TYPE, headers=headers)
 
 
 @router.get("/assets/{asset_id}/events", tags=["Audit"], summary="What the ledger says of an asset")

@@ -60,6 +60,7 @@ def item_reply(view: ItemView) -> ItemReply:
         reason=view.reason,
         verdict=_verdict(view),
         asset_id=view.asset_id,
+        thumbhash=view.thumbhash,
         reused=view.reused,
         drawing_item_id=view.drawing_item_id,
         not_reused=view.not_reused,

@@ -71,6 +71,11 @@ class ItemReply(ReplyModel):
     reason: str | None = Field(description="stable code of a failure")
     verdict: VerdictReply | None
     asset_id: str | None = Field(examples=[_ASSET_ID])
+    thumbhash: str | None = Field(
+        None,
+        description="of the asset, in base64: to be shown before its thumbnail is there; null: none, or recalled",
+        examples=["3wcKNxpwd4eAeIiHiHiIeIiHCAeHcI8I"],
+    )
     reused: bool = Field(False, description="the asset was there already; the item took no GPU and cost nothing")
     drawing_item_id: str | None = Field(
         None, description="the item whose kept drawing the files are made of, without a GPU; null: it is drawn"

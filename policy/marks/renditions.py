@@ -27,6 +27,9 @@ RENDITIONS = {
 # The file beside those of a cut-out or a new ground that says where the product is. It is made unasked, shows nothing
 # of the picture itself and carries no marks; nobody asks for it as a rendition, and no channel has its name.
 MASK = "mask"
+# The small picture beside the files, for lists in which a person scrolls (workers/thumbnails/). It is made unasked,
+# carries no marks, is linked to nowhere and is among the files of no answer. No channel can have its name.
+THUMBNAIL = "_thumbnail"
 # Of a request that does not say: the picture itself, and what every browser, shop and mail programme opens.
 DEFAULT = (ORIGINAL, "jpeg")
 

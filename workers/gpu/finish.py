@@ -10,7 +10,8 @@ and `discard` or the next attempt removes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from policy.images.screen import ImageScreen, pixels_digest
 from policy.marks.cutouts.marker import CutoutMarker
 from policy.marks.locks.product_lock import ProductLock
 from policy.marks.marker import Marked, Stamp, evidence
+from policy.marks.renditions import THUMBNAIL
 from policy.marks.stamp import EditSource
 from policy.marks.writers import PreparedMark
 from policy.prompts.meaning.screen import MeaningScreen
@@ -57,6 +59,7 @@ from workers.masks.backgrounds import RemovedBackground
 from workers.sampling.families.family import REMOVE_BACKGROUND
 from workers.sampling.types import CANCELLED, Sampled
 from workers.store import DRAWINGS, QUARANTINE, RELEASED, ObjectStore, quarantine_key, released_key
+from workers.thumbnails.picture import MEDIA_TYPE, quickest, thumbnail
 
 log = structlog.get_logger()
 _KeyMaker = Callable[[str, str, int, str, str], str]  # tenant, item, attempt, rendition, media type
@@ -88,6 +91,7 @@ class Finisher:
     ledger_origin: str
     probe: Probe
     keep_drawings: bool = False  # for later files of the same pictures
+    thumbnails: bool = False  # for lists, beside the files
 
     def finish(
         self,
@@ -217,7 +221,8 @@ class Finisher:
                 writing = compared(self.screen.texts, drawn.image, files[0], lock)
                 record = {**(record or {}), **writing.record}
                 verdict = merge([verdict, Verdict(self.rules.version, writing.findings)])
-            beside = (mask_file(drawn.product.mask),) if drawn.product else ()
+            small, thumbhash = self._small(files)
+            beside = (*((mask_file(drawn.product.mask),) if drawn.product else ()), *small)
             stored = tuple(self._put(_key_maker(verdict), held, item, file) for file in (*files, *beside))
         except SigningUnavailable:
             raise
@@ -228,8 +233,9 @@ class Finisher:
         picture = (stamp.asset_id, stamp.watermark_id, drawn.position, evidence(files), stored)
         kept = self._kept(held, item, drawn)
         if verdict.decision is Decision.HOLD:
-            return Held(item, verdict, stored[0].key, stored[0].sha256, Finished(*picture, product=record, kept=kept))
-        return Released(*picture, item=item, verdict=verdict, product=record, kept=kept)
+            finished = Finished(*picture, product=record, kept=kept, thumbhash=thumbhash)
+            return Held(item, verdict, stored[0].key, stored[0].sha256, finished)
+        return Released(*picture, item=item, verdict=verdict, product=record, kept=kept, thumbhash=thumbhash)
 
     def _kept(self, held: Claim, item: ClaimedItem, drawn: _Drawn) -> KeptDrawing | None:
         if not self.keep_drawings:
@@ -238,6 +244,16 @@ class Finisher:
             return kept_drawing(
                 self.store, held, item, drawn.image, drawn.position, product=drawn.record, lock=drawn.lock
             )
+
+    def _small(self, files: Sequence[Marked]) -> tuple[tuple[Marked, ...], str | None]:
+        """The thumbnail of the finished files and its ThumbHash; nothing where none is wanted."""
+        by_type = {file.media_type: file for file in reversed(files)}
+        wanted = quickest(by_type) if self.thumbnails else None
+        if wanted is None:
+            return (), None
+        made = thumbnail(by_type[wanted].data)
+        digest = hashlib.sha256(made.data).hexdigest()
+        return (Marked(THUMBNAIL, made.data, MEDIA_TYPE, made.width, made.height, digest, {}),), made.hash
 
     def _files(self, held: Claim, item: ClaimedItem, drawn: _Drawn) -> tuple[Marked, ...]:
         """What the request asked for, marked; a cut-out keeps its transparency where the format has any."""

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from policy.marks.renditions import ORIGINAL
+from policy.marks.renditions import ORIGINAL, THUMBNAIL
 from workers.errors import NotFound
 from workers.jobs.control.reuse import is_of_item
 from workers.jobs.identification.tables import fingerprints
@@ -111,17 +111,27 @@ def _assets(tenant: str, of_item: ColumnElement[bool] | None = None) -> Select[A
 
 
 def files_of(conn: Connection, tenant: str, asset_ids: list[str]) -> dict[str, list[StoredRendition]]:
-    """The files of each of these assets, the original first."""
+    """The files of each of these assets, the original first. A thumbnail is none of them."""
     found: dict[str, list[StoredRendition]] = {asset_id: [] for asset_id in asset_ids}
     rows = conn.execute(
         select(renditions)
-        .where(renditions.c.asset_id.in_(asset_ids), renditions.c.tenant == tenant)
+        .where(renditions.c.asset_id.in_(asset_ids), renditions.c.tenant == tenant, renditions.c.name != THUMBNAIL)
         .order_by(renditions.c.asset_id, renditions.c.name != ORIGINAL, renditions.c.name)
     )
     for row in rows:
-        stored = StoredRendition(row.name, row.key, row.media_type, row.width, row.height, row.bytes, row.sha256)
-        found[row.asset_id].append(stored)
+        found[row.asset_id].append(_file(row))
     return found
+
+
+def thumbnail_of(conn: Connection, tenant: str, asset_id: str) -> StoredRendition | None:
+    """What was made at finish; None for assets that are older."""
+    mine = renditions.c.asset_id == asset_id, renditions.c.tenant == tenant, renditions.c.name == THUMBNAIL
+    row = conn.execute(select(renditions).where(*mine)).one_or_none()
+    return None if row is None else _file(row)
+
+
+def _file(row: Row[Any]) -> StoredRendition:
+    return StoredRendition(row.name, row.key, row.media_type, row.width, row.height, row.bytes, row.sha256)
 
 
 def _asset(row: Row[Any], files: list[StoredRendition]) -> AssetView:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from policy import events
 from policy.events import Event, Private
 from policy.ledger.tree import refusal
+from policy.marks.renditions import THUMBNAIL
 from workers.errors import LedgerRefused
 from workers.jobs.delivery import deliveries
 from workers.jobs.tables import assets, renditions
@@ -39,6 +40,7 @@ def write_assets(conn: Connection, attempt: Attempt, released: Sequence[Released
                 "watermark_id": o.watermark_id,
                 "policy_version": o.verdict.policy_version,
                 "provenance": provenance(attempt, o.item, o),
+                "thumbhash": o.thumbhash,
             }
             for o in released
         ],
@@ -61,7 +63,8 @@ def _notification(o: Released) -> Notification:
     """The webhook message about a release: no prompt, no link."""
     ids = {"request_id": o.item.request_id, "item_id": o.item.id, "asset_id": o.asset_id}
     names = {"custom_id": o.item.custom_id, "variant": o.item.variant}
-    return Notification(o.asset_id, {**ids, **names, "sha256": sorted({file.sha256 for file in o.renditions})})
+    digests = {file.sha256 for file in o.renditions if file.name != THUMBNAIL}
+    return Notification(o.asset_id, {**ids, **names, "sha256": sorted(digests)})
 
 
 def provenance(attempt: Attempt, item: Item, picture: Finished) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, func, select, text
 
-from policy.marks.renditions import MASK
+from policy.marks.renditions import MASK, THUMBNAIL
 from workers.jobs.asset_views import files_of
 from workers.jobs.control.reuse import is_of_item
 from workers.jobs.control.usage import cost_of
@@ -145,7 +145,7 @@ def bytes_of(conn: Connection, tenant: str, wanted: ResultFilter) -> int:
         query = query.where(items.c.sample)
     if wanted.after is not None:
         query = query.where(items.c.id > wanted.after)
-    of_files = renditions.c.name.in_(wanted.files) if wanted.files else renditions.c.name != MASK
+    of_files = renditions.c.name.in_(wanted.files) if wanted.files else renditions.c.name.not_in((MASK, THUMBNAIL))
     query = query.where(of_files)
     return int(conn.execute(query).scalar_one())
 

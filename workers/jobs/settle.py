@@ -222,10 +222,11 @@ def _kept(held: Claim, outcome: Held) -> dict[str, Any]:
     """What a later release needs; nothing where the marks failed."""
     finished = outcome.finished
     if finished is None:
-        return dict.fromkeys(("asset_id", "watermark_id", "provenance", "renditions"))
+        return dict.fromkeys(("asset_id", "watermark_id", "provenance", "renditions", "thumbhash"))
     return {
         "asset_id": finished.asset_id,
         "watermark_id": finished.watermark_id,
         "provenance": provenance(held, outcome.item, finished),
         "renditions": [asdict(rendition) for rendition in finished.renditions],
+        "thumbhash": finished.thumbhash,
     }

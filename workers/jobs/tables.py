@@ -206,6 +206,7 @@ assets = Table(
     Column("policy_version", Text, nullable=False),
     Column("provenance", JSONB, nullable=False),  # recipe, seed, place in the batch, marks: what the event says
     Column("released_at", _AT, nullable=False, server_default=func.now()),
+    Column("thumbhash", Text),  # of its thumbnail; NULL where it has none, and once it is recalled
 )
 
 renditions = Table(
@@ -237,6 +238,7 @@ holds = Table(
     Column("watermark_id", BigInteger, unique=True),
     Column("provenance", JSONB(none_as_null=True)),  # as in assets
     Column("renditions", JSONB(none_as_null=True)),  # as in renditions, under quarantine/
+    Column("thumbhash", Text),  # as in assets, until it is carried out
     Column("decided_at", _AT),  # by a final review
     Column("release", Boolean),
     Column("carried_out_at", _AT),  # the clerk has nothing left to do

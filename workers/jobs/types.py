@@ -257,6 +257,7 @@ class Finished:
     renditions: tuple[StoredRendition, ...]
     product: Mapping[str, Any] | None = field(default=None, kw_only=True)  # mask and proof, of background tasks
     kept: KeptDrawing | None = field(default=None, kw_only=True)  # of what was drawn; None: not kept, or kept before
+    thumbhash: str | None = field(default=None, kw_only=True)  # of its thumbnail, in base64
 
 
 @dataclass(frozen=True, slots=True)

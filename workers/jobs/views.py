@@ -71,6 +71,7 @@ class ItemView:
     reason: str | None
     verdict: Mapping[str, Any] | None
     asset_id: str | None
+    thumbhash: str | None  # of the asset, unless it is recalled or erased
     reused: bool  # the asset was made for another item
     drawing_item_id: str | None  # whose kept drawing its files are made of
     not_reused: str | None  # why it was drawn, where pictures that were there already might have been taken
@@ -162,7 +163,7 @@ def _requests(tenant: str) -> Select[Any]:
 
 def _items(tenant: str) -> Select[Any]:
     return (
-        select(items, recipes.c.recipe, assets.c.id.label("asset_id"))
+        select(items, recipes.c.recipe, assets.c.id.label("asset_id"), assets.c.thumbhash)
         .join(recipes, recipes.c.id == items.c.recipe_id)
         .outerjoin(assets, is_of_item())
         .where(items.c.tenant == tenant)
@@ -229,6 +230,7 @@ def _item(row: Row[Any]) -> ItemView:
         reason=row.reason,
         verdict=row.verdict,
         asset_id=row.asset_id,
+        thumbhash=None if row.erased_at else row.thumbhash,
         reused=row.reused_asset_id is not None,
         drawing_item_id=row.drawing_item_id,
         not_reused=row.not_reused,

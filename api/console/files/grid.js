@@ -5,8 +5,56 @@
 (() => {
   "use strict";
   const PAGE = 100, MOST_CELLS = 120, CELL = 190, GAP = 12, CAPTION = 46, REST_MILLISECONDS = 90;
+  const COLOURS = 16; // drawn in one frame, so that scrolling waits for none
   const MOST_PIXELS = 12_000_000; // browsers lose places beyond 16.7 million; above it, one pixel stands for several
   const texts = JSON.parse(document.getElementById("texts")?.textContent ?? "{}");
+
+  /** The colours of a ThumbHash (https://evanw.github.io/thumbhash/) as pixels of at most so many a side. */
+  function pixelsOf(base64, side = 16) {
+    const hash = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
+    const head = hash[0] | (hash[1] << 8) | (hash[2] << 16), rest = hash[3] | (hash[4] << 8);
+    const covers = head >> 23, wide = rest >> 15, most = covers ? 5 : 7, other = rest & 7;
+    const across = Math.max(3, wide ? most : other), down = Math.max(3, wide ? other : most);
+    let at = covers ? 12 : 10; // in half bytes
+    const terms = (nx, ny, scale) => {
+      const found = [];
+      for (let y = 0; y < ny; y++) {
+        for (let x = y ? 0 : 1; x * ny < nx * (ny - y); x++, at++) {
+          found.push([x, y, (((hash[at >> 1] >> ((at & 1) << 2)) & 15) / 7.5 - 1) * scale]);
+        }
+      }
+      return found;
+    };
+    const light = terms(across, down, ((head >> 18) & 31) / 31);
+    const yellow = terms(3, 3, (((rest >> 3) & 63) / 63) * 1.25), red = terms(3, 3, (((rest >> 9) & 63) / 63) * 1.25);
+    const cover = covers ? terms(5, 5, (hash[5] >> 4) / 15) : [];
+    const ratio = (wide ? most : other) / (wide ? other : most);
+    const width = Math.round(ratio > 1 ? side : side * ratio), height = Math.round(ratio > 1 ? side / ratio : side);
+    const picture = new ImageData(width, height);
+    const cosines = (count) => Array.from({ length: 7 }, (_, n) => Float64Array.from({ length: count }, (_, place) => Math.cos((Math.PI / count) * (place + 0.5) * n)));
+    const xs = cosines(width), ys = cosines(height);
+    // The terms of a channel along one line, summed over the other direction.
+    const along = (mean, some, y) => {
+      const made = new Float64Array(7).fill(0);
+      made[0] = mean;
+      for (const [nx, ny, by] of some) made[nx] += by * ys[ny][y] * 2;
+      return made;
+    };
+    for (let y = 0, i = 0; y < height; y++) {
+      const lights = along((head & 63) / 63, light, y), yellows = along(((head >> 6) & 63) / 31.5 - 1, yellow, y);
+      const reds = along(((head >> 12) & 63) / 31.5 - 1, red, y), covered = along(covers ? (hash[5] & 15) / 15 : 1, cover, y);
+      for (let x = 0; x < width; x++, i += 4) {
+        let l = 0, p = 0, q = 0, a = 0;
+        for (let n = 0; n < 7; n++) {
+          const factor = xs[n][x];
+          l += lights[n] * factor, p += yellows[n] * factor, q += reds[n] * factor, a += covered[n] * factor;
+        }
+        const b = l - (2 / 3) * p, r = (3 * l - b + q) / 2;
+        picture.data[i] = 255 * r, picture.data[i + 1] = 255 * (r - q), picture.data[i + 2] = 255 * b, picture.data[i + 3] = 255 * a; // clamped by its type
+      }
+    }
+    return picture;
+  }
 
   class PictureGrid extends HTMLElement {
     connectedCallback() {
@@ -76,6 +124,7 @@
       const wanted = new Set(Array.from({ length: count }, (_, place) => first + place));
       const free = this.cells.filter((cell) => !wanted.has(cell.place));
       const shown = new Map(this.cells.map((cell) => [cell.place, cell]));
+      let colours = COLOURS;
       for (const place of wanted) {
         const cell = shown.get(place) ?? free.pop() ?? this.make();
         if (cell.place !== place) {
@@ -92,7 +141,9 @@
         cell.setAttribute("aria-rowindex", row + 1);
         cell.box.tabIndex = place === this.focused ? 0 : -1;
         this.fill(cell);
+        if (cell.item?.thumbhash && !cell.frame.firstChild && colours-- > 0) this.colour(cell);
       }
+      if (colours < 0) this.plan(); // the others in the next frame
       for (const cell of free) cell.remove();
       this.cells = this.cells.filter((cell) => cell.isConnected);
       if (!wanted.has(this.focused) && this.cells[0]) this.cells[0].box.tabIndex = 0;
@@ -120,6 +171,7 @@
     }
     clear(cell) {
       cell.item = null;
+      cell.picture = null;
       cell.box.removeAttribute("href");
       cell.frame.replaceChildren();
       cell.name.textContent = "";
@@ -136,6 +188,14 @@
       cell.word.textContent = state;
       cell.word.className = `word w-${item.state}`;
       if (item.asset_id) cell.box.href = `/console/assets/${item.asset_id}`;
+    }
+    /** The colours of its picture, before that is there. */
+    colour(cell) {
+      const canvas = document.createElement("canvas"), pixels = pixelsOf(cell.item.thumbhash);
+      canvas.className = "colours";
+      [canvas.width, canvas.height] = [pixels.width, pixels.height];
+      canvas.getContext("2d").putImageData(pixels, 0, 0);
+      cell.frame.replaceChildren(canvas);
     }
 
     /** Scrolling rests: what is missing here is asked for, and nothing of what was passed. */
@@ -163,13 +223,14 @@
       }
     }
     picture(cell) {
-      if (!cell.item || cell.frame.firstChild) return;
+      if (!cell.item || cell.picture) return;
       if (cell.item.state !== "released" || !cell.item.asset_id) return;
-      const picture = document.createElement("img");
+      const picture = (cell.picture = document.createElement("img"));
       picture.alt = "";
       picture.decoding = "async";
       picture.src = `/console/api/v1/assets/${cell.item.asset_id}/thumbnail`;
-      cell.frame.append(picture);
+      cell.frame.append(picture); // over the colours, which it then takes the place of
+      picture.addEventListener("load", () => cell.picture === picture && cell.frame.replaceChildren(picture));
     }
 
     go(place) {

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from api.edge.problems import Problem
-from api.results.thumbnails import thumbnail
+from api.results.thumbnails import small_picture
 from tests.support.campaigns import settled_campaign
 from tests.support.client import ApiTenant, problem
 from workers.jobs.types import StoredRendition
@@ -25,12 +25,12 @@ def test_a_thumbnail_is_made_of_the_released_bytes_and_of_no_others(settings_for
     ObjectStore(settings_for("worker")).put(key, content, "image/jpeg")
     digest = hashlib.sha256(content).hexdigest()
     store = ObjectStore(settings_for("api"))
-    small = Image.open(BytesIO(thumbnail(store, [_file(key, digest)])))
+    small = Image.open(BytesIO(small_picture(store, None, [_file(key, digest)])))
     assert (small.format, small.size) == ("WEBP", (256, 128))
     with pytest.raises(Problem, match="not the one that was released"):
-        thumbnail(store, [_file(key, "0" * 64)])
+        small_picture(store, None, [_file(key, "0" * 64)])
     with pytest.raises(Problem, match="no file of a format"):
-        thumbnail(store, [])
+        small_picture(store, None, [])
 
 
 def _file(key: str, digest: str) -> StoredRendition:

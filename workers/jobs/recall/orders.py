@@ -120,7 +120,7 @@ def withdraw(conn: Connection, limit: int) -> int:
             tuple_(assets.c.id, assets.c.tenant).in_([(row.asset_id, row.tenant) for row in chosen]),
             assets.c.state == AssetState.RELEASED,
         )
-        .values(state=AssetState.RECALLED)
+        .values(state=AssetState.RECALLED, thumbhash=None)
         .returning(assets.c.id, assets.c.item_id, assets.c.request_id, assets.c.tenant)
     ).all()
     deliveries.wake_recalled(conn, [row.id for row in taken])

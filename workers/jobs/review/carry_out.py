@@ -110,7 +110,7 @@ def carried_out(conn: Connection, item_id: str) -> None:
     conn.execute(
         holds.update()
         .where(holds.c.item_id == item_id, holds.c.decided_at.is_not(None), holds.c.carried_out_at.is_(None))
-        .values(carried_out_at=func.clock_timestamp())
+        .values(carried_out_at=func.clock_timestamp(), thumbhash=None)
     )
 
 
@@ -165,6 +165,7 @@ def _releasing(conn: Connection, hold: Row[Any], kept: Sequence[StoredRendition]
             marks=made["marks"],
             renditions=tuple(kept),
             product=made.get("product"),
+            thumbhash=hold.thumbhash,
         ),
         sha256=hold.sha256,
         review={

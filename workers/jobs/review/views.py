@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
+from policy.marks.renditions import THUMBNAIL
 from workers.errors import NotFound
 from workers.jobs.tables import holds, items, recipes, requests, reviews
 
@@ -148,7 +149,7 @@ def _hold(row: Row[Any], said: list[ReviewView]) -> HoldView:
         sha256=row.sha256,
         attempt=row.attempt,
         asset_id=row.asset_id,
-        renditions=row.renditions or (),
+        renditions=[kept for kept in row.renditions or () if kept["name"] != THUMBNAIL],
         held_at=row.created_at,
         decided_at=row.decided_at,
         reviews=tuple(said),
