@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
 from api.edge.auth import Auditor
@@ -25,7 +25,11 @@ from api.schemas.audit import (
 )
 from api.schemas.base import NoQuery, NumberedPageQuery
 from api.schemas.fields import PathId
+from policy.errors import LedgerError
 from policy.ledger.reading import questions
+from policy.ledger.reading.report import asset_report
+from policy.ledger.reading.report_html import as_html
+from policy.ledger.tree.proofs import head
 from policy.still_public import still_public_page
 from workers.errors import NotFound
 
@@ -44,6 +48,33 @@ def lineage(asset_id: PathId, caller: Auditor, parts: PartsOf, query: Annotated[
     if found is None:
         raise NotFound(f"no asset {asset_id}")
     return LineageReply(**found)
+
+
+@router.get(
+    "/assets/{asset_id}/report",
+    summary="A report about an asset, to read and to print",
+    response_class=Response,
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+)
+def report(asset_id: PathId, caller: Auditor, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> Response:
+    """One HTML file, as `presswork audit report` writes it: what happened, under which rules, who decided, every event
+    of your tenant, and how to check it. Prompts that were not erased are in it.
+    """
+    asset_id = uuid_or_not_found(asset_id, "asset")
+    with _ledger(parts) as conn:
+        try:
+            newest = head(conn)
+        except LedgerError as error:
+            newest = str(error)
+        made = asset_report(conn, asset_id, origin=parts.settings.ledger_origin, head=newest, tenant=caller.tenant)
+    if made is None:
+        raise NotFound(f"no asset {asset_id}")
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Disposition": f'attachment; filename="report-{asset_id}.html"',
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox",
+    }
+    return Response(as_html(made), media_type="text/html; charset=utf-8", headers=headers)
 
 
 @router.get("/made-by", summary="Every picture a model, a revision or a LoRA made, released or not")

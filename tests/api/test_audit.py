@@ -67,6 +67,18 @@ def test_an_asset_is_told_from_its_recipe_to_its_reviews_and_its_recall(told):
     assert last["recalled_at"]
 
 
+def test_a_report_is_a_file_to_read_with_the_events_of_the_tenant_alone(told):
+    report = told.caller(["audit"]).get(f"/v1/audit/assets/{ASSETS[0]}/report")
+    assert report.headers["content-disposition"] == f'attachment; filename="report-{ASSETS[0]}.html"'
+    assert "sandbox" in report.headers["content-security-policy"]
+    for said in ("What happened", "ann", "our own brand", "Who looked at it", "presswork audit prove"):
+        assert said in report.text
+    assert "<script" not in report.text
+    problem(
+        told.server.caller("another-tenant", ["audit"]).get(f"/v1/audit/assets/{ASSETS[0]}/report"), 404, "not_found"
+    )
+
+
 def test_another_tenants_asset_is_unknown(told):
     rival = told.server.caller("somebody-else", ["audit"])
     problem(rival.get(f"/v1/audit/assets/{ASSETS[0]}"), 404, "not_found")

@@ -5,7 +5,8 @@ stream        the log in order of time or of leaves, by page    callers: api, ex
 sealed        the log in the order of its leaves, for followers    callers: api
 scope         what a question is narrowed to                    callers: api, presswork audit
 questions     the auditor's questions, answered from the views  callers: api, presswork audit
-report        a report for people, without layout               callers: presswork audit report
+report        a report for people, without layout               callers: api, presswork audit report
+report_html   the same as one HTML file that prints well        callers: api, presswork audit report
 exports       pages as JSON lines or CSV rows                   callers: api, presswork audit export
 parquet       pages as a Parquet file, with the extra `export`
 cloud_events  pages as CloudEvents                              callers: presswork audit export, forward

@@ -1,7 +1,7 @@
 """Reports for people: what the ledger says about an asset, a campaign or a period, as headings, sentences and tables.
 
-Nothing here is layout: the same report is printed as HTML and as PDF. Every figure comes from the views that the
-auditor's questions are answered from, and every report ends with how to check it.
+Nothing here is layout: the same report is printed as HTML (report_html.py) and as PDF. Every figure comes from the
+views that the auditor's questions are answered from, and every report ends with how to check it.
 """
 
 from __future__ import annotations
@@ -51,12 +51,14 @@ class Report:
     sections: tuple[Section, ...]
 
 
-def asset_report(conn: Connection, asset_id: str, *, origin: str, head: str) -> Report | None:
-    """Everything about one released asset; None for one that the ledger does not know."""
-    found = questions.lineage(conn, asset_id)
+def asset_report(
+    conn: Connection, asset_id: str, *, origin: str, head: str, tenant: str | None = None
+) -> Report | None:
+    """Everything about one released asset; None for one that the ledger, or with it the tenant, does not have."""
+    found = questions.lineage(conn, asset_id, tenant=tenant)
     if found is None:
         return None
-    history = events_about(conn, str(found["item_id"]), tenant=None)
+    history = events_about(conn, str(found["item_id"]), tenant=tenant)
     return Report(
         f"Asset {asset_id}",
         datetime.now(UTC),

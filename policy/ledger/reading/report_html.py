@@ -1,4 +1,4 @@
-"""Report as one HTML file: no script, no address outside, and a page layout for printing."""
+"""HTML of a report, as one file: no script, no address outside, and a page layout for printing."""
 
 from __future__ import annotations
 

@@ -57,6 +57,7 @@ ADDRESSES = [
     ("POST", "/v1/identify", "read"),
     ("GET", "/v1/identify/{identification_id}", "read"),
     ("GET", "/v1/audit/assets/{asset_id}", "audit"),
+    ("GET", "/v1/audit/assets/{asset_id}/report", "audit"),
     ("GET", "/v1/audit/made-by", "audit"),
     ("GET", "/v1/audit/refusals", "audit"),
     ("GET", "/v1/audit/reviews", "audit"),

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import main
-from deploy.commands.audit.report.html import as_html
 from deploy.commands.audit.report.pdf import as_pdf
 from policy import events
 from policy.events import Private
 from policy.ledger.reading.report import Report, Section
+from policy.ledger.reading.report_html import as_html
 from tests.policy.ledger.test_questions import ACCEPTED, FINDING, POLICY, judged, recipe, released
 from tests.support.ledger import Ledger, refused
 

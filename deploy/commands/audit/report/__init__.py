@@ -1,6 +1,5 @@
 """`presswork audit report`: a readable report about an asset, a campaign or a period.
 
 command  report
-html     a report as one HTML file that prints well
-pdf      the same as PDF
+pdf      a report as PDF; as HTML, policy/ledger/reading/report_html.py
 """

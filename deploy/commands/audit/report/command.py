@@ -8,7 +8,6 @@ from uuid import UUID
 
 import click
 
-from deploy.commands.audit.report.html import as_html
 from deploy.commands.audit.report.pdf import as_pdf
 from deploy.commands.shared.exit_status import exit_status
 from deploy.commands.shared.files import writing
@@ -17,6 +16,7 @@ from deploy.commands.shared.ledger import auditor_settings, open_ledger
 from deploy.commands.shared.options import data_option, tenant_option
 from policy.errors import ExportUnavailable, LedgerError
 from policy.ledger.reading.report import asset_report, period_report
+from policy.ledger.reading.report_html import as_html
 from policy.ledger.reading.scope import Scope
 from policy.ledger.tree import proofs
 
