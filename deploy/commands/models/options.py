@@ -43,9 +43,9 @@ def open_card(models_dir: Path, name: str) -> ModelCard:
 
 
 @contextmanager
-def database(data: Path) -> Iterator[Connection]:
-    """A transaction with the worker's login, which decides for the whole installation. Commits at the end."""
-    engine = make_engine(installation_settings(data, "worker").database_url.get_secret_value(), name="models-command")
+def database(data: Path, role: str = "worker") -> Iterator[Connection]:
+    """A transaction with a login that decides for the whole installation. Commits at the end."""
+    engine = make_engine(installation_settings(data, role).database_url.get_secret_value(), name="models-command")
     try:
         with engine.begin() as conn:
             yield conn

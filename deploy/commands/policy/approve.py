@@ -23,10 +23,11 @@ def approve(path: Path, data: Path, *, by: str, reason: str) -> None:
 
     It is an approval of this text: a changed threshold is another version. Where PRESSWORK_RULES_APPROVALS asks for
     people, a rule set is used once so many different ones approved it. `presswork audit approvals` lists them.
+    PRESSWORK_DATABASE_URL is the clerk's: no other login may approve.
     """
     rules = load_rules(path)
     if not spelled(by):
         raise click.BadParameter("write a name", param_hint="--by")
-    with database(data) as conn:
+    with database(data, "clerk") as conn:
         people = approve_rules(conn, RulesApproval(rules.version, rules.name, by, reason), actor="presswork policy")
     click.echo(f"{path}: approved by {people} {'person' if people == 1 else 'people'} ({rules.version})")

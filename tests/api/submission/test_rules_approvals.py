@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy.exc import DBAPIError
 
 from deploy.cli import main
 from policy.errors import RulesNotApproved
@@ -15,13 +16,14 @@ from tests.support.client import ApiServer, campaign
 from tests.support.reviews import SHA256, Reviewing
 from tests.support.rule_files import DEFAULT_RULES
 from workers.identification.loop import make_context
-from workers.jobs.rulesets.approvals import RulesApproval, approve
+from workers.jobs.rulesets.approvals import RulesApproval, approve, approvers
+from workers.jobs.rulesets.tables import policy_approvals
 
 VERSION = Rules.load(DEFAULT_RULES).version
 
 
 def _approve(server: ApiServer, person: str, version: str = VERSION) -> int:
-    with server.line.worker.begin() as conn:
+    with server.database.engine("clerk").begin() as conn:
         return approve(conn, RulesApproval(version, "house", person, "read it"), actor="presswork policy")
 
 
@@ -50,6 +52,19 @@ def test_the_process_that_screens_inputs_needs_the_approvals_too(own_api: ApiSer
         context.intake.screen()
     _approve(own_api, "Ada")
     assert context.intake.screen() is not None
+
+
+@pytest.mark.parametrize(
+    ("role", "refused"), [("worker", "permission denied"), ("api", "permission denied"), ("clerk", "has no event")]
+)
+def test_no_login_writes_an_approval_without_its_event(own_api: ApiServer, role: str, refused: str) -> None:
+    _approve(own_api, "Ada")  # an event of another transaction does not count
+    engine = own_api.database.engine(role)
+    row = {"policy_version": VERSION, "person": "mallory", "reason": ""}
+    with pytest.raises(DBAPIError, match=refused), engine.begin() as conn:
+        conn.execute(policy_approvals.insert().values(row))
+    with own_api.line.auditor.connect() as conn:
+        assert approvers(conn, VERSION) == ["ada"]
 
 
 def test_of_one_person_twice_at_once_one_approval_counts(own_api: ApiServer) -> None:

@@ -17,6 +17,7 @@ from policy.rules import Rules
 from tests.support.ledger import Ledger
 from workers.__main__ import register_all
 from workers.documents import documents_of
+from workers.jobs.rulesets.approvals import RulesApproval, approve
 from workers.sampling.cards.registry import Registry
 
 RULES = b"name: the rules"
@@ -122,6 +123,19 @@ def test_a_worker_registers_before_it_takes_a_batch(line, settings_for, s3):
     register_all(executor.settings, executor, Registry.load(executor.settings.models_dir))
     assert line.kinds()[0] == "policy.registered"
     assert line.events("policy.registered")[0].actor == "worker:worker-1"
+
+
+def test_a_worker_ends_before_its_first_batch_under_rules_that_too_few_approved(line, settings_for, s3):
+    from tests.support.worker import Works  # noqa: PLC0415
+
+    executor = Works(line, settings_for, s3).executor(rules_approvals=1)
+    registry = Registry.load(executor.settings.models_dir)
+    with pytest.raises(SystemExit, match=r"0 of the 1 approvals.*Remedy: another person"):
+        register_all(executor.settings, executor, registry)
+    approval = RulesApproval(executor.finisher.rules.version, "house", "Ada", "")
+    with line.database.engine("clerk").begin() as conn:
+        approve(conn, approval, actor="test")
+    register_all(executor.settings, executor, registry)
 
 
 def test_rules_that_change_while_a_process_starts_are_refused(settings_for, tmp_path):
