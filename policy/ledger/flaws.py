@@ -79,7 +79,8 @@ class VerificationReport:
     """The result of one verification of one snapshot of the ledger."""
 
     origin: str
-    entries: int
+    since: int  # leaves under the kept head from which on was verified; 0: everything was
+    entries: int  # looked at
     sealed: int  # leaves in the tree
     unsealed: int  # entries that wait: within the tampering window
     unsealed_seconds: float  # age of the oldest of them

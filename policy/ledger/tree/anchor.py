@@ -53,9 +53,16 @@ class Anchor(Protocol):
 
 
 def contradictions(
-    conn: Connection, anchors: Sequence[Anchor], newest: Mapping[str, Anchored], vkeys: Sequence[Vkey], size: int
+    conn: Connection,
+    anchors: Sequence[Anchor],
+    newest: Mapping[str, Anchored],
+    vkeys: Sequence[Vkey],
+    size: int,
+    *,
+    after: int = 0,
 ) -> Iterator[LedgerProblem]:
-    """Every anchored checkpoint that is not one of the database's `size` leaves, or contradicts another anchor's.
+    """Every anchored checkpoint of more than `after` leaves that is not one of the database's `size` leaves, or
+    contradicts another anchor's.
 
     `newest` was read before the database's snapshot. Its note proves it, not the listing.
     """
@@ -64,7 +71,7 @@ def contradictions(
         if anchor.name not in newest:
             continue
         yield from _newest(anchor, newest[anchor.name], vkeys, size)
-        for chunk in _chunks(anchor):
+        for chunk in _chunks(anchored for anchored in anchor if anchored.size > after):
             sizes = [anchored.size for anchored in chunk]
             known = select(checkpoints.c.size, checkpoints.c.root).where(checkpoints.c.size.in_(sizes))
             roots: dict[int, bytes] = dict(conn.execute(known).all())

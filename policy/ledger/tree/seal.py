@@ -134,14 +134,20 @@ def _resume(conn: Connection, vkeys: Sequence[Vkey]) -> MerkleTree:
     """The tree as of the last checkpoint, from at most 255 hashes of each level."""
     head = newest(conn, vkeys)
     size = head[0].size if head else 0
-    tails = [_tail(conn, level, size, length) for level, length in enumerate(tail_lengths(size))]
-    tree = MerkleTree.resume(size, tails)
+    tree = stored_tree(conn, size)
     if head and tree.root() != head[0].root:
         raise BrokenLedger(
             f"the stored leaves and nodes do not add up to the signed head of {size} entries; nothing is sealed "
             "until a person looks at it. Remedy: 'presswork audit verify' names what was changed"
         )
     return tree
+
+
+def stored_tree(conn: Connection, size: int) -> MerkleTree:
+    """The tree of the first `size` leaves by the stored hashes, which nothing proves but a signed root."""
+    return MerkleTree.resume(
+        size, [_tail(conn, level, size, length) for level, length in enumerate(tail_lengths(size))]
+    )
 
 
 def _tail(conn: Connection, level: int, size: int, length: int) -> list[bytes]:

@@ -3,6 +3,9 @@
 Every leaf is hashed again from its bytes, the tree is built again, and at each checkpoint its root must be the signed
 one. It trusts the public keys and, for what was cut off or rolled back, the anchors. It trusts no column, no stored
 hash and no trigger. It cannot notice an entry that was removed, with its pending row, before it was sealed.
+
+From a kept head on, it costs what came since: the stored hashes must add up to that head, and only later leaves are
+hashed from their bytes. So an entry before it whose bytes alone were changed is found by a whole verification.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from policy.ledger.flaws import Flaw, LedgerProblem, ProblemCollector, Verificat
 from policy.ledger.reading.erasures import Erased, erased_texts
 from policy.ledger.tables import checkpoints
 from policy.ledger.tree.anchor import Anchor, contradictions
-from policy.ledger.tree.notes import Vkey
+from policy.ledger.tree.notes import Checkpoint, Vkey
 from policy.ledger.tree.seal import lag_seconds
 from policy.ledger.verification.entry_check import STORED_SQL, PrivateText, StoredEntry, check_entry, entry_problem
 from policy.ledger.verification.walk import CHUNK, STREAM, Walk, stream_leaves
@@ -39,12 +42,19 @@ _SECRETS = text(
     WHERE event_id = ANY (CAST(:event_ids AS uuid[]))
     """
 )
+# Two parts, so that each is read by its index: what came later, and what waited already.
 _UNSEALED = text(
     f"""
     SELECT EXISTS (SELECT FROM audit.pending p WHERE p.entry_id = e.id), {STORED_SQL} FROM audit.entries e
-    WHERE NOT EXISTS (SELECT FROM audit.sequence s WHERE s.entry_id = e.id) ORDER BY e.id
+    WHERE e.id >= :first AND NOT EXISTS (SELECT FROM audit.sequence s WHERE s.entry_id = e.id)
+    UNION ALL
+    SELECT true, {STORED_SQL} FROM audit.pending p JOIN audit.entries e ON e.id = p.entry_id
+    WHERE p.entry_id < :first AND NOT EXISTS (SELECT FROM audit.sequence s WHERE s.entry_id = e.id)
+    ORDER BY 2
     """  # noqa: S608 - a constant
 )
+_FIRST_AFTER = text("SELECT max(entry_id) + 1 FROM audit.sequence WHERE index = :size - 1")
+_LEAST_ID = -(1 << 63)  # a superuser may give an entry any id
 _PENDING_ORPHANS = text(
     """
     SELECT p.entry_id FROM audit.pending p
@@ -70,11 +80,12 @@ def verify(
     vkeys: Sequence[Vkey],
     anchors: Sequence[Anchor] = (),
     *,
+    kept: Checkpoint | None = None,
     witnesses: WitnessPolicy | None = None,
     witness_patience_seconds: float = WITNESS_PATIENCE_SECONDS,
     progress: Progress | None = None,
 ) -> VerificationReport:
-    """The report on one snapshot; `report.intact` says whether everything is as it was signed.
+    """The report on one snapshot; `report.intact` says whether everything is as it was signed, since `kept` if given.
 
     Needs SELECT on the schema and a connection without an open transaction. Memory: a few thousand rows, and a hash for
     every 256 leaves. Raises what an anchor raises if it cannot be read.
@@ -85,8 +96,9 @@ def verify(
         conn.execute(text(statement))
     findings = ProblemCollector()
     size = conn.execute(select(func.max(checkpoints.c.size))).scalar_one() or 0
-    walk = Walk(conn, vkeys, findings)
-    for leaves in stream_leaves(conn):
+    begin = kept.size if kept else 0
+    walk = Walk(conn, vkeys, findings, kept)
+    for leaves in stream_leaves(conn, begin):
         secrets = _secrets(conn, [leaf.event_id for leaf in leaves])
         erased = _erased(conn, [leaf.stored for leaf in leaves if leaf.stored])
         for leaf in leaves:
@@ -94,14 +106,17 @@ def verify(
         if progress:
             progress(walk.next, size)
     walk.finish()
-    unsealed = _check_unsealed(conn, findings)
+    unsealed = _check_unsealed(conn, findings, first=conn.scalar(_FIRST_AFTER, {"size": begin}) or _LEAST_ID)
     findings.extend(_leftovers(conn))
+    if kept is None:
+        findings.extend(_unclaimed_texts(conn))
     findings.extend(documents.lost(conn))
     if witnesses:
         findings.extend(unwitnessed(conn, witnesses, patience_seconds=witness_patience_seconds))
-    findings.extend(contradictions(conn, anchors, held, vkeys, size))
+    findings.extend(contradictions(conn, anchors, held, vkeys, size, after=begin))
     return VerificationReport(
         origin=vkeys[0].name,
+        since=begin,
         entries=walk.found + unsealed,
         sealed=walk.next,
         unsealed=unsealed,
@@ -117,10 +132,12 @@ def verify(
     )
 
 
-def _check_unsealed(conn: Connection, findings: ProblemCollector) -> int:
-    """Entries outside the tree: how many; each must wait for the sealer and agree with its own bytes."""
+def _check_unsealed(conn: Connection, findings: ProblemCollector, *, first: int) -> int:
+    """Entries outside the tree, those that wait and those from the id `first` on: how many; each must wait for the
+    sealer and agree with its own bytes.
+    """
     count = 0
-    for rows in conn.execute(_UNSEALED, execution_options=STREAM).partitions(CHUNK):
+    for rows in conn.execute(_UNSEALED, {"first": first}, execution_options=STREAM).partitions(CHUNK):
         waiting = [(row[0], StoredEntry(*row[1:])) for row in map(tuple, rows)]
         secrets = _secrets(conn, [stored.event_id for _, stored in waiting])
         erased = _erased(conn, [stored for _, stored in waiting])
@@ -142,6 +159,10 @@ def _leftovers(conn: Connection) -> Iterator[LedgerProblem]:
     for entry_id, index, event_id in conn.execute(_PENDING_SEALED):
         twice = f"event {event_id} (leaf {index}, entry {entry_id}) waits for the sealer although it is sealed"
         yield LedgerProblem(Flaw.PENDING_SEALED, twice, index, entry_id, event_id)
+
+
+def _unclaimed_texts(conn: Connection) -> Iterator[LedgerProblem]:
+    """Private texts of no event."""
     for event_id, name in conn.execute(_SECRET_ORPHANS):
         orphan = f"private text {name} belongs to event {event_id}, which is not there"
         yield LedgerProblem(Flaw.PRIVATE_UNCLAIMED, orphan, event_id=event_id)

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import BigInteger, Connection, literal, select, text
 
 from policy.errors import LedgerError, UnknownKey
 from policy.ledger.append import timestamp
 from policy.ledger.flaws import Flaw, LedgerProblem, ProblemCollector
 from policy.ledger.reading.erasures import ErasureRecord
 from policy.ledger.tables import checkpoints, entries, nodes, sequence
-from policy.ledger.tree.merkle import MerkleTree, Node, leaf_hash
+from policy.ledger.tree.merkle import TILE_BITS, MerkleTree, Node, leaf_hash
 from policy.ledger.tree.notes import Checkpoint, Vkey, open_checkpoint
+from policy.ledger.tree.seal import stored_tree
 from policy.ledger.verification.entry_check import STORED_SQL, PrivateText, StoredEntry, check_entry, entry_problem
 
 CHUNK = 2_000  # rows in memory
@@ -29,7 +30,8 @@ _NAMED_IN_A_RANGE = 10  # suspects listed by name when only a range is known to 
 _LEAVES = text(
     f"""
     SELECT s.index, s.entry_id, CAST(s.event_id AS text), s.leaf, {STORED_SQL}
-    FROM audit.sequence s LEFT JOIN audit.entries e ON e.id = s.entry_id ORDER BY s.index
+    FROM audit.sequence s LEFT JOIN audit.entries e ON e.id = s.entry_id
+    WHERE s.index >= :begin ORDER BY s.index
     """  # noqa: S608 - a constant
 )
 
@@ -68,19 +70,37 @@ class _Range:
 class Walk:
     """Takes every leaf in order; then call `finish`. Owned by one verification."""
 
-    def __init__(self, conn: Connection, vkeys: Sequence[Vkey], findings: ProblemCollector) -> None:
-        self.tree = MerkleTree()  # up to the last root that was met
-        self.next = 0  # leaf index
+    def __init__(
+        self, conn: Connection, vkeys: Sequence[Vkey], findings: ProblemCollector, kept: Checkpoint | None = None
+    ) -> None:
+        """`kept`: a head that the caller trusts, from which on the log is walked."""
+        begin = kept.size if kept else 0
+        self.tree = stored_tree(conn, begin) if kept else MerkleTree()  # up to the last root that was met
+        self.next = begin  # leaf index
         self.found = 0  # sealed entries that are still there
         self.checkpoints = 0
         self.last_head: TrustedHead | None = None  # the last one whose root was met
         self._findings = findings
-        self._nodes = {(level, index): hashed for level, index, hashed in conn.execute(select(nodes))}
+        later = nodes.c.index >= literal(begin, BigInteger).op(">>")(TILE_BITS * nodes.c.level)
+        self._nodes = {(level, index): hashed for level, index, hashed in conn.execute(select(nodes).where(later))}
         self._conn, self._vkeys = conn, vkeys
-        self._heads = self._stream_heads()
+        self._heads = self._stream_heads(begin)
         self._head = next(self._heads, None)
-        self._range = _Range(0)
-        self._broken = False  # from here on no root can be met
+        self._range = _Range(begin)
+        self._broken = kept is not None and not self._begins_at(kept)  # from here on no root can be met
+
+    def _begins_at(self, kept: Checkpoint) -> bool:
+        """Whether the stored hashes add up to the kept head: what was sealed before is what it was."""
+        if self.tree.root() == kept.root:
+            return True
+        self._add(
+            Flaw.ROOT_MISMATCH,
+            f"the stored leaves and nodes do not add up to the kept head of {kept.size} leaves: something before it "
+            "was edited, replaced or cut off. Verify the whole ledger to learn what",
+            kept.size,
+        )
+        self.tree = MerkleTree()
+        return False
 
     def take(self, leaf: Leaf, secrets: Mapping[str, PrivateText], erased: Mapping[str, ErasureRecord]) -> None:
         if leaf.index != self.next:
@@ -205,9 +225,10 @@ class Walk:
         begin = index << 8 * level
         self._add(Flaw.NODE_EDITED, f"the stored node {index} of level {level} {what}", begin)
 
-    def _stream_heads(self) -> Iterator[TrustedHead]:
-        """Checkpoints by size, those with a sound note; a forged one is named and proves nothing."""
-        rows = self._conn.execute(select(checkpoints).order_by(checkpoints.c.size), execution_options=STREAM)
+    def _stream_heads(self, begin: int) -> Iterator[TrustedHead]:
+        """Checkpoints beyond `begin` by size, those with a sound note; a forged one is named and proves nothing."""
+        later = select(checkpoints).where(checkpoints.c.size > begin).order_by(checkpoints.c.size)
+        rows = self._conn.execute(later, execution_options=STREAM)
         for row in rows:
             self.checkpoints += 1
             try:
@@ -240,9 +261,9 @@ class Walk:
         self._findings.add(LedgerProblem(flaw, message, index))
 
 
-def stream_leaves(conn: Connection) -> Iterator[Sequence[Leaf]]:
-    """Every leaf in order, a few thousand at a time."""
-    for rows in conn.execute(_LEAVES, execution_options=STREAM).partitions(CHUNK):
+def stream_leaves(conn: Connection, begin: int = 0) -> Iterator[Sequence[Leaf]]:
+    """Every leaf from `begin` on in order, a few thousand at a time."""
+    for rows in conn.execute(_LEAVES, {"begin": begin}, execution_options=STREAM).partitions(CHUNK):
         yield [_leaf(*row) for row in rows]
 
 

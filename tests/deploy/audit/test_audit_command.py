@@ -75,6 +75,26 @@ def test_the_report_is_json_where_a_program_reads_it(ledger):
     assert (result.exit_code, problem["flaw"], problem["entry_id"]) == (1, "entry_deleted", 3)
 
 
+def test_a_kept_head_saves_the_next_run_what_was_verified(ledger, tmp_path):
+    kept = tmp_path / "head"
+    assert ledger.call("verify", "--kept", str(kept)).exit_code == 0
+    assert open_checkpoint(kept.read_text(), ledger.vkeys).size == 7
+    ledger.seal()
+    ledger.fill(2)
+    again = ledger.call("verify", "--kept", str(kept))
+    assert "the kept head of 7 leaves" in again.output
+    assert "3: 10 sealed, 0 waiting" in again.output
+    assert open_checkpoint(kept.read_text(), ledger.vkeys).size == 10
+    ledger.fill(1)
+    ledger.tamper("update audit.entries set body = body || ' ' where id = (select max(id) from audit.entries)")
+    assert ledger.call("verify", "--kept", str(kept)).exit_code == 1
+    assert open_checkpoint(kept.read_text(), ledger.vkeys).size == 10, "the head that was sound stays"
+    kept.write_text("nonsense")
+    broken = ledger.call("verify", "--kept", str(kept))
+    assert broken.exit_code == 2
+    assert "Remedy" in broken.output
+
+
 def test_a_cut_off_tail_is_seen_thanks_to_the_anchor_alone(ledger):
     ledger.tamper(
         "delete from audit.checkpoints where size = 7",
