@@ -167,6 +167,19 @@ def test_the_clerk_alone_may_leave_and_only_to_public_addresses() -> None:
     assert {"10.0.0.0/8", "169.254.0.0/16", "127.0.0.0/8", "192.168.0.0/16"} <= set(block["except"])
 
 
+def test_traces_reach_the_collector_from_those_who_record_some_and_only_where_one_is_named() -> None:
+    def traces(case: str) -> list[dict[str, Any]]:
+        objects = rendered(CHART / "ci" / f"{case}.yaml")
+        return [o["spec"] for o in objects if (o["kind"], o["metadata"]["name"]) == ("NetworkPolicy", "shop-traces")]
+
+    assert traces("defaults") == []
+    (spec,) = traces("monitoring")
+    (rule,) = spec["egress"]
+    assert rule["ports"] == [{"port": 4318}]
+    assert [list(to) for to in rule["to"]] == [["namespaceSelector"]]
+    assert spec["podSelector"]["matchExpressions"][0]["values"] == ["api", "clerk", "worker-default"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
