@@ -26,7 +26,8 @@ from sqlalchemy import create_engine, insert, text
 from bench.result import Ratio, parser, report
 from bench.system import wait_for_api
 from deploy.embedded.environment import process_environment
-from deploy.embedded.first_start import TENANT, api_key_file, prepare
+from deploy.embedded.first_start import TENANT, prepare
+from deploy.embedded.passwords import api_key_file
 from deploy.embedded.stack import Stack
 from workers.jobs.tables import items
 from workers.jobs.types import new_id

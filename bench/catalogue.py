@@ -27,7 +27,8 @@ from sqlalchemy import create_engine, text
 from bench.result import Ratio, parser, report
 from bench.system import wait_for_api
 from deploy.embedded.environment import process_environment
-from deploy.embedded.first_start import api_key_file, prepare
+from deploy.embedded.first_start import prepare
+from deploy.embedded.passwords import api_key_file
 from deploy.embedded.stack import Stack
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -16,6 +16,7 @@ from typing import Any, Self
 import psutil
 import sqlalchemy as sa
 
+from deploy.embedded.forks import Forked
 from deploy.embedded.ports import pick
 from deploy.embedded.seaweed import BUCKET
 from deploy.embedded.stack import Stack
@@ -24,7 +25,6 @@ from policy.ledger.tree.keys import make_key_files
 from policy.marks.provenance.certificates import make_development_chain
 from tests.support import forked
 from tests.support.faulty_proxy import HttpFault, S3Proxy
-from tests.support.forked import Forked
 from workers.settings import Settings
 
 _ORIGIN = "presswork.example/soak"

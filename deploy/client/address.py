@@ -53,7 +53,7 @@ def address_of(data: Path, embedded_key: Path | None = None) -> Address:
 def _embedded(data: Path, key_file: Path | None = None) -> Address:
     """The embedded stack's API, with the key in the file or its first key. Raises NotRunning."""
     from deploy.embedded import background  # noqa: PLC0415 - a client of a distant installation needs no stack
-    from deploy.embedded.first_start import api_key_file  # noqa: PLC0415
+    from deploy.embedded.passwords import api_key_file  # noqa: PLC0415
 
     state = background.require_running(data)
     return Address(f"http://127.0.0.1:{state.ports['api']}", _read(key_file or api_key_file(data)))

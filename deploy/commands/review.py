@@ -24,7 +24,7 @@ from deploy.commands.shared.exit_status import exit_status
 from deploy.commands.shared.files import short_path
 from deploy.commands.shared.options import data_option, given_data, json_option
 from deploy.commands.shared.tables import cell
-from deploy.embedded.first_start import reviewer_key_file
+from deploy.embedded.passwords import reviewer_key_file
 from deploy.errors import CallFailed
 
 _SHOWN = 200  # rows of a table

@@ -2,6 +2,7 @@
 
 ports        the loopback ports of the components
 launch       becomes a component's program: dies with the supervisor, leaves root if it must
+forks        the application's processes, forked from one that has imported for all
 children     one child process: its log, its end
 passwords    one secret per role and service, made on first start
 postgres     Postgres

@@ -12,13 +12,12 @@ from pathlib import Path
 
 from deploy.embedded import state as states
 from deploy.embedded.children import is_same_process
-from deploy.embedded.stack import make_directories
 from deploy.embedded.state import State
 from deploy.errors import ComponentFailed, NotRunning
 
 _START_SECONDS = 300.0
 _STOP_SECONDS = 120.0
-_CHECK_SECONDS = 0.1
+_CHECK_SECONDS = 0.05
 
 
 def running(data: Path) -> State | None:
@@ -45,7 +44,7 @@ def start(data: Path, report: Callable[[str], None]) -> State:
     state = running(data)
     if state is not None and state.ready:
         return state
-    make_directories(data)
+    states.make_directories(data)
     written_before = _log(data).stat().st_size if _log(data).exists() else 0
     child = _spawn(data) if state is None else None
     until, last = time.monotonic() + _START_SECONDS, ""

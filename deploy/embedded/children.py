@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from deploy.embedded.forks import Forked
 from deploy.errors import ProgramMissing
 
 _LAUNCH = Path(__file__).with_name("launch.py")
@@ -23,7 +24,9 @@ LOG_BYTES = 16 * 1024 * 1024  # a longer log becomes NAME.log.1, in place of the
 class Child:
     """A started program. The supervisor's main thread owns it: it dies with the thread that started it."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], log: Path, stop_signal: signal.Signals) -> None:
+    def __init__(
+        self, popen: subprocess.Popen[bytes] | Forked, log: Path, stop_signal: signal.Signals = signal.SIGTERM
+    ) -> None:
         self.pid = popen.pid
         self.started = process_started(popen.pid) or time.time()
         self._popen, self._log, self._stop_signal = popen, log, stop_signal
@@ -75,8 +78,7 @@ def spawn(
     identity: str = "same",
 ) -> Child:
     """Start a program in its own session, so that Ctrl-C reaches the supervisor only, which stops it in order."""
-    if log.exists() and log.stat().st_size > LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
+    begin_log(log)
     with log.open("ab") as lines:
         popen = subprocess.Popen(
             launched(command, identity=identity, stop_signal=stop_signal),
@@ -88,6 +90,12 @@ def spawn(
             cwd=cwd,
         )
     return Child(popen, log, stop_signal)
+
+
+def begin_log(log: Path) -> None:
+    """Put a long log aside before a program goes on with it."""
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
 
 
 def launched(

@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import create_engine
 
 from deploy.embedded.environment import LEDGER_ORIGIN, key_folder
+from deploy.embedded.passwords import api_key_file, reviewer_key_file
 from deploy.embedded.stack import Stack
 from migrations.upgrade import upgrade
 from policy.ledger.tree.keys import make_key_files
@@ -35,16 +36,6 @@ def prepare(stack: Stack) -> None:
         _make_key(stack, api_key_file(stack.data), name="made at first start", scopes=SCOPES, person="operator")
     if not reviewer_key_file(stack.data).exists():
         _make_key(stack, reviewer_key_file(stack.data), name="reviewer", scopes=("review",), person="reviewer")
-
-
-def api_key_file(data: Path) -> Path:
-    """The file with the first tenant's API key."""
-    return data / "api.key"
-
-
-def reviewer_key_file(data: Path) -> Path:
-    """The file with the key of the first tenant's reviewer."""
-    return data / "reviewer.key"
 
 
 def _make_key(stack: Stack, path: Path, *, name: str, scopes: tuple[str, ...], person: str | None = None) -> None:

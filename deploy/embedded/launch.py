@@ -22,7 +22,7 @@ from pathlib import Path
 
 NOBODY = 65534  # must have a passwd entry inside the namespace: initdb looks its user up
 _CLONE_NEWUSER = 0x10000000
-_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 15, 8, 47, 2
 _CAP_DAC_OVERRIDE = 1
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -33,12 +33,21 @@ def main(arguments: list[str]) -> None:
         _enter_namespace()
     elif identity == "nobody":
         _become_nobody()
-    if sys.platform.startswith("linux"):
-        # After the change of identity: that change clears the setting.
-        _call("prctl", _PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-        if os.getppid() != int(parent):  # the parent died before the line above: nothing would ever stop this process
-            sys.exit(f"launch: the parent process {parent} has ended")
+    die_with_parent(int(parent), int(death_signal))  # after the change of identity, which clears the setting
     os.execv(command[0], command)  # noqa: S606
+
+
+def die_with_parent(parent: int, death_signal: int, *, name: str = "") -> None:
+    """Let this process be sent a signal when its parent ends, and ends it now if that has happened. Linux only.
+
+    `name` is what lists of processes show in the place of the program, 15 characters of it.
+    """
+    if sys.platform.startswith("linux"):
+        _call("prctl", _PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        if name:
+            _call("prctl", _PR_SET_NAME, name.encode(), 0, 0, 0)
+        if os.getppid() != parent:  # it died before the line above: nothing would ever stop this process
+            sys.exit(f"launch: the parent process {parent} has ended")
 
 
 def _enter_namespace() -> None:

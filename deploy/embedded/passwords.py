@@ -1,4 +1,7 @@
-"""Passwords: one random secret per role and service, made on first start, in a file that only its owner can read."""
+"""Passwords: one random secret per role and service, made on first start, in a file that only its owner can read.
+
+The first tenant's API keys lie beside it, in files of their own.
+"""
 
 from __future__ import annotations
 
@@ -57,3 +60,13 @@ def load_or_make(path: Path) -> Passwords:
             json.dump(by_name, file, indent=1)
         half.replace(path)
     return Passwords(by_name)
+
+
+def api_key_file(data: Path) -> Path:
+    """The file with the first tenant's API key."""
+    return data / "api.key"
+
+
+def reviewer_key_file(data: Path) -> Path:
+    """The file with the key of the first tenant's reviewer."""
+    return data / "reviewer.key"

@@ -23,7 +23,7 @@ from deploy.embedded.postgres import Postgres
 from deploy.embedded.seaweed import INNER_PORTS, Seaweed
 from deploy.embedded.state import Component, ComponentState, State
 from deploy.embedded.valkey import Valkey
-from deploy.errors import ComponentFailed, DataUnusable
+from deploy.errors import ComponentFailed
 
 PREFERRED_PORTS = {
     "postgres": 25432,
@@ -81,11 +81,7 @@ class Stack:
     def __enter__(self) -> Self:
         self.open()
         try:
-            for service in self.services.values():
-                self.children[service.name] = service.start()
-            self.record("starting Postgres, Valkey and SeaweedFS")
-            for service in self.services.values():
-                self.wait_until_ready(service)
+            self.start()
         except BaseException:
             self.close()
             raise
@@ -98,7 +94,7 @@ class Stack:
 
     def open(self) -> None:
         """Take the data directory: lock it, stop orphans, choose ports, read passwords. Starts no service."""
-        make_directories(self.data)
+        states.make_directories(self.data)
         self._open.enter_context(states.held_lock(self.data))
         last = states.read(self.data)
         if last is not None:
@@ -106,6 +102,14 @@ class Stack:
         self.ports = pick({name: self._candidates(name, last) for name in (*PREFERRED_PORTS, *INNER_PORTS)})
         self.passwords: Passwords = load_or_make(self.data / "passwords.json")
         self._make_services()
+
+    def start(self) -> None:
+        """Start the services and wait until each answers. SeaweedFS waits for itself while Postgres makes files."""
+        for name in (Seaweed.name, Valkey.name, Postgres.name):
+            self.children[name] = self.services[name].start()
+        self.record("starting Postgres, Valkey and SeaweedFS")
+        for service in self.services.values():
+            self.wait_until_ready(service)
 
     def _candidates(self, name: str, last: State | None) -> tuple[int, ...]:
         return tuple(port for port in (last.ports.get(name) if last else None, self._wanted_ports.get(name)) if port)
@@ -177,17 +181,6 @@ class Stack:
             if child is not None:
                 child.stop(grace_seconds=self.services[name].grace_seconds)
         self._open.close()
-
-
-def make_directories(data: Path) -> None:
-    """Create the data directory and its log folder, readable by their owner only. Raises DataUnusable."""
-    try:
-        (data / "log").mkdir(mode=0o700, parents=True, exist_ok=True)
-        data.chmod(0o700)
-    except OSError as error:
-        raise DataUnusable(
-            f"cannot use {data} as the data directory ({error}). Remedy: choose another --data"
-        ) from error
 
 
 def _stop_orphans(components: tuple[Component, ...]) -> None:

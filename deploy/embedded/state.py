@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
-from deploy.errors import AlreadyRunning
+from deploy.errors import AlreadyRunning, DataUnusable
 
 _PROBE_SECONDS = 0.5  # far longer than `is_locked` holds the lock while it probes
 
@@ -48,6 +48,17 @@ class State:
     supervisor_started: float
     ports: dict[str, int] = field(default_factory=dict)
     components: tuple[Component, ...] = ()
+
+
+def make_directories(data: Path) -> None:
+    """Create the data directory and its log folder, readable by their owner only. Raises DataUnusable."""
+    try:
+        (data / "log").mkdir(mode=0o700, parents=True, exist_ok=True)
+        data.chmod(0o700)
+    except OSError as error:
+        raise DataUnusable(
+            f"cannot use {data} as the data directory ({error}). Remedy: choose another --data"
+        ) from error
 
 
 def read(data: Path) -> State | None:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 import urllib.request
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from deploy.embedded import forks
 from deploy.embedded import state as states
-from deploy.embedded.children import Child, own_start, spawn
+from deploy.embedded.children import Child, begin_log, own_start
 from deploy.embedded.environment import process_environment
 from deploy.embedded.first_start import prepare
+from deploy.embedded.forks import Gate, Program
 from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.stack import Stack
 from deploy.embedded.state import Component, ComponentState, State
@@ -35,23 +37,32 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _STEADY_SECONDS = 30.0  # after a life of this length the pause starts at its first value again
 
 
+GPU_IMPORTS = (
+    "workers.sampling.sampler",
+    "workers.gpu.executor",
+    "workers.gpu.presence",
+    "policy.marks.cutouts.marker",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """One of the application's processes, and how it is started."""
 
     name: str
     role: str
-    arguments: tuple[str, ...]
+    program: Program
     grace_seconds: float  # from SIGTERM to SIGKILL
 
 
+# Those first that take longest until they work. The fork server has imported what is not named here.
 PROCESSES = (
-    Process("api", "api", ("-m", "api"), 25.0),
-    Process("planner", "planner", ("-m", "workers", "planner"), 10.0),
-    Process("sealer", "sealer", ("-m", "workers", "sealer"), 10.0),
-    Process("clerk", "clerk", ("-m", "workers", "clerk"), 10.0),
-    Process("identify", "identify", ("-m", "workers", "identify"), 10.0),
-    Process("worker", "worker", ("-m", "workers", "gpu"), 60.0),
+    Process("api", "api", Program("api", (), ("api.app",)), 25.0),
+    Process("worker", "worker", Program("workers", ("gpu",), GPU_IMPORTS), 60.0),
+    Process("planner", "planner", Program("workers", ("planner",), ()), 10.0),
+    Process("identify", "identify", Program("workers", ("identify",), ("workers.identification.loop",)), 10.0),
+    Process("sealer", "sealer", Program("workers", ("sealer",), ()), 10.0),
+    Process("clerk", "clerk", Program("workers", ("clerk",), ()), 10.0),
 )
 
 
@@ -78,8 +89,8 @@ class Supervisor:
         """Start everything, watch it, stop it. Raises DeployError if the start fails; then everything is stopped."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        with self._stack:
-            self._kept = {name: _Supervised(child) for name, child in self._stack.children.items()}
+        with closing(self._stack):
+            self._stack.open()
             try:
                 self._start_application()
                 rotate = Every(_ROTATE_SECONDS, self._rotate_logs)
@@ -91,22 +102,25 @@ class Supervisor:
                 self._stop_application()
 
     def _start_application(self) -> None:
+        """The processes import while the services start; they run once the database is prepared."""
+        gate = Gate()
+        application = {process.name: _Supervised(self._start(process, gate)) for process in PROCESSES}
+        self._kept = dict(application)  # stopped with the rest if a service does not start
+        self._stack.start()
+        self._kept = {name: _Supervised(child) for name, child in self._stack.children.items()} | application
         self._record("preparing the database")
         prepare(self._stack)
-        for process in PROCESSES:
-            self._kept[process.name] = _Supervised(self._spawn(process))
+        gate.open()
         self._record("starting the application")
         self._wait_for_api()
         self._ready = True
         self._record("running")
 
-    def _spawn(self, process: Process) -> Child:
-        return spawn(
-            [sys.executable, *process.arguments],
-            log=self._stack.log_dir / f"{process.name}.log",
-            environment=process_environment(self._stack, process.role, os.environ),
-            cwd=_ROOT,
-        )
+    def _start(self, process: Process, gate: Gate | None = None) -> Child:
+        log = self._stack.log_dir / f"{process.name}.log"
+        begin_log(log)
+        environment = process_environment(self._stack, process.role, os.environ)
+        return Child(forks.start(process.program, environment=environment, log=log, cwd=_ROOT, gate=gate), log)
 
     def _wait_for_api(self) -> None:
         until = time.monotonic() + _API_READY_SECONDS
@@ -118,7 +132,7 @@ class Supervisor:
                 with urllib.request.urlopen(f"{self.api_url}/healthz", timeout=2):  # noqa: S310 - our own address
                     return
             except OSError:
-                time.sleep(0.1)
+                time.sleep(0.05)
         if not self._stopping:
             raise ComponentFailed(f"the API did not answer within {_API_READY_SECONDS:g} seconds. {child.log_tail()}")
 
@@ -157,7 +171,7 @@ class Supervisor:
     def _restart(self, name: str, kept: _Supervised) -> None:
         process = next((p for p in PROCESSES if p.name == name), None)
         if process is not None:
-            kept.child = self._spawn(process)
+            kept.child = self._start(process)
         else:
             try:
                 self._stack.restart(name)

@@ -18,10 +18,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from deploy.embedded.forks import Forked
 from policy.verdict import Verdict
 from tests.crash.sealing import seal_and_verify
 from tests.support import forked
-from tests.support.forked import Forked
 from workers.jobs.keys import create_tenant
 from workers.jobs.submit import submit
 from workers.jobs.types import NewItem, NewRequest, new_id

@@ -14,7 +14,7 @@ from tools.picture import render
 from workers.__main__ import USAGE
 
 SOURCE = "docs/architecture.yaml"
-ROLES = {process.arguments[-1].removeprefix("api") or "api": process.role for process in PROCESSES}
+ROLES = {(process.program.arguments or ("api",))[-1]: process.role for process in PROCESSES}
 # In Postgres the planner logs in as the worker: both move batches on.
 DATABASE_ROLES = ROLES | {"planner": "worker"}
 

@@ -8,17 +8,15 @@ users are what it leaves out; tests/behaviour/test_end_to_end.py and tests/api/t
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from multiprocessing import get_context
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from subprocess import TimeoutExpired
 
+from deploy.embedded.forks import Forked
 from tests.support.repository import REPOSITORY
 
 PRELOADED = (
@@ -27,41 +25,6 @@ PRELOADED = (
     *("workers.planning.loop", "workers.sealing.loop", "workers.clerk.loop", "workers.identification.loop"),
     *("policy.images.screen", "policy.marks.marker", "policy.prompts.meaning.screen", "onnxruntime"),
 )
-
-
-class Forked:
-    """A running module, with what tests use of subprocess.Popen. Used by the process that started it."""
-
-    def __init__(self, process: ForkServerProcess) -> None:
-        self._process = process
-        assert process.pid is not None
-        self.pid: int = process.pid
-
-    @property
-    def returncode(self) -> int | None:
-        """None until the end was seen by `poll` or `wait`; the negative number of the signal that ended it."""
-        return self._process.exitcode
-
-    def poll(self) -> int | None:
-        return self._process.exitcode
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Raises subprocess.TimeoutExpired."""
-        self._process.join(timeout)
-        if (status := self._process.exitcode) is None:
-            raise TimeoutExpired(f"process {self.pid}", timeout or 0.0)
-        return status
-
-    def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            with suppress(ProcessLookupError):  # it ended between the two lines
-                os.kill(self.pid, number)
-
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
 
 
 def start(module: str, *arguments: str, environment: Mapping[str, str], log: Path) -> Forked:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from pathlib import Path
 
@@ -12,9 +14,9 @@ from deploy.commands.shared.files import short_path
 from deploy.commands.shared.options import data_option, given_data
 from deploy.commands.shared.stack import api_url
 from deploy.embedded import background
-from deploy.embedded.first_start import api_key_file
+from deploy.embedded.passwords import api_key_file
 from deploy.embedded.state import State
-from deploy.embedded.supervisor import Supervisor
+from deploy.errors import AlreadyRunning
 from deploy.extras import require
 
 
@@ -30,8 +32,10 @@ def up(data: Path, foreground: bool) -> None:
     """
     require("worker", "embedded")
     if foreground:
-        Supervisor(data).run()
-        return
+        if background.running(data) is not None:
+            raise AlreadyRunning(f"a stack is already running on {data}. Remedy: `presswork down` stops it")
+        # Another program, so that the processes that it forks inherit nothing of this one.
+        os.execv(sys.executable, [sys.executable, "-m", "deploy.embedded", str(data.absolute())])  # noqa: S606
     started = time.monotonic()
     state = background.start(data, report=print_phase)
     print_phase(f"ready after {time.monotonic() - started:.1f} s")
