@@ -128,7 +128,9 @@ def _show(rows: Iterable[Mapping[str, Any]], path: Path | None) -> None:
     print(f"\n{len(wrong)} of {len(made)} called ours or verified, or a sibling claimed as altered")
     median = float(np.median([row["seconds"] for row in made]))
     print(f"processor time of a question: median {median:.2f} s")
-    report([Ratio("pictures that are not ours and are not called so, over all", 1 - len(wrong) / len(made), 1.0001)], path)
+    report(
+        [Ratio("pictures that are not ours and are not called so, over all", 1 - len(wrong) / len(made), 1.0001)], path
+    )
 
 
 def _is_wrong(row: Mapping[str, Any]) -> bool:

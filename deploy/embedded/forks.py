@@ -76,7 +76,7 @@ class Program:
     ahead: tuple[str, ...]
 
 
-class Gate:
+class StartGate:
     """Holds children back until `open`. One byte a child: whoever reads none knows that the supervisor is gone."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ def warm_up() -> None:
 
 
 def start(
-    program: Program, *, environment: Mapping[str, str], log: Path, cwd: Path, gate: Gate | None = None
+    program: Program, *, environment: Mapping[str, str], log: Path, cwd: Path, gate: StartGate | None = None
 ) -> Forked:
     """A child with this environment and nothing else, in a session of its own: Ctrl-C reaches the supervisor only."""
     arguments = (program, dict(environment), log, cwd, gate.entrance if gate else None)

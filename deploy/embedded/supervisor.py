@@ -21,7 +21,7 @@ from deploy.embedded import state as states
 from deploy.embedded.children import Child, begin_log, own_start
 from deploy.embedded.environment import process_environment
 from deploy.embedded.first_start import prepare
-from deploy.embedded.forks import Gate, Program
+from deploy.embedded.forks import StartGate, Program
 from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.stack import Stack
 from deploy.embedded.state import Component, ComponentState, State
@@ -103,7 +103,7 @@ class Supervisor:
 
     def _start_application(self) -> None:
         """The processes import while the services start; they run once the database is prepared."""
-        gate = Gate()
+        gate = StartGate()
         application = {process.name: _Supervised(self._start(process, gate)) for process in PROCESSES}
         self._kept = dict(application)  # stopped with the rest if a service does not start
         self._stack.start()
@@ -116,7 +116,7 @@ class Supervisor:
         self._ready = True
         self._record("running")
 
-    def _start(self, process: Process, gate: Gate | None = None) -> Child:
+    def _start(self, process: Process, gate: StartGate | None = None) -> Child:
         log = self._stack.log_dir / f"{process.name}.log"
         begin_log(log)
         environment = process_environment(self._stack, process.role, os.environ)

@@ -1,6 +1,6 @@
 """Software bill of materials of an image: its Python and Debian packages, as CycloneDX 1.6 on standard output.
 
-/opt/presswork/bin/python deploy/images/sbom.py api > /opt/presswork/sbom.cdx.json
+python deploy/images/sbom.py api > sbom.cdx.json   (with the Python of the image)
 """
 
 from __future__ import annotations

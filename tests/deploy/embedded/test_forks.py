@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from deploy.embedded import forks
-from deploy.embedded.forks import Gate, Program
+from deploy.embedded.forks import StartGate, Program
 from tests.support.line import eventually
 from tests.support.repository import REPOSITORY
 
@@ -29,7 +29,7 @@ sys.stdin.read()
 
 
 def test_a_child_runs_when_it_is_told_to_with_its_own_environment_directory_and_log(tmp_path: Path) -> None:
-    gate, log = Gate(), tmp_path / "log"
+    gate, log = StartGate(), tmp_path / "log"
     log.touch()
     (tmp_path / "given.json").write_text("{}")
     programs = Program("site", ("--user-base",), ("json",)), Program("json.tool", ("given.json", "made.json"), ())
