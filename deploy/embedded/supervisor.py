@@ -21,7 +21,7 @@ from deploy.embedded import state as states
 from deploy.embedded.children import Child, begin_log, own_start
 from deploy.embedded.environment import process_environment
 from deploy.embedded.first_start import prepare
-from deploy.embedded.forks import StartGate, Program
+from deploy.embedded.forks import Program, StartGate
 from deploy.embedded.ports import LOOPBACK
 from deploy.embedded.stack import Stack
 from deploy.embedded.state import Component, ComponentState, State

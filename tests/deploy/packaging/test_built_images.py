@@ -56,7 +56,19 @@ class Builder:
         image = f"localhost/presswork-{target}"
         mounts = [f"--volume={folder}:{folder}:ro" for folder in WHEELS.split() if Path(folder).is_dir()]
         self.run(
-            *("bud", "--isolation", "chroot", "--format", "docker", "--pull-never", "--target", target, "--tag", image),
+            *(
+                "bud",
+                "--layers",
+                "--isolation",
+                "chroot",
+                "--format",
+                "docker",
+                "--pull-never",
+                "--target",
+                target,
+                "--tag",
+                image,
+            ),
             *("--build-arg", f"BASE={base}", *options, *mounts, "--file", "deploy/images/Dockerfile", "."),
         )
         return image

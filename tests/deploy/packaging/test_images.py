@@ -6,11 +6,15 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from deploy.images.sbom import bill
 from deploy.images.without_cuda import without_cuda
 from tests.support.repository import REPOSITORY, text
 from workers.settings import Settings
@@ -31,6 +35,26 @@ def test_the_images_install_what_the_constraints_say_by_hash(lock: str) -> None:
     assert {name: version for name, version in locked.items() if wanted.get(name, version) != version} == {}
     entries = re.split(r"\n(?=[A-Za-z0-9])", text(f"deploy/images/{lock}").strip())
     assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+@pytest.mark.parametrize(("lock", "extra"), [("api.txt", ()), ("worker.txt", ("worker",))])
+def test_the_images_install_everything_that_the_package_needs(lock: str, extra: tuple[str, ...]) -> None:
+    """An image was built without the library of the console's sign-in, so its API did not start: `./run lock`."""
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+    wanted = [*project["dependencies"], *(one for name in extra for one in project["optional-dependencies"][name])]
+    names = {canonicalize_name(Requirement(one).name) for one in wanted}
+    assert names - {canonicalize_name(name) for name in pins(text(f"deploy/images/{lock}"))} == set()
+
+
+def test_a_bill_of_materials_names_python_and_debian_packages_once_each() -> None:
+    status = "Package: libc6\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.36-9+deb12u10\n\n"
+    made = bill("api", status + status + "Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n")
+    found = [component["purl"] for component in made["components"]]
+    assert len(found) == len(set(found))
+    assert "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10?arch=amd64" in found
+    assert not [purl for purl in found if "gone" in purl]
+    (ours,) = [component for component in made["components"] if component["name"] == "presswork"]
+    assert ours["licenses"] == [{"expression": "Apache-2.0"}]
 
 
 def test_the_cpu_list_leaves_out_torch_and_cuda_and_nothing_else() -> None:
