@@ -19,7 +19,9 @@ def narrow_options(schema: dict[str, Any], registry: Registry, settings: Setting
     factors = sorted({1, *(factor for card in cards for factor in registry.upscalers_of(card))})
     most = min(settings.max_variants, settings.max_items)
     properties: dict[str, dict[str, Any]] = schema["properties"]
-    _narrow(properties["model"], {"enum": [card.name for card in cards]})
+    names = [card.name for card in cards]
+    further = [alias for alias, name in settings.model_alias_names.items() if name in names and alias not in names]
+    _narrow(properties["model"], {"enum": [*names, *further]})
     for side in ("width", "height"):
         _narrow(properties[side], _sides(cards))
     steps = min(settings.max_steps, max(card.max_num_inference_steps for card in cards))

@@ -21,7 +21,7 @@ MADE_ELSEWHERE = "made-elsewhere"  # stands where others name a model
 _LATER = frozenset(
     {
         *("upscaler", "scheduler_options", "reproducible", "strength", "control", "canvas", "lock", "ground"),
-        *("clearing", "reference", "prompt_syntax"),
+        *("clearing", "reference", "prompt_syntax", "background"),
     }
 )
 
@@ -73,7 +73,9 @@ class Recipe:
     clearing: str = ""  # cleared: the one thing that a model of known things draws is taken out of its ground
     reference: Reference | None = None  # what shows the model the reference picture
     prompt_syntax: str = ""  # of policy.prompts.weights; "": prompts are words and nothing else
-    canvas: tuple[int, int] | None = None  # width and height of the finished picture where a given one decides them
+    canvas: tuple[int, int] | None = None  # width and height of the finished picture where a given one, or the request,
+    # decides them: what is drawn is scaled to cover it, and cut at its middle
+    background: str = ""  # transparent: what is drawn is cut out of its ground
 
     @property
     def id(self) -> str:

@@ -7,6 +7,7 @@ sentences for an operator: what the value is, with its unit, and what happens at
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
@@ -27,6 +28,7 @@ REFUSABLE_WARNINGS = (
     "colour_ignored",
     "lora_not_asked",
 )
+_ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}=[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -128,6 +130,11 @@ class Settings(BaseSettings):
     # Models and policy.
     models_dir: Path = Field(
         _ROOT / "models", description="Folder that holds one folder per model, each with a card.yaml."
+    )
+    model_aliases: str = Field(
+        "",
+        description="Comma-separated further names of models, such as `gpt-image-1=studio,dall-e-3=studio`. A request"
+        " that names one is made by that model, and its record names the model. `GET /v1/models` lists them.",
     )
     require_stated_models: bool = Field(
         False,
@@ -457,6 +464,9 @@ class Settings(BaseSettings):
         if self.oidc_issuer and not (self.oidc_client_id and self.oidc_redirect_url and self.oidc_roles_file):
             raise ValueError("oidc_issuer needs oidc_client_id, oidc_redirect_url and oidc_roles_file")
         Prices.parse(self.prices, self.currency)
+        for pair in filter(None, (text.strip() for text in self.model_aliases.split(","))):
+            if not _ALIAS.fullmatch(pair):
+                raise ValueError(f"model_aliases: {pair!r} is not of the form name=model")
         if not self.queue_names:
             raise ValueError("queues must name at least one queue; the default is 'gpu'")
         if unknown := self.refused_warnings - set(REFUSABLE_WARNINGS):
@@ -477,6 +487,12 @@ class Settings(BaseSettings):
     @property
     def refused_warnings(self) -> frozenset[str]:
         return frozenset(code.strip() for code in self.refuse_warnings.split(",") if code.strip())
+
+    @property
+    def model_alias_names(self) -> dict[str, str]:
+        """Further names of models -> the models."""
+        pairs = (text.strip() for text in self.model_aliases.split(",") if text.strip())
+        return dict(pair.split("=", 1) for pair in pairs)
 
     @property
     def price_list(self) -> Prices:

@@ -46,6 +46,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "model_missing": (422, "The model is not installed"),
     "limit_exceeded": (422, "The request exceeds a limit"),
     "idempotency_key_reused": (422, "The Idempotency-Key was used for another call"),
+    "insufficient_quota": (429, "The budget has too little left"),
     "rate_limited": (429, "Too many requests"),
     "too_many_open_items": (429, "Too many images of this tenant are waiting"),
     "too_many_open_inputs": (429, "Too many inputs of this tenant are waiting"),
@@ -71,7 +72,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "not_ready": (503, "A required service does not answer"),
 }
 # Passing faults, and the seconds that Retry-After says where the fault itself does not. Every 429 and 503 is one; a
-# caller's mistake and a lack that an operator must mend never are.
+# caller's mistake and a lack that an operator must mend never are; nor is a used up budget, 429 to OpenAI clients.
 PASSING: dict[str, int] = {
     "idempotency_in_flight": 1,
     "rate_limited": 60,
@@ -90,7 +91,7 @@ PASSING: dict[str, int] = {
     "not_ready": 5,
 }
 # Of clients that repeat by status alone (408, 409, 429, 500 and above): what a repetition cannot mend.
-_NEVER_REPEATED = ("generation_failed", "images_not_ready")
+_NEVER_REPEATED = ("generation_failed", "images_not_ready", "insufficient_quota")
 _ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -156,13 +157,18 @@ class Problem(Exception):
             "instance": _urn(instance),
             "error": {
                 "message": self.detail,
-                "type": _ERROR_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error"),
+                "type": self._error_type(),
                 "param": next((error.field or error.column for error in self.errors), None),
                 "code": self.code,
             },
             **({"errors": [error.to_json() for error in self.errors]} if self.errors else {}),
             **self.more,
         }
+
+    def _error_type(self) -> str:
+        if self.code == "insufficient_quota":
+            return self.code  # as the OpenAI API has it
+        return _ERROR_TYPES.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error")
 
     def response(self, instance: str) -> JSONResponse:
         return JSONResponse(self.document(instance), self.status, headers=self.headers, media_type=MEDIA_TYPE)

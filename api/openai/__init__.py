@@ -2,6 +2,7 @@
 
 spoken      problems in the statuses that those clients expect
 asked       an image request in our own terms, or what of it cannot be had
+drawn_size  the size that is drawn, and that of the file
 waited      from its submission to its answer
 edits       an edit as the client sends it
 pictures    pictures of an edit as inputs of the tenant

@@ -1,25 +1,30 @@
-"""Image request of the OpenAI API in our own terms. What cannot be had is an error that names the field; nothing is
-dropped in silence.
+"""Image request of the OpenAI API in our own terms. What cannot be had is an error that names the field, and what is
+taken as another value than was sent is told in `notes`; nothing is dropped in silence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from api.edge.problems import Complaint, Problem
+from api.openai.drawn_size import DrawnSize, drawn_size
 from api.openai.pictures import EditPicture
 from api.schemas.channels import ChannelBody
-from api.schemas.images import ImagesBody
+from api.schemas.images import ImagesBody, NoteReply
 from api.schemas.requests import SingleBody
 from policy.marks.channels.channel import MIN_QUALITY
+from policy.marks.renditions import MASK, ORIGINAL, RENDITIONS
+from workers.jobs.types import StoredRendition
 from workers.sampling.cards.registry import ModelCard, Registry
+from workers.settings import Settings
 
-FORMATS = {"png": "original", "jpeg": "jpeg", "webp": "webp"}  # theirs -> our rendition
+FORMATS = {"png": ORIGINAL, "jpeg": "jpeg", "webp": "webp"}  # theirs -> our rendition
 _BEST = 100  # quality: the default, our everyday file
+_LINKED = "dall-e-"  # how the names of models begin whose answers are links where nothing else is asked for
 _STEPS = {"low": 0.5, "high": 1.5, "hd": 1.5, "xhigh": 2.0}  # times the model's own
 
 
@@ -30,15 +35,34 @@ class SentEdit(NamedTuple):
     pictures: Mapping[str, EditPicture]
 
 
-def file_name_of(asked: ImagesBody) -> str:
-    """The file that the answer gives out: a rendition; of a request that chooses a quality, a channel of that name."""
-    if is_compressed(asked):
-        return f"{asked.output_format}-{asked.output_compression}"
-    return FORMATS[asked.output_format or "png"]
+def file_of(asked: ImagesBody, files: Sequence[StoredRendition]) -> StoredRendition:
+    """The one of an image's files that the answer gives out: the channel of its request, else the rendition."""
+    rendition = FORMATS[asked.output_format or "png"]
+    own = (file for file in files if file.name not in (*RENDITIONS, MASK))
+    return next(own, None) or next(file for file in files if file.name == rendition)
 
 
-def is_compressed(asked: ImagesBody) -> bool:
-    return asked.output_compression not in (None, _BEST)
+def gives_links(asked: ImagesBody) -> bool:
+    """Whether images are answered as links: as it was asked for, or as models of that name always did."""
+    if asked.response_format is not None:
+        return asked.response_format == "url"
+    return (asked.model or "").startswith(_LINKED)
+
+
+def notes_of(asked: ImagesBody) -> list[NoteReply]:
+    """What was taken as another value than was sent; everything else is as it was asked for, or an error."""
+    found = []
+    if asked.moderation == "low":
+        found.append(("moderation", "the policy of this installation applies to every request, as with auto"))
+    if asked.style is not None:
+        found.append(("style", "only models that are retired had it; say it in the prompt"))
+    if asked.partial_images:
+        found.append(("partial_images", "none is sent: no picture leaves before it is screened"))
+    if asked.output_compression not in (None, _BEST) and not _is_compressed(asked):
+        found.append(("output_compression", "a file with transparency has our everyday quality"))
+    elif _quality(asked) != asked.output_compression:
+        found.append(("output_compression", f"{MIN_QUALITY} was taken: below it the watermark is lost too often"))
+    return [NoteReply(param=param, message=message) for param, message in found]
 
 
 def single_of(
@@ -46,7 +70,7 @@ def single_of(
     card: ModelCard,
     registry: Registry,
     *,
-    max_steps: int,
+    settings: Settings,
     pictures: Mapping[str, str] | None = None,
 ) -> SingleBody:
     """The same request as POST /v1/requests takes it; of an edit, with the ids of its `pictures` by role.
@@ -54,16 +78,19 @@ def single_of(
     Raises Problem listing every wish that cannot be had, and RequestValidationError.
     """
     complaints = list(_complaints(asked))
-    width, height, factor = _size(asked.size or "auto", card, registry, complaints)
+    size = drawn_size(asked.size or "auto", card, registry, max_pixels=settings.max_pixels)
+    if isinstance(size, Complaint):
+        complaints.append(size)
+        size = DrawnSize(card.width, card.height, 1)
     of_picture = bool(pictures) and (asked.size or "auto") == "auto"  # then it is drawn in the picture's own shape
-    if of_picture and is_compressed(asked):
+    if of_picture and _is_compressed(asked):
         message = "the quality of a file can be chosen only where the size is"
         complaints.append(Complaint("not_available", message, "Send size as well.", field="output_compression"))
     if complaints:
         detail = "; ".join(f"{c.field}: {c.message}" for c in complaints)
         raise Problem("invalid_body", f"{detail}.", errors=complaints)
     try:
-        single = _body(asked, card, (width, height, factor), max_steps)
+        single = _body(asked, card, size, settings.max_steps)
         shape = {"width": None, "height": None} if of_picture else {}
         return single.model_copy(update={**shape, **(pictures or {}), "strength": asked.strength})
     except ValidationError as wrong:  # bounds of ours that are narrower than theirs, such as a prompt's length
@@ -71,22 +98,21 @@ def single_of(
         raise RequestValidationError(found) from wrong
 
 
-def _body(asked: ImagesBody, card: ModelCard, size: tuple[int, int, int], max_steps: int) -> SingleBody:
-    width, height, factor = size
-    compressed: list[ChannelBody | str] = (
-        [_compressed(asked, width * factor, height * factor)] if is_compressed(asked) else []
-    )
+def _body(asked: ImagesBody, card: ModelCard, size: DrawnSize, max_steps: int) -> SingleBody:
+    channel = _channel(asked, size)
     who = {"user": asked.user, "safety_identifier": asked.safety_identifier}
     return SingleBody(
         prompt=asked.prompt,
         model=card.name,
-        width=width,
-        height=height,
-        upscale=factor,
+        width=size.width,
+        height=size.height,
+        upscale=size.factor,
+        canvas=list(size.canvas) if size.canvas else None,
+        background="transparent" if asked.background == "transparent" else None,
         num_inference_steps=asked.num_inference_steps or _steps(asked.quality or "auto", card, max_steps),
         variants=asked.n or 1,
-        renditions=("original",) if compressed else tuple(dict.fromkeys(("original", file_name_of(asked)))),
-        channels=compressed,
+        renditions=(ORIGINAL,) if channel else tuple(dict.fromkeys((ORIGINAL, FORMATS[_format(asked)]))),
+        channels=[channel] if channel else [],
         negative_prompt=asked.negative_prompt,
         seed=asked.seed,
         guidance_scale=asked.guidance_scale,
@@ -97,50 +123,38 @@ def _body(asked: ImagesBody, card: ModelCard, size: tuple[int, int, int], max_st
     )
 
 
-def _compressed(asked: ImagesBody, width: int, height: int) -> ChannelBody:
+def _channel(asked: ImagesBody, size: DrawnSize) -> ChannelBody | None:
     """The whole image in the quality that was asked for, as a file of its own with its own marks."""
-    name, quality = file_name_of(asked), asked.output_compression
-    return ChannelBody(name=name, size=[width, height], format=asked.output_format, quality=quality)
+    if not _is_compressed(asked):
+        return None
+    width, height = size.shown
+    name = f"{_format(asked)}-{_quality(asked)}-{width}x{height}"
+    return ChannelBody(name=name, size=[width, height], format=_format(asked), quality=_quality(asked))
+
+
+def _format(asked: ImagesBody) -> Literal["png", "jpeg", "webp"]:
+    return asked.output_format or "png"
+
+
+def _is_compressed(asked: ImagesBody) -> bool:
+    """Whether the answer has a file of a quality of its own; one with transparency has our everyday quality."""
+    return asked.output_compression not in (None, _BEST) and asked.background != "transparent"
+
+
+def _quality(asked: ImagesBody) -> int | None:
+    asked_for = asked.output_compression
+    return None if asked_for is None else max(MIN_QUALITY, asked_for)
 
 
 def _complaints(asked: ImagesBody) -> list[Complaint]:
     found = []
-    if asked.background == "transparent":
-        found.append(("background", "transparent backgrounds are not there yet", "Send opaque or auto."))
-    if asked.output_compression is not None and asked.output_compression < MIN_QUALITY:
-        message = f"below {MIN_QUALITY} the watermark is lost too often"
-        found.append(("output_compression", message, f"Send {MIN_QUALITY} to {_BEST}."))
-    if asked.output_compression is not None and (asked.output_format or "png") == "png":
+    if asked.background == "transparent" and _format(asked) == "jpeg":
+        found.append(("background", "JPEG has no transparency", "Ask for png or webp."))
+    if asked.output_compression not in (None, _BEST) and _format(asked) == "png":
         found.append(("output_compression", "PNG has no quality", "Leave it out, or ask for jpeg or webp."))
-    if asked.moderation == "low":
-        found.append(("moderation", "the policy of this installation applies to every request", "Leave it out."))
-    if asked.style is not None:
-        found.append(("style", "only models that are retired had it", "Say it in the prompt."))
     if asked.partial_images and not asked.stream:
         found.append(("partial_images", "partial images come in a stream only", "Send stream as well."))
     return [Complaint("not_available", message, remedy, field=field) for field, message, remedy in found]
-
-
-def _size(size: str, card: ModelCard, registry: Registry, complaints: list[Complaint]) -> tuple[int, int, int]:
-    """What is drawn, and how often its sides are enlarged: the least that gives this size."""
-    if size == "auto":
-        return card.width, card.height, 1
-    width, height = map(int, size.split("x"))
-    factors = (1, *sorted(registry.upscalers_of(card)))
-    for factor in factors:
-        if width % factor == 0 and height % factor == 0 and _draws(card, width // factor, height // factor):
-            return width // factor, height // factor, factor
-    best = ", ".join(f"{card.width * factor}x{card.height * factor}" for factor in factors)
-    message = f"{card.name} makes no image of {size}"
-    complaints.append(
-        Complaint("model_limit", message, f"It is at its best at {best}; auto is the first.", field="size")
-    )
-    return card.width, card.height, 1
-
-
-def _draws(card: ModelCard, width: int, height: int) -> bool:
-    sides = all(card.min_side <= side <= card.max_side and side % card.size_multiple == 0 for side in (width, height))
-    return sides and width * height <= card.max_pixels
 
 
 def _steps(quality: str, card: ModelCard, max_steps: int) -> int:

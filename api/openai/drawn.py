@@ -12,13 +12,12 @@ from sqlalchemy import Connection
 from api.edge.auth import Caller
 from api.edge.dependencies import Parts
 from api.edge.problems import Complaint, Problem
-from api.openai.asked import file_name_of
+from api.openai.asked import file_of, gives_links, notes_of
 from api.schemas.images import ImageReply, ImagesBody, ImagesReply
 from policy.events import AssetLinked
 from policy.ledger.append import append
 from workers.jobs.asset_views import AssetView, list_assets
 from workers.jobs.cancel import cancel_request
-from workers.jobs.types import StoredRendition
 from workers.jobs.views import ItemView, get_request, list_items
 from workers.states import ITEM_OPEN, AssetState, ItemState
 
@@ -33,22 +32,22 @@ def images_reply(caller: Caller, parts: Parts, asked: ImagesBody, request_id: st
         request = get_request(conn, caller.tenant, request_id)
         items = list_items(conn, caller.tenant, request_id, limit=_MOST)
         assets = [one for one in list_assets(conn, caller.tenant, request_id, limit=_MOST) if _standing(one)]
-        if asked.response_format == "url":
+        if gives_links(asked):
             _record_links(conn, caller, parts, asked, assets)
     if not assets:
         raise nothing_made(request_id, items, given_up)
     by_item = {item.id: item for item in items}
-    recipe = items[0].recipe
-    factor = (recipe.get("upscaler") or {}).get("factor", 1)
     assets.sort(key=lambda asset: asset.variant)
     return ImagesReply(
         created=int(request.created_at.timestamp()),
         data=[_image(parts, asked, asset, by_item[asset.item_id]) for asset in assets],
+        background="transparent" if asked.background == "transparent" else "opaque",
         output_format=asked.output_format or "png",
         quality=asked.quality or "auto",
-        size=f"{recipe['width'] * factor}x{recipe['height'] * factor}",
+        size="{0.width}x{0.height}".format(file_of(asked, assets[0].renditions)),
         safety_identifier=asked.safety_identifier,
         request_id=request_id,
+        notes=notes_of(asked) or None,
         withheld=len(items) - len(assets),
     )
 
@@ -76,8 +75,7 @@ def _standing(asset: AssetView) -> bool:
 
 
 def _image(parts: Parts, asked: ImagesBody, asset: AssetView, item: ItemView) -> ImageReply:
-    file = _file(asked, asset)
-    link = asked.response_format == "url"
+    file, link = file_of(asked, asset.renditions), gives_links(asked)
     return ImageReply(
         b64_json=None if link else base64.b64encode(parts.store.get(file.key)).decode(),
         url=parts.store.presign(file.key, parts.settings.link_seconds) if link else None,
@@ -86,16 +84,13 @@ def _image(parts: Parts, asked: ImagesBody, asset: AssetView, item: ItemView) ->
     )
 
 
-def _file(asked: ImagesBody, asset: AssetView) -> StoredRendition:
-    wanted = file_name_of(asked)
-    return next(file for file in asset.renditions if file.name == wanted)
-
-
 def _record_links(
     conn: Connection, caller: Caller, parts: Parts, asked: ImagesBody, assets: Sequence[AssetView]
 ) -> None:
     seconds = parts.settings.link_seconds
-    given = [AssetLinked(one.id, one.item_id, _file(asked, one).name, caller.key_id, seconds) for one in assets]
+    given = [
+        AssetLinked(one.id, one.item_id, file_of(asked, one.renditions).name, caller.key_id, seconds) for one in assets
+    ]
     append(conn, tenant=caller.tenant, actor=caller.actor, events=given)
 
 

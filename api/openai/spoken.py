@@ -1,4 +1,6 @@
-"""Problems as clients of the OpenAI API expect them: what is wrong with a request is 400, whatever it is."""
+"""Problems as clients of the OpenAI API expect them: what is wrong with a request is 400, whatever it is; a used up
+budget is 429 `insufficient_quota`, which is not repeated.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,11 @@ THEIR_NAMES = {
 }
 
 
+_SPOKEN = (402, 422)
+
+
 class OpenAIRoute(InTurn):
-    """A route whose 422 is a 400."""
+    """A route whose 422 is a 400, and whose 402 a 429."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         ours = super().get_route_handler()
@@ -38,7 +43,7 @@ class OpenAIRoute(InTurn):
             except (Problem, RequestValidationError) as error:
                 raise spoken(problem_for(error, request)) from error
             except WorkerError as error:
-                if (problem := problem_for(error, request)).status == 422:
+                if (problem := problem_for(error, request)).status in _SPOKEN:
                     raise spoken(problem) from error
                 raise
 
@@ -53,6 +58,8 @@ def their_name(field: str | None) -> str | None:
 
 def spoken(problem: Problem) -> Problem:
     """The same problem, as 400 where it was 422, with the fields that the caller sent."""
+    if problem.status == 402:
+        return Problem("insufficient_quota", problem.detail, errors=problem.errors, more=problem.more)
     if problem.status != 422:
         return problem
     errors = [replace(error, field=their_name(error.field)) for error in problem.errors]

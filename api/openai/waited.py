@@ -61,7 +61,7 @@ def _submit(caller: Caller, parts: Parts, once: Once, asked: ImagesBody, edit: S
     if edit and not TAKING_A_PICTURE.intersection(card.tasks):
         raise Problem("edits_not_supported", f"{card.name} draws from a prompt alone; GET /v1/models lists tasks.")
     pictures = inputs_of(caller, parts, edit.pictures) if edit else None
-    single = single_of(asked, card, models, max_steps=parts.settings.max_steps, pictures=pictures)
+    single = single_of(asked, card, models, settings=parts.settings, pictures=pictures)
     checked = check_single(single, parts, caller.tenant)
     return _id_in(once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked)))
 

@@ -40,11 +40,16 @@ router = APIRouter(route_class=InTurn, prefix="/v1/models", tags=["Models"])
 
 @router.get("", summary="List the models")
 def list_all(caller: Reader, parts: PartsOf, query: Annotated[NumberedPageQuery, Query()]) -> ModelsReply:
-    """What each model is, may be used for, and can do, by name. A model that is approved for others is not listed."""
+    """What each model is, may be used for, and can do, by name. A model that is approved for others is not listed.
+
+    A further name of a model (`PRESSWORK_MODEL_ALIASES`) is an entry of its own, whose `name` is the model's.
+    """
     standings = tenant_standings(parts, caller.tenant)
-    visible = sorted(name for name, standing in standings.items() if standing.visible)
-    names, cursor = _page(visible, query)
-    return ModelsReply(data=[_reply(parts.registry, name, standings[name]) for name in names], next_cursor=cursor)
+    visible = {name: name for name, standing in standings.items() if standing.visible}
+    further = {alias: name for alias, name in parts.settings.model_alias_names.items() if name in visible}
+    names, cursor = _page(sorted({**further, **visible}.items()), query)
+    data = [_reply(parts.registry, name, standings[name], called) for called, name in names]
+    return ModelsReply(data=data, next_cursor=cursor)
 
 
 @router.get("/unusable", summary="List what is installed and cannot be used")
@@ -61,11 +66,12 @@ def list_unusable(caller: Reader, parts: PartsOf, query: Annotated[NumberedPageQ
 
 @router.get("/{model}", summary="One model")
 def read(model: ModelName, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]) -> ModelReply:
-    """By its name."""
-    standing = tenant_standings(parts, caller.tenant).get(model)
+    """By its name, or a further one that `PRESSWORK_MODEL_ALIASES` gives it."""
+    name = tenant_models(parts, caller.tenant).named(model)
+    standing = tenant_standings(parts, caller.tenant).get(name)
     if standing is None or not standing.visible:
         raise NotFound("no such model")
-    return _reply(parts.registry, model, standing)
+    return _reply(parts.registry, name, standing, model)
 
 
 @router.put("/{model}/decision", response_model=ModelDecisionReply, summary="Retire a model for your tenant")
@@ -116,12 +122,12 @@ def _page(every: Sequence[T], query: NumberedPageQuery) -> tuple[Sequence[T], st
     return every[first:end], cursor_of_number(end) if end < len(every) else None
 
 
-def _reply(registry: Registry, name: str, standing: ModelStanding) -> ModelReply:
+def _reply(registry: Registry, name: str, standing: ModelStanding, called: str) -> ModelReply:
     card = registry.get(name)
     factors = registry.upscalers_of(card)
     tasks = tasks_of(card, Abilities.of(card, registry))
     beside = {"tasks": tasks, "upscale": [1, *sorted(factors)], "loras": list(registry.adapters_of(card))}
     beside["prompt_syntax"] = [WEIGHTS] if card.family.weighs else []
     decided = {"state": standing.state, "expires": standing.expires, "refused": standing.why}
-    fields = asdict(card) | beside | decided | {"id": card.name}
+    fields = asdict(card) | beside | decided | {"id": called}
     return ModelReply(**{field: fields[field] for field in ModelReply.model_fields if field in fields})

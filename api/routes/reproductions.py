@@ -34,7 +34,7 @@ from workers.jobs.identification.tables import fingerprints
 from workers.jobs.recall.views import marks_of
 from workers.jobs.views import ItemView, get_item, get_request, list_items
 from workers.recipes import MARK, Recipe
-from workers.sampling.families.family import REMOVE_BACKGROUND
+from workers.sampling.families.family import REMOVE_BACKGROUND, REPLACE_BACKGROUND
 from workers.sampling.receipts.comparison import PIXELS, first_difference
 
 _LABEL = "reproduces"  # in the metadata of the request that draws an asset again
@@ -123,6 +123,8 @@ def _asked(view: AssetView, item: ItemView, recipe: Recipe, model: str) -> Singl
         "ground": json.loads(recipe.ground) if recipe.ground else None,
         "lock": recipe.lock or None,
         "reference_scale": recipe.reference.scale if recipe.reference else None,
+        "canvas": list(recipe.canvas) if recipe.canvas and recipe.task != REPLACE_BACKGROUND else None,
+        "background": recipe.background or None,
         "width": recipe.width,
         "height": recipe.height,
         "num_inference_steps": recipe.num_inference_steps,

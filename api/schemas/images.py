@@ -35,21 +35,23 @@ class ImagesBody(BodyModel):
     model: ModelName | None = Field(None, description="may be left out while there is only one")
     n: int | None = Field(1, ge=1, le=MAX_IMAGES)
     size: str | None = Field(
-        "auto", max_length=11, pattern=SIZE, description="auto: the model's own; else what it draws, or enlarges to"
+        "auto", max_length=11, pattern=SIZE, description="auto: the model's own; others are drawn near it and scaled"
     )
     quality: Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"] | None = Field(
         "auto", description="denoising steps: low a half, high and hd one and a half, xhigh twice, max all of the model"
     )
     background: Literal["auto", "opaque", "transparent"] | None = Field(
-        "auto", description="transparent: not there yet"
+        "auto", description="transparent: cut out of its ground, as png or webp"
     )
     output_format: Literal["png", "jpeg", "webp"] | None = "png"
     output_compression: int | None = Field(
-        None, ge=0, le=100, description="quality of a jpeg or webp file, 50 to 100; 100: our everyday file"
+        None, ge=0, le=100, description="quality of a jpeg or webp file; below 50 is 50; 100: our everyday file"
     )
-    response_format: Literal["b64_json", "url"] | None = "b64_json"
-    moderation: Literal["auto", "low"] | None = Field("auto", description="low: policy here does not bend")
-    style: Literal["vivid", "natural"] | None = Field(None, description="of models that are retired: not there")
+    response_format: Literal["b64_json", "url"] | None = Field(
+        None, description="left out: b64_json; url where the model is called dall-e-"
+    )
+    moderation: Literal["auto", "low"] | None = Field("auto", description="low is auto: policy here does not bend")
+    style: Literal["vivid", "natural"] | None = Field(None, description="of models that are retired: without effect")
     stream: bool | None = Field(False, description="server-sent events; each image is one event when it is made")
     partial_images: int | None = Field(0, ge=0, le=3, description="fewer are sent: none")
     user: Word | None = None
@@ -99,15 +101,23 @@ class ImageReply(ReplyModel):
     asset_id: str = Field(description="ours: GET /v1/assets/{asset_id}")
 
 
+class NoteReply(ReplyModel):
+    """A parameter that was taken as another value than was sent."""
+
+    param: str
+    message: str
+
+
 class ImagesReply(ReplyModel):
     """The images of a prompt that may be released. Others are counted in `withheld`."""
 
     created: int
     data: list[ImageReply]
-    background: Literal["opaque"] = "opaque"
+    background: Literal["opaque", "transparent"] = "opaque"
     output_format: str
     quality: str
     size: str
     safety_identifier: str | None = None
     request_id: str = Field(description="ours: GET /v1/requests/{request_id}")
+    notes: list[NoteReply] | None = Field(None, description="ours: what was taken as another value than was sent")
     withheld: int = Field(description="ours: images that policy refused or holds, or that could not be made")

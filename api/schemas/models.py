@@ -26,7 +26,7 @@ class ModelReply(ReplyModel):
     `id`, `object`, `created` and `owned_by` are for clients of the OpenAI API.
     """
 
-    id: str = Field(description="the same as `name`", examples=["studio"])
+    id: str = Field(description="the same as `name`, or a further name of this model", examples=["studio"])
     object: Literal["model"] = "model"
     created: int = Field(0, description="always 0: cards have no date")
     owned_by: str = Field("presswork", description="always presswork")

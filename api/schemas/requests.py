@@ -10,7 +10,7 @@ from pydantic.config import JsonDict
 from api.edge.problems import quoted
 from api.schemas.base import BodyModel
 from api.schemas.budgets import LimitsBody
-from api.schemas.channels import Channels
+from api.schemas.channels import Channels, Side
 from api.schemas.fields import (
     LINE,
     MAX_NAME_CHARS,
@@ -152,6 +152,13 @@ class OptionsBody(BodyModel):
         le=8,
         description="times each side is enlarged after drawing, by an upscaler of the model; 1: not at all",
     )
+    canvas: list[Side] | None = Field(
+        None,
+        min_length=2,
+        max_length=2,
+        description="width and height of the finished picture, which is scaled to cover them and cut at its middle",
+    )
+    background: Literal["transparent"] | None = Field(None, description="transparent: cut out, as PNG and WebP")
     loras: list[LoraBody] = Field(
         [], max_length=MAX_LORAS, description="adapters of the model that bend its style, each named once"
     )

@@ -17,7 +17,7 @@ from workers.jobs.types import ALL_READ, TextsRead
 from workers.recipes import CLEARED, MAX_SEED, Lora, Recipe, Reference, Upscaler, canonical
 from workers.sampling.cards.mask_networks import MaskNetworkCard
 from workers.sampling.cards.registry import ModelCard, Registry
-from workers.sampling.families.family import CONTROL, REMOVE_BACKGROUND, TEXT_TO_IMAGE
+from workers.sampling.families.family import CONTROL, REMOVE_BACKGROUND, REPLACE_BACKGROUND, TEXT_TO_IMAGE
 from workers.sampling.families.schedulers import misfit
 from workers.settings import Settings
 
@@ -42,6 +42,7 @@ class SamplingOptions(NamedTuple):
     ground: str = ""  # GroundOptions as JSON
     reference_scale: float | None = None
     prompt_syntax: str = ""
+    background: str = ""
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Self:
@@ -107,6 +108,8 @@ class RecipeBook:
             lock=asked.lock or "",
             reference_scale=asked.reference_scale,
             ground=canonical(asked.ground.options().to_json()) if asked.ground else "",
+            canvas=(asked.canvas[0], asked.canvas[1]) if asked.canvas else None,
+            background=asked.background or "",
         )
 
     def loras(self, asked: Iterable[tuple[str, float | None]]) -> tuple[tuple[str, float], ...]:
@@ -175,7 +178,8 @@ class RecipeBook:
             canvas=options.canvas,
             lock="" if options.lock == STANDARD else options.lock,
             ground=options.ground,
-            clearing=CLEARED if options.canvas and self.card.knows else "",
+            clearing=CLEARED if options.task == REPLACE_BACKGROUND and self.card.knows else "",
+            background=options.background,
             guidance_scale=float(options.guidance_scale),
             loras=tuple(Lora(name, scale, self._adapters[name].revision) for name, scale in options.loras),
             reference=Reference(shows.name, options.reference_scale or shows.scale, shows.revision) if shows else None,
@@ -199,7 +203,8 @@ class RecipeBook:
         found = []
         pixels, steps = self._settings.max_pixels, self._settings.max_steps
         factor = options.upscale if options.upscale in self._upscalers else 1
-        width, height = options.canvas or (options.width * factor, options.height * factor)
+        drawn = options.width * factor, options.height * factor
+        width, height = max(drawn, options.canvas or drawn, key=lambda sides: sides[0] * sides[1])
         if width * height > pixels:
             field = "upscale" if factor > 1 else "width"
             message = f"{width} x {height} is more than the {pixels:,} pixels allowed here"
@@ -275,13 +280,14 @@ class RecipeBooks:
 
     def __init__(self, default: RecipeBook, settings: Settings, registry: Registry) -> None:
         self.default, self._settings, self._registry = default, settings, registry
-        self.names = registry.names()
+        self.names = (*registry.names(), *registry.aliases)
         self._books = {default.card.name: default}
 
     def of(self, name: str) -> RecipeBook:
-        """The book of an installed model, the request's own for ""."""
+        """The book of an installed model by any of its names, the request's own for ""."""
         if not name:
             return self.default
+        name = self._registry.named(name)
         if name not in self._books:
             self._books[name] = RecipeBook(self._registry.get(name), self._settings, self._registry)
         return self._books[name]

@@ -15,6 +15,12 @@ ROLES = ("api", "planner", "worker", "sealer", "clerk", "identify", "auditor", "
 _WITHOUT_STORE = ("owner", "planner")
 LEDGER_ORIGIN = "presswork.local/ledger"
 LOCK_DAYS = 30  # of checkpoints in the second bucket
+# Further names of the model that ships, so that a script for the OpenAI API runs as it is: those its package knows.
+OPENAI_NAMES = (
+    *("gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5", "gpt-image-2", "gpt-image-2.5-sunburst"),
+    *("gpt-image-2.5-flare", "gpt-image-2.6-sunburst", "gpt-image-2.6-flare", "chatgpt-image-latest"),
+    *("dall-e-2", "dall-e-3"),
+)
 _SECOND = "PRESSWORK_ANCHOR_S3_"
 _OF_THE_SHELL = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _OF_THE_DEVICE = ("CUDA_", "HF_", "MKL_", "NVIDIA_", "OMP_", "PYTORCH_")  # prefixes; workers only, HF_TOKEN is a secret
@@ -109,6 +115,8 @@ def process_environment(stack: Stack, role: str, shell: Mapping[str, str]) -> di
         or (name.startswith("PRESSWORK_") and name not in decided and not _of_another(name, role))
         or (role == "worker" and name.startswith(_OF_THE_DEVICE))
     }
+    if role == "api":
+        kept.setdefault("PRESSWORK_MODEL_ALIASES", ",".join(f"{name}=studio" for name in OPENAI_NAMES))
     if role == "worker":  # the other half of the cores finishes the previous batch
         kept.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
     return {**kept, "AWS_EC2_METADATA_DISABLED": "true", **with_second_anchor_of(shell, settings_of(stack, role))}

@@ -80,7 +80,7 @@ def test_a_batch_ends_with_an_output_file_and_an_error_file(api: ApiTenant, s3: 
     ]
     assert (body["size"], body["quality"], body["output_format"], body["withheld"]) == ("128x128", "low", "png", 0)
     link = output["link"]["response"]["body"]["data"][0]["url"]
-    assert httpx.get(link).content == file_of(items["link", 0].id, "webp-80")
+    assert httpx.get(link).content == file_of(items["link", 0].id, "webp-80-128x128")
 
     errors = lines_of(client, ended.error_file_id)
     assert {name: line["response"]["status_code"] for name, line in errors.items()} == {
@@ -127,9 +127,9 @@ def test_the_bytes_of_an_output_file_are_those_that_are_read(api: ApiTenant, s3:
         (line_of("a", model="gpt-image-1"), "model_missing", "model"),
         (line_of("a", prompt=""), "too_short", "prompt"),
         (line_of("a", prompt="x" * 2_001), "prompt_too_long", "prompt"),
-        (line_of("a", style="vivid"), "not_available", "style"),
+        (line_of("a", partial_images=1), "not_available", "partial_images"),
         (line_of("a", svg={}), "unknown_field", "svg"),
-        (line_of("a", background="transparent"), "not_available", "background"),
+        (line_of("a", background="transparent", output_format="jpeg"), "not_available", "background"),
         (b'{"custom_id": "' + b"x" * (1024 * 1024) + b'"}', "line_too_long", None),
     ],
 )
@@ -167,7 +167,7 @@ def test_lines_choose_up_to_twelve_qualities_each_in_one_size(api: ApiTenant, cl
 def test_a_batch_that_needs_more_than_there_is_left_fails_whole(api: ApiTenant, client) -> None:
     api.caller().put("/v1/budgets", json={"images": 1})
     failed = polled(client, batch_of(client, line_of("a", n=2)), "failed")
-    assert (failed.errors.data[0].code, api.stored()) == ("budget_exceeded", 0)
+    assert (failed.errors.data[0].code, api.stored()) == ("insufficient_quota", 0)
 
 
 @pytest.mark.parametrize(

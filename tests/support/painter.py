@@ -68,11 +68,14 @@ def releasing(s3: S3) -> Decide:
     def decide(held: Claim, item: ClaimedItem) -> Outcome:
         files = []
         channels = {channel.name: channel.media_type for channel in item.channels}
+        sizes = {channel.name: (channel.width, channel.height) for channel in item.channels}
+        drawn = held.recipe.shape[1::-1]
         for name in (*item.renditions, *channels):
             key = f"released/{item.tenant}/{item.id}/{held.attempt}/{name}"
             content = file_of(item.id, name)
             s3.client("worker").put_object(Bucket=s3.bucket, Key=key, Body=content)
-            files.append(StoredRendition(name, key, (RENDITIONS | channels)[name], 128, 128, len(content), "a" * 64))
+            size, media_type = sizes.get(name, drawn), (RENDITIONS | channels)[name]
+            files.append(StoredRendition(name, key, media_type, *size, len(content), "a" * 64))
         return replace(released(held, item), renditions=tuple(files))
 
     return decide

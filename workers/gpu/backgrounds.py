@@ -5,6 +5,8 @@
     grounds_of       replace-background: what the model is asked for
     surroundings     the same: what it sees, where the ground is drawn around the product
     on_new_grounds   the same: the products on what it drew
+    drawn_of         any other task: what the model is asked for, at its own size and on its own ground
+    as_asked         the same: what it drew in the size that was asked for, cut out where the ground is transparent
 
 No lock is held: the mask network runs on the processor. Killed anywhere: nothing was written, and the next attempt
 comes to the same masks.
@@ -94,8 +96,7 @@ def load_network(card: MaskNetworkCard) -> MaskNetwork:
 
 def cut_outs(held: Claim, products: Mapping[str, RemovedBackground]) -> Sampled:
     """The products on white, as they are screened; their transparency is in `products`."""
-    cut = [products[item.id].cutout for item in held.items]
-    images = np.stack([over(without_ground(one.colours, one.alpha), one.alpha, 255) for one in cut])
+    images = np.stack([_on_white(products[item.id]) for item in held.items])
     positions = tuple(SamplingPosition(1, 0, _DEVICE, {PIXELS: pixels_digest(image)}) for image in images)
     records = {item.id: products[item.id].to_json() for item in held.items}
     return Sampled(images, {}, positions, 0.0, records=records)
@@ -167,6 +168,38 @@ def on_new_grounds(
     return replace(grounds, images=images, faults=faults, records=records, locks=locks)
 
 
+def drawn_of(held: Claim) -> Claim:
+    """The same claim as the model sees it."""
+    return replace(held, recipe=replace(held.recipe, canvas=None, background=""))
+
+
+def as_asked(held: Claim, drawn: Sampled, finder: ProductFinder) -> Sampled:
+    """What the model drew, scaled to cover the canvas; on transparent ground the products, shown on white.
+
+    That is what is screened, and what the files show. Where nothing stands out from the ground, the item has a fault.
+    """
+    if not held.recipe.canvas and not held.recipe.background:
+        return drawn
+    height, width, _ = held.recipe.shape
+    images = np.zeros((len(held.items), height, width, 3), np.uint8)
+    faults, records = dict(drawn.faults), dict(drawn.records)
+    products: dict[str, RemovedBackground] = {}
+    for n, item in enumerate(held.items):
+        if item.id in faults:
+            continue
+        images[n] = fitted_ground(drawn.images[n], width, height)
+        if not held.recipe.background:
+            continue
+        try:
+            product = products[item.id] = finder.find(GivenPicture(b"", images[n], None), None)
+        except SourceUnusable as nothing:
+            images[n], faults[item.id] = 0, nothing.code
+            continue
+        images[n] = _on_white(product)
+        records[item.id] = product.to_json()
+    return replace(drawn, images=images, faults=faults, records=records, products=products)
+
+
 def mask_file(mask: Mask) -> Marked:
     """The mask beside the files; its evidence is in the record of the product."""
     data, (height, width) = encode(mask), mask.alpha.shape
@@ -176,6 +209,11 @@ def mask_file(mask: Mask) -> Marked:
 def options_of(held: Claim) -> GroundOptions:
     """How the products of this claim stand on their grounds."""
     return GroundOptions.from_json(json.loads(held.recipe.ground)) if held.recipe.ground else GroundOptions()
+
+
+def _on_white(product: RemovedBackground) -> Pixels:
+    cut = product.cutout
+    return over(without_ground(cut.colours, cut.alpha), cut.alpha, 255)
 
 
 def _checked(mask: GivenPicture, picture: GivenPicture) -> Alpha:

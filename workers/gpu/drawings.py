@@ -3,8 +3,9 @@
     kept_drawing   what came off, as a lossless file below drawings/, before any mark; None where it is not kept
     from_drawings  a batch whose items are made of kept drawings: their pixels, checked against their digests
 
-What no device drew is not kept: a cut-out or a picture of another tool comes out the same again. A drawing that is gone
-is the fault of its item alone; a store that does not answer is nobody's.
+What no device drew is not kept: a cut-out or a picture of another tool comes out the same again. Nor is what was drawn
+and cut out of its ground: it is drawn again. A drawing that is gone is the fault of its item alone; a store that does
+not answer is nobody's.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def kept_drawing(
     """Killed after the put: the object is this attempt's leftover. A store that takes pictures and no drawings, as one
     whose rights are older than drawings, keeps none: the picture is not held up.
     """
-    if held.recipe.task in _UNDRAWN or item.made_of:
+    if held.recipe.task in _UNDRAWN or held.recipe.background or item.made_of:
         return None
     data = png(image if lock is None else np.dstack([image, lock.alpha]))
     key = drawing_key(item.tenant, item.id, held.attempt)

@@ -24,7 +24,15 @@ from workers.cost.used import Used
 from workers.crash import Probe, no_probe
 from workers.database import transact
 from workers.errors import LeaseLost, LedgerRefused, OutOfMemory, StoreUnavailable
-from workers.gpu.backgrounds import ProductFinder, cut_outs, grounds_of, on_new_grounds, surroundings
+from workers.gpu.backgrounds import (
+    ProductFinder,
+    as_asked,
+    cut_outs,
+    drawn_of,
+    grounds_of,
+    on_new_grounds,
+    surroundings,
+)
 from workers.gpu.drawings import from_drawings
 from workers.gpu.finish import Finisher
 from workers.gpu.leases import Lease, LeaseWatch
@@ -194,7 +202,7 @@ class Executor:
     def _sample(self, held: Claim, lease: Lease, progress: PartialSettlement, sources: Sources) -> Sampled:
         """One run on the device; where it drew grounds, with the products on them."""
         task = held.recipe.task
-        asked_of_model = grounds_of(held) if task == REPLACE_BACKGROUND else held
+        asked_of_model = grounds_of(held) if task == REPLACE_BACKGROUND else drawn_of(held)
         self.sampler.make_ready(asked_of_model)
         asked = time.monotonic()
         with self.gpu:
@@ -211,7 +219,7 @@ class Executor:
             metrics.ENERGY_JOULES.inc(sampled.joules)
         metrics.SAMPLED_IMAGES.inc(len(held.items) - len(sampled.faults))
         if task != REPLACE_BACKGROUND:
-            return sampled
+            return as_asked(held, sampled, self.sources.products)
         return on_new_grounds(held, sampled, sources.products, self.sources.products)
 
     def _worked(self) -> None:

@@ -108,7 +108,7 @@ class Finisher:
         `sample` is asked again for what the rules want regenerated. Raises LeaseLost as soon as it is known,
         StoreUnavailable and SigningUnavailable when waiting may help: the caller gives back what is not finished.
         """
-        screened = ScreenedBatch(held, sampled, tuple(self._verdicts(held, sampled.images, sources)))
+        screened = ScreenedBatch(held, sampled, tuple(self._verdicts(held, sampled, sources)))
         if sample is not None:
             screened = self._regenerated(screened, lease, sample, sources)
         held, sampled, verdicts = screened.held, screened.sampled, screened.verdicts
@@ -129,10 +129,10 @@ class Finisher:
             elif fault:
                 outcome = Failed(item, fault)
             else:
-                source, product = sources.edited.get(item.id), sources.products.get(item.id)
-                record, lock = sampled.records.get(item.id), sampled.locks.get(item.id)
-                of = (sampled.images[n], sampled.positions[n], stamps[n], writes[n])
-                drawn = _Drawn(*of, source, product, record, lock)
+                source = sources.edited.get(item.id)
+                product = sources.products.get(item.id) or sampled.products.get(item.id)
+                of = (sampled.images[n], sampled.positions[n], stamps[n], writes[n], source, product)
+                drawn = _Drawn(*of, sampled.records.get(item.id), sampled.locks.get(item.id))
                 outcome = self._finish_one(held, item, drawn, verdicts[n])
             outcomes.append(outcome)
             finished(outcome)
@@ -144,7 +144,7 @@ class Finisher:
     ) -> ScreenedBatch:
         def again(some: Claim) -> ScreenedBatch:
             sampled = sample(some)
-            return ScreenedBatch(some, sampled, tuple(self._verdicts(some, sampled.images, sources)))
+            return ScreenedBatch(some, sampled, tuple(self._verdicts(some, sampled, sources)))
 
         return regenerate(screened, self.rules.bundled.regeneration, lambda: lease.cancelled, again)
 
@@ -161,7 +161,7 @@ class Finisher:
                     if attempt == held.attempt if before is None else attempt < before:
                         self.store.delete(stored.key)
 
-    def _verdicts(self, held: Claim, images: np.ndarray, sources: Sources) -> list[Verdict]:
+    def _verdicts(self, held: Claim, sampled: Sampled, sources: Sources) -> list[Verdict]:
         """Prompt, sources and picture together, under the rules of now: the API's early look may be older.
 
         A small change of a forbidden picture is forbidden: what was found on a source is found on what is made from it.
@@ -176,7 +176,7 @@ class Finisher:
             )
         with metrics.FINISHING_SECONDS.labels("screen").time():
             try:
-                pictures = self.screen.screen(images, contexts)
+                pictures = self.screen.screen(sampled.images, contexts)
             except PolicyError as error:
                 log.warning("screen_unavailable", batch_id=held.batch_id, error=str(error))
                 pictures = [self._hold(Stage.IMAGE, "screening", "classifier_unavailable") for _ in held.items]
@@ -187,6 +187,7 @@ class Finisher:
                     *self._texts(held, item),
                     meaning,
                     *([sources.verdicts[item.id]] if item.id in sources.verdicts else []),
+                    Verdict(self.rules.version, sampled.doubts(item.id)),
                     picture,
                 ]
             )
@@ -257,7 +258,7 @@ class Finisher:
 
     def _files(self, held: Claim, item: ClaimedItem, drawn: _Drawn) -> tuple[Marked, ...]:
         """What the request asked for, marked; a cut-out keeps its transparency where the format has any."""
-        if held.recipe.task == REMOVE_BACKGROUND and drawn.product:
+        if (held.recipe.task == REMOVE_BACKGROUND or held.recipe.background) and drawn.product:
             cut = drawn.product.cutout
             return self.marker.mark_cutout(
                 cut.colours,

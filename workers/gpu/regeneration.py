@@ -83,5 +83,6 @@ def _with(batch: ScreenedBatch, numbers: list[int], fresh: ScreenedBatch) -> Scr
     seconds = batch.sampled.seconds + fresh.sampled.seconds
     records = {**batch.sampled.records, **fresh.sampled.records}
     locks = {**batch.sampled.locks, **fresh.sampled.locks}
-    sampled = Sampled(images, faults, tuple(positions), seconds, records=records, locks=locks)
+    products = {**batch.sampled.products, **fresh.sampled.products}
+    sampled = Sampled(images, faults, tuple(positions), seconds, records=records, locks=locks, products=products)
     return ScreenedBatch(replace(batch.held, items=tuple(items)), sampled, tuple(verdicts))

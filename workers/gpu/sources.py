@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import structlog
@@ -175,7 +175,7 @@ def among(held: Claim, sampled: Sampled, faults: Mapping[str, str]) -> Sampled:
     for n, position in zip(places, sampled.positions, strict=True):
         positions[n] = position
     both = {**sampled.faults, **nothing.faults}
-    return Sampled(images, both, tuple(positions), sampled.seconds, records=sampled.records, locks=sampled.locks)
+    return replace(sampled, images=images, faults=both, positions=tuple(positions), joules=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from workers.jobs.types import Claim, SamplingPosition
 
 if TYPE_CHECKING:
     from policy.marks.locks.product_lock import ProductLock
+    from policy.verdict import Finding
+    from workers.masks.backgrounds import RemovedBackground
 
 Pixels = npt.NDArray[np.uint8]  # [N, H, W, 3], RGB, contiguous
 Pictures = Mapping[str, Any]  # of one item: PIL images by the option they answer, such as "image" and "mask_image"
@@ -35,6 +37,12 @@ class Sampled:
     joules: float | None = None  # that the device used meanwhile; None where it reports none
     records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by item id, what provenance says besides
     locks: Mapping[str, ProductLock] = field(default_factory=dict)  # by item id, products that stay as they were
+    products: Mapping[str, RemovedBackground] = field(default_factory=dict)  # by item id, cut out of what was drawn
+
+    def doubts(self, item_id: str) -> tuple[Finding, ...]:
+        """About the mask by which a product was cut out of what was drawn."""
+        product = self.products.get(item_id)
+        return product.chosen.check.findings if product else ()
 
 
 class Watch(Protocol):

@@ -11,8 +11,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from api.openai.asked import file_name_of
-from api.openai.batches.lines import CARRIED, carried_of
+from api.openai.asked import FORMATS, gives_links, notes_of
+from api.openai.batches.lines import CARRIED, FILE, carried_of
 from api.openai.drawn import nothing_made
 from api.schemas.images import ImageReply, ImagesBody, ImagesReply
 from workers.jobs.results import Result
@@ -44,7 +44,7 @@ class AnsweredLine:
 
     @property
     def gives_links(self) -> bool:
-        return self.asked.response_format == "url"
+        return gives_links(self.asked)
 
     def written(self, read: Callable[[str], bytes], link: Callable[[str], str]) -> bytes:
         """The line. `read` fetches a file, `link` makes a link to it."""
@@ -88,11 +88,13 @@ class AnsweredLine:
         reply = ImagesReply(
             created=int(self.created_at.timestamp()),
             data=images,
+            background="transparent" if self.asked.background == "transparent" else "opaque",
             output_format=self.asked.output_format or "png",
             quality=self.asked.quality or "auto",
             size=f"{file.width}x{file.height}",
             safety_identifier=self.asked.safety_identifier,
             request_id=self.request_id,
+            notes=notes_of(self.asked) or None,
             withheld=len(self.results) - len(images),
         )
         return reply.model_dump(mode="json", exclude_none=True)
@@ -110,7 +112,15 @@ def answered_lines(
         results = tuple(variants)
         if any(result.state in ITEM_OPEN for result in results):
             continue
-        asked = carried_of(dict(zip(CARRIED, results[0].carried, strict=False)))
-        wanted = file_name_of(asked)
+        cells = dict(zip(CARRIED, results[0].carried, strict=False))
+        asked = carried_of(cells)
+        wanted = cells.get(FILE) or _file_before(asked)
         files = tuple((result, file) for result in results for file in result.files if file.name == wanted)
         yield AnsweredLine(request_id, phase, created_at, results, asked, files)
+
+
+def _file_before(asked: ImagesBody) -> str:
+    """Of a batch that was sent before lines carried the name of their file, and of one whose cells were erased."""
+    if asked.output_compression in (None, 100):
+        return FORMATS[asked.output_format or "png"]
+    return f"{asked.output_format}-{asked.output_compression}"

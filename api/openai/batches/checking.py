@@ -93,7 +93,9 @@ class _Checking:
                 raise
             _fail(self._parts, self._tenant, self._check, [LineError(0, Complaint(problem.code, problem.detail, ""))])
         except BudgetExceeded as error:
-            _fail(self._parts, self._tenant, self._check, [LineError(0, Complaint("budget_exceeded", f"{error}", ""))])
+            _fail(
+                self._parts, self._tenant, self._check, [LineError(0, Complaint("insufficient_quota", f"{error}", ""))]
+            )
 
     def _start(self) -> None:
         books = self._lines.books
@@ -106,7 +108,7 @@ class _Checking:
             model=books.default.card.name,
             priority=Priority.BULK,
             renditions=tuple(dict.fromkeys((ORIGINAL, *self._lines.renditions))),
-            channels=list(self._lines.channels.values()),
+            channels=[*self._lines.channels.values()],
             metadata=dict(check.metadata),
             deadline=check.expires_at.isoformat(),
             at_deadline="expire",

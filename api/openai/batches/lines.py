@@ -15,7 +15,7 @@ from api.edge.dependencies import Parts
 from api.edge.errors import domain_problem
 from api.edge.problems import Complaint, Problem, quoted
 from api.edge.validation import from_validation
-from api.openai.asked import single_of
+from api.openai.asked import FORMATS, single_of
 from api.openai.edits import TAKING_A_PICTURE
 from api.openai.pictures import inputs_of, pictures_of
 from api.openai.spoken import their_name
@@ -35,7 +35,12 @@ from workers.sheets.objects import MAX_LINE_BYTES
 MAX_EDIT_BYTES = MAX_URL_CHARS + MAX_LINE_BYTES  # of a line with a picture in it
 MAX_LINES = 50_000  # of a batch, as OpenAI documents it
 # What an answer repeats of its line, kept as the row's own cells.
-CARRIED = ("response_format", "output_format", "quality", "safety_identifier", "user", "output_compression")
+_ASKED = (
+    *("response_format", "output_format", "quality", "safety_identifier", "user", "output_compression"),
+    *("model", "moderation", "style", "background"),
+)
+FILE = "file"  # the name of the file that the answer gives out
+CARRIED = (*_ASKED, FILE)  # batches of earlier versions have the first six
 _OTHER_BATCH = "Send them in another batch."
 
 M = TypeVar("M", bound=BaseModel)
@@ -64,7 +69,7 @@ class BatchLines:
         self._models = tenant_models(parts, caller.tenant)
         self.books: RecipeBooks | None = None  # the first line's model is the request's own
         self.renditions: dict[str, None] = {}
-        self.channels: dict[str, ChannelBody | str] = {}  # of lines that choose a quality
+        self.channels: dict[str, ChannelBody] = {}  # of lines whose size or quality no rendition has
         self._ids: dict[str, int] = {}
         self._taken: dict[str, str] = {}  # files of pictures -> the inputs that they became
 
@@ -107,7 +112,7 @@ class BatchLines:
             ids = self._inputs(body, card) if isinstance(body, EditsBody) else {}
             with parts.transaction(self._tenant) as conn:
                 pictures = demand_known(ids, known_inputs(conn, self._tenant, ids.values())) if ids else {}
-            single = single_of(body, card, self._models, max_steps=parts.settings.max_steps, pictures=ids)
+            single = single_of(body, card, self._models, settings=parts.settings, pictures=ids)
         except Problem as problem:
             raise _Wrong(_named(problem)) from problem
         except WorkerError as error:
@@ -128,18 +133,17 @@ class BatchLines:
         if refused := refused_warnings_of(row, book, parts, context):
             raise _Wrong(refused)
         self.renditions |= dict.fromkeys(single.renditions)
-        self._choose(single.channels)
+        channels = {channel.name: channel for channel in single.channels if isinstance(channel, ChannelBody)}
+        self._choose(channels)
         own = row.own._replace(model=card.name, priority=body.priority if "priority" in body.model_fields_set else None)
-        return replace(row, own=own, carried=[str(getattr(body, name) or "") for name in CARRIED])
+        file = next(iter(channels), FORMATS[body.output_format or "png"])
+        return replace(row, own=own, carried=[*(_cell(getattr(body, name)) for name in _ASKED), file])
 
-    def _choose(self, channels: Iterable[ChannelBody | str]) -> None:
-        """Every image of the batch gets these files too, so they are few, and those of one quality have one size."""
-        for channel in channels:
-            if isinstance(channel, ChannelBody) and self.channels.setdefault(channel.name, channel) != channel:
-                message = f"lines before ask for {channel.name} in another size"
-                raise _Wrong([Complaint("not_available", message, _OTHER_BATCH, field="output_compression")])
+    def _choose(self, channels: Mapping[str, ChannelBody]) -> None:
+        """Every image of the batch gets these files too, so they are few."""
+        self.channels |= channels
         if len(self.channels) > MAX_CHANNELS:
-            message = f"the lines choose more than {MAX_CHANNELS} qualities"
+            message = f"the lines choose more than {MAX_CHANNELS} qualities, each in one size"
             raise _Wrong([Complaint("not_available", message, _OTHER_BATCH, field="output_compression")])
 
     def _inputs(self, body: EditsBody, card: ModelCard) -> dict[str, str]:
@@ -188,9 +192,14 @@ def _named(problem: Problem) -> Sequence[Complaint]:
     ]
 
 
+def _cell(value: object) -> str:
+    """Zero is a value, None is none."""
+    return "" if value is None else str(value)
+
+
 def carried_of(cells: Mapping[str, str]) -> ImagesBody:
     """What a line asked of its answer, read back; the defaults where its cells were erased."""
-    kept: dict[str, str | int] = {name: text for name in CARRIED if (text := cells.get(name))}
+    kept: dict[str, str | int] = {name: text for name in _ASKED if (text := cells.get(name))}
     if quality := cells.get("output_compression"):
         kept["output_compression"] = int(quality)
     return ImagesBody.model_validate({"prompt": "-", **kept})

@@ -142,7 +142,7 @@ def _on_canvas(options: SamplingOptions, size: tuple[int, int], factors: Collect
     wanted = max(size[0] / options.width, size[1] / options.height)
     if options.upscale == 1 and wanted > 1 and factors:
         options = options._replace(upscale=min((one for one in factors if one >= wanted), default=max(factors)))
-    return options._replace(canvas=size)
+    return options._replace(canvas=options.canvas or size)
 
 
 def fitting_size(card: ModelCard, width: int, height: int) -> tuple[int, int]:
@@ -184,6 +184,7 @@ def complaints(
         yield Complaint("mask_size", message, "Send a mask of the image's own size.", field="mask")
     yield from _strength(options)
     yield from _product(options, card)
+    yield from _finished(options, card, beside, (image.width, image.height) if image else None)
     if options.reference_scale is not None and task not in SHOWN:
         message = f"{task} has no place for a reference_scale: no reference picture is shown"
         yield Complaint("model_limit", message, "Leave it out.", field="reference_scale")
@@ -225,6 +226,23 @@ def _product(options: SamplingOptions, card: ModelCard) -> Iterator[Complaint]:
     if options.task == REPLACE_BACKGROUND and '"around":true' in options.ground and INPAINT not in card.tasks:
         message = f"{card.name} cannot inpaint, so it draws no ground around a product"
         yield Complaint("model_limit", message, "Leave around out, or name another model.", field="ground")
+
+
+def _finished(
+    options: SamplingOptions, card: ModelCard, beside: Abilities, image: tuple[int | None, int | None] | None
+) -> Iterator[Complaint]:
+    """What has a place where a model draws the whole picture, and nowhere else."""
+    given = is_undrawn(options.task, card)
+    other = options.canvas != image if options.task == REPLACE_BACKGROUND else given
+    if options.canvas and other:
+        message = f"a picture of {options.task} has the size of its image"
+        yield Complaint("model_limit", message, "Leave canvas out; channels have sizes.", field="canvas")
+    if options.background and (given or options.task == REPLACE_BACKGROUND):
+        message = f"{options.task} has no place for background"
+        yield Complaint("model_limit", message, f"Leave it out; {REMOVE_BACKGROUND} cuts out.", field="background")
+    elif options.background and not beside.finds_products:
+        message = "no mask network is installed, so nothing is cut out here"
+        yield Complaint("model_limit", message, "Leave it out.", field="background")
 
 
 def _strength(options: SamplingOptions) -> Iterator[Complaint]:

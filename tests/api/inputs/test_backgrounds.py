@@ -94,6 +94,47 @@ def test_a_background_is_removed_without_a_model_and_the_mask_lies_beside_the_cu
     assert any(mask.sha256 in cell for section in report.sections for row in section.rows for cell in row)
 
 
+def test_what_a_model_draws_is_cut_out_of_its_ground_in_the_size_asked_for(tenant: InputTenant, works: Works) -> None:
+    shot = bottle(256, ground="studio", seed=5)
+    device = FakeSampler(pictures={"row-1": shot.picture})
+    drawn = {"width": 256, "height": 256, "canvas": [LARGE, LARGE], "background": "transparent"}
+    request = asked(tenant, "text-to-image", renditions=["original", "webp", "jpeg"], **drawn)
+    item = made(works, tenant, request, device)
+    assert item["state"] == "released", told(works, "item.held", request)["verdict"]
+    (claim,) = device.claims
+    assert (claim.recipe.canvas, claim.recipe.background) == (None, "")
+    event = told(works, "item.released", request)
+    assert (event["recipe"]["canvas"], event["recipe"]["background"]) == ([LARGE, LARGE], "transparent")
+    for name, kind in (("original", "image/png"), ("webp", "image/webp")):
+        pixels, alpha = decode_cutout(file_of(works, event, name), kind)
+        assert pixels.shape == (LARGE, LARGE, 3)
+        assert 0 < (alpha == 255).mean() < 0.5 < (alpha == 0).mean() + 0.3
+    flat = decode(file_of(works, event, "jpeg"), "image/jpeg")
+    assert (flat[:8, :8] > 245).all(), "JPEG shows it on white"
+    assert event["marks"]["declaration"] == "generated"
+    assert {one["name"] for one in event["renditions"]} == {"original", "webp", "jpeg", "mask"}
+    assert event["product"]["mask"]["source"] == "network"
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"task": REMOVE, "background": "transparent"}, "background"),
+        ({"task": REPLACE, "background": "transparent"}, "background"),
+        ({"task": REMOVE, "canvas": [512, 512]}, "canvas"),
+        ({"task": REPLACE, "canvas": [512, 512]}, "canvas"),
+        ({"task": "text-to-image", "canvas": [8192, 4096]}, "width"),
+    ],
+)
+def test_a_canvas_and_a_ground_have_no_place_where_a_picture_decides_them(
+    tenant: InputTenant, more: dict[str, Any], field: str
+) -> None:
+    image = {} if more["task"] == "text-to-image" else {"image": photo(tenant, 1)[0]}
+    body = {"prompt": "a wooden table", "model": "studio", **image, **more}
+    document = problem(tenant.client.post("/v1/requests", json=body), 422, "invalid_body")
+    assert [error["field"] for error in document["errors"]] == [field]
+
+
 def test_a_mask_is_looked_at_through_its_asset_and_is_no_result_unless_it_is_asked_for(
     tenant: InputTenant, works: Works
 ) -> None:

@@ -183,6 +183,7 @@ class Registry:
     refused: Mapping[str, str] = field(default_factory=dict)  # models that may not be asked for -> why
     mask_network: MaskNetworkCard | None = None  # finds products; None: no background can be removed here
     references: Mapping[str, ReferenceCard] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)  # further names -> models, as an operator set them
 
     @classmethod
     def load(cls, models_dir: Path) -> Registry:
@@ -210,6 +211,10 @@ class Registry:
 
     def names(self) -> tuple[str, ...]:
         return tuple(self.cards)
+
+    def named(self, name: str) -> str:
+        """The model that a name stands for: itself, or what an operator set where no model has that name."""
+        return name if name in self.cards else self.aliases.get(name, name)
 
     def get(self, name: str) -> ModelCard:
         """The card of this name. Raises ModelMissing, naming the models there are."""
