@@ -41,6 +41,7 @@ from api.routes import (
     catalogue_schedules,
     catalogues,
     channels,
+    courses,
     detect,
     erasures,
     events,
@@ -81,19 +82,9 @@ _CORS_ANSWER = (
     *("X-Request-ID", "traceparent"),
 )
 _ROUTERS = (
-    *(streams, requests, campaigns, pilots, results, items, assets, reproductions, identify, detect, reviews, recalls),
-    *(
-        revocations,
-        webhooks,
-        soft_bindings,
-        inputs,
-        sources,
-        marks,
-        targets,
-        catalogues,
-        catalogue_plans,
-        catalogue_schedules,
-    ),
+    *(streams, requests, campaigns, courses, pilots, results, items, assets, reproductions, identify, detect),
+    *(reviews, recalls, revocations, webhooks, soft_bindings, inputs, sources, marks, targets, catalogues),
+    *(catalogue_plans, catalogue_schedules),
     *(images, files, batches, budgets, events, audit, proofs, models, channels, keys, erasures, legal_holds),
     operations,
 )

@@ -25,7 +25,7 @@ _READ = re.compile(
     r"/v1/(?:requests/[^/]+/(?:results|events|items)|events|assets/[^/]+(?:/thumbnail)?|audit/[a-z0-9/_-]+|reviews(?:/[^/]+)?|usage"
     r"|identify/[^/]+|inputs/[^/]+|catalogues/[^/]+/manifest)"
 )
-_CHANGED = re.compile(r"/v1/(?:reviews(?:/[^/]+)?|campaigns|identify|inputs|catalogues/[^/]+/plans)")
+_CHANGED = re.compile(r"/v1/(?:reviews(?:/[^/]+)?|campaigns|requests|identify|inputs|catalogues/[^/]+/plans)")
 _KEPT = frozenset(
     {b"accept", b"content-length", b"content-type", b"idempotency-key", b"last-event-id", b"transfer-encoding"}
 )

@@ -123,3 +123,10 @@ async def _change(visit: VisitOf, form: FormOf) -> dict[str, str]:
 
 
 ChangeOf = Annotated[dict[str, str], Depends(_change)]  # the form of a change, with the token of the session
+
+
+def whole_number(text: str) -> int:
+    """What a field of a form says. Raises Problem."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise Problem("invalid_body", "The form asks for a whole number.")
+    return int(text)

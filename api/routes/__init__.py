@@ -2,6 +2,7 @@
 
 requests     one prompt, status, items, cancel
 campaigns    submit a spreadsheet
+courses      what a request was expected to take and took, its breaker
 pilots       the sample of a campaign, and the decision about it
 streams      events of requests as they happen
 results      results of a request, as files

@@ -13,6 +13,7 @@ catalogue_schedules  schedules of catalogues
 tables      how the file of a campaign is read
 budgets     budgets and usage
 forecast    forecast of what a request would take
+course      what a request was expected to take and took, its breaker
 submission  the reply to a submission
 channels    further files of an image
 added_channels  further files of the images of an earlier request

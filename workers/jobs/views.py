@@ -17,6 +17,7 @@ from workers.errors import NotFound
 from workers.jobs.control.reuse import is_of_item
 from workers.jobs.control.usage import cost_of
 from workers.jobs.tables import assets, items, recipes, requests
+from workers.recipes import Recipe
 from workers.states import ItemState
 
 
@@ -148,6 +149,20 @@ def list_items(
     if state is not None:
         query = query.where(items.c.state == state)
     return [_item(row) for row in conn.execute(query)]
+
+
+def count_drawn_work(conn: Connection, tenant: str, request_id: str) -> list[tuple[Recipe, str, int]]:
+    """By recipe and queue, how many images of a request are or were drawn for it. Raises NotFound."""
+    demand_request(conn, tenant, request_id)
+    drawn = items.c.reused_asset_id.is_(None) & items.c.drawing_item_id.is_(None)
+    given_up = items.c.state.in_((ItemState.REFUSED, ItemState.CANCELLED)) & items.c.batch_id.is_(None)
+    counted = (
+        select(recipes.c.recipe, items.c.queue, func.count())
+        .join(recipes, recipes.c.id == items.c.recipe_id)
+        .where(items.c.request_id == request_id, items.c.tenant == tenant, drawn, ~given_up)
+        .group_by(recipes.c.id, recipes.c.recipe, items.c.queue)
+    )
+    return [(Recipe.from_json(recipe), queue, count) for recipe, queue, count in conn.execute(counted)]
 
 
 def demand_request(conn: Connection, tenant: str, request_id: str) -> None:

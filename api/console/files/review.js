@@ -115,7 +115,7 @@
     meter.setAttribute("aria-label", name);
     const shown = element("dd");
     shown.append(meter, element("span", `${Math.round(score * 100)} %`));
-    return [element("dt", name), shown];
+    return [element("dt", name.split("@")[0]), shown]; // without the digest of its list of sentences
   }
   function cover(item) {
     const covered = item.categories.some((category) => blurred.has(category)) !== uncovered.has(item.item_id);

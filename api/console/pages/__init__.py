@@ -10,6 +10,7 @@ review       held pictures, by keyboard
 sheets       contact sheet, and acceptance of a pilot
 assets       one picture: files, where it comes from, what vouches for it
 identify     whether a picture was made here
+masks        which part of a picture is the product, painted by hand
 registers    usage, models, inputs, audit
 settings     keys, webhooks, targets, recalls and legal holds of the tenant
 """

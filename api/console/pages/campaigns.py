@@ -29,12 +29,14 @@ async def show_one(visit: VisitOf, request_id: str, state: str = "", cursor: str
     """Its state, and a page of its rows. The part that changes comes again from `live` with each event."""
     address = f"/v1/requests/{quote(request_id, safe='')}"
     campaign = await visit.get(address)
+    course = await visit.get(f"{address}/course") if campaign["kind"] == "campaign" else None
     rows = await visit.get(f"{address}/items", state=state, cursor=cursor, limit=_ROWS_ON_A_PAGE)
     more = urlencode({"state": state, "cursor": rows["next_cursor"] or ""})
     return visit.page(
         "campaign.html",
         section="campaigns",
         rows=rows,
+        course=course,
         state=state,
         more=f"/console/campaigns/{campaign['id']}?{more}",
         first=not cursor,

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
 from api.console.failing import PageRoute
-from api.console.visits import ChangeOf, Visit, VisitOf
-from api.edge.problems import Problem
+from api.console.visits import ChangeOf, Visit, VisitOf, whole_number
 from workers.jobs.catalogue.plans import APPLIED
 
 router = APIRouter(route_class=PageRoute)
@@ -39,7 +38,7 @@ async def show_one(visit: VisitOf, name: str) -> Response:
 @router.post("/console/catalogues/{name}/rollback")
 async def roll_back(visit: VisitOf, name: str, form: ChangeOf) -> Response:
     """What was live after an earlier run is live again."""
-    await visit.send("POST", f"{_address(name)}/rollback", {"to_run": _number(form.get("to_run", ""))})
+    await visit.send("POST", f"{_address(name)}/rollback", {"to_run": whole_number(form.get("to_run", ""))})
     return RedirectResponse(f"/console/catalogues/{quote(name, safe='')}", 303)
 
 
@@ -78,7 +77,7 @@ async def apply(visit: VisitOf, name: str, plan_id: str, form: ChangeOf) -> Resp
     """Exactly the plan that was shown, by its digest. A second press of the button is answered with the first run."""
     body: dict[str, Any] = {"digest": form.get("digest", ""), "confirm": "confirm" in form, "again": "again" in form}
     if form.get("limit"):
-        body["limit"] = _number(form["limit"])
+        body["limit"] = whole_number(form["limit"])
     headers = {"Idempotency-Key": f"console-{plan_id}"}
     await visit.call("POST", f"{_address(name, plan_id)}/apply", json=body, headers=headers)
     return RedirectResponse(f"/console/catalogues/{quote(name, safe='')}/plans/{quote(plan_id, safe='')}", 303)
@@ -96,9 +95,3 @@ def _shown(visit: Visit, plan: dict[str, Any]) -> dict[str, Any]:
 def _address(name: str, plan_id: str | None = None) -> str:
     plan = "" if plan_id is None else f"/plans/{quote(plan_id, safe='')}"
     return f"/v1/catalogues/{quote(name, safe='')}{plan}"
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise Problem("invalid_body", "The form asks for a whole number.")
-    return int(text)

@@ -1,14 +1,19 @@
-"""Settings of the tenant: keys, webhooks, targets of delivery, recalls and legal holds, for its admins."""
+"""Settings of the tenant: keys, webhooks, targets of delivery, channels, recalls and legal holds, for its admins.
+
+A new key is answered as a file that the browser saves and keeps no copy of: it stands in no page.
+"""
 
 from __future__ import annotations
 
+import re
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import PlainTextResponse, RedirectResponse
 
 from api.console.failing import PageRoute
-from api.console.visits import ChangeOf, VisitOf
+from api.console.visits import ChangeOf, VisitOf, whole_number
 from api.edge.problems import Problem
 
 router = APIRouter(route_class=PageRoute)
@@ -20,7 +25,9 @@ WEBHOOK_EVENTS = (
     *("review.waiting", "budget.low", "delivery.paused"),
     *("catalogue.paused", "catalogue.run_finished", "catalogue.tick_stopped"),
 )
+KEY_SCOPES = ("submit", "read", "review", "audit", "admin", "agent")  # the same
 _WEBHOOK_ACTS = {"test": ("POST", "/test"), "enable": ("POST", "/enable"), "delete": ("DELETE", "")}
+_TARGET_FIELDS = ("name", "endpoint", "region", "bucket", "prefix", "access_key_id", "secret_access_key", "on_recall")
 _TARGET_ACTS = {"check": ("POST", "/check"), "delete": ("DELETE", "")}
 
 
@@ -28,6 +35,7 @@ _TARGET_ACTS = {"check": ("POST", "/check"), "delete": ("DELETE", "")}
 async def show(visit: VisitOf) -> Response:
     """The keys themselves are shown nowhere."""
     visit.demand("admin")
+    channels = await visit.get("/v1/channels") if visit.may("read") else {"data": []}
     lists = {
         "keys": await visit.get("/v1/keys", limit=_ALL),
         "webhooks": await visit.get("/v1/webhooks", limit=_ALL),
@@ -36,7 +44,40 @@ async def show(visit: VisitOf) -> Response:
         "holds": await visit.get("/v1/legal-holds", limit=_ON_A_PAGE),
     }
     shown = {name: page["data"] for name, page in lists.items()}
-    return visit.page("settings.html", section="settings", events=WEBHOOK_EVENTS, **shown)
+    shown["channels"] = channels["data"]
+    return visit.page("settings.html", section="settings", events=WEBHOOK_EVENTS, scopes=KEY_SCOPES, **shown)
+
+
+@router.post(f"{AT}/keys")
+async def create_key(visit: VisitOf, form: ChangeOf) -> Response:
+    """The new key as a file to save. It is in this answer and nowhere else; no page and no cache has it."""
+    asked: dict[str, Any] = {
+        "name": form.get("name", "").strip(),
+        "scopes": [scope for scope in KEY_SCOPES if f"scope-{scope}" in form],
+        **{field: form[field].strip() for field in ("person",) if form.get(field, "").strip()},
+        **{field: whole_number(form[field]) for field in ("expires_in_days", "daily_images") if form.get(field)},
+    }
+    made = await visit.send("POST", "/v1/keys", asked)
+    ends = made["expires_at"] or "never"
+    lines = (
+        f"# {made['name']}: {', '.join(made['scopes'])}; expires: {ends}; id {made['id']}",
+        f"PRESSWORK_KEY={made['key']}",
+    )
+    name = re.sub(r"[^a-z0-9]+", "-", made["name"].lower()).strip("-")[:40] or "key"
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Disposition": f'attachment; filename="presswork-{name}.env"',
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    }
+    return PlainTextResponse("\n".join(lines) + "\n", headers=headers)
+
+
+@router.post(f"{AT}/targets")
+async def add_target(visit: VisitOf, form: ChangeOf) -> Response:
+    """A bucket of the tenant's own. Its secret goes in and comes back on no page."""
+    named = {field: form.get(field, "").strip() for field in _TARGET_FIELDS}
+    await visit.send("POST", "/v1/targets", {field: value for field, value in named.items() if value})
+    return RedirectResponse(AT, 303)
 
 
 @router.post(f"{AT}/keys/{{key_id}}/revoke")

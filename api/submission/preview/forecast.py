@@ -41,6 +41,11 @@ def _works(found: SubmissionFindings, books: RecipeBooks, settings: Settings) ->
         yield Work(recipe.work_id, images, _together(recipe, settings), book.card.queue)
 
 
+def stored_works(stored: Iterable[tuple[Recipe, str, int]], settings: Settings) -> tuple[Work, ...]:
+    """The same of stored images: their recipe, their queue, and how many they are."""
+    return tuple(Work(recipe.work_id, images, _together(recipe, settings), queue) for recipe, queue, images in stored)
+
+
 def _together(recipe: Recipe, settings: Settings) -> int:
     """Images that the planner puts into a batch."""
     height, width, _ = recipe.shape
@@ -61,27 +66,33 @@ def preview(
     made = forecast_of(conn, works, settings)
     now: datetime = conn.execute(select(func.clock_timestamp())).scalar_one()
     finish, why, warnings = _finish(conn, made, works, now, _Wish(priority, deadline))
-    currency = settings.currency or None
-    seconds = cost = None
-    if made.p50 is not None and made.p90 is not None:
-        seconds = QuantilesReply(p50=round(made.p50.seconds, 3), p90=round(made.p90.seconds, 3))
-        if made.p50.cost is not None and made.p90.cost is not None:
-            cost = QuantilesReply(p50=float(round(made.p50.cost, 6)), p90=float(round(made.p90.cost, 6)))
+    seconds, cost = taken(made)
     reply = ForecastReply(
         images=made.images,
         gpu_seconds=seconds,
         cost=cost,
-        currency=currency if cost else None,
+        currency=settings.currency or None if cost else None,
         batches_measured=made.measured,
         unknown_images=made.unknown_images,
         device_classes=list(made.device_classes),
         finish=finish,
-        message="; ".join(filter(None, (_unknown(made), why))),
+        message="; ".join(filter(None, (unknown(made), why))),
     )
     return reply, warnings
 
 
-def _unknown(made: Forecast) -> str:
+def taken(made: Forecast) -> tuple[QuantilesReply | None, QuantilesReply | None]:
+    """GPU seconds and money of a forecast; None where they are not known."""
+    if made.p50 is None or made.p90 is None:
+        return None, None
+    seconds = QuantilesReply(p50=round(made.p50.seconds, 3), p90=round(made.p90.seconds, 3))
+    if made.p50.cost is None or made.p90.cost is None:
+        return seconds, None
+    return seconds, QuantilesReply(p50=float(round(made.p50.cost, 6)), p90=float(round(made.p90.cost, 6)))
+
+
+def unknown(made: Forecast) -> str:
+    """Why nothing is told; "" where something is."""
     if not made.unknown_images:
         return ""
     return (

@@ -87,7 +87,7 @@ def test_no_page_has_a_serious_barrier_in_either_theme(seen: Seen) -> None:
     paths = ("", "/campaigns", f"/campaigns/{request}", f"/campaigns/{request}/sheet", "/new", "/review", "/identify")
     plan = Catalogue(seen.tenant, {**SPEC, "name": "stools"}).plan(feed(ROWS[:2]))
     catalogue = ("/catalogues", "/catalogues/stools", f"/catalogues/stools/plans/{plan['id']}")
-    registers = ("/usage", "/models", "/inputs", "/audit", "/settings")
+    registers = ("/usage", "/models", "/inputs", "/inputs/mask", "/audit", "/settings")
     paths = (*paths, *catalogue, *registers, f"/assets/{asset}", "/sign-in")
     page, found = seen.page, {}
     for theme, path in ((theme, path) for path in paths for theme in ("light", "dark")):
@@ -200,6 +200,54 @@ def test_pictures_are_dropped_and_what_is_refused_is_told_by_name(seen: Seen, tm
     seen.complaints[:] = [one for one in seen.complaints if "400" not in one and "422" not in one]  # the refusal itself
     page = seen.go("/console/inputs")
     assert "mug.png" in page.inner_text("table")
+
+
+def test_a_mask_is_painted_by_pointer_and_keyboard_taken_back_and_sent_in_with_its_photo(
+    seen: Seen, tmp_path: Path
+) -> None:
+    photo = tmp_path / "cup.png"
+    Image.new("RGB", (200, 100), (30, 90, 200)).save(photo)
+    page = seen.go("/console/inputs/mask")
+    page.set_input_files("#file", photo)
+    page.wait_for_selector("#canvas:visible")
+    assert page.is_disabled("#save")
+    box = page.locator("#canvas").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    said = [page.inner_text("#covered")]
+    page.focus("#canvas")
+    for key in (*["ArrowDown"] * 8, "Space"):
+        page.keyboard.press(key)
+    said.append(page.inner_text("#covered"))
+    page.keyboard.press("u")
+    assert page.inner_text("#covered") == said[0] != said[1]
+    page.click("summary:text('Shapes by numbers')")
+    page.fill("#shape-width", "100")  # the left half, whole
+    page.click("#shape-paint")
+    page.evaluate(
+        """() => {
+          window.sent = [];
+          presswork.call = async (path, options) => {
+            window.sent.push(options.body.get("file"));
+            return Response.json({ id: `i${window.sent.length}`, state: "ready" });
+          };
+        }"""
+    )
+    page.click("#save")
+    page.wait_for_selector("#saved:visible")
+    assert (page.inner_text("#image-id"), page.inner_text("#mask-id")) == ("i1", "i2")
+    shown = """async () => {
+      const picture = await createImageBitmap(window.sent[1]), canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [picture.width, picture.height];
+      const context = canvas.getContext("2d", { willReadFrequently: true });
+      context.drawImage(picture, 0, 0);
+      const at = (x, y) => [...context.getImageData(x, y, 1, 1).data];
+      return [picture.width, picture.height, at(50, 50), at(180, 10)];
+    }"""
+    assert page.evaluate(shown) == [200, 100, [255, 255, 255, 255], [0, 0, 0, 255]]
 
 
 def test_the_grid_holds_few_cells_and_finds_every_place(seen: Seen) -> None:

@@ -128,6 +128,7 @@ ADDRESSES = [
     ("GET", "/v1/targets/{target_id}", "read"),
     ("DELETE", "/v1/targets/{target_id}", "admin"),
     ("POST", "/v1/targets/{target_id}/check", "admin"),
+    ("GET", "/v1/requests/{request_id}/course", "read"),
     ("GET", "/v1/requests/{request_id}/delivery", "read"),
     ("POST", "/v1/assets/{asset_id}/reproductions", "submit"),
     ("GET", "/v1/assets/{asset_id}/reproductions/{request_id}", "read"),

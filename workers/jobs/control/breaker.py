@@ -3,6 +3,7 @@
     watch     three sums of a campaign begin at zero                                   caller: submit
     note      settled items, and decided reviews, wait to be counted                   callers: settle, expire, review
     count     every noted row is counted once; a campaign whose sum is over is PAUSED  caller: planner, before it plans
+    curves    how the sums came to be what they are, for people                        caller: api
 
 A trial is a row. It counts when its last image is settled: once for policy (held or refused), once for failures
 (failed, or its marks did not hold), once for reviewers (rejected; a row that needs no reviewer was not rejected).
@@ -86,6 +87,32 @@ _WORST = {
       ) AS told WHERE worst IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1""",
 }
 
+_COURSE = text(
+    """
+    SELECT max(i.settled_at) AS settled, max(greatest(i.settled_at, h.decided_at)) AS reviewed,
+      bool_or(i.state = 'refused' AND h.item_id IS NULL OR h.asset_id IS NOT NULL) AS policy,
+      bool_or(i.state = 'failed' OR h.item_id IS NOT NULL AND h.asset_id IS NULL) AS failures,
+      bool_or(h.release IS FALSE) AS rejections,
+      bool_or(h.item_id IS NOT NULL AND h.decided_at IS NULL) AS undecided,
+      bool_or(i.state IN ('released', 'recalled') OR h.item_id IS NOT NULL) AS judged
+    FROM items i LEFT JOIN holds h ON h.item_id = i.id
+    WHERE i.request_id = :id AND i.tenant = :tenant AND i.state <> 'cancelled'
+    GROUP BY i.custom_id
+    HAVING NOT bool_or(i.state IN ('pending', 'planned')) AND max(i.settled_at) >= :since
+    ORDER BY 1
+    """
+)
+
+
+class Curve(NamedTuple):
+    """One of the sums: where it stands, and on its way there, at most so many points."""
+
+    test: str
+    sum: float
+    rows: int
+    bad: int
+    points: list[float]
+
 
 class Trial(NamedTuple):
     """What a row says to one of the sums."""
@@ -118,6 +145,34 @@ def count(conn: Connection) -> list[str]:
     return [
         row.request_id for row in watched if _count(conn, row, [n for n in noted if n.request_id == row.request_id])
     ]
+
+
+def curves(conn: Connection, tenant: str, request_id: str, *, most: int = 120) -> tuple[float, list[Curve]] | None:
+    """The threshold and the curve of each test since the sums began; None for a request that is not watched.
+
+    The points replay the settled rows in their order; `sum`, `rows` and `bad` are those that decide.
+    """
+    of = select(breakers).where(breakers.c.request_id == request_id, breakers.c.tenant == tenant)
+    found = conn.execute(of).one_or_none()
+    if found is None:
+        return None
+    rows = conn.execute(_COURSE, {"id": request_id, "tenant": tenant, "since": found.since}).all()
+    told = []
+    for test in TESTS:
+        if test == "rejections":
+            wanted = sorted((row for row in rows if row.judged and not row.undecided), key=lambda row: row.reviewed)
+        else:
+            wanted = list(rows)
+        sums = [0.0]
+        stands = Cusum()
+        for row in wanted:
+            stands = stands.after(bad=bool(getattr(row, test)))
+            sums.append(round(stands.sum, 3))
+        step = max(1, -(-len(sums) // most))
+        total, counted, bad = (getattr(found, f"{test}_{field}") for field in _FIELDS)
+        points = [max(sums[at : at + step]) for at in range(0, len(sums), step)]
+        told.append(Curve(test, total, counted, bad, points))
+    return float(found.threshold), told
 
 
 def trials(row: Row[Any]) -> Iterable[Trial]:
