@@ -32,6 +32,8 @@ PROGRAMS = (
     *("masks", "model", "screening", "second_opinion", "siblings", "tasks", "throughput", "window"),
 )
 APART = {  # program -> why it is none of those
+    "grid": "its figures need Chromium, and an idle machine",
+    "reviewers": "it needs Chromium, and works at the pace of people",
     "gpu": "its figures need a CUDA device; tests/bench runs its smoke mode",
     "soak": "it counts losses under faults for half an hour, and has no ratio",
 }

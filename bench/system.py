@@ -132,8 +132,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def wait_for_api(client: httpx.Client) -> None:
-    """Returns once it answers. Raises SystemExit after a minute."""
-    until = time.monotonic() + 60
+    """Returns once it answers. Raises SystemExit after three minutes."""
+    until = time.monotonic() + 180
     while True:
         try:
             client.get("/healthz").raise_for_status()
