@@ -35,6 +35,7 @@ APART = {  # program -> why it is none of those
     "grid": "its figures need Chromium, and an idle machine",
     "reviewers": "it needs Chromium, and works at the pace of people",
     "gpu": "its figures need a CUDA device; tests/bench runs its smoke mode",
+    "scale": "it compares nothing; its database takes minutes to hours",
     "soak": "it counts losses under faults for half an hour, and has no ratio",
 }
 SECONDS = {"quick": 300.0, "full": 7200.0}  # a program that takes longer hangs
