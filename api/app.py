@@ -36,6 +36,7 @@ from api.routes import (
     audit,
     batches,
     budgets,
+    campaign_checks,
     campaigns,
     catalogue_plans,
     catalogue_schedules,
@@ -69,6 +70,7 @@ from api.routes import (
     targets,
     webhooks,
 )
+from api.submission.large import looks as large_campaigns
 from workers.metrics import start_at_zero
 from workers.settings import Settings
 
@@ -82,11 +84,10 @@ _CORS_ANSWER = (
     *("X-Request-ID", "traceparent"),
 )
 _ROUTERS = (
-    *(streams, requests, campaigns, courses, pilots, results, items, assets, reproductions, identify, detect),
-    *(reviews, recalls, revocations, webhooks, soft_bindings, inputs, sources, marks, targets, catalogues),
-    *(catalogue_plans, catalogue_schedules),
-    *(images, files, batches, budgets, events, audit, proofs, models, channels, keys, erasures, legal_holds),
-    operations,
+    *(streams, requests, campaigns, campaign_checks, courses, pilots, results, items, assets, reproductions, identify),
+    *(detect, reviews, recalls, revocations, webhooks, soft_bindings, inputs, sources, marks, targets, catalogues),
+    *(catalogue_plans, catalogue_schedules, images, files, batches, budgets, events, audit, proofs, models, channels),
+    *(keys, erasures, legal_holds, operations),
 )
 
 
@@ -98,12 +99,17 @@ def create_app(settings: Settings) -> FastAPI:
     async def life(app: FastAPI) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = POOL_THREADS
         stop = Event()
-        scheduled = Thread(target=scheduled_runs.follow, args=(parts, stop), name="scheduled")
-        scheduled.start()
+        followed = [
+            Thread(target=scheduled_runs.follow, args=(parts, stop), name="scheduled"),
+            Thread(target=large_campaigns.follow, args=(parts, stop), name="large-campaigns"),
+        ]
+        for thread in followed:
+            thread.start()
         yield
         stop.set()
         parts.close()
-        scheduled.join()
+        for thread in followed:
+            thread.join()
 
     app = FastAPI(
         title="Presswork",

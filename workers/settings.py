@@ -330,6 +330,12 @@ class Settings(BaseSettings):
     max_rows: int = Field(50_000, ge=1, description="Maximum number of data rows of a campaign.")
     max_items: int = Field(100_000, ge=1, description="Maximum number of items of a request: rows x variants.")
     max_body_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Maximum size of a request body, in bytes.")
+    check_later_bytes: int = Field(
+        1024 * 1024,
+        ge=0,
+        description="Size of a campaign's file, in bytes, from which it is checked behind the answer. A packed file"
+        " counts eightfold. docs/api.md.",
+    )
     max_file_bytes: int = Field(
         200 * 1024 * 1024, ge=1024, description="Maximum size of a file for a batch of the OpenAI API, in bytes."
     )

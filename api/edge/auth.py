@@ -23,7 +23,7 @@ from workers.jobs.keys import KEY_PREFIX, ApiKey, create_key, find_key
 
 _KEY_NAMES = frozenset({"key", "api_key", "apikey", "api-key", "token", "access_token", "authorization"})
 # What a key of the scope `agent` may do where others need `submit`: send what is bounded, pause and cancel its own.
-AGENT_MAY = re.compile("/v1/campaigns|/v1/requests/[^/]+/(pause|cancel)")
+AGENT_MAY = re.compile("/v1/campaigns|/v1/campaigns/[^/]+/cancel|/v1/requests/[^/]+/(pause|cancel)")
 _bearer = HTTPBearer(
     scheme_name="api_key",
     bearerFormat="pw_...",

@@ -61,6 +61,7 @@ class Parts:
     lookups: Places
     background: Background
     planning: Background  # of catalogues: a plan may take minutes, and holds up nothing else
+    checking: Background  # of large campaigns, for the same reason
     feed: Feed | None  # None: without the auditor's login
 
     @classmethod
@@ -129,6 +130,7 @@ class Parts:
             ),
             background=Background(),
             planning=Background(),
+            checking=Background(),
             feed=Feed(audit.begin) if audit is not None else None,
         )
 
@@ -140,6 +142,7 @@ class Parts:
         self.room.close()
         self.background.close()
         self.planning.close()
+        self.checking.close()
         if self.feed is not None:
             self.feed.close()
         for engine in (self.engine, self.auditor):

@@ -118,6 +118,7 @@ def _body(asked: ImagesBody, card: ModelCard, size: DrawnSize, max_steps: int) -
         guidance_scale=asked.guidance_scale,
         scheduler=asked.scheduler,
         loras=asked.loras,
+        prompt_syntax=asked.prompt_syntax,
         priority=asked.priority,
         metadata=asked.metadata | {name: value for name, value in who.items() if value is not None},
     )

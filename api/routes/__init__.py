@@ -3,6 +3,7 @@
 requests     one prompt, status, items, cancel
 campaigns    submit a spreadsheet
 courses      what a request was expected to take and took, its breaker
+campaign_checks  large campaigns that a worker checks
 pilots       the sample of a campaign, and the decision about it
 streams      events of requests as they happen
 results      results of a request, as files

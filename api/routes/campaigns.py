@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-from typing import Annotated, BinaryIO, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse, Response
@@ -17,24 +15,21 @@ from api.edge.in_turn import InTurn
 from api.edge.limits.agents import demand_bounded
 from api.edge.multipart import Upload, campaign_upload
 from api.schemas.base import NoQuery
+from api.schemas.campaign_checks import CampaignCheckReply
 from api.schemas.requests import CampaignBody
 from api.schemas.submission import AcceptedReply, DryRunReply, UnchangedReply
-from api.submission.campaign import Campaign
-from api.submission.pictures.archive import PictureArchive
-from api.submission.pictures.rows import RowPictures
-from api.submission.preview.forecast import works_of
-from api.submission.recipes import RecipeBook
-from api.submission.store import CheckedRequest, dry_run, store
-from api.submission.tenant_models import choose_model, tenant_models
+from api.submission.large.looks import look_for_checks
+from api.submission.large.received import is_large, receive, sha256_of
+from api.submission.large.whole import CampaignFiles, checked_campaign
+from api.submission.store import dry_run, store
 
 router = APIRouter(route_class=InTurn, prefix="/v1/campaigns", tags=["Campaigns"])
-_MEMORY_BYTES = 1024 * 1024  # of the spool; beyond it lies on disk
 
 
 @router.post(
     "",
     status_code=202,
-    response_model=AcceptedReply,
+    response_model=AcceptedReply | CampaignCheckReply,
     responses={
         200: {
             "model": DryRunReply | UnchangedReply,
@@ -42,7 +37,8 @@ _MEMORY_BYTES = 1024 * 1024  # of the spool; beyond it lies on disk
             " nothing was stored",
         }
     },
-    response_description="Stored, with all its items; refused rows are listed",
+    response_description="Stored, with all its items; refused rows are listed. Or, of a large file, accepted: its check"
+    " goes on at `links.self`",
     summary="Submit a campaign",
 )
 def submit_campaign(
@@ -65,6 +61,9 @@ def submit_campaign(
     Rows that policy refuses do not stop the campaign: their items are stored as refused, and the reply lists
     them.
 
+    A file of 1 MiB or more (`PRESSWORK_CHECK_LATER_BYTES`; a packed one counts eightfold) is accepted first and checked
+    by a worker: the reply has a `state`, and GET /v1/campaigns/{id} says how far it is. `check: later` asks for that.
+
     ```sh
     curl -H "Authorization: Bearer $PRESSWORK_KEY" -H "Idempotency-Key: spring-2027" \\
       -F 'spec={"template": "a {colour} {object} on a white background", "variants": 2}' \\
@@ -74,49 +73,18 @@ def submit_campaign(
     spec = parse(CampaignBody, upload.spec)
     if not spec.dry_run:
         demand_bounded(caller, spec.max_images, key=once.key)
-    archive = PictureArchive(upload.pictures, parts.settings) if upload.pictures else None
-    fingerprint = once.fingerprint(spec, _sha256(upload.file), *([_sha256(upload.pictures)] if upload.pictures else []))
-    if not spec.dry_run and (replayed := once.replay(caller.tenant, fingerprint)):
+    sent = CampaignFiles(upload.file, upload.pictures)
+    later = is_large(spec, upload.file, parts.settings.check_later_bytes)
+    fingerprint = once.fingerprint(spec, *(sha256_of(file) for file in sent if file))
+    if (later or not spec.dry_run) and (replayed := once.replay(caller.tenant, fingerprint)):
         return replayed
-    models = tenant_models(parts, caller.tenant)
-    card = choose_model(models, spec.model)
-    book = RecipeBook(card, parts.settings, models)
-    pictures = RowPictures(parts, caller.tenant, archive, spec.consent)
-    with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as spooled:
-        spool = cast(BinaryIO, spooled)
-        campaign = Campaign(
-            spec,
-            upload.file,
-            book,
-            registry=models,
-            settings=parts.settings,
-            rules=parts.rules,
-            tenant=caller.tenant,
-            pictures=pictures,
-        )
-        found = campaign.check(spool)
-        checked = CheckedRequest(
-            kind="campaign",
-            asked=campaign.spec,
-            template=spec.template,
-            card=card,
-            report=campaign.report(found),
-            items=lambda _: pictures.named(campaign.items(spool)),
-            carried_columns=found.carried_columns,
-            pilot=found.pilot(),
-            works=works_of(found, campaign.books, parts.settings),
-            prepare=pictures.receive,
-        )
+    if later:
+        reply = receive(caller, once, fingerprint, spec, sent)
+        look_for_checks(parts)
+        return reply
+    with checked_campaign(parts, caller.tenant, spec, sent) as (checked, pictures):
         if spec.dry_run:
             with parts.transaction(caller.tenant) as conn:
                 return JSONResponse(dry_run(conn, caller, parts, checked).model_dump(mode="json"))
         pictures.upload()
         return once.run(caller.tenant, fingerprint, lambda conn: store(conn, caller, parts, checked))
-
-
-def _sha256(file: BinaryIO) -> bytes:
-    digest = hashlib.sha256()
-    file.seek(0)
-    while chunk := file.read(_MEMORY_BYTES):
-        digest.update(chunk)
-    return digest.digest()

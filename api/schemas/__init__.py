@@ -15,6 +15,7 @@ budgets     budgets and usage
 forecast    forecast of what a request would take
 course      what a request was expected to take and took, its breaker
 submission  the reply to a submission
+campaign_checks  checks of large campaigns
 channels    further files of an image
 added_channels  further files of the images of an earlier request
 results     results of a request, summary

@@ -63,6 +63,9 @@ class ImagesBody(BodyModel):
     num_inference_steps: int | None = Field(None, ge=1, le=MAX_NUMBER, description="ours; in the place of quality")
     scheduler: ModelName | None = Field(None, description="ours")
     loras: list[LoraBody] = Field([], max_length=MAX_LORAS, description="ours")
+    prompt_syntax: Literal["weights"] | None = Field(
+        None, description="ours; (word:1.3) and [word] say how much words count. Left out: brackets are words"
+    )
     priority: Turn = Field(Priority.INTERACTIVE, description="ours")
     metadata: Labels = Field({}, description="ours")
 

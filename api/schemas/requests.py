@@ -281,6 +281,11 @@ class CampaignBody(OptionsBody, TableBody):
         max_length=500,
         description="where the people who are shown by pictures of the ZIP agreed; kept as it is written",
     )
+    check: Literal["auto", "later"] = Field(
+        "auto",
+        description="later: the file is accepted, and a worker checks it; GET /v1/campaigns/{id} says how far it is."
+        " auto: so from `PRESSWORK_CHECK_LATER_BYTES` on, and smaller files at once",
+    )
     dry_run: bool = Field(False, description="check and screen everything, store nothing, answer 200")
 
     @property

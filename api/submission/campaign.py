@@ -22,6 +22,7 @@ from api.submission.file_naming import (
     with_variants,
 )
 from api.submission.findings import SubmissionFindings
+from api.submission.large.progress import RowsWatched, watched_rows
 from api.submission.pictures.rows import RowPictures
 from api.submission.pictures.tasks import TASKS, is_wordless
 from api.submission.pilot import sampled_by
@@ -69,8 +70,11 @@ class Campaign:
         rules: Rules,
         tenant: str,
         pictures: RowPictures,
+        watched: RowsWatched | None = None,
     ) -> None:
+        """`watched` is told how far the check is."""
         self.spec, self._file, self._book, self._pictures = spec, file, book, pictures
+        self._watched = watched
         self.books = RecipeBooks(book, settings, registry)
         self._settings, self._rules = settings, rules
         self._context = Context(tenant, spec.name, book.card.name)
@@ -240,7 +244,7 @@ class Campaign:
         found.begin_pilot(self.spec.pilot)
         names = None if unnameable else FileNames(self.spec, reader.carried_columns)
         try:
-            for row in sheet.rows():
+            for row in watched_rows(sheet, self._watched):
                 self._row(reader, (names, languages), row, found, spool)
         except SheetInvalid as error:
             found.complain(_complaint(error))

@@ -74,6 +74,7 @@ class CheckedRequest:
     pilot: PilotPlan | None = None
     works: tuple[Work, ...] = ()  # its images by recipe, for forecasts
     origin: StatedOrigin | None = None  # of pictures that another tool made
+    id: str = ""  # of the request, where it is known before; "": a new one
     prepare: Callable[[Connection, Caller], object] = lambda *_: None  # in the transaction, before the items
 
 
@@ -168,7 +169,7 @@ def delivery_of(conn: Connection, tenant: str, asked: DeliverBody | None) -> New
 
 def _request(caller: Caller, parts: Parts, checked: CheckedRequest) -> NewRequest:
     return NewRequest(
-        id=new_id(),
+        id=checked.id or new_id(),
         tenant=caller.tenant,
         kind=checked.kind,
         name=checked.asked.name,

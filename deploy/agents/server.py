@@ -52,6 +52,9 @@ class CampaignOptions(BaseModel):
     width: int | None = None
     height: int | None = None
     variants: int = Field(1, ge=1)
+    prompt_syntax: Literal["weights"] | None = Field(
+        None, description="weights: (word:1.3) and [word] say how much words count; left out: brackets are words"
+    )
     key: list[str] = Field([], description="columns that identify a row")
     priority: Literal["interactive", "standard", "bulk"] = "standard"
     deadline: str | None = Field(None, description="a moment with its zone")

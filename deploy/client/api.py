@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +13,12 @@ from typing import IO, Any, BinaryIO, Self
 import httpx
 
 from deploy.client.address import address_of
-from deploy.client.problems import problem_text
+from deploy.client.problems import document_text, problem_text
 from deploy.errors import CallFailed
 
-_TIMEOUT = httpx.Timeout(120.0, connect=5.0)  # a large campaign is checked before it is answered
+_TIMEOUT = httpx.Timeout(120.0, connect=5.0)  # a campaign is checked before it is answered
+_LOOK_SECONDS = 0.5  # between two looks at the check of a large one
+OnCheck = Callable[[Mapping[str, Any]], object]
 
 
 class Client:
@@ -52,11 +54,24 @@ class Client:
         *,
         idempotency_key: str | None = None,
         pictures: BinaryIO | None = None,
+        on_check: OnCheck | None = None,
     ) -> dict[str, Any]:
-        """POST /v1/campaigns: the reply of a submission, or of a check where the spec says `dry_run`.
+        """The reply of a submission, or of a check where the spec says `dry_run`. `pictures`: a ZIP that rows name.
 
-        `pictures` is a ZIP of the files that rows name.
+        A worker checks a large file: then this waits for its end, and `on_check` is given the check again and again.
         """
+        sent = self.send_campaign(sheet, spec, idempotency_key=idempotency_key, pictures=pictures)
+        return sent if "state" not in sent else self.checked(sent["id"], on_check)
+
+    def send_campaign(
+        self,
+        sheet: Path | BinaryIO,
+        spec: Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+        pictures: BinaryIO | None = None,
+    ) -> dict[str, Any]:
+        """POST /v1/campaigns: the reply, or of a large file its check, which has a `state`."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         with _opened(sheet) as (name, file):
             parts: dict[str, tuple[str | None, IO[bytes] | str, str]] = {
@@ -68,10 +83,33 @@ class Client:
             return self._answer(lambda: self._http.post("/v1/campaigns", files=parts, headers=headers))
 
     def check_campaign(
-        self, sheet: Path | BinaryIO, spec: Mapping[str, Any], *, pictures: BinaryIO | None = None
+        self,
+        sheet: Path | BinaryIO,
+        spec: Mapping[str, Any],
+        *,
+        pictures: BinaryIO | None = None,
+        on_check: OnCheck | None = None,
     ) -> dict[str, Any]:
         """What a submission would be answered. Nothing is stored."""
-        return self.submit_campaign(sheet, {**spec, "dry_run": True}, pictures=pictures)
+        return self.submit_campaign(sheet, {**spec, "dry_run": True}, pictures=pictures, on_check=on_check)
+
+    def campaign_check(self, campaign_id: str) -> dict[str, Any] | None:
+        """GET /v1/campaigns/{id}: a large campaign that a worker checks or has checked; None for any other id."""
+        reply = self._http.get(f"/v1/campaigns/{campaign_id}")
+        return None if reply.status_code == httpx.codes.NOT_FOUND else self._answer(lambda: reply)
+
+    def checked(self, campaign_id: str, on_check: OnCheck | None = None) -> dict[str, Any]:
+        """What a large campaign is answered, once it is checked. Raises CallFailed with what is wrong with it."""
+        while (check := self.get(f"/v1/campaigns/{campaign_id}"))["state"] == "checking":
+            if on_check:
+                on_check(check)
+            time.sleep(_LOOK_SECONDS)
+        if check["state"] == "failed":
+            raise CallFailed(document_text(check["problem"]))
+        if check["state"] == "cancelled":
+            raise CallFailed(f"campaign {campaign_id} was cancelled before it was checked. Nothing was stored")
+        reply: dict[str, Any] = check["reply"]
+        return reply
 
     def plan_catalogue(
         self, name: str, written: Mapping[str, Any], feed: Path | None, pictures: Mapping[str, str]
@@ -104,7 +142,10 @@ class Client:
         return self.pages("/v1/requests")
 
     def cancel(self, request_id: str, part: Mapping[str, Any] | None = None) -> int:
-        """How many items were cancelled; with `part`, of those that it selects."""
+        """How many items were cancelled; with `part`, of those that it selects. None of one that is being checked."""
+        if part is None and (check := self.campaign_check(request_id)) and check["state"] == "checking":
+            self.post(f"/v1/campaigns/{request_id}/cancel")
+            return 0
         return int(self.post(f"/v1/requests/{request_id}/cancel", dict(part or {}))["cancelled"])
 
     def watch(self, request_id: str, *, pause_seconds: float = 0.3) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -22,7 +23,12 @@ def problem_text(reply: httpx.Response) -> str:
         problem = reply.json()
     except ValueError:
         return f"the API answered {reply.status_code}: {reply.text[:300]}"
-    lines = [f"{problem.get('title', reply.status_code)}: {problem.get('detail', '')}"]
+    return document_text(problem, reply.status_code)
+
+
+def document_text(problem: Mapping[str, Any], status: int = 0) -> str:
+    """The same of a document that was kept, such as that of a check."""
+    lines = [f"{problem.get('title', status)}: {problem.get('detail', '')}"]
     errors = problem.get("errors") or []
     for error in errors[:_SHOWN_ERRORS]:
         lines.append(f"  {_place(error) or 'request'}: {error['message']}{_rows(error)}. {error['remedy']}")

@@ -1,4 +1,4 @@
-"""Events of files that clients of the OpenAI API upload, and of the batch jobs that are made of them."""
+"""Events of files that are uploaded, of the batch jobs that are made of them, and of checks of campaigns."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class FileStored(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileDeleted(Event):
-    """A file was deleted: its tenant asked for it, it expired, or what stands in it was erased."""
+    """A file was deleted: its tenant asked for it, it expired, its campaign was checked, or its text was erased."""
 
     kind: ClassVar[str] = "file.deleted"
     file_id: str
-    reason: str  # asked | expired | erased
+    reason: str  # asked | expired | checked | erased
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +63,29 @@ class BatchJobCancelled(Event):
 
     kind: ClassVar[str] = "batchjob.cancelled"
     batch_job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignCheckBegun(Event):
+    """A campaign's file was accepted and is checked next. Its request, if there comes one, has the id of the check."""
+
+    kind: ClassVar[str] = "campaigncheck.begun"
+    campaign_check_id: str
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignCheckFailed(Event):
+    """A campaign has errors; nothing of it is made. `codes` are the listed errors, counted."""
+
+    kind: ClassVar[str] = "campaigncheck.failed"
+    campaign_check_id: str
+    codes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignCheckCancelled(Event):
+    """A campaign was cancelled before it was checked."""
+
+    kind: ClassVar[str] = "campaigncheck.cancelled"
+    campaign_check_id: str

@@ -7,14 +7,14 @@ deletes again, which changes nothing.
 from __future__ import annotations
 
 from workers.clerk.context import ClerkContext
-from workers.jobs.uploads import batch_jobs, files
+from workers.jobs.uploads import batch_jobs, campaign_checks, files
 from workers.store import file_key
 
 
 def run_once(context: ClerkContext) -> int:
-    """How many files and batch jobs went."""
+    """How many files, batch jobs and checks of campaigns went."""
     with context.engine.begin() as conn:
-        forgotten = batch_jobs.forget(conn)
+        forgotten = batch_jobs.forget(conn) + campaign_checks.forget(conn)
         files.dismiss(conn)
     with context.engine.begin() as conn:
         found = files.deleted(conn)

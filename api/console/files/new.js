@@ -10,6 +10,7 @@
     const of = (field) => form.elements[field]?.value.trim() ?? "";
     const made = { template: form.elements.template.value, name: of("name"), priority: of("priority") };
     if (of("model")) made.model = of("model");
+    if (of("prompt_syntax")) made.prompt_syntax = of("prompt_syntax");
     if (of("variants")) made.variants = Number(of("variants"));
     if (of("key")) made.key = of("key").split(",").map((one) => one.trim());
     if (Number(of("pilot")) > 0) made.pilot = { images: Number(of("pilot")), max_rejected: Math.min(1, Number(of("pilot")) - 1) };

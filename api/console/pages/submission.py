@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
@@ -27,6 +28,13 @@ async def check(request: Request, visit: VisitOf) -> Response:
     return await _answered(request, visit, "parts/checked.html")
 
 
+@router.get("/console/new/checks/{campaign_id}")
+async def follow(visit: VisitOf, campaign_id: str) -> Response:
+    """How far a worker is with a large file; at the end, what it found."""
+    check = await visit.get(f"/v1/campaigns/{quote(campaign_id, safe='')}")
+    return _shown(visit, check)
+
+
 @router.post("/console/new/submit")
 async def submit(request: Request, visit: VisitOf) -> Response:
     """The same body without `dry_run`, and an Idempotency-Key: a second press of the button submits nothing twice."""
@@ -40,7 +48,16 @@ async def _answered(request: Request, visit: Visit, template: str) -> Response:
         answer = await _passed_on(request, visit)
     except CallRefused as refused:
         return visit.page("parts/refused.html", problem=refused.problem)
-    return visit.page(template, answer=answer)
+    return _shown(visit, answer) if "state" in answer else visit.page(template, answer=answer)
+
+
+def _shown(visit: Visit, check: dict[str, Any]) -> Response:
+    """A large campaign: being checked, or as a small one would have been answered."""
+    if check["state"] == "failed":
+        return visit.page("parts/refused.html", problem=check["problem"])
+    if (reply := check["reply"]) is not None:
+        return visit.page(f"parts/{'checked' if reply.get('dry_run') else 'submitted'}.html", answer=reply)
+    return visit.page("parts/checking.html", check=check)
 
 
 async def _passed_on(request: Request, visit: Visit) -> dict[str, Any]:

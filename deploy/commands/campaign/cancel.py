@@ -18,6 +18,8 @@ from deploy.commands.shared.tables import as_line
 def cancel(request: str, data: Path, *, as_json: bool) -> None:
     """Cancel what is open of a request. What is released stays.
 
+    A large campaign that is still being checked is never made.
+
     `presswork request cancel` cancels a part of it.
     """
     with Client.of(data) as client:

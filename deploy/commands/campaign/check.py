@@ -9,6 +9,7 @@ import click
 
 from deploy.client import Client
 from deploy.commands.campaign.asked.spec import pictures_of, rows_of, spec_of, spec_options
+from deploy.commands.campaign.asked.waiting import shown_check
 from deploy.commands.campaign.summary import reply_text
 from deploy.commands.shared.exit_status import exit_status
 from deploy.commands.shared.options import api_options, json_option
@@ -24,6 +25,6 @@ def check(rows: str, data: Path, *, as_json: bool, **given: Any) -> None:
 
     FILE holds the rows; - is standard input.
     """
-    with Client.of(data) as client, pictures_of(given) as pictures:
-        reply = client.check_campaign(rows_of(rows), spec_of(given), pictures=pictures)
+    with Client.of(data) as client, pictures_of(given) as pictures, shown_check(quiet=as_json) as notify:
+        reply = client.check_campaign(rows_of(rows), spec_of(given), pictures=pictures, on_check=notify)
     click.echo(as_line(reply) if as_json else reply_text(reply))

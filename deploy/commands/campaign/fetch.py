@@ -12,6 +12,7 @@ from rich.progress import TextColumn, TimeElapsedColumn
 from deploy.client import Client
 from deploy.client.fetch import Fetch, Progress
 from deploy.client.targets import target_of
+from deploy.commands.campaign.asked.waiting import await_check
 from deploy.commands.campaign.summary import summary_text
 from deploy.commands.shared.exit_status import exit_status
 from deploy.commands.shared.options import api_options, json_option
@@ -39,6 +40,8 @@ def fetch(
     target = target_of(to)
     columns = (TextColumn("{task.description}"), TextColumn("{task.fields[said]}"), TimeElapsedColumn())
     with Client.of(data) as client, Bar(*columns, console=Console(stderr=True), disable=as_json) as bar:
+        if not now:
+            await_check(client, request, quiet=True)
         task = bar.add_task("files", said="")
         fetching = Fetch(client, request, target, channels, lambda now: bar.update(task, said=_said(now)))
         done = fetching.run(follow=not now)

@@ -9,6 +9,7 @@ import click
 
 from deploy.client import Client
 from deploy.commands.campaign.asked.spec import pictures_of, rows_of, spec_of, spec_options
+from deploy.commands.campaign.asked.waiting import shown_check
 from deploy.commands.campaign.summary import reply_text, summary_text
 from deploy.commands.campaign.watch import show_progress
 from deploy.commands.shared.exit_status import exit_status
@@ -22,21 +23,37 @@ from deploy.commands.shared.tables import as_line
 @click.option(
     "--idempotency-key", metavar="KEY", help="Repeating a submission with the same key returns the first request."
 )
+@click.option("--later", is_flag=True, help="Hand the file over and return; a worker checks it. Follow with watch.")
 @click.option("--watch", "watching", is_flag=True, help="Show progress until every item is settled.")
 @json_option("Print the API's JSON.")
 @api_options
 def submit(
-    rows: str, data: Path, *, dry_run: bool, idempotency_key: str | None, watching: bool, as_json: bool, **given: Any
+    rows: str,
+    data: Path,
+    *,
+    dry_run: bool,
+    idempotency_key: str | None,
+    later: bool,
+    watching: bool,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Submit a campaign: a file of rows and a prompt template.
 
     FILE holds the rows; - is standard input. Each row becomes one item per variant. The API checks and screens every
     row before it stores anything. If a row has a mistake, nothing is stored, and each mistake is listed with its row,
-    column and remedy.
+    column and remedy. A large file is checked by a worker, and progress is shown; stop looking at any time, the worker
+    goes on.
     """
-    spec = spec_of(given) | ({"dry_run": True} if dry_run else {})
-    with Client.of(data) as client, pictures_of(given) as pictures:
-        reply = client.submit_campaign(rows_of(rows), spec, idempotency_key=idempotency_key, pictures=pictures)
+    spec = spec_of(given) | ({"dry_run": True} if dry_run else {}) | ({"check": "later"} if later else {})
+    with Client.of(data) as client, pictures_of(given) as pictures, shown_check(quiet=as_json) as notify:
+        sent = client.send_campaign(rows_of(rows), spec, idempotency_key=idempotency_key, pictures=pictures)
+        if later and not watching:
+            click.echo(as_line(sent) if as_json else f"campaign {sent['id']}: accepted, and checked next")
+            if not as_json:
+                click.echo(f"next: presswork campaign watch {sent['id']}{given_data(data)}")
+            return
+        reply = client.checked(sent["id"], notify) if "state" in sent else sent
         click.echo(as_line(reply) if as_json else reply_text(reply))
         if dry_run or as_json:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from deploy.client.problems import document_text
 from deploy.commands.shared.tables import cell
 
 _REFUSED_SHOWN = 10  # rows
@@ -45,6 +46,18 @@ def summary_text(status: Mapping[str, Any]) -> str:
         why = ", ".join(filter(None, (reason["code"], reason["category"], reason["rule"]))) or reason["state"]
         lines.append(f"  {reason['items']:,} {reason['state']} ({cell(why)}). {cell(reason['remedy'])}")
     return "\n".join(lines)
+
+
+def check_text(check: Mapping[str, Any]) -> str:
+    """A large campaign that is no request: how far its check is, what it found, or what is wrong."""
+    if check["state"] == "failed":
+        return document_text(check["problem"])
+    if check["state"] == "checked":
+        return reply_text(check["reply"])
+    if check["state"] == "cancelled":
+        return f"campaign {check['id']}: cancelled before it was checked"
+    rows = f"{check['rows_checked']:,} of {check['rows']:,} rows" if check["rows"] else "no row yet"
+    return f"campaign {check['id']}: {check['stage']}, {rows}"
 
 
 def _forecast(told: Mapping[str, Any]) -> list[str]:

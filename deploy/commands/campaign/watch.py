@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.client import Client
+from deploy.commands.campaign.asked.waiting import await_check
 from deploy.commands.campaign.summary import summary_text
 from deploy.commands.shared.exit_status import exit_status
 from deploy.commands.shared.options import api_options
@@ -24,9 +25,10 @@ _SETTLED = ("released", "held", "refused", "failed", "cancelled", "recalled")
 def watch(request: str, data: Path) -> None:
     """Show the progress of a request until it is settled.
 
-    REQUEST is the id that `presswork submit` printed.
+    REQUEST is the id that `presswork submit` printed. A large campaign is checked first.
     """
     with Client.of(data) as client:
+        await_check(client, request)
         click.echo(summary_text(show_progress(client, request)))
 
 

@@ -21,6 +21,9 @@ from workers.jobs.types import new_id
 ADDRESSES = [
     ("POST", "/v1/requests", "submit"),
     ("POST", "/v1/campaigns", "submit"),
+    ("GET", "/v1/campaigns", "read"),
+    ("GET", "/v1/campaigns/{campaign_id}", "read"),
+    ("POST", "/v1/campaigns/{campaign_id}/cancel", "submit"),
     ("GET", "/v1/requests", "read"),
     ("GET", "/v1/requests/{request_id}", "read"),
     ("GET", "/v1/requests/{request_id}/items", "read"),

@@ -1,7 +1,8 @@
-"""Files that clients of the OpenAI API upload, and batch jobs: a request whose rows are the lines of such a file.
+"""Files that are checked behind the answer: of batch jobs, as clients of the OpenAI API send them, and of campaigns.
 
-tables      the two tables
-files       stored, read, deleted, expired
-batch_jobs  made, checked under a lease, started, failed, cancelled, finalized
-views       what is read: files, batch jobs, counts of lines
+tables           the three tables
+files            stored, read, deleted, expired
+batch_jobs       made, checked under a lease, started, failed, cancelled, finalized
+campaign_checks  begun, checked under a lease, accepted, failed, cancelled
+views            what is read: files, batch jobs, counts of lines
 """

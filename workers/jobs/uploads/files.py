@@ -26,6 +26,7 @@ from workers.states import ORDER_CHANNEL
 
 CLERK = "clerk"
 BATCH, VISION = "batch", "vision"  # purposes of what tenants upload: lines of a batch, a picture
+CAMPAIGN = "campaign"  # a large campaign's table or pictures, until it is checked
 STEP = 100  # files of one round of the clerk
 _UPLOAD = timedelta(hours=1)  # longer than any body may take to arrive and to be put
 
@@ -114,6 +115,12 @@ def dismiss_of_requests(conn: Connection, tenant: str, request_ids: Collection[s
     )
     due = select(files.c.id).where(files.c.tenant == tenant, files.c.id.in_(of_requests))
     return _dismiss(conn, due, "erased")
+
+
+def dismiss_checked(conn: Connection, tenant: str, ids: Collection[str], *, actor: str) -> int:
+    """Deletes files of a campaign whose check is over."""
+    due = select(files.c.id).where(files.c.tenant == tenant, files.c.purpose == CAMPAIGN, files.c.id.in_(ids))
+    return _dismiss(conn, due, "checked", actor=actor)
 
 
 def dismiss_of_picture(conn: Connection, tenant: str, sha256: str, *, actor: str) -> int:

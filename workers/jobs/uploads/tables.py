@@ -1,4 +1,4 @@
-"""Tables of files and of batch jobs, as SQLAlchemy Core."""
+"""Tables of files, of batch jobs and of checks of campaigns, as SQLAlchemy Core."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ files = Table(
     metadata,
     Column("id", _ID, primary_key=True),  # UUIDv7: ordered by creation
     Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
-    Column("purpose", Text, nullable=False),  # batch | batch_output | vision
+    Column("purpose", Text, nullable=False),  # batch | batch_output | vision | campaign
     Column("name", Text, nullable=False),  # as its sender called it
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", Text),  # None: what it holds is made when it is read
@@ -50,4 +50,28 @@ batch_jobs = Table(
     Column("finalized_at", _AT),  # its output files are known
     Column("output_file_id", _ID),
     Column("error_file_id", _ID),
+)
+
+campaign_checks = Table(
+    "campaign_checks",
+    metadata,
+    Column("id", _ID, primary_key=True),  # also of the request that comes of it
+    Column("tenant", Text, ForeignKey("tenants.id"), nullable=False),
+    Column("key_id", _ID, nullable=False),
+    Column("name", Text, nullable=False),  # until the request has it
+    Column("spec", JSONB, nullable=False),  # as it was sent, until the check is over
+    Column("file_id", _ID, nullable=False),  # the file is gone once the check is over
+    Column("pictures_file_id", _ID),
+    Column("bytes", BigInteger, nullable=False),  # of the table
+    Column("state", Text, nullable=False, server_default="checking"),  # accepted | checked | failed | cancelled
+    Column("stage", Text, nullable=False, server_default="waiting"),  # waiting | checking | storing
+    Column("rows", Integer),  # once they are counted
+    Column("rows_checked", Integer, nullable=False, server_default=text("0")),
+    Column("attempt", Integer, nullable=False, server_default=text("0")),  # how often it was begun: the fence
+    Column("unfinished", Integer, nullable=False, server_default=text("0")),  # of those, without being given back
+    Column("lease_until", _AT),  # of the process that checks
+    Column("reply", JSONB(none_as_null=True)),  # what a submission in one call would have been answered
+    Column("problem", JSONB(none_as_null=True)),  # the same, where it failed
+    Column("created_at", _AT, nullable=False, server_default=func.now()),
+    Column("ended_at", _AT),
 )

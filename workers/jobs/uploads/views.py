@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, select, text
 
 from workers.errors import NotFound
 from workers.jobs.tables import requests
+from workers.jobs.uploads.files import CAMPAIGN
 from workers.jobs.uploads.tables import batch_jobs, files
 
 # A line is over when none of its images is open. It has succeeded where one of them is released.
@@ -111,7 +112,7 @@ def list_batch_jobs(conn: Connection, tenant: str, *, limit: int, after: str | N
 def _files(tenant: str) -> Select[Any]:
     there = (files.c.deleted_at.is_(None), files.c.stored_at.is_not(None))
     lasts = files.c.expires_at.is_(None) | (files.c.expires_at > func.clock_timestamp())
-    return select(files).where(files.c.tenant == tenant, *there, lasts)
+    return select(files).where(files.c.tenant == tenant, files.c.purpose != CAMPAIGN, *there, lasts)
 
 
 def _file(row: Row[Any]) -> FileView:

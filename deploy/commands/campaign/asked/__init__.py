@@ -1,5 +1,6 @@
 """Options of a campaign on the command line.
 
-spec   the file of rows, and the options that say what to make of them
-table  how the file of rows is read
+spec     the file of rows, and the options that say what to make of them
+table    how the file of rows is read
+waiting  progress while a worker checks a large file
 """
