@@ -277,14 +277,11 @@ class CampaignBody(OptionsBody, TableBody):
         " pilot, keep unless make is sent",
     )
     consent: Line = Field(
-        "",
-        max_length=500,
-        description="where the people who are shown by pictures of the ZIP agreed; kept as it is written",
+        "", max_length=500, description="where the people whom pictures of the ZIP show agreed; kept as it is written"
     )
     check: Literal["auto", "later"] = Field(
         "auto",
-        description="later: the file is accepted, and a worker checks it; GET /v1/campaigns/{id} says how far it is."
-        " auto: so from `PRESSWORK_CHECK_LATER_BYTES` on, and smaller files at once",
+        description="later: a worker checks it, and GET /v1/campaigns/{id} says how far it is; auto: large files",
     )
     dry_run: bool = Field(False, description="check and screen everything, store nothing, answer 200")
 

@@ -21,6 +21,7 @@ SAID = {
     "leftover_wildcard": "hold a wildcard in {column}, which is not expanded; use a column for what differs by row",
     "leftover_network": "hold a LoRA tag in {column}, which is not read from a prompt; name it in `loras`",
     "leftover_weight": "hold weights in {column}, which are taken literally: brackets and numbers are words here",
+    "leftover_operator": "hold BREAK or AND in {column}, which are words here; send one thought a prompt",
     "leftover_flag": "hold flags in {column}, which are taken literally; use width, height, seed and negative_prompt",
     "leftover_html": 'hold HTML in {column}; clean it with "clean": {{"{bare}": ["html"]}}',
     "mojibake": "hold text in {column} that was read in the wrong encoding somewhere; export it as UTF-8",
@@ -30,6 +31,7 @@ SAID = {
     " their files would have one name",
     "same_file_name": "would give files that are named as those of another row; a digest of the row's id is put behind"
     " these names",
+    "repeated_header": "name the columns again, as where exports were put together; left out",
     "short_row": "have fewer cells than the header names columns; the missing ones are taken as empty",
     "duplicate_prompt": "ask for the same picture as an earlier row: prompt, size and options are equal",
     "prompt_cut": "are longer than the {room} tokens that {model} reads; what stands at the end is lost",
@@ -74,7 +76,7 @@ class Notices:
 
 def _singular(said: str) -> str:
     first, _, rest = said.partition(" ")
-    verbs = {"hold": "holds", "have": "has", "ask": "asks", "are": "is"}
+    verbs = {"hold": "holds", "have": "has", "ask": "asks", "are": "is", "name": "names"}
     return f"{verbs.get(first, first)} {rest}"
 
 

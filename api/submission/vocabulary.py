@@ -29,6 +29,7 @@ _OTHERS = frozenset(
 _IDLE = _ARTICLES | _PLACES | _JOINTS | _OTHERS
 _LONGEST = 3  # words of a thing that is named back
 _REMEMBERED_CLAUSES = 20_000
+_NUMBER = re.compile(r"(?<![^\W_])[0-9]+(?![^\W_])")
 _LONGEST_REMEMBERED = 100  # characters of a clause
 
 
@@ -75,6 +76,10 @@ class Vocabulary:
         for phrases in self._phrases.values():
             phrases.sort(key=lambda phrase: (-len(phrase[0]), phrase[1] == ""))
         self._clauses: dict[str, _Clause] = {}
+        counted = (word for phrases in self._phrases.values() for words, _ in phrases for word in words)
+        self._numbers_are_alike = not any(
+            word.isdecimal() for name in (*counted, *self._styles) for word in name.split()
+        )
 
     def read(self, prompt: str) -> Seen:
         """What a prompt names that the model knows, each once, what it does not know, and what it asks in vain."""
@@ -82,7 +87,7 @@ class Vocabulary:
         strange: list[str] = []
         coloured: list[str] = []
         clauses: list[list[str]] = []
-        for clause in _CLAUSE.split(prompt):
+        for clause in _CLAUSE.split(_NUMBER.sub("0", prompt) if self._numbers_are_alike else prompt):
             read = self._clauses.get(clause) or self._read_clause(clause)
             if read.words:
                 clauses.append(read.words)
@@ -96,7 +101,7 @@ class Vocabulary:
         return Seen(list(dict.fromkeys(known)), list(dict.fromkeys(strange)), list(dict.fromkeys(coloured)), styles)
 
     def _read_clause(self, clause: str) -> _Clause:
-        """Remembered where it is short: the rows of a campaign share most of their clauses."""
+        """Remembered where it is short: the rows of a campaign share most of their clauses, but for numbers in them."""
         words = _words(clause)
         spans = self._spans(words)
         things = [span for span in spans if span.thing]

@@ -88,7 +88,7 @@ def _possible(text: str) -> frozenset[Personal]:
 
     A street address is not counted: it is always looked for. Several rules ask for the same text, one after the other.
     """
-    plain, _ = folded_by_letter(text)
+    plain = text.lower() if text.isascii() else folded_by_letter(text)[0]
     at = "@" in plain or ("at" in plain and ("(" in plain or "[" in plain))  # name (at) example.org
     digits = sum(map(plain.count, "0123456789"))
     numbers = (kind for kind, fewest in _FEWEST_OF.items() if digits >= fewest)

@@ -2,8 +2,8 @@ r"""Weights in prompts: from `a (red:1.3) car, [blurry]` to plain words and the 
 
 It is that of AUTOMATIC1111's web UI: `(x)` is 1.1 times, `[x]` a 1.1th, `(x:1.3)` is 1.3 times, nested ones multiply,
 and a backslash makes a word of a bracket: `\(`. What that program takes in silence is refused here: brackets without
-their pair, weights outside 0 to 2, numbers that are none, and prompts that change while they are drawn (`[a:b:0.5]`,
-`[a|b]`).
+their pair, weights outside 0 to 2, numbers that are none, prompts that change while they are drawn (`[a:b:0.5]`,
+`[a|b]`), and `BREAK`, which begins another window of a text encoder: a prompt has one window here.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _TOKEN = re.compile(
     r"|(?P<words>[^\\()\[\]:]+|[\\:])",
     re.IGNORECASE,
 )
+_BREAK = re.compile(r"\bBREAK\b")
 _CHANGES = re.compile(r"\||:\s*[0-9.]+\s*$")  # inside square brackets: another prompt from some step on
 
 
@@ -98,6 +99,9 @@ def read_weights(text: str) -> WeightedText:
             pieces[begin:] = [piece._replace(weight=piece.weight * factor) for piece in pieces[begin:]]
         else:
             words = sign[1:] if kind == "escaped" else sign
+            if found := _BREAK.search(words):
+                remedy = "Leave it out and shorten the prompt, or write the word in small letters."
+                raise _wrong(at + found.start(), "BREAK begins another window, and a prompt has one here", remedy)
             pieces.append(_Piece(length, at + len(sign) - len(words), 1.0))
             plain.append(words)
             length += len(words)

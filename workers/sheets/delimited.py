@@ -121,6 +121,7 @@ def _lines(text: io.TextIOWrapper, skipped: int) -> Iterator[str]:
 
 
 def _records(lines: Iterator[str], dialect: Dialect) -> Iterator[Record]:
+    csv.field_size_limit(MAX_LINE_CHARS)  # of the process: the default of 131,072 refuses cells that nobody asks for
     reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
     while True:
         line = reader.line_num + 1 + dialect.skipped

@@ -22,7 +22,14 @@ _REMEDY = "Write one JSON object a line, each on a line of its own."
 
 
 def flat_objects(file: BinaryIO) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line, cells by column) of every object. Raises SheetInvalid for a line that is none."""
+    """(line, cells by column) of every object. Raises SheetInvalid for a line that is none.
+
+    One object over several lines is a row, and one that holds nothing but a list of objects beside plain values, as
+    APIs answer, is a table of these.
+    """
+    if (entries := _document(file)) is not None:
+        yield from ((number, flat(one, number)) for number, one in enumerate(entries, 1))
+        return
     file.seek(0)
     number = 0
     while line := file.readline(MAX_LINE_BYTES + 1):
@@ -34,6 +41,28 @@ def flat_objects(file: BinaryIO) -> Iterator[tuple[int, dict[str, str]]]:
             line = line.removeprefix(b"\xef\xbb\xbf")
         if line.strip():
             yield number, flat(_object(line, number), number)
+
+
+def _document(file: BinaryIO) -> list[dict[str, Any]] | None:
+    """The rows of a file that is one object; None where every line is one, or nothing is JSON."""
+    file.seek(0)
+    first = next((line for line in iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"") if line.strip()), b"")
+    rest = any(line.strip() for line in iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""))
+    if rest and first.rstrip().endswith(b"}"):
+        return None
+    file.seek(0)
+    try:
+        found = json.loads(file.read().decode("utf-8-sig"), parse_float=str, parse_int=str, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        return None  # whoever reads it line by line says what is wrong, and where
+    if not isinstance(found, dict):
+        return None
+    lists = [value for value in found.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
+    others = [value for value in found.values() if isinstance(value, dict | list)]
+    wrapped = len(lists) == len(others) == 1 and all(isinstance(one, dict) for one in lists[0])
+    if wrapped:
+        return lists[0]
+    return [found] if rest and len(first) <= MAX_LINE_BYTES else None
 
 
 def flat(found: Mapping[str, Any], line: int) -> dict[str, str]:

@@ -18,7 +18,7 @@ from workers.sheets.encodings import TextEncoding, find_encoding
 from workers.sheets.errors import SheetInvalid
 from workers.sheets.headers import SEARCHED_RECORDS, Wanted, find_header, header_of
 from workers.sheets.isolated import Converted, convert
-from workers.sheets.names import shown
+from workers.sheets.names import clean_name, shown
 from workers.sheets.sources import SheetFormat, Source, open_source
 
 _SAMPLE_ROWS = 50
@@ -83,7 +83,7 @@ class Spreadsheet:
         number = 0
         with self._records() as records:
             for line, cells in islice(records, self._above, None):
-                if any(cells) and not all(map(str.isspace, filter(None, cells))):
+                if any(map(_shows, cells)):
                     number += 1
                     yield SheetRow(number, line, tuple(cells))
 
@@ -179,6 +179,11 @@ class Spreadsheet:
             yield Note("sheet", f"sheet {shown(self._converted.sheet)} was read; not read: {others}")
         if self._above > 1:
             yield Note("header_line", f"the columns are named in line {self.header_line}; what is above was left out")
+
+
+def _shows(cell: str) -> bool:
+    """Whether a cell holds a sign that can be seen: spaces and invisible ones, such as U+200B, are none."""
+    return bool(cell) and not cell.isspace() and (cell.isascii() or bool(clean_name(cell)))
 
 
 def _until_broken(records: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:

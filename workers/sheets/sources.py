@@ -193,6 +193,10 @@ _UNREAD = (
 
 
 def _text_formats(start: bytes) -> Iterator[SheetFormat]:
+    if re.match(rb"<(!doctype\s+html|html|table|meta|head)\b", start, re.IGNORECASE):
+        raise SheetInvalid(
+            "format", "the file is an HTML page, as some programs write .xls, which is not read", _SAVE_AS
+        )
     if re.match(rb"\{\s*(\"|\}|$)", start):
         yield SheetFormat.JSON_LINES
     elif re.match(rb"\[\s*(\{|\]|$)", start):

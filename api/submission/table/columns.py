@@ -47,6 +47,7 @@ _OTHER_WORDS = frozenset({"weight", "speed", "feed", "title", "mode", "models", 
 _KEYS = ("variantsku", "sku", "itemid", "productid", "articlenumber", "artikelnummer", "gtin", "ean", "handle")
 _WHOLE = re.compile(r"[0-9]{1,16}(?:[.,]0+)?")
 _NUMBER = re.compile(r"[0-9]{1,6}(?:[.,][0-9]{1,9})?")
+_UNIT = re.compile(r"[(\[](?:px|pixels?)[)\]]$|(?<=[a-z])px$")
 _NAMES_SHOWN = 20
 
 
@@ -181,11 +182,13 @@ def _fits(ours: str, values: Sequence[str], choices: Mapping[str, Container[str]
 
 
 def _resembled(name: str, loose_own: Mapping[str, str]) -> str:
-    loose = loose_name(name)
+    loose = _UNIT.sub("", loose_name(name))  # "Width (px)"
     if loose in _OTHER_WORDS or loose in _KEYS:
         return ""
     if loose in _ALIASES:
         return _ALIASES[loose]
+    if loose in loose_own and loose != loose_name(name):
+        return loose_own[loose]
     alike = [one for one in loose_own if len(one) > 3 and abs(len(one) - len(loose)) < 2]
     close = get_close_matches(loose, alike, n=1, cutoff=0.75)
     return loose_own[close[0]] if close else ""

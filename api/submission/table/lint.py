@@ -11,22 +11,23 @@ from collections.abc import Iterator
 
 from policy.prompts.weights import WEIGHTS
 
-# Excel in five languages, Google Sheets, LibreOffice; Python, pandas, SQL and JavaScript.
+# Excel, Google Sheets, LibreOffice; Python, pandas, SQL and JavaScript. What languages spell otherwise (`#WAARDE!`) has
+# one form: capitals between a hash and an exclamation or question mark.
 _BROKEN = frozenset(
     """
     #n/a #ref! #value! #div/0! #name? #num! #null! #spill! #calc! #field! #blocked! #busy! #connect! #getting_data
     #unknown! #nv #wert! #bezug! #zahl! #feld! #überlauf! #valeur! #nom? #nombre! #¡valor! #¡ref! #¡div/0! #error! #n/d
-    nan -nan none null nil undefined n/a <na> nat (null) <null>
+    nan -nan inf -inf none null nil undefined n/a n.a. <na> nat (null) <null> (blank) (leer) #nb #n/d! #s/o loading...
     """.split()  # noqa: SIM905 - forty short words read better so
-) | {"[object object]"}
-_HASHES = re.compile(r"#{3,}")
+) | {"[object object]", "#n/a n/a"}
+_HASHES = re.compile(r"#{3,}|#[A-Z\u00c0-\u00de\u0141\u015a\u017b\u0391-\u03a9\u0410-\u042f\u00a1\u00bf/0 ]{2,14}[!?]")
 
 # Each with its code and what it is. The signs that begin one of them are looked for first: most prompts have none.
-_SIGNS = re.compile(r"[{}<>|&_\[\]()]|--|::|\bAND\b|\bBREAK\b")
+_SIGNS = re.compile(r"[{}<>|&_\[\]()]|%[A-Za-z_]|--|::|\bAND\b|\bBREAK\b")
 _LEFT_OVER = (
     (
         "leftover_placeholder",
-        re.compile(r"\{\{\s*[^{}]*\}\}|\$\{[^{}]*\}|%\{[^{}]*\}|\{[^{}|]*\}|<%.*?%>"),
+        re.compile(r"\{\{\s*[^{}]*\}\}|\$\{[^{}]*\}|%\{[^{}]*\}|\{[^{}|]*\}|<%.*?%>|<<[^<>]*>>|%[A-Za-z_]\w*%"),
         "a placeholder",
     ),
     ("leftover_wildcard", re.compile(r"(?<!\w)__[\w/ .*-]+?__(?!\w)|\{[^{}]*\|[^{}]*\}"), "a wildcard of another tool"),
@@ -46,6 +47,11 @@ _LEFT_OVER = (
         "leftover_flag",
         re.compile(r"(?<!\S)--[a-z]{1,12}(?:\s+[\w:.,/-]+|\b)|(?<=\S)::-?\d+(?:\.\d+)?\b"),
         "a flag of Midjourney",
+    ),
+    (
+        "leftover_operator",  # not in a text of capitals alone, where it is a word
+        re.compile(r"(?<![A-Z]\s)\b(?:BREAK|AND)\b(?!\s+[A-Z]{2})"),
+        "an operator of A1111",
     ),
     (
         "leftover_html",
@@ -72,8 +78,8 @@ def is_error_value(text: str) -> bool:
     """Whether a cell holds what a program writes where it has no value: `#N/A`, `nan`, `None`, `########`."""
     if len(text) > 20:
         return False
-    bare = text.strip().casefold()
-    return bare in _BROKEN or (bare.startswith("#") and _HASHES.fullmatch(bare) is not None)
+    bare = text.strip()
+    return bare.casefold() in _BROKEN or (bare.startswith("#") and _HASHES.fullmatch(bare) is not None)
 
 
 def left_over(text: str, syntax: str = "") -> Iterator[tuple[str, str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import unicodedata
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from policy.rulebook.scope import Context
 from policy.rules import Rules
 from workers.delivery.outcome import without_apostrophe
 from workers.settings import Settings
+from workers.sheets.names import clean_name
 from workers.sheets.sheet import SheetRow
 
 
@@ -66,6 +68,7 @@ class RowReader:
         self._ids_without_case: dict[str, str] = {}
         self._frame = plan.template.frame
         self._carried = plan.columns.carried
+        self._first_name = plan.columns.header[0]
         self._comes_back = len(self._carried) < len(plan.columns.header)  # a file of results, corrected
         self.carried_columns = tuple(plan.columns.name(place) for place in self._carried)
         self._key_name = plan.columns.name(plan.key[0]) if plan.key else None
@@ -76,6 +79,9 @@ class RowReader:
         cells = self._fitted(row)
         if isinstance(cells, Complaint):
             return [cells]
+        if cells[0] == self._first_name and self._names_columns(cells):
+            self._notices.add("repeated_header", row.number)
+            return None
         if not self._plan.selection.idle and not self._plan.selection.take(cells):
             return None
         carried = tuple([cells[place].replace("\0", "\ufffd") for place in self._carried])  # Postgres holds no NUL
@@ -113,6 +119,11 @@ class RowReader:
             remedy = "Put a cell that holds the delimiter or a line break in double quotes."
             return Complaint("cell_count", message, remedy, row=row.number, line=row.line)
         return cells
+
+    def _names_columns(self, cells: list[str]) -> bool:
+        """Whether the row is the header again, where exports were put one below the other."""
+        header = self._plan.columns.header
+        return len(header) > 1 and all(map(operator.eq, map(clean_name, cells), header))
 
     def _check_values(self, row: SheetRow, cells: list[str], complaints: list[Complaint]) -> None:
         most = self._settings.max_cell_chars

@@ -27,6 +27,7 @@ def weighed(text: str) -> list[tuple[str, float]]:
         ("an (important) word", [("an ", 1), ("important", 1.1), (" word", 1)]),
         ("((word))", [("word", 1.21)]),
         ("[word]", [("word", 0.909091)]),
+        ("a coffee break, BREAKFAST", [("a coffee break, BREAKFAST", 1)]),
         ("([word])", [("word", 1)]),
         ("a (red:1.3) car", [("a ", 1), ("red", 1.3), (" car", 1)]),
         ("(a (red:1.5) car:0.5)", [("a ", 0.5), ("red", 0.75), (" car", 0.5)]),
@@ -52,6 +53,7 @@ def test_brackets_weigh_as_in_automatic1111(text: str, pieces: list) -> None:
     [
         ("(" * 1000, f"character {MOST_DEPTH + 1}: more than {MOST_DEPTH} brackets are open"),
         ("[[[", "character 3: '[' is never closed"),
+        ("a (red:1.2) car BREAK a street", "character 17: BREAK begins another window, and a prompt has one here"),
         ("a (b", "character 3: '(' is never closed"),
         ("a ) b", "character 3: ')' closes nothing"),
         ("a (b]", "character 5: ']' closes '(' at character 3"),
