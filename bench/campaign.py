@@ -33,6 +33,7 @@ from workers.jobs.tables import items
 from workers.jobs.types import new_id
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+_AT_ONCE = {"PRESSWORK_CHECK_LATER_BYTES": str(2**40)}  # the check is in the answer, and is what is measured
 _COLOURS = ("red", "blue", "green", "navy", "white", "yellow", "black")
 _STUFFS = ("cotton", "leather", "oak", "steel", "linen")
 _GOODS = ("dress", "sofa", "backpack", "car", "t-shirt", "guitar", "watch", "chair", "umbrella", "candle", "box")
@@ -61,7 +62,7 @@ def main() -> None:
         api = subprocess.Popen(
             [sys.executable, "-m", "api"],
             cwd=REPOSITORY,
-            env=process_environment(stack, "api", os.environ),
+            env=process_environment(stack, "api", os.environ | _AT_ONCE),
             stderr=subprocess.DEVNULL,
         )
         try:

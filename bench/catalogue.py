@@ -32,6 +32,7 @@ from deploy.embedded.passwords import api_key_file
 from deploy.embedded.stack import Stack
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+_AT_ONCE = {"PRESSWORK_CHECK_LATER_BYTES": str(2**40)}  # the check is in the answer, and is what is measured
 _COLOURS = ("red", "blue", "green", "navy", "white", "yellow", "black")
 _GOODS = ("dress", "sofa", "backpack", "car", "guitar", "watch", "chair", "umbrella", "candle", "box")
 _WORDS = ("soft", "hand-made", "relaxed", "summer", "organic", "cotton", "steel", "café", "12.5", "straps", "light")
@@ -65,7 +66,7 @@ def main() -> None:
         api = subprocess.Popen(
             [sys.executable, "-m", "api"],
             cwd=REPOSITORY,
-            env=process_environment(stack, "api", os.environ),
+            env=process_environment(stack, "api", os.environ | _AT_ONCE),
             stderr=subprocess.DEVNULL,
         )
         try:
