@@ -68,10 +68,15 @@ def test_a_link_and_another_format_are_given_where_they_are_asked_for(api: ApiTe
     asked = {"response_format": "url", "output_format": "webp", "user": "u-1", "safety_identifier": "s-1"}
     with painter():
         made = client.images.generate(
-            prompt="a red car", size="auto", extra_body={"seed": 7, "metadata": {"a": 1}}, **asked
+            prompt="a (red:1.2) car",
+            size="auto",
+            extra_body={"seed": 7, "metadata": {"a": 1}, "prompt_syntax": "weights"},
+            **asked,
         )
     assert httpx.get(made.data[0].url).content == file_of(api.items()[0].id, "webp")
     assert (made.safety_identifier, made.output_format, api.items()[0].seed) == ("s-1", "webp", 7)
+    (item,) = api.caller().get(f"/v1/requests/{made.request_id}/items").json()["data"]
+    assert item["recipe"]["prompt_syntax"] == "weights"
     assert api.caller().get(f"/v1/requests/{made.request_id}").json()["metadata"] == {
         "a": 1,
         "user": "u-1",
