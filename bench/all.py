@@ -37,6 +37,7 @@ APART = {  # program -> why it is none of those
     "gpu": "its figures need a CUDA device; tests/bench runs its smoke mode",
     "scale": "it compares nothing; its database takes minutes to hours",
     "soak": "it counts losses under faults for half an hour, and has no ratio",
+    "life": "it follows one campaign through its whole life, and has no ratio; tests/bench has a small one",
 }
 SECONDS = {"quick": 300.0, "full": 7200.0}  # a program that takes longer hangs
 _GRACE_SECONDS = 30.0  # to stop its services

@@ -22,7 +22,7 @@ from tests.support.line import eventually
 from tests.support.sockets import connect, head
 
 SIGNER = new_signer()
-RECONNECTS = 200
+RECONNECTS = 1_000
 
 
 @pytest.fixture(scope="module")
