@@ -85,7 +85,7 @@ def pages(stack: Stack, conn: psycopg.Connection[Any]) -> None:
 def _addresses(client: httpx.Client, request: str) -> Iterator[str]:
     asset = client.get(f"/v1/requests/{request}/assets").raise_for_status().json()["data"][0]["id"]
     of_request = ("", "/items", "/items?state=failed", "/assets")
-    yield from ("/v1/requests", "/v1/requests?state=open", *(f"/v1/requests/{request}{part}" for part in of_request))
+    yield from ("/v1/requests", *(f"/v1/requests/{request}{part}" for part in of_request))
     yield from (f"/v1/assets/{asset}", f"/v1/assets/{asset}/events", "/v1/reviews", "/metrics")
 
 
