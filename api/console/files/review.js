@@ -59,6 +59,9 @@
     const body = JSON.stringify({ item_ids: wanted });
     const said = await ask("/v1/reviews/claims", { method: "POST", body, headers: { "Content-Type": "application/json" } });
     for (const id of said.claimed) mine.set(id, Date.parse(said.until) - 30_000);
+    // What is in neither list was decided meanwhile: nobody looks at it any more.
+    const decided = wanted.filter((id) => !said.claimed.includes(id) && !said.taken.includes(id));
+    queue = queue.filter((item) => item === shown || !decided.includes(item.item_id));
     // Only what lies behind the picture on the screen moves: a key that is pressed meanwhile acts on what is seen.
     const from = shown === queue[place] ? place + 1 : place;
     const others = queue.slice(from).filter((item) => said.taken.includes(item.item_id) && !put_off.has(item.item_id));
@@ -68,10 +71,19 @@
 
   async function show() {
     closeReasons();
-    const own = ++turn, next = queue[place];
-    if (shown !== next) shown = null; // until it is drawn, nothing is decided
-    if (next && !put_off.has(next.item_id)) await claim([next]).catch(() => {});
-    if (turn !== own) return; // a later one draws
+    const own = ++turn;
+    if (shown !== queue[place]) shown = null; // until it is drawn, nothing is decided
+    for (let next = null; queue[place] && queue[place] !== next; ) {
+      next = queue[place];
+      await claim([next]).catch(() => {});
+      if (turn !== own) return; // a later one draws
+      if (place >= queue.length) place = Math.max(0, queue.length - 1);
+    }
+    if (!queue.length && cursor !== null) {
+      await more().catch(() => {}); // the others of this page were decided meanwhile
+      if (turn !== own) return;
+      if (queue.length) return show();
+    }
     const item = (shown = queue[place] ?? null);
     stage.classList.toggle("hidden", !item);
     at("empty").classList.toggle("hidden", Boolean(item));
