@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from transformers import CLIPVisionModelWithProjection
 
 from tests.support.given_pictures import picture
@@ -26,6 +26,8 @@ from workers.sampling.pipelines import load_pipeline
 from workers.sampling.references import ReferenceNetwork
 from workers.sampling.sampler import DiffusersSampler
 
+_PLAIN: dict[str, Any] = {"sd-1.5": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
+_UNMARKED = {"sdxl": {"add_watermarker": False}}
 ITEMS = tuple(ClaimedItem(f"i{n}", "r", "t", "c", n, "a b", "", 7 + n) for n in range(2))
 
 
@@ -42,6 +44,7 @@ class Watch:
 def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     add_reference(folder, build(folder, "sd-1.5"))
+    add_reference(folder, build(folder, "sdxl"), "look-xl")
     return folder
 
 
@@ -55,8 +58,8 @@ def sampler(models_dir: Path) -> DiffusersSampler:
     return DiffusersSampler(Registry.load(models_dir), "cpu", 1)
 
 
-def recipe_of(sampler: DiffusersSampler, **changes: Any) -> Recipe:
-    card = sampler._registry.get("sd-1.5")
+def recipe_of(sampler: DiffusersSampler, model: str = "sd-1.5", **changes: Any) -> Recipe:
+    card = sampler._registry.get(model)
     shows = sampler._registry.references_of(card)["style"]
     reference = Reference(shows.name, 0.7, shows.revision)
     plain = Recipe(card.name, card.revision, 16, 16, 2, card.scheduler, 2.0, task="style", reference=reference)
@@ -71,14 +74,17 @@ def drawn(sampler: DiffusersSampler, recipe: Recipe, seeds: tuple[int, ...] = (1
     return sampled.images
 
 
-@pytest.mark.parametrize("guidance_scale", [2.0, 1.0])
+@pytest.mark.parametrize(
+    ("model", "network", "guidance_scale"), [("sd-1.5", "look", 2.0), ("sd-1.5", "look", 1.0), ("sdxl", "look-xl", 2.0)]
+)
 def test_it_draws_what_plain_diffusers_draws_with_the_same_network(
-    guidance_scale: float, sampler: DiffusersSampler, card: ModelCard, models_dir: Path
+    model: str, network: str, guidance_scale: float, sampler: DiffusersSampler, models_dir: Path
 ) -> None:
-    ours = drawn(sampler, recipe_of(sampler, guidance_scale=guidance_scale), (1,))
-    folder = models_dir / "references" / "look"
+    ours = drawn(sampler, recipe_of(sampler, model, guidance_scale=guidance_scale), (1,))
+    folder = models_dir / "references" / network
     encoder = CLIPVisionModelWithProjection.from_pretrained(folder / ENCODER)
-    pipe = StableDiffusionPipeline.from_pretrained(card.home, image_encoder=encoder)
+    home = Registry.load(models_dir).get(model).home
+    pipe = _PLAIN[model].from_pretrained(home, image_encoder=encoder, **_UNMARKED.get(model, {}))
     pipe.set_progress_bar_config(disable=True)
     pipe.load_ip_adapter(str(folder), subfolder="", weight_name=ADAPTER, image_encoder_folder=None)
     pipe.set_ip_adapter_scale(0.7)
