@@ -16,7 +16,8 @@ import numpy as np
 
 from models.mask_training import cutouts
 from models.mask_training.shots import Shot, shot
-from workers.masks import ground, measures
+from workers.errors import MaskRefused
+from workers.masks import choose, ground, measures
 from workers.masks.mask import HALF, Pixels
 from workers.masks.network import MaskNetwork
 from workers.sampling.cards.contents import CARD
@@ -24,6 +25,7 @@ from workers.sampling.cards.extras import read
 from workers.sampling.cards.mask_networks import MaskNetworkCard, read_mask_network
 
 SIDE = 384
+RIGHT = 0.9  # IoU from which a mask is right
 _SEED = 990_001  # far from those of training
 
 
@@ -53,6 +55,21 @@ def overlaps(found: Callable[[Pixels], np.ndarray], pictures: list[Shot]) -> np.
     return np.array([measures.overlap(found(one.picture), one.alpha >= HALF) for one in pictures])
 
 
+def decisions(network: MaskNetwork, pictures: list[Shot]) -> tuple[np.ndarray, np.ndarray]:
+    """Intersection over union, and whether the check holds the mask for a person, one a picture.
+
+    A picture in which the network finds nothing has no mask that could be used: nought, and held.
+    """
+    found, held = np.zeros(len(pictures)), np.ones(len(pictures), bool)
+    for n, one in enumerate(pictures):
+        try:
+            chosen = choose.choose(one.picture, network)
+        except MaskRefused:
+            continue
+        found[n], held[n] = measures.overlap(chosen.mask.product, one.alpha >= HALF), chosen.check.hold
+    return found, held
+
+
 def by_colour(picture: Pixels) -> np.ndarray:
     """What differs from a uniform ground; nothing where the ground is not uniform."""
     keyed = ground.keyed(picture)
@@ -60,23 +77,23 @@ def by_colour(picture: Pixels) -> np.ndarray:
 
 
 def networks_of(folder: Path, models: Path) -> dict[str, MaskNetwork]:
-    """The finished network, and the one that ships."""
-    own, shipped = read(folder / CARD, MaskNetworkCard), read_mask_network(models)
-    cards = [own, *([shipped] if shipped else [])]
+    """The finished network, where there is one, and the one that ships."""
+    own = read(folder / CARD, MaskNetworkCard) if (folder / CARD).exists() else None
+    cards = [card for card in (own, read_mask_network(models)) if card]
     return {card.name: MaskNetwork(card.method, card.weights(), side_pixels=card.side_pixels) for card in cards}
 
 
 def run(sources: Path, networks: Mapping[str, MaskNetwork], *, which: str, count: int) -> dict[str, Any]:
-    """Median and tenth percentile of each method, and what it says of every picture."""
+    """Median and tenth percentile of each method, and how many wrong and right masks of a network are held."""
     pictures = shots(sources, which, count)
-    methods: dict[str, Callable[[Pixels], np.ndarray]] = {
-        name: lambda picture, network=network: network.find(picture).product for name, network in networks.items()
-    }
-    methods["flood fill"] = by_colour
-    told = {}
-    for name, method in methods.items():
-        found = overlaps(method, pictures)
+    judged = {name: decisions(network, pictures) for name, network in networks.items()}
+    judged["flood fill"] = (overlaps(by_colour, pictures), np.zeros(count, bool))
+    told: dict[str, Any] = {}
+    for name, (found, held) in judged.items():
+        wrong = found < RIGHT
         told[name] = {
+            "wrong": f"{int((held & wrong).sum())} of {int(wrong.sum())} held",
+            "right": f"{int((held & ~wrong).sum())} of {int((~wrong).sum())} held",
             "median": round(float(np.median(found)), 4),
             "p10": round(float(np.percentile(found, 10)), 4),
             "mean": round(float(found.mean()), 4),
