@@ -8,6 +8,7 @@ from PIL import Image
 
 from tests.support.catalogues import Catalogue
 from tests.support.client import ApiTenant
+from tests.support.foreign_files import png
 from tests.support.receiver import receiving
 from tests.support.sent_inputs import InputTenant
 
@@ -52,7 +53,7 @@ def test_a_picture_is_an_input_by_its_content_and_another_name_with_the_same_byt
 
 
 def test_an_address_is_fetched_once_and_only_its_bytes_make_a_change(api: ApiTenant) -> None:
-    goods = Catalogue(api, SPEC, {"webhook_loopback": True})
+    goods = Catalogue(api, SPEC, {"webhook_loopback": True, "input_max_bytes": 8_192})
     with receiving() as server:
         server.body, server.headers = photo("red"), {"ETag": '"1"'}
         rows = f"sku,title,photo\na,chair,{server.url}\nb,chair,{server.url}\n"
@@ -72,6 +73,9 @@ def test_an_address_is_fetched_once_and_only_its_bytes_make_a_change(api: ApiTen
             (200, b"<html>not here</html>", "not_a_picture"),
             (404, b"", "fetch_status"),
             (302, b"", "fetch_redirect"),
+            (200, png(20_000, 20_000), "too_many_pixels"),
+            (200, png(9_000, 20), "too_large"),
+            (200, b"\x89PNG" + bytes(8_192), "fetch_too_large"),
         ):
             server.status, server.body = status, body
             plan = goods.plan(rows)

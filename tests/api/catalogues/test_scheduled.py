@@ -117,7 +117,9 @@ def test_a_feed_that_is_away_fails_the_run_and_the_next_goes_on(nightly: Catalog
     assert (tick["outcome"], tick["reason"]) == ("failed", "fetch_status")
     shop.status, shop.body = 200, b"<html>maintenance</html>"
     assert nightly.tick()["outcome"] == "failed"
-    shop.body = feed([*ROWS, "s-01,stool,red,1"]).encode()
+    shop.headers = {"Content-Length": "99999"}  # it was written anew while it was sent, and ends too early
+    assert nightly.tick()["reason"] == "fetch_connection"
+    shop.headers, shop.body = {}, feed([*ROWS, "s-01,stool,red,1"]).encode()
     assert nightly.tick()["outcome"] == "applied"
 
 

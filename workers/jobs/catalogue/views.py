@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, select, tuple_
 
+from policy.marks.renditions import MASK
 from workers.errors import NotFound
 from workers.jobs.asset_views import files_of
 from workers.jobs.catalogue.tables import (
@@ -160,7 +161,10 @@ def unmade(conn: Connection, tenant: str, run: Row[Any]) -> Iterator[UnmadeRow]:
 
 
 def live_slots(begin: Begin, tenant: str, catalogue_id: str, *, page: int = PAGE) -> Iterator[list[LiveSlot]]:
-    """Every live picture by key and view, page by page; no transaction is open between two pages."""
+    """Every live picture by key and view, page by page; no transaction is open between two pages.
+
+    Masks are none of its files, as in results: a shop would show them.
+    """
     slots, after = catalogue_slots, None
     while True:
         query = (
@@ -190,7 +194,7 @@ def live_slots(begin: Begin, tenant: str, catalogue_id: str, *, page: int = PAGE
             rows = conn.execute(query).all()
             files = files_of(conn, tenant, [row.asset_id for row in rows])
         if rows:
-            yield [_live(row, tuple(files[row.asset_id])) for row in rows]
+            yield [_live(row, tuple(file for file in files[row.asset_id] if file.name != MASK)) for row in rows]
             after = (rows[-1].key, rows[-1].view)
         if len(rows) < page:
             return
