@@ -49,15 +49,18 @@ class IdentificationReply(ReplyModel):
     finding: Literal["ours", "ours_altered", "shares_content", "not_found", "conflicting"] | None = Field(
         description="only `ours` and `ours_altered` claim that the picture was made here", examples=["ours"]
     )
-    verified: bool | None = Field(description="the code was read and nothing in the asset's frame shows something else")
+    verified: bool | None = Field(
+        description="the code was read and all of the asset's frame that is seen is as near as a copy is"
+    )
     made_here: bool | None = Field(description="some layer names an asset of this installation")
     own: bool | None = Field(description="the asset is your tenant's")
     asset_state: AssetState | None = Field(examples=["released"])
     reasons: list[str] = Field(description="sentences")
     false_match_probability: float | None = Field(description="expected wrong finds in such a search; docs/identify.md")
     agreement: dict[str, Any] | None = Field(
-        description="of the asset's frame: share that agrees, share that shows something else, and a map of 16 rows: "
-        "`#` agrees, `x` shows something else, `.` is not in the picture"
+        description="of the asset's frame: share that agrees, share that shows something else, how far `apart` the two "
+        "are (1: as far as a copy may be), and a map of 16 rows: `#` agrees, `x` shows something else, `~` is farther "
+        "than copies are, `.` is not in the picture"
     )
     place: list[list[float]] = Field(
         description="corners of the asset in the picture, from its upper left clockwise, as shares of width and height"

@@ -1,8 +1,9 @@
 """Siblings: pictures that resemble a released one as nothing else does, and were never released.
 
 Half of the released pictures are drawn by the built-in model, half are staged by formula: a scene, an object in it and
-a headline. Each kind of sibling differs from its released picture in one thing. Some are worn as copies are, and some
-carry a mark that another installation wrote.
+a headline. There are two series of them: thresholds were chosen by pictures of the first, by none of the second. Each
+kind of sibling differs from its released picture in one thing. Some are worn as copies are, and some carry a mark that
+another installation wrote.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from policy.fingerprints import Image
 from policy.marks import watermark
 
 PROMPTS, STAGED = len(THINGS), 14  # released pictures of each sort
+SERIES = PROMPTS + STAGED  # places of the first series; those of the second come behind them
 WEAR = ("none", "jpeg 60", "resize 0.5", "grey", "screenshot", "crop 75%")
 KINDS = {  # how many of 1,000
     "another seed": 300,
@@ -52,14 +54,14 @@ class Sibling:
 
     def drawing(self) -> Drawing | None:
         """What the model has to draw for it; None for a staged one."""
-        if self.place >= PROMPTS:
+        if not is_drawn(self.place):
             return None
         released = drawing_of(self.place)
         if self.kind == "another guidance, same seed":
-            return released._replace(guidance=_GUIDANCES[self.number % len(_GUIDANCES)], seed=0)
+            return released._replace(guidance=_GUIDANCES[self.number % len(_GUIDANCES)])
         if self.kind == "another object, same ground and seed":
             return released._replace(thing=THINGS[(self.place + 1 + self.number) % PROMPTS])
-        return released._replace(seed=1 + self.number)
+        return released._replace(seed=released.seed + 1 + self.number)
 
     def image(self, work: Path) -> Image:
         chance = np.random.default_rng((sum(self.name.encode()), self.place, self.number))
@@ -71,7 +73,7 @@ class Sibling:
             if self.kind == "another seed, marked by another":
                 return watermark.embed(drawn, int(chance.integers(1 << 48)), watermark.ladder(drawn)[0])
             return drawn
-        staged_at, other = self.place - PROMPTS, 1 + self.number
+        staged_at, other = _stage(self.place), 1 + self.number
         return staged(
             staged_at,
             thing=0 if "headline on" in self.kind else other,
@@ -79,14 +81,24 @@ class Sibling:
         )
 
 
+def is_drawn(place: int) -> bool:
+    """Whether the model drew the released picture at `place`; else it is staged."""
+    return place % SERIES < PROMPTS
+
+
 def drawing_of(place: int) -> Drawing:
-    """What the model drew of the released picture at `place`, below PROMPTS."""
-    return Drawing(THINGS[place], GROUNDS[place % len(GROUNDS)], 0)
+    """What the model drew of the released picture at `place`. The second series: on other grounds, of other noise."""
+    series, thing = divmod(place, SERIES)
+    return Drawing(THINGS[thing], GROUNDS[(thing + 4 * series) % len(GROUNDS)], 200 * series)
+
+
+def _stage(place: int) -> int:
+    return place % SERIES - PROMPTS + STAGED * (place // SERIES)
 
 
 def source(place: int, work: Path) -> Image:
     """A released picture before it was marked."""
-    return staged(place - PROMPTS) if place >= PROMPTS else enlarged_of([drawing_of(place)], work)[0]
+    return enlarged_of([drawing_of(place)], work)[0] if is_drawn(place) else staged(_stage(place))
 
 
 def siblings(each: dict[str, int]) -> list[Sibling]:
@@ -104,7 +116,7 @@ def siblings(each: dict[str, int]) -> list[Sibling]:
 
 def draw_all(wanted: Sequence[Sibling], work: Path) -> None:
     """Every drawing that these siblings and their released pictures need, at once: the model takes seconds to load."""
-    jobs = [drawing_of(place) for place in range(PROMPTS)]
+    jobs = [drawing_of(place) for place in range(2 * SERIES) if is_drawn(place)]
     jobs += [job for each in wanted if (job := each.drawing()) is not None]
     enlarged_of(list(dict.fromkeys(jobs)), work)
 

@@ -120,7 +120,9 @@ def _show(console: Console, file: Path, found: dict[str, Any]) -> None:
     for reason in found["reasons"]:
         console.print(f"  {reason}")
     if finding == "ours_altered":
-        console.print("  of the asset's frame: # agrees, x shows something else, . is not in the picture")
+        console.print(
+            "  of the asset's frame: # agrees, x shows something else, ~ is farther than copies are, . is not there"
+        )
         console.print("\n".join(f"    {row}" for row in found["agreement"]["map"]), markup=False)
     for each in found.get("also") or ():
         console.print(f"  also in the picture: {each['asset_id'] or 'an asset of another tenant'} ({each['finding']})")

@@ -108,8 +108,8 @@ class Examined:
 
     @property
     def verified(self) -> bool:
-        """Whether the code was read and nothing in the asset's frame shows something else."""
-        return self.original and self.content_agrees and self.code is not None and self.agreement.whole
+        """Whether the code was read and all of the asset's frame that is seen is as near to it as a copy is."""
+        return self.original and self.content_agrees and self.code is not None and self.agreement.near
 
     @property
     def coded(self) -> bool:
@@ -218,7 +218,7 @@ class Identification:
 
 
 def _beside(each: Examined) -> dict[str, Any]:
-    whole = IdentificationFinding.OURS if each.agreement.whole else IdentificationFinding.OURS_ALTERED
+    whole = IdentificationFinding.OURS if each.agreement.near else IdentificationFinding.OURS_ALTERED
     return {
         "asset_id": each.asset.asset_id,
         "finding": whole.value,

@@ -99,7 +99,7 @@ def decide(
     if contradictions:
         finding = IdentificationFinding.CONFLICTING
     elif best is not None:
-        finding = IdentificationFinding.OURS if best.agreement.whole else IdentificationFinding.OURS_ALTERED
+        finding = IdentificationFinding.OURS if best.agreement.near else IdentificationFinding.OURS_ALTERED
     elif like:
         finding = IdentificationFinding.SHARES_CONTENT
         named = named if len(alike) == 1 else None
@@ -209,13 +209,8 @@ def _reasons(
         said.append(f"The code of {best.asset.asset_id} is damaged; what is left of it leans to that asset.")
     elif finding is IdentificationFinding.NOT_FOUND:
         said.append("No layer names a picture of ours. That is no proof that it is not: see docs/identify.md.")
-    if best is not None and not best.original:
-        said.append("Its original is gone, so that only its fingerprint could be compared.")
-    elif best is not None and best.agreement.whole:
-        said.append("All of the asset's frame that the picture shows agrees with it.")
-    elif best is not None:
-        said.append(f"{best.agreement.other:.1%} of the asset's frame shows something else: it was altered after its "
-                    "release, or its code was moved onto another picture.")  # fmt: skip
+    if best is not None:
+        said.append(_of_content(best))
     if len(alike) == 1:
         said.append(f"It looks like {alike[0].asset.asset_id}, without a code that could be read. Other pictures "
                     "of the same model can look like that: this is no claim.")  # fmt: skip
@@ -232,3 +227,20 @@ def _reasons(
     if layer.standing is ManifestStanding.UNTRUSTED and finding is not IdentificationFinding.CONFLICTING:
         said.append("The file's manifest names the right asset without our signature: it was not made here.")
     return said
+
+
+def _of_content(best: Examined) -> str:
+    seen = best.agreement
+    if not best.original:
+        return "Its original is gone, so that only its fingerprint could be compared."
+    if seen.near:
+        return "All of the asset's frame that the picture shows agrees with it."
+    if seen.whole:
+        return (
+            f"Nothing in the asset's frame shows something else, but the picture lies {seen.apart:.1f} times as far "
+            "from it as copies do: it is worn or filtered, or the code was moved onto a picture that was drawn like it."
+        )
+    return (
+        f"{seen.other:.1%} of the asset's frame shows something else: it was altered after its release, or its code "
+        "was moved onto another picture."
+    )

@@ -16,9 +16,10 @@ import numpy as np
 from policy.fingerprints import Image
 from policy.identify.answer import LEANS, LEANS_FAR, PARTLY, Examined, KnownAsset
 from policy.identify.code_read import Toned, read_code, read_in
-from policy.identify.content.agreement import NOTHING, SIDE, Agreement, agreement
+from policy.identify.content.agreement import NOTHING, Agreement, agreement
 from policy.identify.content.compare import Similarity, compare, fineness
 from policy.identify.content.degradation import degraded_similarity
+from policy.identify.content.places import SIDE
 from policy.identify.content.recolour import coloured_like, is_recoloured, uncoloured
 from policy.identify.content.tone import toned_like, untoned
 from policy.identify.fit import GOOD, SMALLEST_COMMON, Fit
@@ -100,7 +101,7 @@ def examine(views: Views, candidate: Candidate, original: Original | None) -> Ex
     seen = _agreement(best, toned, original) if similarity.common >= SMALLEST_COMMON else NOTHING
     if best.view and seen is not NOTHING and (whole := _shown_beside(views, best, original)) is not None:
         beside = untoned(whole.laid, whole.known, original.frame)
-        seen = max(seen, _agreement(whole, beside, original), key=lambda each: each.other)
+        seen = max(seen, _agreement(whole, beside, original), key=_difference)
     return Examined(
         **known,  # type: ignore[arg-type]
         original=True,
@@ -138,12 +139,17 @@ def _agreement(fit: Fit, toned: Toned | None, original: Original) -> Agreement:
     tones = [fit.laid]
     if toned is not None and compare(toned[0], fit.known, original.frame).whole >= GOOD:
         tones.append(toned[0])  # a tone that was undone; a curve for other colours explains nothing
-    if not any(each.whole for each in found) and all(is_recoloured(each, fit.known, original.small) for each in tones):
+    if not any(each.near for each in found) and all(is_recoloured(each, fit.known, original.small) for each in tones):
         if (mapped := coloured_like(original.small, fit.known, fit.laid)) is not None:
             found.append(agreement(fit.laid, fit.known, mapped))
         if (undone := uncoloured(resized(fit.laid, SIDE, SIDE), fit.known, original.small)) is not None:
             found.append(agreement(undone, fit.known, original.frame))
-    return min(found, key=lambda each: each.other)
+    return min(found, key=_difference)
+
+
+def _difference(each: Agreement) -> tuple[bool, float]:
+    """Sort key: a frame that agrees everywhere comes first, and of such the nearest."""
+    return (False, each.apart or 0.0) if each.whole else (True, each.other)
 
 
 def _shown_beside(views: Views, fit: Fit, original: Original) -> Fit | None:
@@ -209,9 +215,9 @@ def _named_by_code(candidate: Candidate, fit: Fit, original: Original) -> bool:
 
 
 def _is_done(fit: Fit, asset: KnownAsset, original: Original) -> bool:
-    """Whether the code reads and nothing shows something else: no other map is better."""
+    """Whether the code reads and all of it is as near as a copy is: no other map is better."""
     read, _ = read_in(fit.laid, fit.known, original.schemes, asset)
-    return read is not None and agreement(fit.laid, fit.known, original.frame).whole
+    return read is not None and agreement(fit.laid, fit.known, original.frame).near
 
 
 def _fits(views: Views, candidate: Candidate, original: Original) -> Iterator[_Try]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policy.fingerprints import Image
-from policy.identify.content.agreement import SIDE
+from policy.identify.content.places import SIDE
 from policy.identify.features import Features, features
 from policy.identify.register import FRAME, resized, searched_luma
 from policy.marks import watermark

@@ -106,7 +106,7 @@ def _by_fingerprint(seen: Examined, blind: WatermarkRead | None) -> Examined:
         return seen
     if seen.hash_distance > _SAME_HASH:
         return seen
-    unseen = replace(NOTHING, other=0.0)
+    unseen = replace(NOTHING, other=0.0, apart=0.0)
     return replace(seen, method="fingerprint", content_agrees=True, code=blind, agreement=unseen)
 
 

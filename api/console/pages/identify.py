@@ -14,7 +14,7 @@ from api.console.visits import VisitOf
 
 router = APIRouter(route_class=PageRoute)
 _WAIT_SECONDS = 10
-_MAP_ROW = re.compile("[#x.]{1,64}")
+_MAP_ROW = re.compile("[#x~.]{1,64}")
 
 
 @router.get("/console/identify")

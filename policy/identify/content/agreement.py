@@ -14,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policy.fingerprints import Image
+from policy.identify.content import places
+from policy.identify.content.near import farthest, levels_apart
+from policy.identify.content.places import SIDE, Floats
 from policy.levels import highest, lowest
 
-Floats = NDArray[np.float32]
-
 ROWS = 16  # of the map that is told; as many columns
-SAME, OTHER, UNKNOWN = "#", "x", "."
+SAME, OTHER, FARTHER, UNKNOWN = "#", "x", "~", "."
 
-SIDE = 128  # places a side that are compared
-_WINDOW = 9  # places of 128 a side: about a fourteenth of the frame
 _STRUCTURE = 6.0  # levels of spread in a window, below which a place is plain
 _NOISE = 3.0  # a place counts as structured only above so many times the copy's own noise
 _CORRELATED = 0.9  # of 90 copies none fell below it anywhere; siblings do (python -m bench.siblings)
@@ -46,14 +45,25 @@ class Agreement:
     other: float  # share of the known area
     structured: float  # share of the frame that is known and not plain
     rows: tuple[str, ...]
+    apart: float | None = None  # at the worst hundredth of the places, in units of what a copy may lose (near.py)
 
     @property
     def whole(self) -> bool:
         """Whether nothing in the frame shows something else."""
         return self.other <= MOST_OTHER
 
+    @property
+    def near(self) -> bool:
+        """Whether besides it is as near to the original as a copy is, and a sibling is not."""
+        return self.whole and self.apart is not None and self.apart <= 1.0
+
     def to_json(self) -> dict[str, object]:
-        return {"same": round(self.same, 4), "other": round(self.other, 4), "map": list(self.rows)}
+        return {
+            "same": round(self.same, 4),
+            "other": round(self.other, 4),
+            "apart": self.apart and round(self.apart, 2),
+            "map": list(self.rows),
+        }
 
 
 NOTHING = Agreement(0.0, 1.0, 0.0, (UNKNOWN * ROWS,) * ROWS)
@@ -68,17 +78,20 @@ def agreement(laid: Image, known: NDArray[np.uint8], original: Image, *, specks:
     seen = _inside(known)
     if seen.mean() < 0.01:
         return NOTHING
-    here, there = _small(laid), _small(original)
-    found = [_compared(here, there if not blur else _blurred(there, blur), seen, specks) for blur in _BLURS]
+    here, there = places.small(laid), places.small(original)
+    found = [_compared(here, there if not blur else places.blurred(there, blur), seen, specks) for blur in _BLURS]
     differs, structured = min(found, key=lambda each: float(each[0][seen].mean()))
     counted = structured & seen
     if counted.mean() < _FEWEST_STRUCTURED:
         counted = seen
+    other, known_structure = float(differs[seen].mean()), float((structured & seen).mean())
+    levels = levels_apart(here, there, seen, known_structure) if other <= MOST_OTHER else None
     return Agreement(
         1 - float(differs[counted].mean()),
-        float(differs[seen].mean()),
-        float((structured & seen).mean()),
-        _told(differs, seen),
+        other,
+        known_structure,
+        _told(differs, seen, np.zeros_like(seen) if levels is None else levels > 1),
+        None if levels is None else farthest(levels, seen),
     )
 
 
@@ -86,10 +99,10 @@ def _compared(
     here: Floats, there: Floats, seen: NDArray[np.bool_], specks: bool
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Where the two differ, and where the original has structure."""
-    weight = np.maximum(_mean(seen.astype(np.float32)), np.float32(1e-3))
+    weight = np.maximum(places.mean(seen.astype(np.float32)), np.float32(1e-3))
 
     def mean(plane: Floats) -> Floats:
-        return np.asarray(_mean(np.where(seen, plane, 0).astype(np.float32)) / weight, np.float32)
+        return np.asarray(places.mean(np.where(seen, plane, 0).astype(np.float32)) / weight, np.float32)
 
     luma_here, luma_there = here @ _LUMA, there @ _LUMA
     mean_here, mean_there = mean(luma_here), mean(luma_there)
@@ -120,30 +133,14 @@ def _inside(known: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.asarray(cv2.erode(whole, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0), bool)
 
 
-def _told(differs: NDArray[np.bool_], seen: NDArray[np.bool_]) -> tuple[str, ...]:
+def _told(differs: NDArray[np.bool_], seen: NDArray[np.bool_], farther: NDArray[np.bool_]) -> tuple[str, ...]:
     cell = SIDE // ROWS
 
     def share(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
         return np.asarray(mask.reshape(ROWS, cell, ROWS, cell).mean(axis=(1, 3)), np.float64)
 
-    there, other = share(seen), share(differs & seen)
-    return tuple(
-        "".join(
-            UNKNOWN if there[row, column] < 0.5 else OTHER if other[row, column] > _TOLD else SAME
-            for column in range(ROWS)
-        )
-        for row in range(ROWS)
-    )
-
-
-def _small(image: Image) -> Floats:
-    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0), np.float32)
-
-
-def _blurred(image: Floats, sigma: float) -> Floats:
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
-
-
-def _mean(plane: Floats) -> Floats:
-    return np.asarray(cv2.blur(plane, (_WINDOW, _WINDOW), borderType=cv2.BORDER_REPLICATE), np.float32)
+    signs = np.full((ROWS, ROWS), SAME)
+    signs[share(farther & seen) > _TOLD] = FARTHER
+    signs[share(differs & seen) > _TOLD] = OTHER
+    signs[share(seen) < 0.5] = UNKNOWN
+    return tuple("".join(row) for row in signs)

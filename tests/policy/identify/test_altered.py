@@ -11,6 +11,7 @@ from bench.pictures.attacks import ATTACKS
 from bench.pictures.scenes import scene
 from policy.identify.answer import IdentificationFinding
 from policy.identify.register import resized
+from policy.marks import watermark
 from tests.policy.identify.test_search import Shelf
 
 
@@ -84,3 +85,20 @@ def test_a_code_added_to_a_sibling_is_not_verified(shelf: Shelf, amount: float) 
     answer = shelf.asked(np.clip(sibling + code, 0, 255).astype(np.uint8))
     assert answer.finding is IdentificationFinding.OURS_ALTERED, answer.to_json()
     assert not answer.verified
+
+
+def test_a_code_written_on_a_picture_drawn_again_is_not_verified(shelf: Shelf) -> None:
+    """Every place agrees by structure and colour; the ground is stained by a few levels, as another seed stains it."""
+    source = scene(2, 0)
+    chance = np.random.default_rng(6)
+    stains = cv2.resize(
+        chance.normal(0, 4, (5, 5, 3)).astype(np.float32), source.shape[1::-1], interpolation=cv2.INTER_CUBIC
+    )
+    again = np.clip(source + stains, 0, 255).astype(np.uint8)
+    code = shelf.known[4].watermark_id
+    answer = shelf.asked(ATTACKS["jpeg 60"](watermark.embed(again, code, watermark.ladder(again)[0]), chance))
+    assert (answer.finding, answer.verified) == (IdentificationFinding.OURS_ALTERED, False), answer.to_json()
+    assert answer.agreement
+    assert answer.agreement.whole
+    assert "~" in "".join(answer.agreement.rows)
+    assert "drawn like it" in " ".join(answer.reasons)

@@ -15,7 +15,8 @@ ASSET, OTHER = KnownAsset("a", 1, "released", "acme"), KnownAsset("b", 2, "relea
 FIT = Examined(
     ASSET, ("features",), None, 9, True, "features", 0, 60, 80, -90.0, 0.98, 0.95, 0.9, 1.0, None, True, True
 )
-ALL = replace(NOTHING, same=1.0, other=0.0, structured=0.5)
+ALL = replace(NOTHING, same=1.0, other=0.0, structured=0.5, apart=0.3)
+FAR = replace(ALL, apart=1.6)
 PART = replace(NOTHING, same=0.6, other=0.2, structured=0.5)
 FRAME = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 CODE = WatermarkRead(1, "s", 3, 127, 1e-30, ASSET, "aligned")
@@ -43,6 +44,7 @@ def test_content_that_only_resembles_is_no_answer() -> None:
     ("code", "chance", "agreement", "finding", "verified"),
     [
         (CODE, 1e-30, ALL, IdentificationFinding.OURS, True),
+        (CODE, 1e-30, FAR, IdentificationFinding.OURS_ALTERED, False),
         (CODE, 1e-30, PART, IdentificationFinding.OURS_ALTERED, False),
         (None, 1e-9, ALL, IdentificationFinding.OURS, False),
         (None, 1e-9, PART, IdentificationFinding.OURS_ALTERED, False),
@@ -55,6 +57,11 @@ def test_a_claim_needs_a_code_and_content_that_bears_it_out(code, chance, agreem
     answer = decide(NO_MANIFEST, None, [each], picture={})
     assert (answer.finding, answer.verified) == (finding, verified)
     assert (answer.false_match_probability is None) == (finding is IdentificationFinding.SHARES_CONTENT)
+
+
+def test_a_picture_that_is_farther_than_copies_are_is_told_so() -> None:
+    said = " ".join(decide(NO_MANIFEST, None, [replace(FIT, code=CODE, agreement=FAR)], picture={}).reasons)
+    assert "1.6 times as far from it as copies do" in said
 
 
 def test_a_code_on_a_picture_that_is_hardly_the_asset_s_claims_nothing() -> None:

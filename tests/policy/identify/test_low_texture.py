@@ -27,11 +27,11 @@ def shelf() -> Shelf:
 
 @pytest.mark.parametrize("attack", ["crop 75%", "crop 50%"])
 def test_a_part_of_a_gradient_is_found(shelf: Shelf, attack: str) -> None:
-    """It has no features, and no hash that a part of it shares."""
+    """It has no features, and no hash that a part of it shares. Where it lies is known to a few pixels only."""
     for number in range(len(GRADIENTS)):
         part = ATTACKS[attack](shelf.originals[number].pixels, np.random.default_rng(number))
         answer, _ = asked_of(part, shelf)
-        assert answer.finding is IdentificationFinding.OURS
+        assert answer.finding in {IdentificationFinding.OURS, IdentificationFinding.OURS_ALTERED}
         assert answer.asset is not None
         assert answer.asset.asset_id == str(number)
 
