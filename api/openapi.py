@@ -31,6 +31,7 @@ from api.schemas.problems import ProblemReply
 from api.schemas.recalls import RecallBody
 from api.schemas.requests import CampaignBody, LoraBody, SingleBody
 from api.schemas.reviews import DecisionBody, DecisionsBody, ReviewClaimsBody
+from api.schemas.sources import SourceBucketBody
 from api.schemas.targets import TargetBody
 from api.schemas.webhook_messages import MESSAGES, webhooks_member
 from api.schemas.webhooks import WebhookBody, WebhookPatchBody
@@ -66,8 +67,7 @@ TAGS = [
 DESCRIPTION = """
 Presswork turns prompts and spreadsheets into images that are screened, marked, signed, stored and explained.
 
-**Keys.** Send `Authorization: Bearer pw_...` with every call to `/v1`. A key belongs to one tenant and sees nothing
-else.
+**Keys.** Send `Authorization: Bearer pw_...` with every call to `/v1`. A key sees its own tenant alone.
 
 **Answers.** Every answer that is not a success is `application/problem+json` (RFC 9457) with a stable `code`; `errors`
 say where (row, line, column or field) and what to do. Refusals by policy are answers, not errors.
@@ -77,8 +77,7 @@ the work is done once.
 
 **Lists** come in pages: send `next_cursor` back as `cursor` until it is null.
 
-**Limits.** The bounds of a request's options are those of the models that are installed here and of this
-installation's settings.
+**Limits.** The bounds of a request's options are those of the installed models and of the settings.
 """
 
 _CAMPAIGN_BODY = {
@@ -176,6 +175,7 @@ _JSON_BODIES: dict[tuple[str, str], type[BaseModel]] = {
     ("/v1/catalogues/{name}/retire", "post"): RetireBody,
     ("/v1/catalogues/{name}/schedule", "put"): CatalogueBody,
     ("/v1/targets", "post"): TargetBody,
+    ("/v1/sources", "post"): SourceBucketBody,
     ("/v1/batches", "post"): BatchBody,
     ("/v1/budgets", "put"): BudgetBody,
     ("/v1/erasures", "post"): ErasureBody,
