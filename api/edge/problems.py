@@ -46,7 +46,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "model_missing": (422, "The model is not installed"),
     "limit_exceeded": (422, "The request exceeds a limit"),
     "idempotency_key_reused": (422, "The Idempotency-Key was used for another call"),
-    "insufficient_quota": (429, "The budget has too little left"),
+    "insufficient_quota": (429, "The quota has too little left"),
     "rate_limited": (429, "Too many requests"),
     "too_many_open_items": (429, "Too many images of this tenant are waiting"),
     "too_many_open_inputs": (429, "Too many inputs of this tenant are waiting"),

@@ -223,7 +223,8 @@ def test_a_million_rows_are_refused_by_the_count_before_any_is_screened(
 ) -> None:
     screened: list[str] = []
     monkeypatch.setattr("api.submission.table.rows.screen", lambda *texts: screened.append(texts[2]))
-    document = problem(campaign(api.caller(), "object,colour\n" + "car,red\n" * 1_000_000), 422, "invalid_campaign")
+    caller = api.caller(check_later_bytes=16 * 1024 * 1024)
+    document = problem(campaign(caller, "object,colour\n" + "car,red\n" * 1_000_000), 422, "invalid_campaign")
     assert [error["code"] for error in document["errors"]] == ["too_many_rows"]
     assert "50,000" in document["errors"][0]["message"]
     assert screened == []

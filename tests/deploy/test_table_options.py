@@ -26,7 +26,7 @@ def _sent(monkeypatch: pytest.MonkeyPatch, *options: str) -> tuple[dict[str, obj
         def __exit__(self, *_: object) -> None:
             return None
 
-        def check_campaign(self, _: object, spec: dict[str, object], *, pictures: object) -> dict[str, object]:
+        def check_campaign(self, _: object, spec: dict[str, object], **_others: object) -> dict[str, object]:
             specs.append(spec)
             warning = {"message": "hold HTML", "rows": [*range(1, 15)], "count": 40}
             return {"rows": 3, "items": 3, "refused": [], "held_items": 0, "left_out_rows": 2, "warnings": [warning]}

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.processes
 _NOTHING = {"quarantine": "", "released": "", "recalled": "", "inbox": "", "files": "", "ledger": ""}
 MAY = {
     "worker": {**_NOTHING, "quarantine": "GPLD", "released": "GPLD"},
-    "clerk": {**_NOTHING, "quarantine": "GPLD", "released": "GPLD", "recalled": "GPLD", "files": "PD"},
+    "clerk": {**_NOTHING, "quarantine": "GPLD", "released": "GPLD", "recalled": "GPLD", "files": "GPD"},
     "api": {**_NOTHING, "quarantine": "G", "released": "G", "inbox": "PD", "files": "GPD"},
     "identify": {**_NOTHING, "released": "G", "recalled": "G", "inbox": "GPLD"},
     "sealer": {**_NOTHING, "ledger": "GPLD"},

@@ -149,7 +149,7 @@ def _hold(row: Row[Any], said: list[ReviewView]) -> HoldView:
         sha256=row.sha256,
         attempt=row.attempt,
         asset_id=row.asset_id,
-        renditions=[kept for kept in row.renditions or () if kept["name"] != THUMBNAIL],
+        renditions=tuple(kept for kept in row.renditions or () if kept["name"] != THUMBNAIL),
         held_at=row.created_at,
         decided_at=row.decided_at,
         reviews=tuple(said),
