@@ -23,7 +23,8 @@ from api.edge.problems import Problem
 AT = "/console/api"
 _READ = re.compile(
     r"/v1/(?:requests/[^/]+/(?:results|events|items)|events|assets/[^/]+(?:/thumbnail)?|audit/[a-z0-9/_-]+|reviews(?:/[^/]+)?|usage"
-    r"|identify/[^/]+|inputs/[^/]+|catalogues/[^/]+/manifest)"
+    r"|identify/[^/]+|inputs/[^/]+|catalogues/[^/]+/manifest"
+    r"|catalogues/[^/]+/files/(?:feed\.csv|errors\.csv|run\.json))"
 )
 _CHANGED = re.compile(r"/v1/(?:reviews(?:/[^/]+)?|campaigns|requests|identify|inputs|catalogues/[^/]+/plans)")
 _KEPT = frozenset(

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from api.schemas.base import BodyModel, ReplyModel
 from api.schemas.fields import Line
-from api.schemas.targets import BUCKET, Endpoint, Prefix
+from api.schemas.targets import BUCKET, HEADER, Endpoint, Prefix
 
 _SOURCE: dict[str, JsonValue] = {
     "endpoint": "https://s3.eu-central-1.amazonaws.com",
@@ -27,10 +27,10 @@ class SourceBucketBody(BodyModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_SOURCE]})
 
     endpoint: Endpoint = Field(description="https, public, without a path")
-    region: Annotated[Line, Field(min_length=1, max_length=60)] = Field("us-east-1")
+    region: str = Field("us-east-1", pattern=HEADER, min_length=1, max_length=60)
     bucket: str = Field(pattern=BUCKET, max_length=63, description="s3://BUCKET/... names its objects from then on")
     prefix: Prefix = Field("", description="of every object that may be read; left out: the whole bucket")
-    access_key_id: Annotated[Line, Field(min_length=1, max_length=128)]
+    access_key_id: str = Field(pattern=HEADER, min_length=1, max_length=128)
     secret_access_key: Annotated[Line, Field(min_length=1, max_length=256)] = Field(description="never shown again")
 
 

@@ -14,6 +14,7 @@ from api.schemas.fields import LINE, Line
 MAX_PREFIX_CHARS = 200
 _ENDPOINT = r"^https?://[^/?#@\\\s]+/?$"
 BUCKET = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+HEADER = "^[!-~]+$"  # what a header of a signed call may hold
 _NO_PATH = r"(^|/)\.\.?(/|$)|[^/]//+[^/]|\\"  # a part that is empty or leads up, a backslash
 _TARGET: dict[str, JsonValue] = {
     "name": "shop",
@@ -59,10 +60,10 @@ class TargetBody(BodyModel):
 
     name: TargetName = Field(description="what requests call it")
     endpoint: Endpoint = Field(description="https, public, without a path")
-    region: Annotated[Line, Field(min_length=1, max_length=60)] = Field("us-east-1")
+    region: str = Field("us-east-1", pattern=HEADER, min_length=1, max_length=60)
     bucket: str = Field(pattern=BUCKET, max_length=63)
     prefix: Prefix = Field("", description="of every object; a path without names that lead up")
-    access_key_id: Annotated[Line, Field(min_length=1, max_length=128)]
+    access_key_id: str = Field(pattern=HEADER, min_length=1, max_length=128)
     secret_access_key: Annotated[Line, Field(min_length=1, max_length=256)] = Field(description="never shown again")
     on_recall: Literal["withdraw", "list"] = Field(
         "withdraw", description="withdraw: objects of recalled pictures are deleted; list: they stay, and are listed"

@@ -48,8 +48,6 @@ def choose_model(registry: Registry, name: str | None) -> ModelCard:
     if name is not None and name in names:
         return registry.get(name)
     message = "more than one model is installed" if name is None else f"there is no model '{asked}'"
-    if asked != name:
-        message = f"there is no model '{name}', which '{asked}' stands for here"
     if name is not None and ("model", name) in registry.unusable:
         message = f"the model '{name}' cannot be used here; GET /v1/models/unusable says why"
     remedy = f"The models are: {', '.join(names)}.{did_you_mean(asked or '', names)}"

@@ -1,9 +1,9 @@
 """Fork server of the application: starts its processes without the second of imports that they have in common.
 
 A child is a process like any other: its own pid, session, environment, log and signals. It may import what it alone
-needs while the services still start; it runs once it is told to. The server holds no secret: the environment of a child
-reaches that child only, after the fork. If the supervisor ends in any way, each child ends itself; if the server does,
-the system ends them (Linux).
+needs while the services still start; it runs once it is told to. The server has the shell's environment and no secret
+of the stack: the environment of a child reaches that child only, after the fork. If the supervisor ends in any way,
+each child ends itself; if the server does, the system ends them (Linux).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ list of plain values one cell.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
@@ -15,6 +16,7 @@ from workers.sheets.errors import SheetInvalid
 from workers.sheets.names import clean_name, shown
 
 MAX_LINE_BYTES = 1024 * 1024
+MAX_DOCUMENT_BYTES = 4 * 1024 * 1024  # of one object over several lines: it is parsed whole, at 23 times its size
 MAX_DEPTH = 8  # of objects inside objects
 IMAGES = "/v1/images/generations"
 _SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
@@ -45,6 +47,8 @@ def flat_objects(file: BinaryIO) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _document(file: BinaryIO) -> list[dict[str, Any]] | None:
     """The rows of a file that is one object; None where every line is one, or nothing is JSON."""
+    if file.seek(0, os.SEEK_END) > MAX_DOCUMENT_BYTES:
+        return None
     file.seek(0)
     first = next((line for line in iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"") if line.strip()), b"")
     rest = any(line.strip() for line in iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""))

@@ -14,6 +14,9 @@ from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 import structlog
+from psycopg.errors import QueryCanceled
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from api.edge.auth import Caller
 from api.edge.dependencies import Parts
@@ -47,6 +50,11 @@ def check_campaign(parts: Parts, tenant: str, check_id: str) -> None:
     except CheckLost:
         if parts.checking.is_closed:
             _give_back(parts, check, seconds=0)
+    except OperationalError as error:  # the database went away, or had a deadlock: no fault of the file
+        if isinstance(error.orig, QueryCanceled):
+            raise
+        log.warning("campaign_check_postponed", check_id=check.id, error=type(error).__name__)
+        _give_back(parts, check)
     except (Problem, WorkerError, PolicyError) as error:
         problem = domain_problem(error)
         if problem is None or problem.status >= 500:
@@ -83,10 +91,15 @@ def _caller(parts: Parts, check: CampaignCheck) -> Caller:
     """Raises Problem where the key does not work any more: a revoked key makes nothing."""
     with parts.transaction(check.tenant) as conn:
         key = get_key(conn, check.tenant, check.key_id)
-        if not is_valid(conn, check.tenant, check.key_id):
-            detail = "The key that sent the campaign was revoked, or has expired. Send it again with another one."
-            raise Problem("forbidden", detail)
+        _demand_valid_key(conn, check)
     return Caller(key.tenant, key.id, key.person, key.daily_images)
+
+
+def _demand_valid_key(conn: Connection, check: CampaignCheck) -> None:
+    """Raises Problem."""
+    if not is_valid(conn, check.tenant, check.key_id):
+        detail = "The key that sent the campaign was revoked, or has expired. Send it again with another one."
+        raise Problem("forbidden", detail)
 
 
 def _store(
@@ -102,6 +115,7 @@ def _store(
     items = campaign.request.items
     request = replace(campaign.request, id=check.id, items=lambda id: progress.stored(items(id)))
     with parts.transaction(check.tenant) as conn:
+        _demand_valid_key(conn, check)  # a check takes minutes
         reply = store(conn, caller, parts, request)
         state = "accepted" if reply.status == 202 else "checked"
         if not campaign_checks.end(conn, check, state=state, reply=_storable(reply.body)):

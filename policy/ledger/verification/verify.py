@@ -5,7 +5,8 @@ one. It trusts the public keys and, for what was cut off or rolled back, the anc
 hash and no trigger. It cannot notice an entry that was removed, with its pending row, before it was sealed.
 
 From a kept head on, it costs what came since: the stored hashes must add up to that head, and only later leaves are
-hashed from their bytes. So an entry before it whose bytes alone were changed is found by a whole verification.
+hashed from their bytes. So what was changed, put in or taken out before it, beside the tree, is found by a whole
+verification.
 """
 
 from __future__ import annotations

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
+from api.submission.large import checking
 from api.submission.large.received import MAX_CHECKING
+from api.submission.large.whole import WholeCampaign
 from tests.support.client import GOOD, ApiTenant, campaign, problem
 from tests.support.console import visitor
 from tests.support.line import eventually
@@ -187,6 +193,46 @@ def test_a_revoked_key_makes_nothing_of_a_file_that_waits(api: ApiTenant, monkey
     assert admin.delete(f"/v1/keys/{stored.id}").status_code == 204
     monkeypatch.undo()
     assert ended(admin, id)["problem"]["code"] == "forbidden"
+
+
+def test_a_key_that_is_revoked_while_the_rows_are_checked_makes_nothing(
+    api: ApiTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, key = api.server.key(api.tenant)
+    admin, sender = api.caller(), api.server.anonymous()
+    sender.headers["Authorization"] = f"Bearer {key}"
+    checked = checking.checked_campaign
+
+    @contextmanager
+    def revoked(*given: Any) -> Iterator[WholeCampaign]:
+        with checked(*given) as campaign:
+            assert admin.delete(f"/v1/keys/{stored.id}").status_code == 204
+            yield campaign
+
+    monkeypatch.setattr(checking, "checked_campaign", revoked)
+    assert ended(admin, begun(sender)["id"])["problem"]["code"] == "forbidden"
+    assert api.stored() == 0
+
+
+def test_a_database_that_goes_away_does_not_count_against_a_file(
+    api: ApiTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, line = api.caller(), api.server.line
+    monkeypatch.setattr(DEAD, lambda *_: False)
+    id = begun(client)["id"]
+    monkeypatch.undo()
+
+    def away(*_: Any) -> None:
+        raise OperationalError("INSERT", {}, DeadlockDetected("deadlock detected"))
+
+    monkeypatch.setattr(checking, "store", away)
+    checking.check_campaign(api.server.app().state.parts, api.tenant, id)
+    with line.owner.begin() as conn:
+        row = conn.execute(select(campaign_checks).where(campaign_checks.c.id == id)).one()
+        assert (row.state, row.unfinished) == ("checking", 0)
+        conn.execute(campaign_checks.update().where(campaign_checks.c.id == id).values(lease_until=None))
+    monkeypatch.undo()
+    assert ended(client, id)["state"] == "accepted"
 
 
 def test_files_that_wait_are_bounded_for_each_tenant_and_others_have_their_own(

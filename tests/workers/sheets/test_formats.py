@@ -235,3 +235,8 @@ def test_a_parser_that_takes_too_long_ends_its_process_and_not_ours(monkeypatch:
 def test_an_archive_of_many_members_is_not_looked_through() -> None:
     members = {f"{n}.csv": "" for n in range(sources.MAX_MEMBERS + 1)}
     assert "more than 2,000 members" in _refused(_zip(members)).message
+
+
+def test_a_large_document_is_not_parsed_whole_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.sheets.objects._unique", lambda *_, **__: pytest.fail("it was parsed"))
+    assert _refused(b'{"rows": [' + b"{}, " * 1_100_000 + b"{}]}").code == "line_too_long"
