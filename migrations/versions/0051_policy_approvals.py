@@ -17,7 +17,7 @@ CREATE TABLE policy_approvals (
   approved_at    timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (policy_version, person)
 );
-GRANT SELECT ON policy_approvals TO presswork_api, presswork_identify, presswork_auditor;
+GRANT SELECT ON policy_approvals TO presswork_api, presswork_auditor;
 GRANT SELECT, INSERT ON policy_approvals TO presswork_worker;
 """
 

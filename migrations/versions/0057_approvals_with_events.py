@@ -1,6 +1,7 @@
 """Approvals of rule sets are written by the clerk's login alone, and never without their event.
 
-A worker's login lies on every GPU machine; what decides which rules it works under is none of its rights.
+A worker's login lies on every GPU machine; what decides which rules it works under is none of its rights. The process
+that screens inputs asks for approvals too, so it may read them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ depends_on = None
 _GRANTS = """
 REVOKE INSERT ON policy_approvals FROM presswork_worker;
 GRANT SELECT, INSERT ON policy_approvals TO presswork_clerk;
+GRANT SELECT ON policy_approvals TO presswork_identify;
 """
 
 # At the commit, when both are there in whatever order they were written. `xmin`: an older event of the same rule set
