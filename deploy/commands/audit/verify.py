@@ -52,7 +52,7 @@ def verify(data: Path, no_anchor: bool, kept: Path | None, as_json: bool) -> Non
     lie outside the database.
 
     With --kept it costs what came since the last time; the first time, when the file is not there, it verifies all.
-    What was changed, put in or taken out before the kept head is found without --kept only: verify all now and then.
+    An entry before the kept head whose bytes were changed is found without --kept only: verify all now and then.
     """
     settings = auditor_settings(data)
     vkeys = vkeys_of(settings)

@@ -52,6 +52,10 @@ def test_from_the_newest_head_on_there_is_what_waits(ledger):
         ("update audit.sequence set leaf = sha256('x') where index = 299", Flaw.ROOT_MISMATCH),
         ("update audit.nodes set hash = sha256('x') where level = 1 and index = 0", Flaw.ROOT_MISMATCH),
         ("delete from audit.sequence where index >= 290", Flaw.ROOT_MISMATCH),
+        ("insert into audit.entries (id, event_id, tenant, kind, actor, subjects, recorded_at, body)"
+         " overriding system value select -5, uuidv7(), tenant, kind, actor, subjects, recorded_at, body"
+         " from audit.entries where id = 3", Flaw.ENTRY_UNTRACKED),
+        ("delete from audit.entries where id = 7", Flaw.ENTRY_DELETED),
     ],
 )  # fmt: skip
 def test_tampering_with_the_later_part_or_with_the_tree_below_is_found(ledger, statement, flaw):
