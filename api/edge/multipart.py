@@ -6,12 +6,14 @@ larger than a megabyte.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BufferedIOBase
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from fastapi import Request
 from python_multipart.multipart import parse_options_header
@@ -44,6 +46,12 @@ class FileUpload:
     file: BinaryIO
     name: str
     size: int
+
+
+def sha256_of(file: BinaryIO) -> bytes:
+    """Digest of the whole file."""
+    file.seek(0)
+    return hashlib.file_digest(cast(BufferedIOBase, file), "sha256").digest()
 
 
 async def campaign_upload(request: Request, parts: PartsOf) -> AsyncIterator[Upload]:

@@ -13,13 +13,13 @@ from api.edge.dependencies import PartsOf
 from api.edge.idempotency import OnceOf
 from api.edge.in_turn import InTurn
 from api.edge.limits.agents import demand_bounded
-from api.edge.multipart import Upload, campaign_upload
+from api.edge.multipart import Upload, campaign_upload, sha256_of
 from api.schemas.base import NoQuery
 from api.schemas.campaign_checks import CampaignCheckReply
 from api.schemas.requests import CampaignBody
 from api.schemas.submission import AcceptedReply, DryRunReply, UnchangedReply
 from api.submission.large.looks import look_for_checks
-from api.submission.large.received import is_large, receive, sha256_of
+from api.submission.large.received import is_large, receive
 from api.submission.large.whole import CampaignFiles, checked_campaign
 from api.submission.store import dry_run, store
 

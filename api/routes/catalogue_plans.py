@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
 from functools import partial
 from typing import Annotated, Any, cast
 
@@ -17,6 +17,7 @@ from api.edge.bodies import json_body, parse
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.in_turn import InTurn
+from api.edge.multipart import sha256_of
 from api.edge.paging import id_of, page, uuid_or_not_found
 from api.edge.problems import Complaint, Problem
 from api.edge.uploads.catalogues import SentCatalogue, catalogue_upload
@@ -45,7 +46,6 @@ from workers.store import feed_key
 router = APIRouter(route_class=InTurn, prefix="/v1/catalogues", tags=["Catalogues"])
 CatalogueName = Annotated[str, Path(max_length=63, description="name of the catalogue")]
 PlanId = Annotated[str, Path(json_schema_extra={"format": "uuid"})]
-_CHUNK_BYTES = 1024 * 1024
 
 
 @router.post(
@@ -72,7 +72,7 @@ def create_plan(
     spec = parse(CatalogueBody, sent.catalogue)
     pictures = parse(PicturesBody, sent.pictures).pictures if sent.pictures else {}
     _demand_one_feed(name, spec, sent)
-    id, digest = new_id(), _sha256(sent)
+    id, digest = new_id(), sha256_of(sent.file or io.BytesIO())
     fingerprint = once.fingerprint(spec, digest, sent.pictures)
     if replayed := once.replay(caller.tenant, fingerprint):
         return replayed
@@ -232,15 +232,6 @@ def _demand_one_feed(name: str, spec: CatalogueBody, sent: SentCatalogue) -> Non
         complaint = Complaint("parts", message, "Send the part 'file', or write `source.url`.", field="source.url")
     if complaint:
         raise Problem("invalid_body", f"{complaint.field}: {complaint.message}.", errors=[complaint])
-
-
-def _sha256(sent: SentCatalogue) -> bytes:
-    digest = hashlib.sha256()
-    if sent.file:
-        sent.file.seek(0)
-        while chunk := sent.file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.digest()
 
 
 def _plan(row: Row[Any]) -> CataloguePlanReply:

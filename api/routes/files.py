@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from itertools import chain
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
@@ -17,7 +16,7 @@ from api.edge.bodies import parse, too_large
 from api.edge.dependencies import Parts, PartsOf
 from api.edge.idempotency import OnceOf, answered
 from api.edge.middleware.conditional import hands_over
-from api.edge.multipart import FileUpload, file_upload
+from api.edge.multipart import FileUpload, file_upload, sha256_of
 from api.edge.paging import uuid_or_not_found
 from api.edge.problems import Problem
 from api.edge.uploads.inputs import checked
@@ -35,7 +34,6 @@ from workers.store import file_key
 router = APIRouter(route_class=OpenAIRoute, prefix="/v1/files", tags=["OpenAI"])
 FileId = Annotated[str, Path(max_length=200, description="file-...")]
 _MEDIA_TYPE, _BYTES = "application/jsonl", "application/octet-stream"
-_PIECE_BYTES = 1024 * 1024
 
 
 @router.post("", response_model=StoredFileReply, summary="Upload a file for a batch")
@@ -54,7 +52,7 @@ def create_file(
     asked = parse(FileBody, json.dumps(_nested(upload)).encode())
     if asked.purpose == files.VISION:
         _demand_picture(upload, parts.settings.input_max_bytes)
-    sha256 = _sha256(upload.file)
+    sha256 = sha256_of(upload.file).hex()
     name = "".join(c if c.isprintable() else "_" for c in upload.name)[:MAX_NAME_CHARS] or "upload"
     fingerprint = once.fingerprint(asked, name.encode(), sha256.encode())
     if replayed := once.replay(caller.tenant, fingerprint):
@@ -165,14 +163,6 @@ def _nested(upload: FileUpload) -> dict[str, object]:
         else:
             fields[name] = value
     return fields
-
-
-def _sha256(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    file.seek(0)
-    while piece := file.read(_PIECE_BYTES):
-        digest.update(piece)
-    return digest.hexdigest()
 
 
 def _id(file_id: str) -> str:

@@ -6,7 +6,6 @@ check is there, whoever carries it out. A repeat with the same Idempotency-Key i
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import BinaryIO
 
@@ -16,6 +15,7 @@ from sqlalchemy import Connection, Row
 from api.edge.auth import Caller
 from api.edge.dependencies import Parts
 from api.edge.idempotency import Once, answered
+from api.edge.multipart import sha256_of
 from api.edge.problems import Problem
 from api.schemas.campaign_checks import CampaignCheckReply
 from api.schemas.requests import CampaignBody
@@ -30,7 +30,6 @@ from workers.store import file_key
 MAX_CHECKING = 10  # checks of a tenant that wait or run
 _PACKED = (b"PK\x03\x04", b"\x1f\x8b", b"PAR1")  # ZIP and workbooks, gzip, Parquet
 _PACKED_TIMES = 8  # the rows of a packed table in bytes of a plain one: they pack 5 to 50 times
-_PIECE_BYTES = 1024 * 1024
 _MEDIA_TYPE = "application/octet-stream"
 
 
@@ -77,14 +76,6 @@ def check_reply(row: Row[object]) -> CampaignCheckReply:
     return CampaignCheckReply.model_validate(
         {**shown, "links": {"self": f"/v1/campaigns/{row.id}", "request": request}}
     )
-
-
-def sha256_of(file: BinaryIO) -> bytes:
-    digest = hashlib.sha256()
-    file.seek(0)
-    while piece := file.read(_PIECE_BYTES):
-        digest.update(piece)
-    return digest.digest()
 
 
 def _demand_room(conn: Connection, caller: Caller) -> None:
