@@ -143,13 +143,15 @@ def campaign(
     table: str | bytes = GOOD,
     spec: dict[str, Any] | str | None = None,
     headers: dict[str, str] | None = None,
+    pictures: bytes | None = None,
     **more: Any,
 ) -> Response:
     """Submit a campaign; keywords go into the spec."""
     written = spec if isinstance(spec, str) else json.dumps({**(SPEC if spec is None else spec), **more})
-    return client.post(
-        "/v1/campaigns", data={"spec": written}, files={"file": ("rows.csv", table, "text/csv")}, headers=headers
-    )
+    files: dict[str, tuple[str, str | bytes, str]] = {"file": ("rows.csv", table, "text/csv")}
+    if pictures is not None:
+        files["pictures"] = ("pictures.zip", pictures, "application/zip")
+    return client.post("/v1/campaigns", data={"spec": written}, files=files, headers=headers)
 
 
 def problem(response: Response, status: int, code: str) -> dict[str, Any]:

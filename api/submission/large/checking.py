@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from api.edge.auth import Caller
 from api.edge.dependencies import Parts
 from api.edge.errors import domain_problem
-from api.edge.problems import Complaint, Problem
+from api.edge.problems import PASSING, Complaint, Problem
 from api.schemas.requests import CampaignBody
 from api.submission.large.progress import CheckLost, CheckProgress
 from api.submission.large.whole import CampaignFiles, WholeCampaign, checked_campaign
@@ -57,9 +57,9 @@ def check_campaign(parts: Parts, tenant: str, check_id: str) -> None:
         _give_back(parts, check)
     except (Problem, WorkerError, PolicyError) as error:
         problem = domain_problem(error)
-        if problem is None or problem.status >= 500:
+        if problem is None or problem.status >= 500 or problem.code in PASSING:
             log.warning("campaign_check_postponed", check_id=check.id, error=type(error).__name__)
-            _give_back(parts, check)
+            _give_back(parts, check, seconds=_again_seconds(problem))
             return
         with parts.transaction(tenant) as conn:
             campaign_checks.fail(conn, check, _storable(problem.document(check.id)))
@@ -80,9 +80,9 @@ def _campaign(parts: Parts, check: CampaignCheck) -> Iterator[tuple[WholeCampaig
     spec = CampaignBody.model_validate_json(json.dumps(check.spec))
     progress = CheckProgress(parts, check)
     with _spool() as table, _spool() as zipped:
-        sent = CampaignFiles(_fetched(parts, check, check.file_id, table))
+        sent = CampaignFiles(_fetched(parts, check.tenant, check.file_id, table, progress))
         if check.pictures_file_id:
-            sent = sent._replace(pictures=_fetched(parts, check, check.pictures_file_id, zipped))
+            sent = sent._replace(pictures=_fetched(parts, check.tenant, check.pictures_file_id, zipped, progress))
         with checked_campaign(parts, check.tenant, spec, sent, progress) as campaign:
             yield campaign, caller, progress
 
@@ -111,7 +111,7 @@ def _store(
             found = dry_run(conn, caller, parts, campaign.request).model_dump(mode="json")
             campaign_checks.end(conn, check, state="checked", reply=_storable(found))
         return
-    campaign.pictures.upload()
+    campaign.pictures.upload(progress.step)
     items = campaign.request.items
     request = replace(campaign.request, id=check.id, items=lambda id: progress.stored(items(id)))
     with parts.transaction(check.tenant) as conn:
@@ -122,15 +122,21 @@ def _store(
             raise CheckLost  # cancelled meanwhile, or another process has it: nothing of this commits
 
 
+def _again_seconds(problem: Problem | None) -> float:
+    """What the caller of a small file would be told as Retry-After; its file lasts for as long as `FILE_DAYS`."""
+    return max(campaign_checks.AGAIN_SECONDS, PASSING.get(problem.code, 0) if problem else 0)
+
+
 def _give_back(parts: Parts, check: CampaignCheck, *, seconds: float = campaign_checks.AGAIN_SECONDS) -> None:
     with parts.transaction(check.tenant) as conn:
         campaign_checks.give_back(conn, check, seconds=seconds)
 
 
-def _fetched(parts: Parts, check: CampaignCheck, file_id: str, into: BinaryIO) -> BinaryIO:
+def _fetched(parts: Parts, tenant: str, file_id: str, into: BinaryIO, progress: CheckProgress) -> BinaryIO:
     try:
-        for piece in parts.store.stream(file_key(check.tenant, file_id)):
+        for piece in parts.store.stream(file_key(tenant, file_id)):
             into.write(piece)
+            progress.step()
     except NotFound as error:
         complaint = Complaint("missing", "the file that was sent is gone", "Send the campaign again.", field="file")
         raise Problem("invalid_campaign", "The file is gone.", errors=[complaint]) from error

@@ -59,7 +59,7 @@ class CheckProgress:
     def row(self) -> None:
         self._done += 1
         if self._done % _ROWS == 0:
-            self._tell_sometimes()
+            self.step()
 
     def stored(self, new_items: Iterable[NewItem]) -> Iterator[NewItem]:
         """The same items, as they are stored."""
@@ -69,10 +69,11 @@ class CheckProgress:
             self._done += item.row != last
             last = item.row
             if n % _ROWS == 0:
-                self._tell_sometimes()
+                self.step()
             yield item
 
-    def _tell_sometimes(self) -> None:
+    def step(self) -> None:
+        """Something was done that takes a while: a piece of a file, a picture, some rows."""
         if self._parts.checking.is_closed:
             raise CheckLost
         if time.monotonic() - self._told_at >= _SECONDS:

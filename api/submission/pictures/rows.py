@@ -6,7 +6,7 @@ digest of its bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from uuid import UUID
@@ -65,11 +65,15 @@ class RowPictures:
         """The inputs of (role, id), as they were found."""
         return [self._by_id[id] for _, id in inputs if id in self._by_id]
 
-    def upload(self) -> None:
-        """Puts the named files of the archive that are new into the inbox, before any row is written."""
+    def upload(self, step: Callable[[], None] = lambda: None) -> None:
+        """Puts the named files of the archive that are new into the inbox, before any row is written.
+
+        `step` is called before each, and may raise to leave the rest.
+        """
         if self.archive is None:
             return
         for picture in self.archive.used():
+            step()
             with self._parts.transaction(self._tenant) as conn:
                 if known(conn, self._tenant, picture.sha256):
                     continue

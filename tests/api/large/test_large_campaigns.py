@@ -1,51 +1,18 @@
-"""Large campaigns: accepted as a file, checked by a worker, with progress; killed anywhere, nothing is half stored."""
+"""Large campaigns: accepted as a file, checked by a worker, with progress; its answers are those of a small one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from psycopg.errors import DeadlockDetected
 from sqlalchemy import func, select
-from sqlalchemy.exc import OperationalError
-from starlette.testclient import TestClient
 
-from api.submission.large import checking
 from api.submission.large.received import MAX_CHECKING
-from api.submission.large.whole import WholeCampaign
+from tests.support.campaign_checks import DEAD, LATER, begun, ended
 from tests.support.client import GOOD, ApiTenant, campaign, problem
 from tests.support.console import visitor
-from tests.support.line import eventually
 from workers.jobs.uploads import campaign_checks as verbs
 from workers.jobs.uploads.tables import campaign_checks, files
-
-LATER = {"check": "later"}
-DEAD = "api.edge.limits.background.Background.offer"  # a process that takes work and dies before it begins
-
-
-def ended(client: TestClient, id: str) -> dict[str, Any]:
-    """The check, once it is over."""
-
-    read: dict[str, Any] = {}
-
-    def is_over() -> bool:
-        read.update(client.get(f"/v1/campaigns/{id}").json())
-        return bool(read["state"] != "checking")
-
-    eventually(is_over)
-    return read
-
-
-def begun(client: TestClient, table: str = GOOD, headers: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
-    answer = campaign(client, table, headers=headers, **{**LATER, **more})
-    assert answer.status_code == 202, answer.text
-    accepted: dict[str, Any] = answer.json()
-    assert accepted["state"] == "checking"
-    assert answer.headers["location"] == accepted["links"]["self"] == f"/v1/campaigns/{accepted['id']}"
-    return accepted
 
 
 def test_a_file_that_is_accepted_first_becomes_the_request_that_it_would_have_been_at_once(api: ApiTenant) -> None:
@@ -108,131 +75,6 @@ def test_the_same_idempotency_key_is_the_same_check(api: ApiTenant) -> None:
     assert len(client.get("/v1/requests").json()["data"]) == 1
     other = campaign(client, GOOD + "car,blue\n", headers=key, **LATER)
     problem(other, 422, "idempotency_key_reused")
-
-
-def test_a_worker_that_dies_leaves_a_check_that_another_goes_on_with(
-    api: ApiTenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = api.caller()
-    monkeypatch.setattr(DEAD, lambda *_: False)
-    id = begun(client)["id"]
-    assert client.get(f"/v1/campaigns/{id}").json()["stage"] == "waiting"
-    with api.server.line.owner.begin() as conn:  # another one died in the middle: its lease is over
-        this = campaign_checks.update().where(campaign_checks.c.id == id)
-        past = func.now() - timedelta(seconds=1)
-        conn.execute(this.values(attempt=1, unfinished=1, stage="storing", rows=2, rows_checked=1, lease_until=past))
-    monkeypatch.undo()
-    assert ended(client, id)["state"] == "accepted"
-    assert api.stored() == 3  # the request and its two items, once
-
-
-def test_a_late_worker_stores_nothing_beside_the_one_that_took_over(
-    api: ApiTenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client, line = api.caller(), api.server.line
-    monkeypatch.setattr(DEAD, lambda *_: False)
-    id = begun(client)["id"]
-    with line.owner.begin() as conn:
-        late = verbs.begin(conn, api.tenant, id)
-        assert late is not None
-        assert verbs.begin(conn, api.tenant, id) is None  # as long as the lease lasts
-        past = func.now() - timedelta(seconds=1)
-        conn.execute(campaign_checks.update().where(campaign_checks.c.id == id).values(lease_until=past))
-    monkeypatch.undo()
-    ended(client, id)
-    with line.owner.begin() as conn:
-        assert not verbs.renew(conn, late, rows=2, rows_checked=1, stage="checking")
-        assert not verbs.end(conn, late, state="accepted", reply={})
-        assert not verbs.fail(conn, late, {"code": "invalid_campaign"})
-
-
-def test_a_file_that_kills_its_worker_is_not_read_for_ever_and_a_store_that_is_away_does_not_count(
-    api: ApiTenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client, line = api.caller(), api.server.line
-    monkeypatch.setattr(DEAD, lambda *_: False)
-    id = begun(client)["id"]
-    with line.owner.begin() as conn:
-        for _ in range(5):
-            held = verbs.begin(conn, api.tenant, id)
-            assert held is not None
-            assert held.unfinished == 1
-            verbs.give_back(conn, held, seconds=-1)
-        conn.execute(campaign_checks.update().where(campaign_checks.c.id == id).values(unfinished=3))
-    monkeypatch.undo()
-    done = ended(client, id)
-    assert [one["code"] for one in done["problem"]["errors"]] == ["too_costly"]
-
-
-def test_a_campaign_that_is_cancelled_while_it_is_checked_is_never_made(
-    api: ApiTenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client, line = api.caller(), api.server.line
-    monkeypatch.setattr(DEAD, lambda *_: False)
-    id = begun(client)["id"]
-    with line.owner.begin() as conn:
-        held = verbs.begin(conn, api.tenant, id)
-    assert held is not None
-    assert [client.post(f"/v1/campaigns/{id}/cancel").json()["state"] for _ in range(2)] == ["cancelled"] * 2
-    with line.owner.begin() as conn:
-        assert not verbs.renew(conn, held, rows=2, rows_checked=1, stage="storing")
-    monkeypatch.undo()
-    assert len(api.events("campaigncheck.cancelled")) == 1
-    assert api.stored() == 0
-    accepted = ended(client, begun(client)["id"])["id"]
-    problem(client.post(f"/v1/campaigns/{accepted}/cancel"), 409, "conflict")
-
-
-def test_a_revoked_key_makes_nothing_of_a_file_that_waits(api: ApiTenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DEAD, lambda *_: False)
-    stored, key = api.server.key(api.tenant)
-    sender = api.server.anonymous()
-    sender.headers["Authorization"] = f"Bearer {key}"
-    id = begun(sender)["id"]
-    admin = api.caller()
-    assert admin.delete(f"/v1/keys/{stored.id}").status_code == 204
-    monkeypatch.undo()
-    assert ended(admin, id)["problem"]["code"] == "forbidden"
-
-
-def test_a_key_that_is_revoked_while_the_rows_are_checked_makes_nothing(
-    api: ApiTenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stored, key = api.server.key(api.tenant)
-    admin, sender = api.caller(), api.server.anonymous()
-    sender.headers["Authorization"] = f"Bearer {key}"
-    checked = checking.checked_campaign
-
-    @contextmanager
-    def revoked(*given: Any) -> Iterator[WholeCampaign]:
-        with checked(*given) as campaign:
-            assert admin.delete(f"/v1/keys/{stored.id}").status_code == 204
-            yield campaign
-
-    monkeypatch.setattr(checking, "checked_campaign", revoked)
-    assert ended(admin, begun(sender)["id"])["problem"]["code"] == "forbidden"
-    assert api.stored() == 0
-
-
-def test_a_database_that_goes_away_does_not_count_against_a_file(
-    api: ApiTenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client, line = api.caller(), api.server.line
-    monkeypatch.setattr(DEAD, lambda *_: False)
-    id = begun(client)["id"]
-    monkeypatch.undo()
-
-    def away(*_: Any) -> None:
-        raise OperationalError("INSERT", {}, DeadlockDetected("deadlock detected"))
-
-    monkeypatch.setattr(checking, "store", away)
-    checking.check_campaign(api.server.app().state.parts, api.tenant, id)
-    with line.owner.begin() as conn:
-        row = conn.execute(select(campaign_checks).where(campaign_checks.c.id == id)).one()
-        assert (row.state, row.unfinished) == ("checking", 0)
-        conn.execute(campaign_checks.update().where(campaign_checks.c.id == id).values(lease_until=None))
-    monkeypatch.undo()
-    assert ended(client, id)["state"] == "accepted"
 
 
 def test_files_that_wait_are_bounded_for_each_tenant_and_others_have_their_own(
