@@ -105,6 +105,8 @@ class ErasurePreviewReply(ReplyModel):
     replies: int = Field(description="stored replies to an Idempotency-Key")
     pictures: int = Field(description="items whose picture would be deleted from quarantine or from recalled objects")
     ledger_texts: int = Field(description="private texts of the ledger among all that")
+    checks: int = Field(description="checks of large campaigns, which would go with what they found")
+    open_checks: int = Field(description="large campaigns being checked; while there are any, it is refused")
     unsettled_items: int = Field(description="items that still need their prompt; while there are any, it is refused")
     legal_holds: list[str] = Field(description="holds that cover part of it; while there are any, it is refused")
     item_ids: list[str] = Field(description="the first 20")

@@ -247,6 +247,10 @@ def _as_text(found: ErasureCounts) -> str:
     lines += [f"  request  {request_id}" for request_id in found.request_ids]
     if len(found.item_ids) < found.items or len(found.request_ids) < found.requests:
         lines.append("  ...")
+    if found.checks:
+        lines.append(f"{_number(found.checks, 'check')} of large campaigns, with what was found")
+    if found.open_checks:
+        lines.append(f"{_number(found.open_checks, 'large campaign')} being checked: cancel them first, or wait")
     if found.unsettled_items:
         lines.append(f"{_number(found.unsettled_items, 'unsettled item')}: cancel or review them first")
     if found.legal_holds:

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from api.edge.idempotency import Once
 from api.schemas.privacy import ErasureBody
+from tests.support.campaign_checks import begun, ended, left
 from tests.support.client import SPEC, ApiTenant, campaign, problem
 from tests.support.privacy import Privacy
 
@@ -63,6 +64,27 @@ def test_the_text_that_was_sought_is_never_repeated(api: ApiTenant):
     assert ordered["scope"] == {"text": True}
     assert "jane@example.com" not in client.get("/v1/erasures").text
     assert "jane@example.com" not in str(api.logs)
+
+
+def test_what_a_check_of_a_large_campaign_quotes_is_found_and_erased(
+    api: ApiTenant, clerk: Privacy, monkeypatch: pytest.MonkeyPatch
+):
+    client = api.caller()
+    quoted = ended(client, begun(client, "object,colour\ncar,\n", name="for Jane Roe")["id"])
+    other = ended(client, begun(client, "object,colour\ncar,\n")["id"])
+    assert (quoted["state"], quoted["name"]) == ("failed", "for Jane Roe")
+    waiting = left(client, monkeypatch)
+    problem(erase(client, text="jane roe"), 409, "conflict")  # nobody knows yet what is in that file
+    client.post(f"/v1/campaigns/{waiting}/cancel")
+    counted = erase(client, text="jane roe", dry_run=True).json()
+    assert (counted["checks"], counted["open_checks"]) == (1, 0)
+    assert erase(client, text="jane roe").status_code == 202
+    clerk.work()
+    problem(client.get(f"/v1/campaigns/{quoted['id']}"), 404, "not_found")
+    assert client.get(f"/v1/campaigns/{other['id']}").json()["state"] == "failed"
+    erase(client, tenant=True)
+    clerk.work()
+    assert client.get("/v1/campaigns").json()["data"] == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from workers.store import file_key
 def run_once(context: ClerkContext) -> int:
     """How many files, batch jobs and checks of campaigns went."""
     with context.engine.begin() as conn:
-        forgotten = batch_jobs.forget(conn) + campaign_checks.forget(conn)
+        forgotten = batch_jobs.forget(conn) + campaign_checks.forget_old(conn)
         files.dismiss(conn)
     with context.engine.begin() as conn:
         found = files.deleted(conn)

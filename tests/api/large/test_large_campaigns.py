@@ -97,10 +97,10 @@ def test_checks_are_forgotten_after_a_month_and_with_the_text_of_their_request(a
     client, line = api.caller(), api.server.line
     accepted, failed = (ended(client, begun(client, table)["id"])["id"] for table in (GOOD, "object,colour\ncar,\n"))
     with line.owner.begin() as conn:
-        verbs.forget_requests(conn, api.tenant, [accepted])
+        verbs.forget(conn, [accepted])
         this = campaign_checks.update().where(campaign_checks.c.id == failed)
         conn.execute(this.values(ended_at=func.now() - timedelta(days=31)))
-        verbs.forget(conn)
+        verbs.forget_old(conn)
         left = select(func.count()).where(campaign_checks.c.tenant == api.tenant)
         assert conn.execute(left).scalar_one() == 0
         waiting = select(files.c.deleted_at).where(files.c.tenant == api.tenant)

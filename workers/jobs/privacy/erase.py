@@ -21,7 +21,7 @@ from workers.jobs.privacy.select import CLERK, LOOSE_KINDS, UNSETTLED
 from workers.jobs.privacy.tables import legal_holds as holds_table
 from workers.jobs.recall.tables import recalls
 from workers.jobs.tables import idempotency_keys, items, requests, reviews
-from workers.jobs.uploads.campaign_checks import forget_requests
+from workers.jobs.uploads.campaign_checks import forget
 from workers.jobs.uploads.files import dismiss_of_requests
 
 COMMENT_FIELDS = ("comment", "reason")
@@ -53,7 +53,7 @@ def erase_items(conn: Connection, ids: Sequence[str], *, tenant: str, why: Why, 
     blanked = conn.scalars(items.update().where(items.c.id.in_(chosen)).values(**blank).returning(items.c.request_id))
     of_requests = sorted(set(blanked))
     dismiss_of_requests(conn, tenant, of_requests)
-    forget_requests(conn, tenant, of_requests)
+    forget(conn, of_requests)
     drawings.give_up(conn, tenant, chosen, why)
     names = [f"item:{id}" for id in chosen]
     copies = {"items": len(chosen)}
@@ -91,7 +91,7 @@ def erase_requests(conn: Connection, ids: Sequence[str], *, tenant: str, why: Wh
         )
     )
     dismiss_of_requests(conn, tenant, chosen)
-    forget_requests(conn, tenant, chosen)
+    forget(conn, chosen)
     names = [f"request:{id}" for id in chosen]
     copies = {"requests": len(chosen)}
     about = _events_about(conn, tenant, names, "request.")

@@ -31,10 +31,11 @@ from workers.jobs.privacy.erase import (
     erase_requests,
     unsettled_request,
 )
-from workers.jobs.privacy.select import CLERK, UNSETTLED, ErasureCounts, ErasureScope, targets
+from workers.jobs.privacy.select import CLERK, UNSETTLED, ErasureCounts, ErasureScope, ended_checks, targets
 from workers.jobs.privacy.tables import erasure_targets, erasures, removals
 from workers.jobs.tables import idempotency_keys, items, requests
 from workers.jobs.types import new_id
+from workers.jobs.uploads.campaign_checks import forget
 from workers.states import ORDER_CHANNEL
 
 REQUESTED = "request"  # basis of the events, and their class
@@ -77,6 +78,11 @@ def refuse_where_it_cannot(scope: ErasureScope, found: ErasureCounts) -> None:
         raise Conflict(
             f"nothing was ordered: {found.unsettled_items} of the items still need their prompt. "
             "Cancel what is pending or planned and review what is held, then order again"
+        )
+    if found.open_checks:
+        raise Conflict(
+            f"nothing was ordered: {found.open_checks} large campaigns are being checked, and may hold such a text. "
+            "Cancel them (POST /v1/campaigns/ID/cancel) or wait, then order again"
         )
 
 
@@ -161,7 +167,9 @@ def carry_out(conn: Connection) -> Step | None:
 def _list_targets(conn: Connection, row: Row[Any]) -> None:
     """Write down what the order means, once, and forget what it searched for."""
     ((noun, value),) = row.scope.items()
-    found = targets(row.tenant, ErasureScope(noun, row.sought or str(value)), row.ordered_at)
+    scope = ErasureScope(noun, row.sought or str(value))
+    forget(conn, ended_checks(row.tenant, scope, row.ordered_at))
+    found = targets(row.tenant, scope, row.ordered_at)
     kinds = ("item", "request", "event", "reply", "pictures")
     for kind, chosen in zip(kinds, found, strict=True):
         column = chosen.subquery().c[0]

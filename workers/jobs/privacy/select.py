@@ -1,4 +1,4 @@
-"""Selection for erasure: which items, requests, events and stored replies an order means, as the tables are now.
+"""Selection for erasure: which items, requests, events, replies and checks an order means, as the tables are now.
 
 The same selects count for a preview and choose what the clerk erases. They name no text: what was searched for goes
 into the query as a value, is compared without regard to case, and is kept nowhere but in the order, until it was found.
@@ -18,6 +18,7 @@ from policy.ledger.tables import entries, private
 from workers.jobs.privacy import legal_holds
 from workers.jobs.privacy.tables import legal_holds as holds_table
 from workers.jobs.tables import assets, holds, idempotency_keys, items, requests
+from workers.jobs.uploads.tables import campaign_checks
 from workers.states import ITEM_OPEN, ItemState
 
 CLERK = "clerk"  # who acts in the events of what is erased
@@ -59,14 +60,16 @@ class ErasureCounts:
     replies: int
     pictures: int
     ledger_texts: int
+    checks: int  # of large campaigns, with what they found
     unsettled_items: int
+    open_checks: int  # whose file may become a request with that text
     legal_holds: tuple[str, ...]
     item_ids: tuple[str, ...]  # the first of them
     request_ids: tuple[str, ...]
 
     @property
     def nothing(self) -> bool:
-        return not (self.items or self.requests or self.events or self.replies)
+        return not (self.items or self.requests or self.events or self.replies or self.checks or self.open_checks)
 
 
 def targets(tenant: str, scope: ErasureScope, before: datetime | ColumnElement[datetime]) -> Targets:
@@ -107,11 +110,44 @@ def preview(conn: Connection, tenant: str, scope: ErasureScope) -> ErasureCounts
         replies=count(found.replies),
         pictures=count(found.pictures),
         ledger_texts=count(_ledger_texts(tenant, scope, found)),
+        checks=count(ended_checks(tenant, scope, func.statement_timestamp())),
         unsettled_items=count(found.items.where(items.c.state.in_(UNSETTLED))),
+        open_checks=count(_open_checks(tenant, scope)),
         legal_holds=legal_holds.covering(conn, found.items, found.requests, found.events),
         item_ids=first(found.items),
         request_ids=first(found.requests),
     )
+
+
+def ended_checks(tenant: str, scope: ErasureScope, before: datetime | ColumnElement[datetime]) -> Select[Any]:
+    """Ids of checks of large campaigns that are over: what they found quotes cells. That of a request on hold stays."""
+    table = campaign_checks.c
+    wanted = _of_scope(scope)
+    if scope.noun == "text":
+        said = (_in_json(found, scope.value) for found in (table.reply, table.problem))
+        wanted = or_(_in(table.name, scope.value), *said)
+    held = exists(select(requests.c.id).where(requests.c.id == table.id, legal_holds.on_request()))
+    return select(table.id).where(table.tenant == tenant, table.ended_at <= before, wanted, ~held)
+
+
+def _open_checks(tenant: str, scope: ErasureScope) -> Select[Any]:
+    """Ids of those that wait or run. What their files say is not known yet, so any of them may hold a text."""
+    table = campaign_checks.c
+    wanted = literal(True) if scope.noun == "text" else _of_scope(scope)
+    return select(table.id).where(table.tenant == tenant, table.ended_at.is_(None), wanted)
+
+
+def _of_scope(scope: ErasureScope) -> ColumnElement[bool]:
+    """A condition on checks."""
+    match scope.noun:
+        case "tenant":
+            return literal(True)
+        case "key":
+            return campaign_checks.c.key_id == scope.value
+        case "request":
+            return campaign_checks.c.id == scope.value
+        case _:
+            return literal(False)
 
 
 def _ledger_texts(tenant: str, scope: ErasureScope, found: Targets) -> Select[Any]:

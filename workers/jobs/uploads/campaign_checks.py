@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, text
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select, text
 
 from policy import events
 from policy.ledger.append import append
@@ -165,16 +165,16 @@ def list_checks(conn: Connection, tenant: str, *, limit: int, after: str | None)
     return list(conn.execute(query))
 
 
-def forget(conn: Connection) -> int:
+def forget_old(conn: Connection) -> int:
     """Deletes checks that were over a while ago: what they found quotes what their sender wrote. How many."""
     old = campaign_checks.c.ended_at < func.clock_timestamp() - timedelta(days=KEPT_DAYS)
-    return conn.execute(campaign_checks.delete().where(old)).rowcount
+    return forget(conn, select(campaign_checks.c.id).where(old))
 
 
-def forget_requests(conn: Connection, tenant: str, request_ids: Sequence[str]) -> None:
-    """Deletes the checks of these requests, whose text is erased."""
-    ours = (campaign_checks.c.tenant == tenant, campaign_checks.c.ended_at.is_not(None))
-    conn.execute(campaign_checks.delete().where(*ours, campaign_checks.c.id.in_(list(request_ids))))
+def forget(conn: Connection, ids: Sequence[str] | Select[Any]) -> int:
+    """Deletes checks that are over, as their text is erased. How many."""
+    over = campaign_checks.c.ended_at.is_not(None)
+    return conn.execute(campaign_checks.delete().where(over, campaign_checks.c.id.in_(ids))).rowcount
 
 
 def _end(conn: Connection, check: CampaignCheck, **values: Any) -> bool:
