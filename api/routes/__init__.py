@@ -3,7 +3,7 @@
 requests     one prompt, status, items, cancel
 campaigns    submit a spreadsheet
 courses      what a request was expected to take and took, its breaker
-campaign_checks  large campaigns that a worker checks
+campaign_checks  large campaigns that are checked in the background
 pilots       the sample of a campaign, and the decision about it
 streams      events of requests as they happen
 results      results of a request, as files

@@ -25,7 +25,7 @@ router = APIRouter(route_class=InTurn, prefix="/v1/campaigns", tags=["Campaigns"
 CheckId = Annotated[str, Path(max_length=64, description="as the submission was answered")]
 
 
-@router.get("", summary="List the campaigns that a worker checks, newest first")
+@router.get("", summary="List the campaigns that are checked in the background, newest first")
 def list_campaign_checks(
     caller: Reader, parts: PartsOf, query: Annotated[PageQuery, Query()]
 ) -> Page[CampaignCheckReply]:
@@ -36,7 +36,7 @@ def list_campaign_checks(
     return Page(data=list(shown), next_cursor=cursor)
 
 
-@router.get("/{campaign_id}", summary="One campaign that a worker checks")
+@router.get("/{campaign_id}", summary="One campaign that is checked in the background")
 def read_campaign_check(
     campaign_id: CheckId, caller: Reader, parts: PartsOf, query: Annotated[NoQuery, Query()]
 ) -> CampaignCheckReply:

@@ -62,7 +62,8 @@ def submit_campaign(
     them.
 
     A file of 1 MiB or more (`PRESSWORK_CHECK_LATER_BYTES`; a packed one counts eightfold) is accepted first and checked
-    by a worker: the reply has a `state`, and GET /v1/campaigns/{id} says how far it is. `check: later` asks for that.
+    in the background: the reply has a `state`, and GET /v1/campaigns/{id} says how far it is. `check: later` asks for
+    that.
 
     ```sh
     curl -H "Authorization: Bearer $PRESSWORK_KEY" -H "Idempotency-Key: spring-2027" \\

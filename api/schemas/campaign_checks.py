@@ -29,7 +29,7 @@ class CheckLinksReply(ReplyModel):
 
 
 class CampaignCheckReply(ReplyModel):
-    """A campaign whose file was accepted, and which a worker checks: as a whole, as a smaller one is at once."""
+    """A campaign whose file was accepted, and is checked in the background as a smaller one is at once."""
 
     model_config = ConfigDict(
         json_schema_extra={

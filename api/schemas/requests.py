@@ -281,7 +281,7 @@ class CampaignBody(OptionsBody, TableBody):
     )
     check: Literal["auto", "later"] = Field(
         "auto",
-        description="later: a worker checks it, and GET /v1/campaigns/{id} says how far it is; auto: large files",
+        description="later: in the background, and GET /v1/campaigns/{id} says how far it is; auto: large files",
     )
     dry_run: bool = Field(False, description="check and screen everything, store nothing, answer 200")
 

@@ -1,7 +1,7 @@
 """Submission: how a spreadsheet or one prompt becomes rows, checked whole, stored whole or not at all.
 
 campaign    a campaign in two passes over its spreadsheet
-large/      a campaign that is checked as a whole: at once, or by a worker where its file is large
+large/      a campaign that is checked as a whole: at once, or in the background where its file is large
 single      one prompt with its variants
 table/      the cells of each row, and what they mean
 checked     a good row between the spreadsheet and its items

@@ -58,7 +58,8 @@ class Client:
     ) -> dict[str, Any]:
         """The reply of a submission, or of a check where the spec says `dry_run`. `pictures`: a ZIP that rows name.
 
-        A worker checks a large file: then this waits for its end, and `on_check` is given the check again and again.
+        A large file is checked in the background: then this waits for its end, and `on_check` is given the check again
+        and again.
         """
         sent = self.send_campaign(sheet, spec, idempotency_key=idempotency_key, pictures=pictures)
         return sent if "state" not in sent else self.checked(sent["id"], on_check)
@@ -94,7 +95,7 @@ class Client:
         return self.submit_campaign(sheet, {**spec, "dry_run": True}, pictures=pictures, on_check=on_check)
 
     def campaign_check(self, campaign_id: str) -> dict[str, Any] | None:
-        """GET /v1/campaigns/{id}: a large campaign that a worker checks or has checked; None for any other id."""
+        """GET /v1/campaigns/{id}: a large campaign that is or was checked in the background; None for any other id."""
         reply = self._http.get(f"/v1/campaigns/{campaign_id}")
         return None if reply.status_code == httpx.codes.NOT_FOUND else self._answer(lambda: reply)
 

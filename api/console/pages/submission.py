@@ -30,7 +30,7 @@ async def check(request: Request, visit: VisitOf) -> Response:
 
 @router.get("/console/new/checks/{campaign_id}")
 async def follow(visit: VisitOf, campaign_id: str) -> Response:
-    """How far a worker is with a large file; at the end, what it found."""
+    """How far the check of a large file is; at the end, what it found."""
     check = await visit.get(f"/v1/campaigns/{quote(campaign_id, safe='')}")
     return _shown(visit, check)
 

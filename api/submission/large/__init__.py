@@ -1,4 +1,4 @@
-"""Campaigns as a whole: what was sent becomes a checked request, at once or by a worker where the file is large.
+"""Campaigns as a whole: what was sent becomes a checked request, at once, or in the background where the file is large.
 
 whole     files and spec of a campaign as a checked request
 received  a large file put into the store, and the check that is made next

@@ -34,7 +34,7 @@ _MEDIA_TYPE = "application/octet-stream"
 
 
 def is_large(spec: CampaignBody, table: BinaryIO, most: int) -> bool:
-    """Whether the file is checked by a worker: asked for, or of `most` bytes and more."""
+    """Whether the file is checked in the background: asked for, or of `most` bytes and more."""
     table.seek(0)
     times = _PACKED_TIMES if table.read(4).startswith(_PACKED) else 1
     return spec.check == "later" or _size(table) * times >= most

@@ -23,7 +23,7 @@ from deploy.commands.shared.tables import as_line
 @click.option(
     "--idempotency-key", metavar="KEY", help="Repeating a submission with the same key returns the first request."
 )
-@click.option("--later", is_flag=True, help="Hand the file over and return; a worker checks it. Follow with watch.")
+@click.option("--later", is_flag=True, help="Hand the file over and return. Follow its check with watch.")
 @click.option("--watch", "watching", is_flag=True, help="Show progress until every item is settled.")
 @json_option("Print the API's JSON.")
 @api_options
@@ -42,8 +42,8 @@ def submit(
 
     FILE holds the rows; - is standard input. Each row becomes one item per variant. The API checks and screens every
     row before it stores anything. If a row has a mistake, nothing is stored, and each mistake is listed with its row,
-    column and remedy. A large file is checked by a worker, and progress is shown; stop looking at any time, the worker
-    goes on.
+    column and remedy. A large file is checked in the background, and progress is shown; stop looking at any
+    time, the check goes on.
     """
     spec = spec_of(given) | ({"dry_run": True} if dry_run else {}) | ({"check": "later"} if later else {})
     with Client.of(data) as client, pictures_of(given) as pictures, shown_check(quiet=as_json) as notify:

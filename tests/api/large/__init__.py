@@ -1,1 +1,1 @@
-"""Tests of api/submission/large: campaigns that a worker checks behind the answer."""
+"""Tests of api/submission/large: campaigns that are checked in the background."""

@@ -1,4 +1,4 @@
-"""Large campaigns: accepted as a file, checked by a worker, with progress; its answers are those of a small one."""
+"""Large campaigns: accepted as a file, checked in the background, with progress, and answered as small ones are."""
 
 from __future__ import annotations
 

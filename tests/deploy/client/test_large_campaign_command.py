@@ -1,4 +1,4 @@
-"""`presswork submit`, `check`, `watch`, `show` and `cancel` of a large campaign, which a worker checks."""
+"""`presswork submit`, `check`, `watch`, `show` and `cancel` of a large campaign, which is checked in the background."""
 
 from __future__ import annotations
 

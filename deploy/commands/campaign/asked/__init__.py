@@ -2,5 +2,5 @@
 
 spec     the file of rows, and the options that say what to make of them
 table    how the file of rows is read
-waiting  progress while a worker checks a large file
+waiting  progress while a large file is checked
 """

@@ -17,7 +17,7 @@ _STAGES = {"waiting": "waits to be checked", "checking": "rows checked", "storin
 
 @contextmanager
 def shown_check(*, quiet: bool = False) -> Iterator[OnCheck]:
-    """What to give the client, so that a person sees how far a worker is. Nothing shows for a small file."""
+    """What to give the client, so that a person sees how far the check is. Nothing shows for a small file."""
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=32), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
         task = progress.add_task("", total=None, visible=False)
